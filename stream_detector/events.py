@@ -1,0 +1,220 @@
+"""The nouns that cross module boundaries: records in, events, verdicts, alerts, dead letters.
+
+All are frozen. Times are timezone-aware UTC datetimes; scores are calibrated probabilities
+in 0..1. ``gc=False`` keeps these many small objects out of the garbage collector's sight:
+none of them can be part of a reference cycle.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+__all__ = [
+    "Alert",
+    "Canonical",
+    "Chunk",
+    "DeadLetter",
+    "Ignored",
+    "Kind",
+    "ModelRef",
+    "Outcomes",
+    "RawRecord",
+    "RejectReason",
+    "Rejected",
+    "SourcePosition",
+    "Thresholds",
+    "UrlEvent",
+    "Verdict",
+    "VerdictName",
+]
+
+Kind = Literal["url", "host"]
+"""What was observed: a full URL, or a host name alone (DNS, TLS SNI, CONNECT)."""
+
+VerdictName = Literal["malicious", "suspicious", "benign"]
+
+
+class RejectReason(StrEnum):
+    """Why a record, or a line of one, became a dead letter. A closed list."""
+
+    EMPTY = "empty"
+    """No value (a tombstone), or nothing but white space."""
+    TOO_LARGE = "too_large"
+    """More bytes than a log record may have, or more lines."""
+    NOT_UTF8 = "not_utf8"
+    """Not valid UTF-8, or binary (NUL bytes)."""
+    UNKNOWN_FORMAT = "unknown_format"
+    """No log format recognises the line."""
+    MALFORMED = "malformed"
+    """The format is known, but the line does not follow it (broken JSON, missing columns)."""
+    WRONG_TYPE = "wrong_type"
+    """A field is there with a type that it cannot have."""
+    NO_URL = "no_url"
+    """A well-formed line that should name a URL or host and does not."""
+    INVALID_URL = "invalid_url"
+    """The WHATWG parser refuses the URL, or it has no host."""
+    INVALID_HOST = "invalid_host"
+    """Not a host name or IP address."""
+    TOO_LONG = "too_long"
+    """A URL or host name longer than 64 KiB."""
+    MODEL_ERROR = "model_error"
+    """The model raised on this text alone."""
+
+
+class RawRecord(Protocol):
+    """What the core needs of a Kafka record; aiokafka's ``ConsumerRecord`` fits as it is."""
+
+    @property
+    def offset(self) -> int:
+        """Offset within the partition."""
+        ...
+
+    @property
+    def timestamp(self) -> int | None:
+        """Milliseconds since the epoch, as the broker has it."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """The key as read."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """The value as read; None for a tombstone."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Names and values."""
+        ...
+
+
+class Chunk(NamedTuple):
+    """Consecutive records of one partition, as one fetch gave them, in order of offset."""
+
+    topic: str
+    partition: int
+    records: Sequence[RawRecord]
+
+
+class UrlEvent(msgspec.Struct, frozen=True, gc=False):
+    """One URL or host name seen in a log line, before any normalisation."""
+
+    kind: Kind
+    observed: str
+    client: str | None = None
+    """The client's address or name, as the log has it."""
+    time: datetime | None = None
+    log_id: str | None = None
+    """The log's own identifier of the event (Zeek ``uid``, Suricata ``flow_id``, JSON ``id``)."""
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """A line that should have given an event and could not."""
+
+    reason: RejectReason
+    detail: str
+    """What was wrong, for a person; never more than a few words of the input."""
+
+
+class Ignored(msgspec.Struct, frozen=True, gc=False):
+    """A well-formed line that by its nature names no URL (a header, a flow event)."""
+
+    what: str
+
+
+class Canonical(msgspec.Struct, frozen=True, gc=False):
+    """The one canonical form of a URL or host name, the same for training and serving."""
+
+    kind: Kind
+    text: str
+    """ASCII; what the model reads."""
+    host: str
+    """ASCII (punycode) host name, or IP address; IPv6 in brackets."""
+    registered_domain: str
+    """Public suffix plus one label; the host itself for addresses and bare suffixes."""
+    notes: tuple[str, ...] = ()
+    """What was dropped or undone and may interest an analyst: ``userinfo``, ``fragment``..."""
+
+
+class ModelRef(msgspec.Struct, frozen=True, gc=False):
+    """Which model scored."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class Thresholds(msgspec.Struct, frozen=True, gc=False):
+    """Scores at or above which a verdict is ``suspicious`` or ``malicious``."""
+
+    suspicious: float
+    malicious: float
+
+
+class SourcePosition(msgspec.Struct, frozen=True, gc=False):
+    """Where in Kafka the event came from; ``index`` counts the events of one record from 0."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False, omit_defaults=False):
+    """What the detector says of one event. Schema: ``data/schemas/url-verdict.json``."""
+
+    id: str
+    observed: str
+    canonical: str
+    kind: Kind
+    host: str
+    registered_domain: str
+    score: float | None
+    """Calibrated probability; null where a list decided without the model."""
+    verdict: VerdictName
+    reason: str
+    """``model``, ``allow_list`` or ``deny_list``."""
+    thresholds: Thresholds
+    model: ModelRef
+    event_time: datetime | None
+    detected_at: datetime
+    source: SourcePosition
+    format: str
+    client: str | None
+    log_id: str | None
+    notes: tuple[str, ...]
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False):
+    """One alert: the verdict that opened its window, and what the window before folded in."""
+
+    verdict: Verdict
+    folded: int
+    """Malicious verdicts of the same key that the previous window held back."""
+    window_seconds: float
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """A record that could not become verdicts, with its bytes as they were read."""
+
+    key: bytes | None
+    value: bytes | None
+    reason: RejectReason
+    detail: str
+    source: SourcePosition
+    """``index`` is that of the line at fault."""
+    record_time: int | None
+    """The record's own timestamp, milliseconds since the epoch."""
+
+
+class Outcomes(NamedTuple):
+    """All that a batch of chunks became, each list in order of input."""
+
+    verdicts: list[Verdict]
+    alerts: list[Alert]
+    dead_letters: list[DeadLetter]
