@@ -1,0 +1,45 @@
+"""The contract between whoever scores texts and whoever needs scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.events import Kind, ModelRef, Thresholds
+
+__all__ = ["ServedModel", "TextScorer"]
+
+
+class ServedModel(msgspec.Struct, frozen=True):
+    """What a verdict says of the model behind it."""
+
+    ref: ModelRef
+    thresholds: Thresholds
+
+
+class TextScorer(Protocol):
+    """Scores canonical texts. All calls come from one thread, the scorer's owner.
+
+    ``warm_up`` is called once, before the first ``score``. A text's score depends on that text
+    alone, to 1e-5, whatever batch it came in.
+    """
+
+    @property
+    def models(self) -> Mapping[Kind, ServedModel]:
+        """The model that serves each kind."""
+        ...
+
+    def warm_up(self) -> None:
+        """Compile every shape that ``score`` will use."""
+        ...
+
+    def score(self, kind: Kind, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Calibrated probabilities that ``texts`` are malicious, shape ``[len(texts)]``.
+
+        Raises:
+            ScoringError: the model raised; splitting the batch finds the text at fault.
+            DeviceError: memory or device failed; no text is at fault.
+        """
+        ...
