@@ -1,0 +1,148 @@
+"""How far behind the worker is, and whether it still moves: gauges, readiness, watchdog.
+
+A partition can get stuck after a rebalance without any error. Lag with no commit for longer
+than ``stall_timeout``, while Kafka answers, ends the process; it resumes where it committed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from faust.types import TP
+
+from stream_detector.errors import StalledError
+from stream_detector.kafka.watermark import PartitionLedger
+from stream_detector.metrics import Metrics
+
+__all__ = ["LagConsumer", "LagMonitor"]
+
+logger = logging.getLogger(__name__)
+
+_ANSWER_SECONDS = 10.0
+"""How long Kafka may take to tell the ends of partitions before it counts as away."""
+
+
+class LagConsumer(Protocol):
+    """What the monitor asks of the consumer (``transport.ChunkConsumer``)."""
+
+    ledgers: Mapping[TP, PartitionLedger]
+    committed_offsets: Mapping[TP, int]
+    buffered_records: int
+    buffered_bytes: int
+
+    def assignment(self) -> set[TP]:
+        """Partitions assigned."""
+        ...
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """End offsets."""
+        ...
+
+    async def position(self, tp: TP) -> int | None:
+        """Next offset to be fetched."""
+        ...
+
+
+class _Progress(NamedTuple):
+    offset: int
+    since: float
+
+
+class LagMonitor:
+    """Measures lag by partition; says whether the worker stalls. Runs on the event loop."""
+
+    def __init__(
+        self,
+        consumer: LagConsumer,
+        *,
+        metrics: Metrics,
+        stall_timeout: float,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        """``stall_timeout`` and both clocks in seconds; ``wall_clock`` since the epoch."""
+        self._consumer = consumer
+        self._metrics = metrics
+        self._stall_timeout = stall_timeout
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._progress: dict[TP, _Progress] = {}
+        self._shown: set[TP] = set()
+
+    async def run(self, interval: float) -> None:
+        """Measure every ``interval`` seconds until cancelled.
+
+        Raises:
+            StalledError: there is lag, and no commit for longer than the stall timeout.
+        """
+        while True:
+            await asyncio.sleep(interval)
+            await self.measure()
+            stalled = self.stalled_for(self._stall_timeout)
+            if stalled:
+                names = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in stalled)
+                raise StalledError(
+                    f"lag and no commit for {self._stall_timeout:.0f} s on {names}; "
+                    "the process ends so that it resumes from the committed offsets"
+                )
+
+    async def measure(self) -> None:
+        """Update gauges and progress once. Kafka being away counts as no news."""
+        consumer = self._consumer
+        self._metrics.buffered_records.set(consumer.buffered_records)
+        self._metrics.buffered_bytes.set(consumer.buffered_bytes)
+        assigned = consumer.assignment()
+        self._metrics.assigned_partitions.set(len(assigned))
+        self._forget(self._shown - assigned)
+        if not assigned:
+            return
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                ends = await consumer.highwaters(*assigned)
+                positions = {tp: await consumer.position(tp) for tp in assigned}
+        except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
+            logger.debug("ends of partitions not known: %r", error)
+            self._progress.clear()
+            return
+        for tp in assigned & consumer.assignment():
+            self._note(tp, ends.get(tp) or 0, positions[tp] or 0)
+
+    def _note(self, tp: TP, end: int, position: int) -> None:
+        ledger = self._consumer.ledgers.get(tp)
+        oldest = ledger.oldest_timestamp if ledger else None
+        committed = self._consumer.committed_offsets.get(tp, position if oldest is None else 0)
+        # Transaction markers and compacted records lie between the last record and the end:
+        # nothing is left to commit where everything fetched is acknowledged.
+        behind = oldest is not None or position < end
+        lag = max(0, end - committed) if behind else 0
+        labels = (tp.topic, str(tp.partition))
+        self._shown.add(tp)
+        self._metrics.committed_offset.labels(*labels).set(committed)
+        self._metrics.end_offset.labels(*labels).set(end)
+        self._metrics.lag_records.labels(*labels).set(lag)
+        now = self._wall_clock()
+        self._metrics.lag_seconds.labels(*labels).set(
+            max(0.0, now - oldest / 1000) if oldest is not None else 0.0
+        )
+        previous = self._progress.get(tp)
+        if not lag or previous is None or previous.offset != committed:
+            self._progress[tp] = _Progress(committed, self._clock())
+
+    def stalled_for(self, seconds: float) -> list[TP]:
+        """Partitions with lag whose committed offset has not moved for ``seconds``."""
+        now = self._clock()
+        return sorted(tp for tp, seen in self._progress.items() if now - seen.since >= seconds)
+
+    def _forget(self, gone: set[TP]) -> None:
+        for tp in gone:
+            labels = (tp.topic, str(tp.partition))
+            for gauge in (
+                self._metrics.committed_offset,
+                self._metrics.end_offset,
+                self._metrics.lag_records,
+                self._metrics.lag_seconds,
+            ):
+                gauge.remove(*labels)
+            self._progress.pop(tp, None)
+        self._shown -= gone

@@ -1,0 +1,187 @@
+"""Ships encoded outputs to Kafka in record batches and waits until Kafka has all of them.
+
+A ``send`` per record costs several futures each; whole record batches cost one.
+"""
+
+import asyncio
+import logging
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from prometheus_client import Counter
+
+from stream_detector.errors import PublishError
+from stream_detector.kafka.retry import back_off, is_retriable
+from stream_detector.wire import Encoded, Message
+
+__all__ = ["Publisher", "partition_for"]
+
+logger = logging.getLogger(__name__)
+
+_LONE_BYTES = 128 * 1024
+"""A message this large travels alone, so that a broker's size limit refuses only it."""
+
+_KEPT_BYTES = 64 * 1024
+"""What is kept of a dead letter that the broker finds too large."""
+
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+def partition_for(key: bytes | None, partitions: Sequence[int]) -> int:
+    """The partition of a key: CRC-32 modulo count, as librdkafka's ``consistent`` does.
+
+    The Java default (murmur2) has no fast implementation in Python; the detector is the only
+    writer of its topics, so any stable hash serves.
+    """
+    return partitions[zlib.crc32(key or b"") % len(partitions)]
+
+
+class _Parcel(NamedTuple):
+    """Messages of one partition that fit one record batch."""
+
+    topic: str
+    partition: int
+    messages: Sequence[Message]
+
+
+class Publisher:
+    """Sends what a batch became. Retries for as long as the broker is away.
+
+    ``publish`` returns when every output is acknowledged by all in-sync replicas. It raises
+    ``PublishError`` for what waiting cannot mend (no right to write, a verdict too large).
+    Called from one task at a time.
+    """
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        *,
+        verdicts_topic: str,
+        alerts_topic: str,
+        dead_letters_topic: str,
+        retries: Counter,
+    ) -> None:
+        self._producer = producer
+        self._verdicts_topic = verdicts_topic
+        self._alerts_topic = alerts_topic
+        self._dead_letters_topic = dead_letters_topic
+        self._retries = retries
+
+    async def publish(self, encoded: Encoded) -> None:
+        """Send all of ``encoded`` and wait for Kafka's acknowledgement.
+
+        Raises:
+            PublishError: Kafka refused an output for good.
+        """
+        parcels = [
+            *await self._parcels(self._verdicts_topic, encoded.verdicts),
+            *await self._parcels(self._alerts_topic, encoded.alerts),
+            *await self._parcels(self._dead_letters_topic, encoded.dead_letters),
+        ]
+        waits = back_off()
+        while parcels:
+            results = await asyncio.gather(
+                *(self._send(parcel) for parcel in parcels), return_exceptions=True
+            )
+            failed = [
+                (parcel, result)
+                for parcel, result in zip(parcels, results, strict=True)
+                if result is not None
+            ]
+            parcels = [self._again(parcel, error) for parcel, error in failed]
+            if parcels:
+                pause = next(waits)
+                self._retries.inc()
+                logger.warning(
+                    "%d record batches not published (%r), trying again in %.1f s",
+                    len(parcels),
+                    failed[0][1],
+                    pause,
+                )
+                await asyncio.sleep(pause)
+
+    async def _parcels(self, topic: str, messages: Iterable[Message]) -> list[_Parcel]:
+        if not messages:
+            return []
+        partitions = await self._partitions(topic)
+        by_partition: dict[int, list[Message]] = defaultdict(list)
+        lone: list[_Parcel] = []
+        for message in messages:
+            key, value, _ = message
+            partition = partition_for(key, partitions)
+            if value is not None and len(value) > _LONE_BYTES:
+                lone.append(_Parcel(topic, partition, [message]))
+            else:
+                by_partition[partition].append(message)
+        return lone + [
+            _Parcel(topic, partition, of_partition)
+            for partition, of_partition in by_partition.items()
+        ]
+
+    async def _partitions(self, topic: str) -> list[int]:
+        for pause in back_off():
+            try:
+                return sorted(await self._producer.partitions_for(topic))
+            except KafkaError as error:
+                if not is_retriable(error):
+                    raise PublishError(
+                        f"topic {topic} cannot be written: {error!r}; "
+                        "check that it exists (stream-detector topics check) and the rights"
+                    ) from error
+                self._retries.inc()
+                logger.warning("no metadata of topic %s (%r), trying again", topic, error)
+                await asyncio.sleep(pause)
+        raise AssertionError("back_off never ends")
+
+    async def _send(self, parcel: _Parcel) -> None:
+        """Send one partition's messages in as few record batches as they fit; await them all."""
+        acknowledgements = []
+        now = int(time.time() * 1000)
+        batch = self._producer.create_batch()
+        for key, value, headers in parcel.messages:
+            if batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
+                acknowledgements.append(await self._hand_over(batch, parcel))
+                batch = self._producer.create_batch()
+                batch.append(key=key, value=value, timestamp=now, headers=headers)
+        acknowledgements.append(await self._hand_over(batch, parcel))
+        await asyncio.gather(*acknowledgements)
+
+    async def _hand_over(self, batch: object, parcel: _Parcel) -> asyncio.Future[object]:
+        acknowledgement: asyncio.Future[object] = await self._producer.send_batch(
+            batch, parcel.topic, partition=parcel.partition
+        )
+        return acknowledgement
+
+    def _again(self, parcel: _Parcel, error: BaseException) -> _Parcel:
+        """What to send next for a parcel that failed; raises where nothing will help."""
+        if is_retriable(error):
+            return parcel
+        if (
+            isinstance(error, _TOO_LARGE)
+            and parcel.topic == self._dead_letters_topic
+            and len(parcel.messages) == 1
+            and len(parcel.messages[0][1] or b"") > _KEPT_BYTES
+        ):
+            return parcel._replace(messages=[_shortened(parcel.messages[0])])
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+        raise PublishError(
+            f"Kafka refused outputs for topic {parcel.topic}, partition {parcel.partition}: "
+            f"{error!r}; check the topic's rights and its max.message.bytes"
+        ) from error
+
+
+def _shortened(message: Message) -> Message:
+    """A dead letter cut to what any broker takes; its source position still names the whole."""
+    key, value, headers = message
+    value = value or b""
+    return (
+        key if len(key or b"") <= _KEPT_BYTES else None,
+        value[:_KEPT_BYTES],
+        [*headers, ("truncated_from_bytes", str(len(value)).encode())],
+    )

@@ -1,0 +1,394 @@
+"""The worker: a Faust app with one agent, bound to the core (``pipeline``) and to Kafka.
+
+``create_app`` makes the app; ``run_worker`` is the process: warm up, wait for Kafka, join the
+group, stop on SIGTERM or on the first error that no retry mends.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import faust
+from faust.types import StreamT
+from yarl import URL
+
+from stream_detector.batching import Batcher, Work
+from stream_detector.decisions import Decider
+from stream_detector.errors import FatalError, RetryableError
+from stream_detector.events import Chunk
+from stream_detector.health import HealthServer
+from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.lag import LagMonitor
+from stream_detector.kafka.publisher import Publisher
+from stream_detector.kafka.retry import back_off
+from stream_detector.kafka.topics import check_topics, cluster_id
+from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport, Delivery
+from stream_detector.metrics import Metrics
+from stream_detector.models.base import TextScorer
+from stream_detector.pipeline import Pipeline
+from stream_detector.settings import Settings
+from stream_detector.wire import Encoded, encode
+
+__all__ = ["DetectorApp", "create_app", "run_worker"]
+
+logger = logging.getLogger(__name__)
+
+_LAG_INTERVAL_SECONDS = 2.0
+_HEARTBEAT_MS = 2_000
+_SESSION_TIMEOUT_MS = 20_000
+"""A worker that was killed gives its partitions up after so long."""
+_POLL_INTERVAL_MAX_MS = 3_600_000
+"""While Kafka refuses outputs nothing is fetched; that must not cost the membership."""
+_REBALANCE_MARGIN_SECONDS = 20.0
+_STOP_MARGIN_SECONDS = 15.0
+_PRODUCE_BATCH_BYTES = 512 * 1024
+
+
+class _ChunkSchema(faust.Schema):
+    """Passes a chunk through as it is: the transport made it, nothing is to be decoded."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
+        return None
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Delivery:
+        delivery: Delivery = message.value
+        return delivery
+
+
+class DetectorApp(faust.App):
+    """The Faust app: owns transport, batcher, publisher and lag monitor."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        executor: ThreadPoolExecutor,
+    ) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.pipeline = pipeline
+        self.executor = executor
+        self.chunk_records = settings.chunk_records
+        self.buffered_bytes_max = settings.buffered_bytes_max
+        self.consumer_options = _consumer_options(settings)
+        self.producer_options = _producer_options(settings)
+        self.failed = asyncio.Event()
+        """Set when the process has to stop because of ``error``."""
+        self.error: FatalError | None = None
+        self.batcher = Batcher(
+            self._process,
+            self._publish,
+            executor=executor,
+            batch_records=settings.batch_records,
+            linger=settings.linger_ms / 1000,
+            clock=time.monotonic,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
+        broker = URL("kafka://" + ";".join(settings.bootstrap_servers))
+        super().__init__(
+            settings.group_id,
+            broker=[broker],
+            datadir=self._folder.name,
+            broker_commit_interval=settings.commit_interval,
+            stream_wait_empty=False,
+            table_standby_replicas=0,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            web_enabled=False,
+        )
+        self.transport = ChunkTransport([broker], self)
+
+    # --- life cycle -------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        """Make what needs the event loop, before the consumer starts."""
+        self._app_loop = asyncio.get_running_loop()
+        await super().on_start()
+        self.lag_monitor = LagMonitor(
+            self.chunk_consumer,
+            metrics=self.metrics,
+            stall_timeout=self.settings.stall_timeout,
+            clock=time.monotonic,
+            wall_clock=time.time,
+        )
+        self._watch(self.batcher.run())
+        self._watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
+
+    async def on_stop(self) -> None:
+        """Stop fetching, finish what is in flight, commit it; then leave the group."""
+        if self._consumer is not None:
+            self.consumer.stop_flow()
+            self.flow_control.suspend()
+            if not await self.batcher.drain(self.settings.shutdown_timeout):
+                logger.warning(
+                    "not finished within %.0f s; what is in flight replays",
+                    self.settings.shutdown_timeout,
+                )
+            await self.consumer.commit()
+        for task in self._tasks:
+            task.cancel()
+        await super().on_stop()
+        self._folder.cleanup()
+
+    def _watch(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._task_ended)
+        self._tasks.append(task)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not isinstance(error, FatalError):
+            logger.error("unexpected error", exc_info=error)
+            error = FatalError(f"unexpected {type(error).__name__}: {error}")
+        self.fail(error)
+
+    # --- what the transport asks ------------------------------------------------------------
+
+    async def finish_in_flight(self) -> None:
+        """Finish the batches that are under way, within the revocation deadline."""
+        self.metrics.rebalances.inc()
+        if not await self.batcher.drain(self.settings.revoke_timeout):
+            logger.warning(
+                "not finished within %.0f s of a rebalance; what is in flight replays",
+                self.settings.revoke_timeout,
+            )
+
+    def fail(self, error: FatalError) -> None:
+        """Stop the process because of ``error``; may be called from any thread."""
+
+        self.error = self.error or error
+        self._app_loop.call_soon_threadsafe(self.failed.set)
+
+    # --- one batch --------------------------------------------------------------------------
+
+    def _process(self, chunks: Sequence[Chunk]) -> Encoded:
+        """Bytes in, encoded outcomes out; runs in the scorer's thread."""
+        return encode(self.pipeline.process(chunks))
+
+    async def _publish(self, encoded: Encoded, chunks: Sequence[Chunk]) -> None:
+        started = time.monotonic()
+        await self._publisher.publish(encoded)
+        self.metrics.stage_seconds.labels("publish").observe(time.monotonic() - started)
+        oldest = min((chunk.records[0].timestamp or 0 for chunk in chunks), default=0)
+        self.metrics.record_age_seconds.observe(max(0.0, time.time() - oldest / 1000))
+
+    @property
+    def _publisher(self) -> Publisher:
+        settings = self.settings
+        return Publisher(
+            self.producer.client,
+            verdicts_topic=settings.topic(settings.verdicts_topic),
+            alerts_topic=settings.topic(settings.alerts_topic),
+            dead_letters_topic=settings.topic(settings.dead_letters_topic),
+            retries=self.metrics.publish_retries,
+        )
+
+    @property
+    def chunk_consumer(self) -> ChunkConsumer:
+        """The consumer, as the chunk transport made it."""
+        return cast(ChunkConsumer, self.consumer)
+
+    def readiness(self) -> tuple[bool, str]:
+        """Whether the worker does its work, and if not, why; called from the HTTP thread."""
+        if not self.started:
+            return False, "starting"
+        if self.rebalancing:
+            return False, "rebalancing"
+        if not self._assignment:
+            return False, "no partitions assigned"
+        if self.lag_monitor.stalled_for(self.settings.stall_timeout / 2):
+            return False, "lag and no commits"
+        return True, "ready"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    scorer: TextScorer | None = None,
+    metrics: Metrics | None = None,
+    cluster: str | None = None,
+    executor: ThreadPoolExecutor | None = None,
+) -> DetectorApp:
+    """Make the Faust app with its one agent.
+
+    Args:
+        settings: everything that can be set.
+        scorer: what scores; by default the bundles that the settings name, not yet warm.
+        metrics: where to count.
+        cluster: the cluster's name in verdict ids; by default what Kafka reports.
+        executor: a single thread that owns the scorer.
+
+    Raises:
+        FatalError: a setting, a bundle or the device is not usable.
+        RetryableError: Kafka was asked for its cluster id and is away.
+    """
+    metrics = metrics or Metrics()
+    pipeline = Pipeline(
+        settings=settings,
+        decider=Decider(scorer or _load_scorer(settings), settings=settings, metrics=metrics),
+        metrics=metrics,
+        cluster=cluster or settings.cluster or cluster_id(settings),
+    )
+    app = DetectorApp(
+        settings,
+        pipeline=pipeline,
+        metrics=metrics,
+        executor=executor or ThreadPoolExecutor(1, thread_name_prefix="scorer"),
+    )
+    topic = app.topic(*settings.input_topic_names, schema=_ChunkSchema(), internal=False)
+
+    @app.agent(topic, name="detect", concurrency=1)
+    async def detect(stream: StreamT[Delivery]) -> None:
+        # Acknowledged by hand, when the outputs are in Kafka.
+        stream.enable_acks = False
+        async for event in stream.events():
+            app.batcher.put(Work(event.value.chunk, event.ack))
+
+    return app
+
+
+def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT (exit code 0) or a fatal error (its exit code)."""
+    try:
+        asyncio.run(_serve(settings, scorer))
+    except FatalError as error:
+        logger.error("%s", error)
+        return error.exit_code
+    return 0
+
+
+async def _serve(settings: Settings, scorer: TextScorer | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    metrics = Metrics()
+    app: DetectorApp | None = None
+    health = HealthServer(
+        registry=metrics.registry,
+        host=settings.http_host,
+        port=settings.http_port,
+        readiness=lambda: app.readiness() if app else (False, "warming up"),
+    )
+    executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+    with health:
+        logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
+        starting = loop.create_task(_start(settings, scorer, metrics, executor))
+        try:
+            app = await _unless(stop, starting)
+            if app is None:
+                return
+            await app.start()
+            await _first(stop.wait(), app.failed.wait(), app.wait_until_stopped())
+        finally:
+            _end_by_force_after(settings.shutdown_timeout + _STOP_MARGIN_SECONDS)
+            if app is not None:
+                await app.stop()
+            executor.shutdown(wait=False, cancel_futures=True)
+    if app.error is not None:
+        raise app.error
+    if app.crash_reason is not None:
+        raise FatalError(f"Faust stopped: {app.crash_reason!r}") from app.crash_reason
+    logger.info("stopped")
+
+
+async def _start(
+    settings: Settings,
+    scorer: TextScorer | None,
+    metrics: Metrics,
+    executor: ThreadPoolExecutor,
+) -> DetectorApp:
+    """Warm the model up, wait for Kafka, check the topics, make the app."""
+    loop = asyncio.get_running_loop()
+
+    def warm() -> TextScorer:
+        warmed = scorer or _load_scorer(settings)
+        warmed.warm_up()
+        return warmed
+
+    started = time.monotonic()
+    warmed = await loop.run_in_executor(executor, warm)
+    logger.info("model warm after %.1f s", time.monotonic() - started)
+    for pause in back_off():
+        try:
+            cluster = settings.cluster or await asyncio.to_thread(cluster_id, settings)
+            problems = await asyncio.to_thread(check_topics, settings)
+            break
+        except RetryableError as error:
+            logger.warning("%s; trying again in %.1f s", error, pause)
+            await asyncio.sleep(pause)
+    if problems:
+        raise FatalError("; ".join(problems))
+    return create_app(settings, scorer=warmed, metrics=metrics, cluster=cluster, executor=executor)
+
+
+async def _unless(stop: asyncio.Event, work: asyncio.Task[DetectorApp]) -> DetectorApp | None:
+    """The result of ``work``, or None if ``stop`` came first."""
+    await _first(stop.wait(), asyncio.wait({work}))
+    if work.done():
+        return work.result()
+    work.cancel()
+    return None
+
+
+async def _first(*conditions: Coroutine[Any, Any, object]) -> None:
+    """Wait for the first of ``conditions``."""
+    tasks = [asyncio.ensure_future(condition) for condition in conditions]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _end_by_force_after(seconds: float) -> None:
+    """A last resort: a thread that hangs in a library must not keep the process for ever."""
+
+    def end() -> None:
+        logger.error("did not stop within %.0f s, ending by force", seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _load_scorer(settings: Settings) -> TextScorer:
+    from stream_detector.models.scorer import Scorer  # noqa: PLC0415 - imports TensorFlow
+
+    return Scorer.load(
+        settings.url_bundle,
+        settings.host_bundle,
+        device=settings.device,
+        threads=settings.model_threads,
+    )
+
+
+def _consumer_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "group_id": settings.group_id,
+        "auto_offset_reset": settings.start_at,
+        "max_partition_fetch_bytes": settings.fetch_bytes_max,
+        "heartbeat_interval_ms": _HEARTBEAT_MS,
+        "session_timeout_ms": _SESSION_TIMEOUT_MS,
+        "rebalance_timeout_ms": int((settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS) * 1000),
+        "max_poll_interval_ms": _POLL_INTERVAL_MAX_MS,
+        **aiokafka_consumer_options(settings),
+    }
+
+
+def _producer_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "acks": "all",
+        "max_batch_size": _PRODUCE_BATCH_BYTES,
+        **aiokafka_producer_options(settings),
+    }

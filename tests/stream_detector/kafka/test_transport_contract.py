@@ -1,0 +1,118 @@
+"""Pins what the chunk transport overrides and reads of Faust and aiokafka.
+
+Each entry is private to the versions pinned in ``pyproject.toml``. A test that fails here after
+an upgrade names what moved: read the new source before you touch the pin.
+"""
+
+import hashlib
+import inspect
+from importlib.metadata import version
+
+import aiokafka
+import pytest
+from aiokafka.producer.message_accumulator import BatchBuilder
+from faust import App
+from faust.streams import Stream
+from faust.transport.consumer import Consumer, ThreadDelegateConsumer
+from faust.transport.drivers.aiokafka import (
+    AIOKafkaConsumerThread,
+    Producer,
+    Transport,
+)
+from faust.transport.drivers.aiokafka import Consumer as DriverConsumer
+
+from stream_detector.kafka import transport
+
+OVERRIDDEN = [
+    (DriverConsumer, transport.ChunkConsumer, "_new_consumer_thread"),
+    (Consumer, transport.ChunkConsumer, "getmany"),
+    (Consumer, transport.ChunkConsumer, "_get_active_partitions"),
+    (DriverConsumer, transport.ChunkConsumer, "_to_message"),
+    (Consumer, transport.ChunkConsumer, "ack"),
+    (Consumer, transport.ChunkConsumer, "force_commit"),
+    (Consumer, transport.ChunkConsumer, "on_partitions_revoked"),
+    (Consumer, transport.ChunkConsumer, "perform_seek"),
+    (DriverConsumer, transport.ChunkConsumer, "verify_event_path"),
+    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_create_worker_consumer"),
+    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_commit"),
+    (Producer, transport.ChunkProducer, "_settings_default"),
+    (Producer, transport.ChunkProducer, "_settings_auth"),
+]
+
+# Bodies whose logic the overrides rely on: who calls what, and in which order.
+BODIES = {
+    Consumer._drain_messages: "44a2500309e83c63",
+    Consumer._wait_next_records: "6218e1969a636b3f",
+    Consumer._get_active_partitions: "b24897f3c7afdb5d",
+    Consumer.commit: "a354437baaa08bf8",
+    Consumer.on_partitions_revoked: "d04b7ae72c6fc206",
+    Consumer.on_partitions_assigned: "29ce96596f05a18c",
+    Consumer.perform_seek: "0e8c130ff4b0afd8",
+    Consumer.on_stop: "45b1d2210ce2b526",
+    ThreadDelegateConsumer.threadsafe_partitions_revoked: "6c55d67e9eb06ca5",
+    AIOKafkaConsumerThread.getmany: "26fc5fc9f3b667e1",
+    AIOKafkaConsumerThread._fetch_records: "39a2c6c79fc1455a",
+    AIOKafkaConsumerThread._create_worker_consumer: "c2701bfc3e6f6cad",
+    AIOKafkaConsumerThread._commit: "932852ce7a23f658",
+    Producer._new_producer: "e72355c3430ed02f",
+    App._on_partitions_revoked: "d5c895bbe57dc73a",
+    App._on_partitions_assigned: "de932b7927db85b3",
+    App._stop_consumer: "55854a5de12c3f52",
+    App.on_stop: "bfe5a933defb2324",
+    Stream._py_aiter: "3a48ee257a65435b",
+}
+
+
+def digest(function) -> str:
+    return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
+
+
+def test_the_versions_are_those_whose_internals_are_overridden():
+    assert version("faust-streaming") == "0.15.3"
+    assert version("aiokafka") == "0.14.0"
+
+
+@pytest.mark.parametrize(("base", "ours", "name"), OVERRIDDEN, ids=str)
+def test_an_overridden_method_is_still_there_with_the_same_parameters(base, ours, name):
+    theirs, mine = getattr(base, name), getattr(ours, name)
+    assert theirs is not mine
+    assert list(inspect.signature(theirs).parameters) == list(inspect.signature(mine).parameters)
+    assert inspect.iscoroutinefunction(theirs) == inspect.iscoroutinefunction(mine)
+    assert inspect.isasyncgenfunction(theirs) == inspect.isasyncgenfunction(mine)
+
+
+@pytest.mark.parametrize("function", BODIES, ids=lambda function: function.__qualname__)
+def test_the_bodies_that_the_overrides_rely_on_are_unchanged(function):
+    assert digest(function) == BODIES[function]
+
+
+def test_the_transport_makes_our_consumer_and_producer():
+    assert issubclass(transport.ChunkTransport, Transport)
+    assert transport.ChunkTransport.Consumer is transport.ChunkConsumer
+    assert transport.ChunkTransport.Producer is transport.ChunkProducer
+
+
+def test_the_overrides_hide_no_method_that_is_not_listed():
+    listed = {name for _, ours, name in OVERRIDDEN if ours is transport.ChunkConsumer}
+    hidden = {
+        name
+        for name in vars(transport.ChunkConsumer)
+        if not name.startswith("__") and hasattr(DriverConsumer, name)
+    }
+    assert {name for name in hidden if callable(getattr(DriverConsumer, name))} == listed
+
+
+def test_aiokafka_sends_whole_record_batches():
+    assert list(inspect.signature(BatchBuilder.append).parameters) == [
+        "self",
+        "timestamp",
+        "key",
+        "value",
+        "headers",
+    ]
+    assert list(inspect.signature(aiokafka.AIOKafkaProducer.send_batch).parameters) == [
+        "self",
+        "batch",
+        "topic",
+        "partition",
+    ]
