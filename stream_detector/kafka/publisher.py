@@ -183,5 +183,5 @@ def _shortened(message: Message) -> Message:
     return (
         key if len(key or b"") <= _KEPT_BYTES else None,
         value[:_KEPT_BYTES],
-        [*headers, ("truncated_from_bytes", str(len(value)).encode())],
+        [*headers, ("truncated-from-bytes", str(len(value)).encode())],
     )

@@ -1,0 +1,1 @@
+"""Benchmarks: run by hand through `make bench`, never by `make test`."""

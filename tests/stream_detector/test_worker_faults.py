@@ -1,0 +1,258 @@
+"""Nothing is lost: one test for each way in which a worker or a broker can fail.
+
+A real worker process on a real Kafka; only the model is a rule (``support.rule_worker``).
+Each test asserts on the set of ids that must come out, not on a count.
+"""
+
+import random
+import signal
+from pathlib import Path
+
+import pytest
+from support.accounting import CLUSTER, Account, Outputs, Sent, mixed_records, poison_records
+from support.processes import ROOT, ChildProcess, free_port, start_module, wait_for_http, wait_until
+from support.records import committed_offsets, end_offsets
+
+RECORDS = 50_000
+PARTITIONS = 4
+FINISH_SECONDS = 150
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+
+class Bench:
+    """One input topic, its outputs, and workers of one group on it."""
+
+    def __init__(self, bootstrap_servers, topics, folder: Path, **environment: str) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.folder = folder
+        self.input = topics("events", partitions=PARTITIONS)
+        self.verdicts = topics("verdicts", partitions=PARTITIONS)
+        self.alerts = topics("alerts", partitions=PARTITIONS)
+        self.dead_letters = topics("dlq", partitions=PARTITIONS, max_message_bytes="2000000")
+        self.group = f"group-{self.input}"
+        self.account = Account(bootstrap_servers, self.input)
+        self.workers: list[ChildProcess] = []
+        self.environment = {
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+            "STREAM_DETECTOR_BOOTSTRAP_SERVERS": bootstrap_servers,
+            "STREAM_DETECTOR_GROUP_ID": self.group,
+            "STREAM_DETECTOR_CLUSTER": CLUSTER,
+            "STREAM_DETECTOR_INPUT_TOPICS": self.input,
+            "STREAM_DETECTOR_VERDICTS_TOPIC": self.verdicts,
+            "STREAM_DETECTOR_ALERTS_TOPIC": self.alerts,
+            "STREAM_DETECTOR_DEAD_LETTERS_TOPIC": self.dead_letters,
+            "STREAM_DETECTOR_COMMIT_INTERVAL": "0.2",
+            # A killed worker's partitions are free again after 1.5 s instead of 20.
+            "STREAM_DETECTOR_KAFKA_OPTIONS": "session_timeout_ms=1500,heartbeat_interval_ms=300",
+            # Small slow batches, so that faults meet work under way.
+            "STREAM_DETECTOR_BATCH_RECORDS": "500",
+            "STREAM_DETECTOR_CHUNK_RECORDS": "250",
+            "RULE_SECONDS": "0.03",
+            **environment,
+        }
+
+    def start_worker(self, *, ready: bool = True) -> ChildProcess:
+        number, port = len(self.workers), free_port()
+        worker = start_module(
+            "support.rule_worker",
+            log=self.folder / f"worker-{number}.log",
+            environment={**self.environment, "STREAM_DETECTOR_HTTP_PORT": str(port)},
+        )
+        self.workers.append(worker)
+        if ready:
+            wait_for_http(worker, f"http://127.0.0.1:{port}/readyz")
+        return worker
+
+    def written(self, topic: str) -> int:
+        return sum(end_offsets(self.bootstrap_servers, topic).values())
+
+    def wait_for_verdicts(self, count: int, worker: ChildProcess) -> None:
+        worker.wait_until(
+            lambda: self.written(self.verdicts) >= count,
+            timeout=FINISH_SECONDS,
+            what=f"{count} verdicts",
+        )
+
+    def wait_until_committed(self, worker: ChildProcess) -> None:
+        def all_committed() -> bool:
+            ends = end_offsets(self.bootstrap_servers, self.input)
+            committed = committed_offsets(self.bootstrap_servers, self.group)
+            return all(committed.get(tp, 0) == end for tp, end in ends.items())
+
+        worker.wait_until(all_committed, timeout=FINISH_SECONDS, what="all input committed")
+
+    def prove(self) -> Outputs:
+        outputs = Outputs(self.bootstrap_servers, self.verdicts, self.dead_letters)
+        outputs.prove(self.account)
+        return outputs
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+
+
+@pytest.fixture
+def bench(kafka, topics, tmp_path):
+    bench = Bench(kafka.bootstrap_servers, topics, tmp_path)
+    yield bench
+    bench.close()
+
+
+@pytest.mark.timeout(400)
+def test_every_record_is_accounted_for_and_sigterm_leaves_nothing_to_replay(bench):
+    bench.account.send(mixed_records(RECORDS))
+    worker = bench.start_worker()
+    bench.wait_for_verdicts(RECORDS // 4, worker)
+    assert worker.stop() == 0
+    worker = bench.start_worker()
+    bench.wait_until_committed(worker)
+    assert worker.stop() == 0
+    outputs = bench.prove()
+    assert all(len(copies) == 1 for copies in outputs.verdicts.values())
+
+
+@pytest.mark.timeout(400)
+def test_nothing_is_lost_over_five_kills_at_random_moments(bench):
+    bench.account.send(mixed_records(RECORDS))
+    seed = random.randrange(2**32)
+    print(f"seed of the moments: {seed}")
+    rng = random.Random(seed)
+    events = len(bench.account.verdict_ids)
+    worker = bench.start_worker()
+    for _ in range(5):
+        # A new verdict first: each worker is killed at work, not on its way there.
+        bench.wait_for_verdicts(
+            bench.written(bench.verdicts) + rng.randrange(1, events // 8), worker
+        )
+        worker.kill()
+        worker = bench.start_worker()
+    bench.wait_until_committed(worker)
+    assert worker.stop() == 0
+    bench.prove()
+
+
+@pytest.mark.timeout(400)
+def test_nothing_is_lost_when_a_second_worker_joins_and_leaves_under_load(bench):
+    bench.account.send(mixed_records(RECORDS))
+    events = len(bench.account.verdict_ids)
+    first = bench.start_worker()
+    bench.wait_for_verdicts(events // 10, first)
+    second = bench.start_worker()
+    bench.wait_for_verdicts(events * 3 // 10, first)
+    assert second.stop() == 0
+    bench.wait_for_verdicts(events * 4 // 10, first)
+    third = bench.start_worker()
+    bench.wait_for_verdicts(events * 6 // 10, first)
+    third.kill()
+    bench.wait_until_committed(first)
+    assert first.stop() == 0
+    bench.prove()
+
+
+@pytest.mark.timeout(400)
+def test_nothing_is_lost_when_the_broker_stops_and_starts_under_load(
+    own_kafka, own_topics, tmp_path
+):
+    bench = Bench(own_kafka.bootstrap_servers, own_topics, tmp_path)
+    try:
+        bench.account.send(mixed_records(RECORDS))
+        events = len(bench.account.verdict_ids)
+        worker = bench.start_worker()
+        bench.wait_for_verdicts(events // 5, worker)
+        own_kafka.stop()
+        wait_until(
+            lambda: (
+                "trying again" in worker.log.read_text() or "try again" in worker.log.read_text()
+            ),
+            timeout=60,
+            what="the worker notices that the broker is away",
+        )
+        own_kafka.start()
+        bench.wait_for_verdicts(events // 2, worker)
+        own_kafka.kill()
+        own_kafka.start()
+        bench.wait_until_committed(worker)
+        assert worker.exit_code is None
+        assert worker.stop() == 0
+        bench.prove()
+    finally:
+        bench.close()
+
+
+@pytest.mark.timeout(400)
+def test_poison_among_the_good_becomes_dead_letters_and_nothing_else_suffers(bench):
+    rng = random.Random(7)
+    poison = list(poison_records(1_000))
+    good = list(mixed_records(RECORDS - len(poison)))
+    records = poison + good
+    rng.shuffle(records)
+    codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
+    share = -(-len(records) // len(codecs))
+    for number, codec in enumerate(codecs):
+        bench.account.send(records[number * share : (number + 1) * share], codec=codec)
+    worker = bench.start_worker()
+    bench.wait_until_committed(worker)
+    assert worker.stop() == 0
+    outputs = bench.prove()
+    assert len(outputs.dead_letters) == len(poison)
+    assert set(outputs.reasons.values()) >= {
+        "empty",
+        "not_utf8",
+        "malformed",
+        "wrong_type",
+        "no_url",
+        "invalid_url",
+    }
+
+
+@pytest.mark.timeout(400)
+def test_a_model_that_raises_on_one_text_costs_that_record_alone(kafka, topics, tmp_path):
+    bench = Bench(kafka.bootstrap_servers, topics, tmp_path, RULE_RAISES_ON="culprit.example/x")
+    try:
+        bench.account.send(mixed_records(5_000))
+        (position,) = bench.account.send([Sent(b"http://culprit.example/x", 0)])
+        bench.account.send(mixed_records(5_000, seed=2))
+        worker = bench.start_worker()
+        bench.wait_until_committed(worker)
+        assert worker.stop() == 0
+        outputs = bench.prove()
+        assert outputs.reasons[position] == "model_error"
+        assert outputs.dead_letters[position] == [b"http://culprit.example/x"]
+    finally:
+        bench.close()
+
+
+@pytest.mark.timeout(400)
+def test_a_model_that_raises_on_everything_stops_the_worker_uncommitted(kafka, topics, tmp_path):
+    bench = Bench(kafka.bootstrap_servers, topics, tmp_path, RULE_RAISES_ALWAYS="1")
+    try:
+        bench.account.send(mixed_records(2_000))
+        worker = bench.start_worker(ready=False)
+        wait_until(
+            lambda: worker.exit_code is not None, timeout=120, what="the worker ends by itself"
+        )
+        assert worker.exit_code == 1
+        assert "Traceback" not in worker.log.read_text()
+        assert not any(committed_offsets(bench.bootstrap_servers, bench.group).values())
+        assert bench.written(bench.verdicts) == bench.written(bench.dead_letters) == 0
+        # With a model that works, the same group picks up every record.
+        del bench.environment["RULE_RAISES_ALWAYS"]
+        healthy = bench.start_worker()
+        bench.wait_until_committed(healthy)
+        assert healthy.stop() == 0
+        bench.prove()
+    finally:
+        bench.close()
+
+
+@pytest.mark.timeout(400)
+def test_records_produced_while_the_worker_idles_come_out_as_well(bench):
+    worker = bench.start_worker()
+    for number in range(5):
+        bench.account.send(mixed_records(10, seed=number))
+        bench.wait_until_committed(worker)
+    worker.send(signal.SIGINT)
+    wait_until(lambda: worker.exit_code is not None, timeout=60, what="SIGINT ends the worker")
+    assert worker.exit_code == 0
+    bench.prove()
