@@ -1,0 +1,236 @@
+"""``/metrics``, ``/healthz`` and ``/readyz``: HTTP on a thread of its own.
+
+The thread runs its own event loop: a blocked worker still answers that it is blocked, and a
+scrape never holds up the worker. Slow, broken and too many clients cost a bounded amount of
+memory, no thread each, and are dropped after ``_REQUEST_SECONDS_MAX``.
+"""
+
+import asyncio
+import errno
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from stream_detector.errors import SettingsError
+
+__all__ = ["HealthServer"]
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_SECONDS_MAX = 10.0
+"""From connection to last byte sent."""
+_REQUEST_BYTES_MAX = 16 * 1024
+"""Request line and headers."""
+_CONNECTIONS_MAX = 64
+"""At once; a Prometheus, an orchestrator and a few people need fewer."""
+_LOOP_ANSWERS_SECONDS = 5.0
+"""How long the worker's event loop may take to answer before ``/healthz`` fails."""
+_TEXT = "text/plain; charset=utf-8"
+
+
+class _Response(NamedTuple):
+    status: HTTPStatus
+    body: bytes
+    content_type: str = _TEXT
+
+
+class HealthServer:
+    """Serves a registry and two checks by HTTP. Use it as a context manager.
+
+    - ``/metrics``: the registry, in the Prometheus or OpenMetrics text format.
+    - ``/healthz``: 200 while ``loop`` runs what is handed to it within 5 s, else 503.
+    - ``/readyz``: 200 or 503, as ``readiness`` says, and its text.
+
+    GET and HEAD only. One request a connection. Nothing of a request is echoed.
+
+    Args:
+        registry: what ``/metrics`` shows.
+        host: address to listen on.
+        port: its port; 0 for any free one, see ``port``.
+        readiness: whether the worker is ready, and why or why not. Called in this server's
+            thread.
+        loop: the worker's event loop; without one ``/healthz`` says only that the process runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: CollectorRegistry,
+        host: str,
+        port: int,
+        readiness: Callable[[], tuple[bool, str]],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._registry = registry
+        self._host = host
+        self._readiness = readiness
+        self._watched = loop
+        self._own = asyncio.new_event_loop()
+        self._thread: threading.Thread | None = None
+        self._port = port
+        self._connections: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        """The port asked for; once started, the one it listens on."""
+        return self._port
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            SettingsError: the port is taken, or the address is not this machine's.
+        """
+        listening = asyncio.start_server(
+            self._accept, self._host, self._port, limit=_REQUEST_BYTES_MAX
+        )
+        try:
+            server = self._own.run_until_complete(listening)
+        except OSError as error:
+            self._own.close()
+            raise _unusable(self._host, self._port, error) from error
+        self._port = server.sockets[0].getsockname()[1]
+        self._thread = threading.Thread(target=self._run, args=(server,), name="http", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening, drop open connections and end the thread."""
+        if self._thread is not None:
+            self._own.call_soon_threadsafe(self._own.stop)
+            self._thread.join()
+
+    def _run(self, server: asyncio.Server) -> None:
+        asyncio.set_event_loop(self._own)
+        self._own.run_forever()
+        server.close()
+        for connection in self._connections:
+            connection.cancel()
+        self._own.run_until_complete(asyncio.gather(*self._connections, return_exceptions=True))
+        self._own.close()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= _CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
+        connection = self._own.create_task(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request and close; a client that breaks off or dawdles is dropped."""
+        try:
+            with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+                async with asyncio.timeout(_REQUEST_SECONDS_MAX):
+                    writer.write(await self._answer(reader))
+                    await writer.drain()
+                    writer.close()
+                    await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        """Read one request; the bytes of the answer to it."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError:
+            response = _Response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"too long\n")
+            return _bytes_of(response, with_body=True)
+        request_line, *header_lines = head.decode("latin-1").split("\r\n")
+        method, _, rest = request_line.partition(" ")
+        target, _, version = rest.partition(" ")
+        if not version.startswith("HTTP/1."):
+            response = _Response(HTTPStatus.BAD_REQUEST, b"not an HTTP/1 request\n")
+        elif method not in {"GET", "HEAD"}:
+            response = _Response(HTTPStatus.METHOD_NOT_ALLOWED, b"GET or HEAD only\n")
+        else:
+            response = await self._respond(target.partition("?")[0], _accept_header(header_lines))
+        return _bytes_of(response, with_body=method != "HEAD")
+
+    async def _respond(self, path: str, accept: str) -> _Response:
+        if path == "/metrics":
+            encoder, content_type = choose_encoder(accept)
+            return _Response(HTTPStatus.OK, encoder(self._registry), content_type)
+        if path == "/healthz":
+            return await self._health()
+        if path == "/readyz":
+            return self._ready()
+        return _Response(HTTPStatus.NOT_FOUND, b"try /metrics, /healthz or /readyz\n")
+
+    async def _health(self) -> _Response:
+        if self._watched is None:
+            return _Response(HTTPStatus.OK, b"ok\n")
+        answered = asyncio.Event()
+        try:
+            self._watched.call_soon_threadsafe(self._own.call_soon_threadsafe, answered.set)
+            await asyncio.wait_for(answered.wait(), _LOOP_ANSWERS_SECONDS)
+        except RuntimeError:
+            return _Response(HTTPStatus.SERVICE_UNAVAILABLE, b"the event loop is closed\n")
+        except TimeoutError:
+            return _Response(HTTPStatus.SERVICE_UNAVAILABLE, b"the event loop does not answer\n")
+        return _Response(HTTPStatus.OK, b"ok\n")
+
+    def _ready(self) -> _Response:
+        try:
+            ready, why = self._readiness()
+        except Exception:
+            # A check that fails is an answer, and must not end this thread.
+            logger.exception("the readiness check failed")
+            ready, why = False, "the readiness check failed; see the log"
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return _Response(status, f"{why}\n".encode())
+
+
+def _accept_header(lines: list[str]) -> str:
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "accept":
+            return value.strip()
+    return ""
+
+
+def _bytes_of(response: _Response, *, with_body: bool) -> bytes:
+    head = (
+        f"HTTP/1.1 {response.status.value} {response.status.phrase}\r\n"
+        f"Content-Type: {response.content_type}\r\n"
+        f"Content-Length: {len(response.body)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        "Connection: close\r\n"
+    )
+    if response.status is HTTPStatus.METHOD_NOT_ALLOWED:
+        head += "Allow: GET, HEAD\r\n"
+    return f"{head}\r\n".encode() + (response.body if with_body else b"")
+
+
+def _unusable(host: str, port: int, error: OSError) -> SettingsError:
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(
+            f"port {port} on {host} is in use: give --http-port another one (0: any free one)"
+        )
+    if error.errno == errno.EACCES:
+        return SettingsError(
+            f"port {port} on {host} is not allowed: give --http-port one above 1023"
+        )
+    return SettingsError(
+        f"can't listen on {host}, port {port} ({error.strerror or error}): "
+        "give --http-host an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+    )
