@@ -46,7 +46,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 log.cleaner.dedupe.buffer.size=8388608
-controlled.shutdown.enable=false
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=500
 """
 
 

@@ -51,6 +51,7 @@ def produce(
     producer = Producer(
         {
             "bootstrap.servers": bootstrap_servers,
+            "log_level": 2,
             "compression.type": codec,
             "acks": "all",
             "enable.idempotence": True,
@@ -152,6 +153,7 @@ def _consumer(bootstrap_servers: str, options: dict[str, object]) -> Consumer:
     return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
+            "log_level": 2,
             # Needed by the library, never joined: partitions are assigned by hand.
             "group.id": "tests-read",
             "enable.auto.commit": False,
