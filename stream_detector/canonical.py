@@ -88,7 +88,7 @@ def canonical_url(text: str) -> Canonical | Rejected:
         path = _ESCAPED_AMPERSAND.sub("&", path)
         query = _ESCAPED_AMPERSAND.sub("&", query)
         notes = ("escaped_ampersand",)
-    if url.has_credentials:
+    if url.has_credentials():
         notes = (*notes, "userinfo")
     if url.hash:
         notes = (*notes, "fragment")
