@@ -1,6 +1,6 @@
 """A bounded memory of what was decided before."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
 __all__ = ["Memo"]
@@ -28,17 +28,19 @@ class Memo(Generic[Key, Value]):
 
     def get(self, key: Key) -> Value | None:
         """The value remembered for ``key``, or None."""
-        value = self._young.get(key)
-        return self._promoted(key) if value is None else value
+        return self.get_all([key])[0]
 
-    def get_all(self, keys: Iterable[Key]) -> list[Value | None]:
-        """``[get(key) for key in keys]``, without a Python call for each hit."""
-        keys = list(keys)
+    def get_all(self, keys: Sequence[Key]) -> list[Value | None]:
+        """The value remembered for each of ``keys``, or None."""
         values = list(map(self._young.get, keys))
         if self._old:
+            old = self._old
             for place, value in enumerate(values):
                 if value is None:
-                    values[place] = self._promoted(keys[place])
+                    found = old.get(keys[place])
+                    if found is not None:
+                        values[place] = found
+                        self.put(keys[place], found)
         return values
 
     def put(self, key: Key, value: Value) -> None:
@@ -54,9 +56,3 @@ class Memo(Generic[Key, Value]):
         """Forget everything."""
         self._young = {}
         self._old = {}
-
-    def _promoted(self, key: Key) -> Value | None:
-        value = self._old.get(key)
-        if value is not None:
-            self.put(key, value)
-        return value

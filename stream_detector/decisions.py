@@ -1,0 +1,235 @@
+"""From observed URLs and host names to decisions: canonical form, lists, memory, model.
+
+The hot path is one dict lookup: what was observed before was decided before. The rest goes to
+the model, all texts of one kind in one call.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from time import perf_counter
+from typing import cast
+
+import msgspec
+
+from stream_detector.canonical import canonicalise
+from stream_detector.errors import ModelError, ScoringError
+from stream_detector.events import (
+    Canonical,
+    Kind,
+    ModelRef,
+    Rejected,
+    RejectReason,
+    Thresholds,
+    VerdictName,
+)
+from stream_detector.metrics import Metrics
+from stream_detector.models.base import ServedModel, TextScorer
+from stream_detector.policy.cache import Memo
+from stream_detector.policy.lists import HostList
+from stream_detector.policy.thresholds import effective_thresholds, verdict_for
+from stream_detector.settings import Settings
+
+__all__ = ["Decider", "Decision"]
+
+Observed = tuple[Kind, str]
+
+_REMEMBERED_CHARACTERS_MAX = 512
+"""Longer texts are decided anew each time: they seldom repeat, and so the memory that
+``cache_entries`` may take has a bound, about 2 KB an entry. 99% of URLs are under 220."""
+
+_KINDS: tuple[Kind, Kind] = ("url", "host")
+
+_CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
+"""Texts that any sound model can score."""
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What is thought of one URL or host name, whoever asked for it."""
+
+    canonical: Canonical
+    score: float | None
+    """Calibrated probability; None where a list decided."""
+    verdict: VerdictName
+    reason: str
+    """``model``, ``allow_list`` or ``deny_list``."""
+    thresholds: Thresholds
+    model: ModelRef
+    """The model that scored, or would have."""
+
+
+class Decider:
+    """Decides on URLs and host names. All calls come from the scorer's owner thread.
+
+    Lists come before the model. Where both match, the more specific entry wins (a URL before a
+    host, a longer host before a shorter one), and of two equally specific ones the deny list.
+
+    Decisions are remembered by what was observed, and scores by canonical text, at most
+    ``settings.cache_entries`` of each; both are forgotten when the scorer serves other models.
+
+    Raises:
+        SettingsError: a list can't be read, or thresholds contradict each other.
+    """
+
+    def __init__(self, scorer: TextScorer, *, settings: Settings, metrics: Metrics | None) -> None:
+        self._scorer = scorer
+        self._settings = settings
+        self._metrics = metrics
+        self._allow = HostList.load(settings.allow_list) if settings.allow_list else None
+        self._deny = HostList.load(settings.deny_list) if settings.deny_list else None
+        self._decisions: Memo[Observed, Decision | Rejected] = Memo(settings.cache_entries)
+        self._scores: dict[Kind, Memo[str, float]] = {
+            kind: Memo(settings.cache_entries) for kind in _KINDS
+        }
+        self._models: dict[Kind, ServedModel] = {}
+        self._thresholds: dict[Kind, Thresholds] = {}
+        self._follow_models()
+
+    def decide(self, observed: Sequence[Observed]) -> list[Decision | Rejected]:
+        """A decision, or why there is none, for each of ``observed``, in order.
+
+        A text on which the model raises, or to which it gives no probability, is ``Rejected``
+        alone, with ``MODEL_ERROR``; the others get their scores.
+
+        Raises:
+            ModelError: the model fails on a text known to be good as well.
+            DeviceError: memory or device failed.
+            SettingsError: thresholds contradict those of a model that came in anew.
+        """
+        self._follow_models()
+        decisions = self._decisions.get_all(observed)
+        missing = [place for place, decision in enumerate(decisions) if decision is None]
+        if self._metrics is not None:
+            self._metrics.cache_lookups.labels("hit").inc(len(observed) - len(missing))
+            self._metrics.cache_lookups.labels("miss").inc(len(missing))
+        if missing:
+            fresh = self._decide_afresh(dict.fromkeys(observed[place] for place in missing))
+            for place in missing:
+                decisions[place] = fresh[observed[place]]
+        return cast(list[Decision | Rejected], decisions)
+
+    def _follow_models(self) -> None:
+        """Take over the models that the scorer serves now; forget what others decided."""
+        models = dict(self._scorer.models)
+        if models == self._models:
+            return
+        self._thresholds = {
+            kind: effective_thresholds(kind, model.thresholds, self._settings)
+            for kind, model in models.items()
+        }
+        self._models = models
+        self._decisions.clear()
+        for memory in self._scores.values():
+            memory.clear()
+
+    def _decide_afresh(self, keys: Iterable[Observed]) -> dict[Observed, Decision | Rejected]:
+        """Decide on distinct observations, and remember what was decided."""
+        decisions: dict[Observed, Decision | Rejected] = {}
+        for_model: list[tuple[Observed, Canonical]] = []
+        texts: dict[Kind, dict[str, None]] = {"url": {}, "host": {}}
+        for key in keys:
+            canonical = canonicalise(*key)
+            if not isinstance(canonical, Canonical):
+                decisions[key] = canonical
+            elif (listed := self._listed(canonical)) is not None:
+                decisions[key] = listed
+            else:
+                for_model.append((key, canonical))
+                texts[canonical.kind][canonical.text] = None
+        scores = {kind: self._scores_of(kind, list(texts[kind])) for kind in _KINDS}
+        for key, canonical in for_model:
+            decisions[key] = self._scored(canonical, scores[canonical.kind][canonical.text])
+        for key, decision in decisions.items():
+            if len(key[1]) <= _REMEMBERED_CHARACTERS_MAX:
+                self._decisions.put(key, decision)
+        return decisions
+
+    def _listed(self, canonical: Canonical) -> Decision | None:
+        """The decision of the lists, where one of them matches."""
+        if self._allow is None and self._deny is None:
+            return None
+        allow = self._allow.specificity(canonical) if self._allow is not None else 0
+        deny = self._deny.specificity(canonical) if self._deny is not None else 0
+        if allow == deny == 0:
+            return None
+        denied = deny >= allow
+        return Decision(
+            canonical,
+            None,
+            "malicious" if denied else "benign",
+            "deny_list" if denied else "allow_list",
+            self._thresholds[canonical.kind],
+            self._models[canonical.kind].ref,
+        )
+
+    def _scored(self, canonical: Canonical, score: float) -> Decision | Rejected:
+        """The decision of the model, whose score is NaN where it has none."""
+        if math.isnan(score):
+            return Rejected(RejectReason.MODEL_ERROR, f"the {canonical.kind} model gives no score")
+        thresholds = self._thresholds[canonical.kind]
+        return Decision(
+            canonical,
+            score,
+            verdict_for(score, thresholds),
+            "model",
+            thresholds,
+            self._models[canonical.kind].ref,
+        )
+
+    def _scores_of(self, kind: Kind, texts: Sequence[str]) -> dict[str, float]:
+        """The score of each of the distinct ``texts``, remembered or new; NaN for none."""
+        memory = self._scores[kind]
+        scores = dict(zip(texts, memory.get_all(texts), strict=True))
+        new = [text for text, score in scores.items() if score is None]
+        if new:
+            for text, score in zip(new, self._score(kind, new), strict=True):
+                scores[text] = score
+                if len(text) <= _REMEMBERED_CHARACTERS_MAX:
+                    memory.put(text, score)
+        return cast(dict[str, float], scores)
+
+    def _score(self, kind: Kind, texts: Sequence[str]) -> list[float]:
+        """Scores by the model, timed and counted."""
+        started = perf_counter()
+        scores = self._scores_by_halves(kind, texts)
+        if self._metrics is not None:
+            self._metrics.stage_seconds.labels("score").observe(perf_counter() - started)
+            self._metrics.scores.observe_all(kind, [s for s in scores if not math.isnan(s)])
+        return scores
+
+    def _scores_by_halves(self, kind: Kind, texts: Sequence[str]) -> list[float]:
+        """Scores, NaN for each text at fault: a batch that raises is split until it is alone.
+
+        Before any text is blamed, the model has to score a text known to be good.
+        """
+        try:
+            scores = self._scorer.score(kind, texts).tolist()
+        except ScoringError as error:
+            self._score_canary(kind, error)
+            if len(texts) == 1:
+                return [math.nan]
+            middle = len(texts) // 2
+            return [
+                *self._scores_by_halves(kind, texts[:middle]),
+                *self._scores_by_halves(kind, texts[middle:]),
+            ]
+        checked = [score if 0.0 <= score <= 1.0 else math.nan for score in scores]
+        if any(map(math.isnan, checked)):
+            self._score_canary(kind, None)
+        return checked
+
+    def _score_canary(self, kind: Kind, cause: ScoringError | None) -> None:
+        """Raise ModelError unless the model scores a text known to be good."""
+        try:
+            score = float(self._scorer.score(kind, [_CANARIES[kind]])[0])
+        except ScoringError as error:
+            raise _model_error(self._models[kind].ref, kind, str(error)) from error
+        if not 0.0 <= score <= 1.0:
+            raise _model_error(self._models[kind].ref, kind, f"its score is {score}") from cause
+
+
+def _model_error(model: ModelRef, kind: Kind, fault: str) -> ModelError:
+    return ModelError(
+        f"the {kind} model {model.name} {model.version} fails on {_CANARIES[kind]!r} as well, so "
+        f"no record is at fault ({fault[:200]}): give {kind}_bundle a bundle that passes "
+        "`stream-detector doctor`"
+    )

@@ -1,0 +1,146 @@
+"""The schemas in ``data/schemas`` hold for whatever the encoders write."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, ValidationError
+
+from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, Verdict
+from stream_detector.settings import DATA_FOLDER
+from stream_detector.wire import encode_alert, encode_verdict
+
+SCHEMAS = DATA_FOLDER / "schemas"
+
+
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads((SCHEMAS / f"{name}.json").read_text()))
+
+
+VERDICTS = validator("url-verdict")
+ALERTS = validator("url-alert")
+LABELS = validator("url-label")
+# EVENTS = validator("url-event")
+
+ascii_text = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
+any_text = st.text(st.characters(), max_size=50)
+probability = st.floats(0, 1)
+times = st.datetimes(
+    min_value=datetime(1970, 1, 1), max_value=datetime(9999, 1, 1), timezones=st.just(UTC)
+)
+topics = st.from_regex(r"[a-zA-Z0-9._-]{1,20}", fullmatch=True)
+number = st.integers(0, 2**63 - 1)
+hosts = ascii_text | st.sampled_from(["evil.com", "192.0.2.7", "[2001:db8::1]"])
+decided = st.tuples(probability, st.just("model")) | st.tuples(
+    st.none(), st.sampled_from(["allow_list", "deny_list"])
+)
+
+
+@st.composite
+def verdicts(draw: st.DrawFn) -> Verdict:
+    source = SourcePosition(draw(topics), draw(number), draw(number), draw(number))
+    score, reason = draw(decided)
+    return Verdict(
+        id=f"{draw(any_text)}:{source.topic}:{source.partition}:{source.offset}:{source.index}",
+        observed=draw(any_text),
+        canonical=draw(ascii_text),
+        kind=draw(st.sampled_from(["url", "host"])),
+        host=draw(hosts),
+        registered_domain=draw(hosts),
+        score=score,
+        verdict=draw(st.sampled_from(["malicious", "suspicious", "benign"])),
+        reason=reason,
+        thresholds=Thresholds(draw(probability), draw(probability)),
+        model=ModelRef("model", "1", "0123456789abcdef" * 4),
+        event_time=draw(st.none() | times),
+        detected_at=draw(times),
+        source=source,
+        format=draw(st.sampled_from(["json", "zeek_dns"])),
+        client=draw(st.none() | any_text | st.ip_addresses().map(str)),
+        log_id=draw(st.none() | any_text),
+        notes=draw(st.lists(ascii_text, max_size=3).map(tuple)),
+    )
+
+
+@pytest.mark.parametrize("schema", [VERDICTS, ALERTS, LABELS])
+def test_schemas_are_valid_and_described(schema: Draft202012Validator) -> None:
+    Draft202012Validator.check_schema(schema.schema)
+    assert schema.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema.schema["description"]
+
+
+@given(verdicts())
+def test_every_verdict_follows_its_schema(verdict: Verdict) -> None:
+    VERDICTS.validate(json.loads(encode_verdict(verdict)))
+
+
+@given(verdicts(), st.integers(0, 10**9), st.floats(0.001, 1e9))
+def test_every_alert_follows_its_schema(verdict: Verdict, folded: int, seconds: float) -> None:
+    reason = "model" if verdict.reason == "model" else "deny_list"
+    malicious = msgspec.structs.replace(verdict, verdict="malicious", reason=reason)
+    alert = Alert(verdict=malicious, folded=folded, window_seconds=seconds)
+    ALERTS.validate(json.loads(encode_alert(alert)))
+
+
+def test_a_verdicts_schema_names_exactly_its_fields() -> None:
+    assert set(VERDICTS.schema["properties"]) == set(Verdict.__struct_fields__)
+    assert set(VERDICTS.schema["required"]) == set(Verdict.__struct_fields__)
+
+
+@given(verdicts(), st.data())
+def test_a_verdict_without_a_field_or_with_another_is_refused(
+    verdict: Verdict, data: st.DataObject
+) -> None:
+    written = json.loads(encode_verdict(verdict))
+    field = data.draw(st.sampled_from(sorted(written)))
+    with pytest.raises(ValidationError):
+        VERDICTS.validate({name: value for name, value in written.items() if name != field})
+    with pytest.raises(ValidationError):
+        VERDICTS.validate({**written, "another": 1})
+
+
+LABEL = {
+    "url": "http://evil.com/x",
+    "label": "malicious",
+    "source": "soc",
+    "labeled_at": "2026-11-01T10:00:00+01:00",
+    "analyst": "kim",
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"confidence": 0.7},
+        {"label": "benign", "feed": "urlhaus"},
+        {"ticket": "SOC-17"},
+    ],
+)
+def test_labels_of_analysts_and_feeds_follow_their_schema(changes: dict[str, Any]) -> None:
+    LABELS.validate(LABEL | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"label": "phishing"},
+        {"confidence": 1.5},
+        {"url": ""},
+        {"url": None},
+        {"analyst": 7},
+    ],
+)
+def test_broken_labels_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        LABELS.validate(LABEL | changes)
+
+
+@pytest.mark.parametrize("field", ["url", "label", "source", "labeled_at", "analyst"])
+def test_labels_without_a_field_they_need_are_refused(field: str) -> None:
+    with pytest.raises(ValidationError):
+        LABELS.validate({name: value for name, value in LABEL.items() if name != field})
