@@ -1,0 +1,343 @@
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_detector.decisions import Decider
+from stream_detector.errors import DeviceError, ModelError, SettingsError
+from stream_detector.events import Chunk, Outcomes, RejectReason
+from stream_detector.metrics import Metrics
+from stream_detector.pipeline import Pipeline
+from stream_detector.settings import Settings
+from stream_detector.wire import encode
+from support.scoring import WordScorer
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class Record(NamedTuple):
+    """A Kafka record as the core needs it."""
+
+    offset: int
+    value: bytes | None
+    timestamp: int | None = 1_700_000_000_000
+    key: bytes | None = b"key"
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Bench:
+    """A pipeline with a scorer, metrics and a clock that the test holds."""
+
+    def __init__(self, scorer: WordScorer | None = None, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.scorer = scorer or WordScorer()
+        self.metrics = Metrics()
+        self.clock = Clock()
+        self.pipeline = Pipeline(
+            settings=self.settings,
+            decider=Decider(self.scorer, settings=self.settings, metrics=self.metrics),
+            metrics=self.metrics,
+            cluster="lab",
+            clock=self.clock,
+        )
+
+    def process(
+        self, values: Iterable[bytes | None], *, topic: str = "url-events", first: int = 0
+    ) -> Outcomes:
+        return self.pipeline.process([chunk(values, topic=topic, first=first)])
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"stream_detector_{name}", labels) or 0.0
+
+
+def chunk(
+    values: Iterable[bytes | None], *, topic: str = "url-events", partition: int = 0, first: int = 0
+) -> Chunk:
+    return Chunk(topic, partition, [Record(first + n, value) for n, value in enumerate(values)])
+
+
+def line(url: str, **fields: str) -> bytes:
+    return json.dumps({"url": url, **fields}).encode()
+
+
+class TestVerdicts:
+    def test_each_record_becomes_a_verdict_in_order_of_input(self) -> None:
+        bench = Bench()
+        outcomes = bench.pipeline.process(
+            [
+                chunk([line("http://fine.com/"), b"evil.com"], partition=1, first=7),
+                chunk([line("http://odd.com/x")], topic="other.topic_2", partition=0, first=9),
+            ]
+        )
+        assert [v.id for v in outcomes.verdicts] == [
+            "lab:url-events:1:7:0",
+            "lab:url-events:1:8:0",
+            "lab:other.topic_2:0:9:0",
+        ]
+        assert [v.verdict for v in outcomes.verdicts] == ["benign", "malicious", "suspicious"]
+        assert [v.kind for v in outcomes.verdicts] == ["url", "host", "url"]
+        assert outcomes.dead_letters == []
+
+    def test_all_records_of_a_batch_are_scored_in_one_call_a_kind(self) -> None:
+        bench = Bench()
+        bench.pipeline.process([chunk([b"a.com", b"b.com"]), chunk([b"c.com"], partition=1)])
+        assert bench.scorer.calls == [("host", ["a.com", "b.com", "c.com"])]
+
+    def test_a_verdict_tells_what_was_seen_where_and_by_which_model(self) -> None:
+        bench = Bench()
+        value = line(
+            "HTTP://User@WWW.Evil.CO.UK:80/#top",
+            client="10.0.0.1",
+            time="2026-10-31T23:59:58Z",
+            id="abc",
+        )
+        (verdict,) = bench.process([value]).verdicts
+        assert verdict.observed == "HTTP://User@WWW.Evil.CO.UK:80/#top"
+        assert verdict.canonical == "evil.co.uk"
+        assert verdict.host == "evil.co.uk"
+        assert verdict.registered_domain == "evil.co.uk"
+        assert set(verdict.notes) >= {"userinfo", "fragment"}
+        assert (verdict.score, verdict.reason) == (0.96875, "model")
+        assert verdict.model.name == "words-url"
+        assert verdict.thresholds.malicious == 0.9
+        assert verdict.client == "10.0.0.1"
+        assert verdict.log_id == "abc"
+        assert verdict.event_time == datetime(2026, 10, 31, 23, 59, 58, tzinfo=UTC)
+        assert verdict.detected_at == START
+        assert verdict.format == "json"
+        assert verdict.source.topic == "url-events"
+
+    def test_a_replay_gives_the_same_bytes(self) -> None:
+        values = [b"a.com\nevil.com", line("http://odd.com/"), b"not a host at all"]
+        bench, other = Bench(), Bench()
+        first, again = bench.process(values), bench.process(values)
+        assert encode(first).verdicts == encode(again).verdicts
+        assert encode(first).verdicts == encode(other.process(values)).verdicts
+
+    def test_an_empty_batch_gives_nothing(self) -> None:
+        assert Bench().pipeline.process([]) == Outcomes([], [], [])
+
+    def test_lists_decide_before_the_model(self, tmp_path: Path) -> None:
+        (tmp_path / "deny").write_text("fine.com\n")
+        bench = Bench(deny_list=tmp_path / "deny")
+        outcomes = bench.process([b"a.fine.com", b"other.com"])
+        assert [v.reason for v in outcomes.verdicts] == ["deny_list", "model"]
+        assert outcomes.verdicts[0].score is None
+        assert len(outcomes.alerts) == 1
+
+    def test_thresholds_of_the_settings_count(self) -> None:
+        bench = Bench(host_malicious_threshold=0.6)
+        assert bench.process([b"odd.com"]).verdicts[0].verdict == "malicious"
+
+    def test_what_was_decided_before_is_not_scored_again(self) -> None:
+        bench = Bench()
+        bench.process([b"a.com"])
+        bench.process([b"a.com"], first=1)
+        assert len(bench.scorer.calls) == 1
+        assert bench.metric("cache_lookups_total", result="hit") == 1
+
+
+class TestRecordsOfSeveralLines:
+    def test_each_line_has_its_index(self) -> None:
+        outcomes = Bench().process([b"a.com\nb.com\nhttp://c.com/x"])
+        assert [v.id for v in outcomes.verdicts] == [f"lab:url-events:0:0:{n}" for n in range(3)]
+
+    def test_a_line_at_fault_makes_one_dead_letter_beside_the_others_verdicts(self) -> None:
+        value = b"a.com\nexa mple\nb.com\nhttp://\nc.com"
+        outcomes = Bench().process([value])
+        assert [v.canonical for v in outcomes.verdicts] == ["a.com", "b.com", "c.com"]
+        (letter,) = outcomes.dead_letters
+        assert letter.value == value
+        assert letter.source.index == 1
+
+    def test_a_fault_of_the_model_counts_if_it_comes_first(self) -> None:
+        bench = Bench(WordScorer(raises_on=["b.com"]))
+        (letter,) = bench.process([b"a.com\nb.com\nexa mple"]).dead_letters
+        assert (letter.reason, letter.source.index) == (RejectReason.MODEL_ERROR, 1)
+
+    def test_a_fault_of_the_model_does_not_hide_an_earlier_one(self) -> None:
+        bench = Bench(WordScorer(raises_on=["b.com"]))
+        (letter,) = bench.process([b"a.com\nexa mple\nb.com"]).dead_letters
+        assert (letter.reason is RejectReason.MODEL_ERROR, letter.source.index) == (False, 1)
+
+    def test_more_lines_than_allowed_make_a_dead_letter(self) -> None:
+        (letter,) = Bench(record_lines_max=2).process([b"a.com\nb.com\nc.com"]).dead_letters
+        assert letter.reason is RejectReason.TOO_LARGE
+
+
+class TestDeadLetters:
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            (None, RejectReason.EMPTY),
+            (b"", RejectReason.EMPTY),
+            (b" \r\n ", RejectReason.EMPTY),
+            (b"\xff\xfe\xfd", RejectReason.NOT_UTF8),
+            (b'{"url": "http://a.com/"', RejectReason.MALFORMED),
+            (b"[" * 100_000, None),
+            (b'{"url": ["http://a.com/"]}', RejectReason.WRONG_TYPE),
+            (b'{"url": "http:///"}', RejectReason.INVALID_URL),
+            (b'{"host": "a..b c"}', RejectReason.INVALID_HOST),
+            (b'{"url": "http://a.com/%s"}' % (b"x" * 70_000), RejectReason.TOO_LONG),
+        ],
+    )
+    def test_poison_becomes_a_dead_letter_and_its_neighbours_go_on(
+        self, value: bytes | None, reason: RejectReason | None
+    ) -> None:
+        bench = Bench()
+        outcomes = bench.process([b"a.com", value, b"b.com"])
+        assert [v.source.offset for v in outcomes.verdicts] == [0, 2]
+        (letter,) = outcomes.dead_letters
+        assert letter.value == value
+        assert letter.key == b"key"
+        assert letter.record_time == 1_700_000_000_000
+        assert (letter.source.offset, letter.source.index) == (1, 0)
+        assert reason is None or letter.reason is reason
+        assert letter.detail
+        labels = {"topic": "url-events", "reason": letter.reason.value}
+        assert bench.metric("dead_letters_total", **labels) == 1
+
+    def test_a_record_that_is_too_long_is_not_parsed(self) -> None:
+        bench = Bench(record_bytes_max=100)
+        longest = line("http://a.com/").ljust(100)
+        outcomes = bench.process([longest, longest + b" "])
+        assert [v.source.offset for v in outcomes.verdicts] == [0]
+        (letter,) = outcomes.dead_letters
+        assert letter.reason is RejectReason.TOO_LARGE
+        assert letter.value == longest + b" "
+        assert "record_bytes_max" in letter.detail
+
+    def test_dead_letters_come_in_order_of_input_whoever_found_the_fault(self) -> None:
+        bench = Bench(WordScorer(raises_on=["model-fault.com"]))
+        outcomes = bench.process([b"model-fault.com", None, b"http://", b"a.com"])
+        assert [letter.source.offset for letter in outcomes.dead_letters] == [0, 1, 2]
+        assert [v.source.offset for v in outcomes.verdicts] == [3]
+
+
+class TestIgnoredLines:
+    HEADER = b"#separator \\x09"
+
+    def test_a_line_that_names_no_url_by_its_nature_gives_a_count_alone(self) -> None:
+        bench = Bench()
+        value = b'{"timestamp":"2026-11-01T10:00:00.000000+0000","event_type":"flow","flow_id":1}'
+        assert bench.process([value]) == Outcomes([], [], [])
+        labels = {"topic": "url-events", "format": "suricata_eve"}
+        assert bench.metric("ignored_lines_total", **labels) == 1
+
+
+class TestFaultsOfTheModel:
+    def test_the_record_at_fault_is_a_dead_letter_and_the_others_get_verdicts(self) -> None:
+        bench = Bench(WordScorer(raises_on=["h33.com"]))
+        outcomes = bench.process(f"h{number}.com".encode() for number in range(100))
+        assert [letter.source.offset for letter in outcomes.dead_letters] == [33]
+        assert outcomes.dead_letters[0].reason is RejectReason.MODEL_ERROR
+        assert [v.source.offset for v in outcomes.verdicts] == [n for n in range(100) if n != 33]
+
+    def test_a_model_that_fails_on_all_blames_no_record(self) -> None:
+        with pytest.raises(ModelError):
+            Bench(WordScorer(raises_on_all=True)).process([b"a.com"])
+
+    def test_a_failing_device_blames_no_record(self) -> None:
+        scorer = WordScorer(raises_on_all=True)
+        scorer.error = DeviceError("out of memory")
+        with pytest.raises(DeviceError):
+            Bench(scorer).process([b"a.com"])
+
+
+class TestAlerts:
+    def test_one_alert_a_client_and_domain_and_window(self) -> None:
+        bench = Bench()
+        values = [
+            line("http://a.evil.com/1", client="10.0.0.1"),
+            line("http://b.evil.com/2", client="10.0.0.1"),
+            line("http://a.evil.com/3", client="10.0.0.2"),
+            line("http://odd.com/", client="10.0.0.1"),
+        ]
+        outcomes = bench.process(values)
+        assert [a.verdict.source.offset for a in outcomes.alerts] == [0, 2]
+        bench.clock.now += timedelta(hours=1)
+        (later,) = bench.process(values[:2], first=10).alerts
+        assert later.folded == 1
+        assert bench.metric("alerts_total", kind="url") == 3
+        assert bench.metric("alerts_folded_total", kind="url") == 2
+
+    def test_a_batch_that_was_dropped_unpublished_alerts_again_when_it_replays(self) -> None:
+        bench = Bench()
+        values = [line("http://evil.com/", client="10.0.0.1")] * 3
+        dropped = bench.process(values)
+        replayed = bench.process(values)
+        assert [a.verdict.id for a in replayed.alerts] == [a.verdict.id for a in dropped.alerts]
+        assert encode(replayed).alerts == encode(dropped).alerts
+
+
+class TestFormats:
+    def test_a_format_set_for_a_topic_is_not_guessed(self) -> None:
+        bench = Bench(topic_prefix="lab.", input_topics=["dns"], input_formats={"dns": "dnsmasq"})
+        (letter,) = bench.process([line("http://a.com/")], topic="lab.dns").dead_letters
+        assert letter.reason is RejectReason.MALFORMED
+
+    def test_an_unknown_format_is_refused_by_name(self) -> None:
+        with pytest.raises(SettingsError, match="zeek_typo"):
+            Bench(input_formats={"url-events": "zeek_typo"})
+
+    def test_a_format_for_a_topic_that_is_not_read_is_refused(self) -> None:
+        with pytest.raises(SettingsError, match=r"'typo'.*url-events"):
+            Bench(input_formats={"typo": "json"})
+
+
+def test_metrics_count_records_events_and_verdicts() -> None:
+    bench = Bench()
+    bench.process([b"a.com", line("http://evil.com/"), b"b.com\nc.com", None])
+    assert bench.metric("records_total", topic="url-events") == 4
+    lines = {"topic": "url-events", "format": "lines", "kind": "host"}
+    assert bench.metric("events_total", **lines) == 3
+    labels = {"verdict": "malicious", "model": "words-url", "reason": "model", "kind": "url"}
+    assert bench.metric("verdicts_total", **labels) == 1
+    assert bench.metric("batch_records_sum") == 4
+    for stage in ("parse", "decide", "score"):
+        assert bench.metric("stage_seconds_count", stage=stage) >= 1
+
+
+url_like = st.sampled_from(
+    [b"a.com", b"http://evil.com/x", b'{"url":"http://odd.com"}', b"http://", b"\n", b"exa mple"]
+)
+values = st.none() | st.binary(max_size=200) | st.lists(url_like, max_size=5).map(b"\n".join)
+
+
+@given(st.lists(values, max_size=20))
+def test_every_record_gives_verdicts_a_dead_letter_or_an_ignored_line(
+    values: list[bytes | None],
+) -> None:
+    bench = Bench(WordScorer(raises_on=["a.com"]))
+    outcomes = bench.process(values)
+    encode(outcomes)
+    judged = {v.source.offset for v in outcomes.verdicts}
+    dead = [letter.source.offset for letter in outcomes.dead_letters]
+    assert dead == sorted(set(dead))
+    ids = [v.id for v in outcomes.verdicts]
+    assert len(ids) == len(set(ids))
+    for offset, value in enumerate(values):
+        if offset not in judged and offset not in dead:
+            assert Bench().process([value]) == Outcomes([], [], [])
+            ignored = Bench()
+            ignored.process([value])
+            samples = [
+                sample
+                for family in ignored.metrics.registry.collect()
+                for sample in family.samples
+                if sample.name == "stream_detector_ignored_lines_total"
+            ]
+            assert sum(sample.value for sample in samples) >= 1
