@@ -5,35 +5,76 @@ field's name in capitals), the TOML file (``--config`` or ``STREAM_DETECTOR_CONF
 Secrets come from the environment or from files, never from flags, and print as ``**********``.
 """
 
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_origin
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-__all__ = ["DATA_FOLDER", "ENVIRONMENT_PREFIX", "Settings"]
+from stream_detector.errors import SettingsError
+from stream_detector.settings_sources import (
+    ENVIRONMENT_PREFIX,
+    Shape,
+    from_environment,
+    from_file,
+    from_flags,
+)
 
-ENVIRONMENT_PREFIX = "STREAM_DETECTOR_"
+__all__ = [
+    "DATA_FOLDER",
+    "ENVIRONMENT_PREFIX",
+    "SECRETS",
+    "SETTING_GROUPS",
+    "Origin",
+    "Settings",
+    "load_settings",
+]
+
+CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
+"""Names the TOML file, where ``--config`` does not."""
+
+Origin = Literal["flag", "environment", "file", "default"]
 
 _PACKAGE = Path(__file__).resolve().parent
 DATA_FOLDER = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.parent / "data"
 """Default bundles, samples and schemas: inside an installed wheel, or the checkout's ``data/``."""
 
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/@\[\]]+):[0-9]{1,5}")
+
+
+def _address(value: str) -> str:
+    # The value is not repeated: what has an @ may hold a password.
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError("entries should be host:port, such as kafka-1.example.com:9092")
+    return value
+
+
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Address = Annotated[str, AfterValidator(_address)]
 
 
-class Settings(BaseSettings):
-    """Everything a worker, a command or a test can set. Each field's description is its help."""
+class _Group(BaseModel):
+    """Settings that belong together; the first line of a subclass's docstring is its title."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True, validate_default=True
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
-    # --- Kafka: how to reach it -------------------------------------------------------------
-    bootstrap_servers: list[str] = Field(
-        ["localhost:9092"], description="Kafka brokers as host:port, separated by commas."
+
+class _Kafka(_Group):
+    """Kafka: how to reach it"""
+
+    bootstrap_servers: list[Address] = Field(
+        ["localhost:9092"],
+        min_length=1,
+        description="Kafka brokers as host:port, separated by commas.",
     )
     group_id: str = Field("stream-detector", description="Consumer group of the workers.")
     cluster: str = Field(
@@ -61,18 +102,24 @@ class Settings(BaseSettings):
     )
     kafka_options: dict[str, str] = Field(
         default_factory=dict,
-        description="Any other client setting, by its kafka-python name, for every client.",
+        description="Any other client setting, by its kafka-python or aiokafka name, for every "
+        "client that knows it.",
     )
 
-    # --- topics -----------------------------------------------------------------------------
+
+class _Topics(_Group):
+    """Topics"""
+
     topic_prefix: str = Field("", description="Put before every topic name below.")
-    input_topics: list[str] = Field(["url-events"], description="Topics of log records to read.")
+    input_topics: list[str] = Field(
+        ["url-events"], min_length=1, description="Topics of log records to read."
+    )
     verdicts_topic: str = Field("url-verdicts", description="Topic for verdicts.")
     alerts_topic: str = Field("url-alerts", description="Topic for alerts.")
     dead_letters_topic: str = Field("url-events-dlq", description="Topic for dead letters.")
     topic_partitions: Positive = Field(8, description="Partitions of topics that are created.")
     topic_replication_factor: int = Field(
-        -1, description="Replicas of topics that are created; -1: the broker's default."
+        -1, ge=-1, description="Replicas of topics that are created; -1: the broker's default."
     )
     input_formats: dict[str, str] = Field(
         default_factory=dict,
@@ -83,7 +130,10 @@ class Settings(BaseSettings):
         "earliest", description="Where a new consumer group starts to read."
     )
 
-    # --- limits of a record and of a batch --------------------------------------------------
+
+class _Limits(_Group):
+    """Limits of a record and of a batch"""
+
     record_bytes_max: Positive = Field(
         1_048_576, description="Longest record that is parsed, bytes; longer: dead letter."
     )
@@ -107,7 +157,10 @@ class Settings(BaseSettings):
         1_048_576, description="Bytes fetched from one partition at a time."
     )
 
-    # --- model ------------------------------------------------------------------------------
+
+class _Model(_Group):
+    """Model"""
+
     url_bundle: Path = Field(
         DATA_FOLDER / "models" / "url", description="Model bundle for URLs (a folder)."
     )
@@ -121,7 +174,10 @@ class Settings(BaseSettings):
         0, ge=0, description="CPU threads of the model; 0: as many as the process may use."
     )
 
-    # --- policy -----------------------------------------------------------------------------
+
+class _Policy(_Group):
+    """Policy"""
+
     url_suspicious_threshold: Probability | None = Field(
         None, description="Overrides the URL bundle's threshold for suspicious."
     )
@@ -150,7 +206,10 @@ class Settings(BaseSettings):
         100_000, description="Client and domain pairs remembered; the oldest is forgotten first."
     )
 
-    # --- running ----------------------------------------------------------------------------
+
+class _Running(_Group):
+    """Running"""
+
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /healthz and /readyz.")
     http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0: any free one.")
     commit_interval: Seconds = Field(1.0, description="Seconds between commits of offsets.")
@@ -168,6 +227,13 @@ class Settings(BaseSettings):
         "info", description="Least severe log lines that are written."
     )
 
+
+class Settings(_Kafka, _Topics, _Limits, _Model, _Policy, _Running):
+    """Everything a worker, a command or a test can set. Each field's description is its help.
+
+    ``Settings(field=...)`` reads neither the environment nor a file: ``load_settings`` does.
+    """
+
     def topic(self, name: str) -> str:
         """The full name of a topic: prefix and ``name``."""
         return self.topic_prefix + name
@@ -176,3 +242,200 @@ class Settings(BaseSettings):
     def input_topic_names(self) -> list[str]:
         """Full names of all input topics."""
         return [self.topic(name) for name in self.input_topics]
+
+    @property
+    def output_topic_names(self) -> list[str]:
+        """Full names of the topics for verdicts, alerts and dead letters."""
+        names = (self.verdicts_topic, self.alerts_topic, self.dead_letters_topic)
+        return [self.topic(name) for name in names]
+
+
+SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
+    group.__doc__ or "": tuple(group.__annotations__)
+    for group in (_Kafka, _Topics, _Limits, _Model, _Policy, _Running)
+}
+"""Names of the settings by the title of their group, in the order to show them."""
+
+SECRETS = frozenset(
+    name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
+)
+"""Settings whose value is never shown and which no flag sets."""
+
+
+def _shape(annotation: object) -> Shape:
+    container = get_origin(annotation)
+    return "list" if container is list else "table" if container is dict else "one"
+
+
+_SHAPES = {name: _shape(field.annotation) for name, field in Settings.model_fields.items()}
+
+_GIVEN_FILES = (
+    "sasl_password_file",
+    "ssl_cafile",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_key_password_file",
+    "allow_list",
+    "deny_list",
+)
+_TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_SECRET_OPTION = re.compile(r"password|secret|token|jaas", re.IGNORECASE)
+_VALUE_SHOWN_CHARACTERS = 60
+
+
+def load_settings(
+    flags: Mapping[str, object], environ: Mapping[str, str], config_path: Path | None
+) -> tuple[Settings, Mapping[str, Origin]]:
+    """Settings from all their sources, and where the value of each came from.
+
+    Args:
+        flags: values by field name; None and the empty tuple mean that a flag was not given.
+        environ: such as ``os.environ``; an empty variable counts as not set.
+        config_path: the TOML file; if None, the one that ``STREAM_DETECTOR_CONFIG`` names, if any.
+
+    Lists are strings with commas, or arrays in TOML; tables are ``name=value,name=value``, or
+    tables in TOML.
+
+    Raises:
+        SettingsError: a value, name or file is wrong, or two values contradict each other.
+    """
+    for name in SECRETS.intersection(flags):
+        raise SettingsError(
+            f"{name} can't be a flag, which others on the machine can read: set "
+            f"{ENVIRONMENT_PREFIX}{name.upper()} or {name}_file"
+        )
+    if config_path is None and environ.get(CONFIG_VARIABLE):
+        config_path = Path(environ[CONFIG_VARIABLE])
+    sources: dict[Origin, dict[str, object]] = {
+        "file": from_file(config_path, _SHAPES) if config_path is not None else {},
+        "environment": from_environment(environ, _SHAPES, others={CONFIG_VARIABLE}),
+        "flag": from_flags(flags, _SHAPES),
+    }
+    values: dict[str, object] = {}
+    origins: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
+    for origin, found in sources.items():
+        values.update(found)
+        origins.update(dict.fromkeys(found, origin))
+
+    def place(name: str) -> str:
+        return {
+            "flag": f"the flag --{name.replace('_', '-')}",
+            "environment": f"the environment, {ENVIRONMENT_PREFIX}{name.upper()}",
+            "file": f"the file {config_path}",
+            "default": f"the default of {name}",
+        }[origins[name]]
+
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_messages(error, values, place))) from None
+    for name, fault in _faults(settings):
+        raise SettingsError(f"{fault} ({name} comes from {place(name)})")
+    return settings, origins
+
+
+def _messages(
+    error: ValidationError, values: Mapping[str, object], place: Callable[[str], str]
+) -> Iterator[str]:
+    """One message for each value that is wrong."""
+    for fault in error.errors(include_url=False, include_context=False):
+        name = str(fault["loc"][0])
+        message = re.sub("^(Value error,|Input|List) ", "", fault["msg"])
+        shown = ""
+        if name not in SECRETS and fault["type"] != "value_error":
+            shown = f", not {str(values[name])[:_VALUE_SHOWN_CHARACTERS]!r}"
+        yield f"{name} {message}{shown}: correct it in {place(name)}"
+
+
+def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What contradicts or is not there: (the setting to look at first, what to do)."""
+    yield from _security_faults(settings)
+    yield from _file_faults(settings)
+    yield from _topic_faults(settings)
+    for kind in ("url", "host"):
+        name = f"{kind}_suspicious_threshold"
+        suspicious = getattr(settings, name)
+        malicious = getattr(settings, f"{kind}_malicious_threshold")
+        if suspicious is not None and malicious is not None and suspicious > malicious:
+            yield (
+                name,
+                f"{name} ({suspicious:g}) is above {kind}_malicious_threshold ({malicious:g}): "
+                "lower the one or raise the other",
+            )
+
+
+def _security_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    protocol = settings.security_protocol
+    password = settings.sasl_password.get_secret_value()
+    if "SASL" in protocol:
+        if not settings.sasl_username:
+            yield (
+                "security_protocol",
+                f"security_protocol {protocol} needs a user: set sasl_username",
+            )
+        if not password and settings.sasl_password_file is None:
+            yield (
+                "security_protocol",
+                f"security_protocol {protocol} needs a password: set sasl_password_file, or "
+                f"{ENVIRONMENT_PREFIX}SASL_PASSWORD",
+            )
+    elif settings.sasl_username:
+        yield (
+            "sasl_username",
+            f"sasl_username is set, but security_protocol {protocol} logs nobody in: set "
+            "security_protocol to SASL_SSL",
+        )
+    if password and settings.sasl_password_file is not None:
+        yield (
+            "sasl_password_file",
+            "sasl_password and sasl_password_file are both set: leave one out",
+        )
+    if (settings.ssl_certfile is None) != (settings.ssl_keyfile is None):
+        given, missing = ("ssl_certfile", "ssl_keyfile")
+        if settings.ssl_certfile is None:
+            given, missing = missing, given
+        yield given, f"{given} is of no use without {missing}: set both"
+    if "SSL" not in protocol.split("_"):
+        for name in ("ssl_cafile", "ssl_certfile"):
+            if getattr(settings, name) is not None:
+                yield (
+                    name,
+                    f"{name} is set, but security_protocol {protocol} has no TLS: set "
+                    "security_protocol to SSL or SASL_SSL",
+                )
+    for name in settings.kafka_options:
+        if _SECRET_OPTION.search(name):
+            yield (
+                "kafka_options",
+                f"kafka_options can't hold {name}, since its values are shown: set "
+                "sasl_password_file or ssl_key_password_file",
+            )
+
+
+def _file_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name in _GIVEN_FILES:
+        path: Path | None = getattr(settings, name)
+        if path is None:
+            continue
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            yield name, f"{name} {path} can't be read ({error.strerror}): correct it"
+
+
+def _topic_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    fields = ("verdicts_topic", "alerts_topic", "dead_letters_topic")
+    names = [("input_topics", name) for name in settings.input_topic_names]
+    names += zip(fields, settings.output_topic_names, strict=True)
+    users: dict[str, str] = {}
+    for field, name in names:
+        if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
+            yield (
+                field,
+                f"{name[:_VALUE_SHOWN_CHARACTERS]!r} is no topic name: take 1 to 249 of letters, "
+                "digits, dot, underscore and hyphen",
+            )
+        if name in users:
+            yield field, f"{name} stands in {users[name]} and in {field}: give each its own topic"
+        users[name] = field
