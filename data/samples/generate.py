@@ -197,7 +197,7 @@ class Generator:
         if style == 2:
             return f"{self.token(self.random.randint(18, 26))}.{tld}"
         if style == 3:
-            return f"{''.join(self.random.sample(WORDS, 3))}{self.token(4, LETTERS)}.{tld}"
+            return f"{''.join(self.random.sample(WORDS, 3))}{self.token(6, LETTERS)}.{tld}"
         consonants = "bcdfghjklmnpqrstvwxz"
         pairs = (self.random.choice(consonants) + self.random.choice("aeiouy") for _ in range(9))
         return f"{''.join(pairs)}{self.token(3, consonants)}.{tld}"
