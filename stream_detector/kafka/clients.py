@@ -1,0 +1,239 @@
+"""How every Kafka client of the project is set up: aiokafka (the worker) and kafka-python.
+
+Address, TLS and SASL come from their own settings. ``kafka_options`` holds anything else, by
+the client's own name for it; each value is converted to the type of that client's default, and
+reaches each client that knows the name.
+"""
+
+import difflib
+import inspect
+import ssl
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import aiokafka
+import kafka
+
+from stream_detector.errors import SettingsError
+from stream_detector.settings import Settings
+
+__all__ = ["aiokafka_consumer_options", "aiokafka_producer_options", "kafka_python_options"]
+
+_CLIENT_ID = "stream-detector"
+
+# Options that settings of ours, or the worker's guarantees, decide on.
+_DECIDED_ELSEWHERE = {
+    "bootstrap_servers": "set bootstrap_servers",
+    "security_protocol": "set security_protocol",
+    "group_id": "set group_id",
+    "auto_offset_reset": "set start_at",
+    "max_partition_fetch_bytes": "set fetch_bytes_max",
+    "max_poll_records": "set chunk_records",
+    "auto_commit_interval_ms": "set commit_interval",
+    "sasl_mechanism": "set sasl_mechanism",
+    "sasl_plain_username": "set sasl_username",
+    "sasl_plain_password": "set sasl_password_file",
+    "ssl_cafile": "set ssl_cafile",
+    "ssl_certfile": "set ssl_certfile",
+    "ssl_keyfile": "set ssl_keyfile",
+    "ssl_password": "set ssl_key_password_file",
+    "ssl_check_hostname": "set ssl_check_hostname",
+    "enable_auto_commit": "offsets are committed when their verdicts are in Kafka; leave it out",
+    "acks": "verdicts are waited for in all replicas; leave it out",
+    "transactional_id": "transactions are not used; leave it out",
+}
+
+
+def aiokafka_consumer_options(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments for ``aiokafka.AIOKafkaConsumer``.
+
+    Raises:
+        SettingsError: a certificate, a password file or one of ``kafka_options`` is not usable.
+    """
+    return _aiokafka_options(settings, aiokafka.AIOKafkaConsumer)
+
+
+def aiokafka_producer_options(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments for ``aiokafka.AIOKafkaProducer``.
+
+    Raises:
+        SettingsError: as for the consumer.
+    """
+    return _aiokafka_options(settings, aiokafka.AIOKafkaProducer)
+
+
+def kafka_python_options(
+    settings: Settings, client: type[Any] = kafka.KafkaAdminClient
+) -> dict[str, Any]:
+    """Keyword arguments for a client of kafka-python: admin, ``KafkaConsumer``, ``KafkaProducer``.
+
+    Raises:
+        SettingsError: as for the consumer.
+    """
+    options = _connection(settings)
+    if "SASL" not in settings.security_protocol:
+        del options["sasl_mechanism"]
+    return options | _extra(settings.kafka_options, client)
+
+
+def _aiokafka_options(settings: Settings, client: type[Any]) -> dict[str, Any]:
+    return _connection(settings) | _extra(settings.kafka_options, client)
+
+
+def _connection(settings: Settings) -> dict[str, Any]:
+    """What all clients call by the same name."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.bootstrap_servers),
+        "client_id": _CLIENT_ID,
+        "security_protocol": settings.security_protocol,
+        "sasl_mechanism": settings.sasl_mechanism,
+    }
+    if "SSL" in settings.security_protocol.split("_"):
+        options["ssl_context"] = _ssl_context(settings)
+    if "SASL" in settings.security_protocol:
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = _sasl_password(settings)
+    return options
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    """Trust of the CA file (the system's without one), and the client's certificate if any."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"ssl_cafile {settings.ssl_cafile} holds no usable PEM certificates "
+            f"({_reason(error)}): name the file of the CA that signed the brokers' certificates"
+        ) from error
+    context.check_hostname = settings.ssl_check_hostname
+    if settings.ssl_certfile is not None:
+        password = ""  # Not None, with which OpenSSL would ask on the terminal.
+        if settings.ssl_key_password_file is not None:
+            password = _secret(settings.ssl_key_password_file, "ssl_key_password_file")
+        try:
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(
+                f"ssl_certfile {settings.ssl_certfile} and ssl_keyfile {settings.ssl_keyfile} "
+                f"can't be used ({_reason(error)}): give a certificate and its own key, both PEM, "
+                "and ssl_key_password_file if the key is encrypted"
+            ) from error
+    return context
+
+
+def _reason(error: OSError) -> str:
+    return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+
+
+def _sasl_password(settings: Settings) -> str:
+    if settings.sasl_password_file is not None:
+        return _secret(settings.sasl_password_file, "sasl_password_file")
+    return settings.sasl_password.get_secret_value()
+
+
+def _secret(path: Path, setting: str) -> str:
+    """The text of a secret's file without the line break at its end."""
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{setting} {path} can't be read ({error.strerror})") from error
+    except UnicodeDecodeError:
+        raise SettingsError(f"{setting} {path} is not UTF-8 text") from None
+    if not secret:
+        raise SettingsError(f"{setting} {path} is empty: put the password on its first line")
+    return secret
+
+
+# --- kafka_options --------------------------------------------------------------------------
+
+
+def _truth(text: str) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    return words[text.lower()]
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.strip("() ").replace(",", ".").split("."))
+
+
+# What the clients leave at None by default, so that the default shows no type.
+_UNSET_BY_DEFAULT: Mapping[str, Callable[[str], object]] = {
+    "api_version": _version,
+    "client_id": str,
+    "client_rack": str,
+    "compression_type": str,
+    "group_instance_id": str,
+    "proxy_url": str,
+    "rebalance_timeout_ms": int,
+    "receive_buffer_bytes": int,
+    "send_buffer_bytes": int,
+}
+_BY_TYPE: Mapping[type, tuple[Callable[[str], object], str]] = {
+    bool: (_truth, "true or false"),
+    int: (int, "a whole number"),
+    float: (_number, "a number"),
+    str: (str, "text"),
+}
+# aiokafka asks the broker itself, and warns about the option.
+_DEPRECATED = {"api_version"}
+
+
+@cache
+def _defaults(client: type[Any]) -> Mapping[str, object]:
+    """Every option of a client with its default."""
+    if hasattr(client, "DEFAULT_CONFIG"):
+        return dict(client.DEFAULT_CONFIG)
+    parameters = inspect.signature(client).parameters.values()
+    return {
+        parameter.name: parameter.default
+        for parameter in parameters
+        if parameter.kind is not parameter.VAR_POSITIONAL and parameter.name not in _DEPRECATED
+    }
+
+
+def _extra(texts: Mapping[str, str], client: type[Any]) -> dict[str, Any]:
+    """Those of ``kafka_options`` that ``client`` knows, converted."""
+    known: set[str] = set()
+    for each in (
+        aiokafka.AIOKafkaConsumer,
+        aiokafka.AIOKafkaProducer,
+        kafka.KafkaAdminClient,
+        kafka.KafkaConsumer,
+        kafka.KafkaProducer,
+    ):
+        known.update(_defaults(each))
+    defaults = _defaults(client)
+    options: dict[str, Any] = {}
+    for name, text in texts.items():
+        if name in _DECIDED_ELSEWHERE:
+            raise SettingsError(f"kafka_options can't hold {name}: {_DECIDED_ELSEWHERE[name]}")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "leave it out"
+            raise SettingsError(f"kafka_options holds {name}, which no Kafka client knows: {hint}")
+        if name in defaults:
+            options[name] = _converted(name, text, defaults[name])
+    return options
+
+
+def _converted(name: str, text: str, default: object) -> object:
+    """``text`` in the type of the client's default."""
+    if name in _UNSET_BY_DEFAULT:
+        convert, wanted = _UNSET_BY_DEFAULT[name], "a number, or for api_version such as 2.0"
+    elif type(default) in _BY_TYPE:
+        convert, wanted = _BY_TYPE[type(default)]
+    else:
+        raise SettingsError(f"kafka_options can't hold {name}, which is no text: leave it out")
+    try:
+        return convert(text)
+    except (ValueError, KeyError):
+        raise SettingsError(f"kafka_options: {name} takes {wanted}, not {text!r}") from None
