@@ -1,0 +1,15 @@
+"""Networks, one module each, by the name that a bundle's manifest gives.
+
+An architecture is a pure function from weights and encoded texts to logits; training and serving
+run the same one. It says nothing of files, thresholds or optimisers.
+"""
+
+from collections.abc import Mapping
+
+from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.bilstm import BiLstm
+
+__all__ = ["ARCHITECTURES", "Architecture", "Weights"]
+
+ARCHITECTURES: Mapping[str, type[Architecture]] = {BiLstm.name: BiLstm}
+"""What a manifest may name."""

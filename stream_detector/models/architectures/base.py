@@ -1,0 +1,60 @@
+"""The contract of a network."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Architecture", "Weights"]
+
+Weights = Mapping[str, Any]
+"""Weights by name: arrays, TensorFlow tensors or variables."""
+
+
+class Architecture(ABC):
+    """A network with its parameters. Instances are immutable and hold no weights."""
+
+    name: ClassVar[str]
+    """As in a manifest."""
+
+    length_max: int
+    """Longest text, in characters; ``encoding.shorten`` cuts longer ones."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Mapping[str, int]:
+        """The keyword arguments that make this instance again."""
+
+    @property
+    @abstractmethod
+    def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every weight, all float32."""
+
+    @abstractmethod
+    def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
+        """Weights to start training from."""
+
+    @abstractmethod
+    def logits(
+        self,
+        weights: Weights,
+        forward: Any,
+        backward: Any,
+        lengths: Any,
+        *,
+        steps: Any,
+        dropout: float = 0.0,
+    ) -> Any:
+        """Logits, shape ``[texts]``.
+
+        Args:
+            weights: tensors by name.
+            forward: codes, integer, shape ``[time, texts]``.
+            backward: the same, each text reversed within its length.
+            lengths: shape ``[texts]``.
+            steps: how many time steps to run, at least the longest length; a tensor (the
+                number may differ from call to call) or, where gradients are taken, an int.
+            dropout: share of features dropped, in training.
+        """

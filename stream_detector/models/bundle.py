@@ -1,0 +1,275 @@
+"""The model bundle: a folder with ``manifest.json`` and the weights as safetensors.
+
+Nothing in it is executed or unpickled. Every file is checked against its SHA-256 before it is
+read, and what the code does not know (architecture, canonical form, fields) is refused.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_weights
+from safetensors.numpy import save as dump_weights
+
+from stream_detector.canonical import CANONICAL_FORM_VERSION
+from stream_detector.errors import BundleError
+from stream_detector.events import Kind, ModelRef, Thresholds
+from stream_detector.models.architectures import ARCHITECTURES, Architecture
+from stream_detector.models.calibration import Platt
+
+__all__ = [
+    "Bundle",
+    "DataSource",
+    "Manifest",
+    "OperatingPoint",
+    "load_bundle",
+    "save_bundle",
+]
+
+MANIFEST_NAME = "manifest.json"
+WEIGHTS_NAME = "weights.safetensors"
+
+_MANIFEST_BYTES_MAX = 1_048_576
+_WEIGHTS_BYTES_MAX = 512 * 1_048_576
+"""Far beyond any network here: a bundle that is larger is not one of ours."""
+
+
+class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A threshold on the calibrated score, and what it was set for."""
+
+    threshold: float
+    false_positive_rate: float
+    """Share of the validation part's benign rows at or above the threshold, as aimed at."""
+
+
+class OperatingPoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where verdicts change."""
+
+    suspicious: OperatingPoint
+    malicious: OperatingPoint
+
+
+class DataSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One source of training data."""
+
+    name: str
+    rows: int
+    malicious: int
+    licence: str = ""
+    origin: str = ""
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the weights came to be."""
+
+    command: str
+    seed: int
+    split: str
+    rows: dict[str, int]
+    """By part."""
+    data_sha256: dict[str, str]
+    """By file name."""
+    history: list[dict[str, float]]
+    """One entry an epoch."""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``manifest.json`` holds."""
+
+    name: str
+    version: str
+    kind: Kind
+    created_at: datetime
+    canonical_form_version: int
+    architecture: str
+    parameters: dict[str, int]
+    calibration: Platt
+    thresholds: OperatingPoints
+    metrics: dict[str, float | dict[str, dict[str, float]]]
+    """On the test part: overall figures, and by kind and source."""
+    sources: list[DataSource]
+    training: Training
+    files: dict[str, str]
+    """SHA-256 in hex, by file name."""
+    format: Literal[1] = 1
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """A bundle in memory, checked."""
+
+    manifest: Manifest
+    architecture: Architecture
+    weights: dict[str, NDArray[np.float32]]
+    sha256: str
+    """Of the manifest, which holds those of all other files."""
+
+    @property
+    def ref(self) -> ModelRef:
+        """How verdicts name it."""
+        return ModelRef(self.manifest.name, self.manifest.version, self.sha256)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Scores at which verdicts change."""
+        points = self.manifest.thresholds
+        return Thresholds(points.suspicious.threshold, points.malicious.threshold)
+
+
+def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
+    """Read and check a bundle; ``kind`` is what it has to be for.
+
+    Raises:
+        BundleError: missing, damaged, made for other code, or for another kind.
+    """
+    manifest_bytes = _read(folder, MANIFEST_NAME, _MANIFEST_BYTES_MAX)
+    try:
+        manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BundleError(f"{folder / MANIFEST_NAME} is not a manifest: {error}") from error
+    if kind is not None and manifest.kind != kind:
+        raise BundleError(f"{folder} is a bundle for kind {manifest.kind}, not for {kind}")
+    if manifest.canonical_form_version != CANONICAL_FORM_VERSION:
+        raise BundleError(
+            f"{folder} was trained on canonical form {manifest.canonical_form_version}, this "
+            f"program has {CANONICAL_FORM_VERSION}: use the program it was made for, or retrain"
+        )
+    _check_numbers(folder, manifest)
+    architecture = _architecture(folder, manifest)
+    if set(manifest.files) != {WEIGHTS_NAME}:
+        raise BundleError(f"{folder / MANIFEST_NAME} must list {WEIGHTS_NAME} and nothing else")
+    weights_bytes = _read(folder, WEIGHTS_NAME, _WEIGHTS_BYTES_MAX)
+    if hashlib.sha256(weights_bytes).hexdigest() != manifest.files[WEIGHTS_NAME]:
+        raise BundleError(
+            f"{folder / WEIGHTS_NAME} does not match the sha256 in the manifest: "
+            "it is damaged or was swapped; fetch the bundle again"
+        )
+    return Bundle(
+        manifest=manifest,
+        architecture=architecture,
+        weights=_weights(folder, weights_bytes, architecture),
+        sha256=hashlib.sha256(manifest_bytes).hexdigest(),
+    )
+
+
+def save_bundle(
+    folder: Path, manifest: Manifest, weights: Mapping[str, NDArray[np.float32]]
+) -> Bundle:
+    """Write a bundle beside ``folder``, then rename it there: till then the old one stays whole.
+
+    ``manifest.files`` is filled in here.
+
+    Raises:
+        BundleError: what was written cannot be read back.
+        OSError: the disk is full or the folder may not be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        weights_bytes = dump_weights(dict(weights))
+        manifest = msgspec.structs.replace(
+            manifest, files={WEIGHTS_NAME: hashlib.sha256(weights_bytes).hexdigest()}
+        )
+        _write(draft / WEIGHTS_NAME, weights_bytes)
+        _write(draft / MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        draft.chmod(0o755)
+        bundle = load_bundle(draft)
+        _swap(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return bundle
+
+
+def _check_numbers(folder: Path, manifest: Manifest) -> None:
+    suspicious = manifest.thresholds.suspicious.threshold
+    malicious = manifest.thresholds.malicious.threshold
+    calibration = manifest.calibration
+    sound = (
+        0.0 <= suspicious <= malicious <= 1.0
+        and np.isfinite([calibration.slope, calibration.intercept]).all()
+        and calibration.slope > 0
+    )
+    if not sound:
+        raise BundleError(
+            f"{folder / MANIFEST_NAME}: thresholds must rise from 0 to 1 and the calibration's "
+            "slope be positive"
+        )
+
+
+def _architecture(folder: Path, manifest: Manifest) -> Architecture:
+    architecture = ARCHITECTURES.get(manifest.architecture)
+    if architecture is None:
+        raise BundleError(
+            f"{folder} has the unknown architecture {manifest.architecture!r}; this program "
+            f"knows {', '.join(ARCHITECTURES)}"
+        )
+    if not all(0 < value <= 65_536 for value in manifest.parameters.values()):
+        raise BundleError(f"{folder / MANIFEST_NAME}: a parameter is not between 1 and 65,536")
+    try:
+        return architecture(**manifest.parameters)
+    except TypeError as error:
+        raise BundleError(
+            f"{folder / MANIFEST_NAME}: wrong parameters for {manifest.architecture}: {error}"
+        ) from error
+
+
+def _weights(
+    folder: Path, content: bytes, architecture: Architecture
+) -> dict[str, NDArray[np.float32]]:
+    try:
+        weights: dict[str, NDArray[np.float32]] = load_weights(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BundleError(f"{folder / WEIGHTS_NAME} is not a safetensors file: {error}") from error
+    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    if shapes != dict(architecture.weight_shapes):
+        raise BundleError(
+            f"{folder / WEIGHTS_NAME}: names or shapes of the weights are not those of "
+            f"{architecture.name}"
+        )
+    if not all(
+        value.dtype == np.float32 and np.isfinite(value).all() for value in weights.values()
+    ):
+        raise BundleError(f"{folder / WEIGHTS_NAME}: a weight is not a finite float32")
+    return weights
+
+
+def _read(folder: Path, name: str, bytes_max: int) -> bytes:
+    path = folder / name
+    try:
+        if not path.is_file() or path.is_symlink():
+            raise BundleError(f"{path} is not there: {folder} is no model bundle")
+        if path.stat().st_size > bytes_max:
+            raise BundleError(f"{path} is larger than {bytes_max} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _swap(draft: Path, folder: Path) -> None:
+    """Put ``draft`` in the place of ``folder``; on an error the old one is put back."""
+    if not folder.exists():
+        draft.rename(folder)
+        return
+    previous = folder.with_name(f".{folder.name}-previous-{os.getpid()}")
+    folder.rename(previous)
+    try:
+        draft.rename(folder)
+    except OSError:
+        previous.rename(folder)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)

@@ -1,0 +1,52 @@
+"""Where the model runs: the one place that chooses the device."""
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from stream_detector.errors import DeviceError
+
+__all__ = ["DeviceChoice", "choose_device", "prepare_tensorflow", "visible_gpus"]
+
+DeviceChoice = Literal["auto", "cpu", "gpu"]
+
+# Before TensorFlow is imported: its banner and the search for CUDA are no news to anybody.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def choose_device(wanted: DeviceChoice, gpus: Sequence[str]) -> str:
+    """The TensorFlow name of the device to use, of the ``gpus`` that there are.
+
+    Raises:
+        DeviceError: ``gpu`` was asked for and there is none.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not gpus):
+        return "/CPU:0"
+    if not gpus:
+        raise DeviceError(
+            "device = gpu, but TensorFlow sees no GPU; check the driver and that the "
+            "tensorflow[and-cuda] package is installed, or set device = auto"
+        )
+    return "/GPU:0"
+
+
+def visible_gpus() -> list[str]:
+    """Names of the GPUs that TensorFlow sees."""
+    import tensorflow as tf  # noqa: PLC0415 - slow to import, and not needed for --help
+
+    return [device.name for device in tf.config.list_physical_devices("GPU")]
+
+
+def prepare_tensorflow(threads: int) -> None:
+    """Set the CPU threads (0: as many as the process may use); before the first operation.
+
+    Without effect where TensorFlow has already run something in this process.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    threads = threads or len(os.sched_getaffinity(0))
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        return

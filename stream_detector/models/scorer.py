@@ -1,0 +1,144 @@
+"""Scores canonical texts with the served bundles: sorted by length, few compiled shapes.
+
+A group's compiled graph depends on its number of rows alone; how far the loop runs is told at
+run time, so short names do not pay for long ones and warm-up compiles three shapes a model.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stream_detector.errors import DeviceError, ScoringError
+from stream_detector.events import Kind
+from stream_detector.models.base import ServedModel
+from stream_detector.models.bundle import Bundle, load_bundle
+from stream_detector.models.device import (
+    DeviceChoice,
+    choose_device,
+    prepare_tensorflow,
+    visible_gpus,
+)
+from stream_detector.models.encoding import encode, shorten
+
+__all__ = ["GROUP_ROWS", "Scorer"]
+
+GROUP_ROWS = (1024, 256, 32)
+"""Rows of a group, largest first: large ones are fast, small ones waste little on padding."""
+
+_DEVICE_FAULTS = (
+    tf.errors.ResourceExhaustedError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+    MemoryError,
+)
+
+
+class Scorer:
+    """Fulfils ``models.base.TextScorer`` with one bundle a kind, on one device."""
+
+    def __init__(self, bundles: Mapping[Kind, Bundle], *, device: str) -> None:
+        """``device`` is TensorFlow's name of it, as ``device.choose_device`` gives."""
+        self.device = device
+        self._networks = {kind: _Network(bundle, device) for kind, bundle in bundles.items()}
+        self._models: Mapping[Kind, ServedModel] = {
+            kind: ServedModel(ref=bundle.ref, thresholds=bundle.thresholds)
+            for kind, bundle in bundles.items()
+        }
+
+    @classmethod
+    def load(
+        cls, url_bundle: Path, host_bundle: Path, *, device: DeviceChoice = "auto", threads: int = 0
+    ) -> Self:
+        """Load both bundles for the device that ``device`` stands for.
+
+        Raises:
+            BundleError: a bundle was refused.
+            DeviceError: ``gpu`` was asked for and there is none.
+        """
+        prepare_tensorflow(threads)
+        return cls(
+            {
+                "url": load_bundle(url_bundle, kind="url"),
+                "host": load_bundle(host_bundle, kind="host"),
+            },
+            device=choose_device(device, visible_gpus()),
+        )
+
+    @property
+    def models(self) -> Mapping[Kind, ServedModel]:
+        """The model that serves each kind."""
+        return self._models
+
+    def warm_up(self) -> None:
+        """Compile every shape that ``score`` uses."""
+        for network in self._networks.values():
+            for rows in GROUP_ROWS:
+                network.score(["warm"] * rows)
+
+    def score(self, kind: Kind, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Calibrated probabilities, shape ``[len(texts)]``; see ``TextScorer``."""
+        try:
+            return self._networks[kind].score(texts)
+        except _DEVICE_FAULTS as error:
+            raise DeviceError(
+                f"the model failed on {self.device} with {type(error).__name__}: is there memory "
+                "left? lower batch_records, or set device = cpu"
+            ) from error
+        except Exception as error:
+            raise ScoringError(f"the model raised {type(error).__name__}: {error}") from error
+
+
+class _Network:
+    """One bundle's compiled graph."""
+
+    def __init__(self, bundle: Bundle, device: str) -> None:
+        self._length_max = bundle.architecture.length_max
+        self._calibration = bundle.manifest.calibration
+        self._device = device
+        self.run = _compile(bundle, device)
+
+    def score(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Calibrated probabilities, shape ``[len(texts)]``."""
+        if not texts:
+            return np.empty(0, np.float32)
+        short = [shorten(text, self._length_max) for text in texts]
+        order = np.argsort(
+            np.fromiter(map(len, short), dtype=np.int32, count=len(short)), kind="stable"
+        )
+        logits = np.empty(len(short), np.float32)
+        pending = []
+        for rows, columns in _groups(order):
+            batch = encode([short[row] for row in rows], steps=self._length_max, columns=columns)
+            with tf.device(self._device):
+                pending.append((rows, self.run(*map(tf.constant, batch))))
+        for rows, result in pending:
+            logits[rows] = result.numpy()[: len(rows)]
+        return self._calibration.apply(logits)
+
+
+def _compile(bundle: Bundle, device: str) -> Callable[..., tf.Tensor]:
+    with tf.device(device):
+        weights = {name: tf.constant(value) for name, value in bundle.weights.items()}
+    architecture = bundle.architecture
+
+    @tf.function(jit_compile=True)
+    def run(forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        return architecture.logits(
+            weights, forward, backward, lengths, steps=tf.reduce_max(lengths)
+        )
+
+    return run  # type: ignore[no-any-return]
+
+
+def _groups(order: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Cut rows sorted by length into groups, with the number of rows each is compiled for."""
+    start = 0
+    while start < len(order):
+        left = len(order) - start
+        columns = next((rows for rows in GROUP_ROWS if rows <= left), GROUP_ROWS[-1])
+        yield order[start : start + columns], columns
+        start += columns
