@@ -9,7 +9,6 @@ import difflib
 import inspect
 import ssl
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +186,6 @@ _BY_TYPE: Mapping[type, tuple[Callable[[str], object], str]] = {
 _DEPRECATED = {"api_version"}
 
 
-@cache
 def _defaults(client: type[Any]) -> Mapping[str, object]:
     """Every option of a client with its default."""
     if hasattr(client, "DEFAULT_CONFIG"):

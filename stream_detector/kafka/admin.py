@@ -1,0 +1,127 @@
+"""A connected kafka-python admin client, or an error that says what to do."""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import (
+    AuthorizationError,
+    KafkaError,
+    SaslAuthenticationFailedError,
+    UnrecognizedBrokerVersion,
+    UnsupportedSaslMechanismError,
+    UnsupportedVersionError,
+)
+from kafka.net.compat import KafkaNetClient
+
+from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
+from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.settings import Settings
+
+__all__ = ["connected_admin"]
+
+_PROBE_SECONDS = 4.0
+"""For all addresses together: a host that drops packets must not hold up a command."""
+_BOOTSTRAP_MS = 5_000
+
+
+@contextmanager
+def connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
+    """An admin client for the block; closed with its thread whatever happens.
+
+    Raises:
+        RetryableError: Kafka can't be reached or does not answer now.
+        FatalError: it refuses the credentials, the certificate or the protocol version.
+        SettingsError: the client can't be set up from these settings.
+    """
+    options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **kafka_python_options(settings)}
+    if not options.get("proxy_url"):
+        _probe(settings, options.get("ssl_context"))
+    made: list[Any] = []
+
+    def make_client(**config: Any) -> Any:
+        made.append(KafkaNetClient(**config))
+        return made[-1]
+
+    admin: Any = None
+    try:
+        # With this hook the thread can be ended though the constructor raises; each try
+        # while Kafka is away would leave one behind.
+        admin = KafkaAdminClient(**options, kafka_client=make_client)
+        yield admin
+    except (KafkaError, OSError) as error:
+        raise _as_ours(error, settings) from error
+    finally:
+        if admin is not None:
+            admin.close()
+        else:
+            for client in made:
+                client.close()
+                client._manager._net.stop()
+
+
+def _as_ours(error: KafkaError | OSError, settings: Settings) -> StreamDetectorError:
+    """The error of ours that says what has to happen next."""
+    where = _where(settings)
+    reason = f"{type(error).__name__}: {error}".removeprefix(f"{type(error).__name__}: " * 2)
+    if isinstance(error, SaslAuthenticationFailedError | UnsupportedSaslMechanismError):
+        return FatalError(
+            f"Kafka at {where} refuses to log {settings.sasl_username!r} in: check "
+            f"sasl_username, its password and sasl_mechanism ({settings.sasl_mechanism})"
+        )
+    if isinstance(error, AuthorizationError):
+        return FatalError(
+            f"Kafka at {where} does not allow this ({type(error).__name__}): give "
+            f"{settings.sasl_username or 'this client'!r} the right"
+        )
+    if isinstance(error, UnsupportedVersionError | UnrecognizedBrokerVersion):
+        return FatalError(
+            f"Kafka at {where} does not speak this client's protocol ({reason}): set its "
+            "version, such as kafka_options api_version=2.0"
+        )
+    if isinstance(error, OSError) or error.retriable:
+        return RetryableError(
+            f"Kafka at {where} accepts connections but does not answer ({reason}): check "
+            "security_protocol, the brokers' advertised listeners and their logs"
+        )
+    return FatalError(f"Kafka at {where} answers with an error ({reason})")
+
+
+def _where(settings: Settings) -> str:
+    return ", ".join(settings.bootstrap_servers)
+
+
+def _probe(settings: Settings, context: ssl.SSLContext | None) -> None:
+    """Reach one of the brokers by TCP and TLS, since the client tells neither fault by name."""
+    faults: list[str] = []
+    deadline = time.monotonic() + _PROBE_SECONDS
+    for address in settings.bootstrap_servers:
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            with socket.create_connection((host, int(port)), timeout=left) as plain:
+                if context is not None:
+                    context.wrap_socket(plain, server_hostname=host).close()
+            return
+        except ssl.SSLCertVerificationError as error:
+            raise FatalError(
+                f"the TLS certificate of Kafka at {address} is not trusted "
+                f"({error.verify_message}): check ssl_cafile and ssl_check_hostname"
+            ) from error
+        except ssl.SSLError as error:
+            faults.append(f"{address}: no TLS handshake ({error.reason or error})")
+        except TimeoutError:
+            faults.append(f"{address}: no answer in time")
+        except OSError as error:
+            faults.append(f"{address}: {error.strerror or error}")
+    raise RetryableError(
+        f"Kafka can't be reached ({'; '.join(faults)}): check that it runs, bootstrap_servers "
+        "and security_protocol"
+    )

@@ -1,0 +1,198 @@
+"""The topics the detector reads and writes: are they there, may they be used, make them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.errors import (
+    IncompatibleBrokerVersion,
+    InvalidReplicationFactorError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+
+from stream_detector.errors import RetryableError, TopicsError
+from stream_detector.kafka.admin import connected_admin
+from stream_detector.settings import Settings
+
+__all__ = ["TopicState", "check_topics", "cluster_id", "create_topics"]
+
+_DAY_MS = 24 * 60 * 60 * 1000
+_BROKER_RECORD_BYTES_MAX = 1_048_588
+"""Kafka's default of ``max.message.bytes``: 1 MiB and the overhead of a batch of one record."""
+_DEAD_LETTER_HEADERS_BYTES = 64 * 1024
+"""Room for a dead letter's headers beside a record as large as its input topic takes."""
+
+_UNKNOWN_TOPIC = 3
+_LEADER_NOT_AVAILABLE = 5
+_TOPIC_AUTHORIZATION_FAILED = 29
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as it stands after ``create_topics``."""
+
+    name: str
+    created: bool
+    """False: it was there before, and was left as it is."""
+    partitions: int
+    replication_factor: int
+
+
+def cluster_id(settings: Settings) -> str:
+    """The id that Kafka reports of its cluster.
+
+    Raises:
+        RetryableError: Kafka can't be reached.
+        FatalError: it refuses the credentials, or has no id (then ``cluster`` must be set).
+    """
+    with connected_admin(settings) as admin:
+        found = admin.describe_cluster().get("cluster_id")
+    if not found:
+        raise TopicsError("Kafka reports no cluster id, of which verdict ids are made: set cluster")
+    return str(found)
+
+
+def check_topics(settings: Settings) -> list[str]:
+    """What is wrong with the topics, one problem a line; empty if the worker can use them all.
+
+    Nothing is made, read or written. Kafka before 2.3 does not tell rights.
+
+    Raises:
+        RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
+        FatalError: it refuses the credentials.
+    """
+    with connected_admin(settings) as admin:
+        topics = _described(admin, [*settings.input_topic_names, *settings.output_topic_names])
+    who = settings.sasl_username or "this client"
+    problems: list[str] = []
+    for name in settings.input_topic_names:
+        problems.extend(_problems(topics[name], "READ", who))
+    for name in settings.output_topic_names:
+        problems.extend(_problems(topics[name], "WRITE", who))
+    return problems
+
+
+def create_topics(settings: Settings) -> list[TopicState]:
+    """Make the topics that are missing; those that are there stay as they are.
+
+    Input and output topics get ``topic_partitions`` and ``topic_replication_factor``. Verdicts
+    are kept 7 days, alerts and dead letters 30; dead letters may be larger than the input.
+
+    Raises:
+        RetryableError: Kafka can't be reached.
+        TopicsError: Kafka refuses to make or to describe a topic.
+        FatalError: it refuses the credentials.
+    """
+    names = [*settings.input_topic_names, *settings.output_topic_names]
+    with connected_admin(settings) as admin:
+        before = _described(admin, names)
+        missing = [name for name in names if before[name]["error_code"] == _UNKNOWN_TOPIC]
+        if missing:
+            there = [name for name in settings.input_topic_names if name not in missing]
+            configs = _configs(settings, _record_bytes_max(admin, there))
+            for name in missing:
+                _create(admin, settings, name, configs.get(name, {}))
+            admin.wait_for_topics(missing)
+        after = _described(admin, names)
+    return [_state(after[name], created=name in missing) for name in names]
+
+
+def _described(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, Any]]:
+    return {topic["name"]: topic for topic in admin.describe_topics(names)}
+
+
+def _problems(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[str]:
+    """What keeps ``who`` from using a topic."""
+    name, code = topic["name"], topic["error_code"]
+    if code == _UNKNOWN_TOPIC:
+        yield f"topic {name} is missing: `stream-detector topics create` makes it"
+    elif code == _TOPIC_AUTHORIZATION_FAILED:
+        yield f"topic {name} may not be described: give {who} the rights DESCRIBE and {operation}"
+    elif code == _LEADER_NOT_AVAILABLE or any(p["leader_id"] < 0 for p in topic["partitions"]):
+        raise RetryableError(f"topic {name} has partitions without a leader: wait for its brokers")
+    elif code:
+        yield f"topic {name} can't be used: {for_code(code).__name__}"
+    else:
+        allowed = topic.get("authorized_operations")
+        if allowed is not None and not {operation, "ALL"} & set(allowed):
+            yield f"topic {name} may not be used: give {who} the right {operation}"
+
+
+def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, str]]:
+    """The settings of output topics that differ from the broker's defaults."""
+    verdicts, alerts, dead_letters = settings.output_topic_names
+    return {
+        verdicts: {"retention.ms": str(7 * _DAY_MS), "compression.type": "zstd"},
+        alerts: {"retention.ms": str(30 * _DAY_MS)},
+        dead_letters: {
+            "retention.ms": str(30 * _DAY_MS),
+            "max.message.bytes": str(input_bytes_max + _DEAD_LETTER_HEADERS_BYTES),
+        },
+    }
+
+
+def _record_bytes_max(admin: KafkaAdminClient, names: list[str]) -> int:
+    """The longest record that any of the topics ``names`` takes, bytes."""
+    if not names:
+        return _BROKER_RECORD_BYTES_MAX
+    found = admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name, ["max.message.bytes"]) for name in names],
+        config_filter="all",
+    )
+    sizes = [
+        int(config["max.message.bytes"]["value"])
+        for config in found.get("topic", {}).values()
+        if "max.message.bytes" in config
+    ]
+    return max(sizes, default=_BROKER_RECORD_BYTES_MAX)
+
+
+def _create(
+    admin: KafkaAdminClient, settings: Settings, name: str, configs: Mapping[str, str]
+) -> None:
+    topic = NewTopic(
+        name=name,
+        num_partitions=settings.topic_partitions,
+        replication_factor=settings.topic_replication_factor,
+        topic_configs=dict(configs),
+    )
+    try:
+        admin.create_topics([topic])
+    except TopicAlreadyExistsError:
+        return  # Another process was faster.
+    except InvalidReplicationFactorError as error:
+        raise TopicsError(
+            f"topic {name} can't have {settings.topic_replication_factor} replicas: set "
+            "topic_replication_factor to at most the number of brokers"
+        ) from error
+    except IncompatibleBrokerVersion as error:
+        raise TopicsError(
+            f"this Kafka can't make topic {name} with its default number of replicas: set "
+            "topic_replication_factor"
+        ) from error
+    except KafkaError as error:
+        if error.retriable:
+            raise
+        raise TopicsError(
+            f"Kafka refuses to make topic {name} ({type(error).__name__}): check the rights of "
+            f"{settings.sasl_username or 'this client'} and the broker's limits"
+        ) from error
+
+
+def _state(topic: Mapping[str, Any], *, created: bool) -> TopicState:
+    if topic["error_code"]:
+        raise TopicsError(
+            f"topic {topic['name']} can't be described ({for_code(topic['error_code']).__name__}): "
+            "give this client the right DESCRIBE"
+        )
+    partitions = topic["partitions"]
+    return TopicState(
+        name=topic["name"],
+        created=created,
+        partitions=len(partitions),
+        replication_factor=min((len(p["replica_nodes"]) for p in partitions), default=0),
+    )
