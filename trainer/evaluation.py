@@ -50,7 +50,7 @@ def measure(dataset: Dataset, scores: NDArray[np.float32]) -> Figures:
     suspicious = threshold_at(scores[benign], 0.01)
     for name, column in (("by_kind", dataset.kinds), ("by_source", dataset.sources)):
         groups: dict[str, dict[str, float]] = {}
-        for value in sorted(set(column.tolist())):
+        for value in sorted(set(column.tolist()) - {""}):
             inside = column == value
             of_malicious, of_benign = scores[inside & ~benign], scores[inside & benign]
             if len(of_malicious):
