@@ -40,7 +40,7 @@ class ChildProcess:
     ) -> None:
         """Start ``command``; its output is appended to the file ``log``.
 
-        ``environment`` is added to this process's own. ``folder`` is where it runs.
+        ``environment`` replaces this process's own. ``folder`` is where it runs.
         """
         self.command = list(command)
         self.log = log
@@ -52,7 +52,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env=None if environment is None else dict(environment),
                 cwd=folder,
                 start_new_session=True,
             )

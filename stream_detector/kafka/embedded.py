@@ -7,17 +7,27 @@ control and CreateTopics do not: it is no measure of what real Kafka guarantees.
 """
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
 from stream_detector.errors import SettingsError
 
-__all__ = ["PARTITIONS", "EmbeddedBroker"]
+__all__ = ["PARTITIONS", "EmbeddedBroker", "require_librdkafka"]
 
 PARTITIONS = 4
 """Partitions of each topic, which librdkafka sets and Python cannot change."""
 
 _METADATA_SECONDS = 10.0
+
+
+def require_librdkafka() -> None:
+    """Raise ``SettingsError`` if confluent-kafka, which brings librdkafka, is not installed."""
+    if find_spec("confluent_kafka") is None:
+        raise SettingsError(
+            "The embedded broker needs confluent-kafka, which is not installed: "
+            "pip install 'stream-detector[demo]'"
+        )
 
 
 class EmbeddedBroker:
@@ -27,7 +37,7 @@ class EmbeddedBroker:
     is no request that makes one in this broker, and so Faust needs its ``topic_allow_declare``
     off, and kafka-python ``api_version=(2, 0)``, the newest that it can agree on.
 
-    Raises ``SettingsError`` if confluent-kafka, which brings librdkafka, is not installed.
+    Raises ``SettingsError`` if librdkafka is not there: see ``require_librdkafka``.
     """
 
     def __init__(self, topics: Iterable[str] = ()) -> None:
@@ -38,13 +48,9 @@ class EmbeddedBroker:
 
     def __enter__(self) -> Self:
         """The broker, reachable and with its topics."""
-        try:
-            from confluent_kafka import Producer  # noqa: PLC0415 - an optional dependency
-        except ImportError as error:
-            raise SettingsError(
-                "The embedded broker needs confluent-kafka, which is not installed: "
-                "pip install 'stream-detector[demo]'"
-            ) from error
+        require_librdkafka()
+        from confluent_kafka import Producer  # noqa: PLC0415 - an optional dependency
+
         # log_level 2: the cluster's notes would otherwise go to stderr, past Python's logging.
         self._handle = Producer({"test.mock.num.brokers": 1, "log_level": 2})
         for topic in self._topics:

@@ -1,5 +1,6 @@
 """Processes under test: the worker and other commands, each with its output in a file."""
 
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -37,12 +38,14 @@ def start_module(
 ) -> ChildProcess:
     """Start ``python -m module arguments...`` on the checkout's code; output goes to ``log``.
 
+    ``environment`` is added to this process's own.
+
     Start it from the test's main thread: it dies with the thread that started it.
     """
     return ChildProcess(
         [sys.executable, "-u", "-m", module, *arguments],
         log=log,
-        environment={"PYTHONPATH": str(ROOT), **(environment or {})},
+        environment={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
         folder=log.parent,
     )
 

@@ -1,0 +1,192 @@
+"""One run of the demo: start everything, replay, watch, account for every record, stop."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import NamedTuple, NoReturn
+
+from confluent_kafka import KafkaException
+from rich.console import Console
+
+from stream_detector.demo.ledger import Ledger
+from stream_detector.demo.outputs import Outputs
+from stream_detector.demo.processes import ChildProcess, ProcessEndedError, free_port
+from stream_detector.demo.replay import Replay, Sent, sample_lines
+from stream_detector.demo.summary import print_addresses, print_summary
+from stream_detector.demo.view import View, view_for
+from stream_detector.errors import FatalError
+from stream_detector.kafka.embedded import EmbeddedBroker
+from stream_detector.settings import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings, load_settings
+
+__all__ = ["DemoOptions", "run_demo"]
+
+_READY_SECONDS = 180.0
+"""The worker loads TensorFlow and compiles its models before it is ready."""
+_STALLED_SECONDS = 60.0
+_READ_SECONDS = 0.1
+_STOP_SECONDS = 30.0
+
+
+class DemoOptions(NamedTuple):
+    """What the command line can change."""
+
+    records: int
+    rate: float
+    """Records a second."""
+    keep: bool
+    """Stay until Ctrl-C."""
+
+
+def run_demo(options: DemoOptions, console: Console) -> None:
+    """Run the demo to its end.
+
+    Raises ``FatalError`` if the worker ends or a record is not accounted for; every process
+    that was started has ended then, too.
+    """
+    lines = sample_lines(DATA_FOLDER / "samples")
+    # Kept after the end: it holds the worker's log.
+    folder = Path(tempfile.mkdtemp(prefix="stream-detector-demo-"))
+    with ExitStack() as stack:
+        stack.enter_context(_terminated_like_interrupted())
+        defaults, _ = load_settings({}, {}, None)
+        broker = stack.enter_context(
+            EmbeddedBroker([*defaults.input_topic_names, *defaults.output_topic_names])
+        )
+        environment = _environment(broker)
+        settings, _ = load_settings({}, environment, None)
+        ledger = Ledger(lines)
+        view = view_for(console, records=options.records)
+        view.step(f"Kafka: an embedded broker at {settings.bootstrap_servers[0]}")
+        # As anyone would start it.
+        command = [sys.executable, "-m", "stream_detector", "run"]
+        log = folder / "worker.log"
+        worker = stack.enter_context(ChildProcess(command, log=log, environment=environment))
+        view.step(f"Worker: process {worker.pid}, log in {worker.log}")
+        try:
+            view.step("The worker loads its models and compiles them ...")
+            started = time.monotonic()
+            worker.wait_until(lambda: _ready(settings), timeout=_READY_SECONDS, what="it is ready")
+            view.step(f"Ready after {time.monotonic() - started:.1f} s. Replaying sample logs.")
+            seconds = _replay(options, settings, ledger, lines, worker, view)
+            print_summary(console, ledger, seconds=seconds, log=worker.log)
+            if options.keep:
+                print_addresses(console, settings)
+                with suppress(KeyboardInterrupt):
+                    worker.wait_until(lambda: False, timeout=float("inf"), what="Ctrl-C")
+            exit_code = worker.stop(_STOP_SECONDS)
+        except ProcessEndedError as error:
+            raise FatalError(f"the demo's worker failed: {error}") from error
+        except KafkaException as error:
+            raise FatalError(f"the demo cannot read what came out: {error}") from error
+        if exit_code != 0:
+            raise FatalError(
+                f"the worker ended with exit code {exit_code} when told to stop; the end of its "
+                f"log ({worker.log}):\n{worker.tail()}"
+            )
+
+
+def _environment(broker: EmbeddedBroker) -> dict[str, str]:
+    """This process's environment, with the worker's settings in place of this machine's own."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)
+    }
+    settings = {
+        "BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "CLUSTER": "demo",
+        "HTTP_PORT": str(free_port()),
+        # The newest protocol that kafka-python and the embedded broker agree on, and no idle
+        # fetch that waits while records come.
+        "KAFKA_OPTIONS": "api_version=2.0,fetch_max_wait_ms=10",
+    }
+    return environment | {ENVIRONMENT_PREFIX + name: value for name, value in settings.items()}
+
+
+def _ready(settings: Settings) -> bool:
+    try:
+        url = f"http://{settings.http_host}:{settings.http_port}/readyz"
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _replay(
+    options: DemoOptions,
+    settings: Settings,
+    ledger: Ledger,
+    lines: list[bytes],
+    worker: ChildProcess,
+    view: View,
+) -> float:
+    """Replay and watch until every record is accounted for; the seconds that it took."""
+    sent: SimpleQueue[Sent] = SimpleQueue()
+    replay = Replay(
+        settings.bootstrap_servers[0],
+        settings.input_topic_names[0],
+        lines,
+        records=options.records,
+        rate=options.rate,
+        on_sent=sent.put,
+    )
+    with ExitStack() as stack:
+        outputs = stack.enter_context(Outputs(settings, ledger))
+        stack.enter_context(view)
+        stack.callback(replay.stop)
+        started = moved = time.monotonic()
+        before = (0, 0)
+        replay.start()
+        while ledger.sent_count < options.records or ledger.open_count:
+            outputs.read(_READ_SECONDS)
+            for record in _drained(sent):
+                ledger.sent(record)
+            view.refresh(ledger)
+            if worker.exit_code is not None:
+                raise ProcessEndedError(
+                    f"it ended with exit code {worker.exit_code}; the end of its log "
+                    f"({worker.log}):\n{worker.tail()}"
+                )
+            if replay.error is not None:
+                raise FatalError(f"the embedded broker refused a record: {replay.error}")
+            now, progress = time.monotonic(), (ledger.sent_count, ledger.open_count)
+            if progress != before:
+                before, moved = progress, now
+            elif now - moved > _STALLED_SECONDS:
+                raise FatalError(_unaccounted(ledger, worker))
+        return time.monotonic() - started
+
+
+def _drained(queue: "SimpleQueue[Sent]") -> Iterator[Sent]:
+    try:
+        while True:
+            yield queue.get_nowait()
+    except Empty:
+        return
+
+
+def _unaccounted(ledger: Ledger, worker: ChildProcess) -> str:
+    return (
+        f"nothing came out for {_STALLED_SECONDS:.0f} s, and {ledger.open_count:,} of "
+        f"{ledger.sent_count:,} records are not accounted for; the end of the worker's log "
+        f"({worker.log}):\n{worker.tail()}"
+    )
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Make SIGTERM end this process the way Ctrl-C does: orderly, with its children."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

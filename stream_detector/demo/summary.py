@@ -1,0 +1,103 @@
+"""What the demo says at its end."""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from stream_detector.demo.ledger import Highlight, Ledger
+from stream_detector.settings import Settings
+
+__all__ = ["print_addresses", "print_summary"]
+
+_EXAMPLES = 8
+
+
+def print_summary(console: Console, ledger: Ledger, *, seconds: float, log: Path) -> None:
+    """Records, verdicts, alerts, dead letters, rate, latency, and where to look next.
+
+    Called when every record is accounted for; the first line says so.
+    """
+
+    def line(text: str = "") -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    answered = ledger.sent_count - ledger.silent - ledger.dead_letters.total()
+    line()
+    line(f"All {ledger.sent_count:,} records are accounted for:")
+    line(f"  {answered:>8,} have their verdicts")
+    line(f"  {ledger.silent:>8,} name no URL or host by their nature (headers, answers, flows)")
+    line(f"  {ledger.dead_letters.total():>8,} are dead letters{_in_brackets(ledger)}")
+    line(
+        f"Verdicts: {ledger.verdict_count:,}, of these {ledger.verdicts['malicious']:,} malicious, "
+        f"{ledger.verdicts['suspicious']:,} suspicious, {ledger.verdicts['benign']:,} benign"
+    )
+    line(f"Alerts:   {len(ledger.alerts):,}, one for each client and domain in an hour")
+    if ledger.repeated:
+        line(f"Repeated: {ledger.repeated:,} outputs came more than once, with the same ids")
+    line(f"Rate:     {ledger.sent_count / seconds:,.0f} records/s, as fast as they were replayed")
+    line(
+        f"Latency:  half within {ledger.latency(0.5) * 1000:,.0f} ms, 99% within "
+        f"{ledger.latency(0.99) * 1000:,.0f} ms, from written to Kafka until the verdict was read"
+    )
+    examples = _examples(ledger)
+    if examples:
+        line()
+        line("Some of what raised an alert (score, client, URL or host):")
+        for entry in examples:
+            score = "  list" if entry.score is None else f"{entry.score:.4f}"
+            line(f"  {score}  {entry.client:<15}  {entry.text[:90]}")
+    line()
+    line("Where to look next:")
+    command = _command()
+    line(f"  {command} demo --keep           leaves it all running for a look around")
+    line(f"  {command} score www.python.org  scores what you name")
+    line(f"  {command} --help                lists the other commands")
+    line("  README.md says how to run it on your own Kafka")
+    line(f"  {log} is the worker's log")
+
+
+def print_addresses(console: Console, settings: Settings) -> None:
+    """Where everything is, for as long as it runs."""
+
+    def line(text: str = "") -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    server = settings.bootstrap_servers[0]
+    address = f"http://{settings.http_host}:{settings.http_port}"
+    line()
+    line("It all keeps running. Ctrl-C ends it.")
+    line(f"  Kafka          {server}")
+    line(f"  read from      {', '.join(settings.input_topic_names)}")
+    line(f"  verdicts       {settings.topic(settings.verdicts_topic)}")
+    line(f"  alerts         {settings.topic(settings.alerts_topic)}")
+    line(f"  dead letters   {settings.topic(settings.dead_letters_topic)}")
+    line(f"  metrics        {address}/metrics")
+    line(f"  health         {address}/healthz, {address}/readyz")
+    line("For example, in two other terminals:")
+    line(f"  kcat -C -b {server} -t {settings.topic(settings.verdicts_topic)} -o end")
+    line(f"  echo http://example.com/ | kcat -P -b {server} -t {settings.input_topic_names[0]}")
+
+
+def _command() -> str:
+    """What to type for this command, from the current folder."""
+    program = Path(sys.argv[0])
+    if program.name != "stream-detector":
+        return f"{Path(sys.executable).name} -m stream_detector"
+    with suppress(ValueError):
+        return str(program.absolute().relative_to(Path.cwd()))
+    return program.name
+
+
+def _in_brackets(ledger: Ledger) -> str:
+    """Reasons of dead letters with their counts, most frequent first."""
+    reasons = ", ".join(f"{count:,} {name}" for name, count in ledger.dead_letters.most_common())
+    return f" ({reasons})" if reasons else ""
+
+
+def _examples(ledger: Ledger) -> list[Highlight]:
+    """The newest alerts, one for each text."""
+    alerts = {entry.text: entry for entry in ledger.highlights if entry.id in ledger.alerts}
+    return list(alerts.values())[-_EXAMPLES:]
