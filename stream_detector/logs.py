@@ -15,7 +15,7 @@ from typing import TextIO
 
 __all__ = ["CollapseRepeats", "JsonFormatter", "TerminalFormatter", "configure_logging"]
 
-_CHATTY = ("aiokafka", "asyncio", "faust", "kafka", "mode")
+_CHATTY = frozenset({"absl", "aiokafka", "asyncio", "faust", "kafka", "mode", "tensorflow"})
 """Libraries of which only warnings and errors are of use to who runs a worker."""
 
 _REPEAT_SECONDS = 10.0
@@ -65,7 +65,7 @@ class CollapseRepeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record goes out."""
-        if not record.name.startswith(_CHATTY):
+        if record.name.partition(".")[0] not in _CHATTY:
             return True
         # Correlation ids, ports and durations differ between repeats of one message.
         key = (record.name, record.levelno, _DIGITS.sub("0", record.getMessage()))

@@ -1,0 +1,115 @@
+"""Settings as options of a command, made from their fields and grouped in ``--help``."""
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import click
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from stream_detector.settings import (
+    DATA_FOLDER,
+    SECRETS,
+    SETTING_GROUPS,
+    Origin,
+    Settings,
+    load_settings,
+)
+
+__all__ = ["SettingsCommand", "default_text", "given_settings", "setting_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SettingsCommand(click.Command):
+    """A command whose ``--help`` lists its own options first, then settings by group."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in sections."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        titles = {name: title for title, names in SETTING_GROUPS.items() for name in names}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                title = titles.get(parameter.name or "", "Options")
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def setting_options(groups: Collection[str] | None = None) -> Callable[[Command], Command]:
+    """Add ``--config`` and an option for each setting of ``groups`` (all by default).
+
+    ``groups`` are titles of ``SETTING_GROUPS``. The options' values reach the command as keyword
+    arguments, for ``given_settings``. Secrets have no option.
+    """
+
+    def decorate(command: Command) -> Command:
+        for title in reversed(list(SETTING_GROUPS)):
+            if groups is None or title in groups:
+                for name in reversed(SETTING_GROUPS[title]):
+                    if name not in SECRETS:
+                        command = _option(name, Settings.model_fields[name])(command)
+        config = click.option(
+            "--config",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="TOML file with settings; also STREAM_DETECTOR_CONFIG.",
+        )
+        return config(command)
+
+    return decorate
+
+
+def given_settings(
+    config: Path | None, flags: Mapping[str, object]
+) -> tuple[Settings, Mapping[str, Origin]]:
+    """Settings and their origins from the options of ``setting_options``.
+
+    Raises:
+        SettingsError: as ``load_settings``.
+    """
+    return load_settings(flags, os.environ, config)
+
+
+def default_text(name: str) -> str:
+    """The default of a setting as one would type it; empty where there is none."""
+    default = Settings.model_fields[name].get_default(call_default_factory=True)
+    if default is None or default is PydanticUndefined or isinstance(default, (SecretStr, dict)):
+        return ""
+    if isinstance(default, list):
+        return ",".join(default)
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, Path) and default.is_relative_to(DATA_FOLDER):
+        return f"{default.name} model that comes with this package"
+    return str(default)
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
+    flag = f"--{name.replace('_', '-')}"
+    default = default_text(name)
+    text = (field.description or "") + (f"  [default: {default}]" if default else "")
+    if field.annotation is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+    several = get_origin(field.annotation) in {list, dict}
+    return click.option(flag, name, multiple=several, metavar=_metavar(field), help=text)
+
+
+def _metavar(field: FieldInfo) -> str:
+    """What a value looks like, in capitals or as its choices."""
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        return "[" + "|".join(get_args(annotation)) + "]"
+    if get_origin(annotation) is list:
+        return "A,B"
+    if get_origin(annotation) is dict:
+        return "NAME=VALUE"
+    kinds = {annotation, *get_args(annotation)}
+    if kinds & {int, float}:
+        return "NUMBER"
+    return "PATH" if Path in kinds else "TEXT"

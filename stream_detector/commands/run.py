@@ -1,0 +1,35 @@
+"""``stream-detector run``: the worker."""
+
+from pathlib import Path
+
+import click
+
+from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.logs import configure_logging
+
+__all__ = ["run"]
+
+
+@click.command(cls=SettingsCommand)
+@setting_options()
+def run(config: Path | None, **flags: object) -> int:
+    """Read log records from Kafka, score the URLs and hosts in them, write verdicts and alerts.
+
+    Runs until SIGTERM or Ctrl-C, then finishes what is in flight, commits and exits with 0. While
+    Kafka is away it waits. It exits with 1 on an error that waiting does not mend, 2 on a wrong
+    setting. Scale by starting more workers of the same --group-id.
+
+    \b
+    stream-detector run
+    stream-detector run --bootstrap-servers kafka-1:9092,kafka-2:9092 --input-topics proxy,dns
+    stream-detector run --config detector.toml --kafka-options fetch_max_wait_ms=100
+    STREAM_DETECTOR_SASL_PASSWORD_FILE=/run/secrets/kafka stream-detector run ...
+
+    Every option is also a variable (--group-id: STREAM_DETECTOR_GROUP_ID) and a key of the TOML
+    file (group_id); a flag goes before the variable, the variable before the file.
+    """
+    settings, _ = given_settings(config, flags)
+    configure_logging(settings.log_level)
+    from stream_detector.worker import run_worker  # noqa: PLC0415 - imports Faust
+
+    return run_worker(settings)

@@ -1,0 +1,104 @@
+"""``stream-detector settings``: what is set, and where."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+
+from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.settings import SECRETS, SETTING_GROUPS, Origin, Settings
+
+__all__ = ["settings"]
+
+_MASK = "**********"
+
+
+@click.command(cls=SettingsCommand)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: value and origin by name.")
+@click.option("--toml", "as_toml", is_flag=True, help="A commented TOML file to start from.")
+@setting_options()
+def settings(config: Path | None, as_json: bool, as_toml: bool, **flags: object) -> None:
+    """Show every setting, its value, and whether a flag, the environment or a file set it.
+
+    \b
+    stream-detector settings
+    stream-detector settings --toml > detector.toml
+    stream-detector settings --config detector.toml --json | jq .group_id
+
+    Takes the flags of `run`, so that it shows what `run` would see. Secrets are masked.
+    """
+    values, origins = given_settings(config, flags)
+    if as_json:
+        click.echo(json.dumps(_document(values, origins), indent=2, ensure_ascii=False))
+    elif as_toml:
+        click.echo("\n".join(_toml(values, origins)))
+    else:
+        for line in _table(values, origins):
+            click.echo(line)
+
+
+def _shown(name: str, values: Settings) -> Any:
+    """A value in plain types; of a secret only whether there is one."""
+    value = getattr(values, name)
+    if name in SECRETS:
+        return _MASK if value.get_secret_value() else ""
+    return str(value) if isinstance(value, Path) else value
+
+
+def _document(values: Settings, origins: Mapping[str, Origin]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"value": _shown(name, values), "origin": origins[name]}
+        for names in SETTING_GROUPS.values()
+        for name in names
+    }
+
+
+def _table(values: Settings, origins: Mapping[str, Origin]) -> Iterator[str]:
+    """Aligned lines by group; what is not a default stands out."""
+    width = max(map(len, origins))
+    for title, names in SETTING_GROUPS.items():
+        yield click.style(title, bold=True)
+        for name in names:
+            value = _shown(name, values)
+            if isinstance(value, list):
+                value = ",".join(value)
+            elif isinstance(value, dict):
+                value = ",".join(f"{key}={item}" for key, item in value.items())
+            elif isinstance(value, bool):
+                value = str(value).lower()
+            text = "-" if value is None or value == "" else str(value)
+            origin = origins[name]
+            line = f"  {name:<{width}}  {origin:<11}  {text}"
+            yield line if origin == "default" else click.style(line, fg="green")
+
+
+def _toml(values: Settings, origins: Mapping[str, Origin]) -> Iterator[str]:
+    """Lines of a settings file: what is set stands in it, what is not as a comment."""
+    yield "# Settings of stream-detector. Flags and STREAM_DETECTOR_... variables go before it."
+    for title, names in SETTING_GROUPS.items():
+        yield f"\n# --- {title} ---"
+        for name in names:
+            field = Settings.model_fields[name]
+            yield f"\n# {field.description}"
+            if get_origin(field.annotation) is Literal:
+                yield f"# One of {', '.join(get_args(field.annotation))}."
+            if name in SECRETS:
+                yield f'# {name} = ""'
+                continue
+            value = _shown(name, values)
+            unset = origins[name] == "default" or value is None
+            line = f"{name} = {_toml_value(name, value)}"
+            yield f"# {line}" if unset else line
+
+
+def _toml_value(name: str, value: Any) -> str:
+    """A value as TOML; an example of one where there is none. Strings are as in JSON."""
+    if value is None:
+        kinds = get_args(Settings.model_fields[name].annotation)
+        return '"/path/to/file"' if Path in kinds else "0.5"
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)} = {json.dumps(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }" if value else "{}"
+    return json.dumps(value)
