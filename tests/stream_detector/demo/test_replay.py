@@ -1,0 +1,59 @@
+import pytest
+
+from stream_detector.demo.replay import Replay, sample_lines
+from stream_detector.errors import SettingsError
+from stream_detector.kafka.embedded import EmbeddedBroker
+from support.processes import wait_until
+from support.records import read_all
+
+
+def test_lines_of_all_logs_are_mixed_evenly_and_keep_their_order(tmp_path):
+    (tmp_path / "a.log").write_bytes(b"a1\na2\na3\na4\n")
+    (tmp_path / "b.json").write_bytes(b"b1\nb2\n")
+    (tmp_path / "README.md").write_bytes(b"not a log\n")
+    assert sample_lines(tmp_path) == [b"a1", b"b1", b"a2", b"a3", b"b2", b"a4"]
+
+
+def test_a_folder_without_samples_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="no sample logs"):
+        sample_lines(tmp_path)
+
+
+def test_rounds_repeat_the_lines_each_from_another_office():
+    sent = []
+    with EmbeddedBroker(["events"]) as broker:
+        replay = Replay(
+            broker.bootstrap_servers,
+            "events",
+            [b"query a.com from 10.20.1.5", b"b.com"],
+            records=5,
+            rate=1e6,
+            on_sent=sent.append,
+        )
+        replay.start()
+        wait_until(lambda: len(sent) == 5, timeout=30, what="five records")
+        replay.stop()
+        records = {(r.partition, r.offset): r for r in read_all(broker.bootstrap_servers, "events")}
+    by_value = sorted((records[s.partition, s.offset].value, s.line) for s in sent)
+    assert by_value == [
+        (b"b.com", 1),
+        (b"b.com", 1),
+        (b"query a.com from 10.20.1.5", 0),
+        (b"query a.com from 10.21.1.5", 0),
+        (b"query a.com from 10.22.1.5", 0),
+    ]
+    for s in sent:
+        assert s.time == records[s.partition, s.offset].timestamp / 1000
+
+
+def test_stop_ends_a_replay_that_has_far_to_go():
+    sent = []
+    with EmbeddedBroker(["events"]) as broker:
+        replay = Replay(
+            broker.bootstrap_servers, "events", [b"x"], records=10**9, rate=50, on_sent=sent.append
+        )
+        replay.start()
+        wait_until(lambda: bool(sent), timeout=30, what="a first record")
+        replay.stop()
+        replay.stop()
+    assert len(sent) < 10**9
