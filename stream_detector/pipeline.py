@@ -26,8 +26,7 @@ from stream_detector.events import (
 from stream_detector.metrics import Metrics
 from stream_detector.policy.suppression import AlertWindows
 from stream_detector.settings import Settings
-from stream_detector.sources import read_record, source_named
-from stream_detector.sources.base import LineResult, Source
+from stream_detector.sources import EventResult, Source, read_record, source_named
 
 __all__ = ["Pipeline", "utc_now"]
 
@@ -218,7 +217,7 @@ class Pipeline:
             metrics.dead_letters.labels(topic, reason.value).inc(count)
 
 
-def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, LineResult]]:
+def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:
     detail = f"{len(value)} bytes; record_bytes_max is {bytes_max}"
     return [("none", Rejected(RejectReason.TOO_LARGE, detail))]
 

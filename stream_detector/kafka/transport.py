@@ -219,7 +219,7 @@ class ChunkConsumer(driver.Consumer):
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        entry = message.value.entry
+        entry: Entry = message.value.entry
         acknowledged = entry.ledger.acknowledge(entry)
         self._room.set()
         return acknowledged

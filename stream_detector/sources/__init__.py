@@ -1,0 +1,158 @@
+"""Log formats, one module each, and the reading of a record that may hold several lines.
+
+A format is either set for a topic, or found record by record: JSON objects by what they hold,
+other lines by the first format of ``SOURCES`` that recognises them. Knows nothing of Kafka.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from stream_detector.errors import SettingsError
+from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.sources.base import LineResult, Source
+from stream_detector.sources.dnsmasq import Dnsmasq
+from stream_detector.sources.json_record import (
+    JsonRecord,
+    JsonSource,
+    decode_json,
+    decode_json_array,
+)
+from stream_detector.sources.plain import Plain
+from stream_detector.sources.plain_json import PlainJson
+from stream_detector.sources.squid import Squid
+from stream_detector.sources.suricata import Suricata
+from stream_detector.sources.zeek import ZeekDns, ZeekHttp, zeek_log_path
+
+__all__ = ["SOURCES", "EventResult", "Source", "read_record", "source_named"]
+
+SOURCES: Mapping[str, Source] = {
+    source.name: source
+    for source in (
+        Suricata(),
+        ZeekDns(),
+        ZeekHttp(),
+        PlainJson(),
+        Squid(),
+        Dnsmasq(),
+        Plain(),
+    )
+}
+"""Formats by name, in the order in which they are asked whether a line is theirs."""
+
+EventResult = UrlEvent | Rejected | Ignored
+
+_JSON_SOURCES = tuple(source for source in SOURCES.values() if isinstance(source, JsonSource))
+_TEXT_SOURCES = tuple(source for source in SOURCES.values() if not isinstance(source, PlainJson))
+
+_NO_FORMAT = ""
+_UNKNOWN = (_NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
+
+
+def source_named(name: str) -> Source:
+    """The format called ``name``.
+
+    Raises:
+        SettingsError: there is none; the message lists those there are.
+    """
+    try:
+        return SOURCES[name]
+    except KeyError:
+        raise SettingsError(f"no log format {name!r}; there are {', '.join(SOURCES)}") from None
+
+
+def read_record(
+    value: bytes, *, source: Source | None, lines_max: int
+) -> list[tuple[str, EventResult]]:
+    """What a record says, in order, each with the name of its format; never raises.
+
+    Args:
+        value: the record; one line or several (LF or CRLF), a JSON object over several lines,
+            or a JSON array of objects. What starts with ``{`` or ``[`` is read whole first.
+        source: the topic's format; None to find it.
+        lines_max: lines beyond which a record is refused.
+    """
+    if b"\0" in value:
+        return [(_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))]
+    first = value[:1]
+    if first == b"[":
+        return _read_array(value, source, lines_max)
+    if first == b"{":
+        record = decode_json(value)
+        if isinstance(record, JsonRecord):
+            return _flat((_of_object(record, source),))
+    return _read_lines(value, source, lines_max)
+
+
+def _read_array(
+    value: bytes, source: Source | None, lines_max: int
+) -> list[tuple[str, EventResult]]:
+    records = decode_json_array(value)
+    if isinstance(records, Rejected):
+        return [(_NO_FORMAT, records)]
+    if len(records) > lines_max:
+        return _too_many(len(records), lines_max)
+    return _flat(_of_object(record, source) for record in records) or _empty()
+
+
+def _read_lines(
+    value: bytes, source: Source | None, lines_max: int
+) -> list[tuple[str, EventResult]]:
+    lines = [line for line in value.splitlines() if line.strip()]
+    if not lines:
+        return _empty()
+    if len(lines) > lines_max:
+        return _too_many(len(lines), lines_max)
+    if lines[0].startswith(b"{") and not all(line.startswith(b"{") for line in lines):
+        lines = [value]  # one object over several lines, and broken
+    return _flat(_of_lines(lines, source))
+
+
+def _of_object(record: JsonRecord, source: Source | None) -> tuple[str, LineResult]:
+    if isinstance(source, JsonSource):
+        return source.name, source.interpret(record)
+    if source is not None:
+        return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
+    claimant = next(source for source in _JSON_SOURCES if source.claims(record))
+    return claimant.name, claimant.interpret(record)
+
+
+def _of_lines(lines: Sequence[bytes], source: Source | None) -> Iterable[tuple[str, LineResult]]:
+    if source is None and lines[0].startswith(b"#"):
+        source = SOURCES.get(f"zeek_{zeek_log_path(lines)}")
+    if source is not None:
+        source = source.for_record(lines)
+        return [(source.name, source.parse(line)) for line in lines]
+    return [_of_line(line) for line in lines]
+
+
+def _of_line(line: bytes) -> tuple[str, LineResult]:
+    if line[:1] == b"{":
+        record = decode_json(line)
+        return _of_object(record, None) if isinstance(record, JsonRecord) else (_NO_FORMAT, record)
+    for source in _TEXT_SOURCES:
+        if source.recognises(line):
+            return source.name, source.parse(line)
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        return _NO_FORMAT, Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8")
+    return _UNKNOWN
+
+
+def _flat(results: Iterable[tuple[str, LineResult]]) -> list[tuple[str, EventResult]]:
+    flat: list[tuple[str, EventResult]] = []
+    for name, result in results:
+        # Structs are asked first: most results are one event.
+        if isinstance(result, UrlEvent) or not isinstance(result, tuple):
+            flat.append((name, result))
+        else:
+            flat.extend((name, event) for event in result)
+    return flat
+
+
+def _empty() -> list[tuple[str, EventResult]]:
+    return [(_NO_FORMAT, Rejected(RejectReason.EMPTY, "nothing but white space"))]
+
+
+def _too_many(lines: int, lines_max: int) -> list[tuple[str, EventResult]]:
+    detail = f"{lines} lines; record_lines_max is {lines_max}"
+    return [(_NO_FORMAT, Rejected(RejectReason.TOO_LARGE, detail))]

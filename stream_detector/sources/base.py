@@ -1,21 +1,23 @@
 """The contract of a log format. Adding one is one new module, registered in ``sources``."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
-from stream_detector.events import Ignored, Rejected, UrlEvent
+from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 
-__all__ = ["LineResult", "Source"]
+__all__ = ["LineResult", "Source", "decode_text"]
 
 LineResult = UrlEvent | tuple[UrlEvent, ...] | Rejected | Ignored
 """One event, several, a line at fault, or a line that names no URL by its nature."""
 
 
 class Source(ABC):
-    """One log format. Stateless: a line's result depends on the line alone.
+    """One log format. Immutable: a line's result depends on the line and its record alone.
 
-    ``pipeline`` calls ``parse`` once a line, from one thread. Neither method raises: whatever
-    the bytes, the result is one of ``LineResult``.
+    ``sources.read_record`` calls ``for_record`` once a record of several lines, then ``parse``
+    once a line, from one thread. No method raises: whatever the bytes, the result is one of
+    ``LineResult``.
     """
 
     name: ClassVar[str]
@@ -27,4 +29,16 @@ class Source(ABC):
 
     @abstractmethod
     def parse(self, line: bytes) -> LineResult:
-        """Read one line (no line end)."""
+        """Read one line (no line end, not blank)."""
+
+    def for_record(self, lines: Sequence[bytes]) -> "Source":  # noqa: ARG002 - for overriding
+        """The source for the lines of one record, where header lines among them say more."""
+        return self
+
+
+def decode_text(line: bytes) -> str | Rejected:
+    """``line`` as text."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        return Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8")
