@@ -37,6 +37,10 @@ _REMEMBERED_CHARACTERS_MAX = 512
 """Longer texts are decided anew each time: they seldom repeat, and so the memory that
 ``cache_entries`` may take has a bound, about 2 KB an entry. 99% of URLs are under 220."""
 
+_CANONICAL_CHARACTERS_MAX = 65_536
+"""Percent-encoding makes up to 12 characters of one; an alert that holds them twice, beside what
+was observed, still fits into a Kafka message of 1 MB."""
+
 _KINDS: tuple[Kind, Kind] = ("url", "host")
 
 _CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
@@ -130,6 +134,8 @@ class Decider:
             canonical = canonicalise(*key)
             if not isinstance(canonical, Canonical):
                 decisions[key] = canonical
+            elif len(canonical.text) > _CANONICAL_CHARACTERS_MAX:
+                decisions[key] = _too_long(canonical)
             elif (listed := self._listed(canonical)) is not None:
                 decisions[key] = listed
             else:
@@ -225,6 +231,13 @@ class Decider:
             raise _model_error(self._models[kind].ref, kind, str(error)) from error
         if not 0.0 <= score <= 1.0:
             raise _model_error(self._models[kind].ref, kind, f"its score is {score}") from cause
+
+
+def _too_long(canonical: Canonical) -> Rejected:
+    detail = (
+        f"{len(canonical.text)} characters in canonical form, more than {_CANONICAL_CHARACTERS_MAX}"
+    )
+    return Rejected(RejectReason.TOO_LONG, detail)
 
 
 def _model_error(model: ModelRef, kind: Kind, fault: str) -> ModelError:

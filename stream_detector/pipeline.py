@@ -30,6 +30,10 @@ from stream_detector.sources import EventResult, Source, read_record, source_nam
 
 __all__ = ["Pipeline", "utc_now"]
 
+_CLIENT_CHARACTERS_MAX = 256
+_LOG_ID_CHARACTERS_MAX = 256
+"""Longer ones are cut, so that no log line makes a verdict too large for Kafka (1 MB)."""
+
 _Sighting = tuple[UrlEvent, str, SourcePosition, int, RawRecord]
 """An event, the name of its format, its position, its record's place in the batch, and the
 record. A plain tuple, since there is one for each record."""
@@ -169,8 +173,8 @@ class Pipeline:
                     detected_at,
                     position,
                     name,
-                    event.client,
-                    event.log_id,
+                    event.client and event.client[:_CLIENT_CHARACTERS_MAX],
+                    event.log_id and event.log_id[:_LOG_ID_CHARACTERS_MAX],
                     canonical.notes,
                 )
             )
@@ -219,7 +223,7 @@ class Pipeline:
 
 def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:
     detail = f"{len(value)} bytes; record_bytes_max is {bytes_max}"
-    return [("none", Rejected(RejectReason.TOO_LARGE, detail))]
+    return [("", Rejected(RejectReason.TOO_LARGE, detail))]
 
 
 def _dead_letters(faults: _Faults) -> list[DeadLetter]:

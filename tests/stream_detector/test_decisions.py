@@ -162,8 +162,8 @@ class TestThresholds:
 
 
 class TestLists:
-    def write(self, tmp_path: Path, **lists: str) -> dict[str, Path]:
-        paths = {}
+    def write(self, tmp_path: Path, **lists: str) -> dict[str, Any]:
+        paths: dict[str, Any] = {}
         for name, text in lists.items():
             paths[name] = tmp_path / name
             paths[name].write_text(text)

@@ -220,6 +220,24 @@ class TestDeadLetters:
         assert letter.value == longest + b" "
         assert "record_bytes_max" in letter.detail
 
+    def test_a_url_whose_canonical_form_is_too_long_for_kafka_is_refused(self) -> None:
+        bench = Bench()
+        outcomes = bench.process([line("http://evil.com/" + "\U0001f600" * 65_000)])
+        assert [letter.reason for letter in outcomes.dead_letters] == [RejectReason.TOO_LONG]
+        assert bench.scorer.calls == []
+
+    def test_whatever_a_record_says_its_outputs_fit_into_kafka(self) -> None:
+        values = [
+            line("http://evil.com/" + "\\" * 60_000, client="\x01" * 100_000),
+            line("http://evil.com/x?" + "a" * 65_000, client="c", id="\x01" * 150_000),
+            line("\x01" * 65_000 + "evil.com", client="d"),
+        ]
+        encoded = encode(Bench().process(values))
+        assert len(encoded.verdicts) == len(encoded.alerts) == len(values)
+        for key, value, _ in encoded.verdicts + encoded.alerts:
+            assert len(key or b"") < 1000
+            assert len(value or b"") < 1_000_000
+
     def test_dead_letters_come_in_order_of_input_whoever_found_the_fault(self) -> None:
         bench = Bench(WordScorer(raises_on=["model-fault.com"]))
         outcomes = bench.process([b"model-fault.com", None, b"http://", b"a.com"])
@@ -228,13 +246,11 @@ class TestDeadLetters:
 
 
 class TestIgnoredLines:
-    HEADER = b"#separator \\x09"
-
     def test_a_line_that_names_no_url_by_its_nature_gives_a_count_alone(self) -> None:
         bench = Bench()
         value = b'{"timestamp":"2026-11-01T10:00:00.000000+0000","event_type":"flow","flow_id":1}'
         assert bench.process([value]) == Outcomes([], [], [])
-        labels = {"topic": "url-events", "format": "suricata_eve"}
+        labels = {"topic": "url-events", "format": "suricata"}
         assert bench.metric("ignored_lines_total", **labels) == 1
 
 
@@ -302,7 +318,7 @@ def test_metrics_count_records_events_and_verdicts() -> None:
     bench = Bench()
     bench.process([b"a.com", line("http://evil.com/"), b"b.com\nc.com", None])
     assert bench.metric("records_total", topic="url-events") == 4
-    lines = {"topic": "url-events", "format": "lines", "kind": "host"}
+    lines = {"topic": "url-events", "format": "plain", "kind": "host"}
     assert bench.metric("events_total", **lines) == 3
     labels = {"verdict": "malicious", "model": "words-url", "reason": "model", "kind": "url"}
     assert bench.metric("verdicts_total", **labels) == 1

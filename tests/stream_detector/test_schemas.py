@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, Verdict
+from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, UrlEvent, Verdict
 from stream_detector.settings import DATA_FOLDER
+from stream_detector.sources import read_record, source_named
 from stream_detector.wire import encode_alert, encode_verdict
 
 SCHEMAS = DATA_FOLDER / "schemas"
@@ -24,6 +25,7 @@ def validator(name: str) -> Draft202012Validator:
 VERDICTS = validator("url-verdict")
 ALERTS = validator("url-alert")
 LABELS = validator("url-label")
+EVENTS = validator("url-event")
 # EVENTS = validator("url-event")
 
 ascii_text = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
@@ -66,7 +68,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
     )
 
 
-@pytest.mark.parametrize("schema", [VERDICTS, ALERTS, LABELS])
+@pytest.mark.parametrize("schema", [VERDICTS, ALERTS, LABELS, EVENTS])
 def test_schemas_are_valid_and_described(schema: Draft202012Validator) -> None:
     Draft202012Validator.check_schema(schema.schema)
     assert schema.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -144,3 +146,15 @@ def test_broken_labels_are_refused(changes: dict[str, Any]) -> None:
 def test_labels_without_a_field_they_need_are_refused(field: str) -> None:
     with pytest.raises(ValidationError):
         LABELS.validate({name: value for name, value in LABEL.items() if name != field})
+
+
+fields = st.none() | st.text(max_size=5) | st.integers(-(2**40), 2**40) | st.floats(-1e12, 1e12)
+events = st.dictionaries(st.sampled_from(sorted(EVENTS.schema["properties"])), fields)
+
+
+@given(events)
+def test_an_event_is_read_exactly_if_it_follows_its_schema(event: dict[str, Any]) -> None:
+    ((_, result),) = read_record(
+        json.dumps(event).encode(), source=source_named("json"), lines_max=1
+    )
+    assert isinstance(result, UrlEvent) is EVENTS.is_valid(event)
