@@ -1,23 +1,36 @@
 """One line per event on stderr: for people on a terminal, as JSON lines otherwise.
 
 What the client libraries repeat while Kafka is away is collapsed: of the same message one line
-goes out per ten seconds, with the count of those held back.
+goes out per ten seconds, with the count of those held back. What native libraries write past
+Python's logging is held back with ``native_output_held_back``.
 """
 
 import json
 import logging
+import os
 import re
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
-__all__ = ["CollapseRepeats", "JsonFormatter", "TerminalFormatter", "configure_logging"]
+from stream_detector.errors import StreamDetectorError
+
+__all__ = [
+    "CollapseRepeats",
+    "JsonFormatter",
+    "TerminalFormatter",
+    "configure_logging",
+    "native_output_held_back",
+]
 
 _CHATTY = frozenset({"absl", "aiokafka", "asyncio", "faust", "kafka", "mode", "tensorflow"})
 """Libraries of which only warnings and errors are of use to who runs a worker."""
 
+_STDERR = 2
 _REPEAT_SECONDS = 10.0
 _REMEMBERED_MESSAGES_MAX = 1000
 
@@ -35,7 +48,9 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
             speak from ``info`` on.
         stream: where to write.
     """
-    stream = stream or sys.stderr
+    if stream is None:
+        # A descriptor of its own, which native_output_held_back leaves alone.
+        stream = open(os.dup(_STDERR), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TerminalFormatter() if stream.isatty() else JsonFormatter())
     handler.addFilter(CollapseRepeats(time.monotonic))
@@ -46,6 +61,32 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(libraries)
     logging.captureWarnings(capture=True)
+
+
+@contextmanager
+def native_output_held_back() -> Iterator[None]:
+    """Keep what is written to stderr to itself, unless the block fails; logging goes on.
+
+    For the block that loads TensorFlow, which announces there, before any setting of its own can
+    keep it from it, that this machine has no GPU.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(_STDERR)
+        os.dup2(held.fileno(), _STDERR)
+        try:
+            yield
+        except StreamDetectorError:
+            raise  # Its message says all.
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, _STDERR)
+            os.close(stderr)
 
 
 class CollapseRepeats(logging.Filter):

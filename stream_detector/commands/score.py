@@ -117,15 +117,9 @@ def _blocks_of(file: Path) -> Iterator[Block]:
 
 def _decider(settings: "Settings") -> "Decider":
     from stream_detector.decisions import Decider  # noqa: PLC0415 - see the package's docstring
-    from stream_detector.models.scorer import Scorer  # noqa: PLC0415
+    from stream_detector.models.serving import load_scorer  # noqa: PLC0415
 
-    scorer = Scorer.load(
-        settings.url_bundle,
-        settings.host_bundle,
-        device=settings.device,
-        threads=settings.model_threads,
-    )
-    return Decider(scorer, settings=settings, metrics=None)
+    return Decider(load_scorer(settings), settings=settings, metrics=None)
 
 
 def _rows(decider: "Decider", kind: str, lines: Sequence[bytes]) -> list[_Row]:
