@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from stream_detector.demo.replay import Sent
 from stream_detector.events import Rejected, UrlEvent
+from stream_detector.settings import Settings
 from stream_detector.sources import read_record
 
 __all__ = ["Highlight", "Ledger"]
@@ -43,8 +44,9 @@ class Ledger:
     out. What a line needs is read from the line itself, with the detector's own parsers.
     """
 
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self._expected = [_expected(line) for line in lines]
+    def __init__(self, lines: Sequence[bytes], *, settings: Settings) -> None:
+        """``lines`` are the values that are sent, ``settings`` those of the worker."""
+        self._expected = [_expected(line, settings.record_lines_max) for line in lines]
         self._sent: dict[_Position, Sent] = {}
         self._open: dict[_Position, Sent] = {}
         self._verdicts: dict[_Position, dict[int, float]] = {}
@@ -136,8 +138,8 @@ class Ledger:
         self.latencies.append(max(0.0, seen - record.time))
 
 
-def _expected(line: bytes) -> _Expected:
-    results = [result for _, result in read_record(line)]
+def _expected(line: bytes, lines_max: int) -> _Expected:
+    results = [result for _, result in read_record(line, source=None, lines_max=lines_max)]
     return _Expected(
         frozenset(n for n, result in enumerate(results) if isinstance(result, UrlEvent)),
         any(isinstance(result, Rejected) for result in results),

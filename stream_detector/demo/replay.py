@@ -36,12 +36,15 @@ class Sent(NamedTuple):
 def sample_lines(folder: Path) -> list[bytes]:
     """The lines of all sample logs in ``folder``, evenly mixed, each log in its own order.
 
+    Without Zeek's header lines, which log shippers are told to leave out (Filebeat's
+    ``exclude_lines: ['^#']``).
+
     Raises ``SettingsError`` if there are none.
     """
     placed: list[tuple[float, str, bytes]] = []
     for path in sorted(folder.glob("*")):
         if path.suffix in _SUFFIXES:
-            lines = path.read_bytes().splitlines()
+            lines = [line for line in path.read_bytes().splitlines() if line[:1] != b"#"]
             placed += [(n / len(lines), path.name, line) for n, line in enumerate(lines)]
     if not placed:
         raise SettingsError(f"there are no sample logs in {folder}")
@@ -108,11 +111,15 @@ class Replay:
                 yield number, line.replace(_OFFICE, clients)
 
     def _write(self, line: int, value: bytes) -> None:
+        written = time.time()
+
         def delivered(error: KafkaError | None, message: Message) -> None:
             partition, offset = message.partition(), message.offset()
             if error is not None or partition is None or offset is None:
                 self.error = error
             else:
-                self._on_sent(Sent(partition, offset, line, message.timestamp()[1] / 1000))
+                self._on_sent(Sent(partition, offset, line, written))
 
-        self._producer.produce(self._topic, value, on_delivery=delivered)
+        self._producer.produce(
+            self._topic, value, timestamp=int(written * 1000), on_delivery=delivered
+        )

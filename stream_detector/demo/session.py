@@ -14,6 +14,7 @@ from typing import NamedTuple, NoReturn
 
 from confluent_kafka import KafkaException
 from rich.console import Console
+from rich.text import Text
 
 from stream_detector.demo.ledger import Ledger
 from stream_detector.demo.outputs import Outputs
@@ -61,7 +62,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         )
         environment = _environment(broker)
         settings, _ = load_settings({}, environment, None)
-        ledger = Ledger(lines)
+        ledger = Ledger(lines, settings=settings)
         view = view_for(console, records=options.records)
         view.step(f"Kafka: an embedded broker at {settings.bootstrap_servers[0]}")
         # As anyone would start it.
@@ -82,13 +83,15 @@ def run_demo(options: DemoOptions, console: Console) -> None:
                     worker.wait_until(lambda: False, timeout=float("inf"), what="Ctrl-C")
             exit_code = worker.stop(_STOP_SECONDS)
         except ProcessEndedError as error:
-            raise FatalError(f"the demo's worker failed: {error}") from error
+            # Here, because an error that ends a command is told in one line.
+            console.print(Text(str(error)), soft_wrap=True)
+            raise FatalError(f"the demo's worker failed; its log is {worker.log}") from error
         except KafkaException as error:
             raise FatalError(f"the demo cannot read what came out: {error}") from error
         if exit_code != 0:
             raise FatalError(
-                f"the worker ended with exit code {exit_code} when told to stop; the end of its "
-                f"log ({worker.log}):\n{worker.tail()}"
+                f"the demo's worker ended with exit code {exit_code} when told to stop; "
+                f"its log is {worker.log}"
             )
 
 
@@ -149,7 +152,7 @@ def _replay(
             view.refresh(ledger)
             if worker.exit_code is not None:
                 raise ProcessEndedError(
-                    f"it ended with exit code {worker.exit_code}; the end of its log "
+                    f"The worker ended with exit code {worker.exit_code}; the end of its log "
                     f"({worker.log}):\n{worker.tail()}"
                 )
             if replay.error is not None:
@@ -158,7 +161,7 @@ def _replay(
             if progress != before:
                 before, moved = progress, now
             elif now - moved > _STALLED_SECONDS:
-                raise FatalError(_unaccounted(ledger, worker))
+                raise ProcessEndedError(_unaccounted(ledger, worker))
         return time.monotonic() - started
 
 
@@ -172,7 +175,7 @@ def _drained(queue: "SimpleQueue[Sent]") -> Iterator[Sent]:
 
 def _unaccounted(ledger: Ledger, worker: ChildProcess) -> str:
     return (
-        f"nothing came out for {_STALLED_SECONDS:.0f} s, and {ledger.open_count:,} of "
+        f"Nothing came out for {_STALLED_SECONDS:.0f} s, and {ledger.open_count:,} of "
         f"{ledger.sent_count:,} records are not accounted for; the end of the worker's log "
         f"({worker.log}):\n{worker.tail()}"
     )

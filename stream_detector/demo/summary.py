@@ -28,7 +28,7 @@ def print_summary(console: Console, ledger: Ledger, *, seconds: float, log: Path
     line()
     line(f"All {ledger.sent_count:,} records are accounted for:")
     line(f"  {answered:>8,} have their verdicts")
-    line(f"  {ledger.silent:>8,} name no URL or host by their nature (headers, answers, flows)")
+    line(f"  {ledger.silent:>8,} name no URL by their nature (answers, flows, reverse look-ups)")
     line(f"  {ledger.dead_letters.total():>8,} are dead letters{_in_brackets(ledger)}")
     line(
         f"Verdicts: {ledger.verdict_count:,}, of these {ledger.verdicts['malicious']:,} malicious, "

@@ -1,12 +1,18 @@
 from stream_detector.demo.ledger import Highlight, Ledger
 from stream_detector.demo.replay import Sent
+from stream_detector.settings import Settings
 
-URL, HEADER, BROKEN, TWO = 0, 1, 2, 3
-LINES = [b"http://example.com/", b"#close\t2026-11-20-09-30-00", b"http://", b"a.com\nb.com"]
+URL, ANSWER, BROKEN, TWO = 0, 1, 2, 3
+LINES = [
+    b"http://example.com/",
+    b"Nov 20 09:00:23 dnsmasq[811]: reply a.com is 198.18.0.1",
+    b"http://",
+    b"a.com\nb.com",
+]
 
 
 def ledger_with(*sent):
-    ledger = Ledger(LINES)
+    ledger = Ledger(LINES, settings=Settings())
     for offset, line in enumerate(sent):
         ledger.sent(Sent(0, offset, line, time=100.0))
     return ledger
@@ -42,12 +48,12 @@ def test_a_broken_record_needs_its_dead_letter():
 
 
 def test_a_line_that_names_no_url_needs_nothing():
-    ledger = ledger_with(HEADER)
+    ledger = ledger_with(ANSWER)
     assert (ledger.open_count, ledger.silent) == (0, 1)
 
 
 def test_a_verdict_seen_before_its_record_is_known_counts():
-    ledger = Ledger(LINES)
+    ledger = Ledger(LINES, settings=Settings())
     found(ledger, 0, seen=100.25)
     ledger.sent(Sent(0, 0, URL, time=100.0))
     assert (ledger.open_count, ledger.latencies) == (0, [0.25])

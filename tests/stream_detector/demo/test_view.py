@@ -6,11 +6,12 @@ from rich.console import Console
 from stream_detector.demo.ledger import Highlight, Ledger
 from stream_detector.demo.replay import Sent
 from stream_detector.demo.view import LiveView, PlainView, view_for
+from stream_detector.settings import Settings
 
 
 @pytest.fixture
 def ledger():
-    ledger = Ledger([b"http://example.com/"])
+    ledger = Ledger([b"http://example.com/"], settings=Settings())
     texts = ["evil.example/[bold]x", "odd.example/"]
     for offset, (verdict, text) in enumerate(zip(["malicious", "suspicious"], texts, strict=True)):
         ledger.sent(Sent(0, offset, 0, time=100.0))
@@ -44,7 +45,7 @@ def test_plain_lines_hold_counts_and_no_control_characters(ledger):
 
 def test_plain_lines_come_every_other_second(ledger):
     screen = console(terminal=False)
-    times = iter([10.0, 10.5, 10.5, 11.5, 11.5, 12.1, 12.1])
+    times = iter([10.0, 11.0, 11.9, 12.1])
     with PlainView(screen, records=20, clock=lambda: next(times)) as view:
         view._rate.at = lambda count: 0.0
         for _ in range(4):
