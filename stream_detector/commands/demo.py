@@ -28,8 +28,7 @@ _RATE = 1000.0
     help="How many a second.",
 )
 @click.option("--keep", is_flag=True, help="Leave it all running until Ctrl-C.")
-@click.pass_context
-def demo(context: click.Context, records: int, rate: float, keep: bool) -> None:
+def demo(records: int, rate: float, keep: bool) -> None:
     """Show the detector at work: sample logs in, verdicts and alerts out.
 
     Starts a Kafka broker inside this process, a worker as `stream-detector run` starts it, and
@@ -39,8 +38,4 @@ def demo(context: click.Context, records: int, rate: float, keep: bool) -> None:
     require_librdkafka()
     from stream_detector.demo.session import DemoOptions, run_demo  # noqa: PLC0415
 
-    try:
-        run_demo(DemoOptions(records=records, rate=rate, keep=keep), Console(highlight=False))
-    except KeyboardInterrupt:
-        # What a shell says of a command that Ctrl-C ended.
-        context.exit(130)
+    run_demo(DemoOptions(records=records, rate=rate, keep=keep), Console(highlight=False))
