@@ -5,6 +5,7 @@ stderr. When the reader of the output goes (``| head``), the program ends with 1
 """
 
 import importlib
+import logging
 import os
 import sys
 from typing import NoReturn
@@ -68,6 +69,8 @@ def cli() -> None:
     stream-detector doctor                      is everything there to run?
     stream-detector run                         the worker
     """
+    # Libraries say what they have to through errors; `run` sets up logging of its own.
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def main() -> NoReturn:

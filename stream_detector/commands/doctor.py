@@ -1,0 +1,150 @@
+"""``stream-detector doctor``: one line for each thing a worker needs, and what to do about it."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.errors import FatalError, StreamDetectorError
+from stream_detector.settings import Settings
+
+__all__ = ["doctor"]
+
+_AHEAD_MAX_SECONDS = 5.0
+"""Records further in the future than this: a clock is wrong, and ages and lag mislead."""
+
+
+@click.command(cls=SettingsCommand)
+@setting_options()
+def doctor(config: Path | None, **flags: object) -> int:
+    """Check all that `run` needs: HTTP port, lists, models, device, Kafka, topics, rights, clock.
+
+    Prints one line a check, ok or FAIL and what to do, and exits with 1 if any failed. Nothing is
+    made, read or written in Kafka; no consumer group is joined.
+
+    \b
+    stream-detector doctor
+    stream-detector doctor --config detector.toml
+    """
+    settings, _ = given_settings(config, flags)
+    failed = False
+    # Kafka may keep us waiting, and TensorFlow takes seconds to load: at the same time.
+    with ThreadPoolExecutor(1) as pool:
+        kafka = pool.submit(lambda: list(_kafka_results(settings)))
+        for result in _local_results(settings):
+            failed = _show(result) or failed
+        for result in kafka.result():
+            failed = _show(result) or failed
+    return int(failed)
+
+
+class _Result(NamedTuple):
+    """``text``: what was found, or what is wrong and what to do."""
+
+    subject: str
+    ok: bool
+    text: str
+
+
+def _show(result: _Result) -> bool:
+    """Print the line of a check; returns whether it failed."""
+    mark = click.style("ok  ", fg="green") if result.ok else click.style("FAIL", fg="red")
+    click.echo(f"{mark}  {result.subject:<9}  {' '.join(result.text.split())}")
+    return not result.ok
+
+
+def _result(subject: str, check: Callable[[Settings], str], settings: Settings) -> _Result:
+    """The result of a check that returns what it found, or raises what is wrong."""
+    try:
+        return _Result(subject, True, check(settings))
+    except StreamDetectorError as error:
+        return _Result(subject, False, str(error))
+
+
+def _local_results(settings: Settings) -> Iterator[_Result]:
+    yield _result("HTTP port", _port, settings)
+    yield _result("models", _models, settings)
+
+
+def _kafka_results(settings: Settings) -> Iterator[_Result]:
+    """Where Kafka can't be reached, the other checks would only say it again."""
+    broker = _result("Kafka", _broker, settings)
+    yield broker
+    if broker.ok:
+        yield _result("topics", _topics, settings)
+        yield _result("group", _group, settings)
+        yield _result("clock", _clock, settings)
+
+
+def _port(settings: Settings) -> str:
+    address = (settings.http_host, settings.http_port)
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    try:
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        raise FatalError(
+            f"{address[0]}:{address[1]} can't be listened on ({error.strerror or error}): end "
+            "what uses it, or set http_host or http_port"
+        ) from error
+    return f"{address[0]}:{address[1]} is free"
+
+
+def _models(settings: Settings) -> str:
+    """Both bundles load, the device is there, the lists can be read, a known text scores."""
+    from stream_detector.decisions import Decider  # noqa: PLC0415 - see the package's docstring
+    from stream_detector.models.serving import load_scorer  # noqa: PLC0415
+
+    scorer = load_scorer(settings)
+    Decider(scorer, settings=settings, metrics=None).decide(
+        [("url", "example.com/index.html"), ("host", "example.com")]
+    )
+    names = (f"{model.ref.name} {model.ref.version}" for model in scorer.models.values())
+    return f"{', '.join(names)} on {scorer.device}, {_threads(settings)} threads"
+
+
+def _threads(settings: Settings) -> int:
+    return settings.model_threads or len(os.sched_getaffinity(0))
+
+
+def _broker(settings: Settings) -> str:
+    from stream_detector.kafka.topics import cluster_id  # noqa: PLC0415
+
+    return f"cluster {cluster_id(settings)} at {', '.join(settings.bootstrap_servers)}"
+
+
+def _topics(settings: Settings) -> str:
+    from stream_detector.kafka.topics import check_topics  # noqa: PLC0415
+
+    if problems := check_topics(settings):
+        raise FatalError("; ".join(problems))
+    return ", ".join([*settings.input_topic_names, *settings.output_topic_names])
+
+
+def _group(settings: Settings) -> str:
+    from stream_detector.kafka.inspection import group_problem  # noqa: PLC0415
+
+    if problem := group_problem(settings):
+        raise FatalError(problem)
+    return f"{settings.group_id} may be joined"
+
+
+def _clock(settings: Settings) -> str:
+    """Kafka tells no time, but its newest record can't be from the future."""
+    from stream_detector.kafka.inspection import newest_record_time  # noqa: PLC0415
+
+    newest = newest_record_time(settings)
+    if newest is None:
+        return "no record yet to compare it with"
+    age = time.time() - newest
+    if age < -_AHEAD_MAX_SECONDS:
+        raise FatalError(
+            f"the newest record is {-age:.0f} s in the future: set this machine's clock, or that "
+            "of the producers, by NTP"
+        )
+    return f"the newest record is {max(age, 0):.0f} s old"

@@ -1,0 +1,53 @@
+"""What `doctor` asks of Kafka beyond the topics, without joining, reading or writing anything."""
+
+from kafka import TopicPartition
+from kafka.errors import AuthorizationError, KafkaError
+
+from stream_detector.kafka.admin import connected_admin
+from stream_detector.settings import Settings
+
+__all__ = ["group_problem", "newest_record_time"]
+
+_MAX_TIMESTAMP = -3
+"""ListOffsets: the record with the latest time, KIP-734, Kafka 3.0."""
+
+
+def group_problem(settings: Settings) -> str:
+    """What keeps this client from joining its consumer group; empty if nothing is known to.
+
+    Raises:
+        RetryableError: Kafka can't be reached.
+        FatalError: it refuses the credentials.
+    """
+    who = settings.sasl_username or "this client"
+    fault = f"group {settings.group_id} may not be joined: give {who} the right READ on the group"
+    with connected_admin(settings) as admin:
+        try:
+            group = admin.describe_groups([settings.group_id])[settings.group_id]
+        except AuthorizationError:
+            return fault
+    allowed = group.get("authorized_operations")
+    return "" if allowed is None or {"READ", "ALL"} & set(allowed) else fault
+
+
+def newest_record_time(settings: Settings) -> float | None:
+    """Time of the newest record in the input topics, seconds since the epoch.
+
+    None if there is no record, a topic is missing, or Kafka is older than 3.0.
+
+    Raises:
+        RetryableError: Kafka can't be reached.
+        FatalError: it refuses the credentials.
+    """
+    with connected_admin(settings) as admin:
+        partitions = [
+            TopicPartition(topic["name"], partition["partition_index"])
+            for topic in admin.describe_topics(settings.input_topic_names)
+            for partition in topic["partitions"]
+        ]
+        try:
+            found = admin.list_partition_offsets(dict.fromkeys(partitions, _MAX_TIMESTAMP))
+        except KafkaError:
+            return None
+    times = [entry.timestamp for entry in found.values() if entry.timestamp > 0]
+    return max(times) / 1000 if times else None
