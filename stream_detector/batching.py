@@ -58,6 +58,7 @@ class Batcher(Generic[Outputs]):
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._ended = False
         self._first_arrival = float("-inf")
         self._last_finished = float("-inf")
 
@@ -83,7 +84,7 @@ class Batcher(Generic[Outputs]):
             await asyncio.wait_for(self._idle.wait(), timeout)
         except TimeoutError:
             return False
-        return True
+        return not self._ended
 
     async def run(self) -> None:
         """Process until cancelled, or until a batch fails."""
@@ -100,6 +101,8 @@ class Batcher(Generic[Outputs]):
         finally:
             if publishing is not None:
                 publishing.cancel()
+            self._ended = True
+            self._idle.set()  # nobody need wait for what will not be finished
 
     async def _next_batch(self, publishing: asyncio.Task[None] | None) -> list[Work]:
         """Wait for work, then for a full batch or the linger's end; nothing if idle till now.

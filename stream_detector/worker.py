@@ -41,6 +41,7 @@ __all__ = ["DetectorApp", "create_app", "run_worker"]
 logger = logging.getLogger(__name__)
 
 _LAG_INTERVAL_SECONDS = 2.0
+_GROUP_CHECK_SECONDS = 1.0
 _HEARTBEAT_MS = 2_000
 _SESSION_TIMEOUT_MS = 20_000
 """A worker that was killed gives its partitions up after so long."""
@@ -64,6 +65,8 @@ class _ChunkSchema(faust.Schema):
 
 class DetectorApp(faust.App):
     """The Faust app: owns transport, batcher, publisher and lag monitor."""
+
+    logger = logging.getLogger("faust.app")
 
     def __init__(
         self,
@@ -121,8 +124,9 @@ class DetectorApp(faust.App):
             clock=time.monotonic,
             wall_clock=time.time,
         )
-        self._watch(self.batcher.run())
-        self._watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
+        self.watch(self.batcher.run())
+        self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
+        self.watch(self._check_group())
 
     async def on_stop(self) -> None:
         """Stop fetching, finish what is in flight, commit it; then leave the group."""
@@ -140,7 +144,13 @@ class DetectorApp(faust.App):
         await super().on_stop()
         self._folder.cleanup()
 
-    def _watch(self, work: Any) -> None:
+    async def _check_group(self) -> None:
+        while True:
+            await asyncio.sleep(_GROUP_CHECK_SECONDS)
+            await self.chunk_consumer.check_group()
+
+    def watch(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` as a task whose failure stops the process."""
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(self._task_ended)
         self._tasks.append(task)
@@ -260,47 +270,73 @@ def create_app(
 
 def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
     """Run a worker until SIGTERM or SIGINT (exit code 0) or a fatal error (its exit code)."""
+    process = _Process(settings, scorer)
     try:
-        asyncio.run(_serve(settings, scorer))
+        with (
+            asyncio.Runner() as runner,
+            HealthServer(
+                registry=process.metrics.registry,
+                host=settings.http_host,
+                port=settings.http_port,
+                readiness=process.readiness,
+                loop=runner.get_loop(),
+            ) as health,
+        ):
+            logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
+            runner.run(process.serve())
     except FatalError as error:
         logger.error("%s", error)
         return error.exit_code
     return 0
 
 
-async def _serve(settings: Settings, scorer: TextScorer | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
-    metrics = Metrics()
-    app: DetectorApp | None = None
-    health = HealthServer(
-        registry=metrics.registry,
-        host=settings.http_host,
-        port=settings.http_port,
-        readiness=lambda: app.readiness() if app else (False, "warming up"),
-    )
-    executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
-    with health:
-        logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
-        starting = loop.create_task(_start(settings, scorer, metrics, executor))
+class _Process:
+    """One worker process from its start to its end."""
+
+    def __init__(self, settings: Settings, scorer: TextScorer | None) -> None:
+        self.metrics = Metrics()
+        self._settings = settings
+        self._scorer = scorer
+        self._app: DetectorApp | None = None
+
+    def readiness(self) -> tuple[bool, str]:
+        """Whether the worker does its work, and if not, why; called from the HTTP thread."""
+        ready, why = self._app.readiness() if self._app else (False, "warming up")
+        self.metrics.ready.set(ready)
+        return ready, why
+
+    async def serve(self) -> None:
+        """Start, run until a signal or an error, stop.
+
+        Raises:
+            FatalError: what stopped the worker, if it was not a signal.
+        """
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_number, stop.set)
+        executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+        app: DetectorApp | None = None
         try:
+            starting = loop.create_task(
+                _start(self._settings, self._scorer, self.metrics, executor)
+            )
             app = await _unless(stop, starting)
             if app is None:
                 return
-            await app.start()
+            self._app = app
+            app.watch(app.start())
             await _first(stop.wait(), app.failed.wait(), app.wait_until_stopped())
         finally:
-            _end_by_force_after(settings.shutdown_timeout + _STOP_MARGIN_SECONDS)
+            _end_by_force_after(self._settings.shutdown_timeout + _STOP_MARGIN_SECONDS)
             if app is not None:
                 await app.stop()
             executor.shutdown(wait=False, cancel_futures=True)
-    if app.error is not None:
-        raise app.error
-    if app.crash_reason is not None:
-        raise FatalError(f"Faust stopped: {app.crash_reason!r}") from app.crash_reason
-    logger.info("stopped")
+        if app.error is not None:
+            raise app.error
+        if app.crash_reason is not None:
+            raise FatalError(f"Faust stopped: {app.crash_reason!r}") from app.crash_reason
+        logger.info("stopped")
 
 
 async def _start(

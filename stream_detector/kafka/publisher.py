@@ -29,6 +29,9 @@ _LONE_BYTES = 128 * 1024
 _KEPT_BYTES = 64 * 1024
 """What is kept of a dead letter that the broker finds too large."""
 
+_NO_HEADERS: list[tuple[str, bytes]] = []
+"""aiokafka wants a list, and most messages have none."""
+
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
@@ -144,10 +147,16 @@ class Publisher:
         now = int(time.time() * 1000)
         batch = self._producer.create_batch()
         for key, value, headers in parcel.messages:
-            if batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
+            arguments = {
+                "key": key,
+                "value": value,
+                "timestamp": now,
+                "headers": list(headers) if headers else _NO_HEADERS,
+            }
+            if batch.append(**arguments) is None:
                 acknowledgements.append(await self._hand_over(batch, parcel))
                 batch = self._producer.create_batch()
-                batch.append(key=key, value=value, timestamp=now, headers=headers)
+                batch.append(**arguments)
         acknowledgements.append(await self._hand_over(batch, parcel))
         await asyncio.gather(*acknowledgements)
 
@@ -168,7 +177,7 @@ class Publisher:
             and len(parcel.messages[0][1] or b"") > _KEPT_BYTES
         ):
             return parcel._replace(messages=[_shortened(parcel.messages[0])])
-        if isinstance(error, asyncio.CancelledError):
+        if not isinstance(error, KafkaError):
             raise error
         raise PublishError(
             f"Kafka refused outputs for topic {parcel.topic}, partition {parcel.partition}: "

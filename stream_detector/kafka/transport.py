@@ -30,6 +30,8 @@ from stream_detector.kafka.watermark import Entry, PartitionLedger
 __all__ = ["ChunkConsumer", "ChunkTransport", "Delivery", "TransportHost"]
 
 logger = logging.getLogger(__name__)
+_service_logger = logging.getLogger("faust.chunks")
+"""For what Faust's services say of themselves: as quiet as the rest of Faust."""
 
 _ROOM_POLL_SECONDS = 0.25
 """How often a fetch that waits for room looks again for a stop or a rebalance."""
@@ -62,6 +64,8 @@ class TransportHost(Protocol):
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """The driver's consumer thread with the project's client options and commit policy."""
 
+    logger = _service_logger
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         host: TransportHost = self.app
         self._assignor = RoundRobinPartitionAssignor
@@ -71,6 +75,25 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             max_poll_records=host.chunk_records,
             partition_assignment_strategy=[self._assignor],
         )
+
+    async def check_group(self) -> None:
+        """Raise what the group's coordinator found: aiokafka's own fetch would, Faust's does not.
+
+        Raises:
+            FatalError: Kafka does not let this worker join the group.
+        """
+        await self.call_thread(self._check_group)
+
+    async def _check_group(self) -> None:
+        try:
+            self._ensure_consumer()._coordinator.check_errors()
+        except KafkaError as error:
+            if not is_retriable(error):
+                raise FatalError(
+                    f"consumer group {self.app.conf.id} cannot be joined: {error!r}; check the "
+                    "rights of the group and of the input topics, and kafka_options"
+                ) from error
+            logger.warning("group coordination failed, Kafka is asked again: %r", error)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where it has to be tried again or no longer matters, never a loss."""
@@ -116,6 +139,8 @@ class _NoReadOffsets(dict[TP, int]):
 
 class ChunkConsumer(driver.Consumer):
     """Delivers chunks, keeps a ledger a partition, commits the acknowledged prefix."""
+
+    logger = _service_logger
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -245,6 +270,10 @@ class ChunkConsumer(driver.Consumer):
         self.committed_offsets.update(offsets)
         return True
 
+    async def check_group(self) -> None:
+        """Raise FatalError where Kafka does not let this worker join the group."""
+        await self._thread.check_group()
+
     # --- rebalance --------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -284,6 +313,8 @@ class ChunkConsumer(driver.Consumer):
 
 class ChunkProducer(driver.Producer):
     """The driver's producer with the project's client options; ``publisher`` sends batches."""
+
+    logger = _service_logger
 
     def _settings_default(self) -> Mapping[str, Any]:
         host: TransportHost = self.app

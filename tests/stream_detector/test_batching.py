@@ -136,6 +136,14 @@ async def test_a_failed_publish_ends_an_idle_run_at_once(bench):
     assert bench.acknowledged == []
 
 
+async def test_drain_does_not_wait_for_a_run_that_failed(bench):
+    bench.process_error = ModelError("broken")
+    bench.put(1)
+    with pytest.raises(ModelError):
+        await asyncio.wait_for(asyncio.shield(bench.task), 10)
+    assert not await bench.batcher.drain(3600)
+
+
 async def test_drain_drops_what_waits_and_finishes_what_has_begun(bench):
     bench.may_process.clear()
     bench.put(1)

@@ -137,7 +137,7 @@ def end_offsets(bootstrap_servers: str, topic: str) -> dict[tuple[str, int], int
 
 def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int], int]:
     """What ``group`` has committed, by (topic, partition); a partition without is left out."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     asked = client.list_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_SECONDS
     )
