@@ -11,7 +11,7 @@ from stream_detector.sources import read_record
 
 __all__ = ["Highlight", "Ledger"]
 
-_HIGHLIGHTS = 200
+_HIGHLIGHTS = 2000
 _Position = tuple[int, int]
 """Partition and offset in the input topic."""
 

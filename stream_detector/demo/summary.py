@@ -98,6 +98,11 @@ def _in_brackets(ledger: Ledger) -> str:
 
 
 def _examples(ledger: Ledger) -> list[Highlight]:
-    """The newest alerts, one for each text."""
+    """The alerts of the highest scores, half of them URLs and half of them hosts."""
     alerts = {entry.text: entry for entry in ledger.highlights if entry.id in ledger.alerts}
-    return list(alerts.values())[-_EXAMPLES:]
+    ranked = sorted(alerts.values(), key=lambda entry: entry.score or 0.0, reverse=True)
+    return [
+        entry
+        for kind in ("url", "host")
+        for entry in [entry for entry in ranked if entry.kind == kind][: _EXAMPLES // 2]
+    ]
