@@ -17,6 +17,7 @@ from stream_detector.events import (
     Alert,
     Chunk,
     DeadLetter,
+    Kind,
     Outcomes,
     RawRecord,
     Rejected,
@@ -127,13 +128,13 @@ class Pipeline:
             ignored: list[str] = []
             sightings_before = len(sightings)
             for place, record in enumerate(records, start=records_before):
-                value = record.value or b""
+                offset, value = record.offset, record.value or b""
                 if len(value) > bytes_max:
                     results = _too_large(value, bytes_max)
                 else:
                     results = read_record(value, source=source, lines_max=lines_max)
                 for index, (name, result) in enumerate(results):
-                    position = SourcePosition(topic, partition, record.offset, index)
+                    position = SourcePosition(topic, partition, offset, index)
                     if isinstance(result, UrlEvent):
                         sightings.append(_Sighting(result, name, position, place, record))
                     elif isinstance(result, Rejected):
@@ -195,9 +196,7 @@ class Pipeline:
         for verdict in verdicts:
             if verdict.verdict == "malicious":
                 alert = self._alert_windows.admit(verdict)
-                if alert is None:
-                    self._metrics.alerts_folded.labels(verdict.kind).inc()
-                else:
+                if alert is not None:
                     alerts.append(alert)
         return alerts
 
@@ -221,10 +220,16 @@ class Pipeline:
     ) -> None:
         metrics = self._metrics
         by_verdict = Counter([(v.kind, v.verdict, v.model.name, v.reason) for v in verdicts])
+        folded: Counter[Kind] = Counter()
         for labels, count in by_verdict.items():
             metrics.verdicts.labels(*labels).inc(count)
+            if labels[1] == "malicious":
+                folded[labels[0]] += count
         for kind, count in Counter(alert.verdict.kind for alert in alerts).items():
             metrics.alerts.labels(kind).inc(count)
+            folded[kind] -= count
+        for kind, count in folded.items():
+            metrics.alerts_folded.labels(kind).inc(count)
         reasons = Counter((letter.source.topic, letter.reason) for letter in dead_letters)
         for (topic, reason), count in reasons.items():
             metrics.dead_letters.labels(topic, reason.value).inc(count)
