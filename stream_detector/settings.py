@@ -280,6 +280,7 @@ _GIVEN_FILES = (
 )
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _SECRET_OPTION = re.compile(r"password|secret|token|jaas", re.IGNORECASE)
+_LOGIN_IN_URL = re.compile(r"://[^/]*@")
 _VALUE_SHOWN_CHARACTERS = 60
 
 
@@ -403,12 +404,12 @@ def _security_faults(settings: Settings) -> Iterator[tuple[str, str]]:
                     f"{name} is set, but security_protocol {protocol} has no TLS: set "
                     "security_protocol to SSL or SASL_SSL",
                 )
-    for name in settings.kafka_options:
-        if _SECRET_OPTION.search(name):
+    for name, value in settings.kafka_options.items():
+        if _SECRET_OPTION.search(name) or _LOGIN_IN_URL.search(value):
             yield (
                 "kafka_options",
-                f"kafka_options can't hold {name}, since its values are shown: set "
-                "sasl_password_file or ssl_key_password_file",
+                f"kafka_options can't hold a secret such as {name}, since its values are shown: set "
+                "sasl_password_file or ssl_key_password_file, or leave it out",
             )
 
 

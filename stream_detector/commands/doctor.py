@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import FatalError, StreamDetectorError
+from stream_detector.logs import native_output_held_back
+from stream_detector.policy.thresholds import effective_thresholds
 from stream_detector.settings import Settings
 
 __all__ = ["doctor"]
@@ -55,7 +57,7 @@ class _Result(NamedTuple):
 def _show(result: _Result) -> bool:
     """Print the line of a check; returns whether it failed."""
     mark = click.style("ok  ", fg="green") if result.ok else click.style("FAIL", fg="red")
-    click.echo(f"{mark}  {result.subject:<9}  {' '.join(result.text.split())}")
+    click.echo(f"{mark}  {result.subject:<10}  {' '.join(result.text.split())}")
     return not result.ok
 
 
@@ -69,7 +71,14 @@ def _result(subject: str, check: Callable[[Settings], str], settings: Settings) 
 
 def _local_results(settings: Settings) -> Iterator[_Result]:
     yield _result("HTTP port", _port, settings)
-    yield _result("models", _models, settings)
+    yield _result("lists", _lists, settings)
+    models = [
+        _result("URL model", _url_model, settings),
+        _result("host model", _host_model, settings),
+    ]
+    yield from models
+    if all(model.ok for model in models):
+        yield _result("device", _device, settings)
 
 
 def _kafka_results(settings: Settings) -> Iterator[_Result]:
@@ -95,17 +104,42 @@ def _port(settings: Settings) -> str:
     return f"{address[0]}:{address[1]} is free"
 
 
-def _models(settings: Settings) -> str:
-    """Both bundles load, the device is there, the lists can be read, a known text scores."""
-    from stream_detector.decisions import Decider  # noqa: PLC0415 - see the package's docstring
+def _lists(settings: Settings) -> str:
+    from stream_detector.policy.lists import HostList  # noqa: PLC0415 - see the package
+
+    paths = [path for path in (settings.allow_list, settings.deny_list) if path is not None]
+    for path in paths:
+        HostList.load(path)
+    return ", ".join(map(str, paths)) or "none set"
+
+
+def _url_model(settings: Settings) -> str:
+    return _bundle(settings, settings.url_bundle, "url")
+
+
+def _host_model(settings: Settings) -> str:
+    return _bundle(settings, settings.host_bundle, "host")
+
+
+def _bundle(settings: Settings, folder: Path, kind: Literal["url", "host"]) -> str:
+    with native_output_held_back():
+        from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    bundle = load_bundle(folder, kind=kind)
+    effective_thresholds(kind, bundle.thresholds, settings)
+    return f"{bundle.ref.name} {bundle.ref.version} in {folder}"
+
+
+def _device(settings: Settings) -> str:
+    """The device is there, and both models score a text that any sound model can."""
+    from stream_detector.decisions import Decider  # noqa: PLC0415
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
 
     scorer = load_scorer(settings)
     Decider(scorer, settings=settings, metrics=None).decide(
         [("url", "example.com/index.html"), ("host", "example.com")]
     )
-    names = (f"{model.ref.name} {model.ref.version}" for model in scorer.models.values())
-    return f"{', '.join(names)} on {scorer.device}, {_threads(settings)} threads"
+    return f"both models score on {scorer.device}, {_threads(settings)} threads"
 
 
 def _threads(settings: Settings) -> int:

@@ -22,7 +22,7 @@ def topics() -> None:
     """
 
 
-@topics.command(cls=SettingsCommand)
+@topics.command(cls=SettingsCommand, short_help="Make the topics that are missing.")
 @setting_options(_GROUPS)
 def create(config: Path | None, **flags: object) -> None:
     """Make the topics that are missing; what is there stays as it is.
@@ -44,7 +44,7 @@ def create(config: Path | None, **flags: object) -> None:
         )
 
 
-@topics.command(cls=SettingsCommand)
+@topics.command(cls=SettingsCommand, short_help="Check that all topics can be used.")
 @setting_options(_GROUPS)
 def check(config: Path | None, **flags: object) -> None:
     """Check that all topics are there and may be used; nothing is made or written.
