@@ -13,6 +13,7 @@ from typing import Annotated, Literal, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from stream_detector.errors import SettingsError
+from stream_detector.settings_faults import faults
 from stream_detector.settings_sources import (
     ENVIRONMENT_PREFIX,
     Shape,
@@ -269,18 +270,6 @@ def _shape(annotation: object) -> Shape:
 
 _SHAPES = {name: _shape(field.annotation) for name, field in Settings.model_fields.items()}
 
-_GIVEN_FILES = (
-    "sasl_password_file",
-    "ssl_cafile",
-    "ssl_certfile",
-    "ssl_keyfile",
-    "ssl_key_password_file",
-    "allow_list",
-    "deny_list",
-)
-_TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_SECRET_OPTION = re.compile(r"password|secret|token|jaas", re.IGNORECASE)
-_LOGIN_IN_URL = re.compile(r"://[^/]*@")
 _VALUE_SHOWN_CHARACTERS = 60
 
 
@@ -330,7 +319,7 @@ def load_settings(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError("; ".join(_messages(error, values, place))) from None
-    for name, fault in _faults(settings):
+    for name, fault in faults(settings):
         raise SettingsError(f"{fault} ({name} comes from {place(name)})")
     return settings, origins
 
@@ -346,97 +335,3 @@ def _messages(
         if name not in SECRETS and fault["type"] != "value_error":
             shown = f", not {str(values[name])[:_VALUE_SHOWN_CHARACTERS]!r}"
         yield f"{name} {message}{shown}: correct it in {place(name)}"
-
-
-def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What contradicts or is not there: (the setting to look at first, what to do)."""
-    yield from _security_faults(settings)
-    yield from _file_faults(settings)
-    yield from _topic_faults(settings)
-    for kind in ("url", "host"):
-        name = f"{kind}_suspicious_threshold"
-        suspicious = getattr(settings, name)
-        malicious = getattr(settings, f"{kind}_malicious_threshold")
-        if suspicious is not None and malicious is not None and suspicious > malicious:
-            yield (
-                name,
-                f"{name} ({suspicious:g}) is above {kind}_malicious_threshold ({malicious:g}): "
-                "lower the one or raise the other",
-            )
-
-
-def _security_faults(settings: Settings) -> Iterator[tuple[str, str]]:
-    protocol = settings.security_protocol
-    password = settings.sasl_password.get_secret_value()
-    if "SASL" in protocol:
-        if not settings.sasl_username:
-            yield (
-                "security_protocol",
-                f"security_protocol {protocol} needs a user: set sasl_username",
-            )
-        if not password and settings.sasl_password_file is None:
-            yield (
-                "security_protocol",
-                f"security_protocol {protocol} needs a password: set sasl_password_file, or "
-                f"{ENVIRONMENT_PREFIX}SASL_PASSWORD",
-            )
-    elif settings.sasl_username:
-        yield (
-            "sasl_username",
-            f"sasl_username is set, but security_protocol {protocol} logs nobody in: set "
-            "security_protocol to SASL_SSL",
-        )
-    if password and settings.sasl_password_file is not None:
-        yield (
-            "sasl_password_file",
-            "sasl_password and sasl_password_file are both set: leave one out",
-        )
-    if (settings.ssl_certfile is None) != (settings.ssl_keyfile is None):
-        given, missing = ("ssl_certfile", "ssl_keyfile")
-        if settings.ssl_certfile is None:
-            given, missing = missing, given
-        yield given, f"{given} is of no use without {missing}: set both"
-    if "SSL" not in protocol.split("_"):
-        for name in ("ssl_cafile", "ssl_certfile"):
-            if getattr(settings, name) is not None:
-                yield (
-                    name,
-                    f"{name} is set, but security_protocol {protocol} has no TLS: set "
-                    "security_protocol to SSL or SASL_SSL",
-                )
-    for name, value in settings.kafka_options.items():
-        if _SECRET_OPTION.search(name) or _LOGIN_IN_URL.search(value):
-            yield (
-                "kafka_options",
-                f"kafka_options can't hold a secret such as {name}, since its values are shown: set "
-                "sasl_password_file or ssl_key_password_file, or leave it out",
-            )
-
-
-def _file_faults(settings: Settings) -> Iterator[tuple[str, str]]:
-    for name in _GIVEN_FILES:
-        path: Path | None = getattr(settings, name)
-        if path is None:
-            continue
-        try:
-            with path.open("rb"):
-                pass
-        except OSError as error:
-            yield name, f"{name} {path} can't be read ({error.strerror}): correct it"
-
-
-def _topic_faults(settings: Settings) -> Iterator[tuple[str, str]]:
-    fields = ("verdicts_topic", "alerts_topic", "dead_letters_topic")
-    names = [("input_topics", name) for name in settings.input_topic_names]
-    names += zip(fields, settings.output_topic_names, strict=True)
-    users: dict[str, str] = {}
-    for field, name in names:
-        if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
-            yield (
-                field,
-                f"{name[:_VALUE_SHOWN_CHARACTERS]!r} is no topic name: take 1 to 249 of letters, "
-                "digits, dot, underscore and hyphen",
-            )
-        if name in users:
-            yield field, f"{name} stands in {users[name]} and in {field}: give each its own topic"
-        users[name] = field
