@@ -112,7 +112,6 @@ http://ocsp.digicert.com/
 http://ctldl.windowsupdate.com/msdownload/update/v3/static/trustedr/en/disallowedcertstl.cab?<x16>
 https://open.spotify.com/track/<m22>
 https://www.reddit.com/r/<word>/comments/1<a6>/
-http://10.20.0.<d1>:8080/status
 https://<host>/
 https://<host>/favicon.ico
 """)
@@ -172,7 +171,9 @@ class Generator:
         return re.sub(r"<([a-z]+)(\d*)>", value, template)
 
     def ordinary_url(self) -> str:
-        """A URL of a well-known site, with a path of the kind that it has."""
+        """A URL of a well-known site with a path of the kind that it has; some of the office."""
+        if self.random.random() < 0.005:
+            return self.fill("http://10.20.0.<d1>:8080/status")
         return self.fill(self.random.choice(ORDINARY_URLS))
 
     def ordinary_host(self) -> str:

@@ -8,7 +8,7 @@ from stream_detector.kafka.embedded import require_librdkafka
 __all__ = ["demo"]
 
 _RECORDS = 20_000
-_RATE = 1000.0
+_RATE = 1250.0
 """Records a second: slow enough to watch, fast enough to end soon."""
 
 
