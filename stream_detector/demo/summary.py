@@ -98,11 +98,12 @@ def _in_brackets(ledger: Ledger) -> str:
 
 
 def _examples(ledger: Ledger) -> list[Highlight]:
-    """The alerts of the highest scores, half of them URLs and half of them hosts."""
+    """Some of the alerts, from the highest score to the lowest, half URLs and half hosts."""
     alerts = {entry.text: entry for entry in ledger.highlights if entry.id in ledger.alerts}
     ranked = sorted(alerts.values(), key=lambda entry: entry.score or 0.0, reverse=True)
-    return [
-        entry
-        for kind in ("url", "host")
-        for entry in [entry for entry in ranked if entry.kind == kind][: _EXAMPLES // 2]
-    ]
+    examples: list[Highlight] = []
+    for kind in ("url", "host"):
+        of_kind = [entry for entry in ranked if entry.kind == kind]
+        step = max(1, len(of_kind) // (_EXAMPLES // 2))
+        examples += of_kind[::step][: _EXAMPLES // 2]
+    return examples
