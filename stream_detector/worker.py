@@ -5,6 +5,7 @@ group, stop on SIGTERM or on the first error that no retry mends.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -50,6 +51,8 @@ _POLL_INTERVAL_MAX_MS = 3_600_000
 _REBALANCE_MARGIN_SECONDS = 20.0
 _STOP_MARGIN_SECONDS = 15.0
 _PRODUCE_BATCH_BYTES = 512 * 1024
+_GC_THRESHOLD = 100_000
+"""Objects; some ten batches' worth, where Python's default is a fraction of one."""
 
 
 class _ChunkSchema(faust.Schema):
@@ -355,6 +358,11 @@ async def _start(
 
     started = time.monotonic()
     warmed = await loop.run_in_executor(executor, warm)
+    # What is loaded by now stays: no collection need look at it again, and batches of thousands
+    # of short-lived objects should not start one each.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
     logger.info("model warm after %.1f s", time.monotonic() - started)
     for pause in back_off():
         try:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import aiokafka
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.transports import TPorTopicSet
@@ -295,7 +296,7 @@ class ChunkConsumer(driver.Consumer):
         self._epoch += 1
         self._close_ledgers()
         self.committed_offsets = {
-            driver.ensure_TP(tp): offset
+            ensure_TP(tp): offset
             for tp, offset in (await self.seek_to_committed()).items()
             if offset is not None and offset >= 0
         }

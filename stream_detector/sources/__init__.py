@@ -70,15 +70,17 @@ def read_record(
         source: the topic's format; None to find it.
         lines_max: lines beyond which a record is refused.
     """
-    if b"\0" in value:
-        return [(_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))]
     first = value[:1]
-    if first == b"[":
-        return _read_array(value, source, lines_max)
     if first == b"{":
         record = decode_json(value)
         if isinstance(record, JsonRecord):
-            return _flat((_of_object(record, source),))
+            name, result = _of_object(record, source)
+            # Most records: one object, one event, no detour.
+            return [(name, result)] if isinstance(result, UrlEvent) else _flat(((name, result),))
+    if b"\0" in value:
+        return [(_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))]
+    if first == b"[":
+        return _read_array(value, source, lines_max)
     return _read_lines(value, source, lines_max)
 
 
@@ -111,8 +113,10 @@ def _of_object(record: JsonRecord, source: Source | None) -> tuple[str, LineResu
         return source.name, source.interpret(record)
     if source is not None:
         return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
-    claimant = next(source for source in _JSON_SOURCES if source.claims(record))
-    return claimant.name, claimant.interpret(record)
+    for claimant in _JSON_SOURCES:
+        if claimant.claims(record):
+            return claimant.name, claimant.interpret(record)
+    raise AssertionError("the last of the JSON formats claims every object")
 
 
 def _of_lines(lines: Sequence[bytes], source: Source | None) -> Iterable[tuple[str, LineResult]]:

@@ -7,7 +7,7 @@ __all__ = ["to_time"]
 _EARLIEST = 631_152_000.0
 """1990: no log of URLs is older."""
 _LATEST = 4_102_444_800.0
-"""2100: what is later is no time in seconds."""
+"""2100: what is later is a time in milliseconds, or none."""
 
 
 def to_time(value: float | str | None) -> datetime | None:
@@ -15,23 +15,25 @@ def to_time(value: float | str | None) -> datetime | None:
 
     A text without an offset is taken as UTC.
     """
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return _from_text(value)
-    seconds = value / 1000 if abs(value) > 10 * _LATEST else value
-    if not _EARLIEST <= seconds <= _LATEST:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
+    if value is None or isinstance(value, str):
+        return _from_text(value) if value else None
+    if _EARLIEST <= value <= _LATEST:
+        return datetime.fromtimestamp(value, UTC)
+    if _EARLIEST <= value / 1000 <= _LATEST:
+        return datetime.fromtimestamp(value / 1000, UTC)
+    return None
 
 
 def _from_text(text: str) -> datetime | None:
-    try:
-        return to_time(float(text))
-    except ValueError:
-        pass
+    if text[4:5] != "-":  # no date: a number, or nothing that is known
+        try:
+            return to_time(float(text))
+        except ValueError:
+            pass
     try:
         time = datetime.fromisoformat(text)
+        if time.tzinfo is UTC:
+            return time
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
