@@ -1,19 +1,22 @@
 """A connected kafka-python admin client, or an error that says what to do."""
 
+import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaError as AiokafkaError
+from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismError
 from kafka import KafkaAdminClient
 from kafka.errors import (
     AuthorizationError,
     KafkaError,
-    SaslAuthenticationFailedError,
     UnrecognizedBrokerVersion,
-    UnsupportedSaslMechanismError,
     UnsupportedVersionError,
 )
 from kafka.net.compat import KafkaNetClient
@@ -40,7 +43,9 @@ def connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """
     options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **kafka_python_options(settings)}
     if not options.get("proxy_url"):
-        _probe(settings, options.get("ssl_context"))
+        address = _reachable(settings, options.get("ssl_context"))
+        if "SASL" in settings.security_protocol:
+            _log_in(settings, address, options)
     made: list[Any] = []
 
     def make_client(**config: Any) -> Any:
@@ -49,8 +54,8 @@ def connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
 
     admin: Any = None
     try:
-        # With this hook the thread can be ended though the constructor raises; each try
-        # while Kafka is away would leave one behind.
+        # With this hook the client's thread can be ended though its constructor raises; each
+        # try while Kafka is away would leave one behind.
         admin = KafkaAdminClient(**options, kafka_client=make_client)
         yield admin
     except (KafkaError, OSError) as error:
@@ -68,11 +73,6 @@ def _as_ours(error: KafkaError | OSError, settings: Settings) -> StreamDetectorE
     """The error of ours that says what has to happen next."""
     where = _where(settings)
     reason = f"{type(error).__name__}: {error}".removeprefix(f"{type(error).__name__}: " * 2)
-    if isinstance(error, SaslAuthenticationFailedError | UnsupportedSaslMechanismError):
-        return FatalError(
-            f"Kafka at {where} refuses to log {settings.sasl_username!r} in: check "
-            f"sasl_username, its password and sasl_mechanism ({settings.sasl_mechanism})"
-        )
     if isinstance(error, AuthorizationError):
         return FatalError(
             f"Kafka at {where} does not allow this ({type(error).__name__}): give "
@@ -95,8 +95,8 @@ def _where(settings: Settings) -> str:
     return ", ".join(settings.bootstrap_servers)
 
 
-def _probe(settings: Settings, context: ssl.SSLContext | None) -> None:
-    """Reach one of the brokers by TCP and TLS, since the client tells neither fault by name."""
+def _reachable(settings: Settings, context: ssl.SSLContext | None) -> tuple[str, int]:
+    """A broker reached by TCP and TLS, since kafka-python tells neither fault by name."""
     faults: list[str] = []
     deadline = time.monotonic() + _PROBE_SECONDS
     for address in settings.bootstrap_servers:
@@ -109,7 +109,7 @@ def _probe(settings: Settings, context: ssl.SSLContext | None) -> None:
             with socket.create_connection((host, int(port)), timeout=left) as plain:
                 if context is not None:
                     context.wrap_socket(plain, server_hostname=host).close()
-            return
+            return host, int(port)
         except ssl.SSLCertVerificationError as error:
             raise FatalError(
                 f"the TLS certificate of Kafka at {address} is not trusted "
@@ -125,3 +125,38 @@ def _probe(settings: Settings, context: ssl.SSLContext | None) -> None:
         f"Kafka can't be reached ({'; '.join(faults)}): check that it runs, bootstrap_servers "
         "and security_protocol"
     )
+
+
+def _log_in(settings: Settings, address: tuple[str, int], options: Mapping[str, Any]) -> None:
+    """Log in once by aiokafka.
+
+    kafka-python tries a refused login again until its time-out; and over TLS it may miss the
+    refusal, after which Kafka hangs up.
+    """
+    host, port = address
+    login = {
+        name: value
+        for name, value in options.items()
+        if name in {"client_id", "security_protocol", "ssl_context"} or name.startswith("sasl_")
+    }
+
+    async def connect() -> None:
+        connection = await create_conn(
+            host, port, request_timeout_ms=int(_PROBE_SECONDS * 1000), **login
+        )
+        connection.close()
+
+    try:
+        # A thread of its own, since the caller's may have an event loop already.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(connect())).result()
+    except (SaslAuthenticationFailed, UnsupportedSaslMechanismError) as error:
+        raise FatalError(
+            f"Kafka at {host}:{port} refuses to log {settings.sasl_username!r} in: check "
+            f"sasl_username, its password and sasl_mechanism ({settings.sasl_mechanism})"
+        ) from error
+    except (AiokafkaError, OSError) as error:
+        raise RetryableError(
+            f"Kafka at {host}:{port} does not finish a login ({type(error).__name__}): check "
+            "that security_protocol is that of this listener"
+        ) from error

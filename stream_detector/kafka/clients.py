@@ -21,6 +21,13 @@ from stream_detector.settings import Settings
 __all__ = ["aiokafka_consumer_options", "aiokafka_producer_options", "kafka_python_options"]
 
 _CLIENT_ID = "stream-detector"
+_CLIENTS: tuple[type[Any], ...] = (
+    aiokafka.AIOKafkaConsumer,
+    aiokafka.AIOKafkaProducer,
+    kafka.KafkaAdminClient,
+    kafka.KafkaConsumer,
+    kafka.KafkaProducer,
+)
 
 # Options that settings of ours, or the worker's guarantees, decide on.
 _DECIDED_ELSEWHERE = {
@@ -199,17 +206,9 @@ def _defaults(client: type[Any]) -> Mapping[str, object]:
 
 
 def _extra(texts: Mapping[str, str], client: type[Any]) -> dict[str, Any]:
-    """Those of ``kafka_options`` that ``client`` knows, converted."""
-    known: set[str] = set()
-    for each in (
-        aiokafka.AIOKafkaConsumer,
-        aiokafka.AIOKafkaProducer,
-        kafka.KafkaAdminClient,
-        kafka.KafkaConsumer,
-        kafka.KafkaProducer,
-    ):
-        known.update(_defaults(each))
-    defaults = _defaults(client)
+    """Those of ``kafka_options`` that ``client`` knows, converted; all of them are checked."""
+    defaults = {each: _defaults(each) for each in _CLIENTS}
+    known = {name for names in defaults.values() for name in names}
     options: dict[str, Any] = {}
     for name, text in texts.items():
         if name in _DECIDED_ELSEWHERE:
@@ -218,8 +217,11 @@ def _extra(texts: Mapping[str, str], client: type[Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "leave it out"
             raise SettingsError(f"kafka_options holds {name}, which no Kafka client knows: {hint}")
-        if name in defaults:
-            options[name] = _converted(name, text, defaults[name])
+        for each, names in defaults.items():
+            if name in names:
+                value = _converted(name, text, names[name])
+                if each is client:
+                    options[name] = value
     return options
 
 

@@ -1,13 +1,23 @@
 """What `doctor` asks of Kafka beyond the topics, without joining, reading or writing anything."""
 
-from kafka import TopicPartition
-from kafka.errors import AuthorizationError, KafkaError
+import time
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.errors import (
+    AuthorizationError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+)
 
 from stream_detector.kafka.admin import connected_admin
+from stream_detector.kafka.retry import back_off
 from stream_detector.settings import Settings
 
 __all__ = ["group_problem", "newest_record_time"]
 
+_COORDINATOR_SECONDS = 5.0
 _MAX_TIMESTAMP = -3
 """ListOffsets: the record with the latest time, KIP-734, Kafka 3.0."""
 
@@ -23,11 +33,25 @@ def group_problem(settings: Settings) -> str:
     fault = f"group {settings.group_id} may not be joined: give {who} the right READ on the group"
     with connected_admin(settings) as admin:
         try:
-            group = admin.describe_groups([settings.group_id])[settings.group_id]
+            group = _described_group(admin, settings.group_id)
         except AuthorizationError:
             return fault
     allowed = group.get("authorized_operations")
     return "" if allowed is None or {"READ", "ALL"} & set(allowed) else fault
+
+
+def _described_group(admin: KafkaAdminClient, group_id: str) -> dict[str, Any]:
+    """The group; a new cluster first has to make the topic that groups are kept in."""
+    deadline = time.monotonic() + _COORDINATOR_SECONDS
+    for pause in back_off():
+        try:
+            group: dict[str, Any] = admin.describe_groups([group_id])[group_id]
+            return group
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
+            if time.monotonic() + pause > deadline:
+                raise
+            time.sleep(pause)
+    raise AssertionError("back_off has no end")
 
 
 def newest_record_time(settings: Settings) -> float | None:

@@ -39,8 +39,8 @@ class LagConsumer(Protocol):
         """End offsets."""
         ...
 
-    async def position(self, tp: TP) -> int | None:
-        """Next offset to be fetched."""
+    def fetch_position(self, tp: TP) -> int | None:
+        """Next offset to be fetched, or None where it is not known now."""
         ...
 
 
@@ -100,13 +100,14 @@ class LagMonitor:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 ends = await consumer.highwaters(*assigned)
-                positions = {tp: await consumer.position(tp) for tp in assigned}
         except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
             logger.debug("ends of partitions not known: %r", error)
             self._progress.clear()
             return
         for tp in assigned & consumer.assignment():
-            self._note(tp, ends.get(tp) or 0, positions[tp] or 0)
+            position = consumer.fetch_position(tp)
+            if position is not None:
+                self._note(tp, ends.get(tp) or 0, position)
 
     def _note(self, tp: TP, end: int, position: int) -> None:
         ledger = self._consumer.ledgers.get(tp)

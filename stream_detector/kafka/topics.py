@@ -98,7 +98,8 @@ def create_topics(settings: Settings) -> list[TopicState]:
                 _create(admin, settings, name, configs.get(name, {}))
             admin.wait_for_topics(missing)
         after = _described(admin, names)
-    return [_state(after[name], created=name in missing) for name in names]
+    who = settings.sasl_username or "this client"
+    return [_state(after[name], who, created=name in missing) for name in names]
 
 
 def _described(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, Any]]:
@@ -183,11 +184,11 @@ def _create(
         ) from error
 
 
-def _state(topic: Mapping[str, Any], *, created: bool) -> TopicState:
+def _state(topic: Mapping[str, Any], who: str, *, created: bool) -> TopicState:
     if topic["error_code"]:
         raise TopicsError(
             f"topic {topic['name']} can't be described ({for_code(topic['error_code']).__name__}): "
-            "give this client the right DESCRIBE"
+            f"give {who} the rights DESCRIBE and CREATE"
         )
     partitions = topic["partitions"]
     return TopicState(

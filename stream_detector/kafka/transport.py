@@ -12,7 +12,7 @@ so that another version fails there and not by losing records.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import aiokafka
@@ -22,6 +22,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.transports import TPorTopicSet
+from mode.utils.futures import maybe_async
 
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk, RawRecord
@@ -66,6 +67,26 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """The driver's consumer thread with the project's client options and commit policy."""
 
     logger = _service_logger
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call ``fun`` in this thread and wait for its result, beside whatever else is called.
+
+        Faust queues such calls for two takers: two that wait for a rebalance (a fetch, an end
+        offset) would keep a third from running, and if that is the commit which the rebalance
+        itself waits for, the group stands still.
+        """
+
+        async def call() -> Any:
+            return await maybe_async(fun(*args, **kwargs))
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self.thread_loop))
+
+    def fetch_position(self, tp: TP) -> int | None:
+        """Next offset to be fetched, or None where it is not known now; never waits."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        state = assignment.state_value(driver.ensure_aiokafka_TP(tp)) if assignment else None
+        return state.position if state and state.has_valid_position else None
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         host: TransportHost = self.app
@@ -274,6 +295,10 @@ class ChunkConsumer(driver.Consumer):
     async def check_group(self) -> None:
         """Raise FatalError where Kafka does not let this worker join the group."""
         await self._thread.check_group()
+
+    def fetch_position(self, tp: TP) -> int | None:
+        """Next offset to be fetched, or None where it is not known now; never waits."""
+        return self._thread.fetch_position(tp)
 
     # --- rebalance --------------------------------------------------------------------------
 
