@@ -32,6 +32,7 @@ _READY_SECONDS = 180.0
 """The worker loads TensorFlow and compiles its models before it is ready."""
 _STALLED_SECONDS = 60.0
 _READ_SECONDS = 0.1
+_LAST_ALERTS_SECONDS = 0.5
 _STOP_SECONDS = 30.0
 
 
@@ -162,7 +163,10 @@ def _replay(
                 before, moved = progress, now
             elif now - moved > _STALLED_SECONDS:
                 raise ProcessEndedError(_unaccounted(ledger, worker))
-        return time.monotonic() - started
+        seconds = time.monotonic() - started
+        # The last batch's alerts are written beside its verdicts, in no order.
+        outputs.read(_LAST_ALERTS_SECONDS)
+        return seconds
 
 
 def _drained(queue: "SimpleQueue[Sent]") -> Iterator[Sent]:
