@@ -6,16 +6,20 @@ A model that saw ``http://www.`` on one side only learns the format, not the tas
 - Parsed as browsers do, by the WHATWG URL Standard (https://url.spec.whatwg.org/): host in
   lower case and punycode, IPv4 in octal, hex or full width made plain, dot segments resolved,
   backslashes turned, control and non-ASCII characters percent-encoded. Input without a scheme
-  is read as ``http``.
-- Dropped: the scheme, leading ``www.`` labels (while a registered domain remains), ports 80 and
-  443 whatever the scheme and the scheme's own default port, a path that is ``/`` alone, an empty
-  query, user name and password (noted), the fragment (noted), dots at the host's end.
+  is read as ``http``; a number after its first colon is a port.
+- Dropped: the scheme, ports 80 and 443 whatever the scheme and the scheme's own default port, a
+  path that is ``/`` alone, an empty query, user name and password (noted), the fragment (noted),
+  at the host's start ``*.`` (noted) and ``www.`` (while a registered domain remains), at its end
+  the root's dot.
 - ``&amp;`` in path and query, left by careless extraction from HTML, becomes ``&`` (noted).
 - Refused: what the parser refuses, schemes other than http, https, ftp, ws and wss, hosts longer
-  than DNS allows (253, RFC 1035) or with an empty label, input longer than 64 KiB.
-- A host name may come with a port or a leading ``*.``, both dropped; anything more is refused.
+  than DNS allows (253, RFC 1035) or with an empty label, and what is longer than 64 KiB, as it
+  came or in its canonical form.
+- A host name may come with a port, which is dropped; with a path or user name it is refused.
+  Names of letters, digits, ``-`` and ``_`` are taken as they stand, even where a label is
+  no valid punycode: a browser would not go there, yet DNS resolves them and its logs hold them.
 
-The form is ASCII and idempotent: the canonical form of a canonical text is that text.
+The form is printable ASCII and idempotent: the canonical form of a canonical text is that text.
 """
 
 import re
@@ -43,17 +47,27 @@ TEXT_LENGTH_MAX = 65_536
 _HOST_LENGTH_MAX = 253
 _REGISTERED_DOMAINS_REMEMBERED = 65_536
 _NETWORK_SCHEMES = frozenset({"http", "https", "ftp", "ws", "wss"})
-_OTHER_SCHEMES = frozenset(
-    {"about", "blob", "data", "file", "javascript", "mailto", "sms", "tel", "urn", "view-source"}
+_SCHEMES_WITH_AT_SIGN = frozenset(
+    {"acct", "data", "im", "javascript", "mailto", "sip", "sips", "sms", "tel", "urn", "xmpp"}
 )
+"""Else ``mailto:name@host`` would be read as a user name and password."""
 
-# What WHATWG strips from both ends: C0 controls and space.
-_EDGES = "".join(map(chr, range(0x21)))
+_EDGES = "".join(map(chr, range(0x21))) + "\ufeff"
+"""What WHATWG strips from both ends, C0 controls and space; and the byte-order mark."""
+
+_LINE_BREAKS = str.maketrans("", "", "\t\n\r")
+"""WHATWG drops these wherever they stand; left in, they would hide a scheme."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(?![0-9]+(?:[/?#\\]|$))")
+_AUTHORITY = re.compile(r"[^/?#\\]*")
 _ESCAPED_AMPERSAND = re.compile(r"&(?:amp;)+")
 _PORT = re.compile(r":[0-9]{0,5}$")
 _NO_HOST_CHARACTER = re.compile(r"[\s/?#@\\\x00-\x1f\x7f]")
-_URL_CHARACTER = re.compile(r"[/?#@\\]|:[0-9]*$")
+_URL_CHARACTER = re.compile(r"[/?#@\\:]")
+_BARE_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*|\[[^\]]*\]")
+
+# A last label that starts with a digit may make it an IPv4 address: left to the parser.
+_DNS_NAME = re.compile(r"(?:[a-z0-9_\-]+\.)*[a-z_][a-z0-9_\-]*")
 
 _public_suffixes = PublicSuffixList()
 
@@ -65,72 +79,50 @@ def canonicalise(kind: Kind, text: str) -> Canonical | Rejected:
 
 def canonical_url(text: str) -> Canonical | Rejected:
     """The canonical form of a URL; never raises, linear in the length of ``text``."""
-    if len(text) > TEXT_LENGTH_MAX:
-        return _too_long(text)
-    text = text.strip(_EDGES)
-    if not text:
-        return Rejected(RejectReason.EMPTY, "no URL")
-    with_scheme = _with_scheme(text)
-    if isinstance(with_scheme, Rejected):
-        return with_scheme
-    try:
-        url = _parse(with_scheme)
-    except ValueError:
-        return Rejected(RejectReason.INVALID_URL, "not a URL by the WHATWG standard")
-    host = _plain_host(url.hostname)
+    trimmed = _trim(text)
+    if not isinstance(trimmed, str):
+        return trimmed
+    href = _serialised(trimmed)
+    if not isinstance(href, str):
+        return href
+    parsed_host, port, rest, notes = _take_apart(href)
+    host = _plain_host(parsed_host)
     if host is None:
         return Rejected(RejectReason.INVALID_URL, "no host name that DNS could hold")
-    port = url.port
-    path = url.pathname
-    query = url.search
-    notes: tuple[str, ...] = ()
-    if "&amp;" in path or "&amp;" in query:
-        path = _ESCAPED_AMPERSAND.sub("&", path)
-        query = _ESCAPED_AMPERSAND.sub("&", query)
-        notes = ("escaped_ampersand",)
-    if url.has_credentials():
-        notes = (*notes, "userinfo")
-    if url.hash:
-        notes = (*notes, "fragment")
-    rest = query if path == "/" and not query else path + query
-    authority = host if port in {"", "80", "443"} else f"{host}:{port}"
-    return Canonical("url", authority + rest, host, registered_domain(host), notes)
+    if _lost_wildcard(parsed_host, host):
+        notes = (*notes, "wildcard")
+    canonical = host if port in {"", "80", "443"} else f"{host}:{port}"
+    if rest != "/":
+        canonical += rest
+    if len(canonical) > TEXT_LENGTH_MAX:  # percent-encoding makes up to 12 characters of one
+        return _too_long(canonical)
+    return Canonical("url", canonical, host, registered_domain(host), notes)
 
 
 def canonical_host(text: str) -> Canonical | Rejected:
     """The canonical form of a host name or IP address; never raises."""
-    if len(text) > TEXT_LENGTH_MAX:
-        return _too_long(text)
-    text = text.strip(_EDGES)
-    if not text:
-        return Rejected(RejectReason.EMPTY, "no host name")
-    notes: tuple[str, ...] = ()
-    if text.startswith("*."):
-        text = text[2:]
-        notes = ("wildcard",)
-    if text.count(":") > 1 and not text.startswith("["):
-        text = f"[{text}]"
-    elif ":" in text:
-        text = _PORT.sub("", text)
-    if _NO_HOST_CHARACTER.search(text):
-        return Rejected(RejectReason.INVALID_HOST, "a host name has no space, path or user name")
-    try:
-        url = _parse(f"http://{text}/")
-    except ValueError:
-        return Rejected(RejectReason.INVALID_HOST, "not a host name by the WHATWG standard")
-    host = _plain_host(url.hostname)
-    if host is None or url.port:
+    trimmed = _trim(text)
+    if not isinstance(trimmed, str):
+        return trimmed
+    name = trimmed.lower()
+    # What is of letters, digits, - and _ the parser gives back as it is, or refuses for its
+    # punycode.
+    parsed_host = name if _DNS_NAME.fullmatch(name) else _parsed_host(trimmed)
+    if not isinstance(parsed_host, str):
+        return parsed_host
+    host = _plain_host(parsed_host)
+    if host is None:
         return Rejected(RejectReason.INVALID_HOST, "no host name that DNS could hold")
+    notes = ("wildcard",) if _lost_wildcard(parsed_host, host) else ()
     return Canonical("host", host, host, registered_domain(host), notes)
 
 
 def kind_of(text: str) -> Kind:
     """``url`` if there is a scheme, port, path, query, fragment or user name, else ``host``."""
     text = text.strip(_EDGES)
-    if not _URL_CHARACTER.search(text):
+    if _URL_CHARACTER.search(text) is None or _BARE_IPV6.fullmatch(text):
         return "host"
-    is_bare_ipv6 = text.count(":") > 1 and not re.search(r"[^0-9A-Fa-f:.\[\]]", text)
-    return "host" if is_bare_ipv6 and "]:" not in text else "url"
+    return "url"
 
 
 @lru_cache(_REGISTERED_DOMAINS_REMEMBERED)
@@ -140,14 +132,24 @@ def registered_domain(host: str) -> str:
     From the public-suffix list (https://publicsuffix.org/) that is installed with the
     ``publicsuffixlist`` package: the network is never asked.
     """
-    if host.startswith("[") or host[-1:].isdigit():
+    if host.startswith("[") or host.rpartition(".")[2].isdigit():  # an IP address
         return host
     domain: str | None = _public_suffixes.privatesuffix(host)
     return domain or host
 
 
+def _trim(text: str) -> str | Rejected:
+    if len(text) > TEXT_LENGTH_MAX:
+        return _too_long(text)
+    return text.strip(_EDGES) or Rejected(RejectReason.EMPTY, "nothing but white space")
+
+
 def _parse(text: str) -> can_ada.URL:
-    """Parse; lone surrogates become U+FFFD, as the standard's USVString has it."""
+    """Parse; lone surrogates become U+FFFD, as the standard's USVString has it.
+
+    Raises:
+        ValueError: the parser refuses ``text``.
+    """
     try:
         return can_ada.parse(text)
     except TypeError:
@@ -156,33 +158,100 @@ def _parse(text: str) -> can_ada.URL:
         )
 
 
-def _with_scheme(text: str) -> str | Rejected:
-    """``text`` with a scheme that the parser knows; a number after the colon is a port."""
+def _serialised(text: str) -> str | Rejected:
+    """The URL in the standard's serialised form."""
+    with_scheme = _with_scheme(text)
+    if with_scheme is None:
+        return Rejected(RejectReason.INVALID_URL, "its scheme does not reach for a network host")
+    try:
+        href: str = _parse(with_scheme).href
+    except ValueError:
+        return Rejected(RejectReason.INVALID_URL, "not a URL by the WHATWG standard")
+    return href
+
+
+def _take_apart(href: str) -> tuple[str, str, str, tuple[str, ...]]:
+    """Host, port, path with query, and notes, of a serialised URL.
+
+    By the standard (https://url.spec.whatwg.org/#url-serializing) that is
+    ``scheme://[user[:password]@]host[:port]/[path][?query][#fragment]``, with what could be
+    mistaken for a delimiter percent-encoded. Faster than asking the parser for each part.
+    """
+    authority_start = href.index("://") + 3
+    authority_end = href.index("/", authority_start)
+    host = href[authority_start:authority_end]
+    rest = href[authority_end:]
+    port = ""
+    notes: tuple[str, ...] = ()
+    if "@" in host:
+        host = host.rpartition("@")[2]
+        notes = ("userinfo",)
+    if ":" in host and host[-1] != "]":
+        host, _, port = host.rpartition(":")
+    if "#" in rest:
+        rest, _, fragment = rest.partition("#")
+        if fragment:
+            notes = (*notes, "fragment")
+    if "&amp;" in rest:
+        rest = _ESCAPED_AMPERSAND.sub("&", rest)
+        notes = (*notes, "escaped_ampersand")
+    if rest[-1] == "?" and rest.index("?") == len(rest) - 1:
+        rest = rest[:-1]
+    return host, port, rest, notes
+
+
+def _parsed_host(text: str) -> str | Rejected:
+    """A host name or address with its port dropped, as the parser has it."""
+    if text.count(":") > 1 and not text.startswith("["):
+        text = f"[{text}]"
+    elif ":" in text:
+        text = _PORT.sub("", text)
+    if _NO_HOST_CHARACTER.search(text):
+        return Rejected(RejectReason.INVALID_HOST, "a space, path or user name in a host name")
+    try:
+        host: str = _parse(f"http://{text}/").hostname
+    except ValueError:
+        return Rejected(RejectReason.INVALID_HOST, "not a host name by the WHATWG standard")
+    return host
+
+
+def _with_scheme(text: str) -> str | None:
+    """``text`` with a scheme that the parser knows; None where it has another."""
     if text.startswith(("http://", "https://")):
         return text
+    text = text.translate(_LINE_BREAKS)
     match = _SCHEME.match(text)
     if match is None:
         return f"http:{text}" if text.startswith("//") else f"http://{text}"
     scheme = match[1].lower()
     if scheme in _NETWORK_SCHEMES:
         return text
-    if scheme in _OTHER_SCHEMES or text.startswith("//", match.end()):
-        return Rejected(RejectReason.INVALID_URL, "its scheme does not reach for a network host")
-    return f"http://{text}"  # user:password@host
+    authority = _AUTHORITY.match(text, match.end())
+    if authority and "@" in authority[0] and scheme not in _SCHEMES_WITH_AT_SIGN:
+        return f"http://{text}"  # user:password@host
+    return None
 
 
 def _plain_host(host: str) -> str | None:
-    """The parsed host without ``www.`` and trailing dots; None if DNS could not hold it."""
-    if host.endswith("."):
-        host = host.rstrip(".")
-    if not host or len(host) > _HOST_LENGTH_MAX or ".." in host or host.startswith("."):
+    """The parsed host without leading ``*.`` and ``www.``, and without the root's dot.
+
+    None if DNS could not hold it.
+    """
+    host = host.removesuffix(".")
+    if not 0 < len(host) <= _HOST_LENGTH_MAX or ".." in host or "." in {host[0], host[-1]}:
         return None
-    while host.startswith("www."):
-        rest = host[4:]
-        if "." not in rest or registered_domain(rest) != registered_domain(host):
+    while host.startswith(("www.", "*.")):
+        rest = host.partition(".")[2]
+        if host[0] == "w" and (
+            "." not in rest or registered_domain(rest) != registered_domain(host)
+        ):
             break
         host = rest
     return host
+
+
+def _lost_wildcard(parsed_host: str, host: str) -> bool:
+    return "*" in parsed_host and parsed_host.count("*") > host.count("*")
 
 
 def _too_long(text: str) -> Rejected:

@@ -298,7 +298,8 @@ class ChunkConsumer(driver.Consumer):
 
     def fetch_position(self, tp: TP) -> int | None:
         """Next offset to be fetched, or None where it is not known now; never waits."""
-        return self._thread.fetch_position(tp)
+        position: int | None = self._thread.fetch_position(tp)
+        return position
 
     # --- rebalance --------------------------------------------------------------------------
 

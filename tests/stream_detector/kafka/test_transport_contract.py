@@ -10,6 +10,8 @@ from importlib.metadata import version
 
 import aiokafka
 import pytest
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from aiokafka.producer.message_accumulator import BatchBuilder
 from faust import App
 from faust.streams import Stream
@@ -33,6 +35,7 @@ OVERRIDDEN = [
     (Consumer, transport.ChunkConsumer, "on_partitions_revoked"),
     (Consumer, transport.ChunkConsumer, "perform_seek"),
     (DriverConsumer, transport.ChunkConsumer, "verify_event_path"),
+    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "call_thread"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_create_worker_consumer"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_commit"),
     (Producer, transport.ChunkProducer, "_settings_default"),
@@ -100,6 +103,15 @@ def test_the_overrides_hide_no_method_that_is_not_listed():
         if not name.startswith("__") and hasattr(DriverConsumer, name)
     }
     assert {name for name in hidden if callable(getattr(DriverConsumer, name))} == listed
+
+
+async def test_aiokafka_keeps_the_state_that_is_read_of_it():
+    state = TopicPartitionState(None)
+    assert not state.has_valid_position
+    state.seek(7)
+    assert state.position == 7
+    assert callable(Assignment.state_value)
+    assert callable(GroupCoordinator.check_errors)
 
 
 def test_aiokafka_sends_whole_record_batches():
