@@ -28,7 +28,7 @@ class Recipe(NamedTuple):
     epochs: int = 12
     batch_size: int = 256
     learning_rate: float = 2e-3
-    """At its height; it rises over the first half epoch and falls linearly to a hundredth."""
+    """At its height; it rises over the first half epoch and falls as a cosine to a hundredth."""
     weight_decay: float = 1e-4
     dropout: float = 0.3
     label_smoothing: float = 0.02

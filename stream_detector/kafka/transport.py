@@ -206,16 +206,23 @@ class ChunkConsumer(driver.Consumer):
             if of_partition:
                 yield tp, self._to_message(tp, of_partition)
 
-    def _get_active_partitions(self) -> set[TP]:
-        """Partitions to fetch: those that do not fill more than their share of the buffer."""
-        active: set[TP] = super()._get_active_partitions()
+    async def _getmany(
+        self, active_partitions: set[TP] | None, timeout: float
+    ) -> dict[TP, list[RawRecord]]:
+        """Fetch from the partitions that do not fill more than their share of the buffer.
+
+        There is one while the buffer has room. (The set of active partitions itself is not the
+        place to filter: Faust pauses and resumes partitions by changing it.)
+        """
         host: TransportHost = self.app
+        active = active_partitions or set()
         share = host.buffered_bytes_max / max(1, len(active))
-        return {
+        fetched = {
             tp
             for tp in active
             if (ledger := self.ledgers.get(tp)) is None or ledger.buffered_bytes < share
         }
+        return await super()._getmany(fetched, timeout)  # type: ignore[no-any-return]
 
     async def _wait_for_room(self) -> bool:
         """Wait while the buffer is full; False where there was a stop or a rebalance."""

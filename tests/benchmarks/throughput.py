@@ -17,6 +17,7 @@ from pathlib import Path
 
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
+
 from support.broker import KafkaBroker
 from support.processes import ROOT, free_port, start_module
 from support.records import end_offsets, produce

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from support.accounting import CLUSTER, Account, Outputs, Sent, mixed_records, poison_records
 from support.processes import ROOT, ChildProcess, free_port, start_module, wait_for_http, wait_until
 from support.records import committed_offsets, end_offsets

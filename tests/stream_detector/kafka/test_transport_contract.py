@@ -28,7 +28,7 @@ from stream_detector.kafka import transport
 OVERRIDDEN = [
     (DriverConsumer, transport.ChunkConsumer, "_new_consumer_thread"),
     (Consumer, transport.ChunkConsumer, "getmany"),
-    (Consumer, transport.ChunkConsumer, "_get_active_partitions"),
+    (DriverConsumer, transport.ChunkConsumer, "_getmany"),
     (DriverConsumer, transport.ChunkConsumer, "_to_message"),
     (Consumer, transport.ChunkConsumer, "ack"),
     (Consumer, transport.ChunkConsumer, "force_commit"),
