@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 _service_logger = logging.getLogger("faust.chunks")
 """For what Faust's services say of themselves: as quiet as the rest of Faust."""
 
+Records = dict[TP, list[RawRecord]]
+"""What a fetch gives, by partition."""
+
 _ROOM_POLL_SECONDS = 0.25
 """How often a fetch that waits for room looks again for a stop or a rebalance."""
 
@@ -68,6 +71,11 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
 
     logger = _service_logger
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fetches: set[asyncio.Task[Records]] = set()
+        self._halted = True
+
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``fun`` in this thread and wait for its result, beside whatever else is called.
 
@@ -80,6 +88,46 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             return await maybe_async(fun(*args, **kwargs))
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self.thread_loop))
+
+    async def halt_fetches(self) -> None:
+        """End the fetches under way empty-handed, and let none begin."""
+        await self.call_thread(self._halt_fetches)
+
+    def allow_fetches(self) -> None:
+        """Let fetches begin again."""
+        self._halted = False
+
+    async def _halt_fetches(self) -> None:
+        self._halted = True
+        for fetch in self._fetches:
+            fetch.cancel()
+        if self._fetches:
+            await asyncio.wait(self._fetches)
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Records:
+        """As the driver's, but never across a rebalance.
+
+        aiokafka holds a fetch back until the rebalance is over and then advances the new
+        positions; its records would be dropped as stale, and nothing would seek back to them.
+        """
+        if self._halted:
+            return {}
+        fetch = asyncio.ensure_future(
+            super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        )
+        self._fetches.add(fetch)
+        try:
+            await asyncio.wait({fetch})
+        finally:
+            self._fetches.discard(fetch)
+            fetch.cancel()
+        return {} if fetch.cancelled() else fetch.result()
 
     def fetch_position(self, tp: TP) -> int | None:
         """Next offset to be fetched, or None where it is not known now; never waits."""
@@ -189,40 +237,37 @@ class ChunkConsumer(driver.Consumer):
     # --- delivery ---------------------------------------------------------------------------
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Fetch, and yield one message per chunk. Stale fetches are dropped whole.
-
-        A fetch that a rebalance overtook belongs to positions that are no longer true: Faust
-        seeks every partition to its committed offset before it resumes, so dropping is safe.
-        """
+        """Fetch, and yield one message per chunk."""
         if not await self._wait_for_room():
             return
-        epoch = self._epoch
         records, _ = await self._wait_next_records(timeout)
-        if not records or epoch != self._epoch:
-            return
+        epoch = self._epoch
         for tp, of_partition in records.items():
             if self.should_stop or not self.flow_active or epoch != self._epoch:
                 return
             if of_partition:
                 yield tp, self._to_message(tp, of_partition)
 
-    async def _getmany(
-        self, active_partitions: set[TP] | None, timeout: float
-    ) -> dict[TP, list[RawRecord]]:
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Records:
         """Fetch from the partitions that do not fill more than their share of the buffer.
 
         There is one while the buffer has room. (The set of active partitions itself is not the
         place to filter: Faust pauses and resumes partitions by changing it.)
+
+        What a rebalance overtook is dropped: it was fetched before the fetches were halted, so
+        from positions that are gone.
         """
         host: TransportHost = self.app
         active = active_partitions or set()
         share = host.buffered_bytes_max / max(1, len(active))
-        fetched = {
+        fetched_from = {
             tp
             for tp in active
             if (ledger := self.ledgers.get(tp)) is None or ledger.buffered_bytes < share
         }
-        return await super()._getmany(fetched, timeout)  # type: ignore[no-any-return]
+        epoch = self._epoch
+        records: Records = await super()._getmany(fetched_from, timeout)
+        return records if epoch == self._epoch else {}
 
     async def _wait_for_room(self) -> bool:
         """Wait while the buffer is full; False where there was a stop or a rebalance."""
@@ -318,6 +363,7 @@ class ChunkConsumer(driver.Consumer):
         host: TransportHost = self.app
         self._epoch += 1
         self.stop_flow()
+        await self._thread.halt_fetches()
         self.app.flow_control.suspend()
         await host.finish_in_flight()
         await self.commit()
@@ -325,14 +371,18 @@ class ChunkConsumer(driver.Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def perform_seek(self) -> None:
-        """Seek to the committed offsets; nothing delivered before counts any more."""
+        """Seek to the committed offsets, then let fetches begin; nothing before counts any more."""
         self._epoch += 1
+        epoch = self._epoch
+        await self._thread.halt_fetches()
         self._close_ledgers()
         self.committed_offsets = {
             ensure_TP(tp): offset
             for tp, offset in (await self.seek_to_committed()).items()
             if offset is not None and offset >= 0
         }
+        if epoch == self._epoch:  # else another rebalance began, and ends with a seek of its own
+            self._thread.allow_fetches()
 
     def _close_ledgers(self) -> None:
         for ledger in self.ledgers.values():

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from support.records import produce, read_all
 
@@ -123,8 +123,19 @@ class Outputs:
 
     def prove(self, account: Account) -> None:
         """Every record is accounted for, by exactly the expected ids; replays say the same."""
-        assert set(self.verdicts) == account.verdict_ids
-        assert set(self.dead_letters) == account.dead_letters
+        _assert_same("verdict ids", set(self.verdicts), account.verdict_ids)
+        _assert_same("dead letters", set(self.dead_letters), account.dead_letters)
         for copies in self.verdicts.values():
             first, *replays = [{**copy, "detected_at": None} for copy in copies]
             assert all(replay == first for replay in replays)
+
+
+def _assert_same(what: str, found: set[Any], expected: set[Any]) -> None:
+    missing, unexpected = sorted(expected - found), sorted(found - expected)
+    assert not missing, f"{len(missing)} {what} missing: {_ends(missing)}"
+    assert not unexpected, f"{len(unexpected)} {what} that nobody sent: {_ends(unexpected)}"
+
+
+def _ends(items: list[Any]) -> str:
+    shown = items if len(items) <= 10 else [*items[:5], "...", *items[-5:]]
+    return ", ".join(map(str, shown))

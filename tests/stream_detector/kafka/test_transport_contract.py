@@ -36,6 +36,7 @@ OVERRIDDEN = [
     (Consumer, transport.ChunkConsumer, "perform_seek"),
     (DriverConsumer, transport.ChunkConsumer, "verify_event_path"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "call_thread"),
+    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_fetch_records"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_create_worker_consumer"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_commit"),
     (Producer, transport.ChunkProducer, "_settings_default"),
