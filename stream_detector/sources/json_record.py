@@ -51,6 +51,9 @@ class JsonRecord(msgspec.Struct, gc=False):
 _decode_one = msgspec.json.Decoder(JsonRecord).decode
 _decode_many = msgspec.json.Decoder(list[JsonRecord]).decode
 
+# Broken UTF-8 inside a string that is read raises no DecodeError, but Python's own.
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 Part = TypeVar("Part")
 
 
@@ -82,7 +85,7 @@ def decode_json(line: bytes) -> JsonRecord | Rejected:
     """One object."""
     try:
         return _decode_one(line)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         return _fault(line, error)
 
 
@@ -90,7 +93,7 @@ def decode_json_array(value: bytes) -> list[JsonRecord] | Rejected:
     """An array of objects."""
     try:
         return _decode_many(value)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         return _fault(value, error)
 
 
@@ -98,7 +101,7 @@ def decode_part(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[Part]") -> Part
     """A nested object that was left undecoded."""
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         return _fault(bytes(raw), error)
 
 
