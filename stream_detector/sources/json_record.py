@@ -42,6 +42,7 @@ class JsonRecord(msgspec.Struct, gc=False):
     event_type: str | None = None
     src_ip: str | None = None
     dest_ip: str | None = None
+    dest_port: int | str | None = None
     flow_id: int | None = None
     http: msgspec.Raw = msgspec.Raw()
     dns: msgspec.Raw = msgspec.Raw()

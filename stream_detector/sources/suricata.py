@@ -10,6 +10,7 @@ import msgspec
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
 from stream_detector.sources.dns_names import dns_event
+from stream_detector.sources.http_requests import http_event
 from stream_detector.sources.json_record import JsonRecord, JsonSource, decode_part
 from stream_detector.sources.times import to_time
 
@@ -62,6 +63,8 @@ class Suricata(JsonSource):
             return _from_dns(record)
         if record.event_type == "tls":
             return _from_tls(record)
+        if record.event_type is None:
+            return Rejected(RejectReason.MALFORMED, "no event_type: not an EVE event")
         return Ignored("another event")
 
 
@@ -71,17 +74,17 @@ def _from_http(record: JsonRecord) -> LineResult:
     http = decode_part(record.http, _http)
     if isinstance(http, Rejected):
         return http
-    host = http.hostname or record.dest_ip
-    url = http.url or ""
-    if http.http_method == "CONNECT" and url:
-        return _event("host", url, record)
-    if "://" in url:
-        return _event("url", url, record)
-    if not host:
-        return Rejected(RejectReason.NO_URL, "an http event without host name and URL")
-    if http.http_port and ":" not in host:
-        host = f"{host}:{http.http_port}"
-    return _event("url", f"http://{host}{'' if url.startswith('/') else '/'}{url}", record)
+    named = bool(http.hostname)
+    return http_event(
+        method=http.http_method,
+        host=http.hostname if named else record.dest_ip,
+        # Beside a host name Suricata gives the port that the client named.
+        port=http.http_port if named else record.dest_port,
+        target=http.url,
+        client=record.src_ip,
+        time=to_time(record.timestamp),
+        log_id=_log_id(record),
+    )
 
 
 def _from_dns(record: JsonRecord) -> LineResult:
@@ -112,17 +115,9 @@ def _from_tls(record: JsonRecord) -> LineResult:
     tls = decode_part(record.tls, _tls)
     if isinstance(tls, Rejected):
         return tls
-    return _event("host", tls.sni, record) if tls.sni else Ignored("no server name")
-
-
-def _event(kind: str, observed: str, record: JsonRecord) -> UrlEvent:
-    return UrlEvent(
-        kind,  # type: ignore[arg-type]
-        observed,
-        record.src_ip,
-        to_time(record.timestamp),
-        _log_id(record),
-    )
+    if not tls.sni:
+        return Ignored("no server name")
+    return UrlEvent("host", tls.sni, record.src_ip, to_time(record.timestamp), _log_id(record))
 
 
 def _log_id(record: JsonRecord) -> str | None:
