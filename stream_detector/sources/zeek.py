@@ -3,7 +3,7 @@
 Fields: https://docs.zeek.org/en/master/logs/http.html and .../logs/dns.html; TSV layout and its
 ``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends TSV lines
 one by one, without the header: then the columns are Zeek's default ones. A ``#fields`` line in
-the same record is honoured.
+the same record is honoured; header lines that come alone are ignored.
 """
 
 import re
@@ -11,9 +11,10 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-from stream_detector.events import Ignored, Kind, Rejected, RejectReason, UrlEvent
+from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
 from stream_detector.sources.dns_names import dns_event
+from stream_detector.sources.http_requests import http_event
 from stream_detector.sources.json_record import JsonRecord, JsonSource
 from stream_detector.sources.times import to_time
 
@@ -21,6 +22,9 @@ __all__ = ["ZeekDns", "ZeekHttp", "zeek_log_path"]
 
 _UNSET = frozenset({"-", "(empty)", ""})
 _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
+_HEADER = re.compile(
+    rb"#(?:separator|set_separator|empty_field|unset_field|path|open|close|fields|types)(?:\s|$)"
+)
 _TSV_COLUMNS_MIN = 10
 
 _COMMON = ("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p")
@@ -46,7 +50,7 @@ class _Zeek(JsonSource):
     """What both logs share: two forms, header lines."""
 
     path: ClassVar[str]
-    """What a ``#path`` line and ``_path`` say."""
+    """What a ``#path`` line says, and what ``_path`` starts with (filters append to it)."""
     default_columns: ClassVar[Sequence[str]]
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
@@ -55,21 +59,23 @@ class _Zeek(JsonSource):
         self._last = max((self._columns.get(name, 0) for name in self.default_columns), default=0)
 
     @abstractmethod
-    def _has_seventh_column(self, column: bytes) -> bool:
-        """Which log a TSV line without a header is of shows in its seventh column."""
+    def _has_columns(self, seventh: bytes, eighth: bytes) -> bool:
+        """Which log a TSV line without a header is of shows in the first columns of its own."""
 
     @abstractmethod
     def _result(self, fields: _Fields) -> LineResult:
         """What a line of either form says."""
 
     def recognises(self, line: bytes) -> bool:
-        """A JSON object of this log, or a TSV line whose seventh column is this log's."""
+        """A JSON object or TSV line of this log, or a header line, which may be of any."""
         if line[:1] == b"{":
             return super().recognises(line)
+        if line[:1] == b"#":
+            return _HEADER.match(line) is not None
         if not _TIME.match(line):
             return False
         columns = line.split(b"\t", _TSV_COLUMNS_MIN)
-        return len(columns) >= _TSV_COLUMNS_MIN and self._has_seventh_column(columns[6])
+        return len(columns) >= _TSV_COLUMNS_MIN and self._has_columns(*columns[6:8])
 
     def for_record(self, lines: Sequence[bytes]) -> Source:
         """With the columns of a ``#fields`` line, if the record has one."""
@@ -95,7 +101,9 @@ class _Zeek(JsonSource):
 
         def column(name: str) -> str | None:
             place = self._columns.get(name)
-            return None if place is None or values[place] in _UNSET else values[place]
+            if place is None or place >= len(values) or values[place] in _UNSET:
+                return None
+            return values[place]
 
         return self._result(
             _Fields(
@@ -113,6 +121,10 @@ class _Zeek(JsonSource):
 
     def interpret(self, record: JsonRecord) -> LineResult:
         """What a JSON line says."""
+        if record.ts is None and record.uid is None:
+            return Rejected(RejectReason.MALFORMED, "neither ts nor uid: not a line of Zeek's")
+        if not _may_be_of(self.path, record):
+            return Ignored("another log")
         return self._result(
             _Fields(
                 time=record.ts,
@@ -136,30 +148,25 @@ class ZeekHttp(_Zeek):
     default_columns = _HTTP_COLUMNS
 
     def claims(self, record: JsonRecord) -> bool:
-        """An object with Zeek's connection fields that is no query."""
-        return record.uid is not None and record.ts is not None and record.query is None
+        """An object with Zeek's connection fields that is no query: other logs' are ignored."""
+        return record.uid is not None and record.ts is not None and not _is_query(record)
 
-    def _has_seventh_column(self, column: bytes) -> bool:
-        return column.isdigit()  # trans_depth
+    def _has_columns(self, seventh: bytes, eighth: bytes) -> bool:
+        # trans_depth and method; ssh.log and smtp.log have another number and a word.
+        return seventh.isdigit() and (eighth == b"-" or (len(eighth) > 1 and eighth.isupper()))
 
     def _result(self, fields: _Fields) -> LineResult:
-        uri = fields.uri or ""
-        host = fields.host or fields.server
-        if fields.method == "CONNECT" and uri:
-            return self._event("host", uri, fields)
-        if "://" in uri.split("?", 1)[0]:  # a request to a proxy has the whole URL
-            return self._event("url", uri, fields)
-        if fields.method is None and fields.host is None and not uri:
-            return Ignored("another log, or a connection without a request")
-        if not host:
-            return Rejected(RejectReason.NO_URL, "neither host nor server address")
-        if fields.server_port not in {None, "80"} and ":" not in host:
-            host = f"{host}:{fields.server_port}"
-        slash = "" if uri.startswith("/") else "/"
-        return self._event("url", f"http://{host}{slash}{uri}", fields)
-
-    def _event(self, kind: Kind, observed: str, fields: _Fields) -> UrlEvent:
-        return UrlEvent(kind, observed, fields.client, to_time(fields.time), fields.uid)
+        if fields.method is None and fields.uri is None:
+            return Ignored("another log, or a reply without its request")
+        return http_event(
+            method=fields.method,
+            host=fields.host or fields.server,
+            port=fields.server_port,
+            target=fields.uri,
+            client=fields.client,
+            time=to_time(fields.time),
+            log_id=fields.uid,
+        )
 
 
 class ZeekDns(_Zeek):
@@ -171,19 +178,23 @@ class ZeekDns(_Zeek):
 
     def claims(self, record: JsonRecord) -> bool:
         """An object with Zeek's connection fields and a query, or at least a transaction id."""
-        return (
-            record.uid is not None
-            and record.ts is not None
-            and (record.query is not None or record.trans_id is not None)
-        )
+        return record.uid is not None and record.ts is not None and _is_query(record)
 
-    def _has_seventh_column(self, column: bytes) -> bool:
-        return column in {b"udp", b"tcp"}  # proto
+    def _has_columns(self, seventh: bytes, eighth: bytes) -> bool:  # noqa: ARG002
+        return seventh in {b"udp", b"tcp"}  # proto
 
     def _result(self, fields: _Fields) -> LineResult:
         return dns_event(
             fields.query or "", client=fields.client, time=to_time(fields.time), log_id=fields.uid
         )
+
+
+def _is_query(record: JsonRecord) -> bool:
+    return (record.query is not None or record.trans_id is not None) and _may_be_of("dns", record)
+
+
+def _may_be_of(path: str, record: JsonRecord) -> bool:
+    return record.path is None or record.path.startswith(path)
 
 
 def zeek_log_path(lines: Sequence[bytes]) -> str | None:
