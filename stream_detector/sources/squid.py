@@ -14,6 +14,8 @@ __all__ = ["Squid"]
 
 _LOOKS_LIKE = re.compile(rb"[0-9]{9,11}\.[0-9]{3} +[0-9-]+ \S+ [A-Z_]+/[0-9]{3} ")
 _FIELDS = 7
+_NO_REQUEST = ("error:", "cache_object:")
+"""What Squid writes for a URL where it could read none, and of its own statistics."""
 
 
 class Squid(Source):
@@ -34,7 +36,7 @@ class Squid(Source):
         if len(fields) < _FIELDS:
             return Rejected(RejectReason.MALFORMED, f"fewer than {_FIELDS} fields")
         time, _, client, _, _, method, url = fields[:_FIELDS]
-        if url == "-" or url.startswith("error:"):
-            return Ignored("no request was read")
+        if url == "-" or url.startswith(_NO_REQUEST):
+            return Ignored("no request for a URL")
         kind = "host" if method == "CONNECT" else "url"
         return UrlEvent(kind, url, client, to_time(time), None)  # type: ignore[arg-type]

@@ -1,0 +1,100 @@
+"""Squid's native access.log, as Squid writes it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.sources.squid import Squid
+
+TIME = datetime(2026, 11, 20, 9, 0, 0, 889000, tzinfo=UTC)
+MISS = b"1795165200.889    921 10.20.3.20 TCP_MISS/200 507 "
+
+
+def test_a_request_is_a_url_with_client_and_time() -> None:
+    line = MISS + b"POST http://example.com/a.dll?b=c - HIER_DIRECT/198.18.99.193 text/html"
+    assert Squid().recognises(line)
+    assert Squid().parse(line) == UrlEvent(
+        "url", "http://example.com/a.dll?b=c", "10.20.3.20", TIME, None
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        (
+            b"1795165200.889    526 10.20.6.24 TCP_TUNNEL/200 24732 CONNECT example.com:443 - "
+            b"HIER_DIRECT/example.com -",
+            UrlEvent("host", "example.com:443", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889  60213 2001:db8::7 TCP_TUNNEL/200 4096 CONNECT [2001:db8::1]:443 - "
+            b"HIER_DIRECT/2001:db8::1 -",
+            UrlEvent("host", "[2001:db8::1]:443", "2001:db8::7", TIME),
+        ),
+        (
+            b"1795165200.889      0 host.example NONE_NONE_ABORTED/000 0 GET ftp://example.com/ "
+            b"name@EXAMPLE HIER_NONE/- -",
+            UrlEvent("url", "ftp://example.com/", "host.example", TIME),
+        ),
+        (
+            b"1795165200.889     -1 10.20.6.24 TCP_DENIED/403 3900 GET http://example.com/ "
+            b"name HIER_NONE/- text/html [Host: example.com\\r\\n] [HTTP/1.1 403 Forbidden\\r\\n]",
+            UrlEvent("url", "http://example.com/", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889      5 10.20.6.24 TCP_MEM_HIT/200 90 GET http://example.com/%C3%A9 -",
+            UrlEvent("url", "http://example.com/%C3%A9", "10.20.6.24", TIME),
+        ),
+    ],
+    ids=["CONNECT", "IPv6", "older and newer codes", "log_mime_hdrs", "cut after the user"],
+)
+def test_other_requests(line: bytes, event: UrlEvent) -> None:
+    assert Squid().recognises(line)
+    assert Squid().parse(line) == event
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"1795165200.889      0 10.20.6.24 NONE_NONE/000 0 - "
+        b"error:transaction-end-before-headers - HIER_NONE/- -",
+        b"1795165200.889      0 10.20.6.24 NONE/400 3900 NONE error:invalid-request - NONE/- -",
+        b"1795165200.889      0 10.20.6.24 NONE_NONE/408 0 - - - HIER_NONE/- -",
+        b"1795165200.889      0 ::1 TCP_MISS/200 900 GET cache_object://localhost/counters - "
+        b"HIER_NONE/- text/plain",
+    ],
+    ids=["no headers", "no request", "time-out", "cache manager"],
+)
+def test_what_squid_says_of_itself_is_ignored(line: bytes) -> None:
+    assert Squid().recognises(line)
+    assert isinstance(Squid().parse(line), Ignored)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (MISS + b"GET", RejectReason.MALFORMED),
+        (b"hello", RejectReason.MALFORMED),
+        (MISS + b"GET http://example.com/\xff - HIER_NONE/- -", RejectReason.NOT_UTF8),
+    ],
+)
+def test_each_fault_has_its_reason(line: bytes, reason: RejectReason) -> None:
+    fault = Squid().parse(line)
+    assert isinstance(fault, Rejected)
+    assert fault.reason is reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"http://example.com/",
+        b"1795165200.889\tC1\t10.20.3.20\t1\t10.0.0.2\t80\t1\tGET\texample.com\t/",
+        b'10.20.3.20 - - [20/Nov/2026:10:00:00 +0100] "GET http://example.com/ HTTP/1.1" 200 507',
+        b"1795165200 921 10.20.3.20 TCP_MISS/200 507 GET http://example.com/ -",
+    ],
+    ids=["empty", "plain", "zeek", "common log format", "whole seconds"],
+)
+def test_lines_of_other_kinds_are_not_recognised(line: bytes) -> None:
+    assert not Squid().recognises(line)
