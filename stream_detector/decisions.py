@@ -210,6 +210,8 @@ class Decider:
         try:
             scores = self._scorer.score(kind, texts).tolist()
         except ScoringError as error:
+            if self._metrics is not None:
+                self._metrics.count_error(error)
             self._score_canary(kind, error)
             if len(texts) == 1:
                 return [math.nan]

@@ -35,6 +35,7 @@ _SCORE_BUCKETS = (
     0.999,
     1,
 )
+_FILL_BUCKETS = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1, 2)
 _BATCH_BUCKETS = (1, 8, 32, 128, 512, 1024, 2048, 4096, 8192, 16384)
 
 
@@ -141,8 +142,8 @@ class Metrics:
             _AGE_BUCKETS,
         )
         self.batch_records = histogram("batch_records", "Records in a batch.", _BATCH_BUCKETS)
-        self.batch_fill_ratio = gauge(
-            "batch_fill_ratio", "Share of the model's rows that were texts, not padding.", "kind"
+        self.batch_fill_ratio = histogram(
+            "batch_fill_ratio", "Records in a batch, as a share of batch_records.", _FILL_BUCKETS
         )
         self.buffered_records = gauge("buffered_records", "Records read and not yet committed.")
         self.buffered_bytes = gauge("buffered_bytes", "Bytes read and not yet committed.")
@@ -174,7 +175,15 @@ class Metrics:
         )
         self.device_info = gauge("device_info", "1 for the device the model runs on.", "device")
         self.ready = gauge("ready", "1 when assigned, warmed up and committing.")
-        self.errors = counter("errors_total", "Errors by class.", "error")
+        self.errors = counter(
+            "errors_total",
+            "Errors by class: those that were retried, and the one that ended the process.",
+            "error",
+        )
         self.publish_retries = counter(
             "publish_retries_total", "Retries of outputs while Kafka was away."
         )
+
+    def count_error(self, error: BaseException) -> None:
+        """Count ``error`` under the name of its class."""
+        self.errors.labels(type(error).__name__).inc()

@@ -113,7 +113,9 @@ class Pipeline:
 
         self._metrics.stage_seconds.labels("parse").observe(parsed - started)
         self._metrics.stage_seconds.labels("decide").observe(decided - parsed)
-        self._metrics.batch_records.observe(sum(len(chunk.records) for chunk in chunks))
+        records = sum(len(chunk.records) for chunk in chunks)
+        self._metrics.batch_records.observe(records)
+        self._metrics.batch_fill_ratio.observe(records / self._settings.batch_records)
         self._count_outcomes(verdicts, alerts, dead_letters)
         return Outcomes(verdicts, alerts, dead_letters)
 

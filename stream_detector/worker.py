@@ -33,6 +33,7 @@ from stream_detector.kafka.topics import check_topics, cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport, Delivery
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import TextScorer
+from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
 from stream_detector.settings import Settings
 from stream_detector.wire import Encoded, encode
@@ -179,9 +180,13 @@ class DetectorApp(faust.App):
 
     def fail(self, error: FatalError) -> None:
         """Stop the process because of ``error``; may be called from any thread."""
-
+        self.count_error(error)
         self.error = self.error or error
         self._app_loop.call_soon_threadsafe(self.failed.set)
+
+    def count_error(self, error: BaseException) -> None:
+        """Count ``error`` by its class."""
+        self.metrics.count_error(error)
 
     # --- one batch --------------------------------------------------------------------------
 
@@ -204,7 +209,7 @@ class DetectorApp(faust.App):
             verdicts_topic=settings.topic(settings.verdicts_topic),
             alerts_topic=settings.topic(settings.alerts_topic),
             dead_letters_topic=settings.topic(settings.dead_letters_topic),
-            retries=self.metrics.publish_retries,
+            metrics=self.metrics,
         )
 
     @property
@@ -249,7 +254,7 @@ def create_app(
     metrics = metrics or Metrics()
     pipeline = Pipeline(
         settings=settings,
-        decider=Decider(scorer or _load_scorer(settings), settings=settings, metrics=metrics),
+        decider=Decider(scorer or load_scorer(settings), settings=settings, metrics=metrics),
         metrics=metrics,
         cluster=cluster or settings.cluster or cluster_id(settings),
     )
@@ -301,12 +306,11 @@ class _Process:
         self._settings = settings
         self._scorer = scorer
         self._app: DetectorApp | None = None
+        self.metrics.ready.set_function(lambda: float(self.readiness()[0]))
 
     def readiness(self) -> tuple[bool, str]:
         """Whether the worker does its work, and if not, why; called from the HTTP thread."""
-        ready, why = self._app.readiness() if self._app else (False, "warming up")
-        self.metrics.ready.set(ready)
-        return ready, why
+        return self._app.readiness() if self._app else (False, "warming up")
 
     async def serve(self) -> None:
         """Start, run until a signal or an error, stop.
@@ -352,8 +356,9 @@ async def _start(
     loop = asyncio.get_running_loop()
 
     def warm() -> TextScorer:
-        warmed = scorer or _load_scorer(settings)
+        warmed = scorer or load_scorer(settings)
         warmed.warm_up()
+        _describe(warmed, metrics)
         return warmed
 
     started = time.monotonic()
@@ -406,15 +411,13 @@ def _end_by_force_after(seconds: float) -> None:
     timer.start()
 
 
-def _load_scorer(settings: Settings) -> TextScorer:
-    from stream_detector.models.scorer import Scorer  # noqa: PLC0415 - imports TensorFlow
-
-    return Scorer.load(
-        settings.url_bundle,
-        settings.host_bundle,
-        device=settings.device,
-        threads=settings.model_threads,
-    )
+def _describe(scorer: TextScorer, metrics: Metrics) -> None:
+    """Show which models serve, since when, and where."""
+    metrics.device_info.labels(scorer.device).set(1)
+    for kind, model in scorer.models.items():
+        ref = model.ref
+        metrics.model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
+        metrics.model_loaded_timestamp_seconds.labels(kind).set_to_current_time()
 
 
 def _consumer_options(settings: Settings) -> dict[str, Any]:

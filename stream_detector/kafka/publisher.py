@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from prometheus_client import Counter
 
 from stream_detector.errors import PublishError
 from stream_detector.kafka.retry import back_off, is_retriable
+from stream_detector.metrics import Metrics
 from stream_detector.wire import Encoded, Message
 
 __all__ = ["Publisher", "partition_for"]
@@ -67,13 +67,13 @@ class Publisher:
         verdicts_topic: str,
         alerts_topic: str,
         dead_letters_topic: str,
-        retries: Counter,
+        metrics: Metrics,
     ) -> None:
         self._producer = producer
         self._verdicts_topic = verdicts_topic
         self._alerts_topic = alerts_topic
         self._dead_letters_topic = dead_letters_topic
-        self._retries = retries
+        self._metrics = metrics
 
     async def publish(self, encoded: Encoded) -> None:
         """Send all of ``encoded`` and wait for Kafka's acknowledgement.
@@ -99,7 +99,7 @@ class Publisher:
             parcels = [self._again(parcel, error) for parcel, error in failed]
             if parcels:
                 pause = next(waits)
-                self._retries.inc()
+                self._count_retry(*(error for _, error in failed))
                 logger.warning(
                     "%d record batches not published (%r), trying again in %.1f s",
                     len(parcels),
@@ -136,7 +136,7 @@ class Publisher:
                         f"topic {topic} cannot be written: {error!r}; "
                         "check that it exists (stream-detector topics check) and the rights"
                     ) from error
-                self._retries.inc()
+                self._count_retry(error)
                 logger.warning("no metadata of topic %s (%r), trying again", topic, error)
                 await asyncio.sleep(pause)
         raise AssertionError("back_off never ends")
@@ -165,6 +165,11 @@ class Publisher:
             batch, parcel.topic, partition=parcel.partition
         )
         return acknowledgement
+
+    def _count_retry(self, *errors: BaseException) -> None:
+        self._metrics.publish_retries.inc()
+        for error in errors:
+            self._metrics.count_error(error)
 
     def _again(self, parcel: _Parcel, error: BaseException) -> _Parcel:
         """What to send next for a parcel that failed; raises where nothing will help."""

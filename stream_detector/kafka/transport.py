@@ -65,6 +65,10 @@ class TransportHost(Protocol):
         """Stop the process because of ``error``; may be called from any thread."""
         ...
 
+    def count_error(self, error: BaseException) -> None:
+        """Count an error that will be retried; may be called from any thread."""
+        ...
+
 
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """The driver's consumer thread with the project's client options and commit policy."""
@@ -163,6 +167,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                     f"consumer group {self.app.conf.id} cannot be joined: {error!r}; check the "
                     "rights of the group and of the input topics, and kafka_options"
                 ) from error
+            self.app.count_error(error)
             logger.warning("group coordination failed, Kafka is asked again: %r", error)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -181,6 +186,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             return False
         except KafkaError as error:
             if is_retriable(error):
+                self.app.count_error(error)
                 logger.warning("offsets not committed, will try again: %r", error)
             else:
                 self.app.fail(

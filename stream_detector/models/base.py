@@ -27,6 +27,11 @@ class TextScorer(Protocol):
     """
 
     @property
+    def device(self) -> str:
+        """Where the models run, as TensorFlow names it."""
+        ...
+
+    @property
     def models(self) -> Mapping[Kind, ServedModel]:
         """The model that serves each kind."""
         ...

@@ -36,6 +36,8 @@ _TAKE_SECONDS = 0.05
 class ConstantScorer:
     """No model at all: every text scores 0."""
 
+    device = "none"
+
     def __init__(self) -> None:
         served = ServedModel(
             ref=ModelRef(name="constant", version="1", sha256="0" * 64),

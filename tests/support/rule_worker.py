@@ -27,6 +27,8 @@ __all__ = ["RuleScorer"]
 class RuleScorer:
     """Scores by a hash of the text: the same text always has the same score."""
 
+    device = "rule"
+
     def __init__(
         self, *, seconds: float = 0.0, raises_on: str = "", raises_always: bool = False
     ) -> None:

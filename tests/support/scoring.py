@@ -32,6 +32,8 @@ class WordScorer:
     ``error``; the texts of ``wrong_on`` get the score given there.
     """
 
+    device = "words"
+
     def __init__(
         self,
         *,
