@@ -1,0 +1,47 @@
+"""Which names asked for are targets."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from stream_detector.events import Ignored, UrlEvent
+from stream_detector.sources.dns_names import dns_event
+
+TIME = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+
+def result(name: str) -> UrlEvent | Ignored:
+    return dns_event(name, client="10.0.0.1", time=TIME, log_id="C1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "example.com",
+        "example.com.",
+        "WWW.Example.COM",
+        "_ldap._tcp.example.com",
+        "arpa.example",
+        "in-addr.arpa.example.com",
+        "home.arpa.",
+    ],
+)
+def test_a_name_of_several_labels_is_a_host_as_it_was_asked_for(name: str) -> None:
+    assert result(name) == UrlEvent("host", name, "10.0.0.1", TIME, "C1")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("", "no name"),
+        (".", "no name"),
+        ("wpad", "a single label"),
+        ("com.", "a single label"),
+        ("7.2.0.192.in-addr.arpa", "a reverse lookup"),
+        ("7.2.0.192.IN-ADDR.ARPA.", "a reverse lookup"),
+        ("in-addr.arpa", "a reverse lookup"),
+        ("1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "a reverse lookup"),
+    ],
+)
+def test_what_is_no_target_is_ignored(name: str, what: str) -> None:
+    assert result(name) == Ignored(what)
