@@ -4,6 +4,7 @@ A format is either set for a topic, or found record by record: JSON objects by w
 other lines by the first format of ``SOURCES`` that recognises them. Knows nothing of Kafka.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from stream_detector.errors import SettingsError
@@ -43,6 +44,9 @@ EventResult = UrlEvent | Rejected | Ignored
 _JSON_SOURCES = tuple(source for source in SOURCES.values() if isinstance(source, JsonSource))
 _TEXT_SOURCES = tuple(source for source in SOURCES.values() if not isinstance(source, PlainJson))
 
+_ADDRESS_IN_BRACKETS = re.compile(rb"\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]")
+"""A plain line may start so, and no JSON array does."""
+
 _NO_FORMAT = ""
 _UNKNOWN = (_NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
 
@@ -79,7 +83,7 @@ def read_record(
             return [(name, result)] if isinstance(result, UrlEvent) else _flat(((name, result),))
     if b"\0" in value:
         return [(_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))]
-    if first == b"[":
+    if first == b"[" and not _ADDRESS_IN_BRACKETS.match(value):
         return _read_array(value, source, lines_max)
     return _read_lines(value, source, lines_max)
 

@@ -32,7 +32,7 @@ def test_a_single_label_is_a_host_where_the_format_is_set_and_not_recognised() -
     assert Plain().parse(b"localhost") == UrlEvent("host", "localhost")
 
 
-@pytest.mark.parametrize("line", [b"", b"hello", b"http://example.com/ 200", b"a.b c.d", b"# a.b"])
+@pytest.mark.parametrize("line", [b"", b"hello", b"http://example.com/ 200", b"a.b c.d", b'"a.b"'])
 def test_lines_of_other_kinds_are_not_recognised(line: bytes) -> None:
     assert not Plain().recognises(line)
 
@@ -42,6 +42,8 @@ def test_lines_of_other_kinds_are_not_recognised(line: bytes) -> None:
     [
         (b"http://example.com/ 200", RejectReason.MALFORMED),
         ("http://example.com/\u2003200".encode(), RejectReason.MALFORMED),
+        (b'"http://example.com/"', RejectReason.MALFORMED),
+        (b"'example.com'", RejectReason.MALFORMED),
         (b"\x1c", RejectReason.MALFORMED),
         (b"example.com/\xff", RejectReason.NOT_UTF8),
     ],

@@ -1,0 +1,187 @@
+"""Records of one line or several, whose format is set or is to be found."""
+
+import pytest
+
+from stream_detector.errors import SettingsError
+from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.sources import SOURCES, EventResult, read_record, source_named
+
+LINES = {
+    "suricata": b'{"event_type":"tls","tls":{"sni":"example.com"}}',
+    "zeek_dns": b'{"ts":1795165220.6,"uid":"C1","query":"example.com","trans_id":7}',
+    "zeek_http": b'{"ts":1795165220.6,"uid":"C1","method":"GET","host":"example.com","uri":"/"}',
+    "json": b'{"url":"http://example.com/"}',
+    "squid": b"1795165200.889    921 10.0.0.1 TCP_MISS/200 507 GET http://example.com/ - - -",
+    "dnsmasq": b"Nov 20 09:00:13 dnsmasq[811]: query[A] example.com from 10.0.0.1",
+    "plain": b"http://example.com/",
+}
+ZEEK_DNS_TSV = (
+    b"1795165220.6\tC1\t10.0.0.1\t1\t10.0.0.2\t53\tudp\t7\t0.1\texample.com\t1\tC_INTERNET"
+)
+ZEEK_HTTP_TSV = b"1795165220.6\tC1\t10.0.0.1\t1\t10.0.0.2\t80\t1\tGET\texample.com\t/\t-\t1.1"
+HEADER = b"#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n"
+
+
+def read(
+    value: bytes, source: str | None = None, *, lines_max: int = 100
+) -> list[tuple[str, EventResult]]:
+    return read_record(value, source=source and SOURCES[source], lines_max=lines_max)
+
+
+def observed(value: bytes, source: str | None = None) -> list[str]:
+    """What each event of a record saw; every result must be an event."""
+    results = [result for _, result in read(value, source)]
+    assert all(isinstance(result, UrlEvent) for result in results), results
+    return [result.observed for result in results if isinstance(result, UrlEvent)]
+
+
+def reasons(value: bytes, source: str | None = None, *, lines_max: int = 100) -> list[RejectReason]:
+    """Why each line of a record was rejected; every one must have been."""
+    results = [result for _, result in read(value, source, lines_max=lines_max)]
+    assert all(isinstance(result, Rejected) for result in results), results
+    return [result.reason for result in results if isinstance(result, Rejected)]
+
+
+def test_there_is_an_example_of_each_format() -> None:
+    assert set(LINES) == set(SOURCES)
+    assert all(name == source.name for name, source in SOURCES.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [*LINES.items(), ("zeek_dns", ZEEK_DNS_TSV), ("zeek_http", ZEEK_HTTP_TSV)],
+)
+def test_a_lines_format_is_found(name: str, line: bytes) -> None:
+    ((found, event),) = read(line)
+    assert found == name
+    assert isinstance(event, UrlEvent)
+    # The same comes out where the format is set, or the line has an end.
+    assert read(line, name) == read(line + b"\n") == read(line + b"\r\n", name) == [(name, event)]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n \n"])
+def test_lines_of_several_formats_come_in_order(end: bytes) -> None:
+    names = ["plain", "squid", "dnsmasq"]
+    results = read(end.join(LINES[name] for name in names) + end)
+    assert [name for name, _ in results] == names
+    assert results == [result for name in names for result in read(LINES[name])]
+
+
+def test_json_lines_may_be_of_several_formats() -> None:
+    names = ["json", "suricata", "zeek_http", "zeek_dns"]
+    results = read(b"\n".join(LINES[name] for name in names) + b"\n")
+    assert [name for name, _ in results] == names
+    assert read(b"[%s]" % b",\n".join(LINES[name] for name in names)) == results
+
+
+def test_one_object_may_take_several_lines() -> None:
+    assert observed(b'{\n  "url":\r\n  "http://example.com/"\n}\n') == ["http://example.com/"]
+    assert reasons(b'{\n  "url":\n  "http://example.com/"\n') == [RejectReason.MALFORMED]
+
+
+def test_one_line_may_give_several_events() -> None:
+    query = b'{"event_type":"dns","dns":{"type":"request","queries":[%s]}}'
+    lines = query % b'{"rrname":"a.example"},{"rrname":"b.example"}' + b"\n" + LINES["json"]
+    assert observed(lines) == ["a.example", "b.example", "http://example.com/"]
+    assert [name for name, _ in read(lines)] == ["suricata", "suricata", "json"]
+
+
+def test_a_line_at_fault_costs_the_others_nothing() -> None:
+    results = [result for _, result in read(b"a.example\nwhat is this\n\xff\nb.example")]
+    assert results[0] == UrlEvent("host", "a.example")
+    assert results[3] == UrlEvent("host", "b.example")
+    assert reasons(b"what is this\n\xff \xff") == [
+        RejectReason.UNKNOWN_FORMAT,
+        RejectReason.NOT_UTF8,
+    ]
+    lines = b'{"url":"http://a.example/"}\n{"url":5}\n{"url":\n{"host":"b.example"}'
+    reasons_of_two = [r.reason for _, r in read(lines) if isinstance(r, Rejected)]
+    assert reasons_of_two == [RejectReason.WRONG_TYPE, RejectReason.MALFORMED]
+    assert len(read(lines)) == 4
+
+
+@pytest.mark.parametrize("source", [None, "json", "plain", "zeek_dns"])
+@pytest.mark.parametrize("value", [b"", b" ", b"\r\n\t\n"])
+def test_nothing_is_rejected_as_empty(value: bytes, source: str | None) -> None:
+    assert reasons(value, source) == [RejectReason.EMPTY]
+
+
+def test_an_array_of_nothing_is_rejected_as_empty() -> None:
+    assert reasons(b"[]") == [RejectReason.EMPTY]
+
+
+def test_more_lines_than_allowed_are_rejected_together() -> None:
+    for value in (
+        b"a.example\nb.example\n\nc.example\n",
+        b'[{"host":"a"},{"host":"b"},{"host":"c"}]',
+    ):
+        assert reasons(value, lines_max=2) == [RejectReason.TOO_LARGE]
+        assert len(read(value, lines_max=3)) == 3
+
+
+@pytest.mark.parametrize("value", [b"\0", b"a.example\nb\0.example", b'{"url":"\0"}', b"[\0]"])
+def test_binary_records_are_no_text(value: bytes) -> None:
+    assert reasons(value) == [RejectReason.NOT_UTF8]
+
+
+@pytest.mark.parametrize(
+    "value", [b"hello", b"one two", b"# a comment", b'"example.com"', b"\xef\xbb\xbf"]
+)
+def test_what_no_format_recognises_is_rejected(value: bytes) -> None:
+    ((name, fault),) = read(value)
+    assert name == ""
+    assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.UNKNOWN_FORMAT
+
+
+@pytest.mark.parametrize("source", ["squid", "plain"])
+@pytest.mark.parametrize("value", [LINES["json"], b"[%s]" % LINES["json"]])
+def test_json_in_a_topic_of_text_is_rejected(source: str, value: bytes) -> None:
+    assert reasons(value, source) == [RejectReason.MALFORMED]
+
+
+@pytest.mark.parametrize("source", [None, "plain"])
+def test_an_address_in_brackets_is_no_array(source: str | None) -> None:
+    assert observed(b"[2001:db8::1]", source) == ["[2001:db8::1]"]
+    lines = [b"[2001:db8::1]:8080/a", b"[::ffff:192.0.2.7]", b"example.com"]
+    assert observed(b"\n".join(lines), source) == [line.decode() for line in lines]
+
+
+def test_the_format_of_a_topic_is_not_guessed_at() -> None:
+    assert reasons(LINES["squid"], "plain") == [RejectReason.MALFORMED]
+    assert reasons(LINES["plain"], "zeek_http") == [RejectReason.MALFORMED]
+    assert reasons(LINES["zeek_http"], "suricata") == [RejectReason.MALFORMED]
+    assert [name for name, _ in read(LINES["suricata"], "json")] == ["json"]
+
+
+@pytest.mark.parametrize("line", [*HEADER.splitlines(), b"#open\t2026-11-20-09-00-00"])
+def test_zeeks_header_lines_as_records_of_their_own_are_ignored(line: bytes) -> None:
+    ((name, result),) = read(line)
+    assert name.startswith("zeek_")
+    assert isinstance(result, Ignored)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "line"),
+    [
+        ("zeek_dns", b"#path\tdns", ZEEK_DNS_TSV),
+        ("zeek_http", b"#path\thttp", ZEEK_HTTP_TSV),
+        ("zeek_dns", b"#fields\tts\tquery", b"1795165220.6\texample.com"),
+        ("zeek_http", b"#fields\tts\thost\turi", b"1795165220.6\texample.com\t/"),
+    ],
+)
+def test_zeeks_header_lines_say_which_log_the_others_are_of(
+    name: str, told: bytes, line: bytes
+) -> None:
+    results = read(HEADER + told + b"\n" + line + b"\n#close\t2026-11-20-10-00-00\n")
+    assert {found for found, _ in results} == {name}
+    kinds = [type(result) for _, result in results]
+    assert kinds == [Ignored] * 5 + [UrlEvent, Ignored]
+    assert read(HEADER + told + b"\n" + line, name) == results[:-1]
+
+
+def test_a_format_is_found_by_its_name() -> None:
+    for name, source in SOURCES.items():
+        assert source_named(name) is source
+    with pytest.raises(SettingsError, match=r"'syslog'.*dnsmasq"):
+        source_named("syslog")
