@@ -16,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check kafka clean
+.PHONY: help demo test check bench kafka clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,9 @@ check: $(VENV)/.test ## Lint, formatting and types
 	files=$$(find stream_detector trainer -name '*.py' | wc -l); \
 	case "$$result" in *" in $$((files)) source files") ;; *) \
 		echo "mypy does not see all $$((files)) modules: is an __init__.py missing?" >&2; exit 1;; esac
+
+bench: kafka $(VENV)/.test ## Records a second, with and without a model, beside a plain Faust agent
+	@PYTHONPATH=.:tests $(BIN)/python -m benchmarks.throughput $(ARGS)
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start
 
