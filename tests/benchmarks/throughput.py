@@ -31,7 +31,7 @@ VARIANTS = (
     ("plain", "model", 0.1),
 )
 _DEADLINE_SECONDS = 300.0
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.2
 
 
 def records(count: int, *, distinct: int, seed: int = 1):

@@ -8,6 +8,7 @@ from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
     KafkaError,
+    KafkaException,
     Message,
     Producer,
     TopicPartition,
@@ -17,6 +18,13 @@ from confluent_kafka.admin import AdminClient
 __all__ = ["Record", "committed_offsets", "end_offsets", "produce", "read_all"]
 
 _TIMEOUT_SECONDS = 60.0
+_NO_LEADER_YET = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
 
 
 class Record(NamedTuple):
@@ -121,18 +129,27 @@ def read_all(bootstrap_servers: str, topic: str) -> list[Record]:
 
 
 def end_offsets(bootstrap_servers: str, topic: str) -> dict[tuple[str, int], int]:
-    """The next offset of each (topic, partition)."""
+    """The next offset of each (topic, partition); waits for a new topic's leaders."""
     consumer = _consumer(bootstrap_servers, {})
     try:
         partitions = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
-        return {
-            (topic, number): consumer.get_watermark_offsets(
-                TopicPartition(topic, number), timeout=_TIMEOUT_SECONDS
-            )[1]
-            for number in partitions
-        }
+        return {(topic, number): _end_offset(consumer, topic, number) for number in partitions}
     finally:
         consumer.close()
+
+
+def _end_offset(consumer: Consumer, topic: str, partition: int) -> int:
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            offsets = consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
+            )
+            return int(offsets[1])
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int], int]:
