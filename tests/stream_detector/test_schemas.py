@@ -26,10 +26,11 @@ VERDICTS = validator("url-verdict")
 ALERTS = validator("url-alert")
 LABELS = validator("url-label")
 EVENTS = validator("url-event")
-# EVENTS = validator("url-event")
 
 ascii_text = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
 any_text = st.text(st.characters(), max_size=50)
+cluster_names = st.text(st.characters(codec="utf-8"), max_size=50)
+"""From the settings or from Kafka: never with a lone surrogate."""
 probability = st.floats(0, 1)
 times = st.datetimes(
     min_value=datetime(1970, 1, 1), max_value=datetime(9999, 1, 1), timezones=st.just(UTC)
@@ -47,7 +48,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
     source = SourcePosition(draw(topics), draw(number), draw(number), draw(number))
     score, reason = draw(decided)
     return Verdict(
-        id=f"{draw(any_text)}:{source.topic}:{source.partition}:{source.offset}:{source.index}",
+        id=f"{draw(cluster_names)}:{source.topic}:{source.partition}:{source.offset}:{source.index}",
         observed=draw(any_text),
         canonical=draw(ascii_text),
         kind=draw(st.sampled_from(["url", "host"])),
