@@ -1,6 +1,7 @@
 """Fixtures every test may use, and the rule that nothing is skipped in CI."""
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from typing import Protocol
@@ -16,6 +17,12 @@ class Topics(Protocol):
     """Makes a topic with a name of its own and returns the name."""
 
     def __call__(self, label: str = "topic", *, partitions: int = 4, **settings: str) -> str: ...
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start: a shell's background job has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
