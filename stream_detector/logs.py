@@ -77,8 +77,8 @@ def native_output_held_back() -> Iterator[None]:
         os.dup2(held.fileno(), _STDERR)
         try:
             yield
-        except StreamDetectorError:
-            raise  # Its message says all.
+        except (StreamDetectorError, KeyboardInterrupt):
+            raise  # Nothing unforeseen.
         except BaseException:
             held.seek(0)
             os.write(stderr, held.read())

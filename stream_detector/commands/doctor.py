@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.errors import FatalError, StreamDetectorError
+from stream_detector.errors import BundleError, FatalError, StreamDetectorError
 from stream_detector.logs import native_output_held_back
 from stream_detector.policy.thresholds import effective_thresholds
 from stream_detector.settings import Settings
@@ -37,12 +37,15 @@ def doctor(config: Path | None, **flags: object) -> int:
     settings, _ = given_settings(config, flags)
     failed = False
     # Kafka may keep us waiting, and TensorFlow takes seconds to load: at the same time.
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
+    try:
         kafka = pool.submit(lambda: list(_kafka_results(settings)))
         for result in _local_results(settings):
             failed = _show(result) or failed
         for result in kafka.result():
             failed = _show(result) or failed
+    finally:
+        pool.shutdown(wait=False)  # Ctrl-C need not wait for Kafka.
     return int(failed)
 
 
@@ -125,7 +128,10 @@ def _bundle(settings: Settings, folder: Path, kind: Literal["url", "host"]) -> s
     with native_output_held_back():
         from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
 
-    bundle = load_bundle(folder, kind=kind)
+    try:
+        bundle = load_bundle(folder, kind=kind)
+    except BundleError as error:
+        raise BundleError(f"{error}; correct {kind}_bundle") from error
     effective_thresholds(kind, bundle.thresholds, settings)
     return f"{bundle.ref.name} {bundle.ref.version} in {folder}"
 
