@@ -32,6 +32,7 @@ def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     yield from _security_faults(settings)
     yield from _file_faults(settings)
     yield from _topic_faults(settings)
+    yield from _format_faults(settings)
     for kind in ("url", "host"):
         name = f"{kind}_suspicious_threshold"
         suspicious = getattr(settings, name)
@@ -119,3 +120,23 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         if name in users:
             yield field, f"{name} stands in {users[name]} and in {field}: give each its own topic"
         users[name] = field
+
+
+def _format_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+    if not settings.input_formats:
+        return
+    from stream_detector.sources import SOURCES  # noqa: PLC0415 - no help page needs them
+
+    for topic, name in settings.input_formats.items():
+        if topic not in settings.input_topics:
+            yield (
+                "input_formats",
+                f"input_formats sets a format for {topic!r}, which is not among input_topics "
+                f"({', '.join(settings.input_topics)}): correct one of the two",
+            )
+        if name not in SOURCES:
+            yield (
+                "input_formats",
+                f"input_formats sets {name!r} for {topic!r}, which is no log format: take one of "
+                f"{', '.join(SOURCES)}",
+            )

@@ -29,6 +29,10 @@ def run(config: Path | None, **flags: object) -> int:
     file (group_id); a flag goes before the variable, the variable before the file.
     """
     settings, _ = given_settings(config, flags)
+    from stream_detector.kafka.clients import aiokafka_consumer_options  # noqa: PLC0415
+
+    # Told now, not when the model is warm and Kafka reached.
+    aiokafka_consumer_options(settings)
     configure_logging(settings.log_level)
     from stream_detector.worker import run_worker  # noqa: PLC0415 - imports Faust
 
