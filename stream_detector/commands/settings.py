@@ -1,6 +1,7 @@
 """``stream-detector settings``: what is set, and where."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -27,8 +28,15 @@ def settings(config: Path | None, as_json: bool, as_toml: bool, **flags: object)
     stream-detector settings --toml > detector.toml
     stream-detector settings --config detector.toml --json | jq .group_id
 
-    Takes the flags of `run`, so that it shows what `run` would see. Secrets are masked.
+    A flag (--group-id x) goes before the environment (STREAM_DETECTOR_GROUP_ID=x), that before
+    the file of --config (group_id = "x"), that before the default. Lists are given with commas or
+    by repeating a flag, tables as name=value,name=value.
+
+    Takes the flags of `run`, so that it shows what `run` would see. Secrets have no flag, and are
+    masked.
     """
+    if as_json and as_toml:
+        raise click.UsageError("give either --json or --toml, not both")
     values, origins = given_settings(config, flags)
     if as_json:
         click.echo(json.dumps(_document(values, origins), indent=2, ensure_ascii=False))
@@ -44,7 +52,10 @@ def _shown(name: str, values: Settings) -> Any:
     value = getattr(values, name)
     if name in SECRETS:
         return _MASK if value.get_secret_value() else ""
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        # A name of a file may be any bytes, what is printed may not.
+        return os.fsencode(value).decode(errors="backslashreplace")
+    return value
 
 
 def _document(values: Settings, origins: Mapping[str, Origin]) -> dict[str, dict[str, Any]]:
@@ -99,6 +110,9 @@ def _toml_value(name: str, value: Any) -> str:
         kinds = get_args(Settings.model_fields[name].annotation)
         return '"/path/to/file"' if Path in kinds else "0.5"
     if isinstance(value, dict):
-        pairs = (f"{json.dumps(key)} = {json.dumps(item)}" for key, item in value.items())
+        pairs = (
+            f"{_toml_value(name, key)} = {_toml_value(name, item)}" for key, item in value.items()
+        )
         return "{ " + ", ".join(pairs) + " }" if value else "{}"
-    return json.dumps(value)
+    # As it is: JSON would escape an emoji as a pair of surrogates, which TOML does not know.
+    return json.dumps(value, ensure_ascii=False)
