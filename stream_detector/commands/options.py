@@ -41,18 +41,22 @@ class SettingsCommand(click.Command):
                 formatter.write_dl(records)
 
 
-def setting_options(groups: Collection[str] | None = None) -> Callable[[Command], Command]:
+def setting_options(
+    groups: Collection[str] | None = None, *, without: Collection[str] = ()
+) -> Callable[[Command], Command]:
     """Add ``--config`` and an option for each setting of ``groups`` (all by default).
 
-    ``groups`` are titles of ``SETTING_GROUPS``. The options' values reach the command as keyword
-    arguments, for ``given_settings``. Secrets have no option.
+    ``groups`` are titles of ``SETTING_GROUPS``, ``without`` names of settings in them that the
+    command has no use for. The options' values reach the command as keyword arguments, for
+    ``given_settings``. Secrets have no option.
     """
+    left_out = SECRETS.union(without)
 
     def decorate(command: Command) -> Command:
         for title in reversed(list(SETTING_GROUPS)):
             if groups is None or title in groups:
                 for name in reversed(SETTING_GROUPS[title]):
-                    if name not in SECRETS:
+                    if name not in left_out:
                         command = _option(name, Settings.model_fields[name])(command)
         config = click.option(
             "--config",
@@ -85,6 +89,8 @@ def default_text(name: str) -> str:
         return ",".join(default)
     if isinstance(default, bool):
         return "on" if default else "off"
+    if isinstance(default, float):
+        return f"{default:g}"
     if isinstance(default, Path) and default.is_relative_to(DATA_FOLDER):
         return f"{default.name} model that comes with this package"
     return str(default)
@@ -109,7 +115,9 @@ def _metavar(field: FieldInfo) -> str:
         return "A,B"
     if get_origin(annotation) is dict:
         return "NAME=VALUE"
-    kinds = {annotation, *get_args(annotation)}
-    if kinds & {int, float}:
+    # Such as ``Annotated[float, ...] | None``, whose parts have parts.
+    kinds = [annotation, *get_args(annotation)]
+    kinds += [part for kind in kinds for part in get_args(kind)]
+    if int in kinds or float in kinds:
         return "NUMBER"
     return "PATH" if Path in kinds else "TEXT"

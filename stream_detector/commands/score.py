@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.errors import BundleError
 from stream_detector.lines import BLOCK_LINES, Block, line_blocks
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["score"]
 
+_STDIN = "-"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _COLOURS = {"malicious": "red", "suspicious": "yellow", "benign": "green", "rejected": "magenta"}
 _SHOWN_CHARACTERS_MAX = 200
@@ -33,8 +35,8 @@ _SHOWN_CHARACTERS_MAX = 200
 @click.option(
     "--file",
     "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Score each line of this file.",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="Score each line of this file; - is stdin.",
 )
 @click.option(
     "--kind",
@@ -44,10 +46,10 @@ _SHOWN_CHARACTERS_MAX = 200
     help="How to read the input; auto: a host name unless it has a scheme, port or path.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line of input.")
-@setting_options({"Model", "Policy"})
+@setting_options({"Model", "Policy"}, without={"alert_window", "alert_keys_max"})
 def score(
     urls: tuple[str, ...],
-    file: Path | None,
+    file: str | None,
     kind: Literal["auto", "url", "host"],
     as_json: bool,
     config: Path | None,
@@ -68,12 +70,13 @@ def score(
     score is that of --allow-list or --deny-list.
     """
     blocks = _input(urls, file)
+    path = None if file is None or file == _STDIN else Path(file)
     settings, _ = given_settings(config, flags)
     decider = _decider(settings)
     write = _json_lines if as_json else _Table().lines
     output = sys.stdout.buffer
     with ExitStack() as stack:
-        advance = _progress(stack, file)
+        advance = _progress(stack, path)
         for lines, consumed in blocks:
             output.write(write(_rows(decider, kind, lines)))
             output.flush()
@@ -92,15 +95,15 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
     model: "ModelRef | None" = None
 
 
-def _input(urls: tuple[str, ...], file: Path | None) -> Iterator[Block]:
+def _input(urls: tuple[str, ...], file: str | None) -> Iterator[Block]:
     """Blocks of lines from wherever they were asked for."""
     if file is not None and urls:
         raise click.UsageError("give either URLs or --file, not both")
-    if file is not None:
-        return _blocks_of(file)
-    if urls == ("-",):
+    if file == _STDIN or urls == (_STDIN,):
         return line_blocks(sys.stdin.fileno())
-    if "-" in urls:
+    if file is not None:
+        return _blocks_of(Path(file))
+    if _STDIN in urls:
         raise click.UsageError("- stands for stdin, and is given alone")
     if not urls:
         raise click.UsageError("nothing to score: give URLs, --file FILE, or - for stdin")
@@ -119,7 +122,11 @@ def _decider(settings: "Settings") -> "Decider":
     from stream_detector.decisions import Decider  # noqa: PLC0415 - see the package's docstring
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
 
-    return Decider(load_scorer(settings), settings=settings, metrics=None)
+    try:
+        scorer = load_scorer(settings)
+    except BundleError as error:
+        raise BundleError(f"{error}; correct --url-bundle or --host-bundle") from error
+    return Decider(scorer, settings=settings, metrics=None)
 
 
 def _rows(decider: "Decider", kind: str, lines: Sequence[bytes]) -> list[_Row]:
