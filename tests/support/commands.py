@@ -1,0 +1,55 @@
+"""``stream-detector`` as a user runs it: a process, with no settings of the machine's own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from stream_detector.settings import ENVIRONMENT_PREFIX
+from support.processes import ROOT
+
+__all__ = ["assert_one_line_error", "command_line", "environment_of", "run_command"]
+
+_TIMEOUT_SECONDS = 120.0
+
+
+def command_line(*arguments: str | bytes) -> Sequence[str | bytes]:
+    """The command that runs it on this checkout."""
+    return [sys.executable, "-m", "stream_detector", *arguments]
+
+
+def environment_of(settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment with ``settings`` (names without prefix) as its only ones."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)
+    }
+    given = {ENVIRONMENT_PREFIX + name: value for name, value in (settings or {}).items()}
+    return {**environment, "PYTHONPATH": str(ROOT), **given}
+
+
+def run_command(
+    *arguments: str | bytes, stdin: bytes = b"", settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run it to its end; output and errors are kept as bytes."""
+    return subprocess.run(
+        command_line(*arguments),
+        input=stdin,
+        capture_output=True,
+        env=environment_of(settings),
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+def assert_one_line_error(
+    done: subprocess.CompletedProcess[bytes], code: int, *parts: str, stdout: bytes = b""
+) -> None:
+    """It ended with ``code`` and one line on stderr that holds all ``parts``."""
+    text = done.stderr.decode()
+    assert done.returncode == code, text
+    assert done.stdout == stdout
+    assert text.startswith("stream-detector: ")
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    for part in parts:
+        assert part in text
