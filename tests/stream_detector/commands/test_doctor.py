@@ -1,0 +1,224 @@
+"""``doctor`` says of each thing a worker needs whether it is there, and leaves all as it was."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from kafka import KafkaAdminClient
+
+from stream_detector.settings import DATA_FOLDER, Settings
+from support.broker import KafkaBroker
+from support.commands import assert_one_line_error, run_command
+from support.processes import free_port, start_module, wait_for_line
+from support.records import end_offsets, produce
+
+pytestmark = pytest.mark.slow
+
+LOCAL = ["HTTP port", "lists", "URL model", "host model", "device"]
+KAFKA = ["Kafka", "topics", "group", "clock"]
+PASSWORD = "correct-horse-battery"
+
+
+def found(done: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[str, str]]:
+    """Mark and text of each line, by what it is about."""
+    assert done.stderr == b""
+    results: dict[str, tuple[str, str]] = {}
+    for line in done.stdout.decode().splitlines():
+        mark, rest = line.split(maxsplit=1)
+        subject, text = rest.split("  ", maxsplit=1)
+        results[subject] = mark, text.strip()
+    return results
+
+
+def failures(done: subprocess.CompletedProcess[bytes]) -> dict[str, str]:
+    """What is told of each check that failed; all others passed, and the exit code fits."""
+    results = found(done)
+    assert {mark for mark, _ in results.values()} <= {"ok", "FAIL"}
+    failed = {subject: text for subject, (mark, text) in results.items() if mark == "FAIL"}
+    assert done.returncode == (1 if failed else 0)
+    return failed
+
+
+def settings_for(kafka: KafkaBroker, **changes: str) -> dict[str, str]:
+    """Settings with topics and a group of their own."""
+    name = uuid.uuid4().hex[:8]
+    return {
+        "BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "TOPIC_PREFIX": f"{name}.",
+        "TOPIC_PARTITIONS": "2",
+        "GROUP_ID": name,
+        "HTTP_PORT": "0",
+        **changes,
+    }
+
+
+@pytest.mark.kafka
+def test_where_all_is_well_each_line_says_so_and_nothing_changes(
+    kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    allowed = tmp_path / "allowed"
+    allowed.write_text("example.com\n")
+    settings = settings_for(kafka, ALLOW_LIST=str(allowed))
+    topics = [settings["TOPIC_PREFIX"] + name for name in ("url-events", "url-verdicts")]
+    assert run_command("topics", "create", settings=settings).returncode == 0
+    produce(kafka.bootstrap_servers, topics[0], [b"http://a.example/"], partition=0)
+
+    done = run_command("doctor", settings=settings)
+
+    assert failures(done) == {}
+    results = found(done)
+    assert list(results) == LOCAL + KAFKA
+    assert str(allowed) in results["lists"][1]
+    assert str(Settings().url_bundle) in results["URL model"][1]
+    assert "/CPU:0" in results["device"][1] or "/GPU:0" in results["device"][1]
+    assert kafka.bootstrap_servers in results["Kafka"][1]
+    assert ", ".join(topics) in results["topics"][1]
+    assert settings["GROUP_ID"] in results["group"][1]
+    assert "s old" in results["clock"][1]
+    assert sum(end_offsets(kafka.bootstrap_servers, topics[0]).values()) == 1
+    assert sum(end_offsets(kafka.bootstrap_servers, topics[1]).values()) == 0
+    client = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    try:
+        assert settings["GROUP_ID"] not in str(client.list_groups())
+    finally:
+        client.close()
+
+
+@pytest.mark.kafka
+def test_missing_topics_and_a_clock_that_is_wrong_are_told_apart(
+    kafka: KafkaBroker, topics
+) -> None:
+    events = topics("events")
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    producer.produce(events, b"a.example", timestamp=int((time.time() + 600) * 1000))
+    assert producer.flush(30) == 0
+
+    done = run_command("doctor", settings=settings_for(kafka, TOPIC_PREFIX="", INPUT_TOPICS=events))
+
+    failed = failures(done)
+    assert list(failed) == ["topics", "clock"]
+    for name in ("url-verdicts", "url-alerts", "url-events-dlq"):
+        assert f"topic {name} is missing: `stream-detector topics create`" in failed["topics"]
+    assert "in the future" in failed["clock"]
+    assert "NTP" in failed["clock"]
+
+
+def test_each_fault_of_this_machine_has_its_line(tmp_path: Path) -> None:
+    denied = tmp_path / "denied"
+    denied.write_text("example.com\nnot a host\n")
+    damaged = tmp_path / "host"
+    shutil.copytree(DATA_FOLDER / "models" / "host", damaged)
+    weights = damaged / "weights.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        socket.create_server(("127.0.0.1", 0)) as closed,
+    ):
+        port = str(taken.getsockname()[1])
+        nowhere = f"127.0.0.1:{closed.getsockname()[1]}"
+        closed.close()
+        done = run_command(
+            *("doctor", "--http-port", port, "--deny-list", str(denied)),
+            *("--url-bundle", str(tmp_path / "none"), "--host-bundle", str(damaged)),
+            *("--bootstrap-servers", nowhere),
+        )
+
+    failed = failures(done)
+    # Without models there is nothing to run on a device, nor topics to see without Kafka.
+    assert list(failed) == ["HTTP port", "lists", "URL model", "host model", "Kafka"]
+    assert found(done).keys() == failed.keys()
+    assert f"127.0.0.1:{port}" in failed["HTTP port"]
+    assert "http_port" in failed["HTTP port"]
+    assert f"{denied}, line 2" in failed["lists"]
+    assert "url_bundle" in failed["URL model"]
+    assert str(tmp_path / "none") in failed["URL model"]
+    assert "sha256" in failed["host model"]
+    assert "host_bundle" in failed["host model"]
+    assert nowhere in failed["Kafka"]
+    assert "bootstrap_servers" in failed["Kafka"]
+
+
+class LoginBroker(KafkaBroker):
+    """A Kafka with a second listener, where ``alice`` logs in and has no rights."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.login_port = free_port()
+        plain = f"PLAINTEXT://127.0.0.1:{self.port}"
+        login = f"SASL_PLAINTEXT://127.0.0.1:{self.login_port}"
+        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        self._properties = (
+            f"listeners={plain},{login},CONTROLLER://127.0.0.1:{self._controller_port}",
+            f"advertised.listeners={plain},{login}",
+            "listener.security.protocol.map="
+            "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms=PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config="
+            f'{module} required user_alice="{PASSWORD}";',
+            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users=User:ANONYMOUS",
+        )
+
+
+@pytest.fixture
+def login_kafka(tmp_path: Path) -> Iterator[LoginBroker]:
+    with LoginBroker(tmp_path / "login-kafka") as broker:
+        yield broker
+
+
+@pytest.mark.kafka
+def test_a_login_that_is_refused_and_rights_that_are_missing_are_named(
+    login_kafka: LoginBroker,
+) -> None:
+    settings = settings_for(login_kafka)
+    assert run_command("topics", "create", settings=settings).returncode == 0
+    settings |= {
+        "BOOTSTRAP_SERVERS": f"127.0.0.1:{login_kafka.login_port}",
+        "SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "SASL_MECHANISM": "PLAIN",
+        "SASL_USERNAME": "alice",
+    }
+
+    refused = run_command("doctor", settings={**settings, "SASL_PASSWORD": "wrong-horse"})
+    let_in = run_command("doctor", settings={**settings, "SASL_PASSWORD": PASSWORD})
+
+    assert list(failures(refused)) == ["Kafka"]
+    assert "'alice'" in failures(refused)["Kafka"]
+    assert "sasl_username" in failures(refused)["Kafka"]
+    assert b"wrong-horse" not in refused.stdout
+    assert {"topics", "group"} <= failures(let_in).keys() <= {"topics", "group", "clock"}
+    for name in ("url-events", "url-verdicts", "url-alerts", "url-events-dlq"):
+        assert f"topic {settings['TOPIC_PREFIX']}{name} may not be " in failures(let_in)["topics"]
+    assert "give alice the right READ" in failures(let_in)["group"]
+    assert PASSWORD.encode() not in let_in.stdout
+
+
+def test_wrong_settings_end_it_before_any_check() -> None:
+    assert_one_line_error(run_command("doctor", "--bootstrap-servers", "kafka"), 2, "host:port")
+
+
+def test_ctrl_c_does_not_wait_for_kafka(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        process = start_module(
+            *("stream_detector", "doctor", "--http-port", "0", "--bootstrap-servers"),
+            f"127.0.0.1:{mute.getsockname()[1]}",
+            *("--kafka-options", "bootstrap_timeout_ms=600000"),
+            log=tmp_path / "log",
+        )
+        try:
+            wait_for_line(process, "device")
+            process.send(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert "Exception" not in (tmp_path / "log").read_text()
