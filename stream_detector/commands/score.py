@@ -171,9 +171,15 @@ def _rows(decider: "Decider", kind: str, lines: Sequence[bytes]) -> list[_Row]:
 
 _encoder = msgspec.json.Encoder()
 
+# JSON lets them stand as they are, but to some readers, such as str.splitlines, they end a line.
+_LINE_ENDS = {character.encode(): b"\\u%04x" % ord(character) for character in "\x85\u2028\u2029"}
+
 
 def _json_lines(rows: Sequence[_Row]) -> bytes:
-    return _encoder.encode_lines(rows)
+    text = _encoder.encode_lines(rows)
+    for line_end, escaped in _LINE_ENDS.items():
+        text = text.replace(line_end, escaped)
+    return text
 
 
 class _Table:

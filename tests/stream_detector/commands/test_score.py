@@ -1,0 +1,190 @@
+"""``score``: one JSON line per line of any input, a table for people, lists, kinds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream_detector.lines import BLOCK_LINES
+from stream_detector.settings import DATA_FOLDER
+from support.commands import assert_one_line_error, run_command
+
+FIELDS = ["input", "canonical", "kind", "score", "rejected", "verdict", "model"]
+
+# A line, the kind it is read as, then its canonical form, or why it has none.
+LINES: list[tuple[bytes, str | None, str | None, str | None]] = [
+    (b"http://www.Example.com/a?b=c", "url", "example.com/a?b=c", None),
+    (b"", None, None, "empty"),
+    (b"login.example", "host", "login.example", None),
+    (b"\xff\xfe.example/", None, None, "not_utf8"),
+    (b" \t ", None, None, "empty"),
+    (b"a\0b.example", None, None, "not_utf8"),
+    (b"http://", "url", None, "invalid_url"),
+    (b"no host", "host", None, "invalid_host"),
+    (b"a\x0bb\x0cc\x1c\x1d\x1e.example", "host", None, "invalid_host"),
+    ("a.example/\u2028\u2029\x85".encode(), "url", "a.example/%E2%80%A8%E2%80%A9%C2%85", None),
+    (b"\xef\xbb\xbfhttp://mark.example/", "url", "mark.example", None),
+    (b'a.example/"quoted"\x1b[31m', "url", "a.example/%22quoted%22%1B[31m", None),
+    ("https://пример.example/ü".encode(), "url", "xn--e1afmkfd.example/%C3%BC", None),
+    (b"http://long.example/" + b"x" * 100_000, "url", None, "too_long"),
+    (b'{"url": "http://a.example/"}', "url", None, "invalid_url"),
+    (b"a\rb", "host", None, "invalid_host"),
+    (b"192.0.2.1", "host", "192.0.2.1", None),
+]
+
+
+def rows_of(output: bytes) -> list[dict[str, Any]]:
+    """The objects of JSON lines, by the reader that knows most ways to end a line."""
+    assert output.endswith(b"\n")
+    return [json.loads(line) for line in output.decode().splitlines()]
+
+
+def scored(*arguments: str | bytes, stdin: bytes = b"") -> list[dict[str, Any]]:
+    """What ``score --json`` makes of its input."""
+    done = run_command("score", "--json", *arguments, stdin=stdin)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return rows_of(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    """What became of ``LINES``: some end with CR LF, the last has no end."""
+    ends = [b"\r\n" if number % 2 else b"\n" for number in range(len(LINES))]
+    ends[-1] = b""
+    pairs = zip(LINES, ends, strict=True)
+    return scored("-", stdin=b"".join(line[0] + end for line, end in pairs))
+
+
+@pytest.mark.slow
+def test_each_line_becomes_one_json_line_in_order(rows: list[dict[str, Any]]) -> None:
+    assert [(row["kind"], row["canonical"], row["rejected"]) for row in rows] == [
+        line[1:] for line in LINES
+    ]
+    assert [row["input"] for row in rows] == [
+        line.decode(errors="replace").removeprefix("\ufeff") for line, *_ in LINES
+    ]
+    assert all(list(row) == FIELDS for row in rows)
+
+
+@pytest.mark.slow
+def test_there_is_a_score_or_the_reason_why_not(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if row["rejected"]:
+            assert (row["score"], row["verdict"], row["model"]) == (None, None, None)
+        else:
+            assert 0 <= row["score"] <= 1
+            assert row["verdict"] in {"benign", "suspicious", "malicious"}
+    models = {row["kind"]: row["model"] for row in rows if row["model"]}
+    for kind in ("url", "host"):
+        manifest = json.loads((DATA_FOLDER / "models" / kind / "manifest.json").read_text())
+        assert models[kind]["name"] == manifest["name"]
+        assert models[kind]["version"] == manifest["version"]
+
+
+@pytest.mark.slow
+def test_more_lines_than_a_block_come_out_whole_and_in_order(tmp_path: Path) -> None:
+    # Each line is one of its kind, though there are few texts to score: user names go.
+    kinds = [b"%d\xff", b"http://u%d@a.example/", b"u%d@b.example", b"no host %d"]
+    lines = [kinds[number % 4] % number for number in range(2 * BLOCK_LINES + 100)]
+    lines[::7] = [b""] * len(lines[::7])
+    path = tmp_path / "lines"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+    from_file = run_command("score", "--json", "--file", str(path))
+    from_stdin = run_command("score", "--json", "--file", "-", stdin=path.read_bytes())
+
+    expected = [line.decode(errors="replace") for line in lines]
+    for done in (from_file, from_stdin):
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert [row["input"] for row in rows_of(done.stdout)] == expected
+
+
+@pytest.mark.slow
+def test_input_is_read_as_the_kind_that_is_asked_for() -> None:
+    arguments = ("login.example", "http://login.example/a", "login.example:8080")
+
+    as_urls = scored("--kind", "url", *arguments)
+    as_hosts = scored("--kind", "host", *arguments)
+
+    assert [row["kind"] for row in as_urls] == ["url"] * 3
+    assert [row["canonical"] for row in as_urls] == [
+        "login.example",
+        "login.example/a",
+        "login.example:8080",
+    ]
+    assert [row["kind"] for row in as_hosts] == ["host"] * 3
+    assert [row["canonical"] for row in as_hosts] == ["login.example", None, "login.example"]
+    assert as_hosts[1]["rejected"] == "invalid_host"
+    assert as_urls[0]["model"]["name"] != as_hosts[0]["model"]["name"]
+
+
+@pytest.mark.slow
+def test_lists_and_thresholds_decide_on_the_verdict(tmp_path: Path) -> None:
+    (tmp_path / "allow").write_text("good.example\n")
+    (tmp_path / "deny").write_text("bad.example\n")
+
+    good, bad, other = scored(
+        *("--allow-list", str(tmp_path / "allow"), "--deny-list", str(tmp_path / "deny")),
+        *("--url-suspicious-threshold", "0", "--url-malicious-threshold", "0"),
+        *("http://a.good.example/", "http://bad.example/x", "http://other.example/"),
+    )
+
+    assert (good["score"], good["verdict"], good["rejected"]) == (None, "benign", None)
+    assert (bad["score"], bad["verdict"], bad["rejected"]) == (None, "malicious", None)
+    assert other["score"] > 0
+    assert other["verdict"] == "malicious"
+
+
+@pytest.mark.slow
+def test_people_get_a_table() -> None:
+    arguments = [b"http://www.example.com/", b"\x1b[31mred", b"login.example", b"", b"\xff"]
+    done = run_command("score", *arguments)
+    exact = [row["score"] for row in scored(*arguments)]
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    head, url, red, host, empty, broken = done.stdout.decode().splitlines()
+    assert head.split() == ["score", "verdict", "kind", "canonical", "form"]
+    column = head.index("canonical")
+    assert url.split() == [f"{exact[0]:.4f}", url.split()[1], "url", "example.com"]
+    assert host.split() == [f"{exact[2]:.4f}", host.split()[1], "host", "login.example"]
+    assert {line.index(text) for line, text in ((url, "example"), (host, "login"))} == {column}
+    # Escaped: a line of a log must not paint the terminal.
+    assert red.split() == ["-", "rejected", "host", "invalid_host:", r"'\x1b[31mred'"]
+    assert empty.split() == ["-", "rejected", "-", "empty:", "''"]
+    assert broken.split() == ["-", "rejected", "-", "not_utf8:", r"'\ufffd'"]
+
+
+@pytest.mark.slow
+def test_nothing_in_is_nothing_out(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+
+    done = run_command("score", "--file", str(tmp_path / "empty"))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.slow
+def test_a_missing_bundle_is_told_with_its_setting(tmp_path: Path) -> None:
+    done = run_command("score", "--host-bundle", str(tmp_path), "a.example")
+
+    assert_one_line_error(done, 1, str(tmp_path), "manifest.json", "--host-bundle")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["nothing to score", "--file"]),
+        (["--json"], ["nothing to score"]),
+        (["a.example", "-"], ["-", "alone"]),
+        (["--file", "-", "a.example"], ["not both"]),
+        (["--file", "/no/such/file"], ["--file", "/no/such/file"]),
+        (["--file", "/"], ["--file", "directory"]),
+        (["--kind", "domain", "a.example"], ["--kind", "'domain'", "'auto', 'url', 'host'"]),
+        (["--cache-entries", "-1", "a.example"], ["cache_entries", "'-1'", "--cache-entries"]),
+        (["--deny-list", "/no/such/list", "a.example"], ["deny_list", "/no/such/list"]),
+        (["--alert-window", "5", "a.example"], ["--alert-window"]),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(arguments: list[str], parts: list[str]) -> None:
+    assert_one_line_error(run_command("score", *arguments), 2, *parts)
