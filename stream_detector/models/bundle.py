@@ -174,7 +174,10 @@ def save_bundle(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        weights_bytes = dump_weights(dict(weights))
+        # safetensors writes memory as it lies: a transposed view would come back scrambled.
+        weights_bytes = dump_weights(
+            {name: np.ascontiguousarray(value) for name, value in weights.items()}
+        )
         manifest = msgspec.structs.replace(
             manifest, files={WEIGHTS_NAME: hashlib.sha256(weights_bytes).hexdigest()}
         )

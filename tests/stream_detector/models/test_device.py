@@ -1,0 +1,27 @@
+"""The choice of the device; no GPU is needed to test it."""
+
+import pytest
+
+from stream_detector.errors import DeviceError
+from stream_detector.models.device import choose_device
+
+GPU = ["/physical_device:GPU:0"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gpus", "device"),
+    [
+        ("auto", [], "/CPU:0"),
+        ("auto", GPU, "/GPU:0"),
+        ("cpu", GPU, "/CPU:0"),
+        ("cpu", [], "/CPU:0"),
+        ("gpu", GPU, "/GPU:0"),
+    ],
+)
+def test_the_device_is_what_was_asked_for_and_is_there(wanted, gpus, device):
+    assert choose_device(wanted, gpus) == device
+
+
+def test_a_gpu_that_is_not_there_is_an_error_that_says_what_to_do():
+    with pytest.raises(DeviceError, match=r"sees no GPU; check the driver.*device = auto"):
+        choose_device("gpu", [])
