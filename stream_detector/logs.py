@@ -25,6 +25,7 @@ __all__ = [
     "TerminalFormatter",
     "configure_logging",
     "native_output_held_back",
+    "stderr_of_its_own",
 ]
 
 _CHATTY = frozenset({"absl", "aiokafka", "asyncio", "faust", "kafka", "mode", "tensorflow"})
@@ -48,9 +49,7 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
             speak from ``info`` on.
         stream: where to write.
     """
-    if stream is None:
-        # A descriptor of its own, which native_output_held_back leaves alone.
-        stream = open(os.dup(_STDERR), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115
+    stream = stream or stderr_of_its_own()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TerminalFormatter() if stream.isatty() else JsonFormatter())
     handler.addFilter(CollapseRepeats(time.monotonic))
@@ -61,6 +60,11 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(libraries)
     logging.captureWarnings(capture=True)
+
+
+def stderr_of_its_own() -> TextIO:
+    """Stderr by a descriptor of its own, which ``native_output_held_back`` leaves alone."""
+    return open(os.dup(_STDERR), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Heavy imports are inside the commands, so that ``--help`` answers at once.
 """
 
+import logging
 import shlex
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from stream_detector import __version__
 from stream_detector.errors import StreamDetectorError
+from stream_detector.logs import native_output_held_back, stderr_of_its_own
 
 if TYPE_CHECKING:
     from trainer.evaluation import Figures
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_messages = Console(stderr=True)
+_messages = Console(file=stderr_of_its_own())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -75,7 +77,8 @@ def cli() -> None:
     show_default=True,
     help="LSTM units a direction.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@native_output_held_back()
 def train(
     kind: str,
     data: Path,
@@ -167,6 +170,7 @@ def train(
     show_default=True,
     help="Rows to measure on.",
 )
+@native_output_held_back()
 def evaluate(bundles: tuple[Path, ...], data: Path, part: str) -> None:
     """Measure bundles with the scorer that serves them."""
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
@@ -197,6 +201,7 @@ def _progress() -> Progress:
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
         console=_messages,
+        disable=not _messages.is_terminal,
     )
 
 
@@ -225,8 +230,10 @@ def _cells(values: Mapping[str, object], count: str) -> list[str]:
 
 def main() -> None:
     """The command; errors are one line on stderr and exit code 1."""
+    # A step is traced once for each of a few lengths, on purpose.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         cli()
     except StreamDetectorError as error:
-        _messages.print(f"stream-trainer: {error}", style="red", highlight=False)
+        _messages.print(f"stream-trainer: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(1)

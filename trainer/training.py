@@ -175,7 +175,13 @@ def _train_step(
     ) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = architecture.logits(
-                variables, forward, backward, lengths, steps=steps, dropout=recipe.dropout
+                variables,
+                forward,
+                backward,
+                lengths,
+                steps=steps,
+                dropout=recipe.dropout,
+                dropout_seed=tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)]),
             )
             smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
             losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)

@@ -46,6 +46,7 @@ class Architecture(ABC):
         *,
         steps: Any,
         dropout: float = 0.0,
+        dropout_seed: Any = None,
     ) -> Any:
         """Logits, shape ``[texts]``.
 
@@ -57,4 +58,5 @@ class Architecture(ABC):
             steps: how many time steps to run, at least the longest length; a tensor (the
                 number may differ from call to call) or, where gradients are taken, an int.
             dropout: share of features dropped, in training.
+            dropout_seed: integer tensor of shape ``[2]`` that says which; needed with dropout.
         """

@@ -93,14 +93,15 @@ class BiLstm(Architecture):
         *,
         steps: Any,
         dropout: float = 0.0,
+        dropout_seed: Any = None,
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
         features = self._pooled(weights, (forward, backward), lengths, steps)
         if dropout:
-            features = tf.nn.dropout(features, dropout)
+            features = _drop(features, dropout, dropout_seed)
         hidden = tf.nn.relu(features @ weights["hidden/kernel"] + weights["hidden/bias"])
         if dropout:
-            hidden = tf.nn.dropout(hidden, dropout)
+            hidden = _drop(hidden, dropout, dropout_seed + 1)
         return tf.squeeze(hidden @ weights["logit/kernel"] + weights["logit/bias"], axis=1)
 
     def _pooled(self, weights: Weights, codes: Any, lengths: Any, steps: Any) -> Any:
@@ -155,3 +156,8 @@ class BiLstm(Architecture):
             [pooled for _, _, total, highest in states for pooled in (total / count, highest)],
             axis=1,
         )
+
+
+def _drop(features: Any, share: float, seed: Any) -> Any:
+    """Stateless: XLA ignores the seeds of TensorFlow's other random operations."""
+    return tf.nn.experimental.stateless_dropout(features, share, seed, rng_alg="threefry")

@@ -1,0 +1,98 @@
+"""Labelled examples: what is read, counted, split, and refused with file and line."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from trainer.datasets import PARTS, DataError, read_dataset
+
+HEADER = "url,label,part\n"
+EACH_PART = "".join(
+    f"{name}{part}.example/{name},{label},{part}\n"
+    for part in PARTS
+    for name, label in (("good", 0), ("bad", 1))
+)
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_rows_are_canonical_and_keep_label_part_source_and_kind(tmp_path):
+    text = "url,label,part,source,kind\nhttp://www.Evil.example:80/x#y,1,train,feed,phish\n"
+    rows = read_dataset(write(tmp_path / "a.csv", text + fill(text)), "url")
+    assert rows.texts[0] == "evil.example/x"
+    assert (rows.labels[0], rows.parts[0], rows.sources[0], rows.kinds[0]) == (
+        1,
+        "train",
+        "feed",
+        "phish",
+    )
+
+
+def fill(header):
+    commas = "," * (header.partition("\n")[0].count(",") - 2)
+    return "".join(line + commas + "\n" for line in EACH_PART.splitlines())
+
+
+def test_duplicates_count_once_and_contradictions_not_at_all(tmp_path):
+    more = (
+        "twice.example/,0,train\nhttps://twice.example,0,train\n"
+        "both.example,0,train\nboth.example,1,train\nboth.example,1,train\n"
+        "http://,0,train\n"
+    )
+    rows = read_dataset(write(tmp_path / "a.csv", HEADER + EACH_PART + more), "url")
+    assert rows.texts.count("twice.example") == 1
+    assert "both.example" not in rows.texts
+    assert rows.counts == {"read": 12, "duplicate": 2, "contradicting": 1, "refused": 1}
+
+
+def test_a_packed_file_is_read_as_well(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress((HEADER + EACH_PART).encode()))
+    assert len(read_dataset(path, "url").texts) == 6
+
+
+def test_without_parts_no_domain_is_in_two_and_the_split_is_the_same_again(tmp_path):
+    lines = "".join(
+        f"h{page}.site{site}.example,{site % 2}\n" for site in range(400) for page in range(3)
+    )
+    path = write(tmp_path / "a.csv", "host,label\n" + lines)
+    rows = read_dataset(path, "host")
+    parts_of = {}
+    for text, part in zip(rows.texts, rows.parts, strict=True):
+        parts_of.setdefault(text.partition(".")[2], set()).add(str(part))
+    assert all(len(parts) == 1 for parts in parts_of.values())
+    shares = [float(np.mean(rows.parts == part)) for part in PARTS]
+    assert np.allclose(shares, [0.7, 0.1, 0.2], atol=0.06)
+    assert np.array_equal(rows.parts, read_dataset(path, "host").parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"a\.csv: no column label, url; it has nothing"),
+        ("address,label\nx,1\n", r"a\.csv: no column url; it has address, label"),
+        (HEADER + "a.example,evil,train\n", r"a\.csv, line 2: label 'evil' is neither 0 nor 1"),
+        (HEADER + EACH_PART + "a.example,1,dev\n", r"line 8: part 'dev' is not one of train, val"),
+        (HEADER + "a.example,0,train\nb.example,0,val\n", r"the part 'train' has no malicious row"),
+    ],
+)
+def test_what_cannot_be_used_is_told_with_file_and_line(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read_dataset(write(tmp_path / "a.csv", text), "url")
+
+
+def test_files_that_cannot_be_read_are_told(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        read_dataset(tmp_path / "missing.csv", "url")
+    broken = tmp_path / "broken.csv.gz"
+    broken.write_bytes(gzip.compress((HEADER + EACH_PART).encode())[:-20])
+    with pytest.raises(DataError, match="cannot be read"):
+        read_dataset(broken, "url")
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes(b"url,label\ncaf\xe9.example,0\n")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_dataset(latin, "url")

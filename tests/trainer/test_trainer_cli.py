@@ -1,0 +1,113 @@
+"""``stream-trainer`` as a user runs it: from a CSV file to a bundle that serves."""
+
+import random
+import subprocess
+import sys
+
+import pytest
+
+from stream_detector.models.bundle import load_bundle
+from support.processes import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def trainer(*arguments, folder):
+    return subprocess.run(
+        [sys.executable, "-m", "trainer", *map(str, arguments)],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trainer")
+    rng = random.Random(1)
+    lines = ["host,label,source,kind"]
+    for number in range(1200):
+        letters = rng.choices("bcdfghjklm" if number % 2 else "aeioustrn", k=10)
+        source = ("feed,dga", "list,ben")[number % 2 == 0]
+        lines.append(f"{''.join(letters)}{number}.example,{number % 2},{source}")
+    # One registered domain a row, so that the split by domain has rows for each part.
+    text = "\n".join(
+        line.replace(".example", f"x{place}.com", 1) for place, line in enumerate(lines)
+    )
+    (folder / "hosts.csv").write_text(text + "\n")
+    (folder / "SOURCES.csv").write_text("source,licence\nfeed,CC0\nlist,MIT\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    arguments = ["--kind", "host", "--data", folder / "hosts.csv", "--output", "out/host"]
+    options = ["--sources", "SOURCES.csv", "--epochs", 2, "--units", 8, "--seed", 5]
+    return trainer("train", *arguments, *options, folder=folder)
+
+
+def test_it_makes_a_bundle_whose_manifest_says_how(folder, trained):
+    assert trained.returncode == 0, trained.stderr
+    bundle = load_bundle(folder / "out/host", kind="host")
+    training = bundle.manifest.training
+    assert training.seed == 5
+    assert training.command.startswith("stream-trainer train --kind host --data hosts.csv")
+    assert str(folder) not in (folder / "out/host/manifest.json").read_text()
+    assert sum(training.rows.values()) == 1200
+    assert {(s.name, s.rows, s.malicious, s.licence) for s in bundle.manifest.sources} == {
+        ("feed", 600, 600, "CC0"),
+        ("list", 600, 0, "MIT"),
+    }
+    assert bundle.manifest.metrics["roc_auc"] > 0.5
+    assert 0 < bundle.thresholds.suspicious <= bundle.thresholds.malicious <= 1
+
+
+def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_said(trained):
+    lines = trained.stderr.strip().splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["1,200 rows", "epoch 1", "epoch 2"]
+    assert "ROC AUC" in trained.stdout
+
+
+def test_evaluate_gives_the_figures_of_the_manifest(folder, trained):
+    result = trainer("evaluate", "out/host", "--data", "hosts.csv", folder=folder)
+    assert result.returncode == 0, result.stderr
+    metrics = load_bundle(folder / "out/host").manifest.metrics
+    assert str(metrics["roc_auc"]) in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read"),
+        ("name,label\nx,1\n", "no column host; it has name, label"),
+        ("host,label\na.com,1\nb.com,1\n", "no benign row"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_1(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "data.csv").write_text(content)
+    result = trainer(
+        "train", "--kind", "host", "--data", "data.csv", "--output", "out", folder=tmp_path
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("stream-trainer: data.csv")
+    assert message in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_answers_without_loading_tensorflow():
+    code = (
+        "import sys\nfrom trainer.cli import cli\n"
+        "cli.main(['train', '--help'], standalone_mode=False)\n"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "--epochs" in result.stdout

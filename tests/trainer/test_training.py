@@ -1,0 +1,75 @@
+"""Training on a rule that a small network can learn in seconds."""
+
+import random
+
+import numpy as np
+import pytest
+
+from stream_detector.models.architectures.bilstm import BiLstm
+from trainer.datasets import Dataset
+from trainer.training import Recipe, fit, logits_of
+
+pytestmark = pytest.mark.slow
+
+NETWORK = BiLstm(length_max=24, embedding=8, units=8, hidden=8)
+
+
+def rule(count, seed):
+    """Names with digits are malicious."""
+    rng = random.Random(seed)
+    labels = [number % 2 for number in range(count)]
+    alphabets = ("abcdefghijk", "abcdefghijk0123456789")
+    texts = [
+        "".join(rng.choices(alphabets[label], k=rng.randint(8, 16))) + "7x"[label == 0]
+        for label in labels
+    ]
+    empty = np.array([""] * count)
+    return Dataset(texts, np.array(labels, dtype=np.int8), empty, empty, empty, {})
+
+
+TRAIN, VALIDATION = rule(1500, 1), rule(300, 2)
+
+
+def train(**changes):
+    recipe = Recipe(epochs=3, batch_size=64, learning_rate=1e-2, **changes)
+    steps, epochs = [], []
+    fitted = fit(
+        NETWORK,
+        TRAIN,
+        VALIDATION,
+        recipe,
+        on_step=lambda *step: steps.append(step),
+        on_epoch=epochs.append,
+    )
+    return fitted, steps, epochs
+
+
+def test_it_learns_the_rule_reports_and_repeats_with_the_same_seed():
+    first, steps, epochs = train(seed=1)
+    again, _, _ = train(seed=1)
+    other, _, _ = train(seed=2)
+    assert max(epoch.validation_auc for epoch in first.history) > 0.95
+    assert epochs == first.history
+    assert steps[-1][:2] == (1500, 1500)
+    for name, value in first.weights.items():
+        assert np.array_equal(value, again.weights[name])
+    assert not np.array_equal(first.weights["embedding"], other.weights["embedding"])
+    # The weights are those of the best epoch: they give its figure again.
+    scores = logits_of(NETWORK, first.weights, VALIDATION.texts)
+    assert np.mean(scores[VALIDATION.labels == 1]) > np.mean(scores[VALIDATION.labels == 0])
+
+
+def test_it_stops_when_nothing_gets_better():
+    rng = np.random.default_rng(3)
+    noise = VALIDATION._replace(labels=rng.permutation(VALIDATION.labels))
+    fitted = fit(
+        NETWORK,
+        TRAIN._replace(texts=TRAIN.texts[:128], labels=rng.permutation(TRAIN.labels[:128])),
+        noise,
+        Recipe(epochs=50, batch_size=64, patience=1, seed=0),
+        on_step=lambda *_: None,
+        on_epoch=lambda _: None,
+    )
+    assert len(fitted.history) < 50
+    best = max(fitted.history, key=lambda epoch: epoch.validation_auc).number
+    assert best == len(fitted.history) - 1
