@@ -1,5 +1,6 @@
 """Where the model runs: the one place that chooses the device."""
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Literal
@@ -44,6 +45,8 @@ def prepare_tensorflow(threads: int) -> None:
     """
     import tensorflow as tf  # noqa: PLC0415
 
+    # Each shape is traced once, on purpose.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threads = threads or len(os.sched_getaffinity(0))
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
