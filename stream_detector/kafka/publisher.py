@@ -147,16 +147,11 @@ class Publisher:
         now = int(time.time() * 1000)
         batch = self._producer.create_batch()
         for key, value, headers in parcel.messages:
-            arguments = {
-                "key": key,
-                "value": value,
-                "timestamp": now,
-                "headers": list(headers) if headers else _NO_HEADERS,
-            }
-            if batch.append(**arguments) is None:
+            kept = list(headers) if headers else _NO_HEADERS
+            if batch.append(timestamp=now, key=key, value=value, headers=kept) is None:
                 acknowledgements.append(await self._hand_over(batch, parcel))
                 batch = self._producer.create_batch()
-                batch.append(**arguments)
+                batch.append(timestamp=now, key=key, value=value, headers=kept)
         acknowledgements.append(await self._hand_over(batch, parcel))
         await asyncio.gather(*acknowledgements)
 

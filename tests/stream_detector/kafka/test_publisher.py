@@ -1,0 +1,84 @@
+"""The publisher on a real Kafka: what is published is there, whole and once."""
+
+import uuid
+import zlib
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from stream_detector.errors import PublishError
+from stream_detector.kafka.publisher import Publisher, partition_for
+from stream_detector.metrics import Metrics
+from stream_detector.wire import Encoded
+from support.records import read_all
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def producer(kafka):
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers,
+        acks="all",
+        max_batch_size=64 * 1024,
+        max_request_size=4_000_000,
+    )
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+def publisher_to(producer, verdicts, alerts, dead_letters):
+    return Publisher(
+        producer,
+        verdicts_topic=verdicts,
+        alerts_topic=alerts,
+        dead_letters_topic=dead_letters,
+        metrics=Metrics(),
+    )
+
+
+async def test_everything_is_there_in_order_by_key_when_publish_returns(kafka, topics, producer):
+    names = [topics(name, partitions=3) for name in ("verdicts", "alerts", "dlq")]
+    # More than fits into one record batch of a partition.
+    verdicts = [(b"key%d" % (n % 7), b"%d" % n + b"x" * 500, ()) for n in range(3000)]
+    alerts = [(b"client|domain", b"alert", ())]
+    dead_letters = [(None, None, [("reason", b"empty")]), (b"k", b"\xff", [("reason", b"x")])]
+    await publisher_to(producer, *names).publish(Encoded(verdicts, alerts, dead_letters))
+    written = [read_all(kafka.bootstrap_servers, name) for name in names]
+    by_key = {}
+    for record in written[0]:
+        by_key.setdefault(record.key, []).append(record.value)
+        assert record.partition == partition_for(record.key, [0, 1, 2])
+    for key, values in by_key.items():
+        assert values == [value for of_key, value, _ in verdicts if of_key == key]
+    assert sum(map(len, by_key.values())) == 3000
+    assert [(record.key, record.value) for record in written[1]] == [(b"client|domain", b"alert")]
+    assert {(r.key, r.value, tuple(r.headers)) for r in written[2]} == {
+        (key, value, tuple(headers)) for key, value, headers in dead_letters
+    }
+
+
+async def test_a_dead_letter_too_large_for_its_topic_is_cut_and_says_so(kafka, topics, producer):
+    dlq = topics("dlq", partitions=1, max_message_bytes="200000")
+    letters = [(b"k", b"y" * 1_000_000, [("reason", b"too_large")]), (b"k", b"small", [])]
+    await publisher_to(producer, dlq, dlq, dlq).publish(Encoded([], [], letters))
+    values = {
+        record.value: dict(record.headers) for record in read_all(kafka.bootstrap_servers, dlq)
+    }
+    cut = values.pop(b"y" * 65_536)
+    assert cut == {"reason": b"too_large", "truncated-from-bytes": b"1000000"}
+    assert list(values) == [b"small"]
+
+
+async def test_what_no_waiting_mends_is_told_with_topic_and_cause(topics, producer):
+    verdicts = topics("verdicts", partitions=1, max_message_bytes="1000")
+    publisher = publisher_to(producer, verdicts, verdicts, topics("dlq", partitions=1))
+    with pytest.raises(PublishError, match=rf"{verdicts}, partition 0.*max\.message\.bytes"):
+        await publisher.publish(Encoded([(b"k", b"z" * 5000, ())], [], []))
+
+
+def test_the_partition_of_a_key_is_its_crc_32():
+    key = uuid.uuid4().bytes
+    assert partition_for(key, [0, 1, 2, 3, 4]) == zlib.crc32(key) % 5
+    assert partition_for(None, [3, 5]) == 3
