@@ -133,7 +133,7 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
     manifest_bytes = _read(folder, MANIFEST_NAME, _MANIFEST_BYTES_MAX)
     try:
         manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{folder / MANIFEST_NAME} is not a manifest: {error}") from error
     if kind is not None and manifest.kind != kind:
         raise BundleError(f"{folder} is a bundle for kind {manifest.kind}, not for {kind}")
