@@ -113,7 +113,8 @@ def train(
         dataset = read_dataset(data, kind)  # type: ignore[arg-type]
     _messages.print(
         f"{len(dataset.texts):,} rows: "
-        + ", ".join(f"{count:,} {what}" for what, count in dataset.counts.items())
+        + ", ".join(f"{count:,} {what}" for what, count in dataset.counts.items()),
+        soft_wrap=True,
     )
     architecture = BiLstm(length_max=_LENGTH_MAX[kind], units=units)
     recipe = Recipe(
@@ -133,7 +134,8 @@ def train(
             progress.print(
                 f"epoch {epoch.number}: loss {epoch.loss:.4f}, validation AUC "
                 f"{epoch.validation_auc:.4f}, TPR at FPR 1% {epoch.validation_tpr:.3f}, "
-                f"{epoch.seconds:.0f} s"
+                f"{epoch.seconds:.0f} s",
+                soft_wrap=True,
             )
             progress.update(task, description=f"epoch {epoch.number + 1}", completed=0)
 
@@ -201,6 +203,7 @@ def _progress() -> Progress:
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
         console=_messages,
+        transient=True,  # By the end it shows an epoch that is never run.
         disable=not _messages.is_terminal,
     )
 

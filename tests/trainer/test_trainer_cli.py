@@ -1,22 +1,25 @@
 """``stream-trainer`` as a user runs it: from a CSV file to a bundle that serves."""
 
+import io
 import random
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
+from trainer import cli
 
 pytestmark = pytest.mark.slow
 
 
-def trainer(*arguments, folder):
+def trainer(*arguments, folder, columns=200):
     return subprocess.run(
         [sys.executable, "-m", "trainer", *map(str, arguments)],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "COLUMNS": "200"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "COLUMNS": str(columns)},
         capture_output=True,
         text=True,
         timeout=240,
@@ -46,7 +49,8 @@ def folder(tmp_path_factory):
 def trained(folder):
     arguments = ["--kind", "host", "--data", folder / "hosts.csv", "--output", "out/host"]
     options = ["--sources", "SOURCES.csv", "--epochs", 2, "--units", 8, "--seed", 5]
-    return trainer("train", *arguments, *options, folder=folder)
+    # Narrower than an epoch's line, which is to stay one line all the same.
+    return trainer("train", *arguments, *options, folder=folder, columns=60)
 
 
 def test_it_makes_a_bundle_whose_manifest_says_how(folder, trained):
@@ -69,6 +73,16 @@ def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_sai
     lines = trained.stderr.strip().splitlines()
     assert [line.partition(":")[0] for line in lines] == ["1,200 rows", "epoch 1", "epoch 2"]
     assert "ROC AUC" in trained.stdout
+
+
+def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "_messages", Console(file=screen, force_terminal=True, width=100))
+    with cli._progress() as progress:
+        progress.add_task("epoch 13", total=207_805, loss="")
+    _, bar, after = screen.getvalue().rpartition("epoch 13")
+    assert bar
+    assert after.endswith("\x1b[1A\x1b[2K")  # Up to the bar's line, and erase it.
 
 
 def test_evaluate_gives_the_figures_of_the_manifest(folder, trained):
