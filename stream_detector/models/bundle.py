@@ -31,6 +31,7 @@ __all__ = [
     "DataSource",
     "Manifest",
     "OperatingPoint",
+    "check_destination",
     "load_bundle",
     "save_bundle",
 ]
@@ -160,6 +161,31 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
     )
 
 
+def check_destination(folder: Path) -> None:
+    """Whether a bundle can be saved as ``folder``: told before a training, not after it.
+
+    Raises:
+        BundleError: saving would replace what is no bundle, or nothing can be written there.
+    """
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        names = []
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be a bundle's folder: {error.strerror}") from error
+    others = sorted(set(names) - {MANIFEST_NAME, WEIGHTS_NAME})
+    if others:
+        raise BundleError(
+            f"{folder} holds {others[0]!r}, which is no part of a bundle and would be lost: "
+            "give an empty folder, a bundle's or a new one"
+        )
+    above = next(path for path in folder.resolve().parents if path.exists())
+    try:
+        tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=above).cleanup()
+    except OSError as error:
+        raise BundleError(f"{above} cannot be written to: {error.strerror}") from error
+
+
 def save_bundle(
     folder: Path, manifest: Manifest, weights: Mapping[str, NDArray[np.float32]]
 ) -> Bundle:
@@ -168,9 +194,11 @@ def save_bundle(
     ``manifest.files`` is filled in here.
 
     Raises:
-        BundleError: what was written cannot be read back.
+        BundleError: ``folder`` holds something else, or what was written cannot be read back.
         OSError: the disk is full or the folder may not be written.
     """
+    check_destination(folder)
+    folder = folder.resolve()  # Of a link to a folder the folder is replaced, not the link.
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
