@@ -1,6 +1,5 @@
 """From a fitted network to a bundle: calibrate, set thresholds, measure, describe."""
 
-import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.canonical import CANONICAL_FORM_VERSION
+from stream_detector.errors import BundleError
 from stream_detector.events import Kind
 from stream_detector.models.architectures import Architecture
 from stream_detector.models.bundle import (
@@ -25,7 +25,7 @@ from trainer.datasets import PARTS, DataError, Dataset, sha256_of
 from trainer.evaluation import measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
 
-__all__ = ["build_bundle", "read_licences"]
+__all__ = ["build_bundle"]
 
 SUSPICIOUS_FPR = 0.01
 MALICIOUS_FPR = 0.001
@@ -47,10 +47,19 @@ def build_bundle(
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
 
     ``licences`` gives (licence, origin) by source. The version is the time of making.
+
+    Raises:
+        DataError: the network learned nothing that holds on the validation part.
+        BundleError: the bundle could not be saved.
     """
     validation, test = dataset.of_part("val"), dataset.of_part("test")
     logits = logits_of(architecture, fitted.weights, validation.texts)
     calibration = fit_platt(logits, validation.labels)
+    if calibration.slope <= 0:
+        raise DataError(
+            f"{data}: nothing that the network learned from the training part holds on the "
+            "validation part, so there is no model to save: are the labels right, the rows enough?"
+        )
     benign = calibration.apply(logits[validation.labels == 0])
     scores = calibration.apply(logits_of(architecture, fitted.weights, test.texts))
     now = datetime.now(UTC).replace(microsecond=0)
@@ -81,35 +90,16 @@ def build_bundle(
         ),
         files={},
     )
-    return save_bundle(folder, manifest, fitted.weights)
-
-
-def read_licences(path: Path, kind: Kind) -> dict[str, tuple[str, str]]:
-    """(licence, origin) by source, from a CSV file with columns ``source`` and ``licence``.
-
-    Optional columns: ``repository`` (where it is from) and ``file`` (rows that name another
-    kind's file there are passed over). One row may name several sources, separated by commas.
-
-    Raises:
-        DataError: the file cannot be read or lacks a column.
-    """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-    if not rows or not {"source", "licence"} <= set(rows[0]):
-        raise DataError(f"{path}: it needs the columns source and licence")
-    licences: dict[str, tuple[str, str]] = {}
-    for row in rows:
-        if (row.get("file") or f"{kind}s") == f"{kind}s":
-            for source in row["source"].split(","):
-                licences[source.strip()] = (row["licence"], row.get("repository") or "")
-    return licences
+        return save_bundle(folder, manifest, fitted.weights)
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint:
-    return OperatingPoint(threshold=threshold_at(benign, rate), false_positive_rate=rate)
+    # A benign score of exactly 1, which float32 has, would push the threshold out of reach.
+    threshold = min(1.0, threshold_at(benign, rate))
+    return OperatingPoint(threshold=threshold, false_positive_rate=rate)
 
 
 def _sources(dataset: Dataset, licences: dict[str, tuple[str, str]]) -> list[DataSource]:

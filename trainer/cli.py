@@ -26,6 +26,7 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back, stderr_of_its_own
 
 if TYPE_CHECKING:
+    from trainer.datasets import Part
     from trainer.evaluation import Figures
     from trainer.training import Epoch
 
@@ -102,11 +103,7 @@ def train(
     Example:
       stream-trainer train --kind url --data urls.csv --output bundles/url
     """
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from stream_detector.models.architectures.bilstm import BiLstm  # noqa: PLC0415
-    from trainer.building import build_bundle, read_licences  # noqa: PLC0415
-    from trainer.datasets import read_dataset  # noqa: PLC0415
-    from trainer.training import Recipe, fit  # noqa: PLC0415
+    from trainer.datasets import read_dataset, read_licences  # noqa: PLC0415
 
     licences = read_licences(sources, kind) if sources else {}  # type: ignore[arg-type]
     with _messages.status(f"reading {data}"):
@@ -116,6 +113,15 @@ def train(
         + ", ".join(f"{count:,} {what}" for what, count in dataset.counts.items()),
         soft_wrap=True,
     )
+
+    # Not before the data is known to be good: TensorFlow takes seconds.
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from stream_detector.models.architectures.bilstm import BiLstm  # noqa: PLC0415
+    from stream_detector.models.bundle import check_destination  # noqa: PLC0415
+    from trainer.building import build_bundle  # noqa: PLC0415
+    from trainer.training import Recipe, fit  # noqa: PLC0415
+
+    check_destination(output)
     architecture = BiLstm(length_max=_LENGTH_MAX[kind], units=units)
     recipe = Recipe(
         epochs=epochs,
@@ -173,7 +179,7 @@ def train(
     help="Rows to measure on.",
 )
 @native_output_held_back()
-def evaluate(bundles: tuple[Path, ...], data: Path, part: str) -> None:
+def evaluate(bundles: tuple[Path, ...], data: Path, part: "Part") -> None:
     """Measure bundles with the scorer that serves them."""
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
     from stream_detector.models.device import choose_device, visible_gpus  # noqa: PLC0415
@@ -185,7 +191,7 @@ def evaluate(bundles: tuple[Path, ...], data: Path, part: str) -> None:
     for folder in bundles:
         bundle = load_bundle(folder)
         kind = bundle.manifest.kind
-        rows = read_dataset(data, kind).of_part(part)  # type: ignore[arg-type]
+        rows = read_dataset(data, kind, needed=[part]).of_part(part)
         scorer = Scorer({kind: bundle}, device=choose_device("auto", visible_gpus()))
         figures[str(folder)] = measure(rows, scorer.score(kind, rows.texts))
     _show(figures)

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
@@ -16,10 +16,13 @@ from stream_detector.canonical import canonicalise
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Canonical, Kind
 
-__all__ = ["DataError", "Dataset", "Part", "read_dataset", "sha256_of"]
+__all__ = ["DataError", "Dataset", "Part", "read_dataset", "read_licences", "sha256_of"]
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+_ENCODING = "utf-8-sig"
+"""UTF-8, also with the byte-order mark that spreadsheets write."""
 
 _VALIDATION_PERCENT = 10
 _TEST_PERCENT = 20
@@ -62,7 +65,7 @@ class _Row(NamedTuple):
     kind: str
 
 
-def read_dataset(path: Path, kind: Kind) -> Dataset:
+def read_dataset(path: Path, kind: Kind, *, needed: Sequence[Part] = PARTS) -> Dataset:
     """Read a CSV file (also ``.csv.gz``) with a header.
 
     Columns: ``url`` or ``host`` (by ``kind``) and ``label`` (1 malicious, 0 benign); optional
@@ -72,7 +75,7 @@ def read_dataset(path: Path, kind: Kind) -> Dataset:
 
     Raises:
         DataError: the file cannot be read, lacks a column, holds a label other than 0 and 1,
-            or leaves a part of the split without both labels.
+            or leaves a ``needed`` part of the split without both labels.
     """
     counts: Counter[str] = Counter()
     rows: dict[str, _Row | None] = {}
@@ -95,7 +98,7 @@ def read_dataset(path: Path, kind: Kind) -> Dataset:
         kinds=np.array([row.kind for row in kept], dtype=np.str_),
         counts=dict(counts),
     )
-    for part in PARTS:
+    for part in needed:
         labels = set(dataset.labels[dataset.parts == part].tolist())
         if labels != {0, 1}:
             missing = "malicious" if 1 not in labels else "benign"
@@ -104,6 +107,30 @@ def read_dataset(path: Path, kind: Kind) -> Dataset:
                 f"{len(kept)} rows are too few or are of one class only"
             )
     return dataset
+
+
+def read_licences(path: Path, kind: Kind) -> dict[str, tuple[str, str]]:
+    """(licence, origin) by source, from a CSV file with columns ``source`` and ``licence``.
+
+    Optional columns: ``repository`` (where it is from) and ``file`` (rows that name another
+    kind's file there are passed over). One row may name several sources, separated by commas.
+
+    Raises:
+        DataError: the file cannot be read or lacks a column.
+    """
+    try:
+        with path.open(encoding=_ENCODING, newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not rows or not {"source", "licence"} <= set(rows[0]):
+        raise DataError(f"{path}: it needs the columns source and licence")
+    licences: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        if (row.get("file") or f"{kind}s") == f"{kind}s":
+            for source in (row["source"] or "").split(","):
+                licences[source.strip()] = (row["licence"] or "", row.get("repository") or "")
+    return licences
 
 
 def sha256_of(path: Path) -> str:
@@ -142,14 +169,17 @@ def _read_rows(path: Path, kind: Kind, counts: Counter[str]) -> Iterator[_Row]:
                 yield _Row(
                     canonical, int(label), part, row.get("source") or "", row.get("kind") or ""
                 )
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
+    except csv.Error as error:
+        # The inner reader's count: a DictReader's own stands at the last row that was sound.
+        raise DataError(f"{path}, line {reader.reader.line_num}: {error}") from error
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
 def _open(path: Path) -> IO[str]:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding=_ENCODING, newline="")
+    return path.open(encoding=_ENCODING, newline="")
 
 
 def _part_of(registered_domain: str) -> Part:

@@ -49,6 +49,42 @@ def test_duplicates_count_once_and_contradictions_not_at_all(tmp_path):
     assert rows.counts == {"read": 12, "duplicate": 2, "contradicting": 1, "refused": 1}
 
 
+def test_only_the_parts_that_are_needed_must_have_both_labels(tmp_path):
+    path = write(tmp_path / "a.csv", HEADER + "a.example,0,test\nb.example,1,test\n")
+    assert read_dataset(path, "url", needed=["test"]).of_part("test").labels.tolist() == [0, 1]
+    with pytest.raises(DataError, match="the part 'val' has no malicious row"):
+        read_dataset(path, "url", needed=["test", "val"])
+
+
+def test_a_row_without_a_part_is_split_by_its_domain_as_if_there_were_no_column(tmp_path):
+    names = [f"h{number}.example.com" for number in range(5)]
+    names += [f"site{number}.com" for number in range(60)]
+    lines = [f"{name},{number % 2}" for number, name in enumerate(names)]
+    without = write(tmp_path / "a.csv", "host,label\n" + "".join(f"{x}\n" for x in lines))
+    empty = write(tmp_path / "b.csv", "host,label,part\n" + "".join(f"{x},\n" for x in lines))
+    parts = read_dataset(without, "host").parts
+    assert np.array_equal(read_dataset(empty, "host").parts, parts)
+    assert set(parts.tolist()) == set(PARTS)
+    assert len(set(parts[:5].tolist())) == 1
+
+
+def test_a_part_keeps_each_rows_columns_together(tmp_path):
+    text = "url,label,part,source,kind\n" + fill("url,label,part,source,kind\n")
+    text += "last.example,1,val,feed,phish\n"
+    rows = read_dataset(write(tmp_path / "a.csv", text), "url").of_part("val")
+    assert rows.texts == ["goodval.example/good", "badval.example/bad", "last.example"]
+    assert rows.labels.tolist() == [0, 1, 1]
+    assert rows.parts.tolist() == ["val"] * 3
+    assert rows.sources.tolist() == ["", "", "feed"]
+    assert rows.kinds.tolist() == ["", "", "phish"]
+
+
+def test_the_byte_order_mark_of_spreadsheets_is_no_part_of_a_columns_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER + EACH_PART, encoding="utf-8-sig")
+    assert len(read_dataset(path, "url").texts) == 6
+
+
 def test_a_packed_file_is_read_as_well(tmp_path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress((HEADER + EACH_PART).encode()))
@@ -77,7 +113,11 @@ def test_without_parts_no_domain_is_in_two_and_the_split_is_the_same_again(tmp_p
         ("address,label\nx,1\n", r"a\.csv: no column url; it has address, label"),
         (HEADER + "a.example,evil,train\n", r"a\.csv, line 2: label 'evil' is neither 0 nor 1"),
         (HEADER + EACH_PART + "a.example,1,dev\n", r"line 8: part 'dev' is not one of train, val"),
+        (HEADER + EACH_PART + "a.example\n", r"line 8: label None is neither 0 nor 1"),
+        (HEADER + "a.example/" + "x" * 200_000 + ",1,train\n", r"line 2: field larger than"),
         (HEADER + "a.example,0,train\nb.example,0,val\n", r"the part 'train' has no malicious row"),
+        (HEADER + "a.example,1,train\n", r"the part 'train' has no benign row; 1 rows are too few"),
+        (HEADER, r"the part 'train' has no malicious row; 0 rows are too few"),
     ],
 )
 def test_what_cannot_be_used_is_told_with_file_and_line(tmp_path, text, message):
