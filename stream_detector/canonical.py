@@ -125,17 +125,22 @@ def kind_of(text: str) -> Kind:
     return "url"
 
 
-@lru_cache(_REGISTERED_DOMAINS_REMEMBERED)
 def registered_domain(host: str) -> str:
     """Public suffix plus one label (private suffixes count); the host itself if it has none.
 
     From the public-suffix list (https://publicsuffix.org/) that is installed with the
     ``publicsuffixlist`` package: the network is never asked.
     """
-    if host.startswith("[") or host.rpartition(".")[2].isdigit():  # an IP address
-        return host
-    domain: str | None = _public_suffixes.privatesuffix(host)
-    return domain or host
+    return _private_suffix(host) or host
+
+
+@lru_cache(_REGISTERED_DOMAINS_REMEMBERED)
+def _private_suffix(host: str) -> str | None:
+    """Public suffix plus one label; None for addresses and bare public suffixes."""
+    if host.startswith("[") or host.rpartition(".")[2].isdigit():
+        return None
+    suffix: str | None = _public_suffixes.privatesuffix(host)
+    return suffix
 
 
 def _trim(text: str) -> str | Rejected:
@@ -242,9 +247,7 @@ def _plain_host(host: str) -> str | None:
         return None
     while host.startswith(("www.", "*.")):
         rest = host.partition(".")[2]
-        if host[0] == "w" and (
-            "." not in rest or registered_domain(rest) != registered_domain(host)
-        ):
+        if host[0] == "w" and _private_suffix(rest) is None:
             break
         host = rest
     return host
