@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import aiokafka
 import pytest
+from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -41,6 +42,7 @@ OVERRIDDEN = [
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_commit"),
     (Producer, transport.ChunkProducer, "_settings_default"),
     (Producer, transport.ChunkProducer, "_settings_auth"),
+    (PartitionRecords, transport.RecordsAsDecoded, "_consumer_record"),
 ]
 
 # Bodies whose logic the overrides rely on: who calls what, and in which order.
@@ -64,6 +66,9 @@ BODIES = {
     App._stop_consumer: "55854a5de12c3f52",
     App.on_stop: "bfe5a933defb2324",
     Stream._py_aiter: "3a48ee257a65435b",
+    Fetcher._proc_fetch_request: "59bf948fff47eed5",
+    PartitionRecords._unpack_records: "b803e6d46480732c",
+    PartitionRecords._consumer_record: "e668541600b047ab",
 }
 
 
