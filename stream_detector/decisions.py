@@ -9,18 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import cast
 
-import msgspec
-
 from stream_detector.canonical import canonicalise
 from stream_detector.errors import ModelError, ScoringError
 from stream_detector.events import (
     Canonical,
+    Decision,
     Kind,
     ModelRef,
     Rejected,
     RejectReason,
     Thresholds,
-    VerdictName,
 )
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel, TextScorer
@@ -29,13 +27,14 @@ from stream_detector.policy.lists import HostList
 from stream_detector.policy.thresholds import effective_thresholds, verdict_for
 from stream_detector.settings import Settings
 
-__all__ = ["Decider", "Decision"]
+__all__ = ["Decider", "Observed"]
 
 Observed = tuple[Kind, str]
+"""A URL or host name as a log has it."""
 
 _REMEMBERED_CHARACTERS_MAX = 512
 """Longer texts are decided anew each time: they seldom repeat, and so the memory that
-``cache_entries`` may take has a bound, about 2 KB an entry. 99% of URLs are under 220."""
+``cache_entries`` may take has a bound, about 4 KB an entry. 99% of URLs are under 220."""
 
 _CANONICAL_CHARACTERS_MAX = 65_536
 """Percent-encoding makes up to 12 characters of one; an alert that holds them twice, beside what
@@ -45,20 +44,6 @@ _KINDS: tuple[Kind, Kind] = ("url", "host")
 
 _CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
 """Texts that any sound model can score."""
-
-
-class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What is thought of one URL or host name, whoever asked for it."""
-
-    canonical: Canonical
-    score: float | None
-    """Calibrated probability; None where a list decided."""
-    verdict: VerdictName
-    reason: str
-    """``model``, ``allow_list`` or ``deny_list``."""
-    thresholds: Thresholds
-    model: ModelRef
-    """The model that scored, or would have."""
 
 
 class Decider:
@@ -136,20 +121,20 @@ class Decider:
                 decisions[key] = canonical
             elif len(canonical.text) > _CANONICAL_CHARACTERS_MAX:
                 decisions[key] = _too_long(canonical)
-            elif (listed := self._listed(canonical)) is not None:
+            elif (listed := self._listed(key[1], canonical)) is not None:
                 decisions[key] = listed
             else:
                 for_model.append((key, canonical))
                 texts[canonical.kind][canonical.text] = None
         scores = {kind: self._scores_of(kind, list(texts[kind])) for kind in _KINDS}
         for key, canonical in for_model:
-            decisions[key] = self._scored(canonical, scores[canonical.kind][canonical.text])
+            decisions[key] = self._scored(key[1], canonical, scores[canonical.kind][canonical.text])
         for key, decision in decisions.items():
             if len(key[1]) <= _REMEMBERED_CHARACTERS_MAX:
                 self._decisions.put(key, decision)
         return decisions
 
-    def _listed(self, canonical: Canonical) -> Decision | None:
+    def _listed(self, observed: str, canonical: Canonical) -> Decision | None:
         """The decision of the lists, where one of them matches."""
         if self._allow is None and self._deny is None:
             return None
@@ -159,6 +144,7 @@ class Decider:
             return None
         denied = deny >= allow
         return Decision(
+            observed,
             canonical,
             None,
             "malicious" if denied else "benign",
@@ -167,12 +153,13 @@ class Decider:
             self._models[canonical.kind].ref,
         )
 
-    def _scored(self, canonical: Canonical, score: float) -> Decision | Rejected:
+    def _scored(self, observed: str, canonical: Canonical, score: float) -> Decision | Rejected:
         """The decision of the model, whose score is NaN where it has none."""
         if math.isnan(score):
             return Rejected(RejectReason.MODEL_ERROR, f"the {canonical.kind} model gives no score")
         thresholds = self._thresholds[canonical.kind]
         return Decision(
+            observed,
             canonical,
             score,
             verdict_for(score, thresholds),

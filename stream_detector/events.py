@@ -17,6 +17,7 @@ __all__ = [
     "Canonical",
     "Chunk",
     "DeadLetter",
+    "Decision",
     "Ignored",
     "Kind",
     "ModelRef",
@@ -24,6 +25,7 @@ __all__ = [
     "RawRecord",
     "RejectReason",
     "Rejected",
+    "Sighting",
     "SourcePosition",
     "Thresholds",
     "UrlEvent",
@@ -165,29 +167,40 @@ class SourcePosition(msgspec.Struct, frozen=True, gc=False):
     index: int
 
 
-class Verdict(msgspec.Struct, frozen=True, gc=False, omit_defaults=False):
-    """What the detector says of one event. Schema: ``data/schemas/url-verdict.json``."""
+class Sighting(msgspec.Struct, frozen=True, gc=False):
+    """An event and where it was seen: what is its own in the verdict on it."""
 
     id: str
-    observed: str
-    canonical: str
-    kind: Kind
-    host: str
-    registered_domain: str
-    score: float | None
-    """Calibrated probability; null where a list decided without the model."""
-    verdict: VerdictName
-    reason: str
-    """``model``, ``allow_list`` or ``deny_list``."""
-    thresholds: Thresholds
-    model: ModelRef
     event_time: datetime | None
     detected_at: datetime
     source: SourcePosition
     format: str
     client: str | None
     log_id: str | None
-    notes: tuple[str, ...]
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What is thought of one URL or host name, wherever and however often it is seen."""
+
+    observed: str
+    canonical: Canonical
+    score: float | None
+    """Calibrated probability; None where a list decided without the model."""
+    verdict: VerdictName
+    reason: str
+    """``model``, ``allow_list`` or ``deny_list``."""
+    thresholds: Thresholds
+    model: ModelRef
+    """The model that scored, or would have."""
+    written: tuple[bytes, bytes] | None = None
+    """Key and share of the JSON of each verdict, kept here once ``wire`` has written them."""
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What the detector says of one event. Schema: ``data/schemas/url-verdict.json``."""
+
+    sighting: Sighting
+    decision: Decision
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):

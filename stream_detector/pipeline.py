@@ -7,21 +7,23 @@ and makes of them verdicts, alerts and dead letters, each in order of input.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
+from operator import attrgetter, itemgetter
 from time import perf_counter
+from typing import NamedTuple
 
-import msgspec
-
-from stream_detector.decisions import Decider, Decision
+from stream_detector.decisions import Decider, Observed
 from stream_detector.errors import SettingsError
 from stream_detector.events import (
     Alert,
     Chunk,
     DeadLetter,
+    Decision,
     Kind,
     Outcomes,
-    RawRecord,
     Rejected,
     RejectReason,
+    Sighting,
     SourcePosition,
     UrlEvent,
     Verdict,
@@ -33,11 +35,17 @@ from stream_detector.sources import EventResult, Source, read_record, source_nam
 
 __all__ = ["Pipeline", "utc_now"]
 
+_FORMAT = attrgetter("format")
+_KIND = itemgetter(0)
+_LABELS = attrgetter(
+    "decision.canonical.kind", "decision.verdict", "decision.model.name", "decision.reason"
+)
+
 _CLIENT_CHARACTERS_MAX = 256
 _LOG_ID_CHARACTERS_MAX = 256
 """Longer ones are cut, so that no log line makes a verdict too large for Kafka (1 MB)."""
 
-_Faults = dict[int, tuple[RawRecord, SourcePosition, Rejected]]
+_Faults = dict[int, tuple[SourcePosition, Rejected]]
 """The first fault of each record at fault, by the record's place in the batch."""
 
 
@@ -46,15 +54,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class _Sighting(msgspec.Struct, frozen=True, gc=False):
-    """An event and where it was seen."""
+class _Reading(NamedTuple):
+    """What a batch says, event by event: three lists of one length, and the faults."""
 
-    event: UrlEvent
-    format: str
-    position: SourcePosition
-    place: int
-    """Its record's place in the batch."""
-    record: RawRecord
+    sightings: list[Sighting]
+    observed: list[Observed]
+    places: list[int]
+    """The place in the batch of each event's record."""
+    faults: _Faults
 
 
 class Pipeline:
@@ -101,14 +108,12 @@ class Pipeline:
             DeviceError: memory or device failed.
         """
         started = perf_counter()
-        sightings, faults = self._read(chunks)
+        reading = self._read(chunks)
         parsed = perf_counter()
-        decisions = self._decider.decide(
-            [(seen.event.kind, seen.event.observed) for seen in sightings]
-        )
-        verdicts = self._judge(sightings, decisions, faults)
+        decisions = self._decider.decide(reading.observed)
+        verdicts = _judge(reading, decisions)
         alerts = self._raise_alerts(verdicts)
-        dead_letters = _dead_letters(faults)
+        dead_letters = _dead_letters(chunks, reading.faults)
         decided = perf_counter()
 
         self._metrics.stage_seconds.labels("parse").observe(parsed - started)
@@ -119,16 +124,18 @@ class Pipeline:
         self._count_outcomes(verdicts, alerts, dead_letters)
         return Outcomes(verdicts, alerts, dead_letters)
 
-    def _read(self, chunks: Iterable[Chunk]) -> tuple[list[_Sighting], _Faults]:
+    def _read(self, chunks: Iterable[Chunk]) -> _Reading:
         """The events of all records, and the first fault of each record that has one."""
         bytes_max, lines_max = self._settings.record_bytes_max, self._settings.record_lines_max
-        sightings: list[_Sighting] = []
-        faults: _Faults = {}
+        detected_at = self._clock()
+        reading = _Reading([], [], [], {})
+        sightings, observed, places, faults = reading
         records_before = 0
         for topic, partition, records in chunks:
             source = self._sources.get(topic)
+            id_start = f"{self._cluster}:{topic}:{partition}:"
             ignored: list[str] = []
-            sightings_before = len(sightings)
+            events_before = len(sightings)
             for place, record in enumerate(records, start=records_before):
                 offset, value = record.offset, record.value or b""
                 if len(value) > bytes_max:
@@ -138,65 +145,34 @@ class Pipeline:
                 for index, (name, result) in enumerate(results):
                     position = SourcePosition(topic, partition, offset, index)
                     if isinstance(result, UrlEvent):
-                        sightings.append(_Sighting(result, name, position, place, record))
+                        client, log_id = result.client, result.log_id
+                        sightings.append(
+                            Sighting(
+                                f"{id_start}{offset}:{index}",
+                                result.time,
+                                detected_at,
+                                position,
+                                name,
+                                client and client[:_CLIENT_CHARACTERS_MAX],
+                                log_id and log_id[:_LOG_ID_CHARACTERS_MAX],
+                            )
+                        )
+                        observed.append((result.kind, result.observed))
+                        places.append(place)
                     elif isinstance(result, Rejected):
-                        faults.setdefault(place, (record, position, result))
+                        faults.setdefault(place, (position, result))
                     else:
                         ignored.append(name)
             records_before += len(records)
-            self._count_lines(topic, len(records), sightings[sightings_before:], ignored)
-        return sightings, faults
-
-    def _judge(
-        self,
-        sightings: Iterable[_Sighting],
-        decisions: Iterable[Decision | Rejected],
-        faults: _Faults,
-    ) -> list[Verdict]:
-        """The verdict on each event that got a decision; the others' faults go to ``faults``."""
-        detected_at = self._clock()
-        cluster = self._cluster
-        verdicts: list[Verdict] = []
-        for seen, decision in zip(sightings, decisions, strict=True):
-            position = seen.position
-            # Asked so that the answer is mostly yes: a no takes msgspec's structs 0.1 us.
-            if not isinstance(decision, Decision):
-                earlier = faults.get(seen.place)
-                if earlier is None or position.index < earlier[1].index:
-                    faults[seen.place] = (seen.record, position, decision)
-                continue
-            event = seen.event
-            canonical = decision.canonical
-            verdicts.append(
-                Verdict(
-                    f"{cluster}:{position.topic}:{position.partition}:{position.offset}"
-                    f":{position.index}",
-                    event.observed,
-                    canonical.text,
-                    canonical.kind,
-                    canonical.host,
-                    canonical.registered_domain,
-                    decision.score,
-                    decision.verdict,
-                    decision.reason,
-                    decision.thresholds,
-                    decision.model,
-                    event.time,
-                    detected_at,
-                    position,
-                    seen.format,
-                    event.client and event.client[:_CLIENT_CHARACTERS_MAX],
-                    event.log_id and event.log_id[:_LOG_ID_CHARACTERS_MAX],
-                    canonical.notes,
-                )
-            )
-        return verdicts
+            self._metrics.records.labels(topic).inc(len(records))
+            self._count_lines(topic, sightings[events_before:], observed[events_before:], ignored)
+        return reading
 
     def _raise_alerts(self, verdicts: Iterable[Verdict]) -> list[Alert]:
         """The alerts of the malicious ones among ``verdicts``."""
         alerts: list[Alert] = []
         for verdict in verdicts:
-            if verdict.verdict == "malicious":
+            if verdict.decision.verdict == "malicious":
                 alert = self._alert_windows.admit(verdict)
                 if alert is not None:
                     alerts.append(alert)
@@ -205,10 +181,13 @@ class Pipeline:
     # Counted a batch at a time: a label lookup for each record would cost more than its parsing.
 
     def _count_lines(
-        self, topic: str, records: int, sightings: Iterable[_Sighting], ignored: Iterable[str]
+        self,
+        topic: str,
+        sightings: Iterable[Sighting],
+        observed: Iterable[Observed],
+        ignored: Iterable[str],
     ) -> None:
-        self._metrics.records.labels(topic).inc(records)
-        events = Counter([(seen.format, seen.event.kind) for seen in sightings])
+        events = Counter(zip(map(_FORMAT, sightings), map(_KIND, observed), strict=True))
         for (name, kind), count in events.items():
             self._metrics.events.labels(topic, name, kind).inc(count)
         for name, count in Counter(ignored).items():
@@ -221,13 +200,15 @@ class Pipeline:
         dead_letters: Iterable[DeadLetter],
     ) -> None:
         metrics = self._metrics
-        by_verdict = Counter([(v.kind, v.verdict, v.model.name, v.reason) for v in verdicts])
+        by_verdict = Counter(map(_LABELS, verdicts))
         folded: Counter[Kind] = Counter()
         for labels, count in by_verdict.items():
             metrics.verdicts.labels(*labels).inc(count)
             if labels[1] == "malicious":
                 folded[labels[0]] += count
-        for kind, count in Counter(alert.verdict.kind for alert in alerts).items():
+        for kind, count in Counter(
+            alert.verdict.decision.canonical.kind for alert in alerts
+        ).items():
             metrics.alerts.labels(kind).inc(count)
             folded[kind] -= count
         for kind, count in folded.items():
@@ -242,12 +223,35 @@ def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:
     return [("", Rejected(RejectReason.TOO_LARGE, detail))]
 
 
-def _dead_letters(faults: _Faults) -> list[DeadLetter]:
+def _judge(reading: _Reading, decisions: Sequence[Decision | Rejected]) -> list[Verdict]:
+    """The verdict on each event that got a decision; the others' faults join those of reading."""
+    sightings, _, places, faults = reading
+    verdicts: list[Verdict] = []
+    for sighting, decision, place in zip(sightings, decisions, places, strict=True):
+        # Asked so that the answer is mostly yes: a no takes msgspec's structs 0.1 us.
+        if isinstance(decision, Decision):
+            verdicts.append(Verdict(sighting, decision))
+            continue
+        earlier = faults.get(place)
+        if earlier is None or sighting.source.index < earlier[0].index:
+            faults[place] = (sighting.source, decision)
+    return verdicts
+
+
+def _dead_letters(chunks: Iterable[Chunk], faults: _Faults) -> list[DeadLetter]:
     """One dead letter for each record at fault, in order of input."""
-    return [
-        DeadLetter(record.key, record.value, fault.reason, fault.detail, position, record.timestamp)
-        for _, (record, position, fault) in sorted(faults.items(), key=lambda item: item[0])
-    ]
+    if not faults:
+        return []
+    records = list(chain.from_iterable(chunk.records for chunk in chunks))
+    letters: list[DeadLetter] = []
+    for place, (position, fault) in sorted(faults.items(), key=itemgetter(0)):
+        record = records[place]
+        letters.append(
+            DeadLetter(
+                record.key, record.value, fault.reason, fault.detail, position, record.timestamp
+            )
+        )
+    return letters
 
 
 def _sources_by_topic(settings: Settings) -> dict[str, Source]:

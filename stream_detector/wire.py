@@ -5,13 +5,20 @@ RFC 3339 in UTC. Encoding runs in the scorer's thread; the event loop only ships
 """
 
 import ipaddress
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from stream_detector import __version__
-from stream_detector.events import Alert, DeadLetter, Outcomes, Verdict
+from stream_detector.events import (
+    Alert,
+    Canonical,
+    DeadLetter,
+    Decision,
+    Outcomes,
+    Sighting,
+    Verdict,
+)
 
 __all__ = [
     "ECS_VERSION",
@@ -21,16 +28,17 @@ __all__ = [
     "dead_letter_headers",
     "encode",
     "encode_alert",
-    "encode_verdict",
-    "verdict_key",
+    "verdict_message",
 ]
 
 ECS_VERSION = "8.17.0"
 """Version of the Elastic Common Schema whose field names alerts use."""
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = list[tuple[str, bytes]]
 Message = tuple[bytes | None, bytes | None, Headers]
 """Key, value and headers of one Kafka message."""
+
+_NO_HEADERS: Headers = []
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -46,37 +54,54 @@ class Encoded(NamedTuple):
 def encode(outcomes: Outcomes) -> Encoded:
     """All of ``outcomes`` as Kafka messages. Dead letters keep their key and value as read."""
     return Encoded(
-        _verdict_messages(outcomes.verdicts),
-        [(alert_key(a), encode_alert(a), ()) for a in outcomes.alerts],
+        [verdict_message(v) for v in outcomes.verdicts],
+        [(alert_key(a), encode_alert(a), _NO_HEADERS) for a in outcomes.alerts],
         [(d.key, d.value, dead_letter_headers(d)) for d in outcomes.dead_letters],
     )
 
 
-def _verdict_messages(verdicts: Sequence[Verdict]) -> list[Message]:
+def verdict_message(verdict: Verdict) -> Message:
+    """A verdict as one JSON object: the sighting's fields, then the decision's.
+
+    Its key is the registered domain: a domain's verdicts share a partition.
+    """
+    key, share = verdict.decision.written or _written(verdict.decision)
     try:
-        # Without a Python call for each: verdicts are as many as records.
-        return [(v.registered_domain.encode(), _encode_json(v), ()) for v in verdicts]
+        sighting = _encode_json(verdict.sighting)
     except UnicodeEncodeError:
-        return [(verdict_key(v), encode_verdict(v), ()) for v in verdicts]
+        sighting = _encode_json(_without_surrogates(verdict.sighting))
+    return key, sighting[:-1] + share, _NO_HEADERS
 
 
-def verdict_key(verdict: Verdict) -> bytes:
-    """The registered domain: a domain's verdicts share a partition."""
-    return verdict.registered_domain.encode()
+def _written(decision: Decision) -> tuple[bytes, bytes]:
+    """The key of a verdict, and the end of its JSON from the comma after the sighting's fields.
 
-
-def encode_verdict(verdict: Verdict) -> bytes:
-    """A verdict as JSON."""
-    try:
-        return _encode_json(verdict)
-    except UnicodeEncodeError:
-        return _encode_json(_without_surrogates(verdict))
+    Both are kept on the decision, for most texts are seen again and again.
+    """
+    canonical = decision.canonical
+    fields = {
+        "observed": _utf8(decision.observed),
+        "canonical": canonical.text,
+        "kind": canonical.kind,
+        "host": canonical.host,
+        "registered_domain": canonical.registered_domain,
+        "score": decision.score,
+        "verdict": decision.verdict,
+        "reason": decision.reason,
+        "thresholds": decision.thresholds,
+        "model": decision.model,
+        "notes": canonical.notes,
+    }
+    written = canonical.registered_domain.encode(), b"," + _encode_json(fields)[1:]
+    msgspec.structs.force_setattr(decision, "written", written)
+    return written
 
 
 def alert_key(alert: Alert) -> bytes:
     """Client and registered domain, ``|`` between them; the client is empty if unknown."""
-    verdict = alert.verdict
-    return f"{verdict.client or ''}|{verdict.registered_domain}".encode(errors="replace")
+    client = alert.verdict.sighting.client or ""
+    domain = alert.verdict.decision.canonical.registered_domain
+    return f"{client}|{domain}".encode(errors="replace")
 
 
 def encode_alert(alert: Alert) -> bytes:
@@ -84,13 +109,10 @@ def encode_alert(alert: Alert) -> bytes:
 
     ECS: https://www.elastic.co/docs/reference/ecs/ecs-field-reference
     """
-    try:
-        return _encode_json(_ecs(alert.verdict, alert))
-    except UnicodeEncodeError:
-        return _encode_json(_ecs(_without_surrogates(alert.verdict), alert))
+    return _encode_json(_ecs(alert))
 
 
-def dead_letter_headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
+def dead_letter_headers(letter: DeadLetter) -> Headers:
     """Why a record is a dead letter, and where it came from; numbers in decimal.
 
     ``source-timestamp`` is the record's own, in milliseconds since the epoch, and is left out
@@ -111,78 +133,81 @@ def dead_letter_headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
     return headers
 
 
-def _ecs(verdict: Verdict, alert: Alert) -> dict[str, Any]:
-    """The alert as nested ECS objects. ``verdict`` is the alert's, fit for UTF-8."""
+def _ecs(alert: Alert) -> dict[str, Any]:
+    """The alert as nested ECS objects."""
+    sighting, decision = _without_surrogates(alert.verdict.sighting), alert.verdict.decision
+    canonical = decision.canonical
     fields: dict[str, Any] = {
-        "@timestamp": verdict.detected_at,
+        "@timestamp": sighting.detected_at,
         "ecs": {"version": ECS_VERSION},
-        "message": _message(verdict),
+        "message": _message(decision),
         "event": {
             "kind": "alert",
-            "category": ["intrusion_detection", "web" if verdict.kind == "url" else "network"],
+            "category": ["intrusion_detection", "web" if canonical.kind == "url" else "network"],
             "type": ["info"],
-            "id": verdict.id,
+            "id": sighting.id,
             "module": "stream_detector",
             "dataset": "stream_detector.alert",
-            "created": verdict.detected_at,
+            "created": sighting.detected_at,
         },
         "observer": {"product": "stream_detector", "version": __version__},
         "rule": {
-            "name": f"malicious {verdict.kind} ({verdict.reason})",
-            "ruleset": verdict.model.name,
-            "version": verdict.model.version,
+            "name": f"malicious {canonical.kind} ({decision.reason})",
+            "ruleset": decision.model.name,
+            "version": decision.model.version,
         },
-        "threat": {"indicator": _indicator(verdict)},
-        "url": {"domain": verdict.host, "registered_domain": verdict.registered_domain},
+        "threat": {"indicator": _indicator(canonical)},
+        "url": {"domain": canonical.host, "registered_domain": canonical.registered_domain},
         "stream_detector": {
-            "canonical": verdict.canonical,
-            "kind": verdict.kind,
-            "score": verdict.score,
-            "verdict": verdict.verdict,
-            "reason": verdict.reason,
-            "thresholds": verdict.thresholds,
-            "model": verdict.model,
+            "canonical": canonical.text,
+            "kind": canonical.kind,
+            "score": decision.score,
+            "verdict": decision.verdict,
+            "reason": decision.reason,
+            "thresholds": decision.thresholds,
+            "model": decision.model,
             "folded": alert.folded,
             "window_seconds": alert.window_seconds,
-            "format": verdict.format,
-            "log_id": verdict.log_id,
-            "notes": verdict.notes,
-            "source": verdict.source,
+            "format": sighting.format,
+            "log_id": sighting.log_id,
+            "notes": canonical.notes,
+            "source": sighting.source,
         },
     }
-    if verdict.kind == "url":
-        fields["url"]["original"] = verdict.observed
+    if canonical.kind == "url":
+        fields["url"]["original"] = _utf8(decision.observed)
     else:
         fields["dns"] = {
             "question": {
-                "name": verdict.host,
-                "registered_domain": verdict.registered_domain,
+                "name": canonical.host,
+                "registered_domain": canonical.registered_domain,
             }
         }
-    if verdict.event_time is not None:
-        fields["event"]["start"] = verdict.event_time
-    if verdict.client:
-        fields["client"] = _client(verdict.client)
+    if sighting.event_time is not None:
+        fields["event"]["start"] = sighting.event_time
+    if sighting.client:
+        fields["client"] = _client(sighting.client)
     return fields
 
 
-def _message(verdict: Verdict) -> str:
+def _message(decision: Decision) -> str:
     """One line for a person."""
-    if verdict.score is None:
+    canonical = decision.canonical
+    if decision.score is None:
         why = "on the deny list"
     else:
-        why = f"score {verdict.score:.3f}, threshold {verdict.thresholds.malicious:.3f}"
-    return f"Malicious {verdict.kind} under {verdict.registered_domain}: {why}"
+        why = f"score {decision.score:.3f}, threshold {decision.thresholds.malicious:.3f}"
+    return f"Malicious {canonical.kind} under {canonical.registered_domain}: {why}"
 
 
-def _indicator(verdict: Verdict) -> dict[str, str]:
+def _indicator(canonical: Canonical) -> dict[str, str]:
     """What was recognised, as ECS's ``threat.indicator``."""
-    if verdict.kind == "url":
-        return {"type": "url", "name": verdict.canonical}
-    address = _ip_address(verdict.host.strip("[]"))
+    if canonical.kind == "url":
+        return {"type": "url", "name": canonical.text}
+    address = _ip_address(canonical.host.strip("[]"))
     if address is None:
-        return {"type": "domain-name", "name": verdict.host}
-    return {"type": f"ipv{address.version}-addr", "name": verdict.host, "ip": str(address)}
+        return {"type": "domain-name", "name": canonical.host}
+    return {"type": f"ipv{address.version}-addr", "name": canonical.host, "ip": str(address)}
 
 
 def _client(client: str) -> dict[str, str]:
@@ -201,13 +226,12 @@ def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         return None
 
 
-def _without_surrogates(verdict: Verdict) -> Verdict:
-    """``verdict`` with lone surrogates, which UTF-8 can't hold, replaced by ``?``."""
+def _without_surrogates(sighting: Sighting) -> Sighting:
+    """``sighting`` with lone surrogates, which UTF-8 can't hold, replaced by ``?``."""
     return msgspec.structs.replace(
-        verdict,
-        observed=_utf8(verdict.observed),
-        client=None if verdict.client is None else _utf8(verdict.client),
-        log_id=None if verdict.log_id is None else _utf8(verdict.log_id),
+        sighting,
+        client=None if sighting.client is None else _utf8(sighting.client),
+        log_id=None if sighting.log_id is None else _utf8(sighting.log_id),
     )
 
 

@@ -52,8 +52,8 @@ _POLL_INTERVAL_MAX_MS = 3_600_000
 _REBALANCE_MARGIN_SECONDS = 20.0
 _STOP_MARGIN_SECONDS = 15.0
 _PRODUCE_BATCH_BYTES = 512 * 1024
-_GC_THRESHOLD = 100_000
-"""Objects; some ten batches' worth, where Python's default is a fraction of one."""
+_GC_THRESHOLD = 1_000_000
+"""Objects; more than are under way at once, so that a collection looks for cycles, not at them."""
 
 
 class _ChunkSchema(faust.Schema):

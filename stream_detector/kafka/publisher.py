@@ -7,7 +7,6 @@ import asyncio
 import logging
 import time
 import zlib
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -28,9 +27,6 @@ _LONE_BYTES = 128 * 1024
 
 _KEPT_BYTES = 64 * 1024
 """What is kept of a dead letter that the broker finds too large."""
-
-_NO_HEADERS: list[tuple[str, bytes]] = []
-"""aiokafka wants a list, and most messages have none."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -112,7 +108,7 @@ class Publisher:
         if not messages:
             return []
         partitions = await self._partitions(topic)
-        by_partition: dict[int, list[Message]] = defaultdict(list)
+        by_partition: dict[int, list[Message]] = {partition: [] for partition in partitions}
         lone: list[_Parcel] = []
         for message in messages:
             key, value, _ = message
@@ -124,6 +120,7 @@ class Publisher:
         return lone + [
             _Parcel(topic, partition, of_partition)
             for partition, of_partition in by_partition.items()
+            if of_partition
         ]
 
     async def _partitions(self, topic: str) -> list[int]:
@@ -147,11 +144,10 @@ class Publisher:
         now = int(time.time() * 1000)
         batch = self._producer.create_batch()
         for key, value, headers in parcel.messages:
-            kept = list(headers) if headers else _NO_HEADERS
-            if batch.append(timestamp=now, key=key, value=value, headers=kept) is None:
+            if batch.append(timestamp=now, key=key, value=value, headers=headers) is None:
                 acknowledgements.append(await self._hand_over(batch, parcel))
                 batch = self._producer.create_batch()
-                batch.append(timestamp=now, key=key, value=value, headers=kept)
+                batch.append(timestamp=now, key=key, value=value, headers=headers)
         acknowledgements.append(await self._hand_over(batch, parcel))
         await asyncio.gather(*acknowledgements)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from stream_detector.events import Alert, Verdict
+from stream_detector.events import Alert, Sighting, Verdict
 
 __all__ = ["AlertWindows"]
 
@@ -54,22 +54,23 @@ class AlertWindows:
         Time is the verdict's ``detected_at``. A clock set back behind the window's start opens
         a new window rather than hold alerts back until the clock catches up.
         """
-        key = (verdict.client or "", verdict.registered_domain)
+        sighting = verdict.sighting
+        key = (sighting.client or "", verdict.decision.canonical.registered_domain)
         window = self._windows.get(key)
         if window is None:
-            window = self._open(key, verdict, folded_before=0)
+            window = self._open(key, sighting, folded_before=0)
         else:
             self._windows.move_to_end(key)
-            age = verdict.detected_at - window.opened_at
+            age = sighting.detected_at - window.opened_at
             if not timedelta(0) <= age < self._length:
-                window = self._open(key, verdict, folded_before=window.folded)
-            elif verdict.id != window.opened_by:
+                window = self._open(key, sighting, folded_before=window.folded)
+            elif sighting.id != window.opened_by:
                 window.folded += 1
                 return None
         return Alert(verdict=verdict, folded=window.folded_before, window_seconds=self._seconds)
 
-    def _open(self, key: tuple[str, str], verdict: Verdict, *, folded_before: int) -> _Window:
-        window = _Window(verdict.id, verdict.detected_at, folded_before)
+    def _open(self, key: tuple[str, str], sighting: Sighting, *, folded_before: int) -> _Window:
+        window = _Window(sighting.id, sighting.detected_at, folded_before)
         self._windows[key] = window
         if len(self._windows) > self._keys_max:
             self._windows.popitem(last=False)

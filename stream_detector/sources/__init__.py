@@ -113,14 +113,14 @@ def _read_lines(
 
 
 def _of_object(record: JsonRecord, source: Source | None) -> tuple[str, LineResult]:
+    if source is None:
+        for claimant in _JSON_SOURCES:
+            if claimant.claims(record):
+                return claimant.name, claimant.interpret(record)
+        raise AssertionError("the last of the JSON formats claims every object")
     if isinstance(source, JsonSource):
         return source.name, source.interpret(record)
-    if source is not None:
-        return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
-    for claimant in _JSON_SOURCES:
-        if claimant.claims(record):
-            return claimant.name, claimant.interpret(record)
-    raise AssertionError("the last of the JSON formats claims every object")
+    return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
 
 
 def _of_lines(lines: Sequence[bytes], source: Source | None) -> Iterable[tuple[str, LineResult]]:

@@ -82,13 +82,17 @@ class TestVerdicts:
                 chunk([line("http://odd.com/x")], topic="other.topic_2", partition=0, first=9),
             ]
         )
-        assert [v.id for v in outcomes.verdicts] == [
+        assert [v.sighting.id for v in outcomes.verdicts] == [
             "lab:url-events:1:7:0",
             "lab:url-events:1:8:0",
             "lab:other.topic_2:0:9:0",
         ]
-        assert [v.verdict for v in outcomes.verdicts] == ["benign", "malicious", "suspicious"]
-        assert [v.kind for v in outcomes.verdicts] == ["url", "host", "url"]
+        assert [v.decision.verdict for v in outcomes.verdicts] == [
+            "benign",
+            "malicious",
+            "suspicious",
+        ]
+        assert [v.decision.canonical.kind for v in outcomes.verdicts] == ["url", "host", "url"]
         assert outcomes.dead_letters == []
 
     def test_all_records_of_a_batch_are_scored_in_one_call_a_kind(self) -> None:
@@ -105,20 +109,20 @@ class TestVerdicts:
             id="abc",
         )
         (verdict,) = bench.process([value]).verdicts
-        assert verdict.observed == "HTTP://User@WWW.Evil.CO.UK:80/#top"
-        assert verdict.canonical == "evil.co.uk"
-        assert verdict.host == "evil.co.uk"
-        assert verdict.registered_domain == "evil.co.uk"
-        assert set(verdict.notes) >= {"userinfo", "fragment"}
-        assert (verdict.score, verdict.reason) == (0.96875, "model")
-        assert verdict.model.name == "words-url"
-        assert verdict.thresholds.malicious == 0.9
-        assert verdict.client == "10.0.0.1"
-        assert verdict.log_id == "abc"
-        assert verdict.event_time == datetime(2026, 10, 31, 23, 59, 58, tzinfo=UTC)
-        assert verdict.detected_at == START
-        assert verdict.format == "json"
-        assert verdict.source.topic == "url-events"
+        assert verdict.decision.observed == "HTTP://User@WWW.Evil.CO.UK:80/#top"
+        assert verdict.decision.canonical.text == "evil.co.uk"
+        assert verdict.decision.canonical.host == "evil.co.uk"
+        assert verdict.decision.canonical.registered_domain == "evil.co.uk"
+        assert set(verdict.decision.canonical.notes) >= {"userinfo", "fragment"}
+        assert (verdict.decision.score, verdict.decision.reason) == (0.96875, "model")
+        assert verdict.decision.model.name == "words-url"
+        assert verdict.decision.thresholds.malicious == 0.9
+        assert verdict.sighting.client == "10.0.0.1"
+        assert verdict.sighting.log_id == "abc"
+        assert verdict.sighting.event_time == datetime(2026, 10, 31, 23, 59, 58, tzinfo=UTC)
+        assert verdict.sighting.detected_at == START
+        assert verdict.sighting.format == "json"
+        assert verdict.sighting.source.topic == "url-events"
 
     def test_a_replay_gives_the_same_bytes(self) -> None:
         values = [b"a.com\nevil.com", line("http://odd.com/"), b"not a host at all"]
@@ -134,13 +138,13 @@ class TestVerdicts:
         (tmp_path / "deny").write_text("fine.com\n")
         bench = Bench(deny_list=tmp_path / "deny")
         outcomes = bench.process([b"a.fine.com", b"other.com"])
-        assert [v.reason for v in outcomes.verdicts] == ["deny_list", "model"]
-        assert outcomes.verdicts[0].score is None
+        assert [v.decision.reason for v in outcomes.verdicts] == ["deny_list", "model"]
+        assert outcomes.verdicts[0].decision.score is None
         assert len(outcomes.alerts) == 1
 
     def test_thresholds_of_the_settings_count(self) -> None:
         bench = Bench(host_malicious_threshold=0.6)
-        assert bench.process([b"odd.com"]).verdicts[0].verdict == "malicious"
+        assert bench.process([b"odd.com"]).verdicts[0].decision.verdict == "malicious"
 
     def test_what_was_decided_before_is_not_scored_again(self) -> None:
         bench = Bench()
@@ -153,12 +157,14 @@ class TestVerdicts:
 class TestRecordsOfSeveralLines:
     def test_each_line_has_its_index(self) -> None:
         outcomes = Bench().process([b"a.com\nb.com\nhttp://c.com/x"])
-        assert [v.id for v in outcomes.verdicts] == [f"lab:url-events:0:0:{n}" for n in range(3)]
+        assert [v.sighting.id for v in outcomes.verdicts] == [
+            f"lab:url-events:0:0:{n}" for n in range(3)
+        ]
 
     def test_a_line_at_fault_makes_one_dead_letter_beside_the_others_verdicts(self) -> None:
         value = b"a.com\nexa mple\nb.com\nhttp://\nc.com"
         outcomes = Bench().process([value])
-        assert [v.canonical for v in outcomes.verdicts] == ["a.com", "b.com", "c.com"]
+        assert [v.decision.canonical.text for v in outcomes.verdicts] == ["a.com", "b.com", "c.com"]
         (letter,) = outcomes.dead_letters
         assert letter.value == value
         assert letter.source.index == 1
@@ -199,7 +205,7 @@ class TestDeadLetters:
     ) -> None:
         bench = Bench()
         outcomes = bench.process([b"a.com", value, b"b.com"])
-        assert [v.source.offset for v in outcomes.verdicts] == [0, 2]
+        assert [v.sighting.source.offset for v in outcomes.verdicts] == [0, 2]
         (letter,) = outcomes.dead_letters
         assert letter.value == value
         assert letter.key == b"key"
@@ -214,7 +220,7 @@ class TestDeadLetters:
         bench = Bench(record_bytes_max=100)
         longest = line("http://a.com/").ljust(100)
         outcomes = bench.process([longest, longest + b" "])
-        assert [v.source.offset for v in outcomes.verdicts] == [0]
+        assert [v.sighting.source.offset for v in outcomes.verdicts] == [0]
         (letter,) = outcomes.dead_letters
         assert letter.reason is RejectReason.TOO_LARGE
         assert letter.value == longest + b" "
@@ -242,7 +248,7 @@ class TestDeadLetters:
         bench = Bench(WordScorer(raises_on=["model-fault.com"]))
         outcomes = bench.process([b"model-fault.com", None, b"http://", b"a.com"])
         assert [letter.source.offset for letter in outcomes.dead_letters] == [0, 1, 2]
-        assert [v.source.offset for v in outcomes.verdicts] == [3]
+        assert [v.sighting.source.offset for v in outcomes.verdicts] == [3]
 
 
 class TestIgnoredLines:
@@ -260,7 +266,9 @@ class TestFaultsOfTheModel:
         outcomes = bench.process(f"h{number}.com".encode() for number in range(100))
         assert [letter.source.offset for letter in outcomes.dead_letters] == [33]
         assert outcomes.dead_letters[0].reason is RejectReason.MODEL_ERROR
-        assert [v.source.offset for v in outcomes.verdicts] == [n for n in range(100) if n != 33]
+        assert [v.sighting.source.offset for v in outcomes.verdicts] == [
+            n for n in range(100) if n != 33
+        ]
 
     def test_a_model_that_fails_on_all_blames_no_record(self) -> None:
         with pytest.raises(ModelError):
@@ -283,7 +291,7 @@ class TestAlerts:
             line("http://odd.com/", client="10.0.0.1"),
         ]
         outcomes = bench.process(values)
-        assert [a.verdict.source.offset for a in outcomes.alerts] == [0, 2]
+        assert [a.verdict.sighting.source.offset for a in outcomes.alerts] == [0, 2]
         bench.clock.now += timedelta(hours=1)
         (later,) = bench.process(values[:2], first=10).alerts
         assert later.folded == 1
@@ -295,7 +303,9 @@ class TestAlerts:
         values = [line("http://evil.com/", client="10.0.0.1")] * 3
         dropped = bench.process(values)
         replayed = bench.process(values)
-        assert [a.verdict.id for a in replayed.alerts] == [a.verdict.id for a in dropped.alerts]
+        assert [a.verdict.sighting.id for a in replayed.alerts] == [
+            a.verdict.sighting.id for a in dropped.alerts
+        ]
         assert encode(replayed).alerts == encode(dropped).alerts
 
 
@@ -340,10 +350,10 @@ def test_every_record_gives_verdicts_a_dead_letter_or_an_ignored_line(
     bench = Bench(WordScorer(raises_on=["a.com"]))
     outcomes = bench.process(values)
     encode(outcomes)
-    judged = {v.source.offset for v in outcomes.verdicts}
+    judged = {v.sighting.source.offset for v in outcomes.verdicts}
     dead = [letter.source.offset for letter in outcomes.dead_letters]
     assert dead == sorted(set(dead))
-    ids = [v.id for v in outcomes.verdicts]
+    ids = [v.sighting.id for v in outcomes.verdicts]
     assert len(ids) == len(set(ids))
     for offset, value in enumerate(values):
         if offset not in judged and offset not in dead:

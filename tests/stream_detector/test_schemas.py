@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, UrlEvent, Verdict
 from stream_detector.settings import DATA_FOLDER
 from stream_detector.sources import read_record, source_named
-from stream_detector.wire import encode_alert, encode_verdict
+from stream_detector.wire import encode_alert, verdict_message
+from support.verdicts import verdict_with
 
 SCHEMAS = DATA_FOLDER / "schemas"
 
@@ -47,7 +48,7 @@ decided = st.tuples(probability, st.just("model")) | st.tuples(
 def verdicts(draw: st.DrawFn) -> Verdict:
     source = SourcePosition(draw(topics), draw(number), draw(number), draw(number))
     score, reason = draw(decided)
-    return Verdict(
+    return verdict_with(
         id=f"{draw(cluster_names)}:{source.topic}:{source.partition}:{source.offset}:{source.index}",
         observed=draw(any_text),
         canonical=draw(ascii_text),
@@ -78,27 +79,28 @@ def test_schemas_are_valid_and_described(schema: Draft202012Validator) -> None:
 
 @given(verdicts())
 def test_every_verdict_follows_its_schema(verdict: Verdict) -> None:
-    VERDICTS.validate(json.loads(encode_verdict(verdict)))
+    VERDICTS.validate(json.loads(verdict_message(verdict)[1]))
 
 
 @given(verdicts(), st.integers(0, 10**9), st.floats(0.001, 1e9))
 def test_every_alert_follows_its_schema(verdict: Verdict, folded: int, seconds: float) -> None:
-    reason = "model" if verdict.reason == "model" else "deny_list"
-    malicious = msgspec.structs.replace(verdict, verdict="malicious", reason=reason)
+    reason = "model" if verdict.decision.reason == "model" else "deny_list"
+    decision = msgspec.structs.replace(verdict.decision, verdict="malicious", reason=reason)
+    malicious = Verdict(verdict.sighting, decision)
     alert = Alert(verdict=malicious, folded=folded, window_seconds=seconds)
     ALERTS.validate(json.loads(encode_alert(alert)))
 
 
 def test_a_verdicts_schema_names_exactly_its_fields() -> None:
-    assert set(VERDICTS.schema["properties"]) == set(Verdict.__struct_fields__)
-    assert set(VERDICTS.schema["required"]) == set(Verdict.__struct_fields__)
+    assert set(VERDICTS.schema["properties"]) == set(json.loads(verdict_message(verdict_with())[1]))
+    assert set(VERDICTS.schema["required"]) == set(VERDICTS.schema["properties"])
 
 
 @given(verdicts(), st.data())
 def test_a_verdict_without_a_field_or_with_another_is_refused(
     verdict: Verdict, data: st.DataObject
 ) -> None:
-    written = json.loads(encode_verdict(verdict))
+    written = json.loads(verdict_message(verdict)[1])
     field = data.draw(st.sampled_from(sorted(written)))
     with pytest.raises(ValidationError):
         VERDICTS.validate({name: value for name, value in written.items() if name != field})

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+import json
 
 import msgspec
 import pytest
@@ -7,11 +7,9 @@ from stream_detector import __version__
 from stream_detector.events import (
     Alert,
     DeadLetter,
-    ModelRef,
     Outcomes,
     RejectReason,
     SourcePosition,
-    Thresholds,
     Verdict,
 )
 from stream_detector.wire import (
@@ -19,33 +17,12 @@ from stream_detector.wire import (
     dead_letter_headers,
     encode,
     encode_alert,
-    encode_verdict,
-    verdict_key,
+    verdict_message,
 )
+from support.verdicts import FIELDS, verdict_with
 
-VERDICT = Verdict(
-    id="c:url-events:3:17:1",
-    observed="http://user@www.EVIL.com/x#part",
-    canonical="evil.com/x",
-    kind="url",
-    host="evil.com",
-    registered_domain="evil.com",
-    score=0.96875,
-    verdict="malicious",
-    reason="model",
-    thresholds=Thresholds(suspicious=0.5, malicious=0.9),
-    model=ModelRef(name="url-model", version="3", sha256="a" * 64),
-    event_time=datetime(2026, 11, 1, 10, 0, 0, 250_000, tzinfo=UTC),
-    detected_at=datetime(2026, 11, 1, 10, 0, 1, tzinfo=UTC),
-    source=SourcePosition("url-events", 3, 17, 1),
-    format="json",
-    client="10.0.0.1",
-    log_id="abc",
-    notes=("userinfo", "fragment"),
-)
-HOST_VERDICT = msgspec.structs.replace(
-    VERDICT, kind="host", observed="Evil.com.", canonical="evil.com"
-)
+VERDICT = verdict_with()
+HOST_VERDICT = verdict_with(kind="host", observed="Evil.com.", canonical="evil.com")
 LETTER = DeadLetter(
     key=b"k",
     value=b"\xff\x00",
@@ -60,13 +37,21 @@ def alert_of(verdict: Verdict, folded: int = 4) -> Alert:
     return Alert(verdict=verdict, folded=folded, window_seconds=3600.0)
 
 
-def test_a_verdict_reads_back_as_it_was() -> None:
-    assert msgspec.json.decode(encode_verdict(VERDICT), type=Verdict) == VERDICT
+def test_a_verdict_is_one_json_object_of_its_fields() -> None:
+    written = msgspec.json.decode(verdict_message(VERDICT)[1])
+    assert written == json.loads(msgspec.json.encode(FIELDS))
+
+
+def test_what_is_kept_of_a_decision_serves_its_other_sightings() -> None:
+    other = Verdict(msgspec.structs.replace(VERDICT.sighting, id="c:t:0:1:0"), VERDICT.decision)
+    first, again, written = (verdict_message(v)[1] for v in (VERDICT, VERDICT, other))
+    assert first == again
+    assert msgspec.json.decode(written) == msgspec.json.decode(first) | {"id": "c:t:0:1:0"}
 
 
 def test_times_are_rfc_3339_in_utc_and_absent_values_null() -> None:
-    plain = msgspec.structs.replace(VERDICT, client=None, log_id=None, score=None)
-    written = msgspec.json.decode(encode_verdict(plain))
+    plain = verdict_with(client=None, log_id=None, score=None)
+    written = msgspec.json.decode(verdict_message(plain)[1])
     assert written["event_time"] == "2026-11-01T10:00:00.250000Z"
     assert written["detected_at"] == "2026-11-01T10:00:01Z"
     assert written["client"] is None
@@ -75,12 +60,12 @@ def test_times_are_rfc_3339_in_utc_and_absent_values_null() -> None:
 
 
 def test_a_verdict_lies_with_its_registered_domain() -> None:
-    assert verdict_key(msgspec.structs.replace(VERDICT, host="a.evil.com")) == b"evil.com"
+    assert verdict_message(verdict_with(host="a.evil.com"))[0] == b"evil.com"
 
 
 def test_lone_surrogates_become_question_marks() -> None:
-    broken = msgspec.structs.replace(VERDICT, observed="http://a\udcff.com/", client="\ud800x")
-    written = msgspec.json.decode(encode_verdict(broken))
+    broken = verdict_with(observed="http://a\udcff.com/", client="\ud800x")
+    written = msgspec.json.decode(verdict_message(broken)[1])
     assert (written["observed"], written["client"]) == ("http://a?.com/", "?x")
     alert = msgspec.json.decode(encode_alert(alert_of(broken)))
     assert alert["url"]["original"] == "http://a?.com/"
@@ -92,10 +77,10 @@ def test_an_alert_speaks_ecs() -> None:
     alert = msgspec.json.decode(encode_alert(alert_of(VERDICT)))
     assert alert["@timestamp"] == "2026-11-01T10:00:01Z"
     assert alert["event"]["kind"] == "alert"
-    assert alert["event"]["id"] == VERDICT.id
+    assert alert["event"]["id"] == VERDICT.sighting.id
     assert alert["event"]["start"] == "2026-11-01T10:00:00.250000Z"
     assert alert["url"] == {
-        "original": VERDICT.observed,
+        "original": VERDICT.decision.observed,
         "domain": "evil.com",
         "registered_domain": "evil.com",
     }
@@ -121,9 +106,7 @@ def test_an_alert_for_a_host_names_it_as_a_dns_question() -> None:
     ],
 )
 def test_an_alert_for_an_address_says_so(host: str, indicator: dict[str, str]) -> None:
-    verdict = msgspec.structs.replace(
-        HOST_VERDICT, canonical=host, host=host, registered_domain=host
-    )
+    verdict = verdict_with(kind="host", canonical=host, host=host, registered_domain=host)
     alert = msgspec.json.decode(encode_alert(alert_of(verdict)))
     assert alert["threat"]["indicator"] == indicator
 
@@ -141,12 +124,12 @@ def test_an_alert_for_an_address_says_so(host: str, indicator: dict[str, str]) -
 def test_a_client_is_an_address_or_a_name(
     client: str | None, fields: dict[str, str] | None
 ) -> None:
-    verdict = msgspec.structs.replace(VERDICT, client=client)
+    verdict = verdict_with(client=client)
     assert msgspec.json.decode(encode_alert(alert_of(verdict))).get("client") == fields
 
 
 def test_an_alert_of_the_deny_list_has_no_score() -> None:
-    verdict = msgspec.structs.replace(VERDICT, score=None, reason="deny_list")
+    verdict = verdict_with(score=None, reason="deny_list")
     alert = msgspec.json.decode(encode_alert(alert_of(verdict)))
     assert alert["stream_detector"]["score"] is None
     assert alert["rule"]["name"] == "malicious url (deny_list)"
@@ -155,7 +138,7 @@ def test_an_alert_of_the_deny_list_has_no_score() -> None:
 
 def test_an_alert_lies_with_its_client_and_domain() -> None:
     assert alert_key(alert_of(VERDICT)) == b"10.0.0.1|evil.com"
-    assert alert_key(alert_of(msgspec.structs.replace(VERDICT, client=None))) == b"|evil.com"
+    assert alert_key(alert_of(verdict_with(client=None))) == b"|evil.com"
 
 
 def test_a_dead_letter_says_why_and_from_where() -> None:
@@ -182,11 +165,11 @@ def test_outcomes_become_messages_in_order() -> None:
     tombstone = msgspec.structs.replace(LETTER, key=None, value=None)
     encoded = encode(Outcomes([VERDICT, HOST_VERDICT], [alert_of(VERDICT)], [LETTER, tombstone]))
     assert encoded.verdicts == [
-        (b"evil.com", encode_verdict(VERDICT), ()),
-        (b"evil.com", encode_verdict(HOST_VERDICT), ()),
+        (b"evil.com", verdict_message(VERDICT)[1], []),
+        (b"evil.com", verdict_message(HOST_VERDICT)[1], []),
     ]
     assert encoded.alerts == [
-        (b"10.0.0.1|evil.com", encode_alert(alert_of(VERDICT)), ()),
+        (b"10.0.0.1|evil.com", encode_alert(alert_of(VERDICT)), []),
     ]
     assert [(key, value) for key, value, _ in encoded.dead_letters] == [
         (b"k", b"\xff\x00"),

@@ -41,8 +41,8 @@ def publisher_to(producer, verdicts, alerts, dead_letters):
 async def test_everything_is_there_in_order_by_key_when_publish_returns(kafka, topics, producer):
     names = [topics(name, partitions=3) for name in ("verdicts", "alerts", "dlq")]
     # More than fits into one record batch of a partition.
-    verdicts = [(b"key%d" % (n % 7), b"%d" % n + b"x" * 500, ()) for n in range(3000)]
-    alerts = [(b"client|domain", b"alert", ())]
+    verdicts = [(b"key%d" % (n % 7), b"%d" % n + b"x" * 500, []) for n in range(3000)]
+    alerts = [(b"client|domain", b"alert", [])]
     dead_letters = [(None, None, [("reason", b"empty")]), (b"k", b"\xff", [("reason", b"x")])]
     await publisher_to(producer, *names).publish(Encoded(verdicts, alerts, dead_letters))
     written = [read_all(kafka.bootstrap_servers, name) for name in names]
@@ -75,7 +75,7 @@ async def test_what_no_waiting_mends_is_told_with_topic_and_cause(topics, produc
     verdicts = topics("verdicts", partitions=1, max_message_bytes="1000")
     publisher = publisher_to(producer, verdicts, verdicts, topics("dlq", partitions=1))
     with pytest.raises(PublishError, match=rf"{verdicts}, partition 0.*max\.message\.bytes"):
-        await publisher.publish(Encoded([(b"k", b"z" * 5000, ())], [], []))
+        await publisher.publish(Encoded([(b"k", b"z" * 5000, [])], [], []))
 
 
 def test_the_partition_of_a_key_is_its_crc_32():

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_detector.events import ModelRef, SourcePosition, Thresholds, Verdict
+from stream_detector.events import Verdict
 from stream_detector.policy.suppression import AlertWindows
+from support.verdicts import verdict_with
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -17,25 +18,8 @@ def verdict(
     client: str | None = "10.0.0.1",
     domain: str = "evil.com",
 ) -> Verdict:
-    return Verdict(
-        id=f"c:t:0:{offset}:0",
-        observed=domain,
-        canonical=domain,
-        kind="host",
-        host=domain,
-        registered_domain=domain,
-        score=0.97,
-        verdict="malicious",
-        reason="model",
-        thresholds=Thresholds(0.5, 0.9),
-        model=ModelRef("m", "1", "0" * 64),
-        event_time=None,
-        detected_at=START + at,
-        source=SourcePosition("t", 0, offset, 0),
-        format="json",
-        client=client,
-        log_id=None,
-        notes=(),
+    return verdict_with(
+        id=f"c:t:0:{offset}:0", registered_domain=domain, detected_at=START + at, client=client
     )
 
 
@@ -81,7 +65,7 @@ def test_a_replay_of_the_verdict_that_opened_the_window_alerts_again() -> None:
     alerts.admit(verdict(4, at=HOUR))
     again = alerts.admit(verdict(3, at=HOUR + timedelta(minutes=1)))
     assert again is not None and again.folded == 1
-    assert again.verdict.id == opened.verdict.id
+    assert again.verdict.sighting.id == opened.verdict.sighting.id
     assert alerts.admit(verdict(5, at=HOUR + timedelta(minutes=2))) is None
 
 
