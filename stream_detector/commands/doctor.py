@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.errors import BundleError, FatalError, StreamDetectorError
-from stream_detector.logs import native_output_held_back
+from stream_detector.errors import FatalError, StreamDetectorError
+from stream_detector.events import Kind
 from stream_detector.policy.thresholds import effective_thresholds
 from stream_detector.settings import Settings
 
@@ -117,23 +117,19 @@ def _lists(settings: Settings) -> str:
 
 
 def _url_model(settings: Settings) -> str:
-    return _bundle(settings, settings.url_bundle, "url")
+    return f"{_model(settings, 'url')} in {settings.url_bundle}"
 
 
 def _host_model(settings: Settings) -> str:
-    return _bundle(settings, settings.host_bundle, "host")
+    return f"{_model(settings, 'host')} in {settings.host_bundle}"
 
 
-def _bundle(settings: Settings, folder: Path, kind: Literal["url", "host"]) -> str:
-    with native_output_held_back():
-        from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+def _model(settings: Settings, kind: Kind) -> str:
+    from stream_detector.models.serving import served_bundle  # noqa: PLC0415
 
-    try:
-        bundle = load_bundle(folder, kind=kind)
-    except BundleError as error:
-        raise BundleError(f"{error}; correct {kind}_bundle") from error
+    bundle = served_bundle(settings, kind)
     effective_thresholds(kind, bundle.thresholds, settings)
-    return f"{bundle.ref.name} {bundle.ref.version} in {folder}"
+    return f"{bundle.ref.name} {bundle.ref.version}"
 
 
 def _device(settings: Settings) -> str:

@@ -13,7 +13,6 @@ import click
 import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.errors import BundleError
 from stream_detector.lines import BLOCK_LINES, Block, line_blocks
 
 if TYPE_CHECKING:
@@ -122,11 +121,7 @@ def _decider(settings: "Settings") -> "Decider":
     from stream_detector.decisions import Decider  # noqa: PLC0415 - see the package's docstring
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
 
-    try:
-        scorer = load_scorer(settings)
-    except BundleError as error:
-        raise BundleError(f"{error}; correct --url-bundle or --host-bundle") from error
-    return Decider(scorer, settings=settings, metrics=None)
+    return Decider(load_scorer(settings), settings=settings, metrics=None)
 
 
 def _rows(decider: "Decider", kind: str, lines: Sequence[bytes]) -> list[_Row]:

@@ -5,8 +5,6 @@ run time, so short names do not pay for long ones and warm-up compiles three sha
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Self
 
 import numpy as np
 import tensorflow as tf
@@ -15,13 +13,7 @@ from numpy.typing import NDArray
 from stream_detector.errors import DeviceError, ScoringError
 from stream_detector.events import Kind
 from stream_detector.models.base import ServedModel
-from stream_detector.models.bundle import Bundle, load_bundle
-from stream_detector.models.device import (
-    DeviceChoice,
-    choose_device,
-    prepare_tensorflow,
-    visible_gpus,
-)
+from stream_detector.models.bundle import Bundle
 from stream_detector.models.encoding import encode, shorten
 
 __all__ = ["GROUP_ROWS", "Scorer"]
@@ -48,25 +40,6 @@ class Scorer:
             kind: ServedModel(ref=bundle.ref, thresholds=bundle.thresholds)
             for kind, bundle in bundles.items()
         }
-
-    @classmethod
-    def load(
-        cls, url_bundle: Path, host_bundle: Path, *, device: DeviceChoice = "auto", threads: int = 0
-    ) -> Self:
-        """Load both bundles for the device that ``device`` stands for.
-
-        Raises:
-            BundleError: a bundle was refused.
-            DeviceError: ``gpu`` was asked for and there is none.
-        """
-        prepare_tensorflow(threads)
-        return cls(
-            {
-                "url": load_bundle(url_bundle, kind="url"),
-                "host": load_bundle(host_bundle, kind="host"),
-            },
-            device=choose_device(device, visible_gpus()),
-        )
 
     @property
     def models(self) -> Mapping[Kind, ServedModel]:

@@ -24,6 +24,7 @@ from stream_detector.events import Chunk, Kind, ModelRef, Thresholds
 from stream_detector.logs import configure_logging
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel, TextScorer
+from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
 from stream_detector.settings import Settings, load_settings
 from stream_detector.wire import encode
@@ -136,15 +137,7 @@ def main() -> int:
     transport, model = sys.argv[1:]
     settings, _ = load_settings({}, os.environ, None)
     configure_logging(settings.log_level)
-    scorer: TextScorer
-    if model == "model":
-        from stream_detector.models.scorer import Scorer
-
-        scorer = Scorer.load(
-            settings.url_bundle, settings.host_bundle, device="cpu", threads=settings.model_threads
-        )
-    else:
-        scorer = ConstantScorer()
+    scorer: TextScorer = load_scorer(settings) if model == "model" else ConstantScorer()
     if transport == "chunk":
         return run_worker(settings, scorer=scorer)
     scorer.warm_up()

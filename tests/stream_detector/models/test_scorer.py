@@ -7,15 +7,16 @@ import pytest
 import tensorflow as tf
 
 from stream_detector.errors import DeviceError, ScoringError
-from stream_detector.models.scorer import GROUP_ROWS, Scorer
-from stream_detector.settings import DATA_FOLDER
+from stream_detector.models.scorer import GROUP_ROWS
+from stream_detector.models.serving import load_scorer
+from stream_detector.settings import DATA_FOLDER, Settings
 
 BUNDLES = DATA_FOLDER / "models"
 
 
 @pytest.fixture(scope="module")
 def scorer():
-    scorer = Scorer.load(BUNDLES / "url", BUNDLES / "host", device="cpu")
+    scorer = load_scorer(Settings(device="cpu"))
     scorer.warm_up()
     return scorer
 

@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 from stream_detector.errors import BundleError, DeviceError
-from stream_detector.models.scorer import GROUP_ROWS, Scorer
+from stream_detector.models.scorer import GROUP_ROWS
+from stream_detector.models.serving import load_scorer
+from stream_detector.settings import Settings
 from support.bundles import ARCHITECTURE, save_small_bundle
 
 
@@ -16,7 +18,9 @@ from support.bundles import ARCHITECTURE, save_small_bundle
 def scorer(tmp_path):
     for kind in ("url", "host"):
         save_small_bundle(tmp_path / kind, kind)
-    return Scorer.load(tmp_path / "url", tmp_path / "host", device="cpu")
+    return load_scorer(
+        Settings(url_bundle=tmp_path / "url", host_bundle=tmp_path / "host", device="cpu")
+    )
 
 
 def traced(scorer):
@@ -49,8 +53,9 @@ def test_what_it_serves_is_what_the_bundles_say(scorer):
 def test_bundles_in_each_others_place_are_refused(tmp_path):
     for kind in ("url", "host"):
         save_small_bundle(tmp_path / kind, kind)
-    with pytest.raises(BundleError, match="for kind host, not for url"):
-        Scorer.load(tmp_path / "host", tmp_path / "url", device="cpu")
+    swapped = Settings(url_bundle=tmp_path / "host", host_bundle=tmp_path / "url", device="cpu")
+    with pytest.raises(BundleError, match=r"for kind host, not for url.*; correct url_bundle"):
+        load_scorer(swapped)
 
 
 @pytest.mark.parametrize(
