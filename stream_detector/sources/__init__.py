@@ -4,6 +4,7 @@ A format is either set for a topic, or found record by record: JSON objects by w
 other lines by the first format of ``SOURCES`` that recognises them. Knows nothing of Kafka.
 """
 
+import codecs
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -70,7 +71,8 @@ def read_record(
 
     Args:
         value: the record; one line or several (LF or CRLF), a JSON object over several lines,
-            or a JSON array of objects. What starts with ``{`` or ``[`` is read whole first.
+            or a JSON array of objects. What starts with ``{`` or ``[`` is read whole first;
+            white space and a byte-order mark may stand before an object.
         source: the topic's format; None to find it.
         lines_max: lines beyond which a record is refused.
     """
@@ -81,6 +83,10 @@ def read_record(
             name, result = _of_object(record, source)
             # Most records: one object, one event, no detour.
             return [(name, result)] if isinstance(result, UrlEvent) else _flat(((name, result),))
+    else:
+        trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
+        if trimmed[:1] == b"{":
+            return read_record(trimmed, source=source, lines_max=lines_max)
     if b"\0" in value:
         return [(_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))]
     if first == b"[" and not _ADDRESS_IN_BRACKETS.match(value):

@@ -79,6 +79,14 @@ def test_one_object_may_take_several_lines() -> None:
     assert reasons(b'{\n  "url":\n  "http://example.com/"\n') == [RejectReason.MALFORMED]
 
 
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b" ", b"\r\n\t", b"\xef\xbb\xbf\n"])
+def test_an_object_may_come_after_white_space_and_a_byte_order_mark(before: bytes) -> None:
+    value = b'{"url": "http://a.example/"}'
+    read = read_record(value, source=None, lines_max=10)
+    assert isinstance(read[0][1], UrlEvent)
+    assert read_record(before + value, source=None, lines_max=10) == read
+
+
 def test_one_line_may_give_several_events() -> None:
     query = b'{"event_type":"dns","dns":{"type":"request","queries":[%s]}}'
     lines = query % b'{"rrname":"a.example"},{"rrname":"b.example"}' + b"\n" + LINES["json"]
