@@ -15,10 +15,12 @@ from stream_detector.events import (
     Canonical,
     Decision,
     Kind,
+    Labels,
     ModelRef,
     Rejected,
     RejectReason,
     Thresholds,
+    VerdictName,
 )
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel, TextScorer
@@ -71,6 +73,7 @@ class Decider:
         }
         self._models: dict[Kind, ServedModel] = {}
         self._thresholds: dict[Kind, Thresholds] = {}
+        self._labels: dict[Labels, Labels] = {}
         self._follow_models()
 
     def decide(self, observed: Sequence[Observed]) -> list[Decision | Rejected]:
@@ -106,6 +109,7 @@ class Decider:
             for kind, model in models.items()
         }
         self._models = models
+        self._labels.clear()
         self._decisions.clear()
         for memory in self._scores.values():
             memory.clear()
@@ -142,30 +146,31 @@ class Decider:
         deny = self._deny.specificity(canonical) if self._deny is not None else 0
         if allow == deny == 0:
             return None
-        denied = deny >= allow
-        return Decision(
-            observed,
-            canonical,
-            None,
-            "malicious" if denied else "benign",
-            "deny_list" if denied else "allow_list",
-            self._thresholds[canonical.kind],
-            self._models[canonical.kind].ref,
-        )
+        if deny >= allow:
+            return self._decision(observed, canonical, None, "malicious", "deny_list")
+        return self._decision(observed, canonical, None, "benign", "allow_list")
 
     def _scored(self, observed: str, canonical: Canonical, score: float) -> Decision | Rejected:
         """The decision of the model, whose score is NaN where it has none."""
         if math.isnan(score):
             return Rejected(RejectReason.MODEL_ERROR, f"the {canonical.kind} model gives no score")
-        thresholds = self._thresholds[canonical.kind]
+        verdict = verdict_for(score, self._thresholds[canonical.kind])
+        return self._decision(observed, canonical, score, verdict, "model")
+
+    def _decision(
+        self,
+        observed: str,
+        canonical: Canonical,
+        score: float | None,
+        verdict: VerdictName,
+        reason: str,
+    ) -> Decision:
+        kind = canonical.kind
+        model = self._models[kind].ref
+        labels = (kind, verdict, model.name, reason)
+        labels = self._labels.setdefault(labels, labels)
         return Decision(
-            observed,
-            canonical,
-            score,
-            verdict_for(score, thresholds),
-            "model",
-            thresholds,
-            self._models[canonical.kind].ref,
+            observed, canonical, score, verdict, reason, self._thresholds[kind], model, labels
         )
 
     def _scores_of(self, kind: Kind, texts: Sequence[str]) -> dict[str, float]:

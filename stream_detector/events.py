@@ -20,6 +20,7 @@ __all__ = [
     "Decision",
     "Ignored",
     "Kind",
+    "Labels",
     "ModelRef",
     "Outcomes",
     "RawRecord",
@@ -179,6 +180,10 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     log_id: str | None
 
 
+Labels = tuple[Kind, VerdictName, str, str]
+"""What verdicts are counted by: kind, verdict, the model's name, reason."""
+
+
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """What is thought of one URL or host name, wherever and however often it is seen."""
 
@@ -192,6 +197,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     thresholds: Thresholds
     model: ModelRef
     """The model that scored, or would have."""
+    labels: Labels
+    """One and the same tuple for all decisions alike."""
     written: tuple[bytes, bytes] | None = None
     """Key and share of the JSON of each verdict, kept here once ``wire`` has written them."""
 

@@ -37,9 +37,7 @@ __all__ = ["Pipeline", "utc_now"]
 
 _FORMAT = attrgetter("format")
 _KIND = itemgetter(0)
-_LABELS = attrgetter(
-    "decision.canonical.kind", "decision.verdict", "decision.model.name", "decision.reason"
-)
+_LABELS = attrgetter("decision.labels")
 
 _CLIENT_CHARACTERS_MAX = 256
 _LOG_ID_CHARACTERS_MAX = 256

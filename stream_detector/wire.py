@@ -54,7 +54,7 @@ class Encoded(NamedTuple):
 def encode(outcomes: Outcomes) -> Encoded:
     """All of ``outcomes`` as Kafka messages. Dead letters keep their key and value as read."""
     return Encoded(
-        [verdict_message(v) for v in outcomes.verdicts],
+        list(map(verdict_message, outcomes.verdicts)),
         [(alert_key(a), encode_alert(a), _NO_HEADERS) for a in outcomes.alerts],
         [(d.key, d.value, dead_letter_headers(d)) for d in outcomes.dead_letters],
     )

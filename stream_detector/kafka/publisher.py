@@ -6,19 +6,21 @@ A ``send`` per record costs several futures each; whole record batches cost one.
 import asyncio
 import logging
 import time
-import zlib
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
+from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_detector.errors import PublishError
 from stream_detector.kafka.retry import back_off, is_retriable
 from stream_detector.metrics import Metrics
 from stream_detector.wire import Encoded, Message
 
-__all__ = ["Publisher", "partition_for"]
+__all__ = ["Publisher", "fill"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +31,6 @@ _KEPT_BYTES = 64 * 1024
 """What is kept of a dead letter that the broker finds too large."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-
-
-def partition_for(key: bytes | None, partitions: Sequence[int]) -> int:
-    """The partition of a key: CRC-32 modulo count, as librdkafka's ``consistent`` does.
-
-    The Java default (murmur2) has no fast implementation in Python; the detector is the only
-    writer of its topics, so any stable hash serves.
-    """
-    return partitions[zlib.crc32(key or b"") % len(partitions)]
 
 
 class _Parcel(NamedTuple):
@@ -105,21 +98,27 @@ class Publisher:
                 await asyncio.sleep(pause)
 
     async def _parcels(self, topic: str, messages: Iterable[Message]) -> list[_Parcel]:
+        """The messages by partition: CRC-32 of the key modulo count, as librdkafka has it.
+
+        The Java default (murmur2) has no fast implementation in Python; the detector is the only
+        writer of its topics, so any stable hash serves.
+        """
         if not messages:
             return []
         partitions = await self._partitions(topic)
-        by_partition: dict[int, list[Message]] = {partition: [] for partition in partitions}
+        count = len(partitions)
+        by_place: list[list[Message]] = [[] for _ in partitions]
         lone: list[_Parcel] = []
         for message in messages:
             key, value, _ = message
-            partition = partition_for(key, partitions)
+            place = crc32(key or b"") % count
             if value is not None and len(value) > _LONE_BYTES:
-                lone.append(_Parcel(topic, partition, [message]))
+                lone.append(_Parcel(topic, partitions[place], [message]))
             else:
-                by_partition[partition].append(message)
+                by_place[place].append(message)
         return lone + [
             _Parcel(topic, partition, of_partition)
-            for partition, of_partition in by_partition.items()
+            for partition, of_partition in zip(partitions, by_place, strict=True)
             if of_partition
         ]
 
@@ -142,16 +141,14 @@ class Publisher:
         """Send one partition's messages in as few record batches as they fit; await them all."""
         acknowledgements = []
         now = int(time.time() * 1000)
-        batch = self._producer.create_batch()
-        for key, value, headers in parcel.messages:
-            if batch.append(timestamp=now, key=key, value=value, headers=headers) is None:
-                acknowledgements.append(await self._hand_over(batch, parcel))
-                batch = self._producer.create_batch()
-                batch.append(timestamp=now, key=key, value=value, headers=headers)
-        acknowledgements.append(await self._hand_over(batch, parcel))
+        sent = 0
+        while sent < len(parcel.messages):
+            batch = self._producer.create_batch()
+            sent += fill(batch, islice(parcel.messages, sent, None), now)
+            acknowledgements.append(await self._hand_over(batch, parcel))
         await asyncio.gather(*acknowledgements)
 
-    async def _hand_over(self, batch: object, parcel: _Parcel) -> asyncio.Future[object]:
+    async def _hand_over(self, batch: BatchBuilder, parcel: _Parcel) -> asyncio.Future[object]:
         acknowledgement: asyncio.Future[object] = await self._producer.send_batch(
             batch, parcel.topic, partition=parcel.partition
         )
@@ -179,6 +176,22 @@ class Publisher:
             f"Kafka refused outputs for topic {parcel.topic}, partition {parcel.partition}: "
             f"{error!r}; check the topic's rights and its max.message.bytes"
         ) from error
+
+
+def fill(batch: BatchBuilder, messages: Iterable[Message], now: int) -> int:
+    """Append as many of ``messages`` as fit, at least one; how many. ``now`` in ms.
+
+    ``BatchBuilder.append`` serialises and checks anew for each message: what it fills is filled
+    here directly, in less than half of the time.
+    """
+    append = batch._builder.append
+    count = 0
+    for key, value, headers in messages:
+        if append(count, now, key, value, headers) is None:
+            break
+        count += 1
+    batch._relative_offset = count
+    return count
 
 
 def _shortened(message: Message) -> Message:

@@ -7,6 +7,7 @@ other lines by the first format of ``SOURCES`` that recognises them. Knows nothi
 import codecs
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
@@ -43,6 +44,9 @@ SOURCES: Mapping[str, Source] = {
 EventResult = UrlEvent | Rejected | Ignored
 
 _JSON_SOURCES = tuple(source for source in SOURCES.values() if isinstance(source, JsonSource))
+_UNMARKED_SOURCES = tuple(source for source in _JSON_SOURCES if source.marker is None)
+_markers_of = attrgetter(*sorted({source.marker for source in _JSON_SOURCES if source.marker}))
+_NO_MARKERS = tuple(None for _ in _markers_of(JsonRecord()))
 _TEXT_SOURCES = tuple(source for source in SOURCES.values() if not isinstance(source, PlainJson))
 
 _ADDRESS_IN_BRACKETS = re.compile(rb"\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]")
@@ -120,7 +124,8 @@ def _read_lines(
 
 def _of_object(record: JsonRecord, source: Source | None) -> tuple[str, LineResult]:
     if source is None:
-        for claimant in _JSON_SOURCES:
+        unmarked = _markers_of(record) == _NO_MARKERS
+        for claimant in _UNMARKED_SOURCES if unmarked else _JSON_SOURCES:
             if claimant.claims(record):
                 return claimant.name, claimant.interpret(record)
         raise AssertionError("the last of the JSON formats claims every object")

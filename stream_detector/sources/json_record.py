@@ -5,7 +5,7 @@ programs use otherwise (``http``, ``dns``, ``tls``) are looked into only by thei
 """
 
 from abc import abstractmethod
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 
@@ -60,6 +60,10 @@ Part = TypeVar("Part")
 
 class JsonSource(Source):
     """A format whose lines are JSON objects."""
+
+    marker: ClassVar[str | None] = None
+    """A field of ``JsonRecord`` that no object of this format is without; None where there is
+    none. An object without any format's marker is not asked about further."""
 
     @abstractmethod
     def claims(self, record: JsonRecord) -> bool:

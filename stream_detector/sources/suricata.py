@@ -50,6 +50,7 @@ class Suricata(JsonSource):
     """EVE events; those that name no URL or host (flow, stats, alert...) are ignored."""
 
     name = "suricata"
+    marker = "event_type"
 
     def claims(self, record: JsonRecord) -> bool:
         """Every EVE event has a type."""

@@ -9,18 +9,22 @@ _EARLIEST = 631_152_000.0
 _LATEST = 4_102_444_800.0
 """2100: what is later is a time in milliseconds, or none."""
 
+_from_seconds = datetime.fromtimestamp
+
 
 def to_time(value: float | str | None) -> datetime | None:
     """Seconds or milliseconds since the epoch, or an RFC 3339 text; None where it is neither.
 
     A text without an offset is taken as UTC.
     """
-    if value is None or isinstance(value, str):
+    if isinstance(value, str):
         return _from_text(value) if value else None
+    if value is None:
+        return None
     if _EARLIEST <= value <= _LATEST:
-        return datetime.fromtimestamp(value, UTC)
+        return _from_seconds(value, UTC)
     if _EARLIEST <= value / 1000 <= _LATEST:
-        return datetime.fromtimestamp(value / 1000, UTC)
+        return _from_seconds(value / 1000, UTC)
     return None
 
 

@@ -49,6 +49,7 @@ class _Fields(NamedTuple):
 class _Zeek(JsonSource):
     """What both logs share: two forms, header lines."""
 
+    marker = "uid"
     path: ClassVar[str]
     """What a ``#path`` line says, and what ``_path`` starts with (filters append to it)."""
     default_columns: ClassVar[Sequence[str]]

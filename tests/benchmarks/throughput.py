@@ -20,7 +20,7 @@ from kafka.admin import NewTopic
 
 from support.broker import KafkaBroker
 from support.processes import ROOT, free_port, start_module
-from support.records import end_offsets, produce
+from support.records import end_offsets_by, open_consumer, produce
 
 PARTITIONS = 4
 VARIANTS = (
@@ -79,7 +79,7 @@ def rate(
     """Verdicts a second between the first and the last that the worker writes."""
     outputs = [f"{name}-{kind}" for kind in ("verdicts", "alerts", "dlq")]
     create(broker, *outputs)
-    everything = os.sched_getaffinity(0)
+    own_core = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     worker = start_module(
         "benchmarks.workers",
@@ -99,12 +99,13 @@ def rate(
             "STREAM_DETECTOR_LOG_LEVEL": "warning",
         },
     )
-    os.sched_setaffinity(0, everything)
+    os.sched_setaffinity(0, own_core)
+    consumer = open_consumer(broker.bootstrap_servers)
     try:
         seen: list[tuple[float, int]] = []
 
         def done() -> bool:
-            written = sum(end_offsets(broker.bootstrap_servers, outputs[0]).values())
+            written = sum(end_offsets_by(consumer, outputs[0]).values())
             if written:
                 seen.append((time.monotonic(), written))
             return written >= count
@@ -116,6 +117,7 @@ def rate(
             time.sleep(_POLL_SECONDS)
     finally:
         worker.kill()
+        consumer.close()
     (start, first), (end, last) = seen[0], seen[-1]
     return (last - first) / (end - start)
 

@@ -15,7 +15,15 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-__all__ = ["Record", "committed_offsets", "end_offsets", "produce", "read_all"]
+__all__ = [
+    "Record",
+    "committed_offsets",
+    "end_offsets",
+    "end_offsets_by",
+    "open_consumer",
+    "produce",
+    "read_all",
+]
 
 _TIMEOUT_SECONDS = 60.0
 _NO_LEADER_YET = frozenset(
@@ -103,7 +111,7 @@ def read_all(bootstrap_servers: str, topic: str) -> list[Record]:
 
     In order of offset within a partition. Only committed transactions are read.
     """
-    consumer = _consumer(bootstrap_servers, {"enable.partition.eof": True})
+    consumer = open_consumer(bootstrap_servers, {"enable.partition.eof": True})
     records: list[Record] = []
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     try:
@@ -130,12 +138,17 @@ def read_all(bootstrap_servers: str, topic: str) -> list[Record]:
 
 def end_offsets(bootstrap_servers: str, topic: str) -> dict[tuple[str, int], int]:
     """The next offset of each (topic, partition); waits for a new topic's leaders."""
-    consumer = _consumer(bootstrap_servers, {})
+    consumer = open_consumer(bootstrap_servers)
     try:
-        partitions = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
-        return {(topic, number): _end_offset(consumer, topic, number) for number in partitions}
+        return end_offsets_by(consumer, topic)
     finally:
         consumer.close()
+
+
+def end_offsets_by(consumer: Consumer, topic: str) -> dict[tuple[str, int], int]:
+    """As ``end_offsets``, asked through a client that is kept."""
+    partitions = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
+    return {(topic, number): _end_offset(consumer, topic, number) for number in partitions}
 
 
 def _end_offset(consumer: Consumer, topic: str, partition: int) -> int:
@@ -166,7 +179,8 @@ def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int
     }
 
 
-def _consumer(bootstrap_servers: str, options: dict[str, object]) -> Consumer:
+def open_consumer(bootstrap_servers: str, options: dict[str, object] | None = None) -> Consumer:
+    """A client that joins no group; the caller closes it."""
     return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -176,7 +190,7 @@ def _consumer(bootstrap_servers: str, options: dict[str, object]) -> Consumer:
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
-            **options,
+            **(options or {}),
         }
     )
 

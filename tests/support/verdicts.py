@@ -49,10 +49,11 @@ def verdict_with(**fields: Any) -> Verdict:
         Sighting(**{name: values[name] for name in Sighting.__struct_fields__}),
         Decision(
             canonical=canonical,
+            labels=(values["kind"], values["verdict"], values["model"].name, values["reason"]),
             **{
                 name: values[name]
                 for name in Decision.__struct_fields__
-                if name not in {"canonical", "written"}
+                if name not in {"canonical", "labels", "written"}
             },
         ),
     )

@@ -1,13 +1,12 @@
 """The publisher on a real Kafka: what is published is there, whole and once."""
 
-import uuid
 import zlib
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream_detector.errors import PublishError
-from stream_detector.kafka.publisher import Publisher, partition_for
+from stream_detector.kafka.publisher import Publisher
 from stream_detector.metrics import Metrics
 from stream_detector.wire import Encoded
 from support.records import read_all
@@ -49,7 +48,7 @@ async def test_everything_is_there_in_order_by_key_when_publish_returns(kafka, t
     by_key = {}
     for record in written[0]:
         by_key.setdefault(record.key, []).append(record.value)
-        assert record.partition == partition_for(record.key, [0, 1, 2])
+        assert record.partition == zlib.crc32(record.key) % 3
     for key, values in by_key.items():
         assert values == [value for of_key, value, _ in verdicts if of_key == key]
     assert sum(map(len, by_key.values())) == 3000
@@ -76,9 +75,3 @@ async def test_what_no_waiting_mends_is_told_with_topic_and_cause(topics, produc
     publisher = publisher_to(producer, verdicts, verdicts, topics("dlq", partitions=1))
     with pytest.raises(PublishError, match=rf"{verdicts}, partition 0.*max\.message\.bytes"):
         await publisher.publish(Encoded([(b"k", b"z" * 5000, [])], [], []))
-
-
-def test_the_partition_of_a_key_is_its_crc_32():
-    key = uuid.uuid4().bytes
-    assert partition_for(key, [0, 1, 2, 3, 4]) == zlib.crc32(key) % 5
-    assert partition_for(None, [3, 5]) == 3

@@ -25,6 +25,7 @@ from faust.transport.drivers.aiokafka import (
 from faust.transport.drivers.aiokafka import Consumer as DriverConsumer
 
 from stream_detector.kafka import transport
+from stream_detector.kafka.publisher import fill
 
 OVERRIDDEN = [
     (DriverConsumer, transport.ChunkConsumer, "_new_consumer_thread"),
@@ -69,6 +70,7 @@ BODIES = {
     Fetcher._proc_fetch_request: "59bf948fff47eed5",
     PartitionRecords._unpack_records: "b803e6d46480732c",
     PartitionRecords._consumer_record: "e668541600b047ab",
+    BatchBuilder.append: "657d76f55157d9ca",
 }
 
 
@@ -121,16 +123,22 @@ async def test_aiokafka_keeps_the_state_that_is_read_of_it():
 
 
 def test_aiokafka_sends_whole_record_batches():
-    assert list(inspect.signature(BatchBuilder.append).parameters) == [
-        "self",
-        "timestamp",
-        "key",
-        "value",
-        "headers",
-    ]
     assert list(inspect.signature(aiokafka.AIOKafkaProducer.send_batch).parameters) == [
         "self",
         "batch",
         "topic",
         "partition",
     ]
+
+
+def test_a_record_batch_that_is_filled_directly_is_the_one_that_append_fills():
+    messages = [(b"k", b"v" * 500, [("name", b"x")]), (None, b"w", []), (b"", None, [])] * 200
+    for size in (100, 2_000, 1_000_000):
+        theirs, ours = BatchBuilder(size, 0), BatchBuilder(size, 0)
+        fitting = 0
+        for key, value, headers in messages:
+            if theirs.append(timestamp=7, key=key, value=value, headers=headers) is None:
+                break
+            fitting += 1
+        assert fill(ours, messages, 7) == fitting == ours.record_count() >= 1
+        assert bytes(ours._build()) == bytes(theirs._build())
