@@ -203,8 +203,12 @@ def save_bundle(
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         # safetensors writes memory as it lies: a transposed view would come back scrambled.
+        half = _architecture(folder, manifest).half_precision
         weights_bytes = dump_weights(
-            {name: np.ascontiguousarray(value) for name, value in weights.items()}
+            {
+                name: np.ascontiguousarray(value, np.float16 if name in half else np.float32)
+                for name, value in weights.items()
+            }
         )
         manifest = msgspec.structs.replace(
             manifest, files={WEIGHTS_NAME: hashlib.sha256(weights_bytes).hexdigest()}
@@ -256,7 +260,7 @@ def _weights(
     folder: Path, content: bytes, architecture: Architecture
 ) -> dict[str, NDArray[np.float32]]:
     try:
-        weights: dict[str, NDArray[np.float32]] = load_weights(content)
+        weights: dict[str, NDArray[np.floating]] = load_weights(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise BundleError(f"{folder / WEIGHTS_NAME} is not a safetensors file: {error}") from error
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
@@ -265,11 +269,13 @@ def _weights(
             f"{folder / WEIGHTS_NAME}: names or shapes of the weights are not those of "
             f"{architecture.name}"
         )
-    if not all(
-        value.dtype == np.float32 and np.isfinite(value).all() for value in weights.values()
-    ):
-        raise BundleError(f"{folder / WEIGHTS_NAME}: a weight is not a finite float32")
-    return weights
+    for name, value in weights.items():
+        kept_as = np.float16 if name in architecture.half_precision else np.float32
+        if value.dtype != kept_as or not np.isfinite(value).all():
+            raise BundleError(
+                f"{folder / WEIGHTS_NAME}: {name} is not all finite {kept_as.__name__}"
+            )
+    return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
 def _read(folder: Path, name: str, bytes_max: int) -> bytes:

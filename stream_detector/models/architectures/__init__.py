@@ -8,8 +8,11 @@ from collections.abc import Mapping
 
 from stream_detector.models.architectures.base import Architecture, Weights
 from stream_detector.models.architectures.bilstm import BiLstm
+from stream_detector.models.architectures.wide_bilstm import WideBiLstm
 
 __all__ = ["ARCHITECTURES", "Architecture", "Weights"]
 
-ARCHITECTURES: Mapping[str, type[Architecture]] = {BiLstm.name: BiLstm}
+ARCHITECTURES: Mapping[str, type[Architecture]] = {
+    architecture.name: architecture for architecture in (BiLstm, WideBiLstm)
+}
 """What a manifest may name."""

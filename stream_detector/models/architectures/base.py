@@ -19,6 +19,9 @@ class Architecture(ABC):
     name: ClassVar[str]
     """As in a manifest."""
 
+    half_precision: ClassVar[frozenset[str]] = frozenset()
+    """Weights that a bundle keeps as float16; in memory all are float32."""
+
     length_max: int
     """Longest text, in characters; ``encoding.shorten`` cuts longer ones."""
 
@@ -30,7 +33,7 @@ class Architecture(ABC):
     @property
     @abstractmethod
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Shape of every weight, all float32."""
+        """Shape of every weight."""
 
     @abstractmethod
     def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:

@@ -1,0 +1,93 @@
+"""The BiLSTM beside a linear layer on hashed character n-grams: one network, one graph.
+
+Wide and deep: Cheng et al. 2016, arXiv:1606.07792. The wide half remembers what names and paths
+are made of, the deep half reads how they are put together; their logits are summed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.bilstm import BiLstm
+from stream_detector.models.architectures.ngrams import ngram_logits, ngram_logits_at_once
+
+__all__ = ["WIDE_TABLE", "WideBiLstm"]
+
+WIDE_TABLE = "ngrams/table"
+
+_NGRAM_DROPOUT = 0.4
+
+
+class WideBiLstm(Architecture):
+    """A ``BiLstm`` and one weight for each of ``2 ** bucket_bits`` buckets of n-grams."""
+
+    name = "wide_bilstm"
+    half_precision = frozenset({WIDE_TABLE})
+
+    def __init__(
+        self,
+        *,
+        length_max: int,
+        embedding: int = 32,
+        units: int = 64,
+        hidden: int = 64,
+        bucket_bits: int = 20,
+    ) -> None:
+        if not 1 <= bucket_bits <= 24:
+            raise TypeError(f"bucket_bits is {bucket_bits}, not between 1 and 24")
+        self.length_max = length_max
+        self._deep = BiLstm(length_max=length_max, embedding=embedding, units=units, hidden=hidden)
+        self._bucket_bits = bucket_bits
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """The keyword arguments that make this instance again."""
+        return {**self._deep.parameters, "bucket_bits": self._bucket_bits}
+
+    @property
+    def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every weight."""
+        return {**self._deep.weight_shapes, WIDE_TABLE: (2**self._bucket_bits,)}
+
+    def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
+        """The BiLSTM's, and a table of zeros."""
+        table = np.zeros(2**self._bucket_bits, np.float32)
+        return {**self._deep.initial_weights(seed), WIDE_TABLE: table}
+
+    def logits(
+        self,
+        weights: Weights,
+        forward: Any,
+        backward: Any,
+        lengths: Any,
+        *,
+        steps: Any,
+        dropout: float = 0.0,
+        dropout_seed: Any = None,
+    ) -> Any:
+        """Logits, shape ``[texts]``; see the base class."""
+        deep = self._deep.logits(
+            weights,
+            forward,
+            backward,
+            lengths,
+            steps=steps,
+            dropout=dropout,
+            dropout_seed=dropout_seed,
+        )
+        table = weights[WIDE_TABLE]
+        if not isinstance(steps, int):
+            return deep + ngram_logits(table, forward, lengths, steps=steps)
+        return deep + ngram_logits_at_once(
+            table,
+            forward,
+            lengths,
+            steps=steps,
+            dropout=_NGRAM_DROPOUT if dropout else 0.0,
+            # The deep half draws from the seed and the one after it.
+            seed=None if dropout_seed is None else dropout_seed + tf.constant([0, 1 << 30]),
+        )
