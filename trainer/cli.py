@@ -53,7 +53,14 @@ def cli() -> None:
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle."
 )
-@click.option("--name", help="The model's name in verdicts.  [default: KIND-bilstm]")
+@click.option(
+    "--model",
+    type=click.Choice(["wide_bilstm", "bilstm", "lstm_embed", "lstm_onehot", "cnn_lstm"]),
+    default="wide_bilstm",
+    show_default=True,
+    help="Which network.",
+)
+@click.option("--name", help="The model's name in verdicts.  [default: KIND-MODEL]")
 @click.option(
     "--sources",
     type=click.Path(path_type=Path),
@@ -84,6 +91,7 @@ def train(
     kind: str,
     data: Path,
     output: Path,
+    model: str,
     name: str | None,
     sources: Path | None,
     epochs: int,
@@ -93,7 +101,7 @@ def train(
     units: int,
     seed: int,
 ) -> None:
-    """Train a character-level BiLSTM and save it as a bundle.
+    """Train a character-level network and save it as a bundle.
 
     The best epoch on the validation part is kept; calibration and thresholds (false-positive
     rates 1% for suspicious, 0.1% for malicious) are set there too, the figures in the manifest
@@ -116,13 +124,14 @@ def train(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from stream_detector.models.architectures.bilstm import BiLstm  # noqa: PLC0415
+    from stream_detector.models.architectures import ARCHITECTURES  # noqa: PLC0415
     from stream_detector.models.bundle import check_destination  # noqa: PLC0415
     from trainer.building import build_bundle  # noqa: PLC0415
     from trainer.training import Recipe, fit  # noqa: PLC0415
 
     check_destination(output)
-    architecture = BiLstm(length_max=_LENGTH_MAX[kind], units=units)
+    parameters = {"length_max": _LENGTH_MAX[kind], "units": units}
+    architecture = ARCHITECTURES[model](**parameters)
     recipe = Recipe(
         epochs=epochs,
         patience=patience,
@@ -155,7 +164,7 @@ def train(
         )
     bundle = build_bundle(
         output,
-        name=name or f"{kind}-bilstm",
+        name=name or f"{kind}-{model}",
         kind=kind,  # type: ignore[arg-type]
         architecture=architecture,
         fitted=fitted,

@@ -29,6 +29,8 @@ class Recipe(NamedTuple):
     batch_size: int = 256
     learning_rate: float = 2e-3
     """At its height; it rises over the first half epoch and falls as a cosine to a hundredth."""
+    ngram_learning_rate: float = 2.0
+    """Of Adagrad, for tables of n-grams; it falls in a straight line to 0."""
     weight_decay: float = 1e-4
     dropout: float = 0.3
     label_smoothing: float = 0.02
@@ -81,13 +83,7 @@ def fit(
         for name, value in architecture.initial_weights(recipe.seed).items()
     }
     steps_per_epoch = -(-len(texts) // recipe.batch_size)
-    optimizer = tf.keras.optimizers.AdamW(
-        _rise_and_fall(recipe, steps_per_epoch),
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=1.0,
-    )
-    optimizer.build(list(variables.values()))
-    step = _train_step(architecture, variables, optimizer, recipe)
+    step = _train_step(architecture, variables, recipe, steps_per_epoch)
     history: list[Epoch] = []
     best: Fit | None = None
     for number in range(1, recipe.epochs + 1):
@@ -113,7 +109,7 @@ def fit(
             )
             done += len(rows)
             on_step(done, len(texts), float(np.mean(losses[-50:])))
-        weights = {name: variable.numpy() for name, variable in variables.items()}
+        weights = _as_saved(architecture, variables)
         scores = logits_of(architecture, weights, validation.texts)
         epoch = Epoch(
             number=number,
@@ -158,12 +154,38 @@ def logits_of(
     return result
 
 
+def _as_saved(
+    architecture: Architecture, variables: dict[str, tf.Variable]
+) -> dict[str, NDArray[np.float32]]:
+    """The weights as a bundle gives them back: what is measured is what is served."""
+    weights = {name: variable.numpy() for name, variable in variables.items()}
+    for name in architecture.half_precision:
+        weights[name] = weights[name].astype(np.float16).astype(np.float32)
+    return weights
+
+
 def _train_step(
     architecture: Architecture,
     variables: dict[str, tf.Variable],
-    optimizer: tf.keras.optimizers.Optimizer,
     recipe: Recipe,
+    steps_per_epoch: int,
 ) -> Callable[..., tf.Tensor]:
+    """One compiled step: AdamW, and Adagrad for the tables, whose entries are seldom seen."""
+    tables = [variables[name] for name in sorted(architecture.tables)]
+    dense = [variable for name, variable in variables.items() if name not in architecture.tables]
+    optimizer = tf.keras.optimizers.AdamW(
+        _rise_and_fall(recipe, steps_per_epoch),
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=1.0,
+    )
+    optimizer.build(dense)
+    table_optimizer = tf.keras.optimizers.Adagrad(
+        tf.keras.optimizers.schedules.PolynomialDecay(
+            recipe.ngram_learning_rate, steps_per_epoch * recipe.epochs, end_learning_rate=0.0
+        )
+    )
+    table_optimizer.build(tables)
+
     @tf.function(jit_compile=True, reduce_retracing=False)
     def step(
         forward: tf.Tensor,
@@ -173,6 +195,7 @@ def _train_step(
         present: tf.Tensor,
         steps: int,
     ) -> tf.Tensor:
+        rows = tf.reduce_sum(present)
         with tf.GradientTape() as tape:
             logits = architecture.logits(
                 variables,
@@ -185,9 +208,12 @@ def _train_step(
             )
             smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
             losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)
-            loss = tf.reduce_sum(losses * present) / tf.reduce_sum(present)
-        trained = list(variables.values())
-        optimizer.apply(tape.gradient(loss, trained), trained)
+            loss = tf.reduce_sum(losses * present) / rows
+        gradients = tape.gradient(loss, dense + tables)
+        optimizer.apply(gradients[: len(dense)], dense)
+        if tables:
+            # Of the sum over the rows, as one row after the other would give it.
+            table_optimizer.apply([rows * one for one in gradients[len(dense) :]], tables)
         return loss
 
     return step  # type: ignore[no-any-return]

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 
 from stream_detector.models.architectures.base import Architecture, Weights
 from stream_detector.models.architectures.bilstm import BiLstm
+from stream_detector.models.architectures.cnn_lstm import CnnLstm
+from stream_detector.models.architectures.lstm import LstmEmbed, LstmOneHot
 from stream_detector.models.architectures.wide_bilstm import WideBiLstm
 
 __all__ = ["ARCHITECTURES", "Architecture", "Weights"]
 
 ARCHITECTURES: Mapping[str, type[Architecture]] = {
-    architecture.name: architecture for architecture in (BiLstm, WideBiLstm)
+    architecture.name: architecture
+    for architecture in (WideBiLstm, BiLstm, LstmEmbed, LstmOneHot, CnnLstm)
 }
 """What a manifest may name."""

@@ -21,6 +21,8 @@ class Architecture(ABC):
 
     half_precision: ClassVar[frozenset[str]] = frozenset()
     """Weights that a bundle keeps as float16; in memory all are float32."""
+    tables: ClassVar[frozenset[str]] = frozenset()
+    """Weights of which each text reads a few entries: they are trained by another rule."""
 
     length_max: int
     """Longest text, in characters; ``encoding.shorten`` cuts longer ones."""

@@ -27,6 +27,7 @@ class WideBiLstm(Architecture):
 
     name = "wide_bilstm"
     half_precision = frozenset({WIDE_TABLE})
+    tables = frozenset({WIDE_TABLE})
 
     def __init__(
         self,

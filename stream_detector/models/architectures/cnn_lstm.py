@@ -1,0 +1,106 @@
+"""The study's CNN-LSTM: a convolution over embedded characters, max pooling, an LSTM, one logit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.lstm import last_state
+from stream_detector.models.architectures.recurrence import LstmCell, drop, initial_weights
+from stream_detector.models.encoding import CODES
+
+__all__ = ["CnnLstm"]
+
+_WIDTH = 5
+"""Characters that a filter sees."""
+_POOL = 4
+"""Positions that make one step of the LSTM."""
+
+
+class CnnLstm(Architecture):
+    """Filters of five characters, the highest of each four positions, one LSTM, one logit."""
+
+    name = "cnn_lstm"
+
+    def __init__(
+        self, *, length_max: int, embedding: int = 32, filters: int = 64, units: int = 64
+    ) -> None:
+        self.length_max = length_max
+        self._embedding = embedding
+        self._filters = filters
+        self._units = units
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """The keyword arguments that make this instance again."""
+        return {
+            "length_max": self.length_max,
+            "embedding": self._embedding,
+            "filters": self._filters,
+            "units": self._units,
+        }
+
+    @property
+    def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every weight."""
+        gates = 4 * self._units
+        return {
+            "embedding": (CODES, self._embedding),
+            "convolution/kernel": (_WIDTH, self._embedding, self._filters),
+            "convolution/bias": (self._filters,),
+            "forward/kernel": (self._filters, gates),
+            "forward/recurrent_kernel": (self._units, gates),
+            "forward/bias": (gates,),
+            "logit/kernel": (self._units, 1),
+            "logit/bias": (1,),
+        }
+
+    def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
+        """Weights to start training from."""
+        return initial_weights(self.weight_shapes, seed)
+
+    def logits(
+        self,
+        weights: Weights,
+        forward: Any,
+        backward: Any,  # noqa: ARG002 - one direction only
+        lengths: Any,
+        *,
+        steps: Any,
+        dropout: float = 0.0,
+        dropout_seed: Any = None,
+    ) -> Any:
+        """Logits, shape ``[texts]``; see the base class."""
+        cell = LstmCell(self._units, weights["forward/recurrent_kernel"])
+        # A filter's share of each character at each place: the convolution is a few look-ups.
+        tables = [weights["embedding"] @ weights["convolution/kernel"][k] for k in range(_WIDTH)]
+        last = forward.shape[0] - 1
+
+        def filtered(time: Any) -> Any:
+            total = weights["convolution/bias"]
+            for offset, table in enumerate(tables, start=-(_WIDTH // 2)):
+                place = time + offset
+                code = tf.cast(forward[tf.clip_by_value(place, 0, last)], tf.int32)
+                inside = (place >= 0) & (place < lengths)
+                total += tf.where(inside[:, None], tf.gather(table, code), 0.0)
+            return tf.where((time < lengths)[:, None], tf.nn.relu(total), 0.0)
+
+        def inputs_at(step: Any) -> Any:
+            pooled = filtered(step * _POOL)
+            for place in range(1, _POOL):
+                pooled = tf.maximum(pooled, filtered(step * _POOL + place))
+            return cell.fold(pooled @ weights["forward/kernel"] + weights["forward/bias"])
+
+        state = last_state(
+            cell,
+            inputs_at,
+            -(-lengths // _POOL),
+            units=self._units,
+            steps=-(-steps // _POOL),
+        )
+        if dropout:
+            state = drop(state, dropout, dropout_seed)
+        return tf.squeeze(state @ weights["logit/kernel"] + weights["logit/bias"], axis=1)

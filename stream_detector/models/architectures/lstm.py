@@ -1,0 +1,130 @@
+"""The study's one-directional LSTMs: the last state, one logit.
+
+``lstm_embed`` learns an embedding of the characters, ``lstm_onehot`` reads them as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.recurrence import LstmCell, drop, initial_weights
+from stream_detector.models.encoding import CODES
+
+__all__ = ["LstmEmbed", "LstmOneHot", "last_state"]
+
+
+def last_state(cell: LstmCell, inputs_at: Any, counts: Any, *, units: int, steps: Any) -> Any:
+    """Hidden state after each text's last input, shape ``[texts, units]``.
+
+    ``inputs_at`` gives the folded inputs of a time step; ``counts`` is each text's number of
+    inputs, shape ``[texts]``; ``steps`` at least the largest of them.
+    """
+
+    def step(time: Any, state: Any) -> Any:
+        hidden, memory = state
+        inside = (time < counts)[:, None]
+        new_hidden, new_memory = cell.step(inputs_at(time), hidden, memory)
+        return time + 1, (
+            tf.where(inside, new_hidden, hidden),
+            tf.where(inside, new_memory, memory),
+        )
+
+    zeros = tf.zeros((tf.shape(counts)[0], units))
+    _, (hidden, _) = tf.while_loop(
+        lambda time, _: time < steps,
+        step,
+        (tf.constant(0), (zeros, zeros)),
+        maximum_iterations=steps if isinstance(steps, int) else None,
+    )
+    return hidden
+
+
+class LstmOneHot(Architecture):
+    """One-hot characters, one LSTM, one logit from its last state."""
+
+    name = "lstm_onehot"
+
+    def __init__(self, *, length_max: int, units: int = 64) -> None:
+        self.length_max = length_max
+        self._units = units
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """The keyword arguments that make this instance again."""
+        return {"length_max": self.length_max, "units": self._units}
+
+    @property
+    def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every weight."""
+        gates = 4 * self._units
+        return {
+            "forward/kernel": (CODES, gates),
+            "forward/recurrent_kernel": (self._units, gates),
+            "forward/bias": (gates,),
+            "logit/kernel": (self._units, 1),
+            "logit/bias": (1,),
+        }
+
+    def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
+        """Weights to start training from."""
+        return initial_weights(self.weight_shapes, seed)
+
+    def logits(
+        self,
+        weights: Weights,
+        forward: Any,
+        backward: Any,  # noqa: ARG002 - one direction only
+        lengths: Any,
+        *,
+        steps: Any,
+        dropout: float = 0.0,
+        dropout_seed: Any = None,
+    ) -> Any:
+        """Logits, shape ``[texts]``; see the base class."""
+        cell = LstmCell(self._units, weights["forward/recurrent_kernel"])
+        table = cell.fold(self._inputs(weights) + weights["forward/bias"])
+        state = last_state(
+            cell,
+            lambda time: tf.gather(table, tf.cast(forward[time], tf.int32)),
+            lengths,
+            units=self._units,
+            steps=steps,
+        )
+        if dropout:
+            state = drop(state, dropout, dropout_seed)
+        return tf.squeeze(state @ weights["logit/kernel"] + weights["logit/bias"], axis=1)
+
+    def _inputs(self, weights: Weights) -> Any:
+        """What each character brings to the gates, shape ``[CODES, 4 * units]``."""
+        return weights["forward/kernel"]
+
+
+class LstmEmbed(LstmOneHot):
+    """The same on an embedding of the characters."""
+
+    name = "lstm_embed"
+
+    def __init__(self, *, length_max: int, units: int = 64, embedding: int = 32) -> None:
+        super().__init__(length_max=length_max, units=units)
+        self._embedding = embedding
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """The keyword arguments that make this instance again."""
+        return {**super().parameters, "embedding": self._embedding}
+
+    @property
+    def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every weight."""
+        return {
+            "embedding": (CODES, self._embedding),
+            **super().weight_shapes,
+            "forward/kernel": (self._embedding, 4 * self._units),
+        }
+
+    def _inputs(self, weights: Weights) -> Any:
+        return weights["embedding"] @ weights["forward/kernel"]
