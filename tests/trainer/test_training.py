@@ -1,30 +1,15 @@
 """Training on a rule that a small network can learn in seconds."""
 
-import random
-
 import numpy as np
 import pytest
 
 from stream_detector.models.architectures.bilstm import BiLstm
-from trainer.datasets import Dataset
+from support.examples import rule
 from trainer.training import Recipe, fit, logits_of
 
 pytestmark = pytest.mark.slow
 
 NETWORK = BiLstm(length_max=24, embedding=8, units=8, hidden=8)
-
-
-def rule(count, seed):
-    """Names with digits are malicious."""
-    rng = random.Random(seed)
-    labels = [number % 2 for number in range(count)]
-    alphabets = ("abcdefghijk", "abcdefghijk0123456789")
-    texts = [
-        "".join(rng.choices(alphabets[label], k=rng.randint(8, 16))) + "7x"[label == 0]
-        for label in labels
-    ]
-    empty = np.array([""] * count)
-    return Dataset(texts, np.array(labels, dtype=np.int8), empty, empty, empty, {})
 
 
 TRAIN, VALIDATION = rule(1500, 1), rule(300, 2)

@@ -1,0 +1,38 @@
+"""Model families, one way of making a model each, behind one small interface (``base``).
+
+``neural`` are the networks, which a worker can serve; ``classical`` and ``anomaly`` are
+scikit-learn's models and a language model, which stand beside them in comparisons.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainer.families.base import Family
+
+__all__ = ["FAMILY_NAMES", "NETWORK_NAMES", "families"]
+
+NETWORK_NAMES = ("wide_bilstm", "bilstm", "lstm_embed", "lstm_onehot", "cnn_lstm")
+CLASSICAL_NAMES = (
+    "logistic_regression",
+    "linear_svm",
+    "naive_bayes",
+    "random_forest",
+    "gradient_boosting",
+    "lexical",
+)
+ANOMALY_NAMES = ("isolation_forest", "one_class_svm", "language_model")
+FAMILY_NAMES = (*NETWORK_NAMES, *CLASSICAL_NAMES, *ANOMALY_NAMES)
+"""Named here, so that ``--help`` need not import TensorFlow."""
+
+
+def families(*, length_max: int, epochs: int) -> Mapping[str, "Family"]:
+    """All families by name; networks read ``length_max`` characters for up to ``epochs``."""
+    from trainer.families.anomaly import ANOMALY  # noqa: PLC0415
+    from trainer.families.classical import CLASSICAL  # noqa: PLC0415
+    from trainer.families.neural import Network  # noqa: PLC0415
+    from trainer.training import Recipe  # noqa: PLC0415
+
+    recipe = Recipe(epochs=epochs)
+    networks = [Network(name, length_max=length_max, recipe=recipe) for name in NETWORK_NAMES]
+    return {family.name: family for family in (*networks, *CLASSICAL, *ANOMALY)}

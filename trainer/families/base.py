@@ -1,0 +1,48 @@
+"""The contract of a model family."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.datasets import Dataset
+
+__all__ = ["Family", "Fitted"]
+
+
+class Fitted(Protocol):
+    """A model that was fitted."""
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """How malicious ``texts`` look, shape ``[len(texts)]``: higher is worse, on any scale."""
+        ...
+
+
+class Family(ABC):
+    """One way to make a model of labelled texts. Immutable; ``fit`` may be called again.
+
+    All families get the same canonical texts and the same split, and are measured alike.
+    """
+
+    name: ClassVar[str]
+    """As on the command line."""
+    summary: ClassVar[str]
+    """One line for a person."""
+    supervised: ClassVar[bool] = True
+    """False where it learns from benign rows alone."""
+
+    @abstractmethod
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset,
+        *,
+        seed: int,
+        tell: Callable[[str], None],
+    ) -> Fitted:
+        """Fit on ``train``; ``validation`` is for stopping only. ``tell`` takes progress lines.
+
+        The same seed and data give the same model on the same CPU.
+        """

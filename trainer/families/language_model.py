@@ -1,0 +1,107 @@
+"""A character-level LSTM language model: how surprising is a text?
+
+Next-character prediction: Graves 2013, arXiv:1308.0850. The surprise of a text is the mean of
+-log2 p(character | those before it), in bits, its end included.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stream_detector.models.encoding import CODES, encode, shorten
+
+__all__ = ["FittedLanguageModel", "fit_language_model"]
+
+_LENGTH_MAX = 96
+_UNITS = 96
+_EMBEDDING = 32
+_BATCH_ROWS = 256
+_EPOCHS = 3
+_ROWS_MAX = 60_000
+"""An epoch of these takes about a minute on two cores; more rows hardly move the figures."""
+
+
+class FittedLanguageModel:
+    """A trained model of what comes next."""
+
+    def __init__(self, model: tf.keras.Model) -> None:
+        self._model = model
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Surprise in bits a character, shape ``[len(texts)]``."""
+        short = [shorten(text, _LENGTH_MAX) for text in texts]
+        order = np.argsort([len(text) for text in short], kind="stable")
+        scores = np.empty(len(texts), np.float32)
+        for start in range(0, len(order), _BATCH_ROWS):
+            rows = order[start : start + _BATCH_ROWS]
+            inputs, targets, weights = _batch([short[row] for row in rows])
+            losses = _losses(self._model, inputs, targets).numpy() * weights
+            surprise = losses.sum(axis=1) / weights.sum(axis=1) / np.log(2)
+            scores[rows] = surprise[: len(rows)]
+        return scores
+
+
+def fit_language_model(
+    texts: Sequence[str],
+    validation: Sequence[str],
+    *,
+    seed: int,
+    tell: Callable[[str], None],
+) -> FittedLanguageModel:
+    """Train on at most ``_ROWS_MAX`` of ``texts``, drawn by ``seed``."""
+    tf.keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    chosen = [texts[row] for row in rng.permutation(len(texts))[:_ROWS_MAX]]
+    short = [shorten(text, _LENGTH_MAX) for text in chosen]
+    lengths = np.array([len(text) for text in short])
+    model = tf.keras.Sequential(
+        [
+            tf.keras.layers.Embedding(CODES, _EMBEDDING),
+            tf.keras.layers.LSTM(_UNITS, return_sequences=True),
+            tf.keras.layers.Dense(CODES),
+        ]
+    )
+    model.build((None, None))
+    optimizer = tf.keras.optimizers.Adam(3e-3)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function(jit_compile=True)
+    def step(inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(_losses(model, inputs, targets) * weights) / tf.reduce_sum(weights)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    fitted = FittedLanguageModel(model)
+    for epoch in range(1, _EPOCHS + 1):
+        order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
+        starts = np.arange(0, len(order), _BATCH_ROWS)
+        rng.shuffle(starts)
+        for start in starts:
+            step(*_batch([short[row] for row in order[start : start + _BATCH_ROWS]]))
+        held_out = float(np.mean(fitted.scores(validation[:2000])))
+        tell(f"language_model: epoch {epoch} of {_EPOCHS}, {held_out:.2f} bits a character")
+    return fitted
+
+
+def _losses(model: tf.keras.Model, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, model(inputs))
+
+
+def _batch(
+    texts: Sequence[str],
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Inputs, targets and weights, shape ``[_BATCH_ROWS, steps]``, of few different ``steps``.
+
+    Code 0 stands before the first character and behind the last one.
+    """
+    steps = -(-(max(map(len, texts)) + 1) // 16) * 16
+    encoded = encode(texts, steps=steps, columns=_BATCH_ROWS)
+    targets = encoded.forward.T.astype(np.int32)
+    inputs = np.pad(targets[:, :-1], [(0, 0), (1, 0)])
+    weights = (np.arange(steps) <= encoded.lengths[:, None]).astype(np.float32)
+    weights[len(texts) :] = 0
+    weights[len(texts) :, 0] = 1e-6  # nothing is divided by zero
+    return inputs, targets, weights

@@ -1,0 +1,61 @@
+"""The networks: trained by ``trainer.training``, served as bundles."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.models.architectures import ARCHITECTURES, Architecture
+from trainer.datasets import Dataset
+from trainer.families.base import Family
+from trainer.training import Epoch, Fit, Recipe, fit, logits_of
+
+__all__ = ["FittedNetwork", "Network"]
+
+
+class FittedNetwork:
+    """A network with the weights of its best epoch."""
+
+    def __init__(self, architecture: Architecture, fitted: Fit) -> None:
+        self.architecture = architecture
+        self.fitted = fitted
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Logits."""
+        return logits_of(self.architecture, self.fitted.weights, texts)
+
+
+class Network(Family):
+    """One architecture, by its name."""
+
+    def __init__(self, name: str, *, length_max: int, recipe: Recipe | None = None) -> None:
+        self.name = name  # type: ignore[misc]
+        self.summary = ARCHITECTURES[name].__doc__.partition("\n")[0].rstrip(".")  # type: ignore[misc, union-attr]
+        self._architecture = ARCHITECTURES[name](length_max=length_max)  # type: ignore[call-arg]
+        self._recipe = recipe or Recipe()
+
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset,
+        *,
+        seed: int,
+        tell: Callable[[str], None],
+    ) -> FittedNetwork:
+        """See the base class."""
+
+        def on_epoch(epoch: Epoch) -> None:
+            tell(
+                f"{self.name}: epoch {epoch.number}, loss {epoch.loss:.4f}, validation AUC "
+                f"{epoch.validation_auc:.4f}, {epoch.seconds:.0f} s"
+            )
+
+        fitted = fit(
+            self._architecture,
+            train,
+            validation,
+            self._recipe._replace(seed=seed),
+            on_step=lambda *_: None,
+            on_epoch=on_epoch,
+        )
+        return FittedNetwork(self._architecture, fitted)
