@@ -6,7 +6,7 @@ Heavy imports are inside the commands, so that ``--help`` answers at once.
 import logging
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,13 @@ from rich.table import Table
 from stream_detector import __version__
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back, stderr_of_its_own
+from trainer.families import FAMILY_NAMES, NETWORK_NAMES
 
 if TYPE_CHECKING:
-    from trainer.datasets import Part
-    from trainer.evaluation import Figures
+    from stream_detector.events import Kind
+    from stream_detector.models.bundle import Bundle
+    from trainer.datasets import Dataset, Part
+    from trainer.report.figures import Measured
     from trainer.training import Epoch
 
 __all__ = ["main"]
@@ -55,7 +58,7 @@ def cli() -> None:
 )
 @click.option(
     "--model",
-    type=click.Choice(["wide_bilstm", "bilstm", "lstm_embed", "lstm_onehot", "cnn_lstm"]),
+    type=click.Choice(NETWORK_NAMES),
     default="wide_bilstm",
     show_default=True,
     help="Which network.",
@@ -174,11 +177,37 @@ def train(
         licences=licences,
         command=_command(),
     )
-    _show({str(output): bundle.manifest.metrics})
+    _show_report_of(bundle, output, dataset)
+
+
+def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
+    """The report of a new bundle, its model card, in a folder beside it."""
+    from trainer.report.making import candidate_of_bundle, make_report  # noqa: PLC0415
+
+    manifest = bundle.manifest
+    folder = output.with_name(f"{output.name}-report")
+    rows = dataset.of_part("test")
+    try:
+        measured = make_report(
+            folder,
+            [candidate_of_bundle(manifest.name, bundle)],
+            rows,
+            kind=manifest.kind,
+            title=f"Model card: {manifest.name} {manifest.version}",
+            command=manifest.training.command,
+            data=f"Test part, split {manifest.training.split}: {len(rows.texts):,} rows, "
+            f"{int(rows.labels.sum()):,} of them malicious.",
+            notes=[f"Of the whole data: {_counts(dataset.counts)}."],
+            tell=_tell,
+        )
+    except OSError as error:
+        raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
+    _show(measured)
+    _tell(f"bundle: {output}, report: {folder / 'report.html'}")
 
 
 @cli.command()
-@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("bundles", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="CSV as for train.")
 @click.option(
     "--part",
@@ -187,23 +216,111 @@ def train(
     show_default=True,
     help="Rows to measure on.",
 )
+@click.option(
+    "--family",
+    "family_names",
+    type=click.Choice(FAMILY_NAMES),
+    multiple=True,
+    help="Fit this model on the data's training part and measure it beside the bundles; may be "
+    "given several times.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["url", "host"]),
+    help="What the data's rows are; needed where no bundle says it.",
+)
+@click.option("--epochs", type=click.IntRange(1), default=6, show_default=True, help="Of networks.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the report: Markdown, HTML, JSON and plots.",
+)
 @native_output_held_back()
-def evaluate(bundles: tuple[Path, ...], data: Path, part: "Part") -> None:
-    """Measure bundles with the scorer that serves them."""
-    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
-    from stream_detector.models.device import choose_device, visible_gpus  # noqa: PLC0415
-    from stream_detector.models.scorer import Scorer  # noqa: PLC0415
-    from trainer.datasets import read_dataset  # noqa: PLC0415
-    from trainer.evaluation import measure  # noqa: PLC0415
+def evaluate(
+    bundles: tuple[Path, ...],
+    data: Path,
+    part: "Part",
+    family_names: tuple[str, ...],
+    kind: "Kind | None",
+    epochs: int,
+    seed: int,
+    report: Path | None,
+) -> None:
+    """Measure bundles with the scorer that serves them, side by side.
 
-    figures = {}
-    for folder in bundles:
-        bundle = load_bundle(folder)
-        kind = bundle.manifest.kind
-        rows = read_dataset(data, kind, needed=[part]).of_part(part)
-        scorer = Scorer({kind: bundle}, device=choose_device("auto", visible_gpus()))
-        figures[str(folder)] = measure(rows, scorer.score(kind, rows.texts))
-    _show(figures)
+    The first one named is what the others are compared with.
+
+    \b
+    Examples:
+      stream-trainer evaluate bundles/url data/models/url --data urls.csv --report report
+      stream-trainer evaluate --kind url --family logistic_regression --data urls.csv
+    """
+    if not bundles and not family_names:
+        raise click.UsageError("name a bundle, or a family with --family")
+    if not bundles and kind is None:
+        raise click.UsageError("without a bundle, --kind says what the data's rows are")
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
+    from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR  # noqa: PLC0415
+    from trainer.datasets import PARTS, read_dataset  # noqa: PLC0415
+    from trainer.families import families  # noqa: PLC0415
+    from trainer.report.making import (  # noqa: PLC0415
+        candidate_of_bundle,
+        candidate_of_family,
+        make_report,
+    )
+
+    loaded = {str(folder): load_bundle(folder, kind=kind) for folder in bundles}
+    for bundle in loaded.values():
+        kind = kind or bundle.manifest.kind
+        if bundle.manifest.kind != kind:
+            raise click.UsageError(
+                "the bundles are for different kinds: measure one kind at a time"
+            )
+    assert kind is not None  # noqa: S101 - checked above
+    dataset = read_dataset(data, kind, needed=PARTS if family_names else [part])
+    candidates = [candidate_of_bundle(name, bundle) for name, bundle in loaded.items()]
+    known = families(length_max=_LENGTH_MAX[kind], epochs=epochs)
+    validation = dataset.of_part("val")
+    for name in family_names:
+        fitted = known[name].fit(dataset.of_part("train"), validation, seed=seed, tell=_tell)
+        candidates.append(
+            candidate_of_family(
+                name,
+                known[name].summary,
+                fitted,
+                validation,
+                rates=(SUSPICIOUS_FPR, MALICIOUS_FPR),
+            )
+        )
+    rows = dataset.of_part(part)
+    try:
+        measured = make_report(
+            report,
+            candidates,
+            rows,
+            kind=kind,
+            title=f"How well {', '.join(candidate.name for candidate in candidates)} detect",
+            command=_command(),
+            data=f"{data.name}, part {part}: {len(rows.texts):,} rows, "
+            f"{int(rows.labels.sum()):,} of them malicious.",
+            notes=[f"Of the whole file: {_counts(dataset.counts)}."],
+            tell=_tell,
+        )
+    except OSError as error:
+        raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
+    _show(measured)
+    if report is not None:
+        _tell(f"report: {report / 'report.html'}")
+
+
+def _tell(line: str) -> None:
+    _messages.print(line, soft_wrap=True, highlight=False)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
 
 _LENGTH_MAX = {"url": 192, "host": 80}
@@ -229,21 +346,31 @@ def _command() -> str:
     return shlex.join(["stream-trainer", *words])
 
 
-def _show(figures: "Mapping[str, Figures]") -> None:
+def _show(models: "Sequence[Measured]") -> None:
     table = Table(box=None)
     for heading in ("", "rows", "ROC AUC", "TPR at FPR 1%", "TPR at FPR 0.1%", "ECE"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, values in figures.items():
-        table.add_row(name, *_cells(values, "rows"))
-        by_kind = values.get("by_kind")
-        for kind, of_kind in (by_kind if isinstance(by_kind, dict) else {}).items():
-            table.add_row(f"  {kind}", *_cells(of_kind, "malicious"))
+    for model in models:
+        at_1, at_01, *_ = model.detections
+        table.add_row(
+            model.name,
+            f"{model.rows:,}",
+            f"{model.roc_auc:.4f}",
+            *[
+                f"{one.tpr.value:.4f}" if one.enough else "too few benign rows"
+                for one in (at_1, at_01)
+            ],
+            f"{model.expected_calibration_error:.4f}",
+        )
+        for group in model.groups.get("kind", ()):
+            if group.tpr is not None and group.roc_auc is not None:
+                table.add_row(
+                    f"  {group.name}",
+                    f"{group.malicious:,}",
+                    f"{group.roc_auc:.4f}",
+                    f"{group.tpr.value:.4f}",
+                )
     Console().print(table)
-
-
-def _cells(values: Mapping[str, object], count: str) -> list[str]:
-    names = ("roc_auc", "tpr_at_fpr_0.01", "tpr_at_fpr_0.001", "expected_calibration_error")
-    return [f"{values[count]:,.0f}", *(str(values.get(name, "")) for name in names)]
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from trainer.datasets import Dataset
 
-__all__ = ["Figures", "measure", "threshold_at", "true_positive_rate"]
+__all__ = ["Figures", "calibration_error", "measure", "threshold_at", "true_positive_rate"]
 
 Figures = dict[str, float | dict[str, dict[str, float]]]
 """Figures by name; those of groups under ``by_kind`` and ``by_source``, by the group's name."""
@@ -45,7 +45,7 @@ def measure(dataset: Dataset, scores: NDArray[np.float32]) -> Figures:
         "malicious": float(np.sum(~benign)),
         **_against(scores[~benign], scores[benign]),
         "average_precision": round(float(average_precision_score(dataset.labels, scores)), 4),
-        "expected_calibration_error": round(_calibration_error(scores, dataset.labels), 4),
+        "expected_calibration_error": round(calibration_error(scores, dataset.labels), 4),
     }
     suspicious = threshold_at(scores[benign], 0.01)
     for name, column in (("by_kind", dataset.kinds), ("by_source", dataset.sources)):
@@ -80,7 +80,7 @@ def _against(malicious: NDArray[np.float32], benign: NDArray[np.float32]) -> Map
     }
 
 
-def _calibration_error(scores: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
+def calibration_error(scores: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
     """Expected calibration error over equally filled bins (Naeini et al. 2015)."""
     order = np.argsort(scores, kind="stable")
     return float(

@@ -48,6 +48,8 @@ class Epoch(NamedTuple):
     validation_auc: float
     validation_tpr: float
     """At a false-positive rate of 1%."""
+    validation_accuracy: float
+    """Where what is likelier malicious than not is taken for it."""
     seconds: float
 
 
@@ -116,6 +118,7 @@ def fit(
             loss=float(np.mean(losses)),
             validation_auc=float(roc_auc_score(validation.labels, scores)),
             validation_tpr=true_positive_rate(scores, validation.labels, 0.01),
+            validation_accuracy=float(np.mean((scores > 0) == validation.labels)),
             seconds=time.monotonic() - started,
         )
         history.append(epoch)

@@ -1,0 +1,133 @@
+"""A report of a model whose every figure can be counted by hand."""
+
+import json
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from stream_detector.events import Thresholds
+from trainer.datasets import Dataset
+from trainer.report.figures import measure_model
+from trainer.report.making import Candidate, make_report
+
+ROWS = 2000
+HOSTILE = "evil.example/<script>alert(1)</script>|[x](javascript:y)"
+
+
+def dataset():
+    """Half malicious; of 1,000 benign texts ten look bad, of the malicious ones 200 look good."""
+    texts = [f"good{number}.example" for number in range(ROWS // 2)]
+    texts += [f"evil{number}.example/a" for number in range(ROWS // 2)]
+    texts[-1] = HOSTILE
+    labels = np.repeat([0, 1], ROWS // 2).astype(np.int8)
+    sources = np.array(["list"] * 1000 + ["feed"] * 600 + ["dump"] * 400)
+    kinds = np.array(["ben"] * 1000 + ["phish"] * 1000)
+    return Dataset(texts, labels, np.array(["test"] * ROWS), sources, kinds, {})
+
+
+def score(texts):
+    def one(text):
+        if text.startswith("good"):
+            return 0.9 if int(text[4:-8]) < 10 else 0.1
+        number = text[4 : text.index(".")]
+        return 0.05 if number.isdigit() and int(number) < 200 else 0.95
+
+    return np.array([one(text) for text in texts], np.float32)
+
+
+def measured(**options):
+    return measure_model(
+        "rule", "rule", score, dataset(), kind="url", thresholds=Thresholds(0.5, 0.92), **options
+    )[0]
+
+
+def test_figures_are_those_counted_by_hand():
+    figures = measured()
+    assert (figures.rows, figures.malicious) == (2000, 1000)
+    at_1, at_01, at_001 = figures.detections
+    assert at_1.tpr.value == at_01.tpr.value == pytest.approx(0.8)
+    assert at_1.tpr.low < 0.8 < at_1.tpr.high
+    assert (at_1.enough, at_01.enough, at_001.enough) == (True, False, False)
+    suspicious, malicious = figures.thresholds
+    assert (suspicious.true_positives, suspicious.false_positives) == (800, 10)
+    assert (malicious.true_positives, malicious.false_positives) == (800, 0)
+    one_in_a_thousand = figures.base_rates[0]
+    assert one_in_a_thousand.false_alerts_per_million == pytest.approx(0.01 * 0.999 * 1e6)
+    assert one_in_a_thousand.precision == pytest.approx(0.0008 / (0.0008 + 0.00999))
+    groups = {group.name: group for group in figures.groups["source"]}
+    assert groups["list"].flagged.value == pytest.approx(0.01)
+    assert groups["feed"].tpr.value == pytest.approx(400 / 600)
+    assert groups["dump"].tpr.value == 1.0
+    assert [one.text for one in figures.worst_flagged][:10] == [
+        f"good{number}.example" for number in range(10)
+    ]
+
+
+def test_what_canonical_form_undoes_costs_nothing_and_the_rest_is_told():
+    losses = {one.transformation: one for one in measured().robustness}
+    assert losses["user name"].loss == 0
+    assert losses["user name"].rows == 1000
+    assert losses["ordinary name before the host"].tpr_after == 1.0
+
+
+def test_the_files_say_what_was_measured(tmp_path):
+    history = [
+        {"number": 1.0, "loss": 0.5, "validation_auc": 0.9},
+        {"number": 2.0, "loss": 0.4, "validation_auc": 0.95},
+    ]
+    make_report(
+        tmp_path,
+        [
+            Candidate("rule", "rule", score, Thresholds(0.5, 0.92), history),
+            Candidate(
+                "flat",
+                "noise",
+                lambda texts: np.full(len(texts), 0.5, np.float32),
+                Thresholds(0.5, 0.9),
+            ),
+        ],
+        dataset(),
+        kind="url",
+        title="Rule & flat",
+        command="stream-trainer evaluate",
+        data="2,000 rows",
+        tell=lambda _: None,
+    )
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [model["name"] for model in report["models"]] == ["rule", "flat"]
+    auc = next(one for one in report["differences"] if one["statistic"] == "ROC AUC")
+    assert auc["interval"]["value"] == pytest.approx(0.5 - report["models"][0]["roc_auc"])
+    page = (tmp_path / "report.html").read_text()
+    assert "<script>" not in page
+    assert "Rule &amp; flat" in page
+    text = (tmp_path / "report.md").read_text()
+    assert "[x](javascript" not in text
+    assert "0.800 (0.774 to 0.824)" in text
+    drawn = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert drawn == {
+        "roc.svg",
+        "calibration-rule.svg",
+        "calibration-flat.svg",
+        "history-rule.svg",
+    }
+    for path in (tmp_path / "plots").iterdir():
+        assert ET.parse(path).getroot().tag.endswith("svg")
+        assert f"plots/{path.name}" in text
+
+
+def test_rates_that_too_few_benign_rows_set_are_not_told_as_figures(tmp_path):
+    make_report(
+        tmp_path,
+        [Candidate("rule", "rule", score, Thresholds(0.5, 0.92))],
+        dataset(),
+        kind="url",
+        title="Rule",
+        command="",
+        data="",
+        tell=lambda _: None,
+    )
+    line = next(
+        line for line in (tmp_path / "report.md").read_text().splitlines() if line[:7] == "| rule "
+    )
+    assert line.count("too few benign rows") == 2

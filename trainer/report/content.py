@@ -1,0 +1,250 @@
+"""What a report says, as headings, paragraphs, tables and plots: the same for every format."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from trainer.report.figures import AtThreshold, Difference, Example, Group, Measured
+from trainer.statistics import Interval
+
+__all__ = ["Block", "Heading", "Paragraph", "Plot", "Report", "Table", "content"]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One measurement: everything that the files of a report are made of."""
+
+    title: str
+    created_at: datetime
+    command: str
+    data: str
+    """What was read, and what of it was measured on."""
+    notes: list[str]
+    """Counts, duplicates, leaks: a sentence each."""
+    models: list[Measured]
+    differences: list[Difference]
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """A heading; level 1 is the title."""
+
+    text: str
+    level: int = 2
+
+
+class Paragraph(msgspec.Struct, frozen=True):
+    """A paragraph of plain text."""
+
+    text: str
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Cells as text; the first row names the columns."""
+
+    rows: list[list[str]]
+
+
+class Plot(msgspec.Struct, frozen=True):
+    """A plot by name; see ``report.plots``."""
+
+    name: str
+    caption: str
+
+
+Block = Heading | Paragraph | Table | Plot
+
+
+def content(report: Report) -> list[Block]:
+    """The report from top to bottom."""
+    blocks: list[Block] = [
+        Heading(report.title, 1),
+        Paragraph(f"Made {report.created_at:%Y-%m-%d %H:%M} UTC by: {report.command}"),
+        Paragraph(report.data),
+        *[Paragraph(note) for note in report.notes],
+        Heading("Detection"),
+        _overview(report.models),
+        Paragraph(
+            "TPR: share of malicious rows found where that share of benign rows is flagged, with "
+            "its 95% Wilson interval. 'Too few' marks rates for which there are fewer than ten "
+            "expected false positives."
+        ),
+        Plot("roc", "ROC curves, the false-positive rate on a logarithmic axis"),
+    ]
+    if report.differences:
+        blocks += [Heading("Side by side"), _differences(report.differences)]
+    for model in report.models:
+        blocks += _of_model(model, alone=len(report.models) == 1)
+    return blocks
+
+
+def _of_model(model: Measured, *, alone: bool) -> list[Block]:
+    prefix = "" if alone else f"{model.name}: "
+    blocks: list[Block] = [
+        Heading(f"{prefix}verdicts at the shipped thresholds"),
+        _confusion(model.thresholds),
+        Table(
+            [
+                ["verdict", "malicious events", "precision", "false alerts a million events"],
+                *[
+                    [
+                        at.threshold,
+                        f"1 in {round(1 / at.base_rate):,}",
+                        f"{at.precision:.1%}",
+                        f"{at.false_alerts_per_million:,.0f}",
+                    ]
+                    for at in model.base_rates
+                ],
+            ]
+        ),
+        Heading(f"{prefix}calibration"),
+        Paragraph(f"Expected calibration error {model.expected_calibration_error:.4f}."),
+        Plot(f"calibration-{model.name}", "Share of malicious rows by score"),
+    ]
+    for by, groups in model.groups.items():
+        blocks += [Heading(f"{prefix}by {by}"), _group_table(groups)]
+    if model.robustness:
+        blocks += [
+            Heading(f"{prefix}robustness"),
+            Paragraph("Malicious rows changed as attackers or loggers would; TPR at FPR 1%."),
+            Table(
+                [
+                    ["transformation", "rows", "before", "after", "loss in points"],
+                    *[
+                        [
+                            one.transformation,
+                            f"{one.rows:,}",
+                            f"{one.tpr_before:.3f}",
+                            f"{one.tpr_after:.3f}",
+                            f"{100 * one.loss:.1f}",
+                        ]
+                        for one in model.robustness
+                    ],
+                ]
+            ),
+        ]
+    if model.history:
+        blocks += [
+            Heading(f"{prefix}training"),
+            Plot(f"history-{model.name}", "Loss, AUC and accuracy by epoch"),
+        ]
+    return [
+        *blocks,
+        Heading(f"{prefix}the first rows"),
+        Table(
+            [
+                ["predicted", "actual", "score", "text"],
+                *[
+                    [
+                        _label(one.score >= model.thresholds[0].threshold),
+                        _label(bool(one.label)),
+                        f"{one.score:.4f}",
+                        one.text,
+                    ]
+                    for one in model.first_rows
+                ],
+            ]
+        ),
+        Heading(f"{prefix}worst errors"),
+        Paragraph("Malicious rows with the lowest scores:"),
+        _example_table(model.worst_missed),
+        Paragraph("Benign rows with the highest scores:"),
+        _example_table(model.worst_flagged),
+    ]
+
+
+def _label(malicious: bool) -> str:
+    return "malicious" if malicious else "benign"
+
+
+def _overview(models: Sequence[Measured]) -> Table:
+    rates = [f"TPR at FPR {one.false_positive_rate:.2%}" for one in models[0].detections]
+    heading = ["model", "rows", "ROC AUC", "average precision", *rates, "ECE", "rows/s"]
+    return Table(
+        [
+            heading,
+            *[
+                [
+                    model.name,
+                    f"{model.rows:,}",
+                    f"{model.roc_auc:.4f}",
+                    f"{model.average_precision:.4f}",
+                    *[
+                        _interval(one.tpr) if one.enough else "too few benign rows"
+                        for one in model.detections
+                    ],
+                    f"{model.expected_calibration_error:.4f}",
+                    f"{model.rows_per_second:,.0f}",
+                ]
+                for model in models
+            ],
+        ]
+    )
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def _differences(differences: Sequence[Difference]) -> Table:
+    return Table(
+        [
+            ["model", "over", "figure", "difference, 95% paired bootstrap"],
+            *[
+                [
+                    one.second,
+                    one.first,
+                    one.statistic,
+                    f"{one.interval.value:+.4f} ({one.interval.low:+.4f} to "
+                    f"{one.interval.high:+.4f})",
+                ]
+                for one in differences
+            ],
+        ]
+    )
+
+
+def _confusion(thresholds: Sequence[AtThreshold]) -> Table:
+    return Table(
+        [
+            ["threshold", "score", "malicious found", "missed", "benign flagged", "passed"],
+            *[
+                [
+                    at.name,
+                    f"{at.threshold:.4f}",
+                    f"{at.true_positives:,}",
+                    f"{at.false_negatives:,}",
+                    f"{at.false_positives:,}",
+                    f"{at.true_negatives:,}",
+                ]
+                for at in thresholds
+            ],
+        ]
+    )
+
+
+def _group_table(groups: Sequence[Group]) -> Table:
+    return Table(
+        [
+            ["", "malicious", "benign", "ROC AUC", "TPR at FPR 1%", "benign flagged"],
+            *[
+                [
+                    group.name,
+                    f"{group.malicious:,}",
+                    f"{group.benign:,}",
+                    "" if group.roc_auc is None else f"{group.roc_auc:.4f}",
+                    "" if group.tpr is None else _interval(group.tpr),
+                    "" if group.flagged is None else f"{group.flagged.value:.2%}",
+                ]
+                for group in groups
+            ],
+        ]
+    )
+
+
+def _example_table(examples: Sequence[Example]) -> Table:
+    return Table(
+        [
+            ["score", "source", "kind", "text"],
+            *[[f"{one.score:.4f}", one.source, one.kind, one.text] for one in examples],
+        ]
+    )

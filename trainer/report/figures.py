@@ -1,0 +1,338 @@
+"""All that is measured of one model, and of several side by side. Encodes as JSON as it is."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from stream_detector.events import Kind, Thresholds
+from trainer.augmentation import TRANSFORMATIONS, transformed
+from trainer.datasets import Dataset
+from trainer.evaluation import calibration_error, threshold_at, true_positive_rate
+from trainer.statistics import Interval, paired_bootstrap, wilson
+
+__all__ = [
+    "BASE_RATES",
+    "FALSE_POSITIVE_RATES",
+    "AtBaseRate",
+    "AtThreshold",
+    "Bin",
+    "Detection",
+    "Difference",
+    "Example",
+    "Group",
+    "Measured",
+    "Robustness",
+    "difference",
+    "measure_model",
+]
+
+FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
+BASE_RATES = (1e-3, 1e-4, 1e-5)
+"""Shares of malicious events in traffic for which precision is told."""
+
+_BENIGN_PER_FALSE_POSITIVE = 10
+"""A rate needs so many expected false positives, or chance sets the threshold."""
+_BINS = 15
+_LENGTHS = ((0, 20), (20, 40), (40, 80), (80, 160), (160, 1 << 20))
+_WORST = 15
+_ROBUST_ROWS = 4000
+
+Scores = NDArray[np.float32]
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """Share of malicious rows found at a false-positive rate."""
+
+    false_positive_rate: float
+    threshold: float
+    tpr: Interval
+    benign_rows: int
+    enough: bool
+    """False where too few benign rows set the threshold."""
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Rows that share a source, kind, length or period."""
+
+    name: str
+    malicious: int
+    benign: int
+    roc_auc: float | None
+    """Of its malicious rows against all benign ones."""
+    tpr: Interval | None
+    """At the false-positive rate of 1% over all benign rows."""
+    flagged: Interval | None
+    """Share of its benign rows at or above that threshold."""
+
+
+class AtThreshold(msgspec.Struct, frozen=True):
+    """Confusion at one of the thresholds that are shipped."""
+
+    name: str
+    threshold: float
+    true_positives: int
+    false_negatives: int
+    false_positives: int
+    true_negatives: int
+
+
+class AtBaseRate(msgspec.Struct, frozen=True):
+    """What a threshold means where malicious events are rare."""
+
+    threshold: str
+    base_rate: float
+    precision: float
+    false_alerts_per_million: float
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """One bin of the calibration curve."""
+
+    score: float
+    malicious_share: float
+    rows: int
+
+
+class Robustness(msgspec.Struct, frozen=True):
+    """One transformation of malicious rows."""
+
+    transformation: str
+    rows: int
+    tpr_before: float
+    """Of the same rows, at the false-positive rate of 1%."""
+    tpr_after: float
+
+    @property
+    def loss(self) -> float:
+        """Points of TPR lost, as a share."""
+        return self.tpr_before - self.tpr_after
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A row and its score."""
+
+    text: str
+    label: int
+    score: float
+    source: str
+    kind: str
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One model on one set of rows."""
+
+    name: str
+    what: str
+    """Architecture or family."""
+    rows: int
+    malicious: int
+    roc_auc: float
+    average_precision: float
+    detections: list[Detection]
+    expected_calibration_error: float
+    calibration: list[Bin]
+    thresholds: list[AtThreshold]
+    base_rates: list[AtBaseRate]
+    groups: dict[str, list[Group]]
+    """By ``source``, ``kind``, ``length``."""
+    robustness: list[Robustness]
+    worst_missed: list[Example]
+    worst_flagged: list[Example]
+    first_rows: list[Example]
+    history: list[dict[str, float]]
+    rows_per_second: float
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What the second model has over the first, both on the same rows."""
+
+    first: str
+    second: str
+    statistic: str
+    interval: Interval
+
+
+def measure_model(
+    name: str,
+    what: str,
+    score: Callable[[Sequence[str]], Scores],
+    rows: Dataset,
+    *,
+    kind: Kind,
+    thresholds: Thresholds,
+    history: Sequence[dict[str, float]] = (),
+    seed: int = 0,
+) -> tuple[Measured, Scores]:
+    """Score ``rows`` and measure; the scores (calibrated, shape ``[rows]``) as well."""
+    started = time.perf_counter()
+    scores = score(rows.texts)
+    seconds = time.perf_counter() - started
+    labels = rows.labels
+    benign, malicious = scores[labels == 0], scores[labels == 1]
+    at_thresholds = [
+        _at_threshold("suspicious", thresholds.suspicious, benign, malicious),
+        _at_threshold("malicious", thresholds.malicious, benign, malicious),
+    ]
+    measured = Measured(
+        name=name,
+        what=what,
+        rows=len(labels),
+        malicious=len(malicious),
+        roc_auc=float(roc_auc_score(labels, scores)),
+        average_precision=float(average_precision_score(labels, scores)),
+        detections=[_detection(benign, malicious, rate) for rate in FALSE_POSITIVE_RATES],
+        expected_calibration_error=calibration_error(scores, labels),
+        calibration=_calibration(scores, labels),
+        thresholds=at_thresholds,
+        base_rates=[_at_base_rate(at, rate) for at in at_thresholds for rate in BASE_RATES],
+        groups=_groups(rows, scores),
+        robustness=_robustness(score, rows, scores, kind, seed),
+        worst_missed=_examples(rows, scores, 1, order=1),
+        worst_flagged=_examples(rows, scores, 0, order=-1),
+        first_rows=[_example(rows, scores, row) for row in range(min(_WORST, len(labels)))],
+        history=list(history),
+        rows_per_second=len(labels) / max(seconds, 1e-9),
+    )
+    return measured, scores
+
+
+def difference(
+    first: tuple[str, Scores], second: tuple[str, Scores], labels: NDArray[np.int8]
+) -> list[Difference]:
+    """ROC AUC and TPR at 1% of the second model over the first, by a paired bootstrap."""
+    statistics: dict[str, Callable[[Scores, NDArray[np.int8]], float]] = {
+        "ROC AUC": lambda scores, of: float(roc_auc_score(of, scores)),
+        "TPR at FPR 1%": lambda scores, of: true_positive_rate(scores, of, 0.01),
+    }
+    return [
+        Difference(
+            first[0],
+            second[0],
+            name,
+            paired_bootstrap(statistic, first[1], second[1], labels),
+        )
+        for name, statistic in statistics.items()
+    ]
+
+
+def _detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
+    threshold = threshold_at(benign, rate)
+    return Detection(
+        false_positive_rate=rate,
+        threshold=threshold,
+        tpr=wilson(int(np.sum(malicious >= threshold)), len(malicious)),
+        benign_rows=len(benign),
+        enough=len(benign) * rate >= _BENIGN_PER_FALSE_POSITIVE,
+    )
+
+
+def _at_threshold(name: str, threshold: float, benign: Scores, malicious: Scores) -> AtThreshold:
+    found, flagged = int(np.sum(malicious >= threshold)), int(np.sum(benign >= threshold))
+    return AtThreshold(
+        name, threshold, found, len(malicious) - found, flagged, len(benign) - flagged
+    )
+
+
+def _at_base_rate(at: AtThreshold, base_rate: float) -> AtBaseRate:
+    tpr = at.true_positives / (at.true_positives + at.false_negatives)
+    fpr = at.false_positives / (at.false_positives + at.true_negatives)
+    found, flagged = tpr * base_rate, fpr * (1 - base_rate)
+    return AtBaseRate(
+        at.name, base_rate, found / (found + flagged) if found + flagged else 0.0, flagged * 1e6
+    )
+
+
+def _calibration(scores: Scores, labels: NDArray[np.int8]) -> list[Bin]:
+    """Bins of equal width, as the eye expects them; empty ones left out."""
+    places = np.minimum((scores * _BINS).astype(int), _BINS - 1)
+    return [
+        Bin(float(np.mean(scores[inside])), float(np.mean(labels[inside])), int(np.sum(inside)))
+        for place in range(_BINS)
+        if (inside := places == place).any()
+    ]
+
+
+def _groups(rows: Dataset, scores: Scores) -> dict[str, list[Group]]:
+    lengths = np.array([_length_name(len(text)) for text in rows.texts])
+    names = [_length_name(low) for low, _ in _LENGTHS]
+    columns = {
+        "source": (rows.sources, sorted(set(rows.sources.tolist()) - {""})),
+        "kind": (rows.kinds, sorted(set(rows.kinds.tolist()) - {""})),
+        "length": (lengths, [name for name in names if name in set(lengths.tolist())]),
+    }
+    return {
+        name: [_group(value, column == value, rows.labels, scores) for value in values]
+        for name, (column, values) in columns.items()
+        if values
+    }
+
+
+def _group(name: str, inside: NDArray[np.bool_], labels: NDArray[np.int8], scores: Scores) -> Group:
+    benign = scores[labels == 0]
+    threshold = threshold_at(benign, 0.01)
+    of_malicious, of_benign = scores[inside & (labels == 1)], scores[inside & (labels == 0)]
+    against = np.concatenate([of_malicious, benign])
+    truth = np.concatenate([np.ones(len(of_malicious)), np.zeros(len(benign))])
+    return Group(
+        name=name,
+        malicious=len(of_malicious),
+        benign=len(of_benign),
+        roc_auc=float(roc_auc_score(truth, against)) if len(of_malicious) else None,
+        tpr=wilson(int(np.sum(of_malicious >= threshold)), len(of_malicious))
+        if len(of_malicious)
+        else None,
+        flagged=wilson(int(np.sum(of_benign >= threshold)), len(of_benign))
+        if len(of_benign)
+        else None,
+    )
+
+
+def _length_name(length: int) -> str:
+    low, high = next((low, high) for low, high in _LENGTHS if low <= length < high)
+    return f"{low} to {high - 1} characters" if high < 1 << 20 else f"{low} characters and more"
+
+
+def _robustness(
+    score: Callable[[Sequence[str]], Scores], rows: Dataset, scores: Scores, kind: Kind, seed: int
+) -> list[Robustness]:
+    rng = random.Random(seed)  # noqa: S311 - draws rows, guards nothing
+    threshold = threshold_at(scores[rows.labels == 0], 0.01)
+    malicious = np.flatnonzero(rows.labels == 1).tolist()
+    chosen = rng.sample(malicious, min(_ROBUST_ROWS, len(malicious)))
+    results = []
+    for name in TRANSFORMATIONS:
+        changed = [(row, transformed(name, rows.texts[row], kind, rng)) for row in chosen]
+        applied = [(row, text) for row, text in changed if text is not None]
+        if applied:
+            before = scores[[row for row, _ in applied]]
+            after = score([text for _, text in applied])
+            results.append(
+                Robustness(
+                    name,
+                    len(applied),
+                    float(np.mean(before >= threshold)),
+                    float(np.mean(after >= threshold)),
+                )
+            )
+    return results
+
+
+def _examples(rows: Dataset, scores: Scores, label: int, *, order: int) -> list[Example]:
+    inside = np.flatnonzero(rows.labels == label)
+    ranked = inside[np.argsort(order * scores[inside], kind="stable")][:_WORST]
+    return [_example(rows, scores, int(row)) for row in ranked]
+
+
+def _example(rows: Dataset, scores: Scores, row: int) -> Example:
+    return Example(
+        rows.texts[row],
+        int(rows.labels[row]),
+        float(scores[row]),
+        str(rows.sources[row]),
+        str(rows.kinds[row]),
+    )

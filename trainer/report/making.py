@@ -1,0 +1,127 @@
+"""From models and rows to a report: measured one after the other, then compared."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.events import Kind, Thresholds
+from stream_detector.models.bundle import Bundle
+from stream_detector.models.calibration import Platt, fit_platt
+from stream_detector.models.device import choose_device, visible_gpus
+from stream_detector.models.scorer import Scorer
+from trainer.datasets import Dataset
+from trainer.evaluation import threshold_at
+from trainer.families.base import Fitted
+from trainer.report.content import Report
+from trainer.report.figures import Measured, difference, measure_model
+from trainer.report.plots import plots
+from trainer.report.rendering import write_report
+
+__all__ = ["Candidate", "candidate_of_bundle", "candidate_of_family", "make_report"]
+
+
+class Candidate(NamedTuple):
+    """A model that is ready to be measured."""
+
+    name: str
+    what: str
+    score: Callable[[Sequence[str]], NDArray[np.float32]]
+    """Calibrated probabilities of canonical texts."""
+    thresholds: Thresholds
+    history: Sequence[dict[str, float]] = ()
+
+
+def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
+    """A bundle, scored by what serves it."""
+    kind = bundle.manifest.kind
+    scorer = Scorer({kind: bundle}, device=choose_device("auto", visible_gpus()))
+    return Candidate(
+        name,
+        bundle.manifest.architecture,
+        lambda texts: scorer.score(kind, texts),
+        bundle.thresholds,
+        bundle.manifest.training.history,
+    )
+
+
+def candidate_of_family(
+    name: str, summary: str, fitted: Fitted, validation: Dataset, *, rates: tuple[float, float]
+) -> Candidate:
+    """A fitted model, calibrated and given thresholds on ``validation``, as a bundle is.
+
+    ``rates`` are the false-positive rates of suspicious and malicious.
+    """
+    raw = fitted.scores(validation.texts)
+    calibration = fit_platt(raw, validation.labels)
+    if calibration.slope <= 0:
+        # It ranks upside down. Calibrated it would be put right by labels that it did not learn
+        # from: it is only brought into the range of probabilities, and its figures show it.
+        deviation = float(np.std(raw)) or 1.0
+        calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
+    benign = calibration.apply(raw[validation.labels == 0])
+    suspicious, malicious = (min(1.0, threshold_at(benign, rate)) for rate in rates)
+    return Candidate(
+        name,
+        summary,
+        lambda texts: calibration.apply(fitted.scores(texts)),
+        Thresholds(suspicious, malicious),
+    )
+
+
+def make_report(
+    folder: Path | None,
+    candidates: Sequence[Candidate],
+    rows: Dataset,
+    *,
+    kind: Kind,
+    title: str,
+    command: str,
+    data: str,
+    notes: Sequence[str] = (),
+    tell: Callable[[str], None],
+) -> list[Measured]:
+    """Measure ``candidates`` on ``rows``; write the report where there is a ``folder``.
+
+    The first candidate is what the others are compared with.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    measured, scores = [], []
+    for candidate in candidates:
+        tell(f"measuring {candidate.name}")
+        one, of_one = measure_model(
+            candidate.name,
+            candidate.what,
+            candidate.score,
+            rows,
+            kind=kind,
+            thresholds=candidate.thresholds,
+            history=candidate.history,
+        )
+        measured.append(one)
+        scores.append(of_one)
+    if folder is None:
+        return measured
+    differences = [
+        one
+        for candidate, of_one in zip(candidates[1:], scores[1:], strict=True)
+        for one in difference(
+            (candidates[0].name, scores[0]), (candidate.name, of_one), rows.labels
+        )
+    ]
+    report = Report(
+        title=title,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        command=command,
+        data=data,
+        notes=list(notes),
+        models=measured,
+        differences=differences,
+    )
+    write_report(folder, report, plots(measured, scores, rows.labels))
+    return measured
