@@ -21,14 +21,23 @@ from stream_detector.models.bundle import (
     save_bundle,
 )
 from stream_detector.models.calibration import fit_platt
-from trainer.datasets import PARTS, DataError, Dataset, sha256_of
+from trainer.datasets import DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import measure, threshold_at
+from trainer.splits import PARTS
 from trainer.training import Fit, Recipe, logits_of
 
 __all__ = ["build_bundle"]
 
 SUSPICIOUS_FPR = 0.01
 MALICIOUS_FPR = 0.001
+
+_SPLITS = {
+    "column": "by registered domain, as the data's column 'part' says or by hash",
+    "domain": "by registered domain, by hash",
+    "random": "by chance, by hash",
+    "source": "by source: the held-out ones are the test part",
+    "time": "by time: the latest rows are the test part",
+}
 
 
 def build_bundle(
@@ -40,7 +49,7 @@ def build_bundle(
     fitted: Fit,
     dataset: Dataset,
     recipe: Recipe,
-    data: Path,
+    examples: Examples,
     licences: dict[str, tuple[str, str]],
     command: str,
 ) -> Bundle:
@@ -57,7 +66,7 @@ def build_bundle(
     calibration = fit_platt(logits, validation.labels)
     if calibration.slope <= 0:
         raise DataError(
-            f"{data}: nothing that the network learned from the training part holds on the "
+            f"{examples}: nothing that the network learned from the training part holds on the "
             "validation part, so there is no model to save: are the labels right, the rows enough?"
         )
     benign = calibration.apply(logits[validation.labels == 0])
@@ -81,9 +90,9 @@ def build_bundle(
         training=Training(
             command=command,
             seed=recipe.seed,
-            split="by registered domain, as the data's column 'part' says or by hash",
+            split=_SPLITS[examples.split],
             rows={part: int(np.sum(dataset.parts == part)) for part in PARTS},
-            data_sha256={data.name: sha256_of(data)},
+            data_sha256={path.name: sha256_of(path) for path in examples.paths},
             history=[
                 msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.history
             ],

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -25,11 +25,13 @@ from stream_detector import __version__
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back, stderr_of_its_own
 from trainer.families import FAMILY_NAMES, NETWORK_NAMES
+from trainer.options import data_options, examples_of
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
     from stream_detector.models.bundle import Bundle
     from trainer.datasets import Dataset, Part
+    from trainer.imbalance import Imbalance
     from trainer.report.figures import Measured
     from trainer.training import Epoch
 
@@ -46,13 +48,7 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What to score.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="CSV (or .csv.gz) with columns url or host, label (1 malicious, 0 benign) and "
-    "optionally source, kind, part.",
-)
+@data_options
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle."
 )
@@ -77,6 +73,14 @@ def cli() -> None:
     show_default=True,
     help="Stop after so many epochs without a better validation AUC.",
 )
+@click.option(
+    "--imbalance",
+    type=click.Choice(["none", "truncate", "oversample", "class_weight"]),
+    default="none",
+    show_default=True,
+    help="What to do where one label has more rows: nothing, leave rows of it out, repeat the "
+    "other's, or weigh them. Calibration puts the scores right afterwards.",
+)
 @click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True)
 @click.option(
     "--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True
@@ -91,18 +95,19 @@ def cli() -> None:
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @native_output_held_back()
 def train(
-    kind: str,
-    data: Path,
+    kind: "Kind",
     output: Path,
     model: str,
     name: str | None,
     sources: Path | None,
     epochs: int,
     patience: int,
+    imbalance: "Imbalance",
     batch_size: int,
     learning_rate: float,
     units: int,
     seed: int,
+    **data_options: Any,
 ) -> None:
     """Train a character-level network and save it as a bundle.
 
@@ -116,30 +121,32 @@ def train(
     """
     from trainer.datasets import read_dataset, read_licences  # noqa: PLC0415
 
-    licences = read_licences(sources, kind) if sources else {}  # type: ignore[arg-type]
-    with _messages.status(f"reading {data}"):
-        dataset = read_dataset(data, kind)  # type: ignore[arg-type]
-    _messages.print(
-        f"{len(dataset.texts):,} rows: "
-        + ", ".join(f"{count:,} {what}" for what, count in dataset.counts.items()),
-        soft_wrap=True,
-    )
+    examples = examples_of(**data_options)
+    licences = read_licences(sources, kind) if sources else {}
+    with _messages.status(f"reading {examples}"):
+        dataset = read_dataset(examples, kind)
+    _tell(f"{len(dataset.texts):,} rows: {_counts(dataset.counts)}")
+    for leak in dataset.leaks:
+        _tell(f"beware: {leak}")
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from stream_detector.models.architectures import ARCHITECTURES  # noqa: PLC0415
     from stream_detector.models.bundle import check_destination  # noqa: PLC0415
     from trainer.building import build_bundle  # noqa: PLC0415
+    from trainer.imbalance import malicious_weight, resampled  # noqa: PLC0415
     from trainer.training import Recipe, fit  # noqa: PLC0415
 
     check_destination(output)
     parameters = {"length_max": _LENGTH_MAX[kind], "units": units}
     architecture = ARCHITECTURES[model](**parameters)
+    rows = resampled(dataset.of_part("train"), imbalance, seed=seed)
     recipe = Recipe(
         epochs=epochs,
         patience=patience,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        malicious_weight=malicious_weight(rows, imbalance),
         seed=seed,
     )
     with _progress() as progress:
@@ -159,7 +166,7 @@ def train(
 
         fitted = fit(
             architecture,
-            dataset.of_part("train"),
+            rows,
             dataset.of_part("val"),
             recipe,
             on_step=on_step,
@@ -168,12 +175,12 @@ def train(
     bundle = build_bundle(
         output,
         name=name or f"{kind}-{model}",
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         architecture=architecture,
         fitted=fitted,
         dataset=dataset,
         recipe=recipe,
-        data=data,
+        examples=examples,
         licences=licences,
         command=_command(),
     )
@@ -197,7 +204,7 @@ def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
             command=manifest.training.command,
             data=f"Test part, split {manifest.training.split}: {len(rows.texts):,} rows, "
             f"{int(rows.labels.sum()):,} of them malicious.",
-            notes=[f"Of the whole data: {_counts(dataset.counts)}."],
+            notes=_notes(dataset),
             tell=_tell,
         )
     except OSError as error:
@@ -208,7 +215,7 @@ def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
 
 @cli.command()
 @click.argument("bundles", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="CSV as for train.")
+@data_options
 @click.option(
     "--part",
     type=click.Choice(["train", "val", "test"]),
@@ -239,13 +246,13 @@ def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
 @native_output_held_back()
 def evaluate(
     bundles: tuple[Path, ...],
-    data: Path,
     part: "Part",
     family_names: tuple[str, ...],
     kind: "Kind | None",
     epochs: int,
     seed: int,
     report: Path | None,
+    **data_options: Any,
 ) -> None:
     """Measure bundles with the scorer that serves them, side by side.
 
@@ -263,14 +270,16 @@ def evaluate(
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
     from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR  # noqa: PLC0415
-    from trainer.datasets import PARTS, read_dataset  # noqa: PLC0415
+    from trainer.datasets import read_dataset  # noqa: PLC0415
     from trainer.families import families  # noqa: PLC0415
     from trainer.report.making import (  # noqa: PLC0415
         candidate_of_bundle,
         candidate_of_family,
         make_report,
     )
+    from trainer.splits import PARTS  # noqa: PLC0415
 
+    examples = examples_of(**data_options)
     loaded = {str(folder): load_bundle(folder, kind=kind) for folder in bundles}
     for bundle in loaded.values():
         kind = kind or bundle.manifest.kind
@@ -279,7 +288,7 @@ def evaluate(
                 "the bundles are for different kinds: measure one kind at a time"
             )
     assert kind is not None  # noqa: S101 - checked above
-    dataset = read_dataset(data, kind, needed=PARTS if family_names else [part])
+    dataset = read_dataset(examples, kind, needed=PARTS if family_names else [part])
     candidates = [candidate_of_bundle(name, bundle) for name, bundle in loaded.items()]
     known = families(length_max=_LENGTH_MAX[kind], epochs=epochs)
     validation = dataset.of_part("val")
@@ -303,9 +312,9 @@ def evaluate(
             kind=kind,
             title=f"How well {', '.join(candidate.name for candidate in candidates)} detect",
             command=_command(),
-            data=f"{data.name}, part {part}: {len(rows.texts):,} rows, "
+            data=f"{_names(examples.paths)}, part {part}: {len(rows.texts):,} rows, "
             f"{int(rows.labels.sum()):,} of them malicious.",
-            notes=[f"Of the whole file: {_counts(dataset.counts)}."],
+            notes=_notes(dataset),
             tell=_tell,
         )
     except OSError as error:
@@ -315,8 +324,96 @@ def evaluate(
         _tell(f"report: {report / 'report.html'}")
 
 
+@cli.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("study"),
+    show_default=True,
+    help="Folder for the report: Markdown, HTML, JSON and plots.",
+)
+@click.option(
+    "--family",
+    "family_names",
+    type=click.Choice(FAMILY_NAMES),
+    multiple=True,
+    help="Only this one; may be given several times.  [default: all]",
+)
+@click.option(
+    "--imbalance",
+    type=click.Choice(["truncate", "oversample", "none"]),
+    default="truncate",
+    show_default=True,
+    help="Leave rows of the larger label out, repeat those of the smaller one, or neither.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Of networks."
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@native_output_held_back()
+def study(
+    data: Path,
+    report: Path,
+    family_names: tuple[str, ...],
+    imbalance: "Imbalance",
+    epochs: int,
+    seed: int,
+) -> None:
+    """Repeat the study on DATA: lines of url,label without a header (1 malicious, 0 benign).
+
+    Every family is trained on the same rows and measured on the same other ones: one table,
+    histories by epoch, 'predicted / actual' for the first rows.
+
+    \b
+    Example:
+      stream-trainer study data/study/URL.csv
+    """
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from trainer.datasets import Examples, read_dataset  # noqa: PLC0415
+    from trainer.study import run_study  # noqa: PLC0415
+
+    examples = Examples(files=(data,), columns=("url", "label"), split="random")
+    dataset = read_dataset(examples, "url")
+    rows = dataset.of_part("test")
+    try:
+        measured = run_study(
+            dataset,
+            report,
+            names=family_names or FAMILY_NAMES,
+            kind="url",
+            length_max=_LENGTH_MAX["url"],
+            epochs=epochs,
+            imbalance=imbalance,
+            seed=seed,
+            title=f"The study on {data.name}",
+            command=_command(),
+            data=f"{data.name}, test part, split by chance: {len(rows.texts):,} rows, "
+            f"{int(rows.labels.sum()):,} of them malicious.",
+            notes=_notes(dataset),
+            tell=_tell,
+        )
+    except OSError as error:
+        raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
+    _show(measured)
+    _tell(f"report: {report / 'report.html'}")
+
+
 def _tell(line: str) -> None:
     _messages.print(line, soft_wrap=True, highlight=False)
+
+
+def _notes(dataset: "Dataset") -> list[str]:
+    """What a reader of figures has to know of the data."""
+    return [
+        f"Of the whole data: {_counts(dataset.counts)}. Texts that come twice count once, those "
+        "with both labels not at all.",
+        *[f"Beware: {leak}." for leak in dataset.leaks],
+    ]
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in paths)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

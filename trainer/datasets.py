@@ -1,35 +1,67 @@
 """Labelled examples from files: read, brought to canonical form, freed of duplicates, split."""
 
 import csv
-import gzip
 import hashlib
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.canonical import canonicalise
-from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Canonical, Kind
+from stream_detector.sources.times import to_time
+from trainer.leaks import LeakSearch
+from trainer.readers import BadRow, DataError, Row, is_plain_list, read_rows
+from trainer.splits import (
+    PARTS,
+    Part,
+    Split,
+    part_by_hash,
+    split_by_source,
+    split_by_time,
+)
 
-__all__ = ["DataError", "Dataset", "Part", "read_dataset", "read_licences", "sha256_of"]
+__all__ = [
+    "DataError",
+    "Dataset",
+    "Examples",
+    "Part",
+    "read_dataset",
+    "read_licences",
+    "sha256_of",
+]
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = ("train", "val", "test")
-
-_ENCODING = "utf-8-sig"
-"""UTF-8, also with the byte-order mark that spreadsheets write."""
-
-_VALIDATION_PERCENT = 10
-_TEST_PERCENT = 20
+_ARTEFACTS = {"[**qmark**]": "?", "%5B%2A%2Aqmark%2A%2A%5D": "?"}
+"""What the study's collection left in place of a question mark, as it is and percent-encoded."""
 
 
-class DataError(StreamDetectorError):
-    """A file of examples cannot be used; the message names file, line and reason."""
+class Examples(NamedTuple):
+    """Which files hold the examples, and how to read them."""
+
+    files: tuple[Path, ...]
+    """With a label in each row."""
+    benign: tuple[Path, ...] = ()
+    malicious: tuple[Path, ...] = ()
+    """Files all of whose rows have one label; their own, if any, is not looked at."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns of CSV and TSV files without a header."""
+    malicious_labels: frozenset[str] = frozenset({"1"})
+    benign_labels: frozenset[str] = frozenset({"0"})
+    skip_bad_rows: bool = False
+    split: Split = "column"
+    held_out: tuple[str, ...] = ()
+    """Sources that are the test part, for the split by source."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files."""
+        return (*self.files, *self.benign, *self.malicious)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.paths))
 
 
 class Dataset(NamedTuple):
@@ -43,7 +75,9 @@ class Dataset(NamedTuple):
     kinds: NDArray[np.str_]
     """What sort of malicious (``phish``, ``dga``...), ``ben``, or empty where not known."""
     counts: dict[str, int]
-    """Rows read, refused, duplicate and contradicting."""
+    """Rows read, refused, duplicate, contradicting, bad."""
+    leaks: tuple[str, ...] = ()
+    """What tells the label alone, a sentence each."""
 
     def of_part(self, part: Part) -> "Dataset":
         """The rows of one part."""
@@ -57,29 +91,30 @@ class Dataset(NamedTuple):
         )
 
 
-class _Row(NamedTuple):
+class _Example(NamedTuple):
     canonical: Canonical
     label: int
     part: str
     source: str
     kind: str
+    time: float
 
 
-def read_dataset(path: Path, kind: Kind, *, needed: Sequence[Part] = PARTS) -> Dataset:
-    """Read a CSV file (also ``.csv.gz``) with a header.
+def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PARTS) -> Dataset:
+    """Read, canonicalise and split ``examples``.
 
-    Columns: ``url`` or ``host`` (by ``kind``) and ``label`` (1 malicious, 0 benign); optional
-    ``source``, ``kind`` and ``part`` (``train``, ``val``, ``test``). Without ``part`` rows are
-    split by registered domain, 70 : 10 : 20, the same way every time. Rows that canonicalise to
-    the same text count once; texts with both labels are left out. Both are counted.
+    Columns: ``url`` or ``host`` (by ``kind``) and ``label``; optional ``source``, ``kind``,
+    ``time`` and ``part`` (``train``, ``val``, ``test``). Rows that canonicalise to the same text
+    count once, the first one; texts with both labels are left out. Both are counted.
 
     Raises:
-        DataError: the file cannot be read, lacks a column, holds a label other than 0 and 1,
-            or leaves a ``needed`` part of the split without both labels.
+        DataError: a file cannot be read, lacks a column or holds a row that cannot be used (unless
+            those are skipped), or a ``needed`` part of the split lacks a label.
     """
     counts: Counter[str] = Counter()
-    rows: dict[str, _Row | None] = {}
-    for row in _read_rows(path, kind, counts):
+    search = LeakSearch()
+    rows: dict[str, _Example | None] = {}
+    for row in _examples(examples, kind, counts, search):
         text = row.canonical.text
         known = rows.get(text, row)
         if known is row and text not in rows:
@@ -93,17 +128,18 @@ def read_dataset(path: Path, kind: Kind, *, needed: Sequence[Part] = PARTS) -> D
     dataset = Dataset(
         texts=[row.canonical.text for row in kept],
         labels=np.array([row.label for row in kept], dtype=np.int8),
-        parts=np.array([row.part for row in kept], dtype=np.str_),
+        parts=_parts(kept, examples),
         sources=np.array([row.source for row in kept], dtype=np.str_),
         kinds=np.array([row.kind for row in kept], dtype=np.str_),
         counts=dict(counts),
+        leaks=tuple(str(leak) for leak in search.leaks()),
     )
     for part in needed:
         labels = set(dataset.labels[dataset.parts == part].tolist())
         if labels != {0, 1}:
             missing = "malicious" if 1 not in labels else "benign"
             raise DataError(
-                f"{path}: the part '{part}' has no {missing} row; "
+                f"{examples}: the part '{part}' has no {missing} row; "
                 f"{len(kept)} rows are too few or are of one class only"
             )
     return dataset
@@ -119,7 +155,7 @@ def read_licences(path: Path, kind: Kind) -> dict[str, tuple[str, str]]:
         DataError: the file cannot be read or lacks a column.
     """
     try:
-        with path.open(encoding=_ENCODING, newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
@@ -139,52 +175,102 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_rows(path: Path, kind: Kind, counts: Counter[str]) -> Iterator[_Row]:
-    try:
-        with _open(path) as file:
-            reader = csv.DictReader(file)
-            missing = {kind, "label"} - set(reader.fieldnames or ())
-            if missing:
-                raise DataError(
-                    f"{path}: no column {', '.join(sorted(missing))}; it has "
-                    f"{', '.join(reader.fieldnames or ()) or 'nothing'}"
-                )
-            for row in reader:
-                counts["read"] += 1
-                label = row["label"]
-                if label not in {"0", "1"}:
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: label {label!r} is neither 0 nor 1"
-                    )
-                canonical = canonicalise(kind, row[kind] or "")
-                if not isinstance(canonical, Canonical):
-                    counts["refused"] += 1
-                    continue
-                part = row.get("part") or _part_of(canonical.registered_domain)
-                if part not in PARTS:
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: part {part!r} is not one of "
-                        f"{', '.join(PARTS)}"
-                    )
-                yield _Row(
-                    canonical, int(label), part, row.get("source") or "", row.get("kind") or ""
-                )
-    except csv.Error as error:
-        # The inner reader's count: a DictReader's own stands at the last row that was sound.
-        raise DataError(f"{path}, line {reader.reader.line_num}: {error}") from error
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+def _parts(kept: Sequence[_Example], examples: Examples) -> NDArray[np.str_]:
+    if examples.split == "source":
+        return split_by_source(
+            np.array([row.source for row in kept], dtype=np.str_),
+            np.array([row.canonical.registered_domain for row in kept], dtype=np.str_),
+            examples.held_out,
+        )
+    if examples.split == "time":
+        return split_by_time(np.array([row.time for row in kept], dtype=np.float64))
+    if examples.split == "random":
+        return np.array([part_by_hash(row.canonical.text) for row in kept], dtype=np.str_)
+    by_column = examples.split == "column"
+    return np.array(
+        [(by_column and row.part) or part_by_hash(row.canonical.registered_domain) for row in kept],
+        dtype=np.str_,
+    )
 
 
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding=_ENCODING, newline="")
-    return path.open(encoding=_ENCODING, newline="")
+def _examples(
+    examples: Examples, kind: Kind, counts: Counter[str], search: LeakSearch
+) -> Iterator[_Example]:
+    given: list[tuple[Path, int | None]] = [
+        *((path, None) for path in examples.files),
+        *((path, 0) for path in examples.benign),
+        *((path, 1) for path in examples.malicious),
+    ]
+    for path, label in given:
+        if label is None and is_plain_list(path):
+            raise DataError(
+                f"{path}: a plain list has no labels; give it with --benign or --malicious"
+            )
+        names = (kind,) if is_plain_list(path) else examples.columns
+        first = True
+        for row in read_rows(path, names=names):
+            if first and isinstance(row, Row):
+                _check_columns(path, row, {kind} if label is not None else {kind, "label"})
+                first = False
+            counts["read"] += 1
+            example = _example(row, label, examples, kind)
+            if isinstance(example, str):
+                if not examples.skip_bad_rows:
+                    raise DataError(f"{path}, line {row.number}: {example}")
+                counts["bad"] += 1
+            elif example is None:
+                counts["refused"] += 1
+            else:
+                if isinstance(row, Row):
+                    search.add(row.values[kind], example.label)
+                yield example
 
 
-def _part_of(registered_domain: str) -> Part:
-    """The part of a domain, by hash: no domain is in two parts, whatever else is read."""
-    share = zlib.crc32(registered_domain.encode()) % 100
-    if share < _TEST_PERCENT:
-        return "test"
-    return "val" if share < _TEST_PERCENT + _VALIDATION_PERCENT else "train"
+def _check_columns(path: Path, row: Row, needed: set[str]) -> None:
+    missing = needed - set(row.values)
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(sorted(missing))}; it has {', '.join(row.values)}"
+        )
+
+
+def _example(
+    row: Row | BadRow, label: int | None, examples: Examples, kind: Kind
+) -> _Example | str | None:
+    """The example; what is wrong with the row; or None where the text is no URL or host name."""
+    if isinstance(row, BadRow):
+        return row.reason
+    values = row.values
+    if label is None:
+        written = values.get("label", "").strip()
+        if written in examples.malicious_labels:
+            label = 1
+        elif written in examples.benign_labels:
+            label = 0
+        else:
+            return (
+                f"label {written!r} is neither malicious ({_listed(examples.malicious_labels)}) "
+                f"nor benign ({_listed(examples.benign_labels)})"
+            )
+    part = values.get("part", "")
+    if part not in {"", *PARTS}:
+        return f"part {part!r} is not one of {', '.join(PARTS)}"
+    observed = values.get(kind, "")
+    for artefact, meant in _ARTEFACTS.items():
+        observed = observed.replace(artefact, meant)
+    canonical = canonicalise(kind, observed)
+    if not isinstance(canonical, Canonical):
+        return None
+    return _Example(
+        canonical, label, part, values.get("source", ""), values.get("kind", ""), _time(values)
+    )
+
+
+def _listed(labels: frozenset[str]) -> str:
+    return ", ".join(sorted(labels)) or "none"
+
+
+def _time(values: Mapping[str, str]) -> float:
+    """Seconds since the epoch; NaN where there is none."""
+    time = to_time(values.get("time"))
+    return time.timestamp() if time else float("nan")

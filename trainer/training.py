@@ -35,6 +35,8 @@ class Recipe(NamedTuple):
     dropout: float = 0.3
     label_smoothing: float = 0.02
     """Corpora mislabel a few rows in a hundred; a network that is sure of them learns noise."""
+    malicious_weight: float = 1.0
+    """Of a malicious row in the loss; a benign one weighs 1."""
     patience: int = 3
     """Epochs without a better validation AUC after which training stops."""
     seed: int = 0
@@ -211,7 +213,8 @@ def _train_step(
             )
             smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
             losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)
-            loss = tf.reduce_sum(losses * present) / rows
+            weights = present * (1 + targets * (recipe.malicious_weight - 1))
+            loss = tf.reduce_sum(losses * weights) / rows
         gradients = tape.gradient(loss, dense + tables)
         optimizer.apply(gradients[: len(dense)], dense)
         if tables:

@@ -5,7 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from trainer.datasets import PARTS, DataError, read_dataset
+from trainer.datasets import DataError, Examples, read_dataset
+from trainer.splits import PARTS
 
 HEADER = "url,label,part\n"
 EACH_PART = "".join(
@@ -15,6 +16,10 @@ EACH_PART = "".join(
 )
 
 
+def read(path, kind, *, needed=PARTS, **options):
+    return read_dataset(Examples(files=(path,), **options), kind, needed=needed)
+
+
 def write(path, text):
     path.write_text(text, encoding="utf-8")
     return path
@@ -22,7 +27,7 @@ def write(path, text):
 
 def test_rows_are_canonical_and_keep_label_part_source_and_kind(tmp_path):
     text = "url,label,part,source,kind\nhttp://www.Evil.example:80/x#y,1,train,feed,phish\n"
-    rows = read_dataset(write(tmp_path / "a.csv", text + fill(text)), "url")
+    rows = read(write(tmp_path / "a.csv", text + fill(text)), "url")
     assert rows.texts[0] == "evil.example/x"
     assert (rows.labels[0], rows.parts[0], rows.sources[0], rows.kinds[0]) == (
         1,
@@ -43,7 +48,7 @@ def test_duplicates_count_once_and_contradictions_not_at_all(tmp_path):
         "both.example,0,train\nboth.example,1,train\nboth.example,1,train\n"
         "http://,0,train\n"
     )
-    rows = read_dataset(write(tmp_path / "a.csv", HEADER + EACH_PART + more), "url")
+    rows = read(write(tmp_path / "a.csv", HEADER + EACH_PART + more), "url")
     assert rows.texts.count("twice.example") == 1
     assert "both.example" not in rows.texts
     assert rows.counts == {"read": 12, "duplicate": 2, "contradicting": 1, "refused": 1}
@@ -51,9 +56,9 @@ def test_duplicates_count_once_and_contradictions_not_at_all(tmp_path):
 
 def test_only_the_parts_that_are_needed_must_have_both_labels(tmp_path):
     path = write(tmp_path / "a.csv", HEADER + "a.example,0,test\nb.example,1,test\n")
-    assert read_dataset(path, "url", needed=["test"]).of_part("test").labels.tolist() == [0, 1]
+    assert read(path, "url", needed=["test"]).of_part("test").labels.tolist() == [0, 1]
     with pytest.raises(DataError, match="the part 'val' has no malicious row"):
-        read_dataset(path, "url", needed=["test", "val"])
+        read(path, "url", needed=["test", "val"])
 
 
 def test_a_row_without_a_part_is_split_by_its_domain_as_if_there_were_no_column(tmp_path):
@@ -62,8 +67,8 @@ def test_a_row_without_a_part_is_split_by_its_domain_as_if_there_were_no_column(
     lines = [f"{name},{number % 2}" for number, name in enumerate(names)]
     without = write(tmp_path / "a.csv", "host,label\n" + "".join(f"{x}\n" for x in lines))
     empty = write(tmp_path / "b.csv", "host,label,part\n" + "".join(f"{x},\n" for x in lines))
-    parts = read_dataset(without, "host").parts
-    assert np.array_equal(read_dataset(empty, "host").parts, parts)
+    parts = read(without, "host").parts
+    assert np.array_equal(read(empty, "host").parts, parts)
     assert set(parts.tolist()) == set(PARTS)
     assert len(set(parts[:5].tolist())) == 1
 
@@ -71,7 +76,7 @@ def test_a_row_without_a_part_is_split_by_its_domain_as_if_there_were_no_column(
 def test_a_part_keeps_each_rows_columns_together(tmp_path):
     text = "url,label,part,source,kind\n" + fill("url,label,part,source,kind\n")
     text += "last.example,1,val,feed,phish\n"
-    rows = read_dataset(write(tmp_path / "a.csv", text), "url").of_part("val")
+    rows = read(write(tmp_path / "a.csv", text), "url").of_part("val")
     assert rows.texts == ["goodval.example/good", "badval.example/bad", "last.example"]
     assert rows.labels.tolist() == [0, 1, 1]
     assert rows.parts.tolist() == ["val"] * 3
@@ -82,13 +87,13 @@ def test_a_part_keeps_each_rows_columns_together(tmp_path):
 def test_the_byte_order_mark_of_spreadsheets_is_no_part_of_a_columns_name(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(HEADER + EACH_PART, encoding="utf-8-sig")
-    assert len(read_dataset(path, "url").texts) == 6
+    assert len(read(path, "url").texts) == 6
 
 
 def test_a_packed_file_is_read_as_well(tmp_path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress((HEADER + EACH_PART).encode()))
-    assert len(read_dataset(path, "url").texts) == 6
+    assert len(read(path, "url").texts) == 6
 
 
 def test_without_parts_no_domain_is_in_two_and_the_split_is_the_same_again(tmp_path):
@@ -96,24 +101,27 @@ def test_without_parts_no_domain_is_in_two_and_the_split_is_the_same_again(tmp_p
         f"h{page}.site{site}.example,{site % 2}\n" for site in range(400) for page in range(3)
     )
     path = write(tmp_path / "a.csv", "host,label\n" + lines)
-    rows = read_dataset(path, "host")
+    rows = read(path, "host")
     parts_of = {}
     for text, part in zip(rows.texts, rows.parts, strict=True):
         parts_of.setdefault(text.partition(".")[2], set()).add(str(part))
     assert all(len(parts) == 1 for parts in parts_of.values())
     shares = [float(np.mean(rows.parts == part)) for part in PARTS]
     assert np.allclose(shares, [0.7, 0.1, 0.2], atol=0.06)
-    assert np.array_equal(rows.parts, read_dataset(path, "host").parts)
+    assert np.array_equal(rows.parts, read(path, "host").parts)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"a\.csv: no column label, url; it has nothing"),
+        ("", r"a\.csv is empty: it needs a header line, or --columns"),
         ("address,label\nx,1\n", r"a\.csv: no column url; it has address, label"),
-        (HEADER + "a.example,evil,train\n", r"a\.csv, line 2: label 'evil' is neither 0 nor 1"),
+        (
+            HEADER + "a.example,evil,train\n",
+            r"a\.csv, line 2: label 'evil' is neither mal",
+        ),
         (HEADER + EACH_PART + "a.example,1,dev\n", r"line 8: part 'dev' is not one of train, val"),
-        (HEADER + EACH_PART + "a.example\n", r"line 8: label None is neither 0 nor 1"),
+        (HEADER + EACH_PART + "a.example\n", r"line 8: 1 columns where the header has 3"),
         (HEADER + "a.example/" + "x" * 200_000 + ",1,train\n", r"line 2: field larger than"),
         (HEADER + "a.example,0,train\nb.example,0,val\n", r"the part 'train' has no malicious row"),
         (HEADER + "a.example,1,train\n", r"the part 'train' has no benign row; 1 rows are too few"),
@@ -122,17 +130,17 @@ def test_without_parts_no_domain_is_in_two_and_the_split_is_the_same_again(tmp_p
 )
 def test_what_cannot_be_used_is_told_with_file_and_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
-        read_dataset(write(tmp_path / "a.csv", text), "url")
+        read(write(tmp_path / "a.csv", text), "url")
 
 
 def test_files_that_cannot_be_read_are_told(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
-        read_dataset(tmp_path / "missing.csv", "url")
+        read(tmp_path / "missing.csv", "url")
     broken = tmp_path / "broken.csv.gz"
     broken.write_bytes(gzip.compress((HEADER + EACH_PART).encode())[:-20])
     with pytest.raises(DataError, match="cannot be read"):
-        read_dataset(broken, "url")
+        read(broken, "url")
     latin = tmp_path / "latin.csv"
     latin.write_bytes(b"url,label\ncaf\xe9.example,0\n")
     with pytest.raises(DataError, match="cannot be read"):
-        read_dataset(latin, "url")
+        read(latin, "url")

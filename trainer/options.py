@@ -1,0 +1,125 @@
+"""Options that several commands of ``stream-trainer`` share: where examples come from."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from trainer.datasets import Examples
+
+__all__ = ["data_options", "examples_of"]
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+_OPTIONS = (
+    click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="File with labels: .csv, .tsv, .jsonl, .parquet (all but Parquet also .gz), with "
+        "columns url or host, label and optionally source, kind, part, time. May be given several "
+        "times.",
+    ),
+    click.option(
+        "--benign",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="File whose rows are all benign: of the formats above, or a plain list.",
+    ),
+    click.option(
+        "--malicious",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="The same with malicious rows.",
+    ),
+    click.option(
+        "--columns",
+        help="Names of the columns of a CSV or TSV file without a header: url,label.",
+    ),
+    click.option(
+        "--malicious-label",
+        "malicious_labels",
+        multiple=True,
+        help="What the label of a malicious row is, where it is not 1 (some sets have 0 for "
+        "phishing).  [default: 1]",
+    ),
+    click.option(
+        "--benign-label",
+        "benign_labels",
+        multiple=True,
+        help="The same of a benign row.  [default: 0, or 1 where 0 is malicious]",
+    ),
+    click.option("--skip-bad-rows", is_flag=True, help="Count and skip rows that cannot be used."),
+    click.option(
+        "--split",
+        type=click.Choice(["column", "domain", "random", "source", "time"]),
+        default="column",
+        show_default=True,
+        help="What makes training, validation and test part: the column 'part' (by domain where "
+        "it says nothing), the registered domain, chance, --hold-out, or the column 'time'.",
+    ),
+    click.option(
+        "--hold-out",
+        "held_out",
+        multiple=True,
+        help="With --split source: a source that is the test part; may be given several times.",
+    ),
+)
+
+
+def data_options(command: Command) -> Command:
+    """Give ``command`` the options above, as keyword arguments for ``examples_of``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def examples_of(
+    *,
+    data: tuple[Path, ...],
+    benign: tuple[Path, ...],
+    malicious: tuple[Path, ...],
+    columns: str | None,
+    malicious_labels: tuple[str, ...],
+    benign_labels: tuple[str, ...],
+    skip_bad_rows: bool,
+    split: str,
+    held_out: tuple[str, ...],
+) -> "Examples":
+    """What the options say.
+
+    Raises:
+        click.UsageError: they contradict each other, or name no file.
+    """
+    from trainer.datasets import Examples  # noqa: PLC0415 - imports much
+
+    if not data and not benign and not malicious:
+        raise click.UsageError("name the examples: --data FILE, or --benign FILE --malicious FILE")
+    if (split == "source") != bool(held_out):
+        raise click.UsageError("--split source and --hold-out go together")
+    of_malicious = frozenset(malicious_labels or ("1",))
+    if benign_labels:
+        of_benign = frozenset(benign_labels)
+    elif of_malicious <= {"0", "1"}:
+        of_benign = frozenset({"0", "1"}) - of_malicious
+    else:
+        raise click.UsageError(
+            f"with --malicious-label {sorted(of_malicious)[0]} say what benign rows have: "
+            "--benign-label"
+        )
+    both = of_malicious & of_benign
+    if both:
+        raise click.UsageError(f"label {sorted(both)[0]} cannot be both malicious and benign")
+    return Examples(
+        files=data,
+        benign=benign,
+        malicious=malicious,
+        columns=tuple(columns.split(",")) if columns else (),
+        malicious_labels=of_malicious,
+        benign_labels=of_benign,
+        skip_bad_rows=skip_bad_rows,
+        split=split,  # type: ignore[arg-type] # click checked it
+        held_out=held_out,
+    )

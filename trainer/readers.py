@@ -1,0 +1,185 @@
+"""Rows of labelled files, whatever their format, as names and texts.
+
+The name's end says the format, before ``.gz`` where it has that: ``.csv``, ``.tsv``, ``.jsonl`` (or
+``.ndjson``), ``.parquet``; anything else is a plain list, one URL or host name a line. Nothing is
+held but a row (of Parquet, a batch of rows).
+"""
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from stream_detector.errors import StreamDetectorError
+
+__all__ = ["BadRow", "DataError", "Row", "is_plain_list", "read_rows"]
+
+_ENCODING = "utf-8-sig"
+"""UTF-8, also with the byte-order mark that spreadsheets write."""
+
+_PARQUET_BATCH_ROWS = 65_536
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_JSON = frozenset({".jsonl", ".ndjson"})
+_PARQUET = ".parquet"
+
+
+class DataError(StreamDetectorError):
+    """A file of examples cannot be used; the message names file, line and reason."""
+
+
+class Row(NamedTuple):
+    """One example as its file has it."""
+
+    number: int
+    """Line in the file, from 1; of Parquet, the row."""
+    values: Mapping[str, str]
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be read."""
+
+    number: int
+    reason: str
+
+
+def is_plain_list(path: Path) -> bool:
+    """Does the name say no format with columns?"""
+    return _format(path) not in {*_DELIMITERS, *_JSON, _PARQUET}
+
+
+def read_rows(path: Path, *, names: Sequence[str] = ()) -> Iterator[Row | BadRow]:
+    """All rows of ``path``.
+
+    Args:
+        path: a file of one of the formats above.
+        names: what the columns of a CSV or TSV file without a header are called. Surplus commas
+            belong to the first column: the study's ``url,label`` files quote nothing. Of a plain
+            list the first one names its lines; ``url`` by default.
+
+    Raises:
+        DataError: the file cannot be read, or is not what its name says.
+    """
+    kind = _format(path)
+    try:
+        if kind in _DELIMITERS:
+            yield from _delimited(path, _DELIMITERS[kind], names)
+        elif kind in _JSON:
+            yield from _json_lines(path)
+        elif kind == _PARQUET:
+            yield from _parquet(path)
+        else:
+            yield from _plain(path, names[0] if names else "url")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} cannot be read: it is not UTF-8 text ({error.reason})") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be read: {reason}") from error
+
+
+def _format(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding=_ENCODING, newline="")
+    return path.open(encoding=_ENCODING, newline="")
+
+
+def _delimited(path: Path, delimiter: str, names: Sequence[str]) -> Iterator[Row | BadRow]:
+    with _open(path) as file:
+        if names:
+            yield from _headerless(file, delimiter, names)
+            return
+        reader = csv.reader(file, delimiter=delimiter)
+        try:
+            header = next(reader, [])
+        except csv.Error as error:
+            raise DataError(f"{path}, line 1: {error}") from error
+        if not header:
+            raise DataError(f"{path} is empty: it needs a header line, or --columns")
+        # A faulty row ends the iteration of the reader's own loop.
+        while True:
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield BadRow(reader.line_num, str(error))
+                continue
+            if not fields:
+                continue
+            if len(fields) != len(header):
+                yield BadRow(
+                    reader.line_num, f"{len(fields)} columns where the header has {len(header)}"
+                )
+                continue
+            yield Row(reader.line_num, dict(zip(header, fields, strict=True)))
+
+
+def _headerless(file: IO[str], delimiter: str, names: Sequence[str]) -> Iterator[Row | BadRow]:
+    for number, line in enumerate(file, start=1):
+        text = line.rstrip("\r\n")
+        if not text.strip():
+            continue
+        fields = text.rsplit(delimiter, len(names) - 1)
+        if len(fields) != len(names):
+            yield BadRow(number, f"{len(fields)} columns where {len(names)} are named")
+            continue
+        yield Row(number, dict(zip(names, fields, strict=True)))
+
+
+def _json_lines(path: Path) -> Iterator[Row | BadRow]:
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield BadRow(number, f"not JSON: {error}")
+                continue
+            if not isinstance(values, dict):
+                yield BadRow(number, "not a JSON object")
+                continue
+            yield Row(number, {name: _text(value) for name, value in values.items()})
+
+
+def _parquet(path: Path) -> Iterator[Row | BadRow]:
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and few need it
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        number = 0
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_PARQUET_BATCH_ROWS):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(number, {name: _text(value) for name, value in values.items()})
+    except pa.ArrowException as error:
+        raise DataError(f"{path} cannot be read: it is no Parquet file ({error})") from error
+
+
+def _plain(path: Path, name: str) -> Iterator[Row | BadRow]:
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            text = line.strip()
+            if text and not text.startswith("#"):
+                yield Row(number, {name: text})
+
+
+def _text(value: object) -> str:
+    """As a CSV file would have it: whole numbers without a point, nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

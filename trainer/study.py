@@ -1,0 +1,77 @@
+"""The study that the project grew from, run again on a file in its format.
+
+A list of ``url,label`` without a header, cut to as many benign as malicious rows, a table of
+character-level LSTMs and scikit-learn's classifiers, histories by epoch, and 'predicted / actual'
+for the first rows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from stream_detector.events import Kind
+from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR
+from trainer.datasets import Dataset
+from trainer.families import families
+from trainer.families.base import Family
+from trainer.families.neural import FittedNetwork
+from trainer.imbalance import Imbalance, resampled
+from trainer.report.figures import Measured
+from trainer.report.making import Candidate, candidate_of_family, make_report
+
+__all__ = ["run_study"]
+
+
+def run_study(
+    dataset: Dataset,
+    folder: Path,
+    *,
+    names: Sequence[str],
+    kind: Kind,
+    length_max: int,
+    epochs: int,
+    imbalance: Imbalance,
+    seed: int,
+    title: str,
+    command: str,
+    data: str,
+    notes: Sequence[str],
+    tell: Callable[[str], None],
+) -> list[Measured]:
+    """Fit the families ``names`` on the training part, measure them on the test part, report.
+
+    Raises:
+        OSError: ``folder`` cannot be written.
+    """
+    train = resampled(dataset.of_part("train"), imbalance, seed=seed)
+    validation = dataset.of_part("val")
+    known: Mapping[str, Family] = families(length_max=length_max, epochs=epochs)
+    candidates: list[Candidate] = []
+    for name in names:
+        fitted = known[name].fit(train, validation, seed=seed, tell=tell)
+        candidate = candidate_of_family(
+            name,
+            known[name].summary,
+            fitted,
+            validation,
+            rates=(SUSPICIOUS_FPR, MALICIOUS_FPR),
+        )
+        if isinstance(fitted, FittedNetwork):
+            history = [
+                msgspec.convert(epoch._asdict(), dict[str, float])
+                for epoch in fitted.fitted.history
+            ]
+            candidate = candidate._replace(history=history)
+        candidates.append(candidate)
+    return make_report(
+        folder,
+        candidates,
+        dataset.of_part("test"),
+        kind=kind,
+        title=title,
+        command=command,
+        data=data,
+        notes=[*notes, f"Trained on {len(train.texts):,} rows after '{imbalance}'."],
+        tell=tell,
+    )
