@@ -445,18 +445,16 @@ def _command() -> str:
 
 def _show(models: "Sequence[Measured]") -> None:
     table = Table(box=None)
-    for heading in ("", "rows", "ROC AUC", "TPR at FPR 1%", "TPR at FPR 0.1%", "ECE"):
-        table.add_column(heading, justify="right" if heading else "left")
+    for heading in ("", "rows", "accuracy", "ROC AUC", "TPR at 1%", "TPR at 0.1%", "ECE"):
+        table.add_column(heading, justify="right" if heading else "left", overflow="fold")
     for model in models:
         at_1, at_01, *_ = model.detections
         table.add_row(
             model.name,
             f"{model.rows:,}",
+            f"{model.accuracy:.4f}",
             f"{model.roc_auc:.4f}",
-            *[
-                f"{one.tpr.value:.4f}" if one.enough else "too few benign rows"
-                for one in (at_1, at_01)
-            ],
+            *[f"{one.tpr.value:.4f}" if one.enough else "too few" for one in (at_1, at_01)],
             f"{model.expected_calibration_error:.4f}",
         )
         for group in model.groups.get("kind", ()):
@@ -464,6 +462,7 @@ def _show(models: "Sequence[Measured]") -> None:
                 table.add_row(
                     f"  {group.name}",
                     f"{group.malicious:,}",
+                    "",
                     f"{group.roc_auc:.4f}",
                     f"{group.tpr.value:.4f}",
                 )

@@ -14,7 +14,7 @@ from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Kind
 from stream_detector.sources.times import to_time
 from trainer.leaks import LeakSearch
-from trainer.readers import BadRow, DataError, Row, is_plain_list, read_rows
+from trainer.readers import BadRow, DataError, Row, has_columns, read_rows
 from trainer.splits import (
     PARTS,
     Part,
@@ -202,11 +202,13 @@ def _examples(
         *((path, 1) for path in examples.malicious),
     ]
     for path, label in given:
-        if label is None and is_plain_list(path):
+        names = examples.columns
+        if not has_columns(path) and (label is not None or not names):
+            names = (kind,)
+        if label is None and len(names) == 1:
             raise DataError(
                 f"{path}: a plain list has no labels; give it with --benign or --malicious"
             )
-        names = (kind,) if is_plain_list(path) else examples.columns
         first = True
         for row in read_rows(path, names=names):
             if first and isinstance(row, Row):

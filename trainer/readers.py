@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 
 from stream_detector.errors import StreamDetectorError
 
-__all__ = ["BadRow", "DataError", "Row", "is_plain_list", "read_rows"]
+__all__ = ["BadRow", "DataError", "Row", "has_columns", "read_rows"]
 
 _ENCODING = "utf-8-sig"
 """UTF-8, also with the byte-order mark that spreadsheets write."""
@@ -45,9 +45,9 @@ class BadRow(NamedTuple):
     reason: str
 
 
-def is_plain_list(path: Path) -> bool:
-    """Does the name say no format with columns?"""
-    return _format(path) not in {*_DELIMITERS, *_JSON, _PARQUET}
+def has_columns(path: Path) -> bool:
+    """Does the name say a format with columns?"""
+    return _format(path) in {*_DELIMITERS, *_JSON, _PARQUET}
 
 
 def read_rows(path: Path, *, names: Sequence[str] = ()) -> Iterator[Row | BadRow]:
@@ -55,17 +55,17 @@ def read_rows(path: Path, *, names: Sequence[str] = ()) -> Iterator[Row | BadRow
 
     Args:
         path: a file of one of the formats above.
-        names: what the columns of a CSV or TSV file without a header are called. Surplus commas
-            belong to the first column: the study's ``url,label`` files quote nothing. Of a plain
-            list the first one names its lines; ``url`` by default.
+        names: what the columns of a file without a header are called: of CSV or TSV, or of one
+            whose name says no format, which is CSV then. Surplus commas belong to the first column:
+            the study's ``url,label`` files quote nothing. One name alone makes a plain list.
 
     Raises:
         DataError: the file cannot be read, or is not what its name says.
     """
     kind = _format(path)
     try:
-        if kind in _DELIMITERS:
-            yield from _delimited(path, _DELIMITERS[kind], names)
+        if kind in _DELIMITERS or (len(names) > 1 and not has_columns(path)):
+            yield from _delimited(path, _DELIMITERS.get(kind, ","), names)
         elif kind in _JSON:
             yield from _json_lines(path)
         elif kind == _PARQUET:

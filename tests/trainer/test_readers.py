@@ -42,7 +42,7 @@ def test_every_format_gives_the_same_rows(tmp_path, write):
 
 
 def test_the_studys_file_has_no_header_and_commas_in_its_urls(tmp_path):
-    path = tmp_path / "URL.csv"
+    path = tmp_path / "URL.txt"
     path.write_text("http://a.example/x?y=1,2,1\n\nhttp://b.example,0\nbroken\n")
     assert list(read_rows(path, names=("url", "label"))) == [
         Row(1, {"url": "http://a.example/x?y=1,2", "label": "1"}),

@@ -158,7 +158,7 @@ def _label(malicious: bool) -> str:
 
 def _overview(models: Sequence[Measured]) -> Table:
     rates = [f"TPR at FPR {one.false_positive_rate:.2%}" for one in models[0].detections]
-    heading = ["model", "rows", "ROC AUC", "average precision", *rates, "ECE", "rows/s"]
+    heading = ["model", "rows", "accuracy", "ROC AUC", "average precision", *rates, "ECE", "rows/s"]
     return Table(
         [
             heading,
@@ -166,6 +166,7 @@ def _overview(models: Sequence[Measured]) -> Table:
                 [
                     model.name,
                     f"{model.rows:,}",
+                    f"{model.accuracy:.4f}",
                     f"{model.roc_auc:.4f}",
                     f"{model.average_precision:.4f}",
                     *[

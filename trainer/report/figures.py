@@ -131,6 +131,8 @@ class Measured(msgspec.Struct, frozen=True):
     """Architecture or family."""
     rows: int
     malicious: int
+    accuracy: float
+    """Where what is likelier malicious than not is taken for it."""
     roc_auc: float
     average_precision: float
     detections: list[Detection]
@@ -183,6 +185,7 @@ def measure_model(
         what=what,
         rows=len(labels),
         malicious=len(malicious),
+        accuracy=float(np.mean((scores >= 0.5) == labels)),
         roc_auc=float(roc_auc_score(labels, scores)),
         average_precision=float(average_precision_score(labels, scores)),
         detections=[_detection(benign, malicious, rate) for rate in FALSE_POSITIVE_RATES],
