@@ -1,6 +1,7 @@
 """``stream-trainer`` as a user runs it: from a CSV file to a bundle that serves."""
 
 import io
+import json
 import random
 import subprocess
 import sys
@@ -71,7 +72,13 @@ def test_it_makes_a_bundle_whose_manifest_says_how(folder, trained):
 
 def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_said(trained):
     lines = trained.stderr.strip().splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["1,200 rows", "epoch 1", "epoch 2"]
+    assert [line.partition(":")[0] for line in lines] == [
+        "1,200 rows",
+        "epoch 1",
+        "epoch 2",
+        "measuring host-wide_bilstm",
+        "bundle",
+    ]
     assert "ROC AUC" in trained.stdout
 
 
@@ -85,11 +92,66 @@ def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped(monkeypatch
     assert after.endswith("\x1b[1A\x1b[2K")  # Up to the bar's line, and erase it.
 
 
-def test_evaluate_gives_the_figures_of_the_manifest(folder, trained):
-    result = trainer("evaluate", "out/host", "--data", "hosts.csv", folder=folder)
+def test_the_model_card_lies_beside_the_bundle(folder, trained):
+    card = folder / "out/host-report"
+    assert {path.name for path in card.iterdir()} == {
+        "plots",
+        "report.html",
+        "report.json",
+        "report.md",
+    }
+    assert (card / "plots/history-host-wide_bilstm.svg").exists()
+    assert "stream-trainer train --kind host" in (card / "report.md").read_text()
+
+
+def test_evaluate_gives_the_figures_of_the_manifest_beside_those_of_a_family(folder, trained):
+    result = trainer(
+        *("evaluate", "out/host", "--data", "hosts.csv", "--family", "naive_bayes"),
+        *("--report", "side-by-side"),
+        folder=folder,
+    )
     assert result.returncode == 0, result.stderr
     metrics = load_bundle(folder / "out/host").manifest.metrics
-    assert str(metrics["roc_auc"]) in result.stdout
+    report = json.loads((folder / "side-by-side/report.json").read_text())
+    bundle, family = report["models"]
+    assert bundle["roc_auc"] == pytest.approx(metrics["roc_auc"], abs=1e-4)
+    assert family["name"] == "naive_bayes"
+    assert f"{bundle['roc_auc']:.4f}" in result.stdout
+    assert {one["second"] for one in report["differences"]} == {"naive_bayes"}
+
+
+def test_the_study_is_repeated_on_its_sample(tmp_path):
+    families = ("lexical", "isolation_forest", "lstm_embed")
+    result = trainer(
+        *("study", ROOT / "data/study/URL.csv", "--report", "study", "--epochs", 1),
+        *(word for name in families for word in ("--family", name)),
+        folder=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "study/report.json").read_text())
+    assert tuple(model["name"] for model in report["models"]) == families
+    lexical = report["models"][0]
+    assert lexical["accuracy"] > 0.8
+    assert lexical["first_rows"][0].keys() == {"text", "label", "score", "source", "kind"}
+    assert "[**qmark**]" not in (tmp_path / "study/report.json").read_text()
+    assert any("after 'truncate'" in note for note in report["notes"])
+    assert (tmp_path / "study/plots/history-lstm_embed.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "--data", "x.csv"], "name a bundle, or a family"),
+        (["evaluate", "--data", "x.csv", "--family", "lexical"], "--kind says"),
+        (["study", "missing.csv"], "missing.csv cannot be read"),
+        (["train", "--kind", "url", "--output", "out"], "name the examples"),
+    ],
+)
+def test_what_is_missing_is_told(tmp_path, arguments, message):
+    result = trainer(*arguments, folder=tmp_path)
+    assert result.returncode in {1, 2}
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
