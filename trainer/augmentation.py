@@ -7,12 +7,12 @@ canonical form undoes costs nothing. Labels are kept. Where one does not apply, 
 import random
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Kind
 
-__all__ = ["TRANSFORMATIONS", "transformed"]
+__all__ = ["TRANSFORMATIONS", "augmented", "transformed"]
 
 _HOMOGLYPHS = str.maketrans("aceopxy", "асеорху")
 """Latin letters to Cyrillic ones that look alike."""
@@ -127,3 +127,15 @@ def transformed(name: str, text: str, kind: Kind, rng: random.Random) -> str | N
     raw = TRANSFORMATIONS[name](text, rng)
     canonical = None if raw is None else canonicalise(kind, raw)
     return canonical.text if isinstance(canonical, Canonical) else None
+
+
+def augmented(texts: Sequence[str], kind: Kind, *, share: float, rng: random.Random) -> list[str]:
+    """``texts``, about ``share`` of them changed by a transformation drawn for each.
+
+    Benign and malicious rows are changed alike, so that a change tells nothing of the label.
+    """
+    names = list(TRANSFORMATIONS) if kind == "url" else list(HOST_TRANSFORMATIONS)
+    return [
+        (transformed(rng.choice(names), text, kind, rng) or text) if rng.random() < share else text
+        for text in texts
+    ]

@@ -81,6 +81,14 @@ def cli() -> None:
     help="What to do where one label has more rows: nothing, leave rows of it out, repeat the "
     "other's, or weigh them. Calibration puts the scores right afterwards.",
 )
+@click.option(
+    "--augment",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of the rows that each epoch changes as attackers and loggers do: percent-encoding, "
+    "ordinary names and paths in front, padding, homoglyphs...",
+)
 @click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True)
 @click.option(
     "--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True
@@ -103,6 +111,7 @@ def train(
     epochs: int,
     patience: int,
     imbalance: "Imbalance",
+    augment: float,
     batch_size: int,
     learning_rate: float,
     units: int,
@@ -147,6 +156,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         malicious_weight=malicious_weight(rows, imbalance),
+        augment=augment,
         seed=seed,
     )
     with _progress() as progress:
@@ -169,6 +179,7 @@ def train(
             rows,
             dataset.of_part("val"),
             recipe,
+            kind=kind,
             on_step=on_step,
             on_epoch=on_epoch,
         )

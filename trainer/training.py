@@ -3,6 +3,7 @@
 The forward pass is the architecture's own, the one that is served.
 """
 
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,8 +13,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from stream_detector.events import Kind
 from stream_detector.models.architectures import Architecture
 from stream_detector.models.encoding import encode, shorten
+from trainer.augmentation import augmented
 from trainer.datasets import Dataset
 from trainer.evaluation import true_positive_rate
 
@@ -37,6 +40,8 @@ class Recipe(NamedTuple):
     """Corpora mislabel a few rows in a hundred; a network that is sure of them learns noise."""
     malicious_weight: float = 1.0
     """Of a malicious row in the loss; a benign one weighs 1."""
+    augment: float = 0.0
+    """Share of the training rows that are changed, anew in each epoch; see ``augmentation``."""
     patience: int = 3
     """Epochs without a better validation AUC after which training stops."""
     seed: int = 0
@@ -68,6 +73,7 @@ def fit(
     validation: Dataset,
     recipe: Recipe,
     *,
+    kind: Kind,
     on_step: Callable[[int, int, float], None],
     on_epoch: Callable[[Epoch], None],
 ) -> Fit:
@@ -79,19 +85,19 @@ def fit(
     tf.keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
     rng = np.random.default_rng(recipe.seed)
-    texts = [shorten(text, architecture.length_max) for text in train.texts]
-    lengths = np.array([len(text) for text in texts])
     labels = train.labels.astype(np.float32)
     variables = {
         name: tf.Variable(value, name=name)
         for name, value in architecture.initial_weights(recipe.seed).items()
     }
-    steps_per_epoch = -(-len(texts) // recipe.batch_size)
+    steps_per_epoch = -(-len(labels) // recipe.batch_size)
     step = _train_step(architecture, variables, recipe, steps_per_epoch)
     history: list[Epoch] = []
     best: Fit | None = None
     for number in range(1, recipe.epochs + 1):
         started = time.monotonic()
+        texts = _texts_of_epoch(train.texts, kind, architecture.length_max, recipe, number)
+        lengths = np.array([len(text) for text in texts])
         losses: list[float] = []
         done = 0
         for rows, steps in _batches(lengths, recipe.batch_size, architecture.length_max, rng):
@@ -131,6 +137,15 @@ def fit(
             break
     assert best is not None  # noqa: S101 - the first epoch is the best so far
     return best
+
+
+def _texts_of_epoch(
+    texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, epoch: int
+) -> list[str]:
+    if recipe.augment:
+        rng = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
+        texts = augmented(texts, kind, share=recipe.augment, rng=rng)
+    return [shorten(text, length_max) for text in texts]
 
 
 def logits_of(

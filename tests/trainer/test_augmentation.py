@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from trainer.augmentation import TRANSFORMATIONS, transformed
+from trainer.augmentation import TRANSFORMATIONS, augmented, transformed
 
 URL = "shop.example.com/a/Login.php?x=1"
 
@@ -65,3 +65,13 @@ def test_every_result_is_canonical_and_follows_the_seed(name):
 def test_a_host_name_takes_only_what_leaves_it_a_host_name():
     assert transformed("padding past the cap", "example.com", "host", random.Random(1)) is None
     assert transformed("www.", "example.com", "host", random.Random(1)) == "example.com"
+
+
+def test_about_the_share_asked_for_is_changed_and_the_order_kept():
+    texts = [f"site{number}.example/a/b?c={number}" for number in range(1000)]
+    changed = augmented(texts, "url", share=0.5, rng=random.Random(1))
+    differ = sum(one != other for one, other in zip(texts, changed, strict=True))
+    # Some transformations are undone by the canonical form, or do not apply.
+    assert 200 < differ < 400
+    assert all(f"{number}" in text for number, text in enumerate(changed))
+    assert augmented(texts, "url", share=0.0, rng=random.Random(1)) == texts

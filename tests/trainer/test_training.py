@@ -23,6 +23,7 @@ def train(**changes):
         TRAIN,
         VALIDATION,
         recipe,
+        kind="url",
         on_step=lambda *step: steps.append(step),
         on_epoch=epochs.append,
     )
@@ -52,6 +53,7 @@ def test_it_stops_when_nothing_gets_better():
         TRAIN._replace(texts=TRAIN.texts[:128], labels=rng.permutation(TRAIN.labels[:128])),
         noise,
         Recipe(epochs=50, batch_size=64, patience=1, seed=0),
+        kind="url",
         on_step=lambda *_: None,
         on_epoch=lambda _: None,
     )

@@ -55,6 +55,7 @@ class Network(Family):
             train,
             validation,
             self._recipe._replace(seed=seed),
+            kind="url",  # it says how rows are augmented, which they are not here
             on_step=lambda *_: None,
             on_epoch=on_epoch,
         )
