@@ -3,10 +3,11 @@
 Heavy imports are inside the commands, so that ``--help`` answers at once.
 """
 
+import contextlib
 import logging
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from trainer.options import data_options, examples_of
 if TYPE_CHECKING:
     from stream_detector.events import Kind
     from stream_detector.models.bundle import Bundle
+    from trainer.checkpoint import Checkpoint
     from trainer.datasets import Dataset, Part
     from trainer.imbalance import Imbalance
     from trainer.report.figures import Measured
@@ -101,6 +103,11 @@ def cli() -> None:
     help="LSTM units a direction.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with a training that was stopped: same data, options and output.",
+)
 @native_output_held_back()
 def train(
     kind: "Kind",
@@ -116,6 +123,7 @@ def train(
     learning_rate: float,
     units: int,
     seed: int,
+    resume: bool,
     **data_options: Any,
 ) -> None:
     """Train a character-level network and save it as a bundle.
@@ -143,6 +151,7 @@ def train(
     from stream_detector.models.architectures import ARCHITECTURES  # noqa: PLC0415
     from stream_detector.models.bundle import check_destination  # noqa: PLC0415
     from trainer.building import build_bundle  # noqa: PLC0415
+    from trainer.checkpoint import Checkpoint, fingerprint  # noqa: PLC0415
     from trainer.imbalance import malicious_weight, resampled  # noqa: PLC0415
     from trainer.training import Recipe, fit  # noqa: PLC0415
 
@@ -159,7 +168,11 @@ def train(
         augment=augment,
         seed=seed,
     )
-    with _progress() as progress:
+    checkpoint = Checkpoint(
+        output.with_name(f"{output.name}-training.safetensors"),
+        identity=fingerprint(model, parameters, recipe, rows.labels.tobytes(), texts=rows.texts),
+    )
+    with _progress() as progress, _stopped_by_hand(checkpoint):
         task = progress.add_task("epoch 1", total=None, loss="")
 
         def on_step(done: int, total: int, loss: float) -> None:
@@ -182,6 +195,8 @@ def train(
             kind=kind,
             on_step=on_step,
             on_epoch=on_epoch,
+            checkpoint=checkpoint,
+            resume=resume,
         )
     bundle = build_bundle(
         output,
@@ -195,6 +210,7 @@ def train(
         licences=licences,
         command=_command(),
     )
+    checkpoint.delete()
     _show_report_of(bundle, output, dataset)
 
 
@@ -433,6 +449,20 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 _LENGTH_MAX = {"url": 192, "host": 80}
 """Characters read: 99% of URLs and all but a few hosts in ten thousand fit."""
+
+
+@contextlib.contextmanager
+def _stopped_by_hand(checkpoint: "Checkpoint") -> Iterator[None]:
+    """Say on Ctrl-C what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = (
+            f"the epochs that were done are in {checkpoint.path}; go on with --resume"
+            if checkpoint.path.exists()
+            else "no epoch was done, so there is nothing to go on with"
+        )
+        raise StreamDetectorError(f"stopped: {kept}") from None
 
 
 def _progress() -> Progress:

@@ -5,9 +5,10 @@ The forward pass is the architecture's own, the one that is served.
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from stream_detector.events import Kind
 from stream_detector.models.architectures import Architecture
 from stream_detector.models.encoding import encode, shorten
 from trainer.augmentation import augmented
+from trainer.checkpoint import Checkpoint, Standing
 from trainer.datasets import Dataset
 from trainer.evaluation import true_positive_rate
 
@@ -38,6 +40,8 @@ class Recipe(NamedTuple):
     dropout: float = 0.3
     label_smoothing: float = 0.02
     """Corpora mislabel a few rows in a hundred; a network that is sure of them learns noise."""
+    part_weight: float = 0.3
+    """Of the loss of each half of a network on its own, beside that of their sum."""
     malicious_weight: float = 1.0
     """Of a malicious row in the loss; a benign one weighs 1."""
     augment: float = 0.0
@@ -76,67 +80,186 @@ def fit(
     kind: Kind,
     on_step: Callable[[int, int, float], None],
     on_epoch: Callable[[Epoch], None],
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
 ) -> Fit:
     """Train on ``train``, stop and choose the epoch on ``validation``.
 
     ``on_step`` is told rows done, rows in all and the loss; ``on_epoch`` each epoch's figures.
-    The same seed and data give the same weights on the same CPU.
+    After each epoch ``checkpoint`` is saved; with ``resume`` the training goes on from there. The
+    same seed and data give the same weights on the same CPU, however often it was resumed.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be saved, or not gone on with.
     """
     tf.keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
-    rng = np.random.default_rng(recipe.seed)
-    labels = train.labels.astype(np.float32)
-    variables = {
-        name: tf.Variable(value, name=name)
-        for name, value in architecture.initial_weights(recipe.seed).items()
-    }
-    steps_per_epoch = -(-len(labels) // recipe.batch_size)
-    step = _train_step(architecture, variables, recipe, steps_per_epoch)
+    network = _Network(architecture, recipe, rows=len(train.texts))
     history: list[Epoch] = []
-    best: Fit | None = None
-    for number in range(1, recipe.epochs + 1):
+    best: dict[str, NDArray[np.float32]] = {}
+    if checkpoint is not None and resume:
+        standing = checkpoint.load()
+        network.restore(standing.state)
+        best = dict(standing.best)
+        history = [
+            Epoch(**{**past, "number": int(past["number"])})  # type: ignore[arg-type]
+            for past in standing.history
+        ]
+    while len(history) < recipe.epochs and not _is_over(history, recipe):
+        number = len(history) + 1
         started = time.monotonic()
         texts = _texts_of_epoch(train.texts, kind, architecture.length_max, recipe, number)
-        lengths = np.array([len(text) for text in texts])
-        losses: list[float] = []
-        done = 0
-        for rows, steps in _batches(lengths, recipe.batch_size, architecture.length_max, rng):
-            batch = encode([texts[row] for row in rows], steps=steps, columns=recipe.batch_size)
-            targets = np.zeros(recipe.batch_size, np.float32)
-            targets[: len(rows)] = labels[rows]
-            present = np.arange(recipe.batch_size) < len(rows)
-            losses.append(
-                float(
-                    step(
-                        tf.constant(batch.forward),
-                        tf.constant(batch.backward),
-                        tf.constant(batch.lengths),
-                        tf.constant(targets),
-                        tf.constant(present.astype(np.float32)),
-                        steps,
-                    )
-                )
-            )
-            done += len(rows)
-            on_step(done, len(texts), float(np.mean(losses[-50:])))
-        weights = _as_saved(architecture, variables)
+        loss = network.run_epoch(texts, train.labels, number, on_step)
+        weights = network.weights()
         scores = logits_of(architecture, weights, validation.texts)
         epoch = Epoch(
             number=number,
-            loss=float(np.mean(losses)),
+            loss=loss,
             validation_auc=float(roc_auc_score(validation.labels, scores)),
             validation_tpr=true_positive_rate(scores, validation.labels, 0.01),
             validation_accuracy=float(np.mean((scores > 0) == validation.labels)),
             seconds=time.monotonic() - started,
         )
         history.append(epoch)
-        on_epoch(epoch)
         if epoch.validation_auc == max(past.validation_auc for past in history):
-            best = Fit(weights, history)
-        elif number - max(history, key=lambda past: past.validation_auc).number >= recipe.patience:
-            break
-    assert best is not None  # noqa: S101 - the first epoch is the best so far
-    return best
+            best = weights
+        if checkpoint is not None:
+            past_epochs = [msgspec.convert(one._asdict(), dict[str, float]) for one in history]
+            checkpoint.save(Standing(network.state(), best, past_epochs))
+        on_epoch(epoch)
+    return Fit(best, history)
+
+
+def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
+    """Has the figure not got better for as many epochs as patience allows?"""
+    if not history:
+        return False
+    best = max(history, key=lambda epoch: epoch.validation_auc)
+    return history[-1].number - best.number >= recipe.patience
+
+
+class _Network:
+    """A network that is being trained: its variables, its optimisers, one compiled step."""
+
+    def __init__(self, architecture: Architecture, recipe: Recipe, *, rows: int) -> None:
+        """``rows`` of training data make an epoch."""
+        self._architecture = architecture
+        self._recipe = recipe
+        self._variables = {
+            name: tf.Variable(value, name=name)
+            for name, value in architecture.initial_weights(recipe.seed).items()
+        }
+        steps = -(-rows // recipe.batch_size)
+        tables = architecture.tables
+        self._dense = [v for name, v in self._variables.items() if name not in tables]
+        self._tables = [self._variables[name] for name in sorted(tables)]
+        self._optimizer = tf.keras.optimizers.AdamW(
+            _rise_and_fall(recipe, steps),
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=1.0,
+        )
+        self._optimizer.build(self._dense)
+        # Adagrad for the tables, whose entries are seldom seen.
+        self._table_optimizer = tf.keras.optimizers.Adagrad(
+            tf.keras.optimizers.schedules.PolynomialDecay(
+                recipe.ngram_learning_rate, steps * recipe.epochs, end_learning_rate=0.0
+            )
+        )
+        self._table_optimizer.build(self._tables)
+        self._step = self._compiled_step()
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """The weights as a bundle gives them back: what is measured is what is served."""
+        weights = {name: variable.numpy() for name, variable in self._variables.items()}
+        for name in self._architecture.half_precision:
+            weights[name] = weights[name].astype(np.float16).astype(np.float32)
+        return weights
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the next step depends on."""
+        return {name: np.asarray(variable) for name, variable in self._state_variables().items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what ``state`` gave."""
+        for name, variable in self._state_variables().items():
+            variable.assign(state[name])
+
+    def _state_variables(self) -> dict[str, Any]:
+        optimizers = {"adamw": self._optimizer, "adagrad": self._table_optimizer}
+        return {
+            **self._variables,
+            **{
+                f"{name}/{place}": variable
+                for name, optimizer in optimizers.items()
+                for place, variable in enumerate(optimizer.variables)
+            },
+        }
+
+    def run_epoch(
+        self,
+        texts: Sequence[str],
+        labels: NDArray[np.int8],
+        number: int,
+        on_step: Callable[[int, int, float], None],
+    ) -> float:
+        """Every row once; the mean loss. ``number`` says in which order."""
+        size = self._recipe.batch_size
+        rng = np.random.default_rng([self._recipe.seed, number])
+        lengths = np.array([len(text) for text in texts])
+        losses: list[float] = []
+        done = 0
+        for rows, steps in _batches(lengths, size, self._architecture.length_max, rng):
+            batch = encode([texts[row] for row in rows], steps=steps, columns=size)
+            targets = np.zeros(size, np.float32)
+            targets[: len(rows)] = labels[rows]
+            present = (np.arange(size) < len(rows)).astype(np.float32)
+            arrays = (batch.forward, batch.backward, batch.lengths, targets, present)
+            losses.append(float(self._step(*map(tf.constant, arrays), steps)))
+            done += len(rows)
+            on_step(done, len(texts), float(np.mean(losses[-50:])))
+        return float(np.mean(losses))
+
+    def _compiled_step(self) -> Callable[..., tf.Tensor]:
+        recipe, dense, tables = self._recipe, self._dense, self._tables
+        optimizer, table_optimizer = self._optimizer, self._table_optimizer
+
+        @tf.function(jit_compile=True, reduce_retracing=False)
+        def step(
+            forward: tf.Tensor,
+            backward: tf.Tensor,
+            lengths: tf.Tensor,
+            targets: tf.Tensor,
+            present: tf.Tensor,
+            steps: int,
+        ) -> tf.Tensor:
+            rows = tf.reduce_sum(present)
+            drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
+            with tf.GradientTape() as tape:
+                logits, *parts = self._architecture.heads(
+                    self._variables,
+                    forward,
+                    backward,
+                    lengths,
+                    steps=steps,
+                    dropout=recipe.dropout,
+                    dropout_seed=drawn,
+                )
+                smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)
+                for part in parts:
+                    losses += recipe.part_weight * tf.nn.sigmoid_cross_entropy_with_logits(
+                        smoothed, part
+                    )
+                weights = present * (1 + targets * (recipe.malicious_weight - 1))
+                loss = tf.reduce_sum(losses * weights) / rows
+            gradients = tape.gradient(loss, dense + tables)
+            optimizer.apply(gradients[: len(dense)], dense)
+            if tables:
+                # Of the sum over the rows, as one row after the other would give it.
+                table_optimizer.apply([rows * one for one in gradients[len(dense) :]], tables)
+            return loss
+
+        return step  # type: ignore[no-any-return]
 
 
 def _texts_of_epoch(
@@ -172,72 +295,6 @@ def logits_of(
         )
         result[rows] = score(*map(tf.constant, batch)).numpy()[: len(rows)]
     return result
-
-
-def _as_saved(
-    architecture: Architecture, variables: dict[str, tf.Variable]
-) -> dict[str, NDArray[np.float32]]:
-    """The weights as a bundle gives them back: what is measured is what is served."""
-    weights = {name: variable.numpy() for name, variable in variables.items()}
-    for name in architecture.half_precision:
-        weights[name] = weights[name].astype(np.float16).astype(np.float32)
-    return weights
-
-
-def _train_step(
-    architecture: Architecture,
-    variables: dict[str, tf.Variable],
-    recipe: Recipe,
-    steps_per_epoch: int,
-) -> Callable[..., tf.Tensor]:
-    """One compiled step: AdamW, and Adagrad for the tables, whose entries are seldom seen."""
-    tables = [variables[name] for name in sorted(architecture.tables)]
-    dense = [variable for name, variable in variables.items() if name not in architecture.tables]
-    optimizer = tf.keras.optimizers.AdamW(
-        _rise_and_fall(recipe, steps_per_epoch),
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=1.0,
-    )
-    optimizer.build(dense)
-    table_optimizer = tf.keras.optimizers.Adagrad(
-        tf.keras.optimizers.schedules.PolynomialDecay(
-            recipe.ngram_learning_rate, steps_per_epoch * recipe.epochs, end_learning_rate=0.0
-        )
-    )
-    table_optimizer.build(tables)
-
-    @tf.function(jit_compile=True, reduce_retracing=False)
-    def step(
-        forward: tf.Tensor,
-        backward: tf.Tensor,
-        lengths: tf.Tensor,
-        targets: tf.Tensor,
-        present: tf.Tensor,
-        steps: int,
-    ) -> tf.Tensor:
-        rows = tf.reduce_sum(present)
-        with tf.GradientTape() as tape:
-            logits = architecture.logits(
-                variables,
-                forward,
-                backward,
-                lengths,
-                steps=steps,
-                dropout=recipe.dropout,
-                dropout_seed=tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)]),
-            )
-            smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)
-            weights = present * (1 + targets * (recipe.malicious_weight - 1))
-            loss = tf.reduce_sum(losses * weights) / rows
-        gradients = tape.gradient(loss, dense + tables)
-        optimizer.apply(gradients[: len(dense)], dense)
-        if tables:
-            # Of the sum over the rows, as one row after the other would give it.
-            table_optimizer.apply([rows * one for one in gradients[len(dense) :]], tables)
-        return loss
-
-    return step  # type: ignore[no-any-return]
 
 
 def _batches(

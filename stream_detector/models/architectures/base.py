@@ -65,3 +65,31 @@ class Architecture(ABC):
             dropout: share of features dropped, in training.
             dropout_seed: integer tensor of shape ``[2]`` that says which; needed with dropout.
         """
+
+    def heads(
+        self,
+        weights: Weights,
+        forward: Any,
+        backward: Any,
+        lengths: Any,
+        *,
+        steps: int,
+        dropout: float = 0.0,
+        dropout_seed: Any = None,
+    ) -> list[Any]:
+        """What training holds to the labels: the logits, then those of parts, shape ``[texts]``.
+
+        Arguments as of ``logits``. Parts that answer for themselves lean less on one another, and
+        hold better on sources that were never seen.
+        """
+        return [
+            self.logits(
+                weights,
+                forward,
+                backward,
+                lengths,
+                steps=steps,
+                dropout=dropout,
+                dropout_seed=dropout_seed,
+            )
+        ]

@@ -71,6 +71,31 @@ class WideBiLstm(Architecture):
         dropout_seed: Any = None,
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
+        if isinstance(steps, int):
+            return self.heads(
+                weights,
+                forward,
+                backward,
+                lengths,
+                steps=steps,
+                dropout=dropout,
+                dropout_seed=dropout_seed,
+            )[0]
+        deep = self._deep.logits(weights, forward, backward, lengths, steps=steps)
+        return deep + ngram_logits(weights[WIDE_TABLE], forward, lengths, steps=steps)
+
+    def heads(
+        self,
+        weights: Weights,
+        forward: Any,
+        backward: Any,
+        lengths: Any,
+        *,
+        steps: int,
+        dropout: float = 0.0,
+        dropout_seed: Any = None,
+    ) -> list[Any]:
+        """The sum, the deep half, the wide half; see the base class."""
         deep = self._deep.logits(
             weights,
             forward,
@@ -80,11 +105,8 @@ class WideBiLstm(Architecture):
             dropout=dropout,
             dropout_seed=dropout_seed,
         )
-        table = weights[WIDE_TABLE]
-        if not isinstance(steps, int):
-            return deep + ngram_logits(table, forward, lengths, steps=steps)
-        return deep + ngram_logits_at_once(
-            table,
+        wide = ngram_logits_at_once(
+            weights[WIDE_TABLE],
             forward,
             lengths,
             steps=steps,
@@ -92,3 +114,4 @@ class WideBiLstm(Architecture):
             # The deep half draws from the seed and the one after it.
             seed=None if dropout_seed is None else dropout_seed + tf.constant([0, 1 << 30]),
         )
+        return [deep + wide, deep, wide]
