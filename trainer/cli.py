@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -424,6 +424,33 @@ def study(
         raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
     _show(measured)
     _tell(f"report: {report / 'report.html'}")
+
+
+@cli.command("generate-names")
+@click.option("--count", type=click.IntRange(1, 10_000_000), default=40_000, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option(
+    "--output",
+    type=click.File("w", encoding="utf-8", lazy=True),
+    default="-",
+    help="CSV file.  [default: standard output]",
+)
+def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
+    """Write host names as domain-generation algorithms make them, for training.
+
+    Classes of algorithms that feeds lack: letters at random, hashes, linear congruential
+    generators, words of a list, permutations... All are for the training part.
+
+    \b
+    Example:
+      stream-trainer generate-names --count 40000 --output generated.csv
+      stream-trainer train --kind host --data hosts.csv --malicious generated.csv --output bundle
+    """
+    from trainer.generators import generate_names  # noqa: PLC0415
+
+    output.write("host,source,kind,part\n")
+    for name in generate_names(count, seed=seed):
+        output.write(f"{name.host},generated_{name.algorithm},dga,train\n")
 
 
 def _tell(line: str) -> None:
