@@ -1,9 +1,9 @@
 """Names as domain-generation algorithms make them, one generator a class of algorithm.
 
 Classes after Plohmann et al. 2016, "A Comprehensive Measurement Study of Domain Generating
-Malware": arithmetic, hash, word list, permutation. Families that are in no feed yet follow the same few
-ideas, so a model that saw many parameters of each idea knows them. Every name is made here, from a
-seed: none is known to be, or to have been, anybody's.
+Malware": arithmetic, hash, word list, permutation. Families that are in no feed yet follow the same
+few ideas, so a model that saw many parameters of each idea knows them. Every name is made here,
+from a seed: none is known to be, or to have been, anybody's.
 """
 
 import hashlib
