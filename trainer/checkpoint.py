@@ -53,8 +53,8 @@ class Checkpoint:
             CheckpointError: the disk is full or the folder may not be written.
         """
         arrays = {
-            **{_STATE + name: np.ascontiguousarray(a) for name, a in standing.state.items()},
-            **{_BEST + name: np.ascontiguousarray(a) for name, a in standing.best.items()},
+            **{_STATE + name: np.asarray(a, order="C") for name, a in standing.state.items()},
+            **{_BEST + name: np.asarray(a, order="C") for name, a in standing.best.items()},
         }
         history = msgspec.json.encode(standing.history).decode()
         draft = self.path.with_name(f".{self.path.name}-{os.getpid()}")
