@@ -21,6 +21,7 @@ def test_what_is_saved_comes_back(checkpoint):
     loaded = checkpoint.load()
     assert loaded.history == STANDING.history
     assert np.array_equal(loaded.state["kernel"], STANDING.state["kernel"])
+    assert loaded.state["adamw/0"].shape == ()
     assert loaded.state["adamw/0"] == 7
     assert np.array_equal(loaded.best["kernel"], STANDING.best["kernel"])
     assert [path.name for path in checkpoint.path.parent.iterdir()] == ["a.safetensors"]

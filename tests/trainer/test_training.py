@@ -66,14 +66,14 @@ def test_it_stops_when_nothing_gets_better():
     assert best == len(fitted.history) - 1
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """What a kill is to the training."""
 
 
 def small_fit(checkpoint=None, *, resume=False, kill_after=None):
     def on_epoch(epoch):
         if epoch.number == kill_after:
-            raise Killed
+            raise KilledError
 
     return fit(
         WIDE,
@@ -90,7 +90,7 @@ def small_fit(checkpoint=None, *, resume=False, kill_after=None):
 
 def test_a_killed_training_goes_on_where_it_was(tmp_path):
     checkpoint = Checkpoint(tmp_path / "training.safetensors", identity="this one")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         small_fit(checkpoint, kill_after=2)
     resumed = small_fit(checkpoint, resume=True)
     whole = small_fit()
