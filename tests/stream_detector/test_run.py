@@ -99,7 +99,10 @@ def test_a_worker_as_shipped_gives_verdicts_alerts_dead_letters_and_metrics(
         assert shown["score_count", kind] == count
         assert shown["model_loaded_timestamp_seconds", kind] > 1.7e9
     models = [labels for name, *labels in shown if name == "model_info"]
-    assert {label for labels in models for label in labels} >= {"url-bilstm", "host-bilstm"}
+    assert {label for labels in models for label in labels} >= {
+        "url-wide_bilstm",
+        "host-wide_bilstm",
+    }
 
 
 def test_a_wrong_setting_ends_it_with_one_line_and_exit_code_2(tmp_path):

@@ -2,10 +2,12 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
 from stream_detector.errors import BundleError
+from stream_detector.models.architectures.wide_bilstm import WIDE_TABLE, WideBiLstm
 from stream_detector.models.bundle import load_bundle, save_bundle
 from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
 
@@ -31,6 +33,21 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     for name, value in ARCHITECTURE.initial_weights(3).items():
         assert np.array_equal(loaded.weights[name], value)
     assert [path.name for path in tmp_path.iterdir()] == ["url"]
+
+
+def test_a_table_of_ngrams_is_kept_in_half_precision(tmp_path):
+    wide = WideBiLstm(length_max=24, embedding=4, units=5, hidden=6, bucket_bits=8)
+    weights = wide.initial_weights(3)
+    weights[WIDE_TABLE] = np.random.default_rng(3).normal(size=256).astype(np.float32)
+    manifest = msgspec.structs.replace(
+        small_manifest(), architecture=wide.name, parameters=dict(wide.parameters)
+    )
+    save_bundle(tmp_path / "url", manifest, weights)
+    loaded = load_bundle(tmp_path / "url").weights
+    assert all(value.dtype == np.float32 for value in loaded.values())
+    rounded = weights[WIDE_TABLE].astype(np.float16).astype(np.float32)
+    assert np.array_equal(loaded[WIDE_TABLE], rounded)
+    assert np.array_equal(loaded["embedding"], weights["embedding"])
 
 
 def test_a_new_bundle_takes_the_place_of_the_old_one(folder):
