@@ -16,10 +16,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check bench kafka clean
+.PHONY: help demo test check bench bench-training kafka clean
 
 help: ## Print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo ## Sample logs through Kafka and the detector; KEEP=1 keeps it running
 	@exec $(BIN)/stream-detector demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(ARGS)
@@ -37,6 +37,9 @@ check: $(VENV)/.test ## Lint, formatting and types
 
 bench: kafka $(VENV)/.test ## Records a second, with and without a model, beside a plain Faust agent
 	@PYTHONPATH=.:tests $(BIN)/python -m benchmarks.throughput $(ARGS)
+
+bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
+	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start
 
