@@ -6,6 +6,7 @@ after what they compile is compiled.
 """
 
 import argparse
+import logging
 import random
 import sys
 import time
@@ -83,6 +84,8 @@ def keras(rows):
 
 def main():
     """Measure and print."""
+    # A step is traced once for each of a few lengths, on purpose.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000, help="URLs")
     rows = urls(parser.parse_args().rows)
