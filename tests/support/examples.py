@@ -15,7 +15,7 @@ def rule(count, seed):
     labels = [number % 2 for number in range(count)]
     alphabets = ("abcdefghijk", "abcdefghijk0123456789")
     texts = [
-        "".join(rng.choices(alphabets[label], k=rng.randint(8, 16))) + "7x"[label == 0]
+        "".join(rng.choices(alphabets[label], k=rng.randint(9, 14))) + "7x"[label == 0]
         for label in labels
     ]
     empty = np.array([""] * count)

@@ -12,8 +12,8 @@ from trainer.training import Recipe, fit, logits_of
 
 pytestmark = pytest.mark.slow
 
-NETWORK = BiLstm(length_max=24, embedding=8, units=8, hidden=8)
-WIDE = WideBiLstm(length_max=24, embedding=4, units=4, hidden=4, bucket_bits=10)
+NETWORK = BiLstm(length_max=16, embedding=8, units=8, hidden=8)
+WIDE = WideBiLstm(length_max=16, embedding=4, units=4, hidden=4, bucket_bits=10)
 
 
 TRAIN, VALIDATION = rule(1500, 1), rule(300, 2)
