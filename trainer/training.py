@@ -3,6 +3,7 @@
 The forward pass is the architecture's own, the one that is served.
 """
 
+import functools
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -277,14 +278,8 @@ def logits_of(
     texts: Sequence[str],
 ) -> NDArray[np.float32]:
     """Logits of any number of canonical texts, shape ``[len(texts)]``."""
+    score = _compiled_scoring(architecture)
     constants = {name: tf.constant(value) for name, value in weights.items()}
-
-    @tf.function(jit_compile=True)
-    def score(forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        return architecture.logits(
-            constants, forward, backward, lengths, steps=tf.reduce_max(lengths)
-        )
-
     short = [shorten(text, architecture.length_max) for text in texts]
     order = np.argsort([len(text) for text in short], kind="stable")
     result = np.empty(len(texts), np.float32)
@@ -293,8 +288,23 @@ def logits_of(
         batch = encode(
             [short[row] for row in rows], steps=architecture.length_max, columns=_SCORING_ROWS
         )
-        result[rows] = score(*map(tf.constant, batch)).numpy()[: len(rows)]
+        result[rows] = score(constants, *map(tf.constant, batch)).numpy()[: len(rows)]
     return result
+
+
+@functools.lru_cache(maxsize=2)
+def _compiled_scoring(architecture: Architecture) -> Callable[..., tf.Tensor]:
+    """Compiled once a network, not once an epoch: the weights are its arguments."""
+
+    @tf.function(jit_compile=True)
+    def score(
+        weights: dict[str, tf.Tensor], forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor
+    ) -> tf.Tensor:
+        return architecture.logits(
+            weights, forward, backward, lengths, steps=tf.reduce_max(lengths)
+        )
+
+    return score  # type: ignore[no-any-return]
 
 
 def _batches(
