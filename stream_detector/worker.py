@@ -142,7 +142,7 @@ class DetectorApp(faust.App):
                     "not finished within %.0f s; what is in flight replays",
                     self.settings.shutdown_timeout,
                 )
-            await self.consumer.commit()
+            await self.chunk_consumer.commit_finished()
         for task in self._tasks:
             task.cancel()
         await super().on_stop()
@@ -198,8 +198,11 @@ class DetectorApp(faust.App):
         started = time.monotonic()
         await self._publisher.publish(encoded)
         self.metrics.stage_seconds.labels("publish").observe(time.monotonic() - started)
-        oldest = min((chunk.records[0].timestamp or 0 for chunk in chunks), default=0)
-        self.metrics.record_age_seconds.observe(max(0.0, time.time() - oldest / 1000))
+        # A producer older than Kafka 0.10 gives no time, which reads as None or -1.
+        firsts = (chunk.records[0].timestamp or -1 for chunk in chunks)
+        times = [milliseconds for milliseconds in firsts if milliseconds > 0]
+        if times:
+            self.metrics.record_age_seconds.observe(max(0.0, time.time() - min(times) / 1000))
 
     @property
     def _publisher(self) -> Publisher:

@@ -112,28 +112,35 @@ class LagMonitor:
     def _note(self, tp: TP, end: int, position: int) -> None:
         ledger = self._consumer.ledgers.get(tp)
         oldest = ledger.oldest_timestamp if ledger else None
-        committed = self._consumer.committed_offsets.get(tp, position if oldest is None else 0)
+        # Nothing committed yet, as in a new group: what was delivered begins where it joined.
+        unfinished = ledger.first_offset if ledger else None
+        committed = self._consumer.committed_offsets.get(
+            tp, position if unfinished is None else unfinished
+        )
         # Transaction markers and compacted records lie between the last record and the end:
         # nothing is left to commit where everything fetched is acknowledged.
-        behind = oldest is not None or position < end
+        behind = unfinished is not None or position < end
         lag = max(0, end - committed) if behind else 0
         labels = (tp.topic, str(tp.partition))
         self._shown.add(tp)
         self._metrics.committed_offset.labels(*labels).set(committed)
         self._metrics.end_offset.labels(*labels).set(end)
         self._metrics.lag_records.labels(*labels).set(lag)
-        now = self._wall_clock()
-        self._metrics.lag_seconds.labels(*labels).set(
-            max(0.0, now - oldest / 1000) if oldest is not None else 0.0
-        )
         previous = self._progress.get(tp)
         if not lag or previous is None or previous.offset != committed:
-            self._progress[tp] = _Progress(committed, self._clock())
+            previous = self._progress[tp] = _Progress(committed, self._clock())
+        if oldest is not None:
+            seconds = self._wall_clock() - oldest / 1000
+        else:  # What waits has not been fetched, so it waits for at least as long as nothing moves.
+            seconds = self._clock() - previous.since
+        self._metrics.lag_seconds.labels(*labels).set(max(0.0, seconds))
 
     def stalled_for(self, seconds: float) -> list[TP]:
         """Partitions with lag whose committed offset has not moved for ``seconds``."""
         now = self._clock()
-        return sorted(tp for tp, seen in self._progress.items() if now - seen.since >= seconds)
+        # A copy at one blow: the HTTP thread asks as well, for readiness.
+        progress = list(self._progress.items())
+        return sorted(tp for tp, seen in progress if now - seen.since >= seconds)
 
     def _forget(self, gone: set[TP]) -> None:
         for tp in gone:

@@ -112,7 +112,7 @@ class Publisher:
         for message in messages:
             key, value, _ = message
             place = crc32(key or b"") % count
-            if value is not None and len(value) > _LONE_BYTES:
+            if len(key or b"") + len(value or b"") > _LONE_BYTES:
                 lone.append(_Parcel(topic, partitions[place], [message]))
             else:
                 by_place[place].append(message)
@@ -167,7 +167,7 @@ class Publisher:
             isinstance(error, _TOO_LARGE)
             and parcel.topic == self._dead_letters_topic
             and len(parcel.messages) == 1
-            and len(parcel.messages[0][1] or b"") > _KEPT_BYTES
+            and any(len(part or b"") > _KEPT_BYTES for part in parcel.messages[0][:2])
         ):
             return parcel._replace(messages=[_shortened(parcel.messages[0])])
         if not isinstance(error, KafkaError):
@@ -197,9 +197,10 @@ def fill(batch: BatchBuilder, messages: Iterable[Message], now: int) -> int:
 def _shortened(message: Message) -> Message:
     """A dead letter cut to what any broker takes; its source position still names the whole."""
     key, value, headers = message
-    value = value or b""
-    return (
-        key if len(key or b"") <= _KEPT_BYTES else None,
-        value[:_KEPT_BYTES],
-        [*headers, ("truncated-from-bytes", str(len(value)).encode())],
-    )
+    key, value = key or b"", value or b""
+    notes = []
+    if len(value) > _KEPT_BYTES:
+        notes.append(("truncated-from-bytes", str(len(value)).encode()))
+    if len(key) > _KEPT_BYTES:
+        notes.append(("key-truncated-from-bytes", str(len(key)).encode()))
+    return key[:_KEPT_BYTES], value[:_KEPT_BYTES], [*headers, *notes]

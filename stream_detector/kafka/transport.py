@@ -40,7 +40,10 @@ _service_logger = logging.getLogger("faust.chunks")
 Records = dict[TP, list[RawRecord]]
 """What a fetch gives, by partition."""
 
-_VALUE = attrgetter("value")
+_KEY, _VALUE, _HEADERS = attrgetter("key"), attrgetter("value"), attrgetter("headers")
+
+_RECORD_OVERHEAD_BYTES = 200
+"""What the objects of one record take beside its own bytes: a flood of empty ones counts too."""
 
 _ROOM_POLL_SECONDS = 0.25
 """How often a fetch that waits for room looks again for a stop or a rebalance."""
@@ -313,7 +316,7 @@ class ChunkConsumer(driver.Consumer):
             first_offset=first.offset,
             next_offset=last.offset + 1,
             records=len(record),
-            size=sum(len(value) for value in map(_VALUE, record) if value),
+            size=_memory_of(record),
             first_timestamp=first.timestamp,
         )
         return ConsumerMessage(
@@ -366,6 +369,15 @@ class ChunkConsumer(driver.Consumer):
         self.committed_offsets.update(offsets)
         return True
 
+    async def commit_finished(self) -> None:
+        """Commit all that is acknowledged by now.
+
+        Faust's ``commit`` waits for one that is under way and then does nothing, and what was
+        acknowledged since that one began would replay.
+        """
+        await self.maybe_wait_for_commit_to_finish()
+        await self.commit()
+
     async def check_group(self) -> None:
         """Raise FatalError where Kafka does not let this worker join the group."""
         await self._thread.check_group()
@@ -388,7 +400,7 @@ class ChunkConsumer(driver.Consumer):
         await self._thread.halt_fetches()
         self.app.flow_control.suspend()
         await host.finish_in_flight()
-        await self.commit()
+        await self.commit_finished()
         self._close_ledgers()
         await super().on_partitions_revoked(revoked)
 
@@ -415,6 +427,16 @@ class ChunkConsumer(driver.Consumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: the driver's check reads per-message state; ``kafka.lag`` watches instead."""
+
+
+def _memory_of(records: list[RawRecord]) -> int:
+    """About how many bytes ``records`` take in memory."""
+    size = _RECORD_OVERHEAD_BYTES * len(records)
+    for part in (_KEY, _VALUE):
+        size += sum(map(len, filter(None, map(part, records))))
+    for headers in filter(None, map(_HEADERS, records)):
+        size += sum(len(name) + len(value or b"") for name, value in headers)
+    return size
 
 
 class ChunkProducer(driver.Producer):

@@ -96,6 +96,11 @@ class PartitionLedger:
         return self._committable
 
     @property
+    def first_offset(self) -> int | None:
+        """Offset of the oldest record delivered and not yet in the acknowledged prefix."""
+        return self._entries[0].first_offset if self._entries else None
+
+    @property
     def oldest_timestamp(self) -> int | None:
         """Milliseconds since the epoch of the oldest record not yet acknowledged."""
         return self._entries[0].first_timestamp if self._entries else None

@@ -106,7 +106,7 @@ def _read_array(
         return [(_NO_FORMAT, records)]
     if len(records) > lines_max:
         return _too_many(len(records), lines_max)
-    return _flat(_of_object(record, source) for record in records) or _empty()
+    return _flat(_of_decoded(record, source) for record in records) or _empty()
 
 
 def _read_lines(
@@ -117,9 +117,22 @@ def _read_lines(
         return _empty()
     if len(lines) > lines_max:
         return _too_many(len(lines), lines_max)
-    if lines[0].startswith(b"{") and not all(line.startswith(b"{") for line in lines):
+    if lines[0].startswith(b"{") and not any(map(_is_object, lines)):
         lines = [value]  # one object over several lines, and broken
     return _flat(_of_lines(lines, source))
+
+
+def _is_object(line: bytes) -> bool:
+    """Is it a JSON object of its own, whatever it holds?"""
+    line = line.strip()
+    if line[:1] != b"{" or line[-1:] != b"}":
+        return False
+    result = decode_json(line)
+    return isinstance(result, JsonRecord) or result.reason is not RejectReason.MALFORMED
+
+
+def _of_decoded(record: JsonRecord | Rejected, source: Source | None) -> tuple[str, LineResult]:
+    return _of_object(record, source) if isinstance(record, JsonRecord) else (_NO_FORMAT, record)
 
 
 def _of_object(record: JsonRecord, source: Source | None) -> tuple[str, LineResult]:
@@ -144,9 +157,8 @@ def _of_lines(lines: Sequence[bytes], source: Source | None) -> Iterable[tuple[s
 
 
 def _of_line(line: bytes) -> tuple[str, LineResult]:
-    if line[:1] == b"{":
-        record = decode_json(line)
-        return _of_object(record, None) if isinstance(record, JsonRecord) else (_NO_FORMAT, record)
+    if line.lstrip()[:1] == b"{":
+        return _of_decoded(decode_json(line), None)
     for source in _TEXT_SOURCES:
         if source.recognises(line):
             return source.name, source.parse(line)

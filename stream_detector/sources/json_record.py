@@ -50,7 +50,7 @@ class JsonRecord(msgspec.Struct, gc=False):
 
 
 _decode_one = msgspec.json.Decoder(JsonRecord).decode
-_decode_many = msgspec.json.Decoder(list[JsonRecord]).decode
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 # Broken UTF-8 inside a string that is read raises no DecodeError, but Python's own.
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -94,10 +94,10 @@ def decode_json(line: bytes) -> JsonRecord | Rejected:
         return _fault(line, error)
 
 
-def decode_json_array(value: bytes) -> list[JsonRecord] | Rejected:
-    """An array of objects."""
+def decode_json_array(value: bytes) -> list[JsonRecord | Rejected] | Rejected:
+    """An array of objects; one element at fault does not cost the others their reading."""
     try:
-        return _decode_many(value)
+        return [decode_json(bytes(element)) for element in _decode_elements(value)]
     except _UNDECODABLE as error:
         return _fault(value, error)
 

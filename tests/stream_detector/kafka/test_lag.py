@@ -126,3 +126,18 @@ async def test_the_watchdog_names_the_partition_that_stalls(scene):
     scene.now += 61
     with pytest.raises(StalledError, match=r"lag and no commit for 60 s on events\[0\]"):
         await scene.monitor.run(0.001)
+
+
+async def test_what_waits_unfetched_counts_from_when_it_was_seen(scene):
+    scene.consumer.ends[ONE] = 100
+    await scene.monitor.measure()
+    scene.now += 30
+    await scene.monitor.measure()
+    assert (scene.gauge("lag_records"), scene.gauge("lag_seconds")) == (100, 30)
+
+
+async def test_a_new_group_lags_from_where_it_joined(scene):
+    scene.consumer.positions[ONE], scene.consumer.ends[ONE] = 1_000_000, 1_000_050
+    scene.consumer.deliver(until=1_000_040, timestamp=990_000)
+    await scene.monitor.measure()
+    assert (scene.gauge("committed_offset"), scene.gauge("lag_records")) == (1_000_000, 50)

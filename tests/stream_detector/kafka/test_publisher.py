@@ -75,3 +75,12 @@ async def test_what_no_waiting_mends_is_told_with_topic_and_cause(topics, produc
     publisher = publisher_to(producer, verdicts, verdicts, topics("dlq", partitions=1))
     with pytest.raises(PublishError, match=rf"{verdicts}, partition 0.*max\.message\.bytes"):
         await publisher.publish(Encoded([(b"k", b"z" * 5000, [])], [], []))
+
+
+async def test_a_dead_letter_whose_key_is_too_large_is_cut_as_well(kafka, topics, producer):
+    dlq = topics("dlq", partitions=1, max_message_bytes="200000")
+    letters = [(b"k" * 900_000, b"", [("reason", b"empty")]), (b"k", b"small", [])]
+    await publisher_to(producer, dlq, dlq, dlq).publish(Encoded([], [], letters))
+    cut, small = sorted(read_all(kafka.bootstrap_servers, dlq), key=lambda record: record.value)
+    assert (len(cut.key), cut.value, small.value) == (65_536, b"", b"small")
+    assert dict(cut.headers)["key-truncated-from-bytes"] == b"900000"

@@ -34,7 +34,8 @@ FAULTS = {
 
 @pytest.mark.parametrize(("line", "reason"), FAULTS.items(), ids=[ascii(f[:40]) for f in FAULTS])
 def test_each_fault_has_its_reason(line: bytes, reason: RejectReason) -> None:
-    for fault in (decode_json(line), decode_json_array(b"[" + line + b"]")):
+    in_array = decode_json_array(b"[" + line + b"]")
+    for fault in (decode_json(line), in_array[0] if isinstance(in_array, list) else in_array):
         assert isinstance(fault, Rejected)
         assert fault.reason is reason
         assert 0 < len(fault.detail) < 200
@@ -69,8 +70,14 @@ def test_an_array_is_as_many_objects() -> None:
 
 
 def test_an_array_of_something_else_is_refused() -> None:
-    fault = decode_json_array(b'["http://example.com/"]')
+    (fault,) = decode_json_array(b'["http://example.com/"]')
     assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.WRONG_TYPE
+
+
+def test_an_element_at_fault_costs_the_others_nothing() -> None:
+    first, fault, last = decode_json_array(b'[{"url":"a.example/x"}, {"url":5}, {"host":"b.c"}]')
+    assert (first.url, last.host) == ("a.example/x", "b.c")
     assert fault.reason is RejectReason.WRONG_TYPE
 
 

@@ -74,6 +74,15 @@ def test_json_lines_may_be_of_several_formats() -> None:
     assert read(b"[%s]" % b",\n".join(LINES[name] for name in names)) == results
 
 
+def test_a_broken_json_line_costs_the_others_nothing() -> None:
+    good = b'{"url":"http://a.example/x"}\n%s\n {"url":"http://b.example/y"}'
+    for line in (b"{", b"not json", b'{"url":5}'):
+        first, fault, last = (result for _, result in read(good % line))
+        assert isinstance(first, UrlEvent) and isinstance(last, UrlEvent)
+        assert (first.observed, last.observed) == ("http://a.example/x", "http://b.example/y")
+        assert isinstance(fault, Rejected)
+
+
 def test_one_object_may_take_several_lines() -> None:
     assert observed(b'{\n  "url":\r\n  "http://example.com/"\n}\n') == ["http://example.com/"]
     assert reasons(b'{\n  "url":\n  "http://example.com/"\n') == [RejectReason.MALFORMED]
