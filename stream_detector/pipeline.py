@@ -33,7 +33,7 @@ from stream_detector.policy.suppression import AlertWindows
 from stream_detector.settings import Settings
 from stream_detector.sources import EventResult, Source, read_record, source_named
 
-__all__ = ["Pipeline", "utc_now"]
+__all__ = ["Pipeline", "sources_by_topic", "utc_now"]
 
 _FORMAT = attrgetter("format")
 _KIND = itemgetter(0)
@@ -89,7 +89,7 @@ class Pipeline:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
-        self._sources = _sources_by_topic(settings)
+        self._sources = sources_by_topic(settings)
         self._decider = decider
         self._metrics = metrics
         self._cluster = cluster
@@ -252,8 +252,12 @@ def _dead_letters(chunks: Iterable[Chunk], faults: _Faults) -> list[DeadLetter]:
     return letters
 
 
-def _sources_by_topic(settings: Settings) -> dict[str, Source]:
-    """The formats that ``settings.input_formats`` sets, by full topic name."""
+def sources_by_topic(settings: Settings) -> dict[str, Source]:
+    """The formats that ``settings.input_formats`` sets, by full topic name.
+
+    Raises:
+        SettingsError: an unknown format, or a topic that is not an input topic.
+    """
     for topic in settings.input_formats:
         if topic not in settings.input_topics:
             raise SettingsError(

@@ -34,7 +34,7 @@ from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport, Deliv
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import TextScorer
 from stream_detector.models.serving import load_scorer
-from stream_detector.pipeline import Pipeline
+from stream_detector.pipeline import Pipeline, sources_by_topic
 from stream_detector.settings import Settings
 from stream_detector.wire import Encoded, encode
 
@@ -137,11 +137,7 @@ class DetectorApp(faust.App):
         if self._consumer is not None:
             self.consumer.stop_flow()
             self.flow_control.suspend()
-            if not await self.batcher.drain(self.settings.shutdown_timeout):
-                logger.warning(
-                    "not finished within %.0f s; what is in flight replays",
-                    self.settings.shutdown_timeout,
-                )
+            await self._drain(self.settings.shutdown_timeout)
             await self.chunk_consumer.commit_finished()
         for task in self._tasks:
             task.cancel()
@@ -172,10 +168,13 @@ class DetectorApp(faust.App):
     async def finish_in_flight(self) -> None:
         """Finish the batches that are under way, within the revocation deadline."""
         self.metrics.rebalances.inc()
-        if not await self.batcher.drain(self.settings.revoke_timeout):
+        await self._drain(self.settings.revoke_timeout)
+
+    async def _drain(self, timeout: float) -> None:
+        if not await self.batcher.drain(timeout):
+            # The batcher may have ended by an error, which is told in a line of its own.
             logger.warning(
-                "not finished within %.0f s of a rebalance; what is in flight replays",
-                self.settings.revoke_timeout,
+                "what is in flight was not finished (up to %.0f s are given) and replays", timeout
             )
 
     def fail(self, error: FatalError) -> None:
@@ -236,7 +235,7 @@ class DetectorApp(faust.App):
 def create_app(
     settings: Settings,
     *,
-    scorer: TextScorer | None = None,
+    decider: Decider | None = None,
     metrics: Metrics | None = None,
     cluster: str | None = None,
     executor: ThreadPoolExecutor | None = None,
@@ -245,7 +244,7 @@ def create_app(
 
     Args:
         settings: everything that can be set.
-        scorer: what scores; by default the bundles that the settings name, not yet warm.
+        decider: what decides; by default with the bundles that the settings name, not yet warm.
         metrics: where to count.
         cluster: the cluster's name in verdict ids; by default what Kafka reports.
         executor: a single thread that owns the scorer.
@@ -257,7 +256,7 @@ def create_app(
     metrics = metrics or Metrics()
     pipeline = Pipeline(
         settings=settings,
-        decider=Decider(scorer or load_scorer(settings), settings=settings, metrics=metrics),
+        decider=decider or Decider(load_scorer(settings), settings=settings, metrics=metrics),
         metrics=metrics,
         cluster=cluster or settings.cluster or cluster_id(settings),
     )
@@ -355,17 +354,22 @@ async def _start(
     metrics: Metrics,
     executor: ThreadPoolExecutor,
 ) -> DetectorApp:
-    """Warm the model up, wait for Kafka, check the topics, make the app."""
-    loop = asyncio.get_running_loop()
+    """Warm the model up, wait for Kafka, check the topics, make the app.
 
-    def warm() -> TextScorer:
+    What contradicts itself in the settings is told before the wait, which may take for ever.
+    """
+    loop = asyncio.get_running_loop()
+    sources_by_topic(settings)
+
+    def warm() -> Decider:
         warmed = scorer or load_scorer(settings)
+        decider = Decider(warmed, settings=settings, metrics=metrics)
         warmed.warm_up()
         _describe(warmed, metrics)
-        return warmed
+        return decider
 
     started = time.monotonic()
-    warmed = await loop.run_in_executor(executor, warm)
+    decider = await loop.run_in_executor(executor, warm)
     # What is loaded by now stays: no collection need look at it again, and batches of thousands
     # of short-lived objects should not start one each.
     gc.collect()
@@ -382,7 +386,9 @@ async def _start(
             await asyncio.sleep(pause)
     if problems:
         raise FatalError("; ".join(problems))
-    return create_app(settings, scorer=warmed, metrics=metrics, cluster=cluster, executor=executor)
+    return create_app(
+        settings, decider=decider, metrics=metrics, cluster=cluster, executor=executor
+    )
 
 
 async def _unless(stop: asyncio.Event, work: asyncio.Task[DetectorApp]) -> DetectorApp | None:
