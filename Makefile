@@ -68,6 +68,6 @@ $(KAFKA)/.complete: deploy/kafka/pom.xml
 	@deploy/kafka/install-java
 	@echo "Fetching Apache Kafka into $(KAFKA), once."
 	@rm -rf $(KAFKA) && mkdir -p $(KAFKA)
-	@mvn --quiet --batch-mode -Dstyle.color=never --file deploy/kafka/pom.xml dependency:copy-dependencies \
-		-DoutputDirectory="$(CURDIR)/$(KAFKA)"
+	@output=$$(mvn --quiet --batch-mode --file deploy/kafka/pom.xml dependency:copy-dependencies \
+		-DoutputDirectory="$(CURDIR)/$(KAFKA)") || { echo "$$output"; exit 1; }
 	@touch $@
