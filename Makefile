@@ -69,5 +69,5 @@ $(KAFKA)/.complete: deploy/kafka/pom.xml
 	@echo "Fetching Apache Kafka into $(KAFKA), once."
 	@rm -rf $(KAFKA) && mkdir -p $(KAFKA)
 	@output=$$(mvn --quiet --batch-mode --file deploy/kafka/pom.xml dependency:copy-dependencies \
-		-DoutputDirectory="$(CURDIR)/$(KAFKA)") || { echo "$$output"; exit 1; }
+		-DoutputDirectory="$(CURDIR)/$(KAFKA)" 2>&1) || { echo "$$output"; exit 1; }
 	@touch $@
