@@ -35,8 +35,9 @@ Observed = tuple[Kind, str]
 """A URL or host name as a log has it."""
 
 _REMEMBERED_CHARACTERS_MAX = 512
-"""Longer texts are decided anew each time: they seldom repeat, and so the memory that
-``cache_entries`` may take has a bound, about 4 KB an entry. 99% of URLs are under 220."""
+"""Longer texts, as observed or in canonical form, are decided anew each time: they seldom repeat,
+and so the memory that ``cache_entries`` may take has a bound, about 4 KB an entry. 99% of URLs
+are under 220."""
 
 _CANONICAL_CHARACTERS_MAX = 65_536
 """Percent-encoding makes up to 12 characters of one; an alert that holds them twice, beside what
@@ -75,6 +76,11 @@ class Decider:
         self._thresholds: dict[Kind, Thresholds] = {}
         self._labels: dict[Labels, Labels] = {}
         self._follow_models()
+
+    @property
+    def thresholds(self) -> Mapping[Kind, Thresholds]:
+        """Scores at which verdicts change, by kind."""
+        return self._thresholds
 
     def decide(self, observed: Sequence[Observed]) -> list[Decision | Rejected]:
         """A decision, or why there is none, for each of ``observed``, in order.
@@ -134,7 +140,7 @@ class Decider:
         for key, canonical in for_model:
             decisions[key] = self._scored(key[1], canonical, scores[canonical.kind][canonical.text])
         for key, decision in decisions.items():
-            if len(key[1]) <= _REMEMBERED_CHARACTERS_MAX:
+            if _may_be_remembered(key[1], decision):
                 self._decisions.put(key, decision)
         return decisions
 
@@ -181,7 +187,7 @@ class Decider:
         if new:
             for text, score in zip(new, self._score(kind, new), strict=True):
                 scores[text] = score
-                if len(text) <= _REMEMBERED_CHARACTERS_MAX:
+                if len(text) <= _REMEMBERED_CHARACTERS_MAX and not math.isnan(score):
                     memory.put(text, score)
         return cast(dict[str, float], scores)
 
@@ -225,6 +231,15 @@ class Decider:
             raise _model_error(self._models[kind].ref, kind, str(error)) from error
         if not 0.0 <= score <= 1.0:
             raise _model_error(self._models[kind].ref, kind, f"its score is {score}") from cause
+
+
+def _may_be_remembered(observed: str, decision: Decision | Rejected) -> bool:
+    """Not what is long, nor what the model failed on: it may score it the next time."""
+    if len(observed) > _REMEMBERED_CHARACTERS_MAX:
+        return False
+    if isinstance(decision, Decision):
+        return len(decision.canonical.text) <= _REMEMBERED_CHARACTERS_MAX
+    return decision.reason is not RejectReason.MODEL_ERROR
 
 
 def _too_long(canonical: Canonical) -> Rejected:

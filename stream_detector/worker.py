@@ -297,6 +297,9 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
     except FatalError as error:
         logger.error("%s", error)
         return error.exit_code
+    if process.left_loading:
+        logging.shutdown()
+        os._exit(0)
     return 0
 
 
@@ -308,6 +311,8 @@ class _Process:
         self._settings = settings
         self._scorer = scorer
         self._app: DetectorApp | None = None
+        self.left_loading = False
+        """Whether a thread was left that loads the model: nothing can tell it to stop."""
         self.metrics.ready.set_function(lambda: float(self.readiness()[0]))
 
     def readiness(self) -> tuple[bool, str]:
@@ -332,6 +337,8 @@ class _Process:
             )
             app = await _unless(stop, starting)
             if app is None:
+                self.left_loading = not starting.done() or starting.cancelled()
+                logger.info("stopped before it was ready")
                 return
             self._app = app
             app.watch(app.start())

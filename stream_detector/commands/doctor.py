@@ -1,6 +1,5 @@
 """``stream-detector doctor``: one line for each thing a worker needs, and what to do about it."""
 
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -145,7 +144,9 @@ def _device(settings: Settings) -> str:
 
 
 def _threads(settings: Settings) -> int:
-    return settings.model_threads or len(os.sched_getaffinity(0))
+    from stream_detector.models.device import usable_cores  # noqa: PLC0415
+
+    return settings.model_threads or usable_cores()
 
 
 def _broker(settings: Settings) -> str:

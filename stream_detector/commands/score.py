@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +17,7 @@ from stream_detector.lines import BLOCK_LINES, Block, line_blocks
 
 if TYPE_CHECKING:
     from stream_detector.decisions import Decider
-    from stream_detector.events import Kind, ModelRef, RejectReason
+    from stream_detector.events import Kind, ModelRef, RejectReason, Thresholds
     from stream_detector.settings import Settings
 
 __all__ = ["score"]
@@ -72,7 +72,7 @@ def score(
     path = None if file is None or file == _STDIN else Path(file)
     settings, _ = given_settings(config, flags)
     decider = _decider(settings)
-    write = _json_lines if as_json else _Table().lines
+    write = _json_lines if as_json else _Table(decider.thresholds).lines
     output = sys.stdout.buffer
     with ExitStack() as stack:
         advance = _progress(stack, path)
@@ -178,9 +178,17 @@ def _json_lines(rows: Sequence[_Row]) -> bytes:
 
 
 class _Table:
-    """Rows as aligned text, coloured on a terminal; the head comes with the first block."""
+    """Rows as aligned text, coloured on a terminal; the head comes with the first block.
 
-    def __init__(self) -> None:
+    It says where verdicts change, which differs from kind to kind.
+    """
+
+    def __init__(self, thresholds: "Mapping[Kind, Thresholds]") -> None:
+        self._thresholds = ", ".join(
+            f"{kind} suspicious from {of_kind.suspicious:.4f}, malicious from "
+            f"{of_kind.malicious:.4f}"
+            for kind, of_kind in thresholds.items()
+        )
         self._is_terminal = sys.stdout.isatty()
         self._is_coloured = self._is_terminal and not os.environ.get("NO_COLOR")
         self._has_head = False
@@ -189,7 +197,8 @@ class _Table:
         """The text of a block."""
         lines = list(map(self._line, rows))
         if not self._has_head:
-            lines.insert(0, f"{'score':>6}  {'verdict':<10}  {'kind':<4}  canonical form")
+            lines.insert(0, f"# {self._thresholds}")
+            lines.insert(1, f"{'score':>6}  {'verdict':<10}  {'kind':<4}  canonical form")
             self._has_head = True
         return ("\n".join(lines) + "\n").encode()
 

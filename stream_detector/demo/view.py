@@ -7,6 +7,7 @@ from typing import Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -96,7 +97,8 @@ class LiveView:
         self._live.update(
             Group(
                 "",
-                ProgressBar(total=self._records, completed=done, width=60),
+                # A bar alone ends no line: the padding does.
+                Padding(ProgressBar(total=self._records, completed=done, width=60), 0),
                 _counts(ledger, done, self._records, self._rate.at(done)),
                 "",
                 _table(list(ledger.highlights)[-rows:][::-1], ledger.alerts),

@@ -7,7 +7,13 @@ from typing import Literal
 
 from stream_detector.errors import DeviceError
 
-__all__ = ["DeviceChoice", "choose_device", "prepare_tensorflow", "visible_gpus"]
+__all__ = [
+    "DeviceChoice",
+    "choose_device",
+    "prepare_tensorflow",
+    "usable_cores",
+    "visible_gpus",
+]
 
 DeviceChoice = Literal["auto", "cpu", "gpu"]
 
@@ -38,6 +44,13 @@ def visible_gpus() -> list[str]:
     return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 
+def usable_cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
+
+
 def prepare_tensorflow(threads: int) -> None:
     """Set the CPU threads (0: as many as the process may use); before the first operation.
 
@@ -47,7 +60,7 @@ def prepare_tensorflow(threads: int) -> None:
 
     # Each shape is traced once, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or usable_cores()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -25,6 +25,7 @@ _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
 _HEADER = re.compile(
     rb"#(?:separator|set_separator|empty_field|unset_field|path|open|close|fields|types)(?:\s|$)"
 )
+_ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _TSV_COLUMNS_MIN = 10
 
 _COMMON = ("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p")
@@ -104,7 +105,7 @@ class _Zeek(JsonSource):
             place = self._columns.get(name)
             if place is None or place >= len(values) or values[place] in _UNSET:
                 return None
-            return values[place]
+            return _without_escapes(values[place])
 
         return self._result(
             _Fields(
@@ -188,6 +189,14 @@ class ZeekDns(_Zeek):
         return dns_event(
             fields.query or "", client=fields.client, time=to_time(fields.time), log_id=fields.uid
         )
+
+
+def _without_escapes(value: str) -> str:
+    """TSV has a backslash, a tab, and what is no UTF-8, as ``\\xNN``."""
+    if "\\x" not in value:
+        return value
+    plain = _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), value.encode())
+    return plain.decode(errors="replace")
 
 
 def _is_query(record: JsonRecord) -> bool:

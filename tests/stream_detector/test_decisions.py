@@ -237,15 +237,14 @@ class TestFaults:
         found = decider(scorer).decide([(HOST, "a.com"), (HOST, "b.com"), (HOST, "evil.com")])
         assert [isinstance(d, Rejected) for d in found] == [False, True, False]
 
-    def test_a_text_at_fault_is_remembered_as_such(self) -> None:
-        scorer = WordScorer(raises_on=["b.com"])
+    def test_a_text_at_fault_is_scored_the_next_time(self) -> None:
+        scorer = WordScorer(raises_on=["b.com"], wrong_on={"c.com": math.nan})
         decide = decider(scorer).decide
-        decide([(HOST, "b.com")])
-        calls = len(scorer.calls)
-        (again, other_spelling) = decide([(HOST, "b.com"), (HOST, "B.com.")])
-        assert isinstance(again, Rejected)
-        assert isinstance(other_spelling, Rejected)
-        assert len(scorer.calls) == calls
+        first = decide([(HOST, "b.com"), (HOST, "c.com")])
+        assert all(isinstance(decision, Rejected) for decision in first)
+        scorer.raises_on, scorer.wrong_on = [], {}
+        for again in decide([(HOST, "b.com"), (HOST, "B.com."), (HOST, "c.com")]):
+            assert scored(again).score == 0.125
 
     def test_a_model_that_fails_on_everything_stops_the_process(self) -> None:
         scorer = WordScorer(raises_on_all=True)

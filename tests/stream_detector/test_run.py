@@ -1,6 +1,7 @@
 """``stream-detector run`` with the shipped models on a real Kafka: a line in, a verdict out."""
 
 import json
+import signal
 import urllib.request
 
 import pytest
@@ -151,3 +152,16 @@ def test_settings_that_contradict_each_other_are_told_without_waiting_for_kafka(
     output = (tmp_path / "worker.log").read_text()
     assert said in output
     assert "Traceback" not in output
+
+
+def test_a_stop_while_the_model_loads_ends_it_at_once_and_quietly(tmp_path):
+    port = free_port()
+    worker = start_module(
+        "stream_detector", "run", *("--http-port", str(port)), log=tmp_path / "worker.log"
+    )
+    wait_for_http(worker, f"http://127.0.0.1:{port}/healthz")
+    worker.send(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    lines = (tmp_path / "worker.log").read_text().splitlines()
+    assert json.loads(lines[-1])["message"] == "stopped before it was ready"
+    assert all(line.startswith("{") for line in lines)

@@ -1,6 +1,7 @@
 """``score``: one JSON line per line of any input, a table for people, lists, kinds."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,11 @@ def test_people_get_a_table() -> None:
     exact = [row["score"] for row in scored(*arguments)]
 
     assert (done.returncode, done.stderr) == (0, b"")
-    head, url, red, host, empty, broken = done.stdout.decode().splitlines()
+    thresholds, head, url, red, host, empty, broken = done.stdout.decode().splitlines()
+    assert re.fullmatch(
+        r"# url suspicious from 0\.\d{4}, malicious from 0\.\d{4}, host suspicious from .*",
+        thresholds,
+    )
     assert head.split() == ["score", "verdict", "kind", "canonical", "form"]
     column = head.index("canonical")
     assert url.split() == [f"{exact[0]:.4f}", url.split()[1], "url", "example.com"]

@@ -238,6 +238,11 @@ def test_a_fields_line_says_where_the_columns_are() -> None:
     assert http() == event("url", "http://example.com/a?b=c")
 
 
+def test_escapes_of_tsv_are_undone() -> None:
+    line = as_tsv(HTTP_COLUMNS, {**REQUEST, "uri": "/caf\\xc3\\xa9/a\\x09b\\x5c"})
+    assert ZeekHttp().parse(line) == event("url", "http://example.com/café/a\tb\\")
+
+
 def test_optional_columns_at_the_end_may_be_missing() -> None:
     short = as_tsv(HTTP_COLUMNS, REQUEST).split(b"\t")[:10]
     assert ZeekHttp().parse(b"\t".join(short)) == event("url", "http://example.com/a?b=c")
