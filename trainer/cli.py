@@ -27,6 +27,7 @@ from stream_detector.errors import BundleError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.logs import native_output_held_back
 from trainer.commands.generate import generate_names_command, generate_private_command
+from trainer.commands.hold_out import hold_out
 from trainer.console import command_line as _command
 from trainer.console import counts_of as _counts
 from trainer.console import file_names as _names
@@ -466,6 +467,7 @@ def study(
 
 cli.add_command(generate_names_command)
 cli.add_command(generate_private_command)
+cli.add_command(hold_out)
 
 
 @contextlib.contextmanager

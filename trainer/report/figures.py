@@ -29,6 +29,7 @@ __all__ = [
     "Measured",
     "Robustness",
     "Traffic",
+    "detection",
     "difference",
     "measure_model",
 ]
@@ -206,7 +207,7 @@ def measure_model(
         accuracy=float(np.mean((scores >= 0.5) == labels)),
         roc_auc=float(roc_auc_score(labels, scores)),
         average_precision=float(average_precision_score(labels, scores)),
-        detections=[_detection(benign, malicious, rate) for rate in FALSE_POSITIVE_RATES],
+        detections=[detection(benign, malicious, rate) for rate in FALSE_POSITIVE_RATES],
         expected_calibration_error=calibration_error(scores, labels),
         calibration=_calibration(scores, labels),
         thresholds=at_thresholds,
@@ -242,7 +243,8 @@ def difference(
     ]
 
 
-def _detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
+def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
+    """How many malicious rows are found where the share ``rate`` of benign ones is flagged."""
     threshold = threshold_at(benign, rate)
     return Detection(
         false_positive_rate=rate,
