@@ -21,12 +21,14 @@ SOURCES = {
 
 
 def dataset():
-    """Ten rows of each source share their registered domains with the source before it."""
+    """Ten rows of each source are of registered domains of the source before it."""
     texts, labels, sources, kinds, parts = [], [], [], [], []
     for place, (source, (label, kind, rows)) in enumerate(SOURCES.items()):
         for number in range(rows):
-            of = place - 1 if number < 10 else place
-            texts.append(f"h{place}.domain{number}s{of}.com")
+            domain = f"domain{number}s{place}"
+            if number < 10:
+                domain = f"domain{number + 10}s{place - 1}"
+            texts.append(f"h{place}.{domain}.com")
             labels.append(label)
             sources.append(source)
             kinds.append(kind)

@@ -15,10 +15,11 @@ from trainer.families import FAMILY_NAMES, LENGTH_MAX
 from trainer.options import data_options, examples_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from stream_detector.events import Kind
-    from trainer.hold_out import GroupBy, Training
+    from trainer.families.base import Family
+    from trainer.hold_out import GroupBy, HoldOut, Training
     from trainer.report.held_out import FamilyMean
 
 __all__ = ["hold_out"]
@@ -122,7 +123,7 @@ def hold_out(
     if folds == 1:
         raise click.UsageError("--folds 1 would leave out all benign sources: 0, or 2 and more")
     from trainer.datasets import read_dataset  # noqa: PLC0415
-    from trainer.hold_out import HoldOut, TrainingStore  # noqa: PLC0415
+    from trainer.hold_out import HoldOut  # noqa: PLC0415
     from trainer.report.held_out import (  # noqa: PLC0415
         HoldOutReport,
         family_means,
@@ -141,37 +142,30 @@ def hold_out(
     from trainer.families import families  # noqa: PLC0415
 
     known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
-    names = tuple(dict.fromkeys(family_names))
-    store = TrainingStore(report / "trainings")
-    wanted = [(fold, name) for fold in plan.folds for name in names]
+    chosen = [known[name] for name in dict.fromkeys(family_names)]
+    wanted = len(plan.folds) * len(chosen)
     done: list[Training] = []
     try:
-        for number, (fold, name) in enumerate(wanted, start=1):
-            identity = plan.identity(fold, name, kind, epochs, seed)
-            training = store.load(name, identity) if resume else None
-            before = ", done before" if training else ""
-            tell(f"training {number} of {len(wanted)}: {name} without {fold}{before}")
-            if training is None:
-                training = plan.train(fold, known[name], identity=identity, seed=seed, tell=tell)
-                store.save(training)
-            done.append(training)
-            tell(f"  {_in_short(training)}")
+        report.mkdir(parents=True, exist_ok=True)
+        for training in _trainings(plan, chosen, report, (kind, epochs, seed), resume=resume):
+            done.append(training)  # noqa: PERF402 - those before Ctrl-C are kept
     except KeyboardInterrupt:
         if not done:
             raise StreamDetectorError("stopped: no training was done") from None
     except OSError as error:
         raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
     stopped = (
-        f"stopped: {len(done)} of {len(wanted)} trainings are done; go on with --resume"
-        if len(done) < len(wanted)
+        f"stopped: {len(done)} of {wanted} trainings are done; go on with --resume"
+        if len(done) < wanted
         else ""
     )
-    means = family_means(done, names)
+    means = family_means(done, [family.name for family in chosen])
     try:
         write_hold_out(
             report,
             HoldOutReport(
-                title=f"How well {', '.join(names)} detect what they never saw",
+                title=f"How well {', '.join(one.name for one in chosen)} detect what they never "
+                "saw",
                 created_at=datetime.now(UTC).replace(microsecond=0),
                 command=command_line(),
                 data=f"{file_names(examples.paths)}: {len(dataset.texts):,} rows, "
@@ -188,6 +182,37 @@ def hold_out(
     tell(f"report: {report / 'report.html'}")
     if stopped:
         raise StreamDetectorError(stopped)
+
+
+def _trainings(
+    plan: "HoldOut",
+    chosen: "Sequence[Family]",
+    report: Path,
+    options: "tuple[Kind, int, int]",
+    *,
+    resume: bool,
+) -> "Iterator[Training]":
+    """Every family on every fold, each kept in the report's folder as soon as it is done.
+
+    ``options`` are kind, epochs and seed: with ``resume``, trainings that were kept are taken over
+    where these, the data and the fold are the same.
+    """
+    from trainer.hold_out import TrainingStore  # noqa: PLC0415
+
+    store = TrainingStore(report / "trainings")
+    wanted = [(fold, family) for fold in plan.folds for family in chosen]
+    for number, (fold, family) in enumerate(wanted, start=1):
+        identity = plan.identity(fold, family.name, *options)
+        training = store.load(family.name, identity) if resume else None
+        tell(
+            f"training {number} of {len(wanted)}: {family.name} without {fold}"
+            f"{', done before' if training else ''}"
+        )
+        if training is None:
+            training = plan.train(fold, family, identity=identity, seed=options[-1], tell=tell)
+            store.save(training)
+        tell(f"  {_in_short(training)}")
+        yield training
 
 
 def _in_short(training: "Training") -> str:
@@ -211,7 +236,7 @@ def _show(rows: "Sequence[Sequence[str]]", means: "Sequence[FamilyMean]") -> Non
     heading, *body = rows
     table = Table(box=None)
     for place, name in enumerate(heading):
-        table.add_column(name, justify="right" if place == 1 else "left", overflow="fold")
+        table.add_column(name, justify="left" if place in {0, 2} else "right", overflow="fold")
     for row in body:
         table.add_row(*row)
     results = Console()

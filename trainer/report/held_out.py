@@ -100,9 +100,10 @@ def held_out_table(
 ) -> Table:
     """A row a malicious group and family, below them each family's mean and its difference.
 
-    ``short`` leaves intervals out, for a terminal.
+    ``short`` leaves intervals out and shortens headings, for a terminal.
     """
-    rows = [["held out", "rows", "family", *_FIGURES]]
+    headings = [figure.replace(" FPR", "") for figure in _FIGURES] if short else _FIGURES
+    rows = [["held out", "rows", "family", *headings]]
     order = [mean.family for mean in means]
     measured = [(one.malicious, one.family) for one in trainings if one.malicious is not None]
     measured.sort(key=lambda one: (-one[0].rows, one[0].name, order.index(one[1])))
@@ -121,7 +122,10 @@ def held_out_table(
             rows.append([f"mean of {mean.groups}", "", mean.family, *cells])
     for mean in means[1:]:
         if mean.compared:
-            cells = [_difference(mean, figure) if figure in told else "" for figure in _FIGURES]
+            cells = [
+                _difference(mean, figure, short=short) if figure in told else ""
+                for figure in _FIGURES
+            ]
             rows.append([f"over {means[0].family}", "", mean.family, *cells])
     return Table(rows)
 
@@ -234,9 +238,11 @@ def _tpr(at: Detection, *, short: bool) -> str:
     return f"{at.tpr.value:.3f}" if short else _interval(at.tpr)
 
 
-def _difference(mean: FamilyMean, figure: str) -> str:
-    difference = mean.differences[figure]
-    return f"{difference:+.4f} (higher in {mean.better[figure]} of {mean.compared})"
+def _difference(mean: FamilyMean, figure: str, *, short: bool) -> str:
+    difference = f"{mean.differences[figure]:+.4f}"
+    if short:
+        return difference
+    return f"{difference} (higher in {mean.better[figure]} of {mean.compared})"
 
 
 def _interval(interval: Interval) -> str:

@@ -119,3 +119,10 @@ def test_what_is_wrong_is_told_before_anything_is_trained(folder, options, messa
     assert message in errors
     assert "Traceback" not in errors
     assert not (folder / "none").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_trained(folder):
+    code, _, errors = run(*DATA, "--at-least", 200, "--report", "hosts.csv/x", folder=folder)
+    assert code == 1
+    assert "hosts.csv/x cannot be written: Not a directory" in errors
+    assert "training 1" not in errors
