@@ -5,13 +5,13 @@ Heavy imports are inside the commands, so that ``--help`` answers at once.
 
 import contextlib
 import logging
-import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,13 +23,22 @@ from rich.progress import (
 from rich.table import Table
 
 from stream_detector import __version__
-from stream_detector.errors import StreamDetectorError
-from stream_detector.logs import native_output_held_back, stderr_of_its_own
+from stream_detector.errors import BundleError, StreamDetectorError
+from stream_detector.events import Kind
+from stream_detector.logs import native_output_held_back
+from trainer.commands.generate import generate_names_command, generate_private_command
+from trainer.commands.hold_out import hold_out
+from trainer.console import command_line as _command
+from trainer.console import counts_of as _counts
+from trainer.console import file_names as _names
+from trainer.console import messages as _messages
+from trainer.console import notes_on as _notes
+from trainer.console import tell as _tell
 from trainer.families import FAMILY_NAMES, NETWORK_NAMES
+from trainer.families import LENGTH_MAX as _LENGTH_MAX
 from trainer.options import data_options, examples_of
 
 if TYPE_CHECKING:
-    from stream_detector.events import Kind
     from stream_detector.models.bundle import Bundle
     from trainer.checkpoint import Checkpoint
     from trainer.datasets import Dataset, Part
@@ -38,8 +47,6 @@ if TYPE_CHECKING:
     from trainer.training import Epoch
 
 __all__ = ["main"]
-
-_messages = Console(file=stderr_of_its_own())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -294,29 +301,35 @@ def evaluate(
         raise click.UsageError("name a bundle, or a family with --family")
     if not bundles and kind is None:
         raise click.UsageError("without a bundle, --kind says what the data's rows are")
+    from trainer.datasets import read_dataset  # noqa: PLC0415
+    from trainer.splits import PARTS  # noqa: PLC0415
+
+    examples = examples_of(**data_options)
+    for folder in bundles:
+        of_bundle = _kind_of(folder)
+        kind = kind or of_bundle
+        if of_bundle != kind:
+            raise click.UsageError(
+                f"{folder} is a bundle for kind {of_bundle}, not for {kind}: measure one kind at "
+                "a time"
+            )
+    assert kind is not None  # noqa: S101 - checked above
+    dataset = read_dataset(examples, kind, needed=PARTS if family_names else [part])
+
+    # Not before the data is known to be good: TensorFlow takes seconds.
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
     from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR  # noqa: PLC0415
-    from trainer.datasets import read_dataset  # noqa: PLC0415
     from trainer.families import families  # noqa: PLC0415
     from trainer.report.making import (  # noqa: PLC0415
         candidate_of_bundle,
         candidate_of_family,
         make_report,
     )
-    from trainer.splits import PARTS  # noqa: PLC0415
 
-    examples = examples_of(**data_options)
-    loaded = {str(folder): load_bundle(folder, kind=kind) for folder in bundles}
-    for bundle in loaded.values():
-        kind = kind or bundle.manifest.kind
-        if bundle.manifest.kind != kind:
-            raise click.UsageError(
-                "the bundles are for different kinds: measure one kind at a time"
-            )
-    assert kind is not None  # noqa: S101 - checked above
-    dataset = read_dataset(examples, kind, needed=PARTS if family_names else [part])
-    candidates = [candidate_of_bundle(name, bundle) for name, bundle in loaded.items()]
+    candidates = [
+        candidate_of_bundle(str(folder), load_bundle(folder, kind=kind)) for folder in bundles
+    ]
     known = families(length_max=_LENGTH_MAX[kind], epochs=epochs)
     validation = dataset.of_part("val")
     for name in family_names:
@@ -349,6 +362,29 @@ def evaluate(
     _show(measured)
     if report is not None:
         _tell(f"report: {report / 'report.html'}")
+
+
+class _OfManifest(msgspec.Struct, frozen=True):
+    """What of a bundle's manifest is read before TensorFlow is loaded."""
+
+    kind: Kind
+
+
+def _kind_of(bundle: Path) -> "Kind":
+    """What the bundle is for, as its manifest says; ``load_bundle`` checks all the rest.
+
+    Raises:
+        BundleError: there is no manifest that says it.
+    """
+    path = bundle / "manifest.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_OfManifest).kind
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be read ({error.strerror}): {bundle} is no model bundle"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is not a manifest: {error}") from error
 
 
 @cli.command()
@@ -396,12 +432,15 @@ def study(
     Example:
       stream-trainer study data/study/URL.csv
     """
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from trainer.datasets import Examples, read_dataset  # noqa: PLC0415
-    from trainer.study import run_study  # noqa: PLC0415
 
     examples = Examples(files=(data,), columns=("url", "label"), split="random")
     dataset = read_dataset(examples, "url")
+
+    # Not before the data is known to be good: TensorFlow takes seconds.
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from trainer.study import run_study  # noqa: PLC0415
+
     rows = dataset.of_part("test")
     try:
         measured = run_study(
@@ -426,56 +465,9 @@ def study(
     _tell(f"report: {report / 'report.html'}")
 
 
-@cli.command("generate-names")
-@click.option("--count", type=click.IntRange(1, 10_000_000), default=40_000, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.option(
-    "--output",
-    type=click.File("w", encoding="utf-8", lazy=True),
-    default="-",
-    help="CSV file.  [default: standard output]",
-)
-def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
-    """Write host names as domain-generation algorithms make them, for training.
-
-    Classes of algorithms that feeds lack: letters at random, hashes, linear congruential
-    generators, words of a list, permutations... All are for the training part.
-
-    \b
-    Example:
-      stream-trainer generate-names --count 40000 --output generated.csv
-      stream-trainer train --kind host --data hosts.csv --malicious generated.csv --output bundle
-    """
-    from trainer.generators import generate_names  # noqa: PLC0415
-
-    output.write("host,source,kind,part\n")
-    for name in generate_names(count, seed=seed):
-        output.write(f"{name.host},generated_{name.algorithm},dga,train\n")
-
-
-def _tell(line: str) -> None:
-    _messages.print(line, soft_wrap=True, highlight=False)
-
-
-def _notes(dataset: "Dataset") -> list[str]:
-    """What a reader of figures has to know of the data."""
-    return [
-        f"Of the whole data: {_counts(dataset.counts)}. Texts that come twice count once, those "
-        "with both labels not at all.",
-        *[f"Beware: {leak}." for leak in dataset.leaks],
-    ]
-
-
-def _names(paths: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in paths)
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
-
-
-_LENGTH_MAX = {"url": 192, "host": 80}
-"""Characters read: 99% of URLs and all but a few hosts in ten thousand fit."""
+cli.add_command(generate_names_command)
+cli.add_command(generate_private_command)
+cli.add_command(hold_out)
 
 
 @contextlib.contextmanager
@@ -503,12 +495,6 @@ def _progress() -> Progress:
         transient=True,  # By the end it shows an epoch that is never run.
         disable=not _messages.is_terminal,
     )
-
-
-def _command() -> str:
-    """The command line, with files by base name: a path of one machine says nothing on another."""
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
-    return shlex.join(["stream-trainer", *words])
 
 
 def _show(models: "Sequence[Measured]") -> None:

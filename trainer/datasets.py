@@ -78,16 +78,22 @@ class Dataset(NamedTuple):
     """Rows read, refused, duplicate, contradicting, bad."""
     leaks: tuple[str, ...] = ()
     """What tells the label alone, a sentence each."""
+    times: NDArray[np.float64] | None = None
+    """Seconds since the epoch, NaN where not known; None where no row has one."""
 
     def of_part(self, part: Part) -> "Dataset":
         """The rows of one part."""
-        chosen = np.flatnonzero(self.parts == part)
+        return self.rows(np.flatnonzero(self.parts == part))
+
+    def rows(self, places: NDArray[np.int64]) -> "Dataset":
+        """The rows at ``places``, in that order; one named twice comes twice."""
         return self._replace(
-            texts=[self.texts[row] for row in chosen],
-            labels=self.labels[chosen],
-            parts=self.parts[chosen],
-            sources=self.sources[chosen],
-            kinds=self.kinds[chosen],
+            texts=[self.texts[place] for place in places],
+            labels=self.labels[places],
+            parts=self.parts[places],
+            sources=self.sources[places],
+            kinds=self.kinds[places],
+            times=None if self.times is None else self.times[places],
         )
 
 
@@ -125,6 +131,7 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
             counts["contradicting"] += 1
             rows[text] = None
     kept = [row for row in rows.values() if row is not None]
+    times = np.array([row.time for row in kept], dtype=np.float64)
     dataset = Dataset(
         texts=[row.canonical.text for row in kept],
         labels=np.array([row.label for row in kept], dtype=np.int8),
@@ -133,6 +140,7 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
         kinds=np.array([row.kind for row in kept], dtype=np.str_),
         counts=dict(counts),
         leaks=tuple(str(leak) for leak in search.leaks()),
+        times=None if np.isnan(times).all() else times,
     )
     for part in needed:
         labels = set(dataset.labels[dataset.parts == part].tolist())

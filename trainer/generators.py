@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from typing import NamedTuple
 
-__all__ = ["GENERATORS", "GeneratedName", "generate_names"]
+__all__ = ["GENERATORS", "WORDS", "GeneratedName", "generate_names"]
 
 _TOP_LEVEL = (
     *("com", "net", "org", "info", "biz", "ru", "top", "xyz", "cc", "ws", "su", "in", "eu", "pw"),
@@ -23,7 +23,7 @@ _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 _FAMILY_NAMES = 60
 """Names that one set of parameters gives, as one malware sample on a few days would."""
 
-_WORDS = tuple(resources.files("trainer").joinpath("words.txt").read_text(encoding="ascii").split())
+WORDS = tuple(resources.files("trainer").joinpath("words.txt").read_text(encoding="ascii").split())
 """Common English words."""
 
 
@@ -97,7 +97,7 @@ def _pronounceable(rng: random.Random) -> _Labels:
 
 
 def _word_list(rng: random.Random) -> _Labels:
-    words = rng.sample(_WORDS, 120)
+    words = rng.sample(WORDS, 120)
     count, joint = rng.choice([2, 2, 3, 4]), rng.choice(["", "", "", "-"])
     return lambda: joint.join(rng.choices(words, k=count))
 
@@ -113,7 +113,7 @@ def _permutation(rng: random.Random) -> _Labels:
 
 
 def _word_and_number(rng: random.Random) -> _Labels:
-    start, digits = rng.choice(_WORDS)[: rng.randint(2, 5)], rng.randint(5, 9)
+    start, digits = rng.choice(WORDS)[: rng.randint(2, 5)], rng.randint(5, 9)
     return lambda: start + "".join(rng.choices(string.digits, k=digits))
 
 

@@ -7,7 +7,6 @@ the validation part, whose shares are those of the data.
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer.datasets import Dataset
 
@@ -34,7 +33,7 @@ def resampled(train: Dataset, how: Imbalance, *, seed: int) -> Dataset:
     else:
         repeated = rng.choice(smaller, len(larger) - len(smaller))
         rows = np.concatenate([smaller, repeated, larger])
-    return _rows_of(train, np.sort(rows))
+    return train.rows(np.sort(rows))
 
 
 def malicious_weight(train: Dataset, how: Imbalance) -> float:
@@ -43,13 +42,3 @@ def malicious_weight(train: Dataset, how: Imbalance) -> float:
         return 1.0
     malicious = int(np.sum(train.labels))
     return (len(train.labels) - malicious) / max(1, malicious)
-
-
-def _rows_of(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
-    return dataset._replace(
-        texts=[dataset.texts[row] for row in rows],
-        labels=dataset.labels[rows],
-        parts=dataset.parts[rows],
-        sources=dataset.sources[rows],
-        kinds=dataset.kinds[rows],
-    )

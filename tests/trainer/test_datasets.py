@@ -144,3 +144,22 @@ def test_files_that_cannot_be_read_are_told(tmp_path):
     latin.write_bytes(b"url,label\ncaf\xe9.example,0\n")
     with pytest.raises(DataError, match="cannot be read"):
         read(latin, "url")
+
+
+def test_times_are_seconds_since_the_epoch_and_unknown_ones_are_nan(tmp_path):
+    path = write(
+        tmp_path / "a.csv",
+        "host,label,time\na.com,1,2026-03-01T00:00:00Z\nb.com,0,\nc.com,0,1772323260\n",
+    )
+    rows = read_dataset(Examples(files=(path,)), "host", needed=())
+    np.testing.assert_array_equal(rows.times, [1772323200, np.nan, 1772323260])
+    chosen = rows.rows(np.array([2, 0, 2]))
+    assert chosen.texts == ["c.com", "a.com", "c.com"]
+    assert chosen.times.tolist() == [1772323260, 1772323200, 1772323260]
+
+
+def test_where_no_row_has_a_time_there_is_no_column_of_them(tmp_path):
+    path = write(tmp_path / "a.csv", "host,label\na.com,1\nb.com,0\n")
+    rows = read_dataset(Examples(files=(path,)), "host", needed=())
+    assert rows.times is None
+    assert rows.of_part("train").times is None

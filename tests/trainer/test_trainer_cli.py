@@ -15,6 +15,8 @@ from trainer import cli
 
 pytestmark = pytest.mark.slow
 
+BUNDLE = str(ROOT / "data/models/url")
+
 
 def trainer(*arguments, folder, columns=200):
     return subprocess.run(
@@ -174,6 +176,37 @@ def test_an_error_is_one_line_and_exit_code_1(tmp_path, content, message):
     assert line.startswith("stream-trainer: data.csv")
     assert message in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["study", "missing.csv"], "missing.csv cannot be read"),
+        (["evaluate", BUNDLE, "--data", "missing.csv"], "missing.csv cannot be read"),
+        (["evaluate", "out", "--data", "x.csv"], "manifest.json cannot be read"),
+        (["evaluate", BUNDLE, "--kind", "host", "--data", "x.csv"], "for kind url, not for host"),
+        (["evaluate", "--kind", "url", "--family", "lexical", "--data", "x.csv"], "cannot be read"),
+    ],
+)
+def test_a_missing_file_is_told_before_tensorflow_is_loaded(
+    tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code = (
+        "import sys\nfrom trainer.cli import cli\n"
+        "try: cli.main(sys.argv[1:], standalone_mode=False)\n"
+        "except Exception as error: print(error)\n"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert message in result.stdout
 
 
 def test_help_answers_without_loading_tensorflow():

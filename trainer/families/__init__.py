@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stream_detector.events import Kind
     from trainer.families.base import Family
 
-__all__ = ["FAMILY_NAMES", "NETWORK_NAMES", "families"]
+__all__ = ["FAMILY_NAMES", "LENGTH_MAX", "NETWORK_NAMES", "families"]
 
 NETWORK_NAMES = ("wide_bilstm", "bilstm", "lstm_embed", "lstm_onehot", "cnn_lstm")
 CLASSICAL_NAMES = (
@@ -24,6 +25,9 @@ CLASSICAL_NAMES = (
 ANOMALY_NAMES = ("isolation_forest", "one_class_svm", "language_model")
 FAMILY_NAMES = (*NETWORK_NAMES, *CLASSICAL_NAMES, *ANOMALY_NAMES)
 """Named here, so that ``--help`` need not import TensorFlow."""
+
+LENGTH_MAX: Mapping["Kind", int] = {"url": 192, "host": 80}
+"""Characters that networks read: 99% of URLs and all but a few hosts in ten thousand fit."""
 
 
 def families(*, length_max: int, epochs: int) -> Mapping[str, "Family"]:

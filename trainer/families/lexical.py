@@ -8,10 +8,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainer.texts import TextParts, take_apart
 
 __all__ = ["LEXICAL_NAMES", "lexical_features"]
 
@@ -23,27 +24,6 @@ _RUNS = {
 }
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}$|\[")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
-
-
-class _Parts(NamedTuple):
-    text: str
-    host: str
-    port: str
-    path: str
-    query: str
-    labels: list[str]
-
-
-def _split(text: str) -> _Parts:
-    rest_at = min((place for mark in "/?" if (place := text.find(mark)) >= 0), default=len(text))
-    authority, rest = text[:rest_at], text[rest_at:]
-    host, port = authority, ""
-    if not authority.endswith("]"):
-        before, colon, after = authority.rpartition(":")
-        if colon:
-            host, port = before, after
-    path, _, query = rest.partition("?")
-    return _Parts(text, host, port, path, query, host.split("."))
 
 
 def _entropy(text: str) -> float:
@@ -62,7 +42,7 @@ def _share(letters: str, text: str) -> float:
 
 _DIGITS, _VOWELS = "0123456789", "aeiou"
 
-_FEATURES: Mapping[str, Callable[[_Parts], float]] = {
+_FEATURES: Mapping[str, Callable[[TextParts], float]] = {
     "length": lambda p: len(p.text),
     "host length": lambda p: len(p.host),
     "path length": lambda p: len(p.path),
@@ -104,6 +84,6 @@ def lexical_features(texts: Sequence[str]) -> NDArray[np.float32]:
     """Shape ``[len(texts), len(LEXICAL_NAMES)]``."""
     table = np.empty((len(texts), len(_FEATURES)), np.float32)
     for row, text in enumerate(texts):
-        parts = _split(text)
+        parts = take_apart(text)
         table[row] = [feature(parts) for feature in _FEATURES.values()]
     return table

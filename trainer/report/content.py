@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from trainer.report.figures import AtThreshold, Difference, Example, Group, Measured
+from trainer.report.figures import AtThreshold, Difference, Example, Group, Measured, Traffic
 from trainer.statistics import Interval
 
 __all__ = ["Block", "Heading", "Paragraph", "Plot", "Report", "Table", "content"]
@@ -100,6 +100,15 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
         Paragraph(f"Expected calibration error {model.expected_calibration_error:.4f}."),
         Plot(f"calibration-{model.name}", "Share of malicious rows by score"),
     ]
+    if model.traffic:
+        blocks += [
+            Heading(f"{prefix}ordinary traffic"),
+            Paragraph(
+                "Benign rows by type, and the share of each at or above the shipped thresholds "
+                "with its 95% Wilson interval. A row is of the first type whose rule it meets."
+            ),
+            _traffic_table(model.traffic),
+        ]
     for by, groups in model.groups.items():
         blocks += [Heading(f"{prefix}by {by}"), _group_table(groups)]
     if model.robustness:
@@ -186,6 +195,10 @@ def _interval(interval: Interval) -> str:
     return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
+def _percent_interval(interval: Interval) -> str:
+    return f"{interval.value:.2%} ({interval.low:.2%} to {interval.high:.2%})"
+
+
 def _differences(differences: Sequence[Difference]) -> Table:
     return Table(
         [
@@ -237,6 +250,24 @@ def _group_table(groups: Sequence[Group]) -> Table:
                     "" if group.flagged is None else f"{group.flagged.value:.2%}",
                 ]
                 for group in groups
+            ],
+        ]
+    )
+
+
+def _traffic_table(traffic: Sequence[Traffic]) -> Table:
+    return Table(
+        [
+            ["type", "rows", "suspicious or worse", "malicious", "rule"],
+            *[
+                [
+                    one.name,
+                    f"{one.rows:,}",
+                    _percent_interval(one.suspicious),
+                    _percent_interval(one.malicious),
+                    one.rule,
+                ]
+                for one in traffic
             ],
         ]
     )

@@ -14,6 +14,7 @@ from trainer.augmentation import TRANSFORMATIONS, transformed
 from trainer.datasets import Dataset
 from trainer.evaluation import calibration_error, threshold_at, true_positive_rate
 from trainer.statistics import Interval, paired_bootstrap, wilson
+from trainer.traffic import OTHER, TRAFFIC_TYPES, traffic_type
 
 __all__ = [
     "BASE_RATES",
@@ -27,6 +28,8 @@ __all__ = [
     "Group",
     "Measured",
     "Robustness",
+    "Traffic",
+    "detection",
     "difference",
     "measure_model",
 ]
@@ -39,6 +42,8 @@ _BENIGN_PER_FALSE_POSITIVE = 10
 """A rate needs so many expected false positives, or chance sets the threshold."""
 _BINS = 15
 _LENGTHS = ((0, 20), (20, 40), (40, 80), (80, 160), (160, 1 << 20))
+_MONTHS_MAX = 24
+"""Rows of more months than these are grouped by year: a longer table hides what it shows."""
 _WORST = 15
 _ROBUST_ROWS = 4000
 
@@ -68,6 +73,18 @@ class Group(msgspec.Struct, frozen=True):
     """At the false-positive rate of 1% over all benign rows."""
     flagged: Interval | None
     """Share of its benign rows at or above that threshold."""
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """Benign rows of one type of traffic."""
+
+    name: str
+    rule: str
+    """How a row is known to be of it."""
+    rows: int
+    suspicious: Interval
+    """Share of them at or above the shipped threshold of that verdict."""
+    malicious: Interval
 
 
 class AtThreshold(msgspec.Struct, frozen=True):
@@ -140,8 +157,10 @@ class Measured(msgspec.Struct, frozen=True):
     calibration: list[Bin]
     thresholds: list[AtThreshold]
     base_rates: list[AtBaseRate]
+    traffic: list[Traffic]
+    """Of benign rows, in the order of the rules; types without rows are left out."""
     groups: dict[str, list[Group]]
-    """By ``source``, ``kind``, ``length``."""
+    """By ``source``, ``kind``, ``length``, and ``period`` where rows have times."""
     robustness: list[Robustness]
     worst_missed: list[Example]
     worst_flagged: list[Example]
@@ -188,11 +207,12 @@ def measure_model(
         accuracy=float(np.mean((scores >= 0.5) == labels)),
         roc_auc=float(roc_auc_score(labels, scores)),
         average_precision=float(average_precision_score(labels, scores)),
-        detections=[_detection(benign, malicious, rate) for rate in FALSE_POSITIVE_RATES],
+        detections=[detection(benign, malicious, rate) for rate in FALSE_POSITIVE_RATES],
         expected_calibration_error=calibration_error(scores, labels),
         calibration=_calibration(scores, labels),
         thresholds=at_thresholds,
         base_rates=[_at_base_rate(at, rate) for at in at_thresholds for rate in BASE_RATES],
+        traffic=_traffic(rows, scores, kind, thresholds),
         groups=_groups(rows, scores),
         robustness=_robustness(score, rows, scores, kind, seed),
         worst_missed=_examples(rows, scores, 1, order=1),
@@ -223,7 +243,8 @@ def difference(
     ]
 
 
-def _detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
+def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
+    """How many malicious rows are found where the share ``rate`` of benign ones is flagged."""
     threshold = threshold_at(benign, rate)
     return Detection(
         false_positive_rate=rate,
@@ -260,6 +281,24 @@ def _calibration(scores: Scores, labels: NDArray[np.int8]) -> list[Bin]:
     ]
 
 
+def _traffic(rows: Dataset, scores: Scores, kind: Kind, thresholds: Thresholds) -> list[Traffic]:
+    benign = np.flatnonzero(rows.labels == 0)
+    types = np.array([traffic_type(rows.texts[row], kind) for row in benign])
+    rules = [(one.name, one.rule) for one in TRAFFIC_TYPES[kind]]
+    of_type = {name: scores[benign[types == name]] for name in {*types.tolist()}}
+    return [
+        Traffic(
+            name,
+            rule,
+            len(inside),
+            wilson(int(np.sum(inside >= thresholds.suspicious)), len(inside)),
+            wilson(int(np.sum(inside >= thresholds.malicious)), len(inside)),
+        )
+        for name, rule in [*rules, (OTHER[kind], "none of these")]
+        if (inside := of_type.get(name)) is not None
+    ]
+
+
 def _groups(rows: Dataset, scores: Scores) -> dict[str, list[Group]]:
     lengths = np.array([_length_name(len(text)) for text in rows.texts])
     names = [_length_name(low) for low, _ in _LENGTHS]
@@ -268,11 +307,25 @@ def _groups(rows: Dataset, scores: Scores) -> dict[str, list[Group]]:
         "kind": (rows.kinds, sorted(set(rows.kinds.tolist()) - {""})),
         "length": (lengths, [name for name in names if name in set(lengths.tolist())]),
     }
+    if rows.times is not None:
+        periods = _periods(rows.times)
+        columns["period"] = (periods, sorted(set(periods.tolist()) - {""}))
     return {
         name: [_group(value, column == value, rows.labels, scores) for value in values]
         for name, (column, values) in columns.items()
         if values
     }
+
+
+def _periods(times: NDArray[np.float64]) -> NDArray[np.str_]:
+    """Month of each time, as ``2026-03``, or year, where they span many months; "" for NaN."""
+    known = ~np.isnan(times)
+    months = np.where(known, times, 0).astype("datetime64[s]").astype("datetime64[M]")
+    of_known = months[known]
+    span = int((of_known.max() - of_known.min()).astype(int)) + 1 if len(of_known) else 0
+    periods = months if span <= _MONTHS_MAX else months.astype("datetime64[Y]")
+    named: NDArray[np.str_] = np.where(known, periods.astype(np.str_), "")
+    return named
 
 
 def _group(name: str, inside: NDArray[np.bool_], labels: NDArray[np.int8], scores: Scores) -> Group:

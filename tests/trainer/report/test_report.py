@@ -64,6 +64,57 @@ def test_figures_are_those_counted_by_hand():
     ]
 
 
+def with_times(*times):
+    """The rows with as many of each of ``times`` as fit, the last quarter without one."""
+    each = np.resize([np.datetime64(time, "s").astype(float) for time in times], ROWS)
+    each[ROWS * 3 // 4 :] = np.nan
+    return dataset()._replace(times=each)
+
+
+def by_period(rows):
+    figures, _ = measure_model(
+        "rule", "rule", score, rows, kind="url", thresholds=Thresholds(0.5, 0.92)
+    )
+    return figures.groups.get("period")
+
+
+def test_rows_with_times_are_grouped_by_month_and_those_without_are_in_no_period():
+    months = by_period(with_times("2026-03-31T23:59:59", "2026-04-01", "2025-12-05"))
+    assert [month.name for month in months] == ["2025-12", "2026-03", "2026-04"]
+    assert [month.malicious + month.benign for month in months] == [500, 500, 500]
+    assert sum(month.benign for month in months) == 1000
+    # Of the first 500 malicious rows 200 are missed, whatever the month.
+    assert sum(month.tpr.value * month.malicious for month in months) == pytest.approx(300)
+
+
+def test_times_of_more_than_two_years_are_grouped_by_year():
+    assert [month.name for month in by_period(with_times("2024-01-31", "2025-12-01"))] == [
+        "2024-01",
+        "2025-12",
+    ]
+    years = by_period(with_times("2024-01-31", "2026-01-01"))
+    assert [year.name for year in years] == ["2024", "2026"]
+    assert by_period(dataset()) is None
+
+
+def test_benign_rows_are_told_by_type_of_traffic():
+    rows = dataset()
+    rows.texts[0] = "good0.example/feed"
+    figures = measure_model(
+        "rule",
+        "rule",
+        lambda texts: np.array(["feed" in text for text in texts], np.float32),
+        rows,
+        kind="url",
+        thresholds=Thresholds(0.5, 1.1),
+    )[0]
+    front_pages, feed = figures.traffic
+    assert (front_pages.name, front_pages.rows) == ("front page", 999)
+    assert front_pages.suspicious.value == 0 < front_pages.suspicious.high < 0.01
+    assert (feed.name, feed.rows, feed.suspicious.value) == ("feed", 1, 1.0)
+    assert feed.malicious.value == 0
+
+
 def test_what_canonical_form_undoes_costs_nothing_and_the_rest_is_told():
     losses = {one.transformation: one for one in measured().robustness}
     assert losses["user name"].loss == 0
@@ -104,6 +155,9 @@ def test_the_files_say_what_was_measured(tmp_path):
     text = (tmp_path / "report.md").read_text()
     assert "[x](javascript" not in text
     assert "0.800 (0.774 to 0.824)" in text
+    assert "| front page | 1,000 | 1.00% (0.54% to 1.83%) | 0.00% (0.00% to 0.38%) |" in text
+    assert report["models"][0]["traffic"][0]["rows"] == 1000
+    assert "ordinary traffic" in page
     drawn = {path.name for path in (tmp_path / "plots").iterdir()}
     assert drawn == {
         "roc.svg",

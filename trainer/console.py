@@ -1,0 +1,49 @@
+"""What the commands of ``stream-trainer`` say to who runs them, and how they call themselves."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from stream_detector.logs import stderr_of_its_own
+
+if TYPE_CHECKING:
+    from trainer.datasets import Dataset
+
+__all__ = ["command_line", "counts_of", "file_names", "messages", "notes_on", "tell"]
+
+messages = Console(file=stderr_of_its_own())
+"""Where messages go; results go to standard output."""
+
+
+def tell(line: str) -> None:
+    """Print one line of progress."""
+    messages.print(line, soft_wrap=True, highlight=False)
+
+
+def notes_on(dataset: "Dataset") -> list[str]:
+    """What a reader of figures has to know of the data."""
+    return [
+        f"Of the whole data: {counts_of(dataset.counts)}. Texts that come twice count once, those "
+        "with both labels not at all.",
+        *[f"Beware: {leak}." for leak in dataset.leaks],
+    ]
+
+
+def file_names(paths: Sequence[Path]) -> str:
+    """Files by base name: a path of one machine says nothing on another."""
+    return ", ".join(path.name for path in paths)
+
+
+def counts_of(counts: Mapping[str, int]) -> str:
+    """``1,200 read, 3 duplicate``."""
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
+
+
+def command_line() -> str:
+    """The command as it was given, with files by base name."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    return shlex.join(["stream-trainer", *words])

@@ -1,0 +1,37 @@
+"""A canonical text taken apart: host, port, path and query."""
+
+from typing import NamedTuple
+
+__all__ = ["TextParts", "take_apart"]
+
+
+class TextParts(NamedTuple):
+    """Parts of a canonical URL or host name; what is not there is empty."""
+
+    text: str
+    host: str
+    """IPv6 addresses in brackets."""
+    port: str
+    """Without its colon."""
+    path: str
+    """With its first slash."""
+    query: str
+    """Without its question mark."""
+
+    @property
+    def labels(self) -> list[str]:
+        """Of the host, from left to right."""
+        return self.host.split(".")
+
+
+def take_apart(text: str) -> TextParts:
+    """Take a canonical text apart; of a host name there is the host alone."""
+    rest_at = min((place for mark in "/?" if (place := text.find(mark)) >= 0), default=len(text))
+    authority, rest = text[:rest_at], text[rest_at:]
+    host, port = authority, ""
+    if not authority.endswith("]"):
+        before, colon, after = authority.rpartition(":")
+        if colon:
+            host, port = before, after
+    path, _, query = rest.partition("?")
+    return TextParts(text, host, port, path, query)
