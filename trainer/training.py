@@ -6,8 +6,8 @@ The forward pass is the architecture's own, the one that is served.
 import functools
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -23,7 +23,18 @@ from trainer.checkpoint import Checkpoint, Standing
 from trainer.datasets import Dataset
 from trainer.evaluation import true_positive_rate
 
-__all__ = ["Epoch", "Fit", "Recipe", "fit", "logits_of"]
+__all__ = [
+    "Batch",
+    "Epoch",
+    "Fit",
+    "HeldRows",
+    "Recipe",
+    "TrainingRows",
+    "batches_of",
+    "fit",
+    "logits_of",
+    "texts_to_read",
+]
 
 _SCORING_ROWS = 1024
 
@@ -72,9 +83,62 @@ class Fit(NamedTuple):
     history: list[Epoch]
 
 
+class Batch(NamedTuple):
+    """The rows of one step."""
+
+    texts: list[str]
+    """As the network reads them: canonical and shortened; at most ``batch_size``, at least one."""
+    labels: NDArray[np.int8]
+    """1 for malicious, 0 for benign; shape ``[len(texts)]``."""
+    steps: int
+    """How many characters the step runs over: at least the longest text."""
+
+
+class TrainingRows(Protocol):
+    """What ``fit`` trains on: rows that come in batches, in another order in each epoch.
+
+    ``HeldRows`` has them in memory, ``streaming.StreamedRows`` in files.
+    """
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has; at least 1."""
+
+    def batches(
+        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
+    ) -> Iterator[Batch]:
+        """Every row once, in exactly ``ceil(rows / recipe.batch_size)`` batches.
+
+        The learning rate's schedule counts on that number. The same ``epoch`` (from 1) and
+        ``recipe.seed`` give the same batches, whatever was asked before: that makes a training
+        that was stopped go on as if it had not been.
+        """
+
+
+class HeldRows:
+    """``TrainingRows`` of a dataset in memory."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has."""
+        return len(self._dataset.texts)
+
+    def batches(
+        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
+    ) -> Iterator[Batch]:
+        """See ``TrainingRows``."""
+        draws = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
+        texts = texts_to_read(self._dataset.texts, kind, length_max, recipe, draws)
+        rng = np.random.default_rng([recipe.seed, epoch])
+        yield from batches_of(texts, self._dataset.labels, recipe.batch_size, length_max, rng)
+
+
 def fit(
     architecture: Architecture,
-    train: Dataset,
+    train: Dataset | TrainingRows,
     validation: Dataset,
     recipe: Recipe,
     *,
@@ -86,6 +150,8 @@ def fit(
 ) -> Fit:
     """Train on ``train``, stop and choose the epoch on ``validation``.
 
+    A dataset is trained on as ``HeldRows``.
+
     ``on_step`` is told rows done, rows in all and the loss; ``on_epoch`` each epoch's figures.
     After each epoch ``checkpoint`` is saved; with ``resume`` the training goes on from there. The
     same seed and data give the same weights on the same CPU, however often it was resumed.
@@ -95,7 +161,8 @@ def fit(
     """
     tf.keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
-    network = _Network(architecture, recipe, rows=len(train.texts))
+    rows = HeldRows(train) if isinstance(train, Dataset) else train
+    network = _Network(architecture, recipe, rows=rows.rows)
     history: list[Epoch] = []
     best: dict[str, NDArray[np.float32]] = {}
     if checkpoint is not None and resume:
@@ -109,8 +176,8 @@ def fit(
     while len(history) < recipe.epochs and not _is_over(history, recipe):
         number = len(history) + 1
         started = time.monotonic()
-        texts = _texts_of_epoch(train.texts, kind, architecture.length_max, recipe, number)
-        loss = network.run_epoch(texts, train.labels, number, on_step)
+        batches = rows.batches(number, recipe, kind=kind, length_max=architecture.length_max)
+        loss = network.run_epoch(batches, rows.rows, on_step)
         weights = network.weights()
         scores = logits_of(architecture, weights, validation.texts)
         epoch = Epoch(
@@ -198,26 +265,23 @@ class _Network:
 
     def run_epoch(
         self,
-        texts: Sequence[str],
-        labels: NDArray[np.int8],
-        number: int,
+        batches: Iterable[Batch],
+        rows: int,
         on_step: Callable[[int, int, float], None],
     ) -> float:
-        """Every row once; the mean loss. ``number`` says in which order."""
+        """A step for each batch; the mean loss. ``rows`` are in all of them."""
         size = self._recipe.batch_size
-        rng = np.random.default_rng([self._recipe.seed, number])
-        lengths = np.array([len(text) for text in texts])
         losses: list[float] = []
         done = 0
-        for rows, steps in _batches(lengths, size, self._architecture.length_max, rng):
-            batch = encode([texts[row] for row in rows], steps=steps, columns=size)
+        for texts, labels, steps in batches:
+            batch = encode(texts, steps=steps, columns=size)
             targets = np.zeros(size, np.float32)
-            targets[: len(rows)] = labels[rows]
-            present = (np.arange(size) < len(rows)).astype(np.float32)
+            targets[: len(texts)] = labels
+            present = (np.arange(size) < len(texts)).astype(np.float32)
             arrays = (batch.forward, batch.backward, batch.lengths, targets, present)
             losses.append(float(self._step(*map(tf.constant, arrays), steps)))
-            done += len(rows)
-            on_step(done, len(texts), float(np.mean(losses[-50:])))
+            done += len(texts)
+            on_step(done, rows, float(np.mean(losses[-50:])))
         return float(np.mean(losses))
 
     def _compiled_step(self) -> Callable[..., tf.Tensor]:
@@ -263,12 +327,12 @@ class _Network:
         return step  # type: ignore[no-any-return]
 
 
-def _texts_of_epoch(
-    texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, epoch: int
+def texts_to_read(
+    texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, draws: random.Random
 ) -> list[str]:
+    """``texts`` as an epoch reads them: some changed, where the recipe says so, all shortened."""
     if recipe.augment:
-        rng = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
-        texts = augmented(texts, kind, share=recipe.augment, rng=rng)
+        texts = augmented(texts, kind, share=recipe.augment, rng=draws)
     return [shorten(text, length_max) for text in texts]
 
 
@@ -307,14 +371,19 @@ def _compiled_scoring(architecture: Architecture) -> Callable[..., tf.Tensor]:
     return score  # type: ignore[no-any-return]
 
 
-def _batches(
-    lengths: NDArray[np.int64], batch_size: int, length_max: int, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Rows of each batch and the steps it needs: alike in length, in random order.
+def batches_of(
+    texts: Sequence[str],
+    labels: NDArray[np.int8],
+    batch_size: int,
+    length_max: int,
+    rng: np.random.Generator,
+) -> Iterator[Batch]:
+    """Every row once, in batches of rows that are alike in length, in random order.
 
     Sorting by a jittered length keeps batches nearly without padding and yet new every epoch;
     few different step counts keep the compilations few.
     """
+    lengths = np.array([len(text) for text in texts])
     order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
     starts = np.arange(0, len(order), batch_size)
     rng.shuffle(starts)
@@ -322,7 +391,8 @@ def _batches(
         rows = order[start : start + batch_size]
         longest = int(lengths[rows].max())
         quantum = 8 if longest <= 64 else 32
-        yield rows, min(length_max, -(-longest // quantum) * quantum)
+        steps = min(length_max, -(-longest // quantum) * quantum)
+        yield Batch([texts[row] for row in rows], labels[rows], steps)
 
 
 def _rise_and_fall(
