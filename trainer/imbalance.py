@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.datasets import Dataset
 
-__all__ = ["IMBALANCE_NAMES", "Imbalance", "malicious_weight", "resampled"]
+__all__ = ["IMBALANCE_NAMES", "Imbalance", "balancing_weight", "malicious_weight", "resampled"]
 
 Imbalance = Literal["none", "truncate", "oversample", "class_weight"]
 
@@ -42,7 +42,12 @@ def malicious_weight(train: Dataset, how: Imbalance) -> float:
     if how != "class_weight":
         return 1.0
     malicious = int(np.sum(train.labels))
-    return (len(train.labels) - malicious) / max(1, malicious)
+    return balancing_weight(len(train.labels) - malicious, malicious)
+
+
+def balancing_weight(benign: int, malicious: int) -> float:
+    """What a malicious row weighs where so many rows of each label are to weigh the same."""
+    return benign / max(1, malicious)
 
 
 def _rows_of(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
