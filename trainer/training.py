@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from stream_detector.events import Kind
+from stream_detector.models import device
 from stream_detector.models.architectures import Architecture
 from stream_detector.models.encoding import encode, shorten
 from trainer.augmentation import augmented
 from trainer.checkpoint import Checkpoint, Standing
 from trainer.datasets import Dataset
 from trainer.evaluation import true_positive_rate
+from trainer.replicas import summed_over
 
 __all__ = [
     "Batch",
@@ -147,6 +149,7 @@ def fit(
     on_epoch: Callable[[Epoch], None],
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
+    devices: Sequence[str] | None = None,
 ) -> Fit:
     """Train on ``train``, stop and choose the epoch on ``validation``.
 
@@ -155,6 +158,7 @@ def fit(
     ``on_step`` is told rows done, rows in all and the loss; ``on_epoch`` each epoch's figures.
     After each epoch ``checkpoint`` is saved; with ``resume`` the training goes on from there. The
     same seed and data give the same weights on the same CPU, however often it was resumed.
+    ``devices`` (TensorFlow's names) share each batch; by default all GPUs, if there are several.
 
     Raises:
         CheckpointError: the checkpoint cannot be saved, or not gone on with.
@@ -162,7 +166,9 @@ def fit(
     tf.keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
     rows = HeldRows(train) if isinstance(train, Dataset) else train
-    network = _Network(architecture, recipe, rows=rows.rows)
+    if devices is None:
+        devices = device.training_devices(device.visible_gpus())
+    network = _Network(architecture, recipe, rows=rows.rows, devices=devices)
     history: list[Epoch] = []
     best: dict[str, NDArray[np.float32]] = {}
     if checkpoint is not None and resume:
@@ -209,18 +215,23 @@ def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
 class _Network:
     """A network that is being trained: its variables, its optimisers, one compiled step."""
 
-    def __init__(self, architecture: Architecture, recipe: Recipe, *, rows: int) -> None:
-        """``rows`` of training data make an epoch."""
+    def __init__(
+        self, architecture: Architecture, recipe: Recipe, *, rows: int, devices: Sequence[str]
+    ) -> None:
+        """``rows`` of training data make an epoch; several ``devices`` share each batch."""
         self._architecture = architecture
         self._recipe = recipe
+        self._devices = devices
         self._variables = {
             name: tf.Variable(value, name=name)
             for name, value in architecture.initial_weights(recipe.seed).items()
         }
         steps = -(-rows // recipe.batch_size)
         tables = architecture.tables
-        self._dense = [v for name, v in self._variables.items() if name not in tables]
-        self._tables = [self._variables[name] for name in sorted(tables)]
+        self._table_names = sorted(tables)
+        self._dense_names = [name for name in self._variables if name not in tables]
+        self._dense = [self._variables[name] for name in self._dense_names]
+        self._tables = [self._variables[name] for name in self._table_names]
         self._optimizer = tf.keras.optimizers.AdamW(
             _rise_and_fall(recipe, steps),
             weight_decay=recipe.weight_decay,
@@ -270,7 +281,8 @@ class _Network:
         on_step: Callable[[int, int, float], None],
     ) -> float:
         """A step for each batch; the mean loss. ``rows`` are in all of them."""
-        size = self._recipe.batch_size
+        replicas = max(1, len(self._devices))
+        size = -(-self._recipe.batch_size // replicas) * replicas
         losses: list[float] = []
         done = 0
         for texts, labels, steps in batches:
@@ -288,20 +300,21 @@ class _Network:
         recipe, dense, tables = self._recipe, self._dense, self._tables
         optimizer, table_optimizer = self._optimizer, self._table_optimizer
 
-        @tf.function(jit_compile=True, reduce_retracing=False)
-        def step(
-            forward: tf.Tensor,
-            backward: tf.Tensor,
-            lengths: tf.Tensor,
-            targets: tf.Tensor,
-            present: tf.Tensor,
+        def loss_and_gradients(
+            replica: int | tf.Tensor,
+            variables: Mapping[str, tf.Tensor],
+            batch: Sequence[tf.Tensor],
+            rows: tf.Tensor,
+            drawn: tf.Tensor,
             steps: int,
-        ) -> tf.Tensor:
-            rows = tf.reduce_sum(present)
-            drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
+        ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            """Of a share of a batch of so many ``rows`` in all."""
+            forward, backward, lengths, targets, present = batch
+            drawn += tf.stack([replica, 0])
             with tf.GradientTape() as tape:
+                tape.watch(variables)
                 logits, *parts = self._architecture.heads(
-                    self._variables,
+                    variables,
                     forward,
                     backward,
                     lengths,
@@ -317,11 +330,30 @@ class _Network:
                     )
                 weights = present * (1 + targets * (recipe.malicious_weight - 1))
                 loss = tf.reduce_sum(losses * weights) / rows
-            gradients = tape.gradient(loss, dense + tables)
+            found = tape.gradient(loss, dict(variables))
+            return loss, {name: tf.convert_to_tensor(one) for name, one in found.items()}
+
+        def update(of_each: dict[str, tf.Tensor], rows: tf.Tensor) -> None:
+            gradients = [of_each[name] for name in (*self._dense_names, *self._table_names)]
             optimizer.apply(gradients[: len(dense)], dense)
             if tables:
                 # Of the sum over the rows, as one row after the other would give it.
                 table_optimizer.apply([rows * one for one in gradients[len(dense) :]], tables)
+
+        several = len(self._devices) > 1
+        if several:
+            on_whole_batch = summed_over(self._devices, loss_and_gradients)
+            update = tf.function(update, jit_compile=True)
+        else:
+            on_whole_batch = functools.partial(loss_and_gradients, 0)
+
+        @tf.function(jit_compile=not several, reduce_retracing=False)
+        def step(*batch_and_steps: Any) -> tf.Tensor:
+            *batch, steps = batch_and_steps
+            rows = tf.reduce_sum(batch[-1])
+            drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
+            loss, gradients = on_whole_batch(self._variables, batch, rows, drawn, steps)
+            update(gradients, rows)
             return loss
 
         return step  # type: ignore[no-any-return]

@@ -7,7 +7,13 @@ from typing import Literal
 
 from stream_detector.errors import DeviceError
 
-__all__ = ["DeviceChoice", "choose_device", "prepare_tensorflow", "visible_gpus"]
+__all__ = [
+    "DeviceChoice",
+    "choose_device",
+    "prepare_tensorflow",
+    "training_devices",
+    "visible_gpus",
+]
 
 DeviceChoice = Literal["auto", "cpu", "gpu"]
 
@@ -29,6 +35,14 @@ def choose_device(wanted: DeviceChoice, gpus: Sequence[str]) -> str:
             "tensorflow[and-cuda] package is installed, or set device = auto"
         )
     return "/GPU:0"
+
+
+def training_devices(gpus: Sequence[str]) -> list[str]:
+    """TensorFlow names of the devices that share a training: all ``gpus``, if there are several.
+
+    Empty where there are not: then TensorFlow places the training itself, on the GPU if it has one.
+    """
+    return [f"/GPU:{number}" for number in range(len(gpus))] if len(gpus) > 1 else []
 
 
 def visible_gpus() -> list[str]:
