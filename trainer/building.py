@@ -21,9 +21,8 @@ from stream_detector.models.bundle import (
     save_bundle,
 )
 from stream_detector.models.calibration import fit_platt
-from trainer.datasets import DataError, Dataset, Examples, sha256_of
+from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import measure, threshold_at
-from trainer.splits import PARTS
 from trainer.training import Fit, Recipe, logits_of
 
 __all__ = ["build_bundle"]
@@ -48,6 +47,7 @@ def build_bundle(
     architecture: Architecture,
     fitted: Fit,
     dataset: Dataset,
+    census: Census,
     recipe: Recipe,
     examples: Examples,
     licences: dict[str, tuple[str, str]],
@@ -55,7 +55,8 @@ def build_bundle(
 ) -> Bundle:
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
 
-    ``licences`` gives (licence, origin) by source. The version is the time of making.
+    ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
+    (licence, origin) by source. The version is the time of making.
 
     Raises:
         DataError: the network learned nothing that holds on the validation part.
@@ -86,12 +87,12 @@ def build_bundle(
             malicious=_operating_point(benign, MALICIOUS_FPR),
         ),
         metrics=measure(test, scores),
-        sources=_sources(dataset, licences),
+        sources=_sources(census, licences),
         training=Training(
             command=command,
             seed=recipe.seed,
-            split=_SPLITS[examples.split],
-            rows={part: int(np.sum(dataset.parts == part)) for part in PARTS},
+            split=_SPLITS[examples.split] + census.remark,
+            rows=census.parts,
             data_sha256={path.name: sha256_of(path) for path in examples.paths},
             history=[
                 msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.history
@@ -111,18 +112,11 @@ def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint
     return OperatingPoint(threshold=threshold, false_positive_rate=rate)
 
 
-def _sources(dataset: Dataset, licences: dict[str, tuple[str, str]]) -> list[DataSource]:
+def _sources(census: Census, licences: dict[str, tuple[str, str]]) -> list[DataSource]:
     sources = []
-    for name in sorted(set(dataset.sources.tolist())):
-        inside = dataset.sources == name
+    for name, (rows, malicious) in sorted(census.sources.items()):
         licence, origin = licences.get(name, ("", ""))
         sources.append(
-            DataSource(
-                name=name,
-                rows=int(np.sum(inside)),
-                malicious=int(np.sum(dataset.labels[inside])),
-                licence=licence,
-                origin=origin,
-            )
+            DataSource(name=name, rows=rows, malicious=malicious, licence=licence, origin=origin)
         )
     return sources

@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import msgspec
@@ -41,12 +41,15 @@ from trainer.options import data_options, examples_of
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from trainer.checkpoint import Checkpoint
-    from trainer.datasets import Dataset, Part
+    from trainer.datasets import Census, Dataset, Examples, Part
     from trainer.imbalance import Imbalance
     from trainer.report.figures import Measured
-    from trainer.training import Epoch
+    from trainer.training import Epoch, TrainingRows
 
 __all__ = ["main"]
+
+_BUFFER_ROWS = 262_144
+"""Some 200 MB, and enough for 33 million rows; see ``streaming``."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -115,6 +118,20 @@ def cli() -> None:
     is_flag=True,
     help="Go on with a training that was stopped: same data, options and output.",
 )
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="For more data than fits in memory: the rows to train on are written, in canonical form, "
+    "to a folder beside the output while the training lasts, and read from there.",
+)
+@click.option(
+    "--buffer-rows",
+    type=click.IntRange(1000),
+    default=_BUFFER_ROWS,
+    show_default=True,
+    help="With --stream: rows that are shuffled at a time. Of the validation and of the test part "
+    "at most as many are held, drawn uniformly.",
+)
 @native_output_held_back()
 def train(
     kind: "Kind",
@@ -131,6 +148,8 @@ def train(
     units: int,
     seed: int,
     resume: bool,
+    stream: bool,
+    buffer_rows: int,
     **data_options: Any,
 ) -> None:
     """Train a character-level network and save it as a bundle.
@@ -143,15 +162,18 @@ def train(
     Example:
       stream-trainer train --kind url --data urls.csv --output bundles/url
     """
-    from trainer.datasets import read_dataset, read_licences  # noqa: PLC0415
+    from trainer.datasets import read_licences  # noqa: PLC0415
 
     examples = examples_of(**data_options)
+    if stream:
+        _check_streamable(examples, imbalance)
     licences = read_licences(sources, kind) if sources else {}
-    with _messages.status(f"reading {examples}"):
-        dataset = read_dataset(examples, kind)
-    _tell(f"{len(dataset.texts):,} rows: {_counts(dataset.counts)}")
-    for leak in dataset.leaks:
-        _tell(f"beware: {leak}")
+    if stream:
+        data = click.get_current_context().with_resource(
+            _streamed_data(examples, kind, output.parent, buffer_rows, imbalance, seed)
+        )
+    else:
+        data = _held_data(examples, kind, imbalance, seed)
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
@@ -159,25 +181,23 @@ def train(
     from stream_detector.models.bundle import check_destination  # noqa: PLC0415
     from trainer.building import build_bundle  # noqa: PLC0415
     from trainer.checkpoint import Checkpoint, fingerprint  # noqa: PLC0415
-    from trainer.imbalance import malicious_weight, resampled  # noqa: PLC0415
     from trainer.training import Recipe, fit  # noqa: PLC0415
 
     check_destination(output)
     parameters = {"length_max": _LENGTH_MAX[kind], "units": units}
     architecture = ARCHITECTURES[model](**parameters)
-    rows = resampled(dataset.of_part("train"), imbalance, seed=seed)
     recipe = Recipe(
         epochs=epochs,
         patience=patience,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        malicious_weight=malicious_weight(rows, imbalance),
+        malicious_weight=data.malicious_weight,
         augment=augment,
         seed=seed,
     )
     checkpoint = Checkpoint(
         output.with_name(f"{output.name}-training.safetensors"),
-        identity=fingerprint(model, parameters, recipe, rows.labels.tobytes(), texts=rows.texts),
+        identity=fingerprint(model, parameters, recipe, *data.identity, texts=data.texts),
     )
     with _progress() as progress, _stopped_by_hand(checkpoint):
         task = progress.add_task("epoch 1", total=None, loss="")
@@ -196,8 +216,8 @@ def train(
 
         fitted = fit(
             architecture,
-            rows,
-            dataset.of_part("val"),
+            data.train,
+            data.held.of_part("val"),
             recipe,
             kind=kind,
             on_step=on_step,
@@ -211,14 +231,86 @@ def train(
         kind=kind,
         architecture=architecture,
         fitted=fitted,
-        dataset=dataset,
+        dataset=data.held,
+        census=data.census,
         recipe=recipe,
         examples=examples,
         licences=licences,
         command=_command(),
     )
     checkpoint.delete()
-    _show_report_of(bundle, output, dataset)
+    _show_report_of(bundle, output, data.held)
+
+
+class _TrainingData(NamedTuple):
+    """What a training is made from, held or streamed."""
+
+    train: "Dataset | TrainingRows"
+    held: "Dataset"
+    """Validation and test part."""
+    census: "Census"
+    malicious_weight: float
+    identity: tuple[object, ...]
+    """With ``texts`` it tells these training rows from others."""
+    texts: "Sequence[str]"
+
+
+def _held_data(
+    examples: "Examples", kind: "Kind", imbalance: "Imbalance", seed: int
+) -> _TrainingData:
+    from trainer.datasets import census_of, read_dataset  # noqa: PLC0415
+    from trainer.imbalance import malicious_weight, resampled  # noqa: PLC0415
+
+    with _messages.status(f"reading {examples}"):
+        dataset = read_dataset(examples, kind)
+    _tell_of_rows(len(dataset.texts), dataset)
+    rows = resampled(dataset.of_part("train"), imbalance, seed=seed)
+    weight = malicious_weight(rows, imbalance)
+    census = census_of(dataset)
+    return _TrainingData(rows, dataset, census, weight, (rows.labels.tobytes(),), rows.texts)
+
+
+def _check_streamable(examples: "Examples", imbalance: "Imbalance") -> None:
+    """Refuse what needs all rows at once."""
+    if examples.split in {"source", "time"}:
+        raise click.UsageError(
+            f"--stream knows a row's part by the row alone, --split {examples.split} by all rows: "
+            "use --split column, domain or random"
+        )
+    if imbalance in {"truncate", "oversample"}:
+        raise click.UsageError(
+            f"--stream holds no rows that --imbalance {imbalance} could draw from: use class_weight"
+        )
+
+
+@contextlib.contextmanager
+def _streamed_data(
+    examples: "Examples",
+    kind: "Kind",
+    folder: Path,
+    buffer_rows: int,
+    imbalance: "Imbalance",
+    seed: int,
+) -> Iterator[_TrainingData]:
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from trainer.imbalance import balancing_weight  # noqa: PLC0415
+    from trainer.streaming import streamed  # noqa: PLC0415
+
+    with contextlib.ExitStack() as stack:
+        with _messages.status(f"reading {examples}"):
+            data = stack.enter_context(
+                streamed(examples, kind, folder=folder, buffer_rows=buffer_rows, seed=seed)
+            )
+        _tell_of_rows(sum(rows for rows, _ in data.census.sources.values()), data.held)
+        weight = balancing_weight(*data.labels) if imbalance == "class_weight" else 1.0
+        identity = (data.digest, buffer_rows)
+        yield _TrainingData(data.train, data.held, data.census, weight, identity, ())
+
+
+def _tell_of_rows(rows: int, dataset: "Dataset") -> None:
+    _tell(f"{rows:,} rows: {_counts(dataset.counts)}")
+    for leak in dataset.leaks:
+        _tell(f"beware: {leak}")
 
 
 def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:

@@ -3,9 +3,9 @@
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,20 @@ from trainer.splits import (
 )
 
 __all__ = [
+    "Census",
     "DataError",
     "Dataset",
+    "Example",
     "Examples",
     "Part",
+    "census_of",
+    "check_labels",
+    "part_of",
     "read_dataset",
+    "read_examples",
     "read_licences",
     "sha256_of",
+    "without_duplicates",
 ]
 
 _ARTEFACTS = {"[**qmark**]": "?", "%5B%2A%2Aqmark%2A%2A%5D": "?"}
@@ -97,13 +104,89 @@ class Dataset(NamedTuple):
         )
 
 
-class _Example(NamedTuple):
+class Census(NamedTuple):
+    """How many rows there are of what, as a manifest tells it."""
+
+    parts: dict[str, int]
+    """Rows by part."""
+    sources: dict[str, tuple[int, int]]
+    """Rows, and the malicious ones of them, by source."""
+    remark: str = ""
+    """What else is to be known of the parts."""
+
+
+def census_of(dataset: Dataset) -> Census:
+    """The census of a dataset in memory."""
+    malicious = Counter(dataset.sources[dataset.labels == 1].tolist())
+    return Census(
+        parts={part: int(np.sum(dataset.parts == part)) for part in PARTS},
+        sources={
+            source: (rows, malicious[source])
+            for source, rows in Counter(dataset.sources.tolist()).items()
+        },
+    )
+
+
+class Example(NamedTuple):
+    """One row as a file has it, its text in canonical form."""
+
     canonical: Canonical
     label: int
     part: str
+    """As the file says; empty where it says nothing."""
     source: str
     kind: str
     time: float
+    """Seconds since the epoch; NaN where there is none."""
+
+    @property
+    def text(self) -> str:
+        """In canonical form."""
+        return self.canonical.text
+
+
+class _Labelled(Protocol):
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def label(self) -> int: ...
+
+
+LabelledRow = TypeVar("LabelledRow", bound=_Labelled)
+
+
+def without_duplicates(rows: Iterable[LabelledRow], counts: Counter[str]) -> list[LabelledRow]:
+    """The first row of each text, in order; texts with both labels are left out.
+
+    What is left out is added to ``counts``, as ``duplicate`` and ``contradicting``.
+    """
+    first: dict[str, LabelledRow | None] = {}
+    for row in rows:
+        text = row.text
+        known = first.get(text, row)
+        if known is row and text not in first:
+            first[text] = row
+        elif known is None or known.label == row.label:
+            counts["duplicate"] += 1
+        else:
+            counts["contradicting"] += 1
+            first[text] = None
+    return [row for row in first.values() if row is not None]
+
+
+def check_labels(examples: Examples, part: Part, labels: Collection[int], *, rows: int) -> None:
+    """Make sure that ``labels``, those of ``part``, are both; ``rows`` there are in all parts.
+
+    Raises:
+        DataError: one is missing.
+    """
+    if set(labels) != {0, 1}:
+        missing = "malicious" if 1 not in labels else "benign"
+        raise DataError(
+            f"{examples}: the part '{part}' has no {missing} row; "
+            f"{rows} rows are too few or are of one class only"
+        )
 
 
 def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PARTS) -> Dataset:
@@ -119,18 +202,7 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
     """
     counts: Counter[str] = Counter()
     search = LeakSearch()
-    rows: dict[str, _Example | None] = {}
-    for row in _examples(examples, kind, counts, search):
-        text = row.canonical.text
-        known = rows.get(text, row)
-        if known is row and text not in rows:
-            rows[text] = row
-        elif known is None or known.label == row.label:
-            counts["duplicate"] += 1
-        else:
-            counts["contradicting"] += 1
-            rows[text] = None
-    kept = [row for row in rows.values() if row is not None]
+    kept = without_duplicates(read_examples(examples, kind, counts, search), counts)
     times = np.array([row.time for row in kept], dtype=np.float64)
     dataset = Dataset(
         texts=[row.canonical.text for row in kept],
@@ -144,12 +216,7 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
     )
     for part in needed:
         labels = set(dataset.labels[dataset.parts == part].tolist())
-        if labels != {0, 1}:
-            missing = "malicious" if 1 not in labels else "benign"
-            raise DataError(
-                f"{examples}: the part '{part}' has no {missing} row; "
-                f"{len(kept)} rows are too few or are of one class only"
-            )
+        check_labels(examples, part, labels, rows=len(kept))
     return dataset
 
 
@@ -183,7 +250,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _parts(kept: Sequence[_Example], examples: Examples) -> NDArray[np.str_]:
+def _parts(kept: Sequence[Example], examples: Examples) -> NDArray[np.str_]:
     if examples.split == "source":
         return split_by_source(
             np.array([row.source for row in kept], dtype=np.str_),
@@ -192,18 +259,27 @@ def _parts(kept: Sequence[_Example], examples: Examples) -> NDArray[np.str_]:
         )
     if examples.split == "time":
         return split_by_time(np.array([row.time for row in kept], dtype=np.float64))
-    if examples.split == "random":
-        return np.array([part_by_hash(row.canonical.text) for row in kept], dtype=np.str_)
-    by_column = examples.split == "column"
-    return np.array(
-        [(by_column and row.part) or part_by_hash(row.canonical.registered_domain) for row in kept],
-        dtype=np.str_,
-    )
+    return np.array([part_of(row, examples.split) for row in kept], dtype=np.str_)
 
 
-def _examples(
+def part_of(example: Example, split: Split) -> Part:
+    """The part of a row by itself; for the splits ``column``, ``domain`` and ``random``."""
+    if split == "column" and example.part:
+        return example.part  # type: ignore[return-value] # it was checked when it was read
+    domain = example.canonical.registered_domain
+    return part_by_hash(example.text if split == "random" else domain)
+
+
+def read_examples(
     examples: Examples, kind: Kind, counts: Counter[str], search: LeakSearch
-) -> Iterator[_Example]:
+) -> Iterator[Example]:
+    """All rows that can be used, file after file; none is held.
+
+    ``counts`` is told the rows ``read``, ``bad`` and ``refused``, ``search`` those that are given.
+
+    Raises:
+        DataError: as ``read_dataset`` has it.
+    """
     given: list[tuple[Path, int | None]] = [
         *((path, None) for path in examples.files),
         *((path, 0) for path in examples.benign),
@@ -246,7 +322,7 @@ def _check_columns(path: Path, row: Row, needed: set[str]) -> None:
 
 def _example(
     row: Row | BadRow, label: int | None, examples: Examples, kind: Kind
-) -> _Example | str | None:
+) -> Example | str | None:
     """The example; what is wrong with the row; or None where the text is no URL or host name."""
     if isinstance(row, BadRow):
         return row.reason
@@ -271,7 +347,7 @@ def _example(
     canonical = canonicalise(kind, observed)
     if not isinstance(canonical, Canonical):
         return None
-    return _Example(
+    return Example(
         canonical, label, part, values.get("source", ""), values.get("kind", ""), _time(values)
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainer.datasets import Dataset
 
-__all__ = ["IMBALANCE_NAMES", "Imbalance", "malicious_weight", "resampled"]
+__all__ = ["IMBALANCE_NAMES", "Imbalance", "balancing_weight", "malicious_weight", "resampled"]
 
 Imbalance = Literal["none", "truncate", "oversample", "class_weight"]
 
@@ -41,4 +41,9 @@ def malicious_weight(train: Dataset, how: Imbalance) -> float:
     if how != "class_weight":
         return 1.0
     malicious = int(np.sum(train.labels))
-    return (len(train.labels) - malicious) / max(1, malicious)
+    return balancing_weight(len(train.labels) - malicious, malicious)
+
+
+def balancing_weight(benign: int, malicious: int) -> float:
+    """What a malicious row weighs where so many rows of each label are to weigh the same."""
+    return benign / max(1, malicious)

@@ -5,8 +5,9 @@ lists, browsers asking whether they are online, beacons with tokens. Each line o
 is one such URL with marks for what changes from call to call; the names are public knowledge, the
 tokens are drawn here, from a seed.
 
-Marks: ``{5}`` five digits, ``{hex8}``, ``{guid}``, ``{token}`` (10 to 24 characters), ``{yt}`` (11),
-``{t6}`` (letters and digits), ``{upper}``, ``{word}``, ``{Word}``, ``{w3}`` (letters), ``{ext}``.
+Marks: ``{5}`` five digits, ``{hex8}``, ``{guid}``, ``{token}`` (10 to 24 characters), ``{yt}``
+(11), ``{t6}`` (letters and digits), ``{upper}``, ``{word}``, ``{Word}``, ``{w3}`` (letters),
+``{ext}``.
 """
 
 import random
@@ -16,13 +17,27 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 
+from trainer.generators import WORDS
+
 __all__ = ["generate_ordinary"]
 
 _TEMPLATES = tuple(
     resources.files("trainer").joinpath("ordinary.txt").read_text(encoding="ascii").split()
 )
-_WORDS = tuple(resources.files("trainer").joinpath("words.txt").read_text(encoding="ascii").split())
-_EXTENSIONS = ("js", "css", "png", "jpg", "svg", "webp", "woff2", "json", "pdf", "zip", "mp4", "txt")
+_EXTENSIONS = (
+    "js",
+    "css",
+    "png",
+    "jpg",
+    "svg",
+    "webp",
+    "woff2",
+    "json",
+    "pdf",
+    "zip",
+    "mp4",
+    "txt",
+)
 _MARK = re.compile(r"\{([A-Za-z]*)([0-9]*)\}")
 
 _LETTERS_AND_DIGITS = string.ascii_lowercase + string.digits
@@ -37,8 +52,8 @@ _DRAWS: Mapping[str, Callable[[random.Random, int], str]] = {
     "token": lambda rng, _: "".join(rng.choices(_BASE64, k=rng.randint(10, 24))),
     "yt": lambda rng, _: "".join(rng.choices(_BASE64, k=11)),
     "upper": lambda rng, _: "".join(rng.choices(string.ascii_uppercase, k=rng.randint(3, 7))),
-    "word": lambda rng, _: rng.choice(_WORDS),
-    "Word": lambda rng, _: rng.choice(_WORDS).capitalize(),
+    "word": lambda rng, _: rng.choice(WORDS),
+    "Word": lambda rng, _: rng.choice(WORDS).capitalize(),
     "ext": lambda rng, _: rng.choice(_EXTENSIONS),
 }
 

@@ -20,7 +20,9 @@ __all__ = ["BadRow", "DataError", "Row", "has_columns", "read_rows"]
 _ENCODING = "utf-8-sig"
 """UTF-8, also with the byte-order mark that spreadsheets write."""
 
-_PARQUET_BATCH_ROWS = 65_536
+_PARQUET_BATCH_ROWS = 8192
+_PARQUET_BUFFER_BYTES = 1 << 20
+"""Of a column that are read ahead: without it, pyarrow reads a row group's whole column."""
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON = frozenset({".jsonl", ".ndjson"})
 _PARQUET = ".parquet"
@@ -157,7 +159,7 @@ def _parquet(path: Path) -> Iterator[Row | BadRow]:
 
     try:
         number = 0
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, buffer_size=_PARQUET_BUFFER_BYTES) as file:
             for batch in file.iter_batches(_PARQUET_BATCH_ROWS):
                 for values in batch.to_pylist():
                     number += 1

@@ -6,8 +6,8 @@ The forward pass is the architecture's own, the one that is served.
 import functools
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -16,14 +16,27 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from stream_detector.events import Kind
+from stream_detector.models import device
 from stream_detector.models.architectures import Architecture
 from stream_detector.models.encoding import encode, shorten
 from trainer.augmentation import augmented
 from trainer.checkpoint import Checkpoint, Standing
 from trainer.datasets import Dataset
 from trainer.evaluation import true_positive_rate
+from trainer.replicas import summed_over
 
-__all__ = ["Epoch", "Fit", "Recipe", "fit", "logits_of"]
+__all__ = [
+    "Batch",
+    "Epoch",
+    "Fit",
+    "HeldRows",
+    "Recipe",
+    "TrainingRows",
+    "batches_of",
+    "fit",
+    "logits_of",
+    "texts_to_read",
+]
 
 _SCORING_ROWS = 1024
 
@@ -72,9 +85,62 @@ class Fit(NamedTuple):
     history: list[Epoch]
 
 
+class Batch(NamedTuple):
+    """The rows of one step."""
+
+    texts: list[str]
+    """As the network reads them: canonical and shortened; at most ``batch_size``, at least one."""
+    labels: NDArray[np.int8]
+    """1 for malicious, 0 for benign; shape ``[len(texts)]``."""
+    steps: int
+    """How many characters the step runs over: at least the longest text."""
+
+
+class TrainingRows(Protocol):
+    """What ``fit`` trains on: rows that come in batches, in another order in each epoch.
+
+    ``HeldRows`` has them in memory, ``streaming.StreamedRows`` in files.
+    """
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has; at least 1."""
+
+    def batches(
+        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
+    ) -> Iterator[Batch]:
+        """Every row once, in exactly ``ceil(rows / recipe.batch_size)`` batches.
+
+        The learning rate's schedule counts on that number. The same ``epoch`` (from 1) and
+        ``recipe.seed`` give the same batches, whatever was asked before: that makes a training
+        that was stopped go on as if it had not been.
+        """
+
+
+class HeldRows:
+    """``TrainingRows`` of a dataset in memory."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has."""
+        return len(self._dataset.texts)
+
+    def batches(
+        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
+    ) -> Iterator[Batch]:
+        """See ``TrainingRows``."""
+        draws = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
+        texts = texts_to_read(self._dataset.texts, kind, length_max, recipe, draws)
+        rng = np.random.default_rng([recipe.seed, epoch])
+        yield from batches_of(texts, self._dataset.labels, recipe.batch_size, length_max, rng)
+
+
 def fit(
     architecture: Architecture,
-    train: Dataset,
+    train: Dataset | TrainingRows,
     validation: Dataset,
     recipe: Recipe,
     *,
@@ -83,19 +149,26 @@ def fit(
     on_epoch: Callable[[Epoch], None],
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
+    devices: Sequence[str] | None = None,
 ) -> Fit:
     """Train on ``train``, stop and choose the epoch on ``validation``.
+
+    A dataset is trained on as ``HeldRows``.
 
     ``on_step`` is told rows done, rows in all and the loss; ``on_epoch`` each epoch's figures.
     After each epoch ``checkpoint`` is saved; with ``resume`` the training goes on from there. The
     same seed and data give the same weights on the same CPU, however often it was resumed.
+    ``devices`` (TensorFlow's names) share each batch; by default all GPUs, if there are several.
 
     Raises:
         CheckpointError: the checkpoint cannot be saved, or not gone on with.
     """
     tf.keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
-    network = _Network(architecture, recipe, rows=len(train.texts))
+    rows = HeldRows(train) if isinstance(train, Dataset) else train
+    if devices is None:
+        devices = device.training_devices(device.visible_gpus())
+    network = _Network(architecture, recipe, rows=rows.rows, devices=devices)
     history: list[Epoch] = []
     best: dict[str, NDArray[np.float32]] = {}
     if checkpoint is not None and resume:
@@ -109,8 +182,8 @@ def fit(
     while len(history) < recipe.epochs and not _is_over(history, recipe):
         number = len(history) + 1
         started = time.monotonic()
-        texts = _texts_of_epoch(train.texts, kind, architecture.length_max, recipe, number)
-        loss = network.run_epoch(texts, train.labels, number, on_step)
+        batches = rows.batches(number, recipe, kind=kind, length_max=architecture.length_max)
+        loss = network.run_epoch(batches, rows.rows, on_step)
         weights = network.weights()
         scores = logits_of(architecture, weights, validation.texts)
         epoch = Epoch(
@@ -142,18 +215,23 @@ def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
 class _Network:
     """A network that is being trained: its variables, its optimisers, one compiled step."""
 
-    def __init__(self, architecture: Architecture, recipe: Recipe, *, rows: int) -> None:
-        """``rows`` of training data make an epoch."""
+    def __init__(
+        self, architecture: Architecture, recipe: Recipe, *, rows: int, devices: Sequence[str]
+    ) -> None:
+        """``rows`` of training data make an epoch; several ``devices`` share each batch."""
         self._architecture = architecture
         self._recipe = recipe
+        self._devices = devices
         self._variables = {
             name: tf.Variable(value, name=name)
             for name, value in architecture.initial_weights(recipe.seed).items()
         }
         steps = -(-rows // recipe.batch_size)
         tables = architecture.tables
-        self._dense = [v for name, v in self._variables.items() if name not in tables]
-        self._tables = [self._variables[name] for name in sorted(tables)]
+        self._table_names = sorted(tables)
+        self._dense_names = [name for name in self._variables if name not in tables]
+        self._dense = [self._variables[name] for name in self._dense_names]
+        self._tables = [self._variables[name] for name in self._table_names]
         self._optimizer = tf.keras.optimizers.AdamW(
             _rise_and_fall(recipe, steps),
             weight_decay=recipe.weight_decay,
@@ -198,46 +276,45 @@ class _Network:
 
     def run_epoch(
         self,
-        texts: Sequence[str],
-        labels: NDArray[np.int8],
-        number: int,
+        batches: Iterable[Batch],
+        rows: int,
         on_step: Callable[[int, int, float], None],
     ) -> float:
-        """Every row once; the mean loss. ``number`` says in which order."""
-        size = self._recipe.batch_size
-        rng = np.random.default_rng([self._recipe.seed, number])
-        lengths = np.array([len(text) for text in texts])
+        """A step for each batch; the mean loss. ``rows`` are in all of them."""
+        replicas = max(1, len(self._devices))
+        size = -(-self._recipe.batch_size // replicas) * replicas
         losses: list[float] = []
         done = 0
-        for rows, steps in _batches(lengths, size, self._architecture.length_max, rng):
-            batch = encode([texts[row] for row in rows], steps=steps, columns=size)
+        for texts, labels, steps in batches:
+            batch = encode(texts, steps=steps, columns=size)
             targets = np.zeros(size, np.float32)
-            targets[: len(rows)] = labels[rows]
-            present = (np.arange(size) < len(rows)).astype(np.float32)
+            targets[: len(texts)] = labels
+            present = (np.arange(size) < len(texts)).astype(np.float32)
             arrays = (batch.forward, batch.backward, batch.lengths, targets, present)
             losses.append(float(self._step(*map(tf.constant, arrays), steps)))
-            done += len(rows)
-            on_step(done, len(texts), float(np.mean(losses[-50:])))
+            done += len(texts)
+            on_step(done, rows, float(np.mean(losses[-50:])))
         return float(np.mean(losses))
 
     def _compiled_step(self) -> Callable[..., tf.Tensor]:
         recipe, dense, tables = self._recipe, self._dense, self._tables
         optimizer, table_optimizer = self._optimizer, self._table_optimizer
 
-        @tf.function(jit_compile=True, reduce_retracing=False)
-        def step(
-            forward: tf.Tensor,
-            backward: tf.Tensor,
-            lengths: tf.Tensor,
-            targets: tf.Tensor,
-            present: tf.Tensor,
+        def loss_and_gradients(
+            replica: int | tf.Tensor,
+            variables: Mapping[str, tf.Tensor],
+            batch: Sequence[tf.Tensor],
+            rows: tf.Tensor,
+            drawn: tf.Tensor,
             steps: int,
-        ) -> tf.Tensor:
-            rows = tf.reduce_sum(present)
-            drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
+        ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            """Of a share of a batch of so many ``rows`` in all."""
+            forward, backward, lengths, targets, present = batch
+            drawn += tf.stack([replica, 0])
             with tf.GradientTape() as tape:
+                tape.watch(variables)
                 logits, *parts = self._architecture.heads(
-                    self._variables,
+                    variables,
                     forward,
                     backward,
                     lengths,
@@ -253,22 +330,41 @@ class _Network:
                     )
                 weights = present * (1 + targets * (recipe.malicious_weight - 1))
                 loss = tf.reduce_sum(losses * weights) / rows
-            gradients = tape.gradient(loss, dense + tables)
+            found = tape.gradient(loss, dict(variables))
+            return loss, {name: tf.convert_to_tensor(one) for name, one in found.items()}
+
+        def update(of_each: dict[str, tf.Tensor], rows: tf.Tensor) -> None:
+            gradients = [of_each[name] for name in (*self._dense_names, *self._table_names)]
             optimizer.apply(gradients[: len(dense)], dense)
             if tables:
                 # Of the sum over the rows, as one row after the other would give it.
                 table_optimizer.apply([rows * one for one in gradients[len(dense) :]], tables)
+
+        several = len(self._devices) > 1
+        if several:
+            on_whole_batch = summed_over(self._devices, loss_and_gradients)
+            update = tf.function(update, jit_compile=True)
+        else:
+            on_whole_batch = functools.partial(loss_and_gradients, 0)
+
+        @tf.function(jit_compile=not several, reduce_retracing=False)
+        def step(*batch_and_steps: Any) -> tf.Tensor:
+            *batch, steps = batch_and_steps
+            rows = tf.reduce_sum(batch[-1])
+            drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
+            loss, gradients = on_whole_batch(self._variables, batch, rows, drawn, steps)
+            update(gradients, rows)
             return loss
 
         return step  # type: ignore[no-any-return]
 
 
-def _texts_of_epoch(
-    texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, epoch: int
+def texts_to_read(
+    texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, draws: random.Random
 ) -> list[str]:
+    """``texts`` as an epoch reads them: some changed, where the recipe says so, all shortened."""
     if recipe.augment:
-        rng = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
-        texts = augmented(texts, kind, share=recipe.augment, rng=rng)
+        texts = augmented(texts, kind, share=recipe.augment, rng=draws)
     return [shorten(text, length_max) for text in texts]
 
 
@@ -307,14 +403,19 @@ def _compiled_scoring(architecture: Architecture) -> Callable[..., tf.Tensor]:
     return score  # type: ignore[no-any-return]
 
 
-def _batches(
-    lengths: NDArray[np.int64], batch_size: int, length_max: int, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Rows of each batch and the steps it needs: alike in length, in random order.
+def batches_of(
+    texts: Sequence[str],
+    labels: NDArray[np.int8],
+    batch_size: int,
+    length_max: int,
+    rng: np.random.Generator,
+) -> Iterator[Batch]:
+    """Every row once, in batches of rows that are alike in length, in random order.
 
     Sorting by a jittered length keeps batches nearly without padding and yet new every epoch;
     few different step counts keep the compilations few.
     """
+    lengths = np.array([len(text) for text in texts])
     order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
     starts = np.arange(0, len(order), batch_size)
     rng.shuffle(starts)
@@ -322,7 +423,8 @@ def _batches(
         rows = order[start : start + batch_size]
         longest = int(lengths[rows].max())
         quantum = 8 if longest <= 64 else 32
-        yield rows, min(length_max, -(-longest // quantum) * quantum)
+        steps = min(length_max, -(-longest // quantum) * quantum)
+        yield Batch([texts[row] for row in rows], labels[rows], steps)
 
 
 def _rise_and_fall(

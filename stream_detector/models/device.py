@@ -11,6 +11,7 @@ __all__ = [
     "DeviceChoice",
     "choose_device",
     "prepare_tensorflow",
+    "training_devices",
     "usable_cores",
     "visible_gpus",
 ]
@@ -35,6 +36,14 @@ def choose_device(wanted: DeviceChoice, gpus: Sequence[str]) -> str:
             "tensorflow[and-cuda] package is installed, or set device = auto"
         )
     return "/GPU:0"
+
+
+def training_devices(gpus: Sequence[str]) -> list[str]:
+    """TensorFlow names of the devices that share a training: all ``gpus``, if there are several.
+
+    Empty where there are not: then TensorFlow places the training itself, on the GPU if it has one.
+    """
+    return [f"/GPU:{number}" for number in range(len(gpus))] if len(gpus) > 1 else []
 
 
 def visible_gpus() -> list[str]:

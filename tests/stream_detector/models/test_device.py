@@ -3,7 +3,7 @@
 import pytest
 
 from stream_detector.errors import DeviceError
-from stream_detector.models.device import choose_device
+from stream_detector.models.device import choose_device, training_devices
 
 GPU = ["/physical_device:GPU:0"]
 
@@ -25,3 +25,10 @@ def test_the_device_is_what_was_asked_for_and_is_there(wanted, gpus, device):
 def test_a_gpu_that_is_not_there_is_an_error_that_says_what_to_do():
     with pytest.raises(DeviceError, match=r"sees no GPU; check the driver.*device = auto"):
         choose_device("gpu", [])
+
+
+@pytest.mark.parametrize(
+    ("gpus", "devices"), [([], []), (GPU, []), (GPU * 3, ["/GPU:0", "/GPU:1", "/GPU:2"])]
+)
+def test_a_training_is_shared_only_where_there_are_several_gpus(gpus, devices):
+    assert training_devices(gpus) == devices
