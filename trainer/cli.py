@@ -26,7 +26,11 @@ from stream_detector import __version__
 from stream_detector.errors import BundleError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.logs import native_output_held_back
-from trainer.commands.generate import generate_names_command, generate_private_command
+from trainer.commands.generate import (
+    generate_names_command,
+    generate_ordinary_command,
+    generate_private_command,
+)
 from trainer.commands.hold_out import hold_out
 from trainer.console import command_line as _command
 from trainer.console import counts_of as _counts
@@ -276,6 +280,10 @@ def _check_streamable(examples: "Examples", imbalance: "Imbalance") -> None:
         raise click.UsageError(
             f"--stream knows a row's part by the row alone, --split {examples.split} by all rows: "
             "use --split column, domain or random"
+        )
+    if examples.extra:
+        raise click.UsageError(
+            "--stream knows a row's part by the row alone, --extra by all rows: leave one out"
         )
     if imbalance in {"truncate", "oversample"}:
         raise click.UsageError(
@@ -558,6 +566,7 @@ def study(
 
 
 cli.add_command(generate_names_command)
+cli.add_command(generate_ordinary_command)
 cli.add_command(generate_private_command)
 cli.add_command(hold_out)
 

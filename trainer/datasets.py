@@ -53,6 +53,9 @@ class Examples(NamedTuple):
     benign: tuple[Path, ...] = ()
     malicious: tuple[Path, ...] = ()
     """Files all of whose rows have one label; their own, if any, is not looked at."""
+    extra: tuple[Path, ...] = ()
+    """Files as ``files`` whose rows are for training alone: the registered domains that they name
+    are in no other part, so rows of these there are left out."""
     columns: tuple[str, ...] = ()
     """Names of the columns of CSV and TSV files without a header."""
     malicious_labels: frozenset[str] = frozenset({"1"})
@@ -65,7 +68,7 @@ class Examples(NamedTuple):
     @property
     def paths(self) -> tuple[Path, ...]:
         """All files."""
-        return (*self.files, *self.benign, *self.malicious)
+        return (*self.files, *self.benign, *self.malicious, *self.extra)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.paths))
@@ -138,6 +141,8 @@ class Example(NamedTuple):
     kind: str
     time: float
     """Seconds since the epoch; NaN where there is none."""
+    extra: bool = False
+    """For training, whatever the split."""
 
     @property
     def text(self) -> str:
@@ -207,7 +212,7 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
     dataset = Dataset(
         texts=[row.canonical.text for row in kept],
         labels=np.array([row.label for row in kept], dtype=np.int8),
-        parts=_parts(kept, examples),
+        parts=_parts(kept, examples, counts),
         sources=np.array([row.source for row in kept], dtype=np.str_),
         kinds=np.array([row.kind for row in kept], dtype=np.str_),
         counts=dict(counts),
@@ -250,16 +255,31 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _parts(kept: Sequence[Example], examples: Examples) -> NDArray[np.str_]:
+def _parts(kept: Sequence[Example], examples: Examples, counts: Counter[str]) -> NDArray[np.str_]:
+    """The part of each row; empty for those that are in none, which ``counts`` is told."""
+    extra = np.array([row.extra for row in kept], dtype=np.bool_)
+    split = [row for row in kept if not row.extra]
+    parts = np.full(len(kept), "train", dtype="<U5")
+    parts[~extra] = _parts_by_split(split, examples)
+    extra_domains = {row.canonical.registered_domain for row in kept if row.extra}
+    if extra_domains:
+        shared = [row.canonical.registered_domain in extra_domains for row in kept]
+        left_out = (parts != "train") & (parts != "") & np.array(shared, dtype=np.bool_)
+        counts["left out of validation and test for their domain"] += int(np.sum(left_out))
+        parts[left_out] = ""
+    return parts
+
+
+def _parts_by_split(rows: Sequence[Example], examples: Examples) -> NDArray[np.str_]:
     if examples.split == "source":
         return split_by_source(
-            np.array([row.source for row in kept], dtype=np.str_),
-            np.array([row.canonical.registered_domain for row in kept], dtype=np.str_),
+            np.array([row.source for row in rows], dtype=np.str_),
+            np.array([row.canonical.registered_domain for row in rows], dtype=np.str_),
             examples.held_out,
         )
     if examples.split == "time":
-        return split_by_time(np.array([row.time for row in kept], dtype=np.float64))
-    return np.array([part_of(row, examples.split) for row in kept], dtype=np.str_)
+        return split_by_time(np.array([row.time for row in rows], dtype=np.float64))
+    return np.array([part_of(row, examples.split) for row in rows], dtype=np.str_)
 
 
 def part_of(example: Example, split: Split) -> Part:
@@ -280,12 +300,13 @@ def read_examples(
     Raises:
         DataError: as ``read_dataset`` has it.
     """
-    given: list[tuple[Path, int | None]] = [
-        *((path, None) for path in examples.files),
-        *((path, 0) for path in examples.benign),
-        *((path, 1) for path in examples.malicious),
+    given: list[tuple[Path, int | None, bool]] = [
+        *((path, None, False) for path in examples.files),
+        *((path, 0, False) for path in examples.benign),
+        *((path, 1, False) for path in examples.malicious),
+        *((path, None, True) for path in examples.extra),
     ]
-    for path, label in given:
+    for path, label, extra in given:
         names = examples.columns
         if not has_columns(path) and (label is not None or not names):
             names = (kind,)
@@ -307,16 +328,17 @@ def read_examples(
             elif example is None:
                 counts["refused"] += 1
             else:
-                if isinstance(row, Row):
+                if isinstance(row, Row) and not extra:
                     search.add(row.values[kind], example.label)
-                yield example
+                yield example._replace(extra=extra)
 
 
 def _check_columns(path: Path, row: Row, needed: set[str]) -> None:
     missing = needed - set(row.values)
     if missing:
         raise DataError(
-            f"{path}: no column {', '.join(sorted(missing))}; it has {', '.join(row.values)}"
+            f"{path}: no column {', '.join(sorted(missing))}; it has {', '.join(row.values)}: "
+            "rename it, or name the columns of a file without a header by --columns"
         )
 
 
@@ -336,7 +358,8 @@ def _example(
         else:
             return (
                 f"label {written!r} is neither malicious ({_listed(examples.malicious_labels)}) "
-                f"nor benign ({_listed(examples.benign_labels)})"
+                f"nor benign ({_listed(examples.benign_labels)}): say what labels mean by "
+                "--malicious-label and --benign-label"
             )
     part = values.get("part", "")
     if part not in {"", *PARTS}:

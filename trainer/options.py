@@ -35,6 +35,13 @@ _OPTIONS = (
         help="The same with malicious rows.",
     ),
     click.option(
+        "--extra",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="File as for --data whose rows are for training alone, as generated ones are; rows of "
+        "their registered domains are left out of the validation and the test part.",
+    ),
+    click.option(
         "--columns",
         help="Names of the columns of a CSV or TSV file without a header: url,label.",
     ),
@@ -81,6 +88,7 @@ def examples_of(
     data: tuple[Path, ...],
     benign: tuple[Path, ...],
     malicious: tuple[Path, ...],
+    extra: tuple[Path, ...],
     columns: str | None,
     malicious_labels: tuple[str, ...],
     benign_labels: tuple[str, ...],
@@ -116,6 +124,7 @@ def examples_of(
         files=data,
         benign=benign,
         malicious=malicious,
+        extra=extra,
         columns=tuple(columns.split(",")) if columns else (),
         malicious_labels=of_malicious,
         benign_labels=of_benign,

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 
+from stream_detector.events import Kind
 from trainer.generators import WORDS
 
 __all__ = ["generate_ordinary"]
@@ -58,8 +59,8 @@ _DRAWS: Mapping[str, Callable[[random.Random, int], str]] = {
 }
 
 
-def generate_ordinary(count: int, *, seed: int) -> Iterator[str]:
-    """``count`` different URLs without a scheme, the templates in turn, in random order.
+def generate_ordinary(count: int, *, kind: Kind, seed: int) -> Iterator[str]:
+    """``count`` different URLs without a scheme (or host names), all templates in each round.
 
     Where a template has nothing that changes, it gives its one URL once.
     """
@@ -69,7 +70,9 @@ def generate_ordinary(count: int, *, seed: int) -> Iterator[str]:
         for template in rng.sample(_TEMPLATES, len(_TEMPLATES)):
             if len(seen) == count:
                 return
-            url = _MARK.sub(lambda mark: _DRAWS[mark[1]](rng, int(mark[2] or 0)), template)
-            if url not in seen:
-                seen.add(url)
-                yield url
+            text = _MARK.sub(lambda mark: _DRAWS[mark[1]](rng, int(mark[2] or 0)), template)
+            if kind == "host":
+                text = text.partition("/")[0]
+            if text not in seen:
+                seen.add(text)
+                yield text

@@ -75,7 +75,10 @@ def read_rows(path: Path, *, names: Sequence[str] = ()) -> Iterator[Row | BadRow
         else:
             yield from _plain(path, names[0] if names else "url")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} cannot be read: it is not UTF-8 text ({error.reason})") from error
+        raise DataError(
+            f"{path} cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start} of "
+            "what was read last); convert it, as by: iconv -f latin1 -t utf-8"
+        ) from error
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path} cannot be read: {reason}") from error

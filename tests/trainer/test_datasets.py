@@ -163,3 +163,17 @@ def test_where_no_row_has_a_time_there_is_no_column_of_them(tmp_path):
     rows = read_dataset(Examples(files=(path,)), "host", needed=())
     assert rows.times is None
     assert rows.of_part("train").times is None
+
+
+def test_extra_rows_are_for_training_and_their_domains_in_no_other_part(tmp_path):
+    lines = "".join(
+        f"{part}{number}.example/x,{number % 2},{part}\n" for part in PARTS for number in range(4)
+    )
+    data = write(tmp_path / "data.csv", HEADER + lines)
+    extra = write(tmp_path / "extra.csv", HEADER + "val0.example/y,0,test\nnew.example/z,0,\n")
+    rows = read(data, "url", extra=(extra,))
+    parts = dict(zip(rows.texts, rows.parts.tolist(), strict=True))
+    assert parts["val0.example/y"] == parts["new.example/z"] == "train"
+    assert parts["val0.example/x"] == ""
+    assert (parts["val2.example/x"], parts["test0.example/x"]) == ("val", "test")
+    assert rows.counts["left out of validation and test for their domain"] == 1

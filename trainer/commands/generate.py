@@ -1,6 +1,7 @@
-"""``stream-trainer generate-names`` and ``generate-private``: examples that no feed holds."""
+"""``stream-trainer generate-...``: examples that no feed holds."""
 
 import csv
+from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -8,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
-__all__ = ["generate_names_command", "generate_private_command"]
+__all__ = ["generate_names_command", "generate_ordinary_command", "generate_private_command"]
 
 
 @click.command("generate-names")
@@ -38,32 +39,67 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
         output.write(f"{name.host},generated_{name.algorithm},dga,train\n")
 
 
+def _benign_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What the commands that write benign rows have in common."""
+    for option in reversed(
+        (
+            click.option(
+                "--count", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True
+            ),
+            click.option(
+                "--kind", type=click.Choice(["url", "host"]), default="url", show_default=True
+            ),
+            click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True),
+            click.option(
+                "--output",
+                type=click.File("w", encoding="utf-8", lazy=True),
+                default="-",
+                help="CSV file.  [default: standard output]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.command("generate-private")
-@click.option("--count", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True)
-@click.option("--kind", type=click.Choice(["url", "host"]), default="url", show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.option(
-    "--output",
-    type=click.File("w", encoding="utf-8", lazy=True),
-    default="-",
-    help="CSV file.  [default: standard output]",
-)
+@_benign_options
 def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
     """Write benign URLs or host names of private networks as proxies log them, for training.
 
     Private, loopback, link-local and carriers' addresses (IPv4 and IPv6), single labels, names
     under .local, .lan, .internal, .corp, .home.arpa and .intranet; with the ports and paths of
-    wikis, dashboards, printers, routers, update servers... All are for the training part.
+    wikis, dashboards, printers, routers, update servers...
 
     \b
     Example:
       stream-trainer generate-private --count 10000 --output private.csv
-      stream-trainer train --kind url --data urls.csv --data private.csv --output bundle
+      stream-trainer train --kind url --data urls.csv --extra private.csv --output bundle
     """
     from trainer.private_networks import generate_private  # noqa: PLC0415
 
-    # Paths may hold commas.
-    rows = csv.writer(output, lineterminator="\n")
+    _write_benign(output, kind, "private", generate_private(count, kind=kind, seed=seed))
+
+
+@click.command("generate-ordinary")
+@_benign_options
+def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
+    """Write benign URLs or host names of services that every network talks to, for training.
+
+    Updates, revocation lists, connectivity checks, sign-in, packages, CDNs, trackers, tokens: most
+    of a proxy's log, and little of a corpus of pages.
+
+    \b
+    Example:
+      stream-trainer generate-ordinary --count 10000 --output ordinary.csv
+      stream-trainer train --kind url --data urls.csv --extra ordinary.csv --output bundle
+    """
+    from trainer.ordinary import generate_ordinary  # noqa: PLC0415
+
+    _write_benign(output, kind, "ordinary", generate_ordinary(count, kind=kind, seed=seed))
+
+
+def _write_benign(output: IO[str], kind: "Kind", name: str, texts: Iterable[str]) -> None:
+    rows = csv.writer(output, lineterminator="\n")  # Paths may hold commas.
     rows.writerow([kind, "label", "source", "kind", "part"])
-    for text in generate_private(count, kind=kind, seed=seed):
-        rows.writerow([text, 0, "generated_private", "ben", "train"])
+    rows.writerows([text, 0, f"generated_{name}", "ben", "train"] for text in texts)
