@@ -234,7 +234,7 @@ def _in_short(training: "Training") -> str:
 def _show(rows: "Sequence[Sequence[str]]", means: "Sequence[FamilyMean]") -> None:
     """The table of malicious groups, and below it which benign sources are flagged most."""
     heading, *body = rows
-    table = Table(box=None)
+    table = Table(box=None, pad_edge=False)
     for place, name in enumerate(heading):
         table.add_column(name, justify="left" if place in {0, 2} else "right", overflow="fold")
     for row in body:

@@ -126,7 +126,8 @@ def held_out_table(
                 _difference(mean, figure, short=short) if figure in told else ""
                 for figure in _FIGURES
             ]
-            rows.append([f"over {means[0].family}", "", mean.family, *cells])
+            over = "over the first" if short else f"over {means[0].family}"
+            rows.append([over, "", mean.family, *cells])
     return Table(rows)
 
 
