@@ -78,9 +78,11 @@ def content(report: Report) -> list[Block]:
 
 
 def _of_model(model: Measured, *, alone: bool) -> list[Block]:
-    prefix = "" if alone else f"{model.name}: "
+    def heading(what: str) -> Heading:
+        return Heading(what[0].upper() + what[1:] if alone else f"{model.name}: {what}")
+
     blocks: list[Block] = [
-        Heading(f"{prefix}verdicts at the shipped thresholds"),
+        heading("verdicts at the thresholds of suspicious and malicious"),
         _confusion(model.thresholds),
         Table(
             [
@@ -96,24 +98,24 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
                 ],
             ]
         ),
-        Heading(f"{prefix}calibration"),
+        heading("calibration"),
         Paragraph(f"Expected calibration error {model.expected_calibration_error:.4f}."),
         Plot(f"calibration-{model.name}", "Share of malicious rows by score"),
     ]
     if model.traffic:
         blocks += [
-            Heading(f"{prefix}ordinary traffic"),
+            heading("ordinary traffic"),
             Paragraph(
-                "Benign rows by type, and the share of each at or above the shipped thresholds "
+                "Benign rows by type, and the share of each at or above these thresholds "
                 "with its 95% Wilson interval. A row is of the first type whose rule it meets."
             ),
             _traffic_table(model.traffic),
         ]
     for by, groups in model.groups.items():
-        blocks += [Heading(f"{prefix}by {by}"), _group_table(groups)]
+        blocks += [heading(f"by {by}"), _group_table(groups)]
     if model.robustness:
         blocks += [
-            Heading(f"{prefix}robustness"),
+            heading("robustness"),
             Paragraph("Malicious rows changed as attackers or loggers would; TPR at FPR 1%."),
             Table(
                 [
@@ -133,12 +135,12 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
         ]
     if model.history:
         blocks += [
-            Heading(f"{prefix}training"),
+            heading("training"),
             Plot(f"history-{model.name}", "Loss, AUC and accuracy by epoch"),
         ]
     return [
         *blocks,
-        Heading(f"{prefix}the first rows"),
+        heading("the first rows"),
         Table(
             [
                 ["predicted", "actual", "score", "text"],
@@ -153,7 +155,7 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
                 ],
             ]
         ),
-        Heading(f"{prefix}worst errors"),
+        heading("worst errors"),
         Paragraph("Malicious rows with the lowest scores:"),
         _example_table(model.worst_missed),
         Paragraph("Benign rows with the highest scores:"),
