@@ -22,10 +22,10 @@ from stream_detector.models.bundle import (
 )
 from stream_detector.models.calibration import fit_platt
 from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
-from trainer.evaluation import measure, threshold_at
+from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
 
-__all__ = ["build_bundle"]
+__all__ = ["build_bundle", "weak_thresholds"]
 
 SUSPICIOUS_FPR = 0.01
 MALICIOUS_FPR = 0.001
@@ -104,6 +104,17 @@ def build_bundle(
         return save_bundle(folder, manifest, fitted.weights)
     except OSError as error:
         raise BundleError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def weak_thresholds(validation: Dataset) -> list[str]:
+    """A sentence on each threshold that chance sets, for want of benign rows to set it on."""
+    benign = int(np.sum(validation.labels == 0))
+    return [
+        f"the validation part's {benign:,} benign rows are too few to set the threshold of "
+        f"{name} at a false-positive rate of {rate:.1%}: it takes {needed:,}"
+        for name, rate in (("suspicious", SUSPICIOUS_FPR), ("malicious", MALICIOUS_FPR))
+        if benign < (needed := round(FALSE_POSITIVES_MIN / rate))
+    ]
 
 
 def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint:

@@ -183,7 +183,7 @@ def train(
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from stream_detector.models.architectures import ARCHITECTURES  # noqa: PLC0415
     from stream_detector.models.bundle import check_destination  # noqa: PLC0415
-    from trainer.building import build_bundle  # noqa: PLC0415
+    from trainer.building import build_bundle, weak_thresholds  # noqa: PLC0415
     from trainer.checkpoint import Checkpoint, fingerprint  # noqa: PLC0415
     from trainer.training import Recipe, fit  # noqa: PLC0415
 
@@ -243,6 +243,8 @@ def train(
         command=_command(),
     )
     checkpoint.delete()
+    for weakness in weak_thresholds(data.held.of_part("val")):
+        _tell(f"beware: {weakness}")
     _show_report_of(bundle, output, data.held)
 
 

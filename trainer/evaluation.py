@@ -8,12 +8,22 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from trainer.datasets import Dataset
 
-__all__ = ["Figures", "calibration_error", "measure", "threshold_at", "true_positive_rate"]
+__all__ = [
+    "FALSE_POSITIVES_MIN",
+    "Figures",
+    "calibration_error",
+    "measure",
+    "threshold_at",
+    "true_positive_rate",
+]
 
 Figures = dict[str, float | dict[str, dict[str, float]]]
 """Figures by name; those of groups under ``by_kind`` and ``by_source``, by the group's name."""
 
 FALSE_POSITIVE_RATES = (0.01, 0.001)
+
+FALSE_POSITIVES_MIN = 10
+"""A rate needs so many expected false positives, or chance sets the threshold."""
 
 _CALIBRATION_BINS = 15
 

@@ -12,7 +12,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from stream_detector.events import Kind, Thresholds
 from trainer.augmentation import TRANSFORMATIONS, transformed
 from trainer.datasets import Dataset
-from trainer.evaluation import calibration_error, threshold_at, true_positive_rate
+from trainer.evaluation import (
+    FALSE_POSITIVES_MIN,
+    calibration_error,
+    threshold_at,
+    true_positive_rate,
+)
 from trainer.statistics import Interval, paired_bootstrap, wilson
 from trainer.traffic import OTHER, TRAFFIC_TYPES, traffic_type
 
@@ -38,8 +43,6 @@ FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 BASE_RATES = (1e-3, 1e-4, 1e-5)
 """Shares of malicious events in traffic for which precision is told."""
 
-_BENIGN_PER_FALSE_POSITIVE = 10
-"""A rate needs so many expected false positives, or chance sets the threshold."""
 _BINS = 15
 _LENGTHS = ((0, 20), (20, 40), (40, 80), (80, 160), (160, 1 << 20))
 _MONTHS_MAX = 24
@@ -251,7 +254,7 @@ def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
         threshold=threshold,
         tpr=wilson(int(np.sum(malicious >= threshold)), len(malicious)),
         benign_rows=len(benign),
-        enough=len(benign) * rate >= _BENIGN_PER_FALSE_POSITIVE,
+        enough=len(benign) * rate >= FALSE_POSITIVES_MIN,
     )
 
 
