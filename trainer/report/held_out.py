@@ -157,8 +157,13 @@ def _content(report: HoldOutReport) -> list[Block]:
         Paragraph(
             f"Each {group} was left out of training, all its registered domains with it, and its "
             "rows measured against benign rows of the test part whose sources were trained on. "
-            "TPR with its 95% Wilson interval. Benign sources were left out at the same time, so "
-            "a model trained on all of them does a little better than this."
+            "TPR with its 95% Wilson interval."
+            + (
+                " A group of benign sources was left out at the same time, so that each model saw "
+                "fewer of them than there are."
+                if any(family.benign for family in report.families)
+                else ""
+            )
         ),
         held_out_table(report.trainings, report.families),
     ]
