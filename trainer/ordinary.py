@@ -3,7 +3,8 @@
 What a corpus of pages lacks is most of a proxy's log: machines fetching updates and revocation
 lists, browsers asking whether they are online, beacons with tokens. Each line of ``ordinary.txt``
 is one such URL with marks for what changes from call to call; the names are public knowledge, the
-tokens are drawn here, from a seed.
+tokens are drawn here, from a seed. Names under which anybody may put pages or files (storage,
+hosting, forms, short links) are left out: phishing is served from there too.
 
 Marks: ``{5}`` five digits, ``{hex8}``, ``{guid}``, ``{token}`` (10 to 24 characters), ``{yt}``
 (11), ``{t6}`` (letters and digits), ``{upper}``, ``{word}``, ``{Word}``, ``{w3}`` (letters),
