@@ -42,7 +42,7 @@ __all__ = ["main"]
 _messages = Console(file=stderr_of_its_own())
 
 _BUFFER_ROWS = 262_144
-"""Some 200 MB, and enough for 33 million rows; see ``streaming``."""
+"""Some 300 MB of host names, samples included; enough for 33 million rows (see ``streaming``)."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
