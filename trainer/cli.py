@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _BUFFER_ROWS = 262_144
-"""Some 200 MB, and enough for 33 million rows; see ``streaming``."""
+"""Some 300 MB of host names, samples included; enough for 33 million rows (see ``streaming``)."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -7,7 +7,8 @@ data was sorted. Each epoch reads the training part's files in another order thr
 whose buffer shuffles the rows of many of them. Of the validation and of the test part a uniform
 sample is held.
 
-What is in memory at any time: the buffer, two samples of at most as many rows, and one file's rows.
+What is in memory at any time: the buffer (in the pass over the data, rows that wait to be written,
+at most as many), the two samples (the same) and one file's rows.
 """
 
 import contextlib
@@ -49,7 +50,7 @@ STREAMED_SPLITS: frozenset[Split] = frozenset({"column", "domain", "random"})
 _SHARDS = 128
 """Files that rows are spread over: with the default buffer enough for 33 million rows."""
 _WAITING_ROWS = 65_536
-"""Rows that wait to be written: about 512 for each file."""
+"""Rows that wait to be written, at most: about 512 for each file."""
 _READ_ROWS = 8192
 _BLOCK_BATCHES = 64
 """Batches whose rows are put together by length: enough that hardly any padding is left."""
@@ -178,7 +179,7 @@ def streamed(
 def _made(examples: Examples, kind: Kind, folder: Path, buffer_rows: int, seed: int) -> Streamed:
     counts: Counter[str] = Counter()
     search = LeakSearch()
-    spread = _Spread(folder)
+    spread = _Spread(folder, waiting_rows=min(buffer_rows, _WAITING_ROWS))
     with spread:
         for example in read_examples(examples, kind, counts, search):
             part = part_of(example, examples.split)
@@ -244,10 +245,11 @@ def _remark(buffer_rows: int, seen: dict[str, int], held: dict[str, int]) -> str
 class _Spread:
     """Parquet files that rows are spread over by the hash of their text; written as they come."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, waiting_rows: int) -> None:
         self.files = [folder / f"{number:03}.parquet" for number in range(_SHARDS)]
         self._waiting: list[list[_Row]] = [[] for _ in self.files]
         self._count = 0
+        self._waiting_rows = waiting_rows
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> None:
@@ -267,7 +269,7 @@ class _Spread:
         """Write ``row``, now or with later ones."""
         self._waiting[zlib.crc32(row.text.encode()) % _SHARDS].append(row)
         self._count += 1
-        if self._count >= _WAITING_ROWS:
+        if self._count >= self._waiting_rows:
             self._write()
 
     def _write(self) -> None:

@@ -350,7 +350,7 @@ class _Network:
         @tf.function(jit_compile=not several, reduce_retracing=False)
         def step(*batch_and_steps: Any) -> tf.Tensor:
             *batch, steps = batch_and_steps
-            rows = tf.reduce_sum(batch[-1])
+            rows = tf.reduce_sum(batch[-1])  # of those present
             drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
             loss, gradients = on_whole_batch(self._variables, batch, rows, drawn, steps)
             update(gradients, rows)

@@ -224,17 +224,26 @@ URL_CHARACTERS = 500
 
 
 def write_urls(path, rows):
-    """``rows`` URLs of ``URL_CHARACTERS`` to ``path``, the benign ones first; none is held."""
-    schema = pa.schema([("url", pa.string()), ("label", pa.int8())])
+    """``rows`` URLs of ``URL_CHARACTERS`` to ``path``, the benign ones first; none is held.
+
+    Some 1,000 are for validation and as many for the test, however many there are.
+    """
+    schema = pa.schema([("url", pa.string()), ("label", pa.int8()), ("part", pa.string())])
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, rows, 5000):
             numbers = range(start, min(start + 5000, rows))
-            urls = [
-                f"{number}.example/".ljust(URL_CHARACTERS, "abcdefgh"[number % 8])
-                for number in numbers
-            ]
-            labels = [int(number >= rows // 2) for number in numbers]
-            writer.write_table(pa.table({"url": urls, "label": labels}, schema=schema))
+            columns = {
+                "url": [
+                    f"{number}.example/".ljust(URL_CHARACTERS, "abcdefgh"[number % 8])
+                    for number in numbers
+                ],
+                "label": [int(number >= rows // 2) for number in numbers],
+                "part": [
+                    {0: "val", 1: "test"}.get(number % (rows // 1000), "train")
+                    for number in numbers
+                ],
+            }
+            writer.write_table(pa.table(columns, schema=schema))
 
 
 @pytest.mark.slow
@@ -254,7 +263,8 @@ def test_memory_stays_flat_on_ten_times_the_buffer(tmp_path):
         assert result.returncode == 0, result.stderr
         found.append(json.loads(result.stdout))
     once, ten_times = found
-    assert ten_times["rows"] > 6 * BUFFER_ROWS
+    print(found)
+    assert ten_times["rows"] >= 9.9 * BUFFER_ROWS
     growth = ten_times["peak_mib"] - once["peak_mib"]
-    # The texts alone would be 86 MiB more; the samples of validation and test may be 16 MiB more.
-    assert growth < 9 * BUFFER_ROWS * URL_CHARACTERS / 2**20 / 2, found
+    # The texts alone, if they were held, would be as much as this and half as much again.
+    assert growth < 9 * BUFFER_ROWS * URL_CHARACTERS / 2**20 / 1.5, found

@@ -16,6 +16,7 @@ from trainer import cli
 pytestmark = pytest.mark.slow
 
 BUNDLE = str(ROOT / "data/models/url")
+STREAM = ("train", "--kind", "url", "--output", "out", "--data", "x.csv", "--stream")
 
 
 def trainer(*arguments, folder, columns=200):
@@ -70,6 +71,25 @@ def test_it_makes_a_bundle_whose_manifest_says_how(folder, trained):
     }
     assert bundle.manifest.metrics["roc_auc"] > 0.5
     assert 0 < bundle.thresholds.suspicious <= bundle.thresholds.malicious <= 1
+
+
+def test_a_streamed_training_makes_a_bundle_that_says_so_and_leaves_no_rows(folder):
+    result = trainer(
+        *("train", "--kind", "host", "--data", "hosts.csv", "--output", "streamed/host"),
+        *("--stream", "--buffer-rows", 1000, "--imbalance", "class_weight", "--augment", 0.1),
+        *("--sources", "SOURCES.csv", "--epochs", 1, "--units", 8),
+        folder=folder,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "1,200 rows: 1,200 read" in result.stderr
+    manifest = load_bundle(folder / "streamed/host", kind="host").manifest
+    assert manifest.training.split.endswith("; streamed through a buffer of 1,000 rows")
+    assert sum(manifest.training.rows.values()) == 1200
+    assert {(s.name, s.rows, s.malicious, s.licence) for s in manifest.sources} == {
+        ("feed", 600, 600, "CC0"),
+        ("list", 600, 0, "MIT"),
+    }
+    assert {path.name for path in (folder / "streamed").iterdir()} == {"host", "host-report"}
 
 
 def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_said(trained):
@@ -147,6 +167,10 @@ def test_the_study_is_repeated_on_its_sample(tmp_path):
         (["evaluate", "--data", "x.csv", "--family", "lexical"], "--kind says"),
         (["study", "missing.csv"], "missing.csv cannot be read"),
         (["train", "--kind", "url", "--output", "out"], "name the examples"),
+        ([*STREAM, "--split", "time"], "by all rows: use --split column, domain or random"),
+        ([*STREAM, "--split", "source", "--hold-out", "x"], "--split source by all rows"),
+        ([*STREAM, "--imbalance", "truncate"], "could draw from: use class_weight"),
+        ([*STREAM, "--imbalance", "oversample"], "--imbalance oversample could draw"),
     ],
 )
 def test_what_is_missing_is_told(tmp_path, arguments, message):
