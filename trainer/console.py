@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.table import Table
 
 from stream_detector.logs import stderr_of_its_own
 
 if TYPE_CHECKING:
     from trainer.datasets import Dataset
+    from trainer.report.figures import Measured
 
-__all__ = ["command_line", "counts_of", "file_names", "messages", "notes_on", "tell"]
+__all__ = [
+    "command_line",
+    "counts_of",
+    "file_names",
+    "messages",
+    "notes_on",
+    "show_figures",
+    "tell",
+]
 
 messages = Console(file=stderr_of_its_own())
 """Where messages go; results go to standard output."""
@@ -47,3 +57,30 @@ def command_line() -> str:
     """The command as it was given, with files by base name."""
     words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     return shlex.join(["stream-trainer", *words])
+
+
+def show_figures(models: "Sequence[Measured]") -> None:
+    """Print the figures of ``models`` as a table on standard output."""
+    table = Table(box=None)
+    for heading in ("", "rows", "accuracy", "ROC AUC", "TPR at 1%", "TPR at 0.1%", "ECE"):
+        table.add_column(heading, justify="right" if heading else "left", overflow="fold")
+    for model in models:
+        at_1, at_01, *_ = model.detections
+        table.add_row(
+            model.name,
+            f"{model.rows:,}",
+            f"{model.accuracy:.4f}",
+            f"{model.roc_auc:.4f}",
+            *[f"{one.tpr.value:.4f}" if one.enough else "too few" for one in (at_1, at_01)],
+            f"{model.expected_calibration_error:.4f}",
+        )
+        for group in model.groups.get("kind", ()):
+            if group.tpr is not None and group.roc_auc is not None:
+                table.add_row(
+                    f"  {group.name}",
+                    f"{group.malicious:,}",
+                    "",
+                    f"{group.roc_auc:.4f}",
+                    f"{group.tpr.value:.4f}",
+                )
+    Console().print(table)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
-from trainer import cli
+from trainer.commands import train
 
 pytestmark = pytest.mark.slow
 
@@ -106,8 +106,8 @@ def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_sai
 
 def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped(monkeypatch):
     screen = io.StringIO()
-    monkeypatch.setattr(cli, "_messages", Console(file=screen, force_terminal=True, width=100))
-    with cli._progress() as progress:
+    monkeypatch.setattr(train, "messages", Console(file=screen, force_terminal=True, width=100))
+    with train._progress() as progress:
         progress.add_task("epoch 13", total=207_805, loss="")
     _, bar, after = screen.getvalue().rpartition("epoch 13")
     assert bar

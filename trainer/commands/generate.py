@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["generate_names_command", "generate_ordinary_command", "generate_private_command"]
 
 
-@click.command("generate-names")
+@click.command("generate-names", short_help="Write names as malware generates them.")
 @click.option("--count", type=click.IntRange(1, 10_000_000), default=40_000, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option(
@@ -62,7 +62,7 @@ def _benign_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command("generate-private")
+@click.command("generate-private", short_help="Write URLs or names of private networks.")
 @_benign_options
 def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
     """Write benign URLs or host names of private networks as proxies log them, for training.
@@ -81,7 +81,7 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
     _write_benign(output, kind, "private", generate_private(count, kind=kind, seed=seed))
 
 
-@click.command("generate-ordinary")
+@click.command("generate-ordinary", short_help="Write URLs that every network asks for.")
 @_benign_options
 def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
     """Write benign URLs or host names of services that every network talks to, for training.

@@ -28,7 +28,7 @@ _FAMILIES = ("wide_bilstm", "logistic_regression")
 _WORST_SHOWN = 3
 
 
-@click.command("hold-out")
+@click.command("hold-out", short_help="Measure families on sources that they never saw.")
 @click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What rows are.")
 @data_options
 @click.option(

@@ -1,0 +1,159 @@
+"""``stream-trainer evaluate``: bundles and model families side by side, on the same rows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from stream_detector.errors import BundleError, StreamDetectorError
+from stream_detector.events import Kind
+from stream_detector.logs import native_output_held_back
+from trainer.console import command_line, file_names, notes_on, show_figures, tell
+from trainer.families import FAMILY_NAMES, LENGTH_MAX
+from trainer.options import data_options, examples_of
+
+if TYPE_CHECKING:
+    from trainer.datasets import Part
+
+__all__ = ["evaluate"]
+
+
+@click.command(short_help="Measure bundles and model families side by side.")
+@click.argument("bundles", nargs=-1, type=click.Path(path_type=Path))
+@data_options
+@click.option(
+    "--part",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    show_default=True,
+    help="Rows to measure on.",
+)
+@click.option(
+    "--family",
+    "family_names",
+    type=click.Choice(FAMILY_NAMES),
+    multiple=True,
+    help="Fit this model on the data's training part and measure it beside the bundles; may be "
+    "given several times.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["url", "host"]),
+    help="What the data's rows are; needed where no bundle says it.",
+)
+@click.option("--epochs", type=click.IntRange(1), default=6, show_default=True, help="Of networks.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the report: Markdown, HTML, JSON and plots.",
+)
+@native_output_held_back()
+def evaluate(
+    bundles: tuple[Path, ...],
+    part: "Part",
+    family_names: tuple[str, ...],
+    kind: "Kind | None",
+    epochs: int,
+    seed: int,
+    report: Path | None,
+    **data_options: Any,
+) -> None:
+    """Measure bundles with the scorer that serves them, side by side.
+
+    The first one named is what the others are compared with.
+
+    \b
+    Examples:
+      stream-trainer evaluate bundles/url data/models/url --data urls.csv --report report
+      stream-trainer evaluate --kind url --family logistic_regression --data urls.csv
+    """
+    if not bundles and not family_names:
+        raise click.UsageError("name a bundle, or a family with --family")
+    if not bundles and kind is None:
+        raise click.UsageError("without a bundle, --kind says what the data's rows are")
+    from trainer.datasets import read_dataset  # noqa: PLC0415
+    from trainer.splits import PARTS  # noqa: PLC0415
+
+    examples = examples_of(**data_options)
+    for folder in bundles:
+        of_bundle = _kind_of(folder)
+        kind = kind or of_bundle
+        if of_bundle != kind:
+            raise click.UsageError(
+                f"{folder} is a bundle for kind {of_bundle}, not for {kind}: measure one kind at "
+                "a time"
+            )
+    assert kind is not None  # noqa: S101 - checked above
+    dataset = read_dataset(examples, kind, needed=PARTS if family_names else [part])
+
+    # Not before the data is known to be good: TensorFlow takes seconds.
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
+    from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR  # noqa: PLC0415
+    from trainer.families import families  # noqa: PLC0415
+    from trainer.report.making import (  # noqa: PLC0415
+        candidate_of_bundle,
+        candidate_of_family,
+        make_report,
+    )
+
+    candidates = [
+        candidate_of_bundle(str(folder), load_bundle(folder, kind=kind)) for folder in bundles
+    ]
+    known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
+    validation = dataset.of_part("val")
+    for name in family_names:
+        fitted = known[name].fit(dataset.of_part("train"), validation, seed=seed, tell=tell)
+        candidates.append(
+            candidate_of_family(
+                name,
+                known[name].summary,
+                fitted,
+                validation,
+                rates=(SUSPICIOUS_FPR, MALICIOUS_FPR),
+            )
+        )
+    rows = dataset.of_part(part)
+    try:
+        measured = make_report(
+            report,
+            candidates,
+            rows,
+            kind=kind,
+            title=f"How well {', '.join(candidate.name for candidate in candidates)} detect",
+            command=command_line(),
+            data=f"{file_names(examples.paths)}, part {part}: {len(rows.texts):,} rows, "
+            f"{int(rows.labels.sum()):,} of them malicious.",
+            notes=notes_on(dataset),
+            tell=tell,
+        )
+    except OSError as error:
+        raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
+    show_figures(measured)
+    if report is not None:
+        tell(f"report: {report / 'report.html'}")
+
+
+class _OfManifest(msgspec.Struct, frozen=True):
+    """What of a bundle's manifest is read before TensorFlow is loaded."""
+
+    kind: Kind
+
+
+def _kind_of(bundle: Path) -> "Kind":
+    """What the bundle is for, as its manifest says; ``load_bundle`` checks all the rest.
+
+    Raises:
+        BundleError: there is no manifest that says it.
+    """
+    path = bundle / "manifest.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_OfManifest).kind
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be read ({error.strerror}): {bundle} is no model bundle"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is not a manifest: {error}") from error

@@ -1,0 +1,94 @@
+"""``stream-trainer study``: every family of the study on one list, in one table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stream_detector.errors import StreamDetectorError
+from stream_detector.logs import native_output_held_back
+from trainer.console import command_line, notes_on, show_figures, tell
+from trainer.families import FAMILY_NAMES, LENGTH_MAX
+
+if TYPE_CHECKING:
+    from trainer.imbalance import Imbalance
+
+__all__ = ["study"]
+
+
+@click.command(short_help="Repeat the study: all its models on one list, one table.")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("study"),
+    show_default=True,
+    help="Folder for the report: Markdown, HTML, JSON and plots.",
+)
+@click.option(
+    "--family",
+    "family_names",
+    type=click.Choice(FAMILY_NAMES),
+    multiple=True,
+    help="Only this one; may be given several times.  [default: all]",
+)
+@click.option(
+    "--imbalance",
+    type=click.Choice(["truncate", "oversample", "none"]),
+    default="truncate",
+    show_default=True,
+    help="Leave rows of the larger label out, repeat those of the smaller one, or neither.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Of networks."
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@native_output_held_back()
+def study(
+    data: Path,
+    report: Path,
+    family_names: tuple[str, ...],
+    imbalance: "Imbalance",
+    epochs: int,
+    seed: int,
+) -> None:
+    """Repeat the study on DATA: lines of url,label without a header (1 malicious, 0 benign).
+
+    Every family is trained on the same rows and measured on the same other ones: one table,
+    histories by epoch, 'predicted / actual' for the first rows.
+
+    \b
+    Example:
+      stream-trainer study data/study/URL.csv
+    """
+    from trainer.datasets import Examples, read_dataset  # noqa: PLC0415
+
+    examples = Examples(files=(data,), columns=("url", "label"), split="random")
+    dataset = read_dataset(examples, "url")
+
+    # Not before the data is known to be good: TensorFlow takes seconds.
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from trainer.study import run_study  # noqa: PLC0415
+
+    rows = dataset.of_part("test")
+    try:
+        measured = run_study(
+            dataset,
+            report,
+            names=family_names or FAMILY_NAMES,
+            kind="url",
+            length_max=LENGTH_MAX["url"],
+            epochs=epochs,
+            imbalance=imbalance,
+            seed=seed,
+            title=f"The study on {data.name}",
+            command=command_line(),
+            data=f"{data.name}, test part, split by chance: {len(rows.texts):,} rows, "
+            f"{int(rows.labels.sum()):,} of them malicious.",
+            notes=notes_on(dataset),
+            tell=tell,
+        )
+    except OSError as error:
+        raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
+    show_figures(measured)
+    tell(f"report: {report / 'report.html'}")

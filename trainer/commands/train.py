@@ -1,0 +1,348 @@
+"""``stream-trainer train``: from labelled examples to a bundle and its model card."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from stream_detector.errors import StreamDetectorError
+from stream_detector.logs import native_output_held_back
+from trainer.console import command_line, counts_of, messages, notes_on, show_figures, tell
+from trainer.families import LENGTH_MAX, NETWORK_NAMES
+from trainer.options import data_options, examples_of
+
+if TYPE_CHECKING:
+    from stream_detector.events import Kind
+    from stream_detector.models.bundle import Bundle
+    from trainer.checkpoint import Checkpoint
+    from trainer.datasets import Census, Dataset, Examples
+    from trainer.imbalance import Imbalance
+    from trainer.training import Epoch, TrainingRows
+
+__all__ = ["train"]
+
+_BUFFER_ROWS = 262_144
+"""Some 300 MB of host names, samples included; enough for 33 million rows (see ``streaming``)."""
+
+
+@click.command(short_help="Train a network on labelled examples; save a bundle.")
+@click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What to score.")
+@data_options
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle."
+)
+@click.option(
+    "--model",
+    type=click.Choice(NETWORK_NAMES),
+    default="wide_bilstm",
+    show_default=True,
+    help="Which network.",
+)
+@click.option("--name", help="The model's name in verdicts.  [default: KIND-MODEL]")
+@click.option(
+    "--sources",
+    type=click.Path(path_type=Path),
+    help="CSV with columns source and licence, for the manifest.",
+)
+@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True)
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Stop after so many epochs without a better validation AUC.",
+)
+@click.option(
+    "--imbalance",
+    type=click.Choice(["none", "truncate", "oversample", "class_weight"]),
+    default="none",
+    show_default=True,
+    help="What to do where one label has more rows: nothing, leave rows of it out, repeat the "
+    "other's, or weigh them. Calibration puts the scores right afterwards.",
+)
+@click.option(
+    "--augment",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of the rows that each epoch changes as attackers and loggers do: percent-encoding, "
+    "ordinary names and paths in front, padding, homoglyphs...",
+)
+@click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True)
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True
+)
+@click.option(
+    "--units",
+    type=click.IntRange(1, 1024),
+    default=64,
+    show_default=True,
+    help="LSTM units a direction.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with a training that was stopped: same data, options and output.",
+)
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="For more data than fits in memory: the rows to train on are written, in canonical form, "
+    "to a folder beside the output while the training lasts, and read from there.",
+)
+@click.option(
+    "--buffer-rows",
+    type=click.IntRange(1000),
+    default=_BUFFER_ROWS,
+    show_default=True,
+    help="With --stream: rows that are shuffled at a time. Of the validation and of the test part "
+    "at most as many are held, drawn uniformly.",
+)
+@native_output_held_back()
+def train(
+    kind: "Kind",
+    output: Path,
+    model: str,
+    name: str | None,
+    sources: Path | None,
+    epochs: int,
+    patience: int,
+    imbalance: "Imbalance",
+    augment: float,
+    batch_size: int,
+    learning_rate: float,
+    units: int,
+    seed: int,
+    resume: bool,
+    stream: bool,
+    buffer_rows: int,
+    **data_options: Any,
+) -> None:
+    """Train a character-level network and save it as a bundle.
+
+    The best epoch on the validation part is kept; calibration and thresholds (false-positive
+    rates 1% for suspicious, 0.1% for malicious) are set there too, the figures in the manifest
+    are of the test part.
+
+    \b
+    Example:
+      stream-trainer train --kind url --data urls.csv --output bundles/url
+    """
+    from trainer.datasets import read_licences  # noqa: PLC0415
+
+    examples = examples_of(**data_options)
+    if stream:
+        _check_streamable(examples, imbalance)
+    licences = read_licences(sources, kind) if sources else {}
+    if stream:
+        data = click.get_current_context().with_resource(
+            _streamed_data(examples, kind, output.parent, buffer_rows, imbalance, seed)
+        )
+    else:
+        data = _held_data(examples, kind, imbalance, seed)
+
+    # Not before the data is known to be good: TensorFlow takes seconds.
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from stream_detector.models.architectures import ARCHITECTURES  # noqa: PLC0415
+    from stream_detector.models.bundle import check_destination  # noqa: PLC0415
+    from trainer.building import build_bundle, weak_thresholds  # noqa: PLC0415
+    from trainer.checkpoint import Checkpoint, fingerprint  # noqa: PLC0415
+    from trainer.training import Recipe, fit  # noqa: PLC0415
+
+    check_destination(output)
+    parameters = {"length_max": LENGTH_MAX[kind], "units": units}
+    architecture = ARCHITECTURES[model](**parameters)
+    recipe = Recipe(
+        epochs=epochs,
+        patience=patience,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        malicious_weight=data.malicious_weight,
+        augment=augment,
+        seed=seed,
+    )
+    checkpoint = Checkpoint(
+        output.with_name(f"{output.name}-training.safetensors"),
+        identity=fingerprint(model, parameters, recipe, *data.identity, texts=data.texts),
+    )
+    with _progress() as progress, _stopped_by_hand(checkpoint):
+        task = progress.add_task("epoch 1", total=None, loss="")
+
+        def on_step(done: int, total: int, loss: float) -> None:
+            progress.update(task, completed=done, total=total, loss=f"loss {loss:.4f}")
+
+        def on_epoch(epoch: "Epoch") -> None:
+            progress.print(
+                f"epoch {epoch.number}: loss {epoch.loss:.4f}, validation AUC "
+                f"{epoch.validation_auc:.4f}, TPR at FPR 1% {epoch.validation_tpr:.3f}, "
+                f"{epoch.seconds:.0f} s",
+                soft_wrap=True,
+            )
+            progress.update(task, description=f"epoch {epoch.number + 1}", completed=0)
+
+        fitted = fit(
+            architecture,
+            data.train,
+            data.held.of_part("val"),
+            recipe,
+            kind=kind,
+            on_step=on_step,
+            on_epoch=on_epoch,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+    bundle = build_bundle(
+        output,
+        name=name or f"{kind}-{model}",
+        kind=kind,
+        architecture=architecture,
+        fitted=fitted,
+        dataset=data.held,
+        census=data.census,
+        recipe=recipe,
+        examples=examples,
+        licences=licences,
+        command=command_line(),
+    )
+    checkpoint.delete()
+    for weakness in weak_thresholds(data.held.of_part("val")):
+        tell(f"beware: {weakness}")
+    _show_report_of(bundle, output, data.held)
+
+
+class _TrainingData(NamedTuple):
+    """What a training is made from, held or streamed."""
+
+    train: "Dataset | TrainingRows"
+    held: "Dataset"
+    """Validation and test part."""
+    census: "Census"
+    malicious_weight: float
+    identity: tuple[object, ...]
+    """With ``texts`` it tells these training rows from others."""
+    texts: "Sequence[str]"
+
+
+def _held_data(
+    examples: "Examples", kind: "Kind", imbalance: "Imbalance", seed: int
+) -> _TrainingData:
+    from trainer.datasets import census_of, read_dataset  # noqa: PLC0415
+    from trainer.imbalance import malicious_weight, resampled  # noqa: PLC0415
+
+    with messages.status(f"reading {examples}"):
+        dataset = read_dataset(examples, kind)
+    _tell_of_rows(len(dataset.texts), dataset)
+    rows = resampled(dataset.of_part("train"), imbalance, seed=seed)
+    weight = malicious_weight(rows, imbalance)
+    census = census_of(dataset)
+    return _TrainingData(rows, dataset, census, weight, (rows.labels.tobytes(),), rows.texts)
+
+
+def _check_streamable(examples: "Examples", imbalance: "Imbalance") -> None:
+    """Refuse what needs all rows at once."""
+    if examples.split in {"source", "time"}:
+        raise click.UsageError(
+            f"--stream knows a row's part by the row alone, --split {examples.split} by all rows: "
+            "use --split column, domain or random"
+        )
+    if examples.extra:
+        raise click.UsageError(
+            "--stream knows a row's part by the row alone, --extra by all rows: leave one out"
+        )
+    if imbalance in {"truncate", "oversample"}:
+        raise click.UsageError(
+            f"--stream holds no rows that --imbalance {imbalance} could draw from: use class_weight"
+        )
+
+
+@contextlib.contextmanager
+def _streamed_data(
+    examples: "Examples",
+    kind: "Kind",
+    folder: Path,
+    buffer_rows: int,
+    imbalance: "Imbalance",
+    seed: int,
+) -> Iterator[_TrainingData]:
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from trainer.imbalance import balancing_weight  # noqa: PLC0415
+    from trainer.streaming import streamed  # noqa: PLC0415
+
+    with contextlib.ExitStack() as stack:
+        with messages.status(f"reading {examples}"):
+            data = stack.enter_context(
+                streamed(examples, kind, folder=folder, buffer_rows=buffer_rows, seed=seed)
+            )
+        _tell_of_rows(sum(rows for rows, _ in data.census.sources.values()), data.held)
+        weight = balancing_weight(*data.labels) if imbalance == "class_weight" else 1.0
+        identity = (data.digest, buffer_rows)
+        yield _TrainingData(data.train, data.held, data.census, weight, identity, ())
+
+
+def _tell_of_rows(rows: int, dataset: "Dataset") -> None:
+    tell(f"{rows:,} rows: {counts_of(dataset.counts)}")
+    for leak in dataset.leaks:
+        tell(f"beware: {leak}")
+
+
+def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
+    """The report of a new bundle, its model card, in a folder beside it."""
+    from trainer.report.making import candidate_of_bundle, make_report  # noqa: PLC0415
+
+    manifest = bundle.manifest
+    folder = output.with_name(f"{output.name}-report")
+    rows = dataset.of_part("test")
+    try:
+        measured = make_report(
+            folder,
+            [candidate_of_bundle(manifest.name, bundle)],
+            rows,
+            kind=manifest.kind,
+            title=f"Model card: {manifest.name} {manifest.version}",
+            command=manifest.training.command,
+            data=f"Test part, split {manifest.training.split}: {len(rows.texts):,} rows, "
+            f"{int(rows.labels.sum()):,} of them malicious.",
+            notes=notes_on(dataset),
+            tell=tell,
+        )
+    except OSError as error:
+        raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
+    show_figures(measured)
+    tell(f"bundle: {output}, report: {folder / 'report.html'}")
+
+
+@contextlib.contextmanager
+def _stopped_by_hand(checkpoint: "Checkpoint") -> Iterator[None]:
+    """Say on Ctrl-C what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = (
+            f"the epochs that were done are in {checkpoint.path}; go on with --resume"
+            if checkpoint.path.exists()
+            else "no epoch was done, so there is nothing to go on with"
+        )
+        raise StreamDetectorError(f"stopped: {kept}") from None
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+        TimeRemainingColumn(),
+        console=messages,
+        transient=True,  # By the end it shows an epoch that is never run.
+        disable=not messages.is_terminal,
+    )
