@@ -4,6 +4,7 @@ Nothing in it is executed or unpickled. Every file is checked against its SHA-25
 read, and what the code does not know (architecture, canonical form, fields) is refused.
 """
 
+import ctypes
 import hashlib
 import os
 import shutil
@@ -42,6 +43,9 @@ WEIGHTS_NAME = "weights.safetensors"
 _MANIFEST_BYTES_MAX = 1_048_576
 _WEIGHTS_BYTES_MAX = 512 * 1_048_576
 """Far beyond any network here: a bundle that is larger is not one of ours."""
+
+_CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux' headers."""
 
 
 class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -290,6 +294,20 @@ def _read(folder: Path, name: str, bytes_max: int) -> bytes:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two folders' names in one step, so that a kill leaves neither name empty.
+
+    False where the system cannot: renameat2(2) is Linux', and not every file system's.
+    """
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    done: int = rename(
+        _CURRENT_FOLDER, os.fsencode(one), _CURRENT_FOLDER, os.fsencode(other), _RENAME_EXCHANGE
+    )
+    return done == 0
+
+
 def _write(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
@@ -301,6 +319,8 @@ def _swap(draft: Path, folder: Path) -> None:
     """Put ``draft`` in the place of ``folder``; on an error the old one is put back."""
     if not folder.exists():
         draft.rename(folder)
+        return
+    if _exchanged(draft, folder):  # What was in ``folder`` is the draft now, and goes with it.
         return
     previous = folder.with_name(f".{folder.name}-previous-{os.getpid()}")
     folder.rename(previous)

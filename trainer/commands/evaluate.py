@@ -49,6 +49,12 @@ __all__ = ["evaluate"]
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the report: Markdown, HTML, JSON and plots.",
 )
+@click.option(
+    "--quote-rows/--no-quote-rows",
+    default=True,
+    show_default=True,
+    help="Whether the report shows rows of the data (the worst errors, the first ones).",
+)
 @native_output_held_back()
 def evaluate(
     bundles: tuple[Path, ...],
@@ -58,6 +64,7 @@ def evaluate(
     epochs: int,
     seed: int,
     report: Path | None,
+    quote_rows: bool,
     **data_options: Any,
 ) -> None:
     """Measure bundles with the scorer that serves them, side by side.
@@ -127,6 +134,7 @@ def evaluate(
             data=f"{file_names(examples.paths)}, part {part}: {len(rows.texts):,} rows, "
             f"{int(rows.labels.sum()):,} of them malicious.",
             notes=notes_on(dataset),
+            quote_rows=quote_rows,
             tell=tell,
         )
     except OSError as error:

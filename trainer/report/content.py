@@ -138,6 +138,8 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
             heading("training"),
             Plot(f"history-{model.name}", "Loss, AUC and accuracy by epoch"),
         ]
+    if not model.first_rows:
+        return blocks
     return [
         *blocks,
         heading("the first rows"),

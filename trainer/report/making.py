@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,11 +83,13 @@ def make_report(
     command: str,
     data: str,
     notes: Sequence[str] = (),
+    quote_rows: bool = True,
     tell: Callable[[str], None],
 ) -> list[Measured]:
     """Measure ``candidates`` on ``rows``; write the report where there is a ``folder``.
 
-    The first candidate is what the others are compared with.
+    The first candidate is what the others are compared with. Without ``quote_rows`` the report
+    holds figures alone, and may go where the data may not.
 
     Raises:
         OSError: the folder cannot be written.
@@ -107,6 +110,11 @@ def make_report(
         scores.append(of_one)
     if folder is None:
         return measured
+    if not quote_rows:
+        measured = [
+            msgspec.structs.replace(one, first_rows=[], worst_missed=[], worst_flagged=[])
+            for one in measured
+        ]
     differences = [
         one
         for candidate, of_one in zip(candidates[1:], scores[1:], strict=True)

@@ -185,3 +185,20 @@ def test_rates_that_too_few_benign_rows_set_are_not_told_as_figures(tmp_path):
         line for line in (tmp_path / "report.md").read_text().splitlines() if line[:7] == "| rule "
     )
     assert line.count("too few benign rows") == 2
+
+
+@pytest.mark.parametrize("quote_rows", [True, False])
+def test_rows_are_quoted_unless_told_otherwise(tmp_path, quote_rows):
+    make_report(
+        tmp_path,
+        [Candidate("rule", "rule", score, Thresholds(0.5, 0.92))],
+        dataset(),
+        kind="url",
+        title="Rule",
+        command="",
+        data="",
+        quote_rows=quote_rows,
+        tell=lambda _: None,
+    )
+    for name in ("report.md", "report.html", "report.json"):
+        assert ("good0.example" in (tmp_path / name).read_text()) == quote_rows
