@@ -18,9 +18,10 @@ def main() -> NoReturn:
     try:
         _replace_closed_streams()
         # Imported here, so that Ctrl-C while Python is still reading modules is caught as well.
-        from stream_detector.commands.group import run_command_line  # noqa: PLC0415
+        from stream_detector.commands.command_line import run_command_line  # noqa: PLC0415
+        from stream_detector.commands.group import PROGRAM, group  # noqa: PLC0415
 
-        code = run_command_line()
+        code = run_command_line(group, PROGRAM)
     except KeyboardInterrupt:
         # At once: no thread of a library that still waits for Kafka may keep a person waiting.
         os._exit(_INTERRUPTED)

@@ -3,14 +3,13 @@
 Heavy imports are inside the commands, so that ``--help`` answers at once.
 """
 
-import difflib
 import logging
 import sys
 
 import click
 
 from stream_detector import __version__
-from stream_detector.errors import StreamDetectorError
+from stream_detector.commands.command_line import CommandGroup, run_command_line
 from trainer.commands.evaluate import evaluate
 from trainer.commands.generate import (
     generate_names_command,
@@ -20,34 +19,17 @@ from trainer.commands.generate import (
 from trainer.commands.hold_out import hold_out
 from trainer.commands.study import study
 from trainer.commands.train import train
-from trainer.console import messages
 
 __all__ = ["main"]
 
-
-class _Group(click.Group):
-    """Names the nearest command for one that is none; lists them in the order they came."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names of the commands."""
-        return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that ``args`` begin with."""
-        if args[0] not in self.commands:
-            near = difflib.get_close_matches(args[0], self.commands, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.commands)}"
-            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
-        return super().resolve_command(ctx, args)
+_PROGRAM = "stream-trainer"
 
 
 @click.group(
-    cls=_Group,
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="stream-trainer")
+@click.version_option(__version__, prog_name=_PROGRAM)
 def cli() -> None:
     """Train and measure the models that stream-detector serves.
 
@@ -71,27 +53,10 @@ for command in (
 
 
 def main() -> None:
-    """The command; errors are one line on stderr and exit code 1, or 2 for a wrong command line."""
+    """The command; its exit code is 0, 1 after an error, 2 for a wrong command line."""
     # A step is traced once for each of a few lengths, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        code = cli.main(prog_name="stream-trainer", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        code = error.exit_code
-    except click.ClickException as error:
-        hint = ""
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            hint = f" (see {error.ctx.command_path} --help)"
-        code = _fail(error.format_message() + hint, error.exit_code)
-    except click.Abort:
-        code = _fail("stopped", 130)
-    except StreamDetectorError as error:
-        code = _fail(str(error), 1)
-    sys.exit(code or 0)
-
-
-def _fail(message: str, code: int) -> int:
-    line = f"stream-trainer: {' '.join(message.split())}"
-    messages.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-    return code
+        sys.exit(run_command_line(cli, _PROGRAM))
+    except KeyboardInterrupt:
+        sys.exit(130)

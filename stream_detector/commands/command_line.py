@@ -1,0 +1,76 @@
+"""What all command lines of the project share: the nearest command, and errors in one line."""
+
+import difflib
+import os
+import sys
+
+import click
+
+from stream_detector.errors import FatalError, StreamDetectorError
+
+__all__ = ["CommandGroup", "run_command_line"]
+
+
+class CommandGroup(click.Group):
+    """Lists commands in the order they came, and names the nearest for one that is none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of the commands."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that ``args`` begin with; for a name that is none, the nearest or all."""
+        names = self.list_commands(ctx)
+        if args[0] not in names:
+            near = difflib.get_close_matches(args[0], names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def run_command_line(group: click.Group, program: str) -> int:
+    """Do what the command line says; returns the exit code. Errors are told in a line on stderr.
+
+    ``program`` is what the command is called.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        code = group.main(prog_name=program, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        hint = ""
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f" (see {error.ctx.command_path} --help)"
+        code = _fail(program, error.format_message() + hint, error.exit_code)
+    except StreamDetectorError as error:
+        code = _fail(program, str(error), error.exit_code if isinstance(error, FatalError) else 1)
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    except BrokenPipeError:
+        _drop_output()
+        code = 1
+    except OSError as error:
+        _drop_output()
+        what = error.filename or "stdin or stdout"
+        reason = error.strerror or error
+        code = _fail(
+            program, f"can't read or write {what} ({reason}): check the disk and the rights", 1
+        )
+    return code or 0
+
+
+def _fail(program: str, message: str, code: int) -> int:
+    click.echo(f"{program}: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _drop_output() -> None:
+    """Forget what could not be written: Python would try once more as it ends, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
