@@ -102,7 +102,8 @@ class StreamedRows:
         draws = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
         files = [self._files[place] for place in rng.permutation(len(self._files))]
         # Whole batches but for the last block's: no more steps than the schedule counts on.
-        block_batches = max(1, min(_BLOCK_BATCHES, self._buffer_rows // recipe.batch_size))
+        # Three blocks are in memory at a time: one is made, one waits, one is trained on.
+        block_batches = max(1, min(_BLOCK_BATCHES, self._buffer_rows // (8 * recipe.batch_size)))
         blocks = (
             tf.data.Dataset.from_generator(
                 lambda: map(_texts_and_labels, files),
