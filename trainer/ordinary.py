@@ -40,6 +40,9 @@ _EXTENSIONS = (
     "mp4",
     "txt",
 )
+_BARE_SHARE, _CUT_SHARE = 0.15, 0.2
+"""URLs of which only the host is left, and of the others those with the first part of the path."""
+
 _MARK = re.compile(r"\{([A-Za-z]*)([0-9]*)\}")
 
 _LETTERS_AND_DIGITS = string.ascii_lowercase + string.digits
@@ -72,8 +75,10 @@ def generate_ordinary(count: int, *, kind: Kind, seed: int) -> Iterator[str]:
             if len(seen) == count:
                 return
             text = _MARK.sub(lambda mark: _DRAWS[mark[1]](rng, int(mark[2] or 0)), template)
-            if kind == "host":
+            if kind == "host" or rng.random() < _BARE_SHARE:
                 text = text.partition("/")[0]
+            elif rng.random() < _CUT_SHARE:
+                text = "/".join(text.partition("?")[0].split("/")[:2])
             if text not in seen:
                 seen.add(text)
                 yield text
