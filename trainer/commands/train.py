@@ -10,9 +10,12 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back
@@ -188,7 +191,10 @@ def train(
                 f"{epoch.seconds:.0f} s",
                 soft_wrap=True,
             )
-            progress.update(task, description=f"epoch {epoch.number + 1}", completed=0)
+            progress.reset(
+                task,
+                description=f"epoch {epoch.number + 1} (AUC so far {epoch.validation_auc:.4f})",
+            )
 
         fitted = fit(
             architecture,
@@ -335,12 +341,21 @@ def _stopped_by_hand(checkpoint: "Checkpoint") -> Iterator[None]:
         raise StreamDetectorError(f"stopped: {kept}") from None
 
 
+class _RateColumn(ProgressColumn):
+    """Rows a second, once it is known."""
+
+    def render(self, task: Task) -> Text:
+        """The rate as text."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
+
+
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[loss]}"),
+        _RateColumn(),
         TimeRemainingColumn(),
         console=messages,
         transient=True,  # By the end it shows an epoch that is never run.
