@@ -22,6 +22,7 @@ from stream_detector.errors import StreamDetectorError
 __all__ = [
     "CollapseRepeats",
     "JsonFormatter",
+    "RetriedAsWarnings",
     "TerminalFormatter",
     "configure_logging",
     "native_output_held_back",
@@ -52,6 +53,7 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     stream = stream or stderr_of_its_own()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TerminalFormatter() if stream.isatty() else JsonFormatter())
+    handler.addFilter(RetriedAsWarnings())
     handler.addFilter(CollapseRepeats(time.monotonic))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -124,6 +126,24 @@ class CollapseRepeats(logging.Filter):
             del self._seen[next(iter(self._seen))]
         self._seen[key] = (now, 0)
         record.repeats = held
+        return True
+
+
+class RetriedAsWarnings(logging.Filter):
+    """Makes a warning of what a library logs as an error and tries again by itself.
+
+    A new cluster has no group coordinator until it has made its offsets topic: nothing is wrong.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True: every record goes out."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        if (
+            record.levelno == logging.ERROR
+            and record.name.partition(".")[0] in _CHATTY
+            and any(getattr(argument, "retriable", False) for argument in arguments)
+        ):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
 from stream_detector.logs import CollapseRepeats, configure_logging
 
@@ -81,6 +82,17 @@ def test_libraries_are_heard_from_warning_on(library: str) -> None:
     logging.getLogger(library).warning("trouble")
 
     assert [line["message"] for line in lines_of(stream)] == ["trouble"]
+
+
+def test_what_a_library_tries_again_is_no_error() -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    log = logging.getLogger("aiokafka.consumer.group_coordinator")
+
+    log.error("Group Coordinator Request failed: %s", GroupCoordinatorNotAvailableError())
+    log.error("Heartbeat failed: %s", GroupAuthorizationFailedError())
+
+    assert [line["level"] for line in lines_of(stream)] == ["warning", "error"]
 
 
 def test_a_library_is_not_heard_below_the_level_that_was_asked_for() -> None:
