@@ -4,7 +4,7 @@ Whether a text is a URL or a host name is seen from the text, as ``canonical.kin
 key is the canonical text, so that all labels of one text share a partition and their order.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -16,7 +16,11 @@ from stream_detector.events import Label, LabelName, Rejected, RejectReason
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire import Message
 
-__all__ = ["label_message", "make_label", "read_label"]
+__all__ = ["AHEAD_MAX", "label_message", "make_label", "read_label"]
+
+AHEAD_MAX = timedelta(days=1)
+"""Of ``labeled_at`` to the time of writing: by a clock that is wrong by more, a label would win
+over all that follow."""
 
 _NAME_CHARACTERS_MAX = 256
 _DETAIL_CHARACTERS_MAX = 200
@@ -45,18 +49,22 @@ _encode_json = msgspec.json.Encoder().encode
 _Given = TypeVar("_Given")
 
 
-def read_label(value: bytes | None) -> Label | Rejected:
+def read_label(value: bytes | None, *, written_at: datetime | None = None) -> Label | Rejected:
     """The label that a record holds, or why it holds none; never raises.
 
     Args:
         value: the record's value; None for a tombstone.
+        written_at: when the record was written, timezone-aware; None where it is not known.
     """
     if not value or value.isspace():
         return Rejected(RejectReason.EMPTY, "no label")
     record = decode_part(msgspec.Raw(value), _decoder)
     if isinstance(record, Rejected):
         return Rejected(record.reason, record.detail[:_DETAIL_CHARACTERS_MAX])
-    return _checked(record)
+    label = _checked(record)
+    if isinstance(label, Label) and written_at and label.labeled_at - written_at > AHEAD_MAX:
+        return Rejected(RejectReason.MALFORMED, "labeled_at is later than it was written")
+    return label
 
 
 def make_label(

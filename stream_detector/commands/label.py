@@ -182,6 +182,10 @@ def _time(text: str) -> datetime:
         raise LabelError(f"labeled_at {text!r} is no time such as 2026-11-01T10:00:00Z") from None
     if time.tzinfo is None:
         raise LabelError(f"labeled_at {text!r} has no offset: end it with Z or such as +01:00")
+    from stream_detector.labels import AHEAD_MAX  # noqa: PLC0415
+
+    if time - datetime.now(UTC) > AHEAD_MAX:
+        raise LabelError(f"labeled_at {text!r} is in the future")
     return time
 
 
