@@ -46,7 +46,7 @@ _trust_option = click.option(
 )
 
 
-@click.group(no_args_is_help=True)
+@click.group(no_args_is_help=True, short_help="Collect labels, show them, write them for training.")
 def labels() -> None:
     """Collect what analysts and feeds label, look at it, and write it for training.
 
