@@ -5,7 +5,9 @@
     StreamDetectorError
     |-- RetryableError            wait and try again: the broker is away
     |-- RecordError               the record's fault: it becomes a dead letter
-    |   `-- ScoringError          the model raised while it scored some texts
+    |   |-- ScoringError          the model raised while it scored some texts
+    |   |-- LabelError            a label can't be made of what was given
+    |   `-- VerdictIdError        no event is to be found by a verdict's id
     `-- FatalError                the process must stop, uncommitted
         |-- SettingsError         a setting is missing, wrong or contradicts another
         |-- BundleError           a model bundle was refused
@@ -22,6 +24,7 @@ __all__ = [
     "BundleError",
     "DeviceError",
     "FatalError",
+    "LabelError",
     "ModelError",
     "PublishError",
     "RecordError",
@@ -31,6 +34,7 @@ __all__ = [
     "StalledError",
     "StreamDetectorError",
     "TopicsError",
+    "VerdictIdError",
 ]
 
 
@@ -48,6 +52,14 @@ class RecordError(StreamDetectorError):
 
 class ScoringError(RecordError):
     """The model raised on a batch of texts; splitting the batch finds the text at fault."""
+
+
+class LabelError(RecordError):
+    """A label can't be made of what was given: a part is missing, too long or out of its range."""
+
+
+class VerdictIdError(RecordError):
+    """No event is to be found by a verdict's id: it is none, or its input record has expired."""
 
 
 class FatalError(StreamDetectorError):

@@ -1,4 +1,4 @@
-"""The nouns that cross module boundaries: records in, events, verdicts, alerts, dead letters.
+"""The nouns that cross module boundaries: records, events, verdicts, alerts, dead letters, labels.
 
 All are frozen. Times are timezone-aware UTC datetimes; scores are calibrated probabilities
 in 0..1. ``gc=False`` keeps these many small objects out of the garbage collector's sight:
@@ -20,6 +20,8 @@ __all__ = [
     "Decision",
     "Ignored",
     "Kind",
+    "Label",
+    "LabelName",
     "Labels",
     "ModelRef",
     "Outcomes",
@@ -38,6 +40,7 @@ Kind = Literal["url", "host"]
 """What was observed: a full URL, or a host name alone (DNS, TLS SNI, CONNECT)."""
 
 VerdictName = Literal["malicious", "suspicious", "benign"]
+LabelName = Literal["malicious", "benign"]
 
 
 class RejectReason(StrEnum):
@@ -230,6 +233,28 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """``index`` is that of the line at fault."""
     record_time: int | None
     """The record's own timestamp, milliseconds since the epoch."""
+
+
+class Label(msgspec.Struct, frozen=True, gc=False):
+    """What an analyst or a feed says of a URL or host name.
+
+    Schema: ``data/schemas/url-label.json``. ``labels.make_label`` and ``labels.read_label`` make
+    none that breaks it.
+    """
+
+    url: str
+    """A URL or host name as it was given."""
+    canonical: Canonical
+    """What the label is about: labels of one canonical text are about the same."""
+    label: LabelName
+    source: str
+    """Which system the label comes from."""
+    labeled_at: datetime
+    analyst: str | None = None
+    """Who labelled it; None where only a feed did."""
+    feed: str | None = None
+    confidence: float | None = None
+    """How sure they are, 0 to 1; None where they do not say."""
 
 
 class Outcomes(NamedTuple):

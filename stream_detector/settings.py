@@ -78,6 +78,10 @@ class _Kafka(_Group):
         description="Kafka brokers as host:port, separated by commas.",
     )
     group_id: str = Field("stream-detector", description="Consumer group of the workers.")
+    labels_group_id: str = Field(
+        "stream-detector-labels",
+        description="Consumer group that collects labels; one for each label store.",
+    )
     cluster: str = Field(
         "", description="Cluster name inside verdict ids; empty: the cluster id Kafka reports."
     )
@@ -118,6 +122,12 @@ class _Topics(_Group):
     verdicts_topic: str = Field("url-verdicts", description="Topic for verdicts.")
     alerts_topic: str = Field("url-alerts", description="Topic for alerts.")
     dead_letters_topic: str = Field("url-events-dlq", description="Topic for dead letters.")
+    labels_topic: str = Field(
+        "url-labels", description="Topic for labels that analysts and feeds write."
+    )
+    labels_dead_letters_topic: str = Field(
+        "url-labels-dlq", description="Topic for labels that can't be used."
+    )
     topic_partitions: Positive = Field(8, description="Partitions of topics that are created.")
     topic_replication_factor: int = Field(
         -1, ge=-1, description="Replicas of topics that are created; -1: the broker's default."
@@ -249,6 +259,14 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Policy, _Running):
         """Full names of the topics for verdicts, alerts and dead letters."""
         names = (self.verdicts_topic, self.alerts_topic, self.dead_letters_topic)
         return [self.topic(name) for name in names]
+
+    @property
+    def label_topic_names(self) -> list[str]:
+        """Full names of the topics for labels and for those that can't be used.
+
+        A worker needs neither.
+        """
+        return [self.topic(name) for name in (self.labels_topic, self.labels_dead_letters_topic)]
 
 
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -106,9 +106,11 @@ def _file_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
 
 
 def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    fields = ("verdicts_topic", "alerts_topic", "dead_letters_topic")
+    outputs = ("verdicts_topic", "alerts_topic", "dead_letters_topic")
+    labels = ("labels_topic", "labels_dead_letters_topic")
     names = [("input_topics", name) for name in settings.input_topic_names]
-    names += zip(fields, settings.output_topic_names, strict=True)
+    names += zip(outputs, settings.output_topic_names, strict=True)
+    names += zip(labels, settings.label_topic_names, strict=True)
     users: dict[str, str] = {}
     for field, name in names:
         if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:

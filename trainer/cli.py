@@ -17,6 +17,7 @@ from trainer.commands.generate import (
     generate_private_command,
 )
 from trainer.commands.hold_out import hold_out
+from trainer.commands.labels import labels
 from trainer.commands.study import study
 from trainer.commands.train import train
 
@@ -44,6 +45,7 @@ for command in (
     train,
     evaluate,
     hold_out,
+    labels,
     study,
     generate_names_command,
     generate_ordinary_command,

@@ -15,6 +15,7 @@ PROGRAM = "stream-detector"
 _COMMANDS = {
     "run": "Read log topics and write verdicts and alerts, until SIGTERM.",
     "score": "Score URLs and host names given here, in a file or on stdin.",
+    "label": "Write what an analyst or a feed says of URLs and host names.",
     "settings": "Show every setting, its value and where it is set.",
     "topics": "Make the Kafka topics, or check that they can be used.",
     "doctor": "Check Kafka, models and machine; say what to do.",

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.errors import TopicsError
+from stream_detector.errors import RetryableError, TopicsError
 
 __all__ = ["topics"]
 
@@ -49,18 +49,27 @@ def create(config: Path | None, **flags: object) -> None:
 def check(config: Path | None, **flags: object) -> None:
     """Check that all topics are there and may be used; nothing is made or written.
 
-    Exits with 1 if the worker could not run.
+    Exits with 1 if the worker could not run. Of the topics of labels, which no worker needs, a
+    line says what is wrong.
 
     \b
     stream-detector topics check && stream-detector run
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import check_topics  # noqa: PLC0415
+    from stream_detector.kafka.topics import check_label_topics, check_topics  # noqa: PLC0415
 
     problems = check_topics(settings)
     for problem in problems:
         click.echo(problem)
+    try:
+        of_labels = check_label_topics(settings, collecting=True)
+    except RetryableError as error:
+        of_labels = [str(error)]
+    for problem in of_labels:
+        click.echo(f"for labels only: {problem}")
     if problems:
         raise TopicsError(f"{len(problems)} of the topics can't be used; see above")
     names = [*settings.input_topic_names, *settings.output_topic_names]
+    if not of_labels:
+        names += settings.label_topic_names
     click.echo(f"ok: {', '.join(names)}")

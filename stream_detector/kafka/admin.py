@@ -25,7 +25,7 @@ from stream_detector.errors import FatalError, RetryableError, StreamDetectorErr
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.settings import Settings
 
-__all__ = ["connected_admin"]
+__all__ = ["as_ours", "connected_admin"]
 
 _PROBE_SECONDS = 4.0
 """For all addresses together: a host that drops packets must not hold up a command."""
@@ -59,7 +59,7 @@ def connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
         admin = KafkaAdminClient(**options, kafka_client=make_client)
         yield admin
     except (KafkaError, OSError) as error:
-        raise _as_ours(error, settings) from error
+        raise as_ours(error, settings) from error
     finally:
         if admin is not None:
             admin.close()
@@ -69,8 +69,8 @@ def connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
                 client._manager._net.stop()
 
 
-def _as_ours(error: KafkaError | OSError, settings: Settings) -> StreamDetectorError:
-    """The error of ours that says what has to happen next."""
+def as_ours(error: KafkaError | OSError, settings: Settings) -> StreamDetectorError:
+    """The error of ours that says what has to happen next, for one of any kafka-python client."""
     where = _where(settings)
     reason = f"{type(error).__name__}: {error}".removeprefix(f"{type(error).__name__}: " * 2)
     if isinstance(error, AuthorizationError):

@@ -33,7 +33,7 @@ _CLIENTS: tuple[type[Any], ...] = (
 _DECIDED_ELSEWHERE = {
     "bootstrap_servers": "set bootstrap_servers",
     "security_protocol": "set security_protocol",
-    "group_id": "set group_id",
+    "group_id": "set group_id, or labels_group_id",
     "auto_offset_reset": "set start_at",
     "max_partition_fetch_bytes": "set fetch_bytes_max",
     "max_poll_records": "set chunk_records",

@@ -18,7 +18,13 @@ from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.kafka.admin import connected_admin
 from stream_detector.settings import Settings
 
-__all__ = ["TopicState", "check_topics", "cluster_id", "create_topics"]
+__all__ = [
+    "TopicState",
+    "check_label_topics",
+    "check_topics",
+    "cluster_id",
+    "create_topics",
+]
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _BROKER_RECORD_BYTES_MAX = 1_048_588
@@ -59,35 +65,60 @@ def cluster_id(settings: Settings) -> str:
 def check_topics(settings: Settings) -> list[str]:
     """What is wrong with the topics, one problem a line; empty if the worker can use them all.
 
-    Nothing is made, read or written. Kafka before 2.3 does not tell rights.
+    Nothing is made, read or written. Kafka before 2.3 does not tell rights. Topics of labels are
+    not looked at: a worker needs none.
 
     Raises:
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
+    uses = dict.fromkeys(settings.input_topic_names, "READ")
+    return _found_problems(settings, uses | dict.fromkeys(settings.output_topic_names, "WRITE"))
+
+
+def check_label_topics(settings: Settings, *, collecting: bool = False) -> list[str]:
+    """What keeps this client from writing labels, one problem a line; empty if nothing does.
+
+    With ``collecting``: from reading labels and writing those that can't be used to their own
+    topic. Nothing is made, read or written.
+
+    Raises:
+        RetryableError: as ``check_topics``.
+        FatalError: as ``check_topics``.
+    """
+    labels, dead_letters = settings.label_topic_names
+    uses = {labels: "READ", dead_letters: "WRITE"} if collecting else {labels: "WRITE"}
+    return _found_problems(settings, uses)
+
+
+def _found_problems(settings: Settings, uses: Mapping[str, str]) -> list[str]:
+    """What is wrong with topics that are used by the rights of ``uses``, in its order."""
     with connected_admin(settings) as admin:
-        topics = _described(admin, [*settings.input_topic_names, *settings.output_topic_names])
+        topics = _described(admin, list(uses))
     who = settings.sasl_username or "this client"
-    problems: list[str] = []
-    for name in settings.input_topic_names:
-        problems.extend(_problems(topics[name], "READ", who))
-    for name in settings.output_topic_names:
-        problems.extend(_problems(topics[name], "WRITE", who))
-    return problems
+    return [
+        problem
+        for name, operation in uses.items()
+        for problem in _problems(topics[name], operation, who)
+    ]
 
 
 def create_topics(settings: Settings) -> list[TopicState]:
     """Make the topics that are missing; those that are there stay as they are.
 
-    Input and output topics get ``topic_partitions`` and ``topic_replication_factor``. Verdicts
-    are kept 7 days, alerts and dead letters 30; dead letters may be larger than the input.
+    All get ``topic_partitions`` and ``topic_replication_factor``. Verdicts are kept 7 days, alerts
+    and dead letters 30, labels for ever; dead letters may be larger than the input.
 
     Raises:
         RetryableError: Kafka can't be reached.
         TopicsError: Kafka refuses to make or to describe a topic.
         FatalError: it refuses the credentials.
     """
-    names = [*settings.input_topic_names, *settings.output_topic_names]
+    names = [
+        *settings.input_topic_names,
+        *settings.output_topic_names,
+        *settings.label_topic_names,
+    ]
     with connected_admin(settings) as admin:
         before = _described(admin, names)
         missing = [name for name in names if before[name]["error_code"] == _UNKNOWN_TOPIC]
@@ -124,14 +155,21 @@ def _problems(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[st
 
 
 def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, str]]:
-    """The settings of output topics that differ from the broker's defaults."""
+    """The settings of topics that differ from the broker's defaults."""
     verdicts, alerts, dead_letters = settings.output_topic_names
+    labels, label_dead_letters = settings.label_topic_names
     return {
         verdicts: {"retention.ms": str(7 * _DAY_MS), "compression.type": "zstd"},
         alerts: {"retention.ms": str(30 * _DAY_MS)},
         dead_letters: {
             "retention.ms": str(30 * _DAY_MS),
             "max.message.bytes": str(input_bytes_max + _DEAD_LETTER_HEADERS_BYTES),
+        },
+        # Few and dear; a label store can be filled anew from them.
+        labels: {"retention.ms": "-1"},
+        label_dead_letters: {
+            "retention.ms": str(30 * _DAY_MS),
+            "max.message.bytes": str(_BROKER_RECORD_BYTES_MAX + _DEAD_LETTER_HEADERS_BYTES),
         },
     }
 

@@ -175,6 +175,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"alerts_topic": "x" * 250}, "alerts_topic"),
         ({"topic_prefix": "ä."}, "input_topics"),
         ({"input_topics": "a,url-alerts"}, "alerts_topic"),
+        ({"labels_topic": "url-events"}, "labels_topic"),
+        ({"labels_dead_letters_topic": "url-events-dlq"}, "labels_dead_letters_topic"),
         ({"alerts_topic": "a", "verdicts_topic": "a"}, "verdicts_topic"),
         ({"input_topics": ","}, "input_topics"),
         ({"bootstrap_servers": "kafka"}, "host:port"),

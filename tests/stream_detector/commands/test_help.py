@@ -17,7 +17,7 @@ from support.commands import (
     run_command,
 )
 
-COMMANDS = ["run", "score", "settings", "topics", "doctor", "demo"]
+COMMANDS = ["run", "score", "label", "settings", "topics", "doctor", "demo"]
 HELP_PAGES = [[], *([name] for name in COMMANDS), ["topics", "create"], ["topics", "check"]]
 HEAVY = {"aiokafka", "confluent_kafka", "faust", "kafka", "numpy", "tensorflow"}
 
@@ -110,7 +110,10 @@ def test_the_installed_program_is_the_same() -> None:
     ("arguments", "parts"),
     [
         (["scor"], ["'scor'", "did you mean score?"]),
-        (["http://example.com/"], ["no command", "run, score, settings, topics, doctor, demo"]),
+        (
+            ["http://example.com/"],
+            ["no command", "run, score, label, settings, topics, doctor, demo"],
+        ),
         (["topics", "mak"], ["'mak'", "stream-detector topics --help"]),
         (["score", "--jsn", "a.example"], ["--jsn", "--json", "stream-detector score --help"]),
         (["run", "--bootstrap-server", "a:1"], ["--bootstrap-server", "--bootstrap-servers"]),

@@ -4,6 +4,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient
@@ -11,7 +12,8 @@ from kafka import KafkaAdminClient
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, run_command
 
-NAMES = ["url-events", "url-verdicts", "url-alerts", "url-events-dlq"]
+LABELS = ["url-labels", "url-labels-dlq"]
+NAMES = ["url-events", "url-verdicts", "url-alerts", "url-events-dlq", *LABELS]
 
 
 @pytest.fixture
@@ -80,9 +82,34 @@ def test_the_check_names_each_missing_topic_and_makes_none(
     missing = [prefix + name for name in ("url-events", "out", "url-alerts", "url-events-dlq")]
     assert_one_line_error(done, 1, "4 of the topics", stdout=done.stdout)
     assert done.stdout.decode().splitlines() == [
-        f"topic {name} is missing: `stream-detector topics create` makes it" for name in missing
+        f"{for_whom}topic {name} is missing: `stream-detector topics create` makes it"
+        for for_whom, name in [
+            *(("", name) for name in missing),
+            *(("for labels only: ", prefix + name) for name in LABELS),
+        ]
     ]
     assert topics_of(kafka, prefix) == set()
+
+
+@pytest.mark.kafka
+def test_topics_of_labels_are_not_needed_to_run(
+    kafka: KafkaBroker, topics: Any, settings: dict[str, str]
+) -> None:
+    names = {
+        "INPUT_TOPICS": topics("in"),
+        "VERDICTS_TOPIC": topics("verdicts"),
+        "ALERTS_TOPIC": topics("alerts"),
+        "DEAD_LETTERS_TOPIC": topics("dlq"),
+    }
+
+    done = run_command(
+        "topics", "check", settings={**settings, **names, "TOPIC_PREFIX": "", "LABELS_TOPIC": "no"}
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    problem, *_, ok = done.stdout.decode().splitlines()
+    assert problem.startswith("for labels only: topic no is missing")
+    assert ok == f"ok: {', '.join(names.values())}"
 
 
 @pytest.mark.kafka

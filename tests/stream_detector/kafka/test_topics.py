@@ -13,7 +13,13 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
 from stream_detector.kafka.embedded import EmbeddedBroker
 from stream_detector.kafka.inspection import group_problem, newest_record_time
-from stream_detector.kafka.topics import TopicState, check_topics, cluster_id, create_topics
+from stream_detector.kafka.topics import (
+    TopicState,
+    check_label_topics,
+    check_topics,
+    cluster_id,
+    create_topics,
+)
 from stream_detector.settings import Settings
 from support.broker import KafkaBroker
 from support.records import produce
@@ -50,8 +56,28 @@ def test_missing_topics_are_made_and_then_pass_the_check(kafka: KafkaBroker) -> 
 
     states = create_topics(settings)
 
-    assert states == [TopicState(name, True, 3, 1) for name in names]
+    assert states == [
+        TopicState(name, True, 3, 1) for name in [*names, *settings.label_topic_names]
+    ]
     assert check_topics(settings) == []
+
+
+@pytest.mark.kafka
+def test_labels_are_kept_for_ever_and_their_dead_letters_are_not(kafka: KafkaBroker) -> None:
+    settings = settings_for(kafka)
+    labels, dead_letters = settings.label_topic_names
+    missing = "is missing: `stream-detector topics create` makes it"
+    assert check_label_topics(settings) == [f"topic {labels} {missing}"]
+    assert check_label_topics(settings, collecting=True) == [
+        f"topic {name} {missing}" for name in (labels, dead_letters)
+    ]
+
+    create_topics(settings)
+
+    assert check_label_topics(settings, collecting=True) == []
+    assert configs_of(kafka, labels)["retention.ms"] == "-1"
+    assert configs_of(kafka, labels)["cleanup.policy"] == "delete"
+    assert int(configs_of(kafka, dead_letters)["retention.ms"]) > 0
 
 
 @pytest.mark.kafka
@@ -186,7 +212,7 @@ def test_a_wrong_option_is_a_settings_error_before_anything_is_sent() -> None:
 def test_the_embedded_broker_is_spoken_to_with_its_version_set() -> None:
     settings = Settings(kafka_options={"api_version": "2.0"})
     names = [*settings.input_topic_names, *settings.output_topic_names]
-    with EmbeddedBroker(names) as broker:
+    with EmbeddedBroker([*names, *settings.label_topic_names]) as broker:
         settings = settings.model_copy(update={"bootstrap_servers": [broker.bootstrap_servers]})
 
         assert cluster_id(settings)

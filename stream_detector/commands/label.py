@@ -1,0 +1,265 @@
+"""``stream-detector label``: what an analyst or a feed says of URLs and host names."""
+
+import csv
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+import click
+
+from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.errors import LabelError
+from stream_detector.settings import SETTING_GROUPS
+
+if TYPE_CHECKING:
+    from stream_detector.events import Label, UrlEvent
+
+__all__ = ["label"]
+
+_Name = Literal["malicious", "benign"]
+_NAMES: tuple[_Name, ...] = get_args(_Name)
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_COLUMNS = ("url", "host", "label", "source", "labeled_at", "analyst", "feed", "confidence")
+_SOURCE_OF_ANALYSTS = "analysts"
+_SHOWN_MAX = 20
+"""Labels of a file that are printed one by one; of more, their number."""
+
+_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "input_topics", "input_formats"}
+_WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_OPTIONS
+
+
+class _Defaults(NamedTuple):
+    """What the options say, for labels that do not say it themselves."""
+
+    label: _Name | None
+    source: str | None
+    analyst: str | None
+    feed: str | None
+    confidence: float | None
+    labeled_at: datetime
+
+
+@click.command(cls=SettingsCommand, no_args_is_help=True)
+@click.argument("words", nargs=-1, metavar="[URL]... [malicious|benign]")
+@click.option("--analyst", metavar="NAME", help="Who labels.")
+@click.option("--feed", metavar="NAME", help="Which feed labels, where no person does.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    help=f"Which system the label comes from.  [default: {_SOURCE_OF_ANALYSTS}, or the feed]",
+)
+@click.option("--confidence", type=click.FloatRange(0, 1), help="How sure they are.")
+@click.option(
+    "--verdict-id",
+    "verdict_ids",
+    multiple=True,
+    metavar="ID",
+    help="Label what the verdict with this id is about. Needs the input record to be still in its "
+    "topic. May be given several times.",
+)
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Label each line of a plain list, or each row of a .csv or .tsv file with columns url or "
+    "host, and optionally label, source, labeled_at, analyst, feed, confidence. Written only if "
+    "all can be.",
+)
+@setting_options({"Kafka: how to reach it", "Topics"}, without=_WITHOUT)
+def label(
+    words: tuple[str, ...],
+    analyst: str | None,
+    feed: str | None,
+    source: str | None,
+    confidence: float | None,
+    verdict_ids: tuple[str, ...],
+    file: Path | None,
+    config: Path | None,
+    **flags: object,
+) -> None:
+    """Write labels of URLs and host names to Kafka, for the trainer to learn from.
+
+    \b
+    stream-detector label http://evil.example/login malicious --analyst kim
+    stream-detector label benign --verdict-id 'k2Xf:url-events:3:17:0' --analyst kim
+    stream-detector label malicious --file urls.txt --feed urlhaus --confidence 0.9
+    stream-detector label --file labels.csv --analyst kim
+
+    The last word is the label; only a file with a column label needs none. The latest label of
+    each text counts, an analyst's before a feed's. Prints each label with its place in Kafka
+    once all replicas have it.
+
+    A verdict id is looked up by reading its input record again. When that has expired, or
+    --input-formats or --cluster are not those of the worker, give the URL, which the verdict has
+    as observed.
+    """
+    urls, name = _urls_and_label(words)
+    if file is None and not urls and not verdict_ids:
+        raise click.UsageError("nothing to label: give URLs, --verdict-id or --file")
+    if name is None and (file is None or urls or verdict_ids):
+        raise click.UsageError("say malicious or benign as the last word")
+    settings, _ = given_settings(config, flags)
+    defaults = _Defaults(name, source, analyst, feed, confidence, datetime.now(UTC))
+    labels = [_made(defaults, {"url": url}, where=ascii(url)) for url in urls]
+    if file is not None:
+        labels += _labels_of(file, defaults)
+    from stream_detector.kafka.labels import write_labels  # noqa: PLC0415 - see the package
+
+    if verdict_ids:
+        from stream_detector.kafka.verdict_ids import events_of  # noqa: PLC0415
+
+        for verdict_id, event in zip(verdict_ids, events_of(settings, verdict_ids), strict=True):
+            labels.append(_made(defaults, {"url": _url_of(event)}, where=verdict_id))
+    written = write_labels(settings, labels)
+    if len(labels) <= _SHOWN_MAX:
+        for one, (topic, partition, offset) in zip(labels, written, strict=True):
+            click.echo(f"{one.label:<9}  {one.canonical.text}  in {topic}:{partition}:{offset}")
+    else:
+        malicious = sum(one.label == "malicious" for one in labels)
+        click.echo(
+            f"{len(labels):,} labels in {settings.topic(settings.labels_topic)}: {malicious:,} "
+            f"malicious, {len(labels) - malicious:,} benign"
+        )
+
+
+def _urls_and_label(words: tuple[str, ...]) -> tuple[list[str], _Name | None]:
+    """The URLs, and the label if the last word is one."""
+    for name in _NAMES:
+        if words and words[-1] == name:
+            return list(words[:-1]), name
+    return list(words), None
+
+
+def _made(defaults: _Defaults, given: Mapping[str, str], *, where: str) -> "Label":
+    """The label that ``given`` (columns by name) and the options make together.
+
+    Raises:
+        LabelError: it can't be made; the message begins with ``where``.
+    """
+    from stream_detector.labels import make_label  # noqa: PLC0415
+
+    analyst = given.get("analyst") or None
+    feed = given.get("feed") or None
+    if analyst is None and feed is None:
+        analyst, feed = defaults.analyst, defaults.feed
+    if analyst is None and feed is None:
+        raise LabelError(f"{where}: say who labels, by --analyst or --feed")
+    try:
+        return make_label(
+            given["url"],
+            _label_name(given.get("label") or defaults.label),
+            source=given.get("source")
+            or defaults.source
+            or (feed if analyst is None else None)
+            or _SOURCE_OF_ANALYSTS,
+            labeled_at=_time(given["labeled_at"])
+            if given.get("labeled_at")
+            else defaults.labeled_at,
+            analyst=analyst,
+            feed=feed,
+            confidence=_number(given["confidence"])
+            if given.get("confidence")
+            else defaults.confidence,
+        )
+    except LabelError as error:
+        raise LabelError(f"{where}: {error}; nothing was written") from error
+
+
+def _label_name(text: str | None) -> _Name:
+    for name in _NAMES:
+        if text == name:
+            return name
+    raise LabelError(f"the label is {text!r} and not malicious or benign" if text else "no label")
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise LabelError(f"labeled_at {text!r} is no time such as 2026-11-01T10:00:00Z") from None
+    if time.tzinfo is None:
+        raise LabelError(f"labeled_at {text!r} has no offset: end it with Z or such as +01:00")
+    from stream_detector.labels import AHEAD_MAX  # noqa: PLC0415
+
+    if time - datetime.now(UTC) > AHEAD_MAX:
+        raise LabelError(f"labeled_at {text!r} is in the future")
+    return time
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise LabelError(f"confidence {text!r} is no number") from None
+
+
+def _url_of(event: "UrlEvent") -> str:
+    """A text that is read as what the event was: a URL that came without a scheme, a host name
+    that came with a port.
+    """
+    from stream_detector.canonical import canonicalise, kind_of  # noqa: PLC0415
+    from stream_detector.events import Canonical  # noqa: PLC0415
+
+    if kind_of(event.observed) == event.kind:
+        return event.observed
+    if event.kind == "url":
+        return f"http://{event.observed}"
+    canonical = canonicalise("host", event.observed)
+    return canonical.text if isinstance(canonical, Canonical) else event.observed
+
+
+def _labels_of(file: Path, defaults: _Defaults) -> list["Label"]:
+    """The labels of a file.
+
+    Raises:
+        LabelError: the file, or a line of it, can't be used.
+    """
+    delimiter = _DELIMITERS.get(file.suffix.lower())
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = _plain(lines) if delimiter is None else _table(lines, delimiter, file)
+            labels = [
+                _made(defaults, row, where=f"{os.fspath(file)}, line {number}")
+                for number, row in rows
+            ]
+    except UnicodeDecodeError as error:
+        raise LabelError(f"{file} is not UTF-8 text ({error.reason})") from error
+    if not labels:
+        raise LabelError(f"{file} holds nothing to label")
+    return labels
+
+
+def _plain(lines: Iterator[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield number, {"url": text}
+
+
+def _table(
+    lines: Iterator[str], delimiter: str, file: Path
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Rows by the names of their columns, a host as ``url``."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if len({"url", "host"} & set(header)) != 1:
+            raise LabelError(
+                f"{file}: its first line has to name a column url or host, and may name "
+                f"{', '.join(_COLUMNS[2:])}"
+            )
+        for fields in reader:
+            if not fields:
+                continue
+            if len(fields) != len(header):
+                raise LabelError(
+                    f"{file}, line {reader.line_num}: {len(fields)} columns where the header has "
+                    f"{len(header)}; nothing was written"
+                )
+            row = dict(zip(header, map(str.strip, fields), strict=True))
+            yield reader.line_num, {"url": row.get("host", ""), **row}
+    except csv.Error as error:
+        raise LabelError(f"{file}, line {reader.line_num}: {error}; nothing was written") from error

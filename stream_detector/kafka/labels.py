@@ -1,0 +1,58 @@
+"""Labels into Kafka."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from stream_detector.errors import TopicsError
+from stream_detector.events import Label
+from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.topics import check_label_topics
+from stream_detector.labels import label_message
+from stream_detector.settings import Settings
+
+__all__ = ["Written", "write_labels"]
+
+_SECONDS_MAX = 150.0
+"""Longer than the producer itself tries (two minutes): its own error comes first."""
+
+
+class Written(NamedTuple):
+    """Where a label lies in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def write_labels(settings: Settings, labels: Sequence[Label]) -> list[Written]:
+    """Write ``labels`` to the topic of labels; back when all replicas in sync have them all.
+
+    Returns where each lies, in order. After an error some may have been written; to write them
+    once more does no harm, since the latest label of each text and source is the one that counts.
+
+    Raises:
+        TopicsError: the topic is missing or may not be written to.
+        RetryableError: Kafka can't be reached, or went away.
+        FatalError: it refuses the credentials or a label.
+    """
+    if problems := check_label_topics(settings):
+        raise TopicsError("; ".join(problems))
+    topic = settings.topic(settings.labels_topic)
+    options = kafka_python_options(settings, KafkaProducer) | {"acks": "all"}
+    try:
+        producer = KafkaProducer(**options)
+        try:
+            sent = [
+                producer.send(topic, key=key, value=value)
+                for key, value, _ in map(label_message, labels)
+            ]
+            found = [future.get(timeout=_SECONDS_MAX) for future in sent]
+        finally:
+            producer.close(timeout=5)
+    except (KafkaError, OSError) as error:
+        raise as_ours(error, settings) from error
+    return [Written(topic, metadata.partition, metadata.offset) for metadata in found]

@@ -1,0 +1,143 @@
+"""From a verdict's id back to the event that it judged.
+
+An id names the cluster, topic, partition and offset of the input record, and which of its events
+it was: the record is read once more, as the worker read it. No topic of verdicts is searched, so
+this takes one read however many verdicts there are; and an id is good for as long as the input
+topic keeps the record, which may be shorter than verdicts are kept.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from stream_detector.errors import RetryableError, VerdictIdError
+from stream_detector.events import SourcePosition, UrlEvent
+from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.topics import cluster_id
+from stream_detector.settings import Settings
+from stream_detector.sources import Source, read_record, source_named
+
+__all__ = ["events_of"]
+
+# Kafka allows no colon in a topic's name, a cluster's name may hold some.
+_ID = re.compile(
+    r"(?P<cluster>.*):(?P<topic>[A-Za-z0-9._-]+):"
+    r"(?P<partition>[0-9]{1,9}):(?P<offset>[0-9]{1,18}):(?P<index>[0-9]{1,9})",
+    re.DOTALL,
+)
+_READ_SECONDS = 30.0
+_INSTEAD = "give the URL itself, which the verdict has as observed"
+
+
+def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:
+    """The events that the verdicts with these ids judged, in order.
+
+    ``input_formats`` and ``cluster`` have to be those of the worker.
+
+    Raises:
+        VerdictIdError: an id is none, is of another cluster, or its record has expired or holds no
+            such event.
+        RetryableError: Kafka can't be reached, or does not give the record.
+        FatalError: it refuses the credentials or the reading of a topic.
+    """
+    positions = [_position(verdict_id) for verdict_id in verdict_ids]
+    cluster = settings.cluster or cluster_id(settings)
+    for verdict_id, (of_id, _) in zip(verdict_ids, positions, strict=True):
+        if of_id != cluster:
+            raise VerdictIdError(
+                f"{verdict_id} is of cluster {of_id!r}, and this is {cluster!r}: set "
+                f"bootstrap_servers, or cluster, or {_INSTEAD}"
+            )
+    options = kafka_python_options(settings, KafkaConsumer) | {
+        "group_id": None,
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "max_poll_records": 1,
+    }
+    try:
+        consumer = KafkaConsumer(**options)
+        try:
+            return [_event(settings, consumer, position) for _, position in positions]
+        finally:
+            consumer.close()
+    except (KafkaError, OSError) as error:
+        raise as_ours(error, settings) from error
+
+
+def _position(verdict_id: str) -> tuple[str, SourcePosition]:
+    """The cluster and the position that an id names."""
+    match = _ID.fullmatch(verdict_id)
+    if match is None:
+        raise VerdictIdError(
+            f"{verdict_id!r} is no verdict id, which is cluster:topic:partition:offset:index"
+        )
+    return match["cluster"], SourcePosition(
+        match["topic"], int(match["partition"]), int(match["offset"]), int(match["index"])
+    )
+
+
+def _event(settings: Settings, consumer: KafkaConsumer, position: SourcePosition) -> UrlEvent:
+    value = _value(consumer, position)
+    where = _place(position)
+    if len(value) <= settings.record_bytes_max:
+        results = read_record(
+            value,
+            source=_source(settings, position.topic),
+            lines_max=settings.record_lines_max,
+        )
+        if position.index < len(results):
+            event = results[position.index][1]
+            if isinstance(event, UrlEvent):
+                return event
+    raise VerdictIdError(
+        f"{where} holds no URL or host name at index {position.index}: set input_formats as for "
+        f"the worker, or {_INSTEAD}"
+    )
+
+
+def _value(consumer: KafkaConsumer, position: SourcePosition) -> bytes:
+    """The value of the record at ``position``."""
+    where = _place(position)
+    partition = TopicPartition(position.topic, position.partition)
+    if position.partition not in (consumer.partitions_for_topic(position.topic) or ()):
+        raise VerdictIdError(f"there is no {where}, not even the partition: {_INSTEAD}")
+    first = consumer.beginning_offsets([partition])[partition]
+    if position.offset < first:
+        raise VerdictIdError(f"{where} has expired, the oldest record there is {first}: {_INSTEAD}")
+    if position.offset >= consumer.end_offsets([partition])[partition]:
+        raise VerdictIdError(f"{where} has not been written yet: check the id")
+    consumer.assign([partition])
+    consumer.seek(partition, position.offset)
+    record = _next_record(consumer, partition)
+    if record is None:
+        raise RetryableError(f"{where} was not read within {_READ_SECONDS:.0f} s: try again")
+    if record.offset != position.offset:
+        raise VerdictIdError(
+            f"there is no {where} (compacted away, or never committed): {_INSTEAD}"
+        )
+    return record.value or b""
+
+
+def _next_record(consumer: KafkaConsumer, partition: TopicPartition) -> Any:
+    deadline = time.monotonic() + _READ_SECONDS
+    while time.monotonic() < deadline:
+        if records := consumer.poll(timeout_ms=500, max_records=1).get(partition):
+            return records[0]
+    return None
+
+
+def _source(settings: Settings, topic: str) -> Source | None:
+    """The format that is set for a topic, by its full name."""
+    for name, log_format in settings.input_formats.items():
+        if settings.topic(name) == topic:
+            return source_named(log_format)
+    return None
+
+
+def _place(position: SourcePosition) -> str:
+    return f"record {position.offset} in partition {position.partition} of {position.topic}"

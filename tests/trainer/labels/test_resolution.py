@@ -1,0 +1,133 @@
+"""Which label counts: the latest of each voice, an analyst's before a feed's, then by trust."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.labels import stored_label
+from trainer.labels.resolution import ResolvedLabel, resolve
+from trainer.labels.store import StoredLabel
+
+
+def feed(name: str, label: str, **parts: object) -> StoredLabel:
+    return stored_label(label=label, analyst=None, feed=name, source=name, **parts)  # type: ignore[arg-type]
+
+
+def analyst(name: str, label: str, **parts: object) -> StoredLabel:
+    return stored_label(label=label, analyst=name, **parts)  # type: ignore[arg-type]
+
+
+def resolved(*labels: StoredLabel, trust: tuple[str, ...] = ()) -> ResolvedLabel:
+    (found,) = resolve(labels, trust=trust).values()
+    return found
+
+
+def test_the_latest_word_of_a_voice_stands_and_is_no_disagreement_with_itself() -> None:
+    early = analyst("kim", "malicious", hours=1, offset=9)
+    late = analyst("kim", "benign", hours=2, offset=3)
+
+    found = resolved(late, early)
+
+    assert found.standing == (late,)
+    assert found.disagreeing == ()
+
+
+def test_of_the_same_moment_the_greater_offset_stands() -> None:
+    first, second = analyst("kim", "malicious", offset=3), analyst("kim", "benign", offset=4)
+
+    assert resolved(second, first).winner == second
+
+
+def test_an_analyst_goes_before_a_later_and_more_trusted_feed() -> None:
+    said, fed = analyst("kim", "benign", hours=1), feed("urlhaus", "malicious", hours=9)
+
+    found = resolved(fed, said, trust=("urlhaus",))
+
+    assert (found.label, found.winner) == ("benign", said)
+    assert found.disagreeing == (fed,)
+
+
+def test_feeds_go_by_trust_then_by_time() -> None:
+    trusted = feed("urlhaus", "malicious", hours=1)
+    less, least = feed("openphish", "benign", hours=2), feed("list", "benign", hours=3)
+
+    assert resolved(least, less, trusted).standing == (least, less, trusted)
+    assert resolved(least, less, trusted, trust=("urlhaus",)).standing == (trusted, least, less)
+    assert resolved(least, less, trusted, trust=("urlhaus", "openphish")).standing == (
+        trusted,
+        less,
+        least,
+    )
+
+
+def test_two_analysts_of_one_source_are_two_voices() -> None:
+    kim, lee = analyst("kim", "malicious", hours=2), analyst("lee", "benign", hours=1)
+
+    assert resolved(lee, kim).disagreeing == (lee,)
+
+
+def test_spellings_of_one_text_are_one_and_its_kinds_are_kept() -> None:
+    host = stored_label("Evil.example", "benign", hours=1)
+    url = stored_label("http://www.evil.example/", "malicious", hours=2, offset=1)
+    other = stored_label("http://evil.example/x", offset=2)
+
+    found = resolve([host, url, other])
+
+    assert set(found) == {"evil.example", "evil.example/x"}
+    assert found["evil.example"].winner == url
+    assert found["evil.example"].kinds == {"host", "url"}
+    assert found["evil.example/x"].kinds == {"url"}
+
+
+stored = st.builds(
+    stored_label,
+    st.sampled_from(["evil.example", "http://evil.example/x"]),
+    st.sampled_from(["malicious", "benign"]),
+    partition=st.integers(0, 1),
+    offset=st.integers(0, 5),
+    hours=st.integers(0, 3),
+    source=st.sampled_from(["a", "b", "c"]),
+    analyst=st.none() | st.sampled_from(["kim", "lee"]),
+    feed=st.sampled_from(["x", "y"]),
+)
+collections = st.lists(stored, max_size=12, unique_by=lambda label: label.place)
+
+
+@settings(deadline=None)
+@given(collections, st.permutations(["a", "b", "c"]), st.data())
+def test_the_order_of_reading_and_reading_twice_change_nothing(
+    labels: list[StoredLabel], trust: list[str], data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(labels + labels))
+
+    assert resolve(shuffled, trust=trust) == resolve(labels, trust=trust)
+
+
+@settings(deadline=None)
+@given(collections, st.permutations(["a", "b", "c"]))
+def test_what_wins_is_beaten_by_no_other(labels: list[StoredLabel], trust: list[str]) -> None:
+    for text, found in resolve(labels, trust=trust).items():
+        of_text = [each for each in labels if each.label.canonical.text == text]
+        winner = found.winner.label
+        if any(each.label.analyst for each in of_text):
+            assert winner.analyst
+        rivals = [
+            each for each in found.standing if bool(each.label.analyst) == bool(winner.analyst)
+        ]
+        assert trust.index(winner.source) == min(trust.index(each.label.source) for each in rivals)
+        for each in of_text:
+            (voice,) = (
+                other
+                for other in found.standing
+                if (other.label.source, other.label.analyst, other.label.feed)
+                == (each.label.source, each.label.analyst, each.label.feed)
+            )
+            assert voice.label.labeled_at >= each.label.labeled_at
+        assert len(found.disagreeing) == sum(
+            each.label.label != found.label for each in found.standing
+        )
+
+
+@pytest.mark.parametrize("labels", [[], [stored_label()]])
+def test_few_labels_are_no_special_case(labels: list[StoredLabel]) -> None:
+    assert [found.winner for found in resolve(labels).values()] == labels

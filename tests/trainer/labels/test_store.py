@@ -1,0 +1,136 @@
+"""The label store keeps exactly one row a record, whatever is added again or cut short."""
+
+import itertools
+import multiprocessing
+from operator import attrgetter
+from pathlib import Path
+from unittest.mock import patch
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.labels import stored_label
+from trainer.labels.store import LabelStore, LabelStoreError, StoredLabel
+
+PLACE = attrgetter("place")
+LABELS = [
+    stored_label(
+        f"http://evil{number}.example/x", partition=partition, offset=number, days=number // 4
+    )
+    for partition in range(2)
+    for number in range(10)
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LabelStore:
+    return LabelStore(tmp_path / "deep" / "store")
+
+
+def files_of(store: LabelStore) -> list[str]:
+    return sorted(str(path.relative_to(store.folder)) for path in store.folder.glob("*/*"))
+
+
+def test_labels_come_back_as_they_were_in_files_by_the_day_they_were_written(
+    store: LabelStore,
+) -> None:
+    odd = stored_label(
+        "EVIL.example:443", "benign", offset=99, analyst=None, feed="ü" * 256, confidence=0.5
+    )
+    assert store.is_empty()
+    with store.writing():
+        assert store.add([odd, *LABELS]) == 21
+
+    assert not store.is_empty()
+    assert sorted(store.labels(), key=PLACE) == sorted([odd, *LABELS], key=PLACE)
+    assert files_of(store) == [f"day=2026-11-{day}/labels.parquet" for day in (24, 25, 26)]
+    rows = pq.read_table(store.folder / "day=2026-11-24/labels.parquet").to_pylist()
+    assert [(row["partition"], row["offset"]) for row in rows] == [
+        *((0, offset) for offset in range(4)),
+        (0, 99),
+        *((1, offset) for offset in range(4)),
+    ]
+
+
+@settings(deadline=None, max_examples=30)  # Disks are slow at times.
+@given(st.lists(st.lists(st.sampled_from(LABELS), max_size=8), max_size=4))
+def test_whatever_is_added_however_often_each_record_has_one_row(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[StoredLabel]]
+) -> None:
+    store = LabelStore(tmp_path_factory.mktemp("store"))
+    with store.writing():
+        added = sum(store.add(batch) for batch in batches)
+
+    wanted = set(itertools.chain.from_iterable(batches))
+    assert set(store.labels()) == wanted
+    assert len(list(store.labels())) == len(wanted)
+    assert added == len(wanted)
+
+
+def test_a_write_cut_short_leaves_the_old_file_and_its_leftover_goes(store: LabelStore) -> None:
+    with store.writing():
+        store.add(LABELS[:2])
+    with (
+        patch("pathlib.Path.replace", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+        store.writing(),
+    ):
+        store.add(LABELS[:3])
+    assert len(files_of(store)) == 2
+    assert list(store.labels()) == LABELS[:2]
+
+    with store.writing():
+        assert files_of(store) == ["day=2026-11-24/labels.parquet"]
+        assert store.add(LABELS[:3]) == 1
+    assert list(store.labels()) == LABELS[:3]
+
+
+def _try_to_write(folder: Path, said: "multiprocessing.Queue[str]") -> None:
+    try:
+        with LabelStore(folder).writing():
+            said.put("writes")
+    except LabelStoreError as error:
+        said.put(str(error))
+
+
+def test_one_process_at_a_time_writes(store: LabelStore) -> None:
+    context = multiprocessing.get_context("spawn")
+    said: multiprocessing.Queue[str] = context.Queue()
+    with store.writing():
+        second = context.Process(target=_try_to_write, args=(store.folder, said))
+        second.start()
+        assert "another process collects" in said.get(timeout=60)
+        second.join()
+
+
+def test_a_topic_made_anew_is_not_taken_for_the_old_one(store: LabelStore) -> None:
+    first = LABELS[0]
+    with store.writing():
+        store.add([first])
+        later = first._replace(written_at=first.written_at.replace(hour=13))
+        with pytest.raises(LabelStoreError, match="made anew"):
+            store.add([later])
+    assert list(store.labels()) == [first]
+
+
+def test_a_file_that_is_no_parquet_is_named(store: LabelStore) -> None:
+    path = store.folder / "day=2026-11-24/labels.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_text("no")
+
+    with pytest.raises(LabelStoreError, match=r"day=2026-11-24/labels\.parquet"):
+        list(store.labels())
+    with store.writing(), pytest.raises(LabelStoreError, match=r"labels\.parquet"):
+        store.add(LABELS)
+    assert path.read_text() == "no"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(LabelStoreError, match="Not a directory"),
+        LabelStore(tmp_path / "file" / "store").writing(),
+    ):
+        pass

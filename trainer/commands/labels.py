@@ -1,0 +1,278 @@
+"""``stream-trainer labels``: collect labels from Kafka, look at them, write them for training."""
+
+import csv
+import logging
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.errors import StreamDetectorError
+from stream_detector.settings import SETTING_GROUPS
+from trainer.console import tell
+
+if TYPE_CHECKING:
+    from stream_detector.events import Kind
+    from trainer.labels.resolution import ResolvedLabel
+    from trainer.labels.store import StoredLabel
+
+__all__ = ["labels"]
+
+_STORE = Path("label-store")
+_STDOUT = Path("-")
+_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "labels_dead_letters_topic"}
+_WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "cluster"} - _TOPIC_OPTIONS
+
+_store_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_STORE,
+    show_default=True,
+    help="Folder of the labels.",
+)
+_trust_option = click.option(
+    "--trust",
+    metavar="A,B",
+    default="",
+    help="Sources by trust, the most trusted first: goes before the time of labels.",
+)
+
+
+@click.group(no_args_is_help=True, short_help="Collect labels, show them, write them for training.")
+def labels() -> None:
+    """Collect what analysts and feeds label, look at it, and write it for training.
+
+    \b
+    stream-detector label http://evil.example/x malicious --analyst kim
+    stream-trainer labels collect
+    stream-trainer labels show http://evil.example/x
+    stream-trainer labels export labelled.csv
+    stream-trainer train --kind url --data urls.csv --data labelled.csv --output bundles/url
+
+    Of several labels of one text, in canonical form, one counts: of each voice (source, analyst
+    and feed) the latest stands; of those an analyst's goes before a feed's, then --trust decides,
+    then the time.
+    """
+
+
+@labels.command(cls=SettingsCommand, short_help="Read labels from Kafka into the store.")
+@_store_option
+@click.option("--follow", is_flag=True, help="Go on until SIGTERM or Ctrl-C; else up to the end.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 3600),
+    default=5.0,
+    show_default=True,
+    help="With --follow: seconds that a label waits for more before all are stored.",
+)
+@click.option(
+    "--from-beginning",
+    is_flag=True,
+    help="Read all that the topic still holds, whatever the group has read; what the store has is "
+    "not stored twice. An empty store is always filled so.",
+)
+@setting_options({"Kafka: how to reach it", "Topics"}, without=_WITHOUT)
+def collect(
+    store: Path,
+    follow: bool,
+    interval: float,
+    from_beginning: bool,
+    config: Path | None,
+    **flags: object,
+) -> None:
+    """Read the topic of labels as a consumer group, into Parquet files by day of writing.
+
+    Each record is stored once, whatever is killed when: offsets are committed when its row is on
+    disk. What can't be used goes to the dead-letter topic with its reason. One process at a time
+    writes to a store, and each store needs a --labels-group-id of its own.
+
+    \b
+    stream-trainer labels collect --bootstrap-servers kafka-1:9092
+    stream-trainer labels collect --follow --store /srv/labels
+    """
+    settings, _ = given_settings(config, flags)
+    # What it would print is told by errors.
+    logging.getLogger("kafka").addHandler(logging.NullHandler())
+    stopped = Event()
+    if follow:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopped.set())
+    from trainer.labels.collecting import collect_labels  # noqa: PLC0415 - imports much
+    from trainer.labels.store import LabelStore  # noqa: PLC0415
+
+    done = collect_labels(
+        settings,
+        LabelStore(store),
+        follow=follow,
+        interval=interval,
+        from_beginning=from_beginning,
+        stopped=stopped.is_set,
+        tell=tell,
+    )
+    click.echo(
+        f"{done.records:,} records read: {done.stored:,} labels stored in {store}, {done.known:,} "
+        f"were there, {done.dead_letters:,} dead letters"
+    )
+
+
+@labels.command(short_help="Show what is held of URLs, or of all in numbers.")
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@_store_option
+@_trust_option
+def show(urls: tuple[str, ...], store: Path, trust: str) -> None:
+    """Show each label of URLs or host names, the one that counts first; without, all in numbers.
+
+    \b
+    stream-trainer labels show
+    stream-trainer labels show http://evil.example/x evil.example --trust soc,urlhaus
+    """
+    resolved, days = _resolved(store, trust)
+    if urls:
+        for url in urls:
+            _show_one(url, resolved)
+    else:
+        _show_all(resolved.values(), days)
+
+
+@labels.command(short_help="Write what counts as a file for training.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--kind", type=click.Choice(["url", "host"]), default="url", show_default=True)
+@_store_option
+@_trust_option
+def export(file: Path, kind: "Kind", store: Path, trust: str) -> None:
+    """Write one row for each text: what `train --data` and `--extra` read. - is standard output.
+
+    CSV with the columns url (or host, by --kind), label (1 malicious, 0 benign), source, time (of
+    labelling), analyst, feed, confidence, and disagreeing: how many other voices say otherwise.
+    Texts that were labelled as both kinds are in the file of each.
+
+    \b
+    stream-trainer labels export labelled.csv
+    stream-trainer train --kind url --data urls.csv --extra labelled.csv --output bundles/url
+    """
+    resolved, _ = _resolved(store, trust)
+    of_kind = [each for each in resolved.values() if kind in each.kinds]
+    if file == _STDOUT:
+        _write(sys.stdout, kind, of_kind)
+        return
+    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+    try:
+        try:
+            with draft.open("w", encoding="utf-8", newline="") as output:
+                _write(output, kind, of_kind)
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise StreamDetectorError(f"{file} can't be written: {error.strerror}") from error
+    tell(f"{len(of_kind):,} labels of kind {kind} in {file}")
+
+
+def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapping[str, int]]:
+    """What counts by text, and the number of labels collected by day.
+
+    Raises:
+        StreamDetectorError: there is no store, or it can't be read.
+    """
+    from trainer.labels.resolution import resolve  # noqa: PLC0415 - imports much
+    from trainer.labels.store import LabelStore  # noqa: PLC0415
+
+    opened = LabelStore(store)
+    if opened.is_empty():
+        raise StreamDetectorError(
+            f"{store} holds no labels: fill it by `stream-trainer labels collect --store {store}`"
+        )
+    days: Counter[str] = Counter()
+
+    def counted() -> "Iterable[StoredLabel]":
+        for stored in opened.labels():
+            days[stored.written_at.date().isoformat()] += 1
+            yield stored
+
+    sources = [name.strip() for name in trust.split(",") if name.strip()]
+    return resolve(counted(), trust=sources), days
+
+
+def _show_one(url: str, resolved: Mapping[str, "ResolvedLabel"]) -> None:
+    from stream_detector.canonical import canonicalise, kind_of  # noqa: PLC0415
+    from stream_detector.events import Rejected  # noqa: PLC0415
+
+    canonical = canonicalise(kind_of(url), url)
+    if isinstance(canonical, Rejected):
+        raise click.UsageError(f"{url!a} is no URL or host name: {canonical.detail}")
+    found = resolved.get(canonical.text)
+    if found is None:
+        click.echo(f"{canonical.text}: not labelled")
+        return
+    disagreeing = len(found.disagreeing)
+    click.echo(
+        f"{found.text}: {found.label}"
+        + (f", {disagreeing} of {len(found.standing)} voices disagree" if disagreeing else "")
+    )
+    for stored in found.standing:
+        label = stored.label
+        who = f"analyst {label.analyst}" if label.analyst else f"feed {label.feed}"
+        sure = "" if label.confidence is None else f", confidence {label.confidence:g}"
+        place = f"{stored.topic}:{stored.partition}:{stored.offset}"
+        line = f"{label.label:<9}  {_moment(label.labeled_at)}  {who}, source {label.source}{sure}"
+        click.echo(f"  {_printable(line)}  in {place}")
+
+
+def _show_all(resolved: Iterable["ResolvedLabel"], days: Mapping[str, int]) -> None:
+    resolved = list(resolved)
+    of_label = Counter(each.label for each in resolved)
+    disputed = sum(bool(each.disagreeing) for each in resolved)
+    click.echo(f"{sum(days.values()):,} labels collected, from {min(days)} to {max(days)}")
+    click.echo(
+        f"{len(resolved):,} texts: {of_label['malicious']:,} malicious, {of_label['benign']:,} "
+        f"benign; of {disputed:,} there are disagreements"
+    )
+    standing = [stored for each in resolved for stored in each.standing]
+    won = Counter(each.winner.label.source for each in resolved)
+    overruled = Counter(stored.label.source for each in resolved for stored in each.disagreeing)
+    by_source = Counter(stored.label.source for stored in standing)
+    width = max(len(_printable(source)) for source in by_source)
+    click.echo(f"{'source':<{max(width, 6)}}  {'standing':>9}  {'counting':>9}  {'overruled':>9}")
+    for source, count in by_source.most_common():
+        click.echo(
+            f"{_printable(source):<{max(width, 6)}}  {count:>9,}  {won[source]:>9,}  "
+            f"{overruled[source]:>9,}"
+        )
+
+
+def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -> None:
+    rows = csv.writer(output, lineterminator="\n")
+    columns = (kind, "label", "source", "time", "analyst", "feed", "confidence", "disagreeing")
+    rows.writerow(columns)
+    for each in resolved:
+        label = each.winner.label
+        rows.writerow(
+            (
+                each.text,
+                int(each.label == "malicious"),
+                label.source,
+                _moment(label.labeled_at),
+                label.analyst or "",
+                label.feed or "",
+                "" if label.confidence is None else f"{label.confidence:g}",
+                len(each.disagreeing),
+            )
+        )
+
+
+def _moment(time: datetime) -> str:
+    """RFC 3339, to the second."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}Z"
+
+
+def _printable(text: str) -> str:
+    """``text`` without what could play with a terminal: names come from whoever writes to Kafka."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

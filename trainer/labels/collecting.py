@@ -1,0 +1,293 @@
+"""From the topic of labels into a label store, by kafka-python as a consumer group.
+
+Order of doing: a batch's rows are on disk, and its dead letters in Kafka, before its offsets are
+committed. A process that is killed in between reads the batch again; the store knows its rows,
+so none is there twice. Dead letters may come twice: their headers name the record.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from stream_detector.errors import FatalError, RetryableError, TopicsError
+from stream_detector.events import DeadLetter, Rejected, SourcePosition
+from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.topics import check_label_topics
+from stream_detector.labels import read_label
+from stream_detector.settings import Settings
+from stream_detector.wire import dead_letter_headers
+from trainer.labels.store import LabelStore, StoredLabel
+
+__all__ = ["Collected", "collect_labels"]
+
+_BATCH_RECORDS = 20_000
+"""At which a batch is stored: each rewrites the day's file, and all of it is in memory."""
+_POLL_MS = 500
+_QUIET_SECONDS = 60.0
+"""After which a run that is not to follow gives up on the rest of what the topic holds."""
+_DEAD_LETTER_SECONDS = 150.0
+"""Longer than the producer itself tries (two minutes): its own error comes first."""
+_DEAD_LETTER_BYTES_MAX = 64 * 1024 * 1024
+"""Whether a record is too large is for the topic to say, not for the client."""
+
+_MEMBER = "label-collector"
+"""A name that stays over a restart (static membership): the collector that comes after a killed one
+takes its place at once, without the 45 s in which Kafka would wait for the dead to come back."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Collected(NamedTuple):
+    """What a run did."""
+
+    records: int
+    stored: int
+    """Labels that the store did not have yet."""
+    dead_letters: int
+
+    @property
+    def known(self) -> int:
+        """Labels that the store had already, from a run that was killed or by reading again."""
+        return self.records - self.stored - self.dead_letters
+
+
+def collect_labels(
+    settings: Settings,
+    store: LabelStore,
+    *,
+    follow: bool,
+    interval: float,
+    from_beginning: bool,
+    stopped: Callable[[], bool],
+    tell: Callable[[str], None],
+) -> Collected:
+    """Read labels from where the group stands, into ``store``.
+
+    A store without labels is filled from the topic's beginning, wherever the group stands.
+
+    Args:
+        settings: say where Kafka is, the topics, and the group (``labels_group_id``).
+        store: is locked while this runs.
+        follow: go on until ``stopped``; otherwise up to the end that the topic has at the start.
+        interval: seconds that the first label of a batch waits for more, where it follows.
+        from_beginning: read all that the topic still holds.
+        stopped: asked about twice a second; after a yes what was read is stored and committed.
+        tell: is told each batch.
+
+    Raises:
+        LabelStoreError: the store can't be used, or is being written by another process.
+        TopicsError: a topic is missing or may not be used.
+        RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more.
+        FatalError: Kafka refuses the credentials or a request, or another collector has taken the
+            group over.
+    """
+    with store.writing():
+        if problems := check_label_topics(settings, collecting=True):
+            raise TopicsError("; ".join(problems))
+        rewind = from_beginning or store.is_empty()
+        try:
+            with _Collector(settings, store, rewind=rewind, tell=tell) as collector:
+                collector.run(follow=follow, interval=interval, stopped=stopped)
+                return collector.collected
+        except FencedInstanceIdError as error:
+            raise FatalError(
+                f"another collector has taken over the group {settings.labels_group_id}: give each "
+                "store a labels_group_id of its own"
+            ) from error
+        except (KafkaError, OSError) as error:
+            raise as_ours(error, settings) from error
+
+
+class _Rewinding(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
+    """Sends each partition to its beginning when it is assigned for the first time."""
+
+    def __init__(self) -> None:
+        self.consumer: Any = None
+        self._rewound: set[TopicPartition] = set()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Read from the first record that the topic holds."""
+        new = set(assigned) - self._rewound
+        if new:
+            self._rewound |= new
+            self.consumer.seek_to_beginning(*new)
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Nothing: what was read of them is stored, and read again by whoever has them next."""
+
+
+class _Collector:
+    """One consumer, and what it has read and not yet stored."""
+
+    def __init__(
+        self, settings: Settings, store: LabelStore, *, rewind: bool, tell: Callable[[str], None]
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._tell = tell
+        self._rewind = rewind
+        self._batch: list[Any] = []
+        self._ends: dict[TopicPartition, int] = {}
+        self._producer: Any = None
+        self.collected = Collected(0, 0, 0)
+
+        options = {"group_instance_id": _MEMBER, **kafka_python_options(settings, KafkaConsumer)}
+        self._consumer: Any = KafkaConsumer(
+            **options
+            | {
+                "group_id": settings.labels_group_id,
+                "enable_auto_commit": False,
+                "auto_offset_reset": "earliest",
+                "isolation_level": "read_committed",
+            }
+        )
+        listener = _Rewinding() if rewind else None
+        if listener is not None:
+            listener.consumer = self._consumer
+        self._consumer.subscribe([settings.topic(settings.labels_topic)], listener=listener)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close(autocommit=False)
+        if self._producer is not None:
+            self._producer.close(timeout=5)
+
+    def run(self, *, follow: bool, interval: float, stopped: Callable[[], bool]) -> None:
+        """Read, and store batch after batch, until the end or until ``stopped``."""
+        heard = began = time.monotonic()
+        while True:
+            left = _BATCH_RECORDS - len(self._batch)
+            found = self._consumer.poll(timeout_ms=_POLL_MS, max_records=left)
+            now = time.monotonic()
+            if found:
+                heard = now
+                began = began if self._batch else now
+                for records in found.values():
+                    self._batch.extend(records)
+            done = stopped() or (not follow and self._at_end())
+            full = len(self._batch) >= _BATCH_RECORDS
+            if self._batch and (done or full or (follow and now - began >= interval)):
+                self._keep()
+                heard = time.monotonic()
+            if done:
+                return
+            if not follow and now - heard > _QUIET_SECONDS:
+                raise RetryableError(
+                    f"Kafka gave no label for {_QUIET_SECONDS:.0f} s though there are more: check "
+                    "its brokers, and that no other collector is in the group "
+                    f"{self._settings.labels_group_id}; what was stored is committed"
+                )
+
+    def _at_end(self) -> bool:
+        """Has everything been read that was there when its partition was assigned?"""
+        assigned: set[TopicPartition] = self._consumer.assignment()
+        new = assigned - self._ends.keys()
+        if new:
+            self._ends.update(self._consumer.end_offsets(list(new)))
+        return bool(assigned) and all(
+            (self._consumer.position(partition, timeout_ms=_POLL_MS) or 0) >= self._ends[partition]
+            for partition in assigned
+        )
+
+    def _keep(self) -> None:
+        """The batch onto disk and into Kafka, then its offsets."""
+        batch, self._batch = self._batch, []
+        if self._rewind:
+            self._commit_beginnings()
+        read = [(record, _read(record)) for record in batch]
+        labels = [result for _, result in read if isinstance(result, StoredLabel)]
+        letters = [
+            _dead_letter(record, result) for record, result in read if isinstance(result, Rejected)
+        ]
+        stored = self._store.add(labels)
+        self._send(letters)
+        self._commit(batch)
+        self.collected = Collected(
+            self.collected.records + len(batch),
+            self.collected.stored + stored,
+            self.collected.dead_letters + len(letters),
+        )
+        self._tell(
+            f"{len(batch):,} records: {stored:,} labels stored, {len(labels) - stored:,} were "
+            f"there, {len(letters):,} dead letters"
+        )
+
+    def _commit_beginnings(self) -> None:
+        """Take back what the group had committed, before a store that was empty is no more.
+
+        Else a kill after the first batch would leave a store with labels, and offsets far beyond.
+        """
+        self._rewind = False
+        partitions = list(self._consumer.assignment())
+        first = self._consumer.beginning_offsets(partitions)
+        self._consumer.commit({each: OffsetAndMetadata(first[each]) for each in partitions})
+
+    def _commit(self, batch: Sequence[Any]) -> None:
+        offsets: dict[TopicPartition, int] = {}
+        for record in batch:
+            partition = TopicPartition(record.topic, record.partition)
+            offsets[partition] = max(offsets.get(partition, 0), record.offset + 1)
+        try:
+            self._consumer.commit(
+                {partition: OffsetAndMetadata(offset) for partition, offset in offsets.items()}
+            )
+        except CommitFailedError:
+            # The partitions were taken away meanwhile: whoever has them reads these again, and
+            # the rows are there.
+            self._tell("the group was rebalanced before a commit: its labels are read again")
+
+    def _send(self, letters: Sequence[DeadLetter]) -> None:
+        """Wait until Kafka has the dead letters."""
+        if not letters:
+            return
+        if self._producer is None:
+            options = kafka_python_options(self._settings, KafkaProducer)
+            self._producer = KafkaProducer(
+                **{"max_request_size": _DEAD_LETTER_BYTES_MAX, **options} | {"acks": "all"}
+            )
+        topic = self._settings.topic(self._settings.labels_dead_letters_topic)
+        sent = []
+        for letter in letters:
+            key, value = letter.key, letter.value
+            # kafka-python sends no record without both, though Kafka holds such: its key is empty.
+            key = b"" if key is None and value is None else key
+            headers = dead_letter_headers(letter)
+            sent.append(self._producer.send(topic, key=key, value=value, headers=headers))
+        for future in sent:
+            future.get(timeout=_DEAD_LETTER_SECONDS)
+
+
+def _read(record: Any) -> StoredLabel | Rejected:
+    written_at = _written_at(record.timestamp)
+    known = written_at if written_at > _EPOCH else None
+    label = read_label(record.value, written_at=known)
+    if isinstance(label, Rejected):
+        return label
+    return StoredLabel(label, record.topic, record.partition, record.offset, written_at)
+
+
+def _written_at(milliseconds: int | None) -> datetime:
+    """The time of a record; the epoch where it has none that is a time."""
+    try:
+        return _EPOCH + timedelta(milliseconds=max(0, milliseconds or 0))
+    except OverflowError:
+        return _EPOCH
+
+
+def _dead_letter(record: Any, rejected: Rejected) -> DeadLetter:
+    return DeadLetter(
+        record.key,
+        record.value,
+        rejected.reason,
+        rejected.detail,
+        SourcePosition(record.topic, record.partition, record.offset, 0),
+        record.timestamp,
+    )
