@@ -10,7 +10,7 @@ import sys
 import click
 
 from stream_detector import __version__
-from stream_detector.errors import StreamDetectorError
+from stream_detector.errors import FatalError, StreamDetectorError
 from trainer.commands.evaluate import evaluate
 from trainer.commands.generate import (
     generate_names_command,
@@ -18,6 +18,7 @@ from trainer.commands.generate import (
     generate_private_command,
 )
 from trainer.commands.hold_out import hold_out
+from trainer.commands.models import models
 from trainer.commands.study import study
 from trainer.commands.train import train
 from trainer.console import messages
@@ -54,7 +55,7 @@ def cli() -> None:
     \b
     stream-trainer train --kind url --data labelled.csv --output bundles/url
     stream-trainer evaluate bundles/url data/models/url --data labelled.csv --report report
-    stream-detector run --url-bundle bundles/url
+    stream-trainer models publish bundles/url
     """
 
 
@@ -63,6 +64,7 @@ for command in (
     evaluate,
     hold_out,
     study,
+    models,
     generate_names_command,
     generate_ordinary_command,
     generate_private_command,
@@ -71,7 +73,7 @@ for command in (
 
 
 def main() -> None:
-    """The command; errors are one line on stderr and exit code 1, or 2 for a wrong command line."""
+    """The command; an error is one line on stderr and exit code 1, or 2 for usage and settings."""
     # A step is traced once for each of a few lengths, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
@@ -87,7 +89,7 @@ def main() -> None:
     except click.Abort:
         code = _fail("stopped", 130)
     except StreamDetectorError as error:
-        code = _fail(str(error), 1)
+        code = _fail(str(error), error.exit_code if isinstance(error, FatalError) else 1)
     sys.exit(code or 0)
 
 

@@ -160,7 +160,12 @@ def _topics(settings: Settings) -> str:
 
     if problems := check_topics(settings):
         raise FatalError("; ".join(problems))
-    return ", ".join([*settings.input_topic_names, *settings.output_topic_names])
+    names = [
+        *settings.input_topic_names,
+        *settings.output_topic_names,
+        *settings.announcement_topic_names,
+    ]
+    return ", ".join(names)
 
 
 def _group(settings: Settings) -> str:

@@ -18,7 +18,13 @@ from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.kafka.admin import connected_admin
 from stream_detector.settings import Settings
 
-__all__ = ["TopicState", "check_topics", "cluster_id", "create_topics"]
+__all__ = [
+    "TopicState",
+    "check_announcement_topic",
+    "check_topics",
+    "cluster_id",
+    "create_topics",
+]
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _BROKER_RECORD_BYTES_MAX = 1_048_588
@@ -65,29 +71,52 @@ def check_topics(settings: Settings) -> list[str]:
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
+    read = [*settings.input_topic_names, *settings.announcement_topic_names]
     with connected_admin(settings) as admin:
-        topics = _described(admin, [*settings.input_topic_names, *settings.output_topic_names])
+        topics = _described(admin, [*read, *settings.output_topic_names])
     who = settings.sasl_username or "this client"
     problems: list[str] = []
-    for name in settings.input_topic_names:
+    for name in read:
         problems.extend(_problems(topics[name], "READ", who))
     for name in settings.output_topic_names:
         problems.extend(_problems(topics[name], "WRITE", who))
     return problems
 
 
+def check_announcement_topic(settings: Settings, *operations: str) -> None:
+    """Whether the topic of announced models is there and allows ``operations`` (READ, WRITE).
+
+    Raises:
+        TopicsError: it is not, or does not.
+        RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
+        FatalError: it refuses the credentials.
+    """
+    name = settings.topic(settings.models_topic)
+    with connected_admin(settings) as admin:
+        topic = _described(admin, [name])[name]
+    who = settings.sasl_username or "this client"
+    problems = [text for operation in operations for text in _problems(topic, operation, who)]
+    if problems:
+        raise TopicsError(problems[0])
+
+
 def create_topics(settings: Settings) -> list[TopicState]:
     """Make the topics that are missing; those that are there stay as they are.
 
     Input and output topics get ``topic_partitions`` and ``topic_replication_factor``. Verdicts
-    are kept 7 days, alerts and dead letters 30; dead letters may be larger than the input.
+    are kept 7 days, alerts and dead letters 30; dead letters may be larger than the input. Where
+    a model store is set, the topic of announced models is made too: one partition, compacted.
 
     Raises:
         RetryableError: Kafka can't be reached.
         TopicsError: Kafka refuses to make or to describe a topic.
         FatalError: it refuses the credentials.
     """
-    names = [*settings.input_topic_names, *settings.output_topic_names]
+    names = [
+        *settings.input_topic_names,
+        *settings.output_topic_names,
+        *settings.announcement_topic_names,
+    ]
     with connected_admin(settings) as admin:
         before = _described(admin, names)
         missing = [name for name in names if before[name]["error_code"] == _UNKNOWN_TOPIC]
@@ -133,6 +162,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
             "retention.ms": str(30 * _DAY_MS),
             "max.message.bytes": str(input_bytes_max + _DEAD_LETTER_HEADERS_BYTES),
         },
+        **{name: {"cleanup.policy": "compact"} for name in settings.announcement_topic_names},
     }
 
 
@@ -157,7 +187,10 @@ def _create(
 ) -> None:
     topic = NewTopic(
         name=name,
-        num_partitions=settings.topic_partitions,
+        # One partition has one order of what was announced.
+        num_partitions=(
+            1 if name in settings.announcement_topic_names else settings.topic_partitions
+        ),
         replication_factor=settings.topic_replication_factor,
         topic_configs=dict(configs),
     )
