@@ -6,6 +6,7 @@ announced is passed in.
 """
 
 import asyncio
+import gc
 import logging
 import tempfile
 import threading
@@ -304,6 +305,9 @@ class ModelFollower:
             return
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._scorer.switch, kind, network)
+        # A compiled network is part of cycles, and the worker collects next to never; its decisions
+        # about to be forgotten, this takes no longer than a batch.
+        await loop.run_in_executor(self._executor, gc.collect)
         self._metrics.show_model(kind, announcement.ref, instead_of=serving)
         self._metrics.model_switches.labels(kind).inc()
         logger.info(

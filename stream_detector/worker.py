@@ -35,7 +35,7 @@ from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport, Deliv
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import TextScorer
-from stream_detector.models.serving import load_scorer
+from stream_detector.models.serving import load_scorer, model_device
 from stream_detector.pipeline import Pipeline, sources_by_topic
 from stream_detector.reload import (
     ModelFollower,
@@ -398,6 +398,8 @@ async def _start(
     if is_following:
         check_store_settings(settings)
         cluster = await _reach_kafka(settings)
+        # TensorFlow takes seconds to import, which are not the announced models' fault.
+        await loop.run_in_executor(executor, model_device, settings)
         networks = await networks_of(await _announced(settings), settings, metrics)
     follower: ModelFollower | None = None
 

@@ -99,8 +99,11 @@ def publish(
     """
     settings = _settings(config, flags)
     store = _store(settings)
+    from stream_detector.kafka.topics import check_announcement_topic  # noqa: PLC0415
     from trainer.publishing import promote, store_bundle  # noqa: PLC0415
 
+    if announce:  # Told before anything is stored.
+        check_announcement_topic(settings, "READ", "WRITE")
     try:
         model, is_new = store_bundle(bundle, store, signing_key=signing_key)
     except OSError as error:

@@ -13,7 +13,13 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
 from stream_detector.kafka.embedded import EmbeddedBroker
 from stream_detector.kafka.inspection import group_problem, newest_record_time
-from stream_detector.kafka.topics import TopicState, check_topics, cluster_id, create_topics
+from stream_detector.kafka.topics import (
+    TopicState,
+    check_announcement_topic,
+    check_topics,
+    cluster_id,
+    create_topics,
+)
 from stream_detector.settings import Settings
 from support.broker import KafkaBroker
 from support.records import produce
@@ -192,3 +198,26 @@ def test_the_embedded_broker_is_spoken_to_with_its_version_set() -> None:
         assert cluster_id(settings)
         assert check_topics(settings) == []
         assert {state.created for state in create_topics(settings)} == {False}
+
+
+@pytest.mark.kafka
+def test_the_topic_of_models_is_made_and_needed_only_where_a_store_is_set(
+    kafka: KafkaBroker,
+) -> None:
+    without = settings_for(kafka)
+    create_topics(without)
+    settings = without.model_copy(update={"model_store": "/srv/models"})
+    name = settings.topic("url-models")
+    assert check_topics(without) == []
+    assert [problem.partition(":")[0] for problem in check_topics(settings)] == [
+        f"topic {name} is missing"
+    ]
+    with pytest.raises(TopicsError, match="is missing"):
+        check_announcement_topic(settings, "READ")
+
+    (made,) = [state for state in create_topics(settings) if state.created]
+
+    assert made == TopicState(name, True, 1, 1)
+    assert configs_of(kafka, name)["cleanup.policy"] == "compact"
+    assert check_topics(settings) == []
+    check_announcement_topic(settings, "READ", "WRITE")
