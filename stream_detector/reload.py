@@ -105,10 +105,16 @@ def _fetched(announcement: Announcement, settings: Settings) -> "Bundle":
 
     with tempfile.TemporaryDirectory(prefix="stream-detector-model-") as name:
         folder = Path(name)
-        ModelStore(settings.model_store).fetch(announcement.kind, announcement.sha256, folder)
+        store = ModelStore(settings.model_store)
+        store.fetch(announcement.kind, announcement.sha256, folder)
         if settings.model_public_key is not None:
             _check_signed(folder, settings.model_public_key)
-        return load_bundle(folder)
+        try:
+            return load_bundle(folder)
+        except BundleError as error:
+            # The temporary folder is gone when somebody reads of it.
+            where = store.url_of(announcement.kind, announcement.sha256)
+            raise type(error)(str(error).replace(name, where)) from error
 
 
 def _check_signed(folder: Path, public_key: Path) -> None:
