@@ -29,7 +29,7 @@ from stream_detector.policy.lists import HostList
 from stream_detector.policy.thresholds import effective_thresholds, verdict_for
 from stream_detector.settings import Settings
 
-__all__ = ["Decider", "Observed"]
+__all__ = ["CANARIES", "Decider", "Observed"]
 
 Observed = tuple[Kind, str]
 """A URL or host name as a log has it."""
@@ -45,7 +45,7 @@ was observed, still fits into a Kafka message of 1 MB."""
 
 _KINDS: tuple[Kind, Kind] = ("url", "host")
 
-_CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
+CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
 """Texts that any sound model can score."""
 
 
@@ -226,7 +226,7 @@ class Decider:
     def _score_canary(self, kind: Kind, cause: ScoringError | None) -> None:
         """Raise ModelError unless the model scores a text known to be good."""
         try:
-            score = float(self._scorer.score(kind, [_CANARIES[kind]])[0])
+            score = float(self._scorer.score(kind, [CANARIES[kind]])[0])
         except ScoringError as error:
             raise _model_error(self._models[kind].ref, kind, str(error)) from error
         if not 0.0 <= score <= 1.0:
@@ -251,7 +251,7 @@ def _too_long(canonical: Canonical) -> Rejected:
 
 def _model_error(model: ModelRef, kind: Kind, fault: str) -> ModelError:
     return ModelError(
-        f"the {kind} model {model.name} {model.version} fails on {_CANARIES[kind]!r} as well, so "
+        f"the {kind} model {model.name} {model.version} fails on {CANARIES[kind]!r} as well, so "
         f"no record is at fault ({fault[:200]}): give {kind}_bundle a bundle that passes "
         "`stream-detector doctor`"
     )

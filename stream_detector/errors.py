@@ -8,9 +8,11 @@
     |   |-- ScoringError          the model raised while it scored some texts
     |   |-- LabelError            a label can't be made of what was given
     |   `-- VerdictIdError        no event is to be found by a verdict's id
+    |-- RefusedModelError         an announced model is not taken: the one that serves goes on
     `-- FatalError                the process must stop, uncommitted
         |-- SettingsError         a setting is missing, wrong or contradicts another
         |-- BundleError           a model bundle was refused
+        |   `-- IncompatibleBundleError   it was made for other code
         |-- DeviceError           memory or device failed, or the device asked for is absent
         |-- ModelError            the model cannot score even a text known to be good
         |-- TopicsError           a topic is missing or may not be used
@@ -20,14 +22,19 @@
 A message says what was wrong, where, and what to do. It never holds a secret.
 """
 
+from enum import StrEnum
+
 __all__ = [
     "BundleError",
     "DeviceError",
     "FatalError",
+    "IncompatibleBundleError",
     "LabelError",
     "ModelError",
     "PublishError",
     "RecordError",
+    "RefusalReason",
+    "RefusedModelError",
     "RetryableError",
     "ScoringError",
     "SettingsError",
@@ -62,6 +69,37 @@ class VerdictIdError(RecordError):
     """No event is to be found by a verdict's id: it is none, or its input record has expired."""
 
 
+class RefusalReason(StrEnum):
+    """Why a worker did not take a model that was announced. A closed list."""
+
+    MALFORMED = "malformed"
+    """The announcement is none, or says other things than the bundle's manifest."""
+    UNAVAILABLE = "unavailable"
+    """The store has no such bundle, or can't be reached. Tried again later."""
+    DAMAGED = "damaged"
+    """A file does not match its SHA-256, or is none that a bundle has."""
+    SIGNATURE = "signature"
+    """A public key is set, and the bundle's signature is missing or not by its private key."""
+    INCOMPATIBLE = "incompatible"
+    """Made for another canonical form or architecture than this program has."""
+    WRONG_KIND = "wrong_kind"
+    """A bundle for hosts announced as one for URLs, or the reverse."""
+    THRESHOLDS = "thresholds"
+    """The settings override one threshold so that it contradicts the bundle's other one."""
+    TOO_SLOW = "too_slow"
+    """Not fetched, built and warm within ``model_load_timeout``."""
+    FAILED = "failed"
+    """It raises, or gives no probability, on texts known to be good."""
+
+
+class RefusedModelError(StreamDetectorError):
+    """An announced model is not taken, for ``reason``; the one that serves goes on serving."""
+
+    def __init__(self, reason: RefusalReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class FatalError(StreamDetectorError):
     """No record is at fault and waiting will not help: stop, leave offsets uncommitted."""
 
@@ -76,6 +114,10 @@ class SettingsError(FatalError):
 
 class BundleError(FatalError):
     """A model bundle is missing, damaged, or made for another version of the code."""
+
+
+class IncompatibleBundleError(BundleError):
+    """A bundle made for another canonical form, or an architecture that this program has not."""
 
 
 class DeviceError(FatalError):

@@ -13,6 +13,8 @@ from prometheus_client.metrics_core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from stream_detector.events import Kind, ModelRef
+
 __all__ = ["BatchHistogram", "Metrics"]
 
 _STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -173,6 +175,14 @@ class Metrics:
         self.model_loaded_timestamp_seconds = gauge(
             "model_loaded_timestamp_seconds", "When the model was loaded.", "kind"
         )
+        self.model_switches = counter(
+            "model_switches_total", "Switches to another model while running.", "kind"
+        )
+        self.model_refusals = counter(
+            "model_refusals_total",
+            "Announced models that were not taken, by reason; each try counts.",
+            "reason",
+        )
         self.device_info = gauge("device_info", "1 for the device the model runs on.", "device")
         self.ready = gauge("ready", "1 when assigned, warmed up and committing.")
         self.errors = counter(
@@ -183,6 +193,13 @@ class Metrics:
         self.publish_retries = counter(
             "publish_retries_total", "Retries of outputs while Kafka was away."
         )
+
+    def show_model(self, kind: Kind, ref: ModelRef, *, instead_of: ModelRef | None = None) -> None:
+        """Show that ``ref`` serves ``kind`` from now on, and ``instead_of`` no more."""
+        if instead_of is not None:
+            self.model_info.remove(kind, instead_of.name, instead_of.version, instead_of.sha256)
+        self.model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
+        self.model_loaded_timestamp_seconds.labels(kind).set_to_current_time()
 
     def count_error(self, error: BaseException) -> None:
         """Count ``error`` under the name of its class."""

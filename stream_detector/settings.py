@@ -186,6 +186,28 @@ class _Model(_Group):
     )
 
 
+class _Announced(_Group):
+    """Announced models"""
+
+    model_store: str = Field(
+        "",
+        description="URL of the folder of published bundles: a path, s3://bucket/models or any "
+        "other URL of fsspec. If set, workers follow models_topic and fetch what is announced from "
+        "here, and url_bundle and host_bundle serve where nothing is announced.",
+    )
+    models_topic: str = Field("url-models", description="Topic of announced models (compacted).")
+    model_public_key: Path | None = Field(
+        None,
+        description="Ed25519 public key (PEM); if set, announced bundles that its private key has "
+        "not signed are refused.",
+    )
+    model_load_timeout: Seconds = Field(
+        120.0,
+        description="Seconds to fetch, build and warm up an announced model, beside the one that "
+        "serves; slower: refused.",
+    )
+
+
 class _Policy(_Group):
     """Policy"""
 
@@ -239,7 +261,7 @@ class _Running(_Group):
     )
 
 
-class Settings(_Kafka, _Topics, _Limits, _Model, _Policy, _Running):
+class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Running):
     """Everything a worker, a command or a test can set. Each field's description is its help.
 
     ``Settings(field=...)`` reads neither the environment nor a file: ``load_settings`` does.
@@ -268,10 +290,15 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Policy, _Running):
         """
         return [self.topic(name) for name in (self.labels_topic, self.labels_dead_letters_topic)]
 
+    @property
+    def announcement_topic_names(self) -> list[str]:
+        """Full name of the topic of announced models; none where no model store is set."""
+        return [self.topic(self.models_topic)] if self.model_store else []
+
 
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     group.__doc__ or "": tuple(group.__annotations__)
-    for group in (_Kafka, _Topics, _Limits, _Model, _Policy, _Running)
+    for group in (_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Running)
 }
 """Names of the settings by the title of their group, in the order to show them."""
 

@@ -20,6 +20,7 @@ _GIVEN_FILES = (
     "ssl_key_password_file",
     "allow_list",
     "deny_list",
+    "model_public_key",
 )
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _SECRET_OPTION = re.compile(r"password|secret|token|jaas", re.IGNORECASE)
@@ -33,6 +34,7 @@ def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     yield from _file_faults(settings)
     yield from _topic_faults(settings)
     yield from _format_faults(settings)
+    yield from _store_faults(settings)
     for kind in ("url", "host"):
         name = f"{kind}_suspicious_threshold"
         suspicious = getattr(settings, name)
@@ -111,6 +113,7 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     names = [("input_topics", name) for name in settings.input_topic_names]
     names += zip(outputs, settings.output_topic_names, strict=True)
     names += zip(labels, settings.label_topic_names, strict=True)
+    names += [("models_topic", name) for name in settings.announcement_topic_names]
     users: dict[str, str] = {}
     for field, name in names:
         if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
@@ -122,6 +125,20 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         if name in users:
             yield field, f"{name} stands in {users[name]} and in {field}: give each its own topic"
         users[name] = field
+
+
+def _store_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+    if _LOGIN_IN_URL.search(settings.model_store):
+        yield (
+            "model_store",
+            "model_store can't hold a login, since its value is shown: give it to the store's "
+            "driver by its own variables or files (such as AWS_PROFILE)",
+        )
+    if settings.model_public_key is not None and not settings.model_store:
+        yield (
+            "model_public_key",
+            "model_public_key is of no use without model_store: set both",
+        )
 
 
 def _format_faults(settings: "Settings") -> Iterator[tuple[str, str]]:

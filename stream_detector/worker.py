@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from faust.types import StreamT
@@ -23,8 +23,9 @@ from yarl import URL
 from stream_detector.batching import Batcher, Work
 from stream_detector.decisions import Decider
 from stream_detector.errors import FatalError, RetryableError
-from stream_detector.events import Chunk
+from stream_detector.events import Chunk, Kind
 from stream_detector.health import HealthServer
+from stream_detector.kafka.announcements import current_announcements, follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
@@ -32,11 +33,21 @@ from stream_detector.kafka.retry import back_off
 from stream_detector.kafka.topics import check_topics, cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport, Delivery
 from stream_detector.metrics import Metrics
+from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import TextScorer
-from stream_detector.models.serving import load_scorer
+from stream_detector.models.serving import load_scorer, model_device
 from stream_detector.pipeline import Pipeline, sources_by_topic
+from stream_detector.reload import (
+    ModelFollower,
+    check_store_settings,
+    loads_under_way,
+    networks_of,
+)
 from stream_detector.settings import Settings
 from stream_detector.wire import Encoded, encode
+
+if TYPE_CHECKING:
+    from stream_detector.models.scorer import Network, Scorer
 
 __all__ = ["DetectorApp", "create_app", "run_worker"]
 
@@ -79,8 +90,10 @@ class DetectorApp(faust.App):
         pipeline: Pipeline,
         metrics: Metrics,
         executor: ThreadPoolExecutor,
+        follower: ModelFollower | None = None,
     ) -> None:
         self.settings = settings
+        self.follower = follower
         self.metrics = metrics
         self.pipeline = pipeline
         self.executor = executor
@@ -131,6 +144,13 @@ class DetectorApp(faust.App):
         self.watch(self.batcher.run())
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
         self.watch(self._check_group())
+        if self.follower is not None:
+            self.watch(self.follower.run())
+            self.watch(
+                follow_announcements(
+                    self.settings, offer=self.follower.offer, refuse=self.follower.refuse
+                )
+            )
 
     async def on_stop(self) -> None:
         """Stop fetching, finish what is in flight, commit it; then leave the group."""
@@ -239,6 +259,7 @@ def create_app(
     metrics: Metrics | None = None,
     cluster: str | None = None,
     executor: ThreadPoolExecutor | None = None,
+    follower: ModelFollower | None = None,
 ) -> DetectorApp:
     """Make the Faust app with its one agent.
 
@@ -248,6 +269,7 @@ def create_app(
         metrics: where to count.
         cluster: the cluster's name in verdict ids; by default what Kafka reports.
         executor: a single thread that owns the scorer.
+        follower: keeps the scorer at what is announced; without it, models stay as they are.
 
     Raises:
         FatalError: a setting, a bundle or the device is not usable.
@@ -265,6 +287,7 @@ def create_app(
         pipeline=pipeline,
         metrics=metrics,
         executor=executor or ThreadPoolExecutor(1, thread_name_prefix="scorer"),
+        follower=follower,
     )
     topic = app.topic(*settings.input_topic_names, schema=_ChunkSchema(), internal=False)
 
@@ -294,13 +317,14 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
         ):
             logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
             runner.run(process.serve())
+        code = 0
     except FatalError as error:
         logger.error("%s", error)
-        return error.exit_code
-    if process.left_loading:
+        code = error.exit_code
+    if process.left_loading or loads_under_way():
         logging.shutdown()
-        os._exit(0)
-    return 0
+        os._exit(code)
+    return code
 
 
 class _Process:
@@ -364,25 +388,58 @@ async def _start(
     """Warm the model up, wait for Kafka, check the topics, make the app.
 
     What contradicts itself in the settings is told before the wait, which may take for ever.
+    Where models are announced Kafka comes first: the first record is scored by what is announced.
     """
     loop = asyncio.get_running_loop()
     sources_by_topic(settings)
+    cluster = ""
+    networks: dict[Kind, Network] = {}
+    is_following = scorer is None and bool(settings.model_store)
+    if is_following:
+        check_store_settings(settings)
+        cluster = await _reach_kafka(settings)
+        # TensorFlow takes seconds to import, which are not the announced models' fault.
+        await loop.run_in_executor(executor, model_device, settings)
+        networks = await networks_of(await _announced(settings), settings, metrics)
+    follower: ModelFollower | None = None
 
-    def warm() -> Decider:
-        warmed = scorer or load_scorer(settings)
+    def warm() -> tuple[TextScorer, Decider]:
+        warmed = scorer or load_scorer(settings, networks)
         decider = Decider(warmed, settings=settings, metrics=metrics)
         warmed.warm_up()
         _describe(warmed, metrics)
-        return decider
+        return warmed, decider
 
     started = time.monotonic()
-    decider = await loop.run_in_executor(executor, warm)
+    warmed, decider = await loop.run_in_executor(executor, warm)
     # What is loaded by now stays: no collection need look at it again, and batches of thousands
     # of short-lived objects should not start one each.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
     logger.info("model warm after %.1f s", time.monotonic() - started)
+    if is_following:
+        follower = ModelFollower(
+            cast("Scorer", warmed), settings=settings, metrics=metrics, executor=executor
+        )
+    else:
+        cluster = await _reach_kafka(settings)
+    return create_app(
+        settings,
+        decider=decider,
+        metrics=metrics,
+        cluster=cluster,
+        executor=executor,
+        follower=follower,
+    )
+
+
+async def _reach_kafka(settings: Settings) -> str:
+    """Wait for Kafka, and check the topics; returns the cluster's name for verdict ids.
+
+    Raises:
+        FatalError: a topic is missing, or Kafka refuses this client.
+    """
     for pause in back_off():
         try:
             cluster = settings.cluster or await asyncio.to_thread(cluster_id, settings)
@@ -393,9 +450,16 @@ async def _start(
             await asyncio.sleep(pause)
     if problems:
         raise FatalError("; ".join(problems))
-    return create_app(
-        settings, decider=decider, metrics=metrics, cluster=cluster, executor=executor
-    )
+    return cluster
+
+
+async def _announced(settings: Settings) -> dict[Kind, Announcement]:
+    """What is announced; nothing where that can't be read now, since following tries again."""
+    try:
+        return await current_announcements(settings)
+    except RetryableError as error:
+        logger.warning("%s; the bundles of the settings serve until then", error)
+        return {}
 
 
 async def _unless(stop: asyncio.Event, work: asyncio.Task[DetectorApp]) -> DetectorApp | None:
@@ -431,9 +495,7 @@ def _describe(scorer: TextScorer, metrics: Metrics) -> None:
     """Show which models serve, since when, and where."""
     metrics.device_info.labels(scorer.device).set(1)
     for kind, model in scorer.models.items():
-        ref = model.ref
-        metrics.model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
-        metrics.model_loaded_timestamp_seconds.labels(kind).set_to_current_time()
+        metrics.show_model(kind, model.ref)
 
 
 def _consumer_options(settings: Settings) -> dict[str, Any]:

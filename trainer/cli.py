@@ -18,6 +18,7 @@ from trainer.commands.generate import (
 )
 from trainer.commands.hold_out import hold_out
 from trainer.commands.labels import labels
+from trainer.commands.models import models
 from trainer.commands.study import study
 from trainer.commands.train import train
 
@@ -37,7 +38,7 @@ def cli() -> None:
     \b
     stream-trainer train --kind url --data labelled.csv --output bundles/url
     stream-trainer evaluate bundles/url data/models/url --data labelled.csv --report report
-    stream-detector run --url-bundle bundles/url
+    stream-trainer models publish bundles/url
     """
 
 
@@ -47,6 +48,7 @@ for command in (
     hold_out,
     labels,
     study,
+    models,
     generate_names_command,
     generate_ordinary_command,
     generate_private_command,

@@ -24,7 +24,8 @@ _AHEAD_MAX_SECONDS = 5.0
 @click.command(cls=SettingsCommand)
 @setting_options()
 def doctor(config: Path | None, **flags: object) -> int:
-    """Check all that `run` needs: HTTP port, lists, models, device, Kafka, topics, rights, clock.
+    """Check all that `run` needs: HTTP port, lists, models, their store if one is set, device,
+    Kafka, topics, rights, clock.
 
     Prints one line a check, ok or FAIL and what to do, and exits with 1 if any failed. Nothing is
     made, read or written in Kafka; no consumer group is joined.
@@ -59,7 +60,7 @@ class _Result(NamedTuple):
 def _show(result: _Result) -> bool:
     """Print the line of a check; returns whether it failed."""
     mark = click.style("ok  ", fg="green") if result.ok else click.style("FAIL", fg="red")
-    click.echo(f"{mark}  {result.subject:<10}  {' '.join(result.text.split())}")
+    click.echo(f"{mark}  {result.subject:<11}  {' '.join(result.text.split())}")
     return not result.ok
 
 
@@ -79,6 +80,8 @@ def _local_results(settings: Settings) -> Iterator[_Result]:
         _result("host model", _host_model, settings),
     ]
     yield from models
+    if settings.model_store:
+        yield _result("model store", _model_store, settings)
     if all(model.ok for model in models):
         yield _result("device", _device, settings)
 
@@ -131,6 +134,16 @@ def _model(settings: Settings, kind: Kind) -> str:
     return f"{bundle.ref.name} {bundle.ref.version}"
 
 
+def _model_store(settings: Settings) -> str:
+    """The store answers, and the public key is one."""
+    from stream_detector.models.store import ModelStore  # noqa: PLC0415
+    from stream_detector.reload import check_store_settings  # noqa: PLC0415
+
+    check_store_settings(settings)
+    versions = ModelStore(settings.model_store).versions()
+    return f"{len(versions)} versions in {settings.model_store}"
+
+
 def _device(settings: Settings) -> str:
     """The device is there, and both models score a text that any sound model can."""
     from stream_detector.decisions import Decider  # noqa: PLC0415
@@ -160,7 +173,12 @@ def _topics(settings: Settings) -> str:
 
     if problems := check_topics(settings):
         raise FatalError("; ".join(problems))
-    return ", ".join([*settings.input_topic_names, *settings.output_topic_names])
+    names = [
+        *settings.input_topic_names,
+        *settings.output_topic_names,
+        *settings.announcement_topic_names,
+    ]
+    return ", ".join(names)
 
 
 def _group(settings: Settings) -> str:

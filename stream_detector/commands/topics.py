@@ -9,7 +9,8 @@ from stream_detector.errors import RetryableError, TopicsError
 
 __all__ = ["topics"]
 
-_GROUPS = {"Kafka: how to reach it", "Topics"}
+_GROUPS = {"Kafka: how to reach it", "Topics", "Announced models"}
+_UNUSED = {"model_public_key", "model_load_timeout"}
 
 
 @click.group(no_args_is_help=True)
@@ -23,7 +24,7 @@ def topics() -> None:
 
 
 @topics.command(cls=SettingsCommand, short_help="Make the topics that are missing.")
-@setting_options(_GROUPS)
+@setting_options(_GROUPS, without=_UNUSED)
 def create(config: Path | None, **flags: object) -> None:
     """Make the topics that are missing; what is there stays as it is.
 
@@ -45,7 +46,7 @@ def create(config: Path | None, **flags: object) -> None:
 
 
 @topics.command(cls=SettingsCommand, short_help="Check that all topics can be used.")
-@setting_options(_GROUPS)
+@setting_options(_GROUPS, without=_UNUSED)
 def check(config: Path | None, **flags: object) -> None:
     """Check that all topics are there and may be used; nothing is made or written.
 
@@ -69,7 +70,11 @@ def check(config: Path | None, **flags: object) -> None:
         click.echo(f"for labels only: {problem}")
     if problems:
         raise TopicsError(f"{len(problems)} of the topics can't be used; see above")
-    names = [*settings.input_topic_names, *settings.output_topic_names]
+    names = [
+        *settings.input_topic_names,
+        *settings.output_topic_names,
+        *settings.announcement_topic_names,
+    ]
     if not of_labels:
         names += settings.label_topic_names
     click.echo(f"ok: {', '.join(names)}")

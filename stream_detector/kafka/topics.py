@@ -20,6 +20,7 @@ from stream_detector.settings import Settings
 
 __all__ = [
     "TopicState",
+    "check_announcement_topic",
     "check_label_topics",
     "check_topics",
     "cluster_id",
@@ -72,7 +73,8 @@ def check_topics(settings: Settings) -> list[str]:
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
-    uses = dict.fromkeys(settings.input_topic_names, "READ")
+    read = [*settings.input_topic_names, *settings.announcement_topic_names]
+    uses = dict.fromkeys(read, "READ")
     return _found_problems(settings, uses | dict.fromkeys(settings.output_topic_names, "WRITE"))
 
 
@@ -103,11 +105,30 @@ def _found_problems(settings: Settings, uses: Mapping[str, str]) -> list[str]:
     ]
 
 
+def check_announcement_topic(settings: Settings, *operations: str) -> None:
+    """Whether the topic of announced models is there and allows ``operations`` (READ, WRITE).
+
+    Raises:
+        TopicsError: it is not, or does not.
+        RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
+        FatalError: it refuses the credentials.
+    """
+    name = settings.topic(settings.models_topic)
+    with connected_admin(settings) as admin:
+        topic = _described(admin, [name])[name]
+    who = settings.sasl_username or "this client"
+    problems = [text for operation in operations for text in _problems(topic, operation, who)]
+    if problems:
+        raise TopicsError(problems[0])
+
+
 def create_topics(settings: Settings) -> list[TopicState]:
     """Make the topics that are missing; those that are there stay as they are.
 
-    All get ``topic_partitions`` and ``topic_replication_factor``. Verdicts are kept 7 days, alerts
-    and dead letters 30, labels for ever; dead letters may be larger than the input.
+    Input, output and label topics get ``topic_partitions`` and ``topic_replication_factor``.
+    Verdicts are kept 7 days, alerts and dead letters 30, labels for ever; dead letters may be
+    larger than the input. Where a model store is set, the topic of announced models is made too:
+    one partition, compacted.
 
     Raises:
         RetryableError: Kafka can't be reached.
@@ -118,6 +139,7 @@ def create_topics(settings: Settings) -> list[TopicState]:
         *settings.input_topic_names,
         *settings.output_topic_names,
         *settings.label_topic_names,
+        *settings.announcement_topic_names,
     ]
     with connected_admin(settings) as admin:
         before = _described(admin, names)
@@ -171,6 +193,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
             "retention.ms": str(30 * _DAY_MS),
             "max.message.bytes": str(_BROKER_RECORD_BYTES_MAX + _DEAD_LETTER_HEADERS_BYTES),
         },
+        **{name: {"cleanup.policy": "compact"} for name in settings.announcement_topic_names},
     }
 
 
@@ -195,7 +218,10 @@ def _create(
 ) -> None:
     topic = NewTopic(
         name=name,
-        num_partitions=settings.topic_partitions,
+        # One partition has one order of what was announced.
+        num_partitions=(
+            1 if name in settings.announcement_topic_names else settings.topic_partitions
+        ),
         replication_factor=settings.topic_replication_factor,
         topic_configs=dict(configs),
     )

@@ -22,10 +22,16 @@ from safetensors.numpy import load as load_weights
 from safetensors.numpy import save as dump_weights
 
 from stream_detector.canonical import CANONICAL_FORM_VERSION
-from stream_detector.errors import BundleError
+from stream_detector.errors import BundleError, IncompatibleBundleError
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.architectures import ARCHITECTURES, Architecture
 from stream_detector.models.calibration import Platt
+from stream_detector.models.files import (
+    BYTES_MAX,
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    WEIGHTS_NAME,
+)
 
 __all__ = [
     "Bundle",
@@ -36,13 +42,6 @@ __all__ = [
     "load_bundle",
     "save_bundle",
 ]
-
-MANIFEST_NAME = "manifest.json"
-WEIGHTS_NAME = "weights.safetensors"
-
-_MANIFEST_BYTES_MAX = 1_048_576
-_WEIGHTS_BYTES_MAX = 512 * 1_048_576
-"""Far beyond any network here: a bundle that is larger is not one of ours."""
 
 _CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux' headers."""
@@ -135,7 +134,7 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
     Raises:
         BundleError: missing, damaged, made for other code, or for another kind.
     """
-    manifest_bytes = _read(folder, MANIFEST_NAME, _MANIFEST_BYTES_MAX)
+    manifest_bytes = _read(folder, MANIFEST_NAME)
     try:
         manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -143,7 +142,7 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
     if kind is not None and manifest.kind != kind:
         raise BundleError(f"{folder} is a bundle for kind {manifest.kind}, not for {kind}")
     if manifest.canonical_form_version != CANONICAL_FORM_VERSION:
-        raise BundleError(
+        raise IncompatibleBundleError(
             f"{folder} was trained on canonical form {manifest.canonical_form_version}, this "
             f"program has {CANONICAL_FORM_VERSION}: use the program it was made for, or retrain"
         )
@@ -151,7 +150,7 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
     architecture = _architecture(folder, manifest)
     if set(manifest.files) != {WEIGHTS_NAME}:
         raise BundleError(f"{folder / MANIFEST_NAME} must list {WEIGHTS_NAME} and nothing else")
-    weights_bytes = _read(folder, WEIGHTS_NAME, _WEIGHTS_BYTES_MAX)
+    weights_bytes = _read(folder, WEIGHTS_NAME)
     if hashlib.sha256(weights_bytes).hexdigest() != manifest.files[WEIGHTS_NAME]:
         raise BundleError(
             f"{folder / WEIGHTS_NAME} does not match the sha256 in the manifest: "
@@ -177,7 +176,7 @@ def check_destination(folder: Path) -> None:
         names = []
     except OSError as error:
         raise BundleError(f"{folder} cannot be a bundle's folder: {error.strerror}") from error
-    others = sorted(set(names) - {MANIFEST_NAME, WEIGHTS_NAME})
+    others = sorted(set(names) - {MANIFEST_NAME, WEIGHTS_NAME, SIGNATURE_NAME})
     if others:
         raise BundleError(
             f"{folder} holds {others[0]!r}, which is no part of a bundle and would be lost: "
@@ -246,7 +245,7 @@ def _check_numbers(folder: Path, manifest: Manifest) -> None:
 def _architecture(folder: Path, manifest: Manifest) -> Architecture:
     architecture = ARCHITECTURES.get(manifest.architecture)
     if architecture is None:
-        raise BundleError(
+        raise IncompatibleBundleError(
             f"{folder} has the unknown architecture {manifest.architecture!r}; this program "
             f"knows {', '.join(ARCHITECTURES)}"
         )
@@ -255,7 +254,7 @@ def _architecture(folder: Path, manifest: Manifest) -> Architecture:
     try:
         return architecture(**manifest.parameters)
     except TypeError as error:
-        raise BundleError(
+        raise IncompatibleBundleError(
             f"{folder / MANIFEST_NAME}: wrong parameters for {manifest.architecture}: {error}"
         ) from error
 
@@ -282,8 +281,8 @@ def _weights(
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
-def _read(folder: Path, name: str, bytes_max: int) -> bytes:
-    path = folder / name
+def _read(folder: Path, name: str) -> bytes:
+    path, bytes_max = folder / name, BYTES_MAX[name]
     try:
         if not path.is_file() or path.is_symlink():
             raise BundleError(f"{path} is not there: {folder} is no model bundle")

@@ -16,7 +16,7 @@ from stream_detector.models.base import ServedModel
 from stream_detector.models.bundle import Bundle
 from stream_detector.models.encoding import encode, shorten
 
-__all__ = ["GROUP_ROWS", "Scorer"]
+__all__ = ["GROUP_ROWS", "Network", "Scorer"]
 
 GROUP_ROWS = (1024, 256, 32)
 """Rows of a group, largest first: large ones are fast, small ones waste little on padding."""
@@ -35,22 +35,24 @@ class Scorer:
     def __init__(self, bundles: Mapping[Kind, Bundle], *, device: str) -> None:
         """``device`` is TensorFlow's name of it, as ``device.choose_device`` gives."""
         self.device = device
-        self._networks = {kind: _Network(bundle, device) for kind, bundle in bundles.items()}
-        self._models: Mapping[Kind, ServedModel] = {
-            kind: ServedModel(ref=bundle.ref, thresholds=bundle.thresholds)
-            for kind, bundle in bundles.items()
-        }
+        self._networks = {kind: Network(bundle, device) for kind, bundle in bundles.items()}
 
     @property
     def models(self) -> Mapping[Kind, ServedModel]:
         """The model that serves each kind."""
-        return self._models
+        return {kind: network.served for kind, network in self._networks.items()}
 
     def warm_up(self) -> None:
         """Compile every shape that ``score`` uses."""
         for network in self._networks.values():
-            for rows in GROUP_ROWS:
-                network.score(["warm"] * rows)
+            network.warm_up()
+
+    def switch(self, kind: Kind, network: "Network") -> None:
+        """Serve ``kind`` by ``network``, which is warm, from the next call of ``score`` on.
+
+        Called from the thread that owns the scorer, so between two batches.
+        """
+        self._networks[kind] = network
 
     def score(self, kind: Kind, texts: Sequence[str]) -> NDArray[np.float32]:
         """Calibrated probabilities, shape ``[len(texts)]``; see ``TextScorer``."""
@@ -65,14 +67,24 @@ class Scorer:
             raise ScoringError(f"the model raised {type(error).__name__}: {error}") from error
 
 
-class _Network:
-    """One bundle's compiled graph."""
+class Network:
+    """One bundle's compiled graph on one device.
+
+    ``score`` and ``warm_up`` are called from one thread at a time; another network may score in
+    another thread meanwhile.
+    """
 
     def __init__(self, bundle: Bundle, device: str) -> None:
+        self.served = ServedModel(ref=bundle.ref, thresholds=bundle.thresholds)
         self._length_max = bundle.architecture.length_max
         self._calibration = bundle.manifest.calibration
         self._device = device
         self.run = _compile(bundle, device)
+
+    def warm_up(self) -> None:
+        """Compile every shape that ``score`` uses."""
+        for rows in GROUP_ROWS:
+            self.score(["warm"] * rows)
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Calibrated probabilities, shape ``[len(texts)]``."""

@@ -1,6 +1,7 @@
 """What the settings ask for: the two bundles, and the scorer that serves them."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, get_args
 
 from stream_detector.errors import BundleError
 from stream_detector.events import Kind
@@ -9,9 +10,9 @@ from stream_detector.settings import Settings
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
-    from stream_detector.models.scorer import Scorer
+    from stream_detector.models.scorer import Network, Scorer
 
-__all__ = ["load_scorer", "served_bundle"]
+__all__ = ["load_scorer", "model_device", "served_bundle"]
 
 
 def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
@@ -30,19 +31,38 @@ def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
         raise BundleError(f"{error}; correct {kind}_bundle") from error
 
 
-def load_scorer(settings: Settings) -> "Scorer":
-    """Import TensorFlow without its announcements and load both bundles; nothing is compiled.
+def model_device(settings: Settings) -> str:
+    """Import TensorFlow without its announcements; returns its name of the device to use.
+
+    Raises:
+        DeviceError: ``gpu`` was asked for and there is none.
+    """
+    with native_output_held_back():
+        from stream_detector.models import device  # noqa: PLC0415 - imports TensorFlow
+
+        device.prepare_tensorflow(settings.model_threads)
+        return device.choose_device(settings.device, device.visible_gpus())
+
+
+def load_scorer(settings: Settings, networks: "Mapping[Kind, Network] | None" = None) -> "Scorer":
+    """Load the bundles that the settings name; nothing is compiled.
+
+    A kind that one of ``networks`` serves, as it was announced, needs no bundle in the settings.
 
     Raises:
         BundleError: a bundle was refused.
         DeviceError: ``gpu`` was asked for and there is none.
     """
+    device = model_device(settings)
     with native_output_held_back():
-        from stream_detector.models import device  # noqa: PLC0415 - imports TensorFlow
-        from stream_detector.models.scorer import Scorer  # noqa: PLC0415
+        from stream_detector.models.scorer import Scorer  # noqa: PLC0415 - imports TensorFlow
 
-        device.prepare_tensorflow(settings.model_threads)
-        return Scorer(
-            {"url": served_bundle(settings, "url"), "host": served_bundle(settings, "host")},
-            device=device.choose_device(settings.device, device.visible_gpus()),
+        networks = networks or {}
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        scorer = Scorer(
+            {kind: served_bundle(settings, kind) for kind in kinds if kind not in networks},
+            device=device,
         )
+        for kind, network in networks.items():
+            scorer.switch(kind, network)
+        return scorer

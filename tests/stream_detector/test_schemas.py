@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
+from stream_detector.errors import RefusedModelError
 from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, UrlEvent, Verdict
+from stream_detector.models.announcement import (
+    Announcement,
+    announcement_key,
+    decode_announcement,
+    encode_announcement,
+)
 from stream_detector.settings import DATA_FOLDER
 from stream_detector.sources import read_record, source_named
 from stream_detector.wire import encode_alert, verdict_message
@@ -27,6 +34,7 @@ VERDICTS = validator("url-verdict")
 ALERTS = validator("url-alert")
 LABELS = validator("url-label")
 EVENTS = validator("url-event")
+MODELS = validator("url-model")
 
 ascii_text = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
 any_text = st.text(st.characters(), max_size=50)
@@ -70,7 +78,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
     )
 
 
-@pytest.mark.parametrize("schema", [VERDICTS, ALERTS, LABELS, EVENTS])
+@pytest.mark.parametrize("schema", [VERDICTS, ALERTS, LABELS, EVENTS, MODELS])
 def test_schemas_are_valid_and_described(schema: Draft202012Validator) -> None:
     Draft202012Validator.check_schema(schema.schema)
     assert schema.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -161,3 +169,65 @@ def test_an_event_is_read_exactly_if_it_follows_its_schema(event: dict[str, Any]
         json.dumps(event).encode(), source=source_named("json"), lines_max=1
     )
     assert isinstance(result, UrlEvent) is EVENTS.is_valid(event)
+
+
+sha256s = st.text("0123456789abcdef", min_size=64, max_size=64)
+announcements = st.builds(
+    Announcement,
+    name=ascii_text,
+    kind=st.sampled_from(["url", "host"]),
+    version=ascii_text,
+    sha256=sha256s,
+    url=ascii_text,
+    thresholds=st.builds(Thresholds, probability, probability),
+    announced_at=times,
+    previous=st.lists(sha256s, max_size=3).map(tuple),
+    gate=st.none() | st.dictionaries(ascii_text, probability, max_size=2),
+)
+
+
+@given(announcements)
+def test_every_announcement_follows_its_schema_and_is_read_as_written(
+    announcement: Announcement,
+) -> None:
+    value = encode_announcement(announcement)
+
+    MODELS.validate(json.loads(value))
+    assert decode_announcement(announcement_key(announcement), value) == announcement
+
+
+def test_an_announcements_schema_names_exactly_its_fields() -> None:
+    assert set(MODELS.schema["properties"]) == set(Announcement.__struct_fields__)
+
+
+@given(announcements, st.data())
+def test_an_announcement_is_read_exactly_if_it_follows_its_schema(
+    announcement: Announcement, data: st.DataObject
+) -> None:
+    written = json.loads(encode_announcement(announcement))
+    field = data.draw(st.sampled_from(sorted(MODELS.schema["properties"])))
+    written[field] = data.draw(st.none() | st.integers() | st.just("x") | st.just(["y"]))
+    if field in {"kind", "announced_at"} and isinstance(written[field], str):
+        return  # Another kind has another key; formats of times are not checked by the schema.
+    try:
+        decode_announcement(announcement_key(announcement), json.dumps(written).encode())
+        is_read = True
+    except RefusedModelError:
+        is_read = False
+    assert is_read is MODELS.is_valid(written)
+
+
+def test_what_says_nothing_of_a_served_model_is_passed_over() -> None:
+    assert decode_announcement(b"url", None) is None
+    assert decode_announcement(None, b"{}") is None
+    assert decode_announcement(b"url/shadow", b"of a later version") is None
+
+
+def test_an_announcement_under_another_kinds_key_is_refused() -> None:
+    value = encode_announcement(
+        Announcement(
+            "m", "url", "1", "0" * 64, "", Thresholds(0.5, 0.9), datetime(2026, 1, 1, tzinfo=UTC)
+        )
+    )
+    with pytest.raises(RefusedModelError, match="key host is for kind url"):
+        decode_announcement(b"host", value)

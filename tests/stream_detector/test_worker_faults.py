@@ -6,91 +6,17 @@ Each test asserts on the set of ids that must come out, not on a count.
 
 import random
 import signal
-from pathlib import Path
 
 import pytest
 
-from support.accounting import CLUSTER, Account, Outputs, Sent, mixed_records, poison_records
-from support.processes import ROOT, ChildProcess, free_port, start_module, wait_for_http, wait_until
-from support.records import committed_offsets, end_offsets
+from support.accounting import Sent, mixed_records, poison_records
+from support.bench import Bench
+from support.processes import wait_until
+from support.records import committed_offsets
 
 RECORDS = 50_000
-PARTITIONS = 4
-FINISH_SECONDS = 150
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
-
-
-class Bench:
-    """One input topic, its outputs, and workers of one group on it."""
-
-    def __init__(self, bootstrap_servers, topics, folder: Path, **environment: str) -> None:
-        self.bootstrap_servers = bootstrap_servers
-        self.folder = folder
-        self.input = topics("events", partitions=PARTITIONS)
-        self.verdicts = topics("verdicts", partitions=PARTITIONS)
-        self.alerts = topics("alerts", partitions=PARTITIONS)
-        self.dead_letters = topics("dlq", partitions=PARTITIONS, max_message_bytes="2000000")
-        self.group = f"group-{self.input}"
-        self.account = Account(bootstrap_servers, self.input)
-        self.workers: list[ChildProcess] = []
-        self.environment = {
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
-            "STREAM_DETECTOR_BOOTSTRAP_SERVERS": bootstrap_servers,
-            "STREAM_DETECTOR_GROUP_ID": self.group,
-            "STREAM_DETECTOR_CLUSTER": CLUSTER,
-            "STREAM_DETECTOR_INPUT_TOPICS": self.input,
-            "STREAM_DETECTOR_VERDICTS_TOPIC": self.verdicts,
-            "STREAM_DETECTOR_ALERTS_TOPIC": self.alerts,
-            "STREAM_DETECTOR_DEAD_LETTERS_TOPIC": self.dead_letters,
-            "STREAM_DETECTOR_COMMIT_INTERVAL": "0.2",
-            # A killed worker's partitions are free again after 1.5 s instead of 20.
-            "STREAM_DETECTOR_KAFKA_OPTIONS": "session_timeout_ms=1500,heartbeat_interval_ms=300",
-            # Small slow batches, so that faults meet work under way.
-            "STREAM_DETECTOR_BATCH_RECORDS": "500",
-            "STREAM_DETECTOR_CHUNK_RECORDS": "250",
-            "RULE_SECONDS": "0.03",
-            **environment,
-        }
-
-    def start_worker(self, *, ready: bool = True) -> ChildProcess:
-        number, port = len(self.workers), free_port()
-        worker = start_module(
-            "support.rule_worker",
-            log=self.folder / f"worker-{number}.log",
-            environment={**self.environment, "STREAM_DETECTOR_HTTP_PORT": str(port)},
-        )
-        self.workers.append(worker)
-        if ready:
-            wait_for_http(worker, f"http://127.0.0.1:{port}/readyz")
-        return worker
-
-    def written(self, topic: str) -> int:
-        return sum(end_offsets(self.bootstrap_servers, topic).values())
-
-    def wait_for_verdicts(self, count: int, worker: ChildProcess) -> None:
-        worker.wait_until(
-            lambda: self.written(self.verdicts) >= count,
-            timeout=FINISH_SECONDS,
-            what=f"{count} verdicts",
-        )
-
-    def wait_until_committed(self, worker: ChildProcess) -> None:
-        def all_committed() -> bool:
-            ends = end_offsets(self.bootstrap_servers, self.input)
-            committed = committed_offsets(self.bootstrap_servers, self.group)
-            return all(committed.get(tp, 0) == end for tp, end in ends.items())
-
-        worker.wait_until(all_committed, timeout=FINISH_SECONDS, what="all input committed")
-
-    def prove(self) -> Outputs:
-        outputs = Outputs(self.bootstrap_servers, self.verdicts, self.dead_letters)
-        outputs.prove(self.account)
-        return outputs
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
 
 
 @pytest.fixture

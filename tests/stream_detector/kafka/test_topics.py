@@ -15,6 +15,7 @@ from stream_detector.kafka.embedded import EmbeddedBroker
 from stream_detector.kafka.inspection import group_problem, newest_record_time
 from stream_detector.kafka.topics import (
     TopicState,
+    check_announcement_topic,
     check_label_topics,
     check_topics,
     cluster_id,
@@ -218,3 +219,26 @@ def test_the_embedded_broker_is_spoken_to_with_its_version_set() -> None:
         assert cluster_id(settings)
         assert check_topics(settings) == []
         assert {state.created for state in create_topics(settings)} == {False}
+
+
+@pytest.mark.kafka
+def test_the_topic_of_models_is_made_and_needed_only_where_a_store_is_set(
+    kafka: KafkaBroker,
+) -> None:
+    without = settings_for(kafka)
+    create_topics(without)
+    settings = without.model_copy(update={"model_store": "/srv/models"})
+    name = settings.topic("url-models")
+    assert check_topics(without) == []
+    assert [problem.partition(":")[0] for problem in check_topics(settings)] == [
+        f"topic {name} is missing"
+    ]
+    with pytest.raises(TopicsError, match="is missing"):
+        check_announcement_topic(settings, "READ")
+
+    (made,) = [state for state in create_topics(settings) if state.created]
+
+    assert made == TopicState(name, True, 1, 1)
+    assert configs_of(kafka, name)["cleanup.policy"] == "compact"
+    assert check_topics(settings) == []
+    check_announcement_topic(settings, "READ", "WRITE")

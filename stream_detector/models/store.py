@@ -1,0 +1,299 @@
+"""The model store: bundles under content-addressed versions, in any folder that fsspec reaches.
+
+``URL/KIND/SHA256/`` holds a bundle's files. A version is complete or not there: its manifest is
+put last, each file under a temporary name and then renamed. It is never overwritten.
+"""
+
+import contextlib
+import hashlib
+import logging
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import fsspec
+import msgspec
+
+from stream_detector.errors import BundleError, RetryableError, SettingsError, StreamDetectorError
+from stream_detector.events import Kind, ModelRef, Thresholds
+from stream_detector.models.files import (
+    BYTES_MAX,
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    WEIGHTS_NAME,
+)
+
+__all__ = ["ModelStore", "StoredModel"]
+
+logger = logging.getLogger(__name__)
+
+_VERSION = re.compile("[0-9a-f]{64}")
+_PART = ".part"
+"""Ends the temporary names."""
+_COPY_BYTES = 1_048_576
+_REASON_CHARACTERS = 200
+
+
+class _Point(msgspec.Struct, frozen=True):
+    threshold: float
+
+
+class _Points(msgspec.Struct, frozen=True):
+    suspicious: _Point
+    malicious: _Point
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """What of a manifest a list of models shows; ``models.bundle`` checks all the rest."""
+
+    name: str
+    version: str
+    kind: Kind
+    created_at: datetime
+    architecture: str
+    thresholds: _Points
+
+
+class StoredModel(msgspec.Struct, frozen=True):
+    """A bundle of the store, by what its manifest says."""
+
+    ref: ModelRef
+    kind: Kind
+    created_at: datetime
+    architecture: str
+    thresholds: Thresholds
+    url: str
+    signed: bool
+    """There is a signature; by whom is not looked at."""
+
+
+class ModelStore:
+    """Bundles in the folder ``url``: a path, or a URL whose scheme fsspec has a driver for.
+
+    Every method blocks while the store answers, and raises RetryableError where it does not.
+
+    Raises:
+        SettingsError: no driver for the URL is installed, or it is no URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/") or url
+        try:
+            # A cached instance or listing would not show what others have put there since.
+            self._files: Any
+            self._files, self._root = fsspec.core.url_to_fs(
+                self.url, skip_instance_cache=True, use_listings_cache=False
+            )
+        except (ImportError, ValueError) as error:
+            raise SettingsError(
+                f"model_store {self.url} can't be used ({error}): give a folder, or install the "
+                "driver of fsspec for this kind of URL"
+            ) from error
+
+    def url_of(self, kind: Kind, sha256: str) -> str:
+        """Where a version lies or would lie."""
+        return f"{self.url}/{kind}/{sha256}"
+
+    def put(self, bundle: Path, kind: Kind, sha256: str, *, signature: bytes | None = None) -> bool:
+        """Store a bundle that ``load_bundle`` accepts; returns whether it was not there before.
+
+        ``sha256`` is that of its manifest. A signature is added to a version that is there too.
+
+        Raises:
+            RetryableError: the store can't be reached or written.
+            BundleError: the version is there, and damaged.
+            OSError: the bundle can't be read.
+        """
+        weights, manifest = bundle / WEIGHTS_NAME, (bundle / MANIFEST_NAME).read_bytes()
+        size = weights.stat().st_size
+        folder = self._folder(kind, sha256)
+        with self._answering():
+            is_new = not self._files.exists(f"{folder}/{MANIFEST_NAME}")
+            if not is_new:
+                self._check(folder, sha256, size)
+            if signature is not None and self._signature(folder) != signature:
+                self._files.makedirs(folder, exist_ok=True)
+                self._put(folder, SIGNATURE_NAME, signature)
+            if is_new:
+                self._files.makedirs(folder, exist_ok=True)
+                self._put(folder, WEIGHTS_NAME, weights)
+                self._put(folder, MANIFEST_NAME, manifest)
+        return is_new
+
+    def fetch(self, kind: Kind, sha256: str, folder: Path) -> None:
+        """Copy a version's files into ``folder``, which is there and empty.
+
+        The manifest has the SHA-256 asked for; the other files are for ``load_bundle`` to check.
+
+        Raises:
+            RetryableError: the version is not there, or the store can't be reached.
+            BundleError: its manifest is another one, or a file is larger than any of a bundle.
+        """
+        remote = self._folder(kind, sha256)
+        with self._answering():
+            for name in (MANIFEST_NAME, WEIGHTS_NAME, SIGNATURE_NAME):
+                try:
+                    self._copy(f"{remote}/{name}", folder / name, BYTES_MAX[name])
+                except FileNotFoundError as error:
+                    if name == SIGNATURE_NAME:
+                        continue
+                    raise RetryableError(
+                        f"{self.url_of(kind, sha256)} is not in the store, or not whole: publish "
+                        "it, or check model_store"
+                    ) from error
+        if _sha256(folder / MANIFEST_NAME) != sha256:
+            raise BundleError(
+                f"{self.url_of(kind, sha256)}/{MANIFEST_NAME} does not have the sha256 of its "
+                "version: it is damaged or was swapped"
+            )
+
+    def versions(self) -> list[StoredModel]:
+        """All complete versions of all kinds, oldest first by ``created_at``.
+
+        One that is damaged is left out, with a warning in the log.
+
+        Raises:
+            RetryableError: the store can't be reached.
+        """
+        found: list[StoredModel] = []
+        with self._answering():
+            for kind in get_args(Kind):
+                for path in self._names(f"{self._root}/{kind}"):
+                    sha256 = path.rstrip("/").rpartition("/")[2]
+                    if _VERSION.fullmatch(sha256):
+                        with contextlib.suppress(FileNotFoundError):  # It is being put there.
+                            found.extend(self._described(kind, sha256))
+        return sorted(found, key=lambda model: (model.created_at, model.ref.sha256))
+
+    def find(self, version: str) -> StoredModel:
+        """The one version whose SHA-256 begins with ``version``, or whose manifest has it.
+
+        Raises:
+            RetryableError: the store can't be reached.
+            BundleError: there is none, or more than one.
+        """
+        found = [
+            model
+            for model in self.versions()
+            if model.ref.version == version or (version and model.ref.sha256.startswith(version))
+        ]
+        if len(found) == 1:
+            return found[0]
+        what = "more than one version" if found else "no version"
+        raise BundleError(
+            f"{self.url} has {what} {version!r}: give more of the sha256 that "
+            "`stream-trainer models list` shows"
+        )
+
+    # --- one file ---------------------------------------------------------------------------
+
+    def _folder(self, kind: Kind, sha256: str) -> str:
+        return f"{self._root}/{kind}/{sha256}"
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            names: list[str] = self._files.ls(folder, detail=False, refresh=True)
+        except TypeError:  # A driver whose listing knows no ``refresh``.
+            names = self._files.ls(folder, detail=False)
+        except FileNotFoundError:
+            self._files.ls(self._root, detail=False)  # No store at all is told, not shown as empty.
+            return []
+        return names
+
+    def _described(self, kind: Kind, sha256: str) -> Iterator[StoredModel]:
+        folder = self._folder(kind, sha256)
+        content = self._read(f"{folder}/{MANIFEST_NAME}", BYTES_MAX[MANIFEST_NAME])
+        try:
+            manifest = msgspec.json.decode(content, type=_Manifest)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            manifest = None
+        if (
+            manifest is None
+            or manifest.kind != kind
+            or hashlib.sha256(content).hexdigest() != sha256
+        ):
+            logger.warning("%s is damaged and left out", self.url_of(kind, sha256))
+            return
+        points = manifest.thresholds
+        yield StoredModel(
+            ref=ModelRef(manifest.name, manifest.version, sha256),
+            kind=kind,
+            created_at=manifest.created_at,
+            architecture=manifest.architecture,
+            thresholds=Thresholds(points.suspicious.threshold, points.malicious.threshold),
+            url=self.url_of(kind, sha256),
+            signed=self._files.exists(f"{folder}/{SIGNATURE_NAME}"),
+        )
+
+    def _check(self, folder: str, sha256: str, weights_bytes: int) -> None:
+        """Whether what is there is what would be put there."""
+        manifest = self._read(f"{folder}/{MANIFEST_NAME}", BYTES_MAX[MANIFEST_NAME])
+        same = hashlib.sha256(manifest).hexdigest() == sha256
+        try:
+            same = same and self._files.size(f"{folder}/{WEIGHTS_NAME}") == weights_bytes
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise BundleError(
+                f"{folder} is in the store and damaged: remove this folder, and publish again"
+            )
+
+    def _signature(self, folder: str) -> bytes | None:
+        try:
+            return self._read(f"{folder}/{SIGNATURE_NAME}", BYTES_MAX[SIGNATURE_NAME])
+        except FileNotFoundError:
+            return None
+
+    def _put(self, folder: str, name: str, content: bytes | Path) -> None:
+        """Put a file under a temporary name, then rename it; never half a file by its name."""
+        draft = f"{folder}/{name}.{uuid.uuid4().hex}{_PART}"
+        try:
+            if isinstance(content, Path):
+                self._files.put_file(str(content), draft)
+            else:
+                self._files.pipe_file(draft, content)
+            self._files.mv(draft, f"{folder}/{name}")
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._files.rm_file(draft)
+            raise
+
+    def _read(self, path: str, bytes_max: int) -> bytes:
+        with self._files.open(path, "rb") as file:
+            content: bytes = file.read(bytes_max + 1)
+        if len(content) > bytes_max:
+            raise BundleError(f"{path} is larger than {bytes_max} bytes: it is no file of a bundle")
+        return content
+
+    def _copy(self, path: str, to: Path, bytes_max: int) -> None:
+        copied = 0
+        with self._files.open(path, "rb") as remote, to.open("wb") as local:
+            while content := remote.read(_COPY_BYTES):
+                copied += len(content)
+                if copied > bytes_max:
+                    raise BundleError(
+                        f"{path} is larger than {bytes_max} bytes: it is no file of a bundle"
+                    )
+                local.write(content)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Whatever a driver raises becomes RetryableError: each has errors of its own."""
+        try:
+            yield
+        except StreamDetectorError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
+            raise RetryableError(
+                f"the model store {self.url} can't be used now ({reason}): check model_store, its "
+                "rights and that it is reached from here"
+            ) from error
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,348 @@
+"""Takes announced models into a running worker: fetch, check, build, warm up, switch.
+
+All but the switch happens in a thread of its own beside the scoring, and whatever is wrong with
+an announced model leaves the one that serves where it is. Knows nothing of Kafka: what is
+announced is passed in.
+"""
+
+import asyncio
+import gc
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from stream_detector.decisions import CANARIES
+from stream_detector.errors import (
+    BundleError,
+    IncompatibleBundleError,
+    RefusalReason,
+    RefusedModelError,
+    RetryableError,
+    SettingsError,
+    StreamDetectorError,
+)
+from stream_detector.events import Kind
+from stream_detector.logs import native_output_held_back
+from stream_detector.metrics import Metrics
+from stream_detector.models.announcement import Announcement
+from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME
+from stream_detector.models.serving import model_device
+from stream_detector.models.store import ModelStore
+from stream_detector.policy.thresholds import effective_thresholds
+from stream_detector.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_detector.models.bundle import Bundle
+    from stream_detector.models.scorer import Network, Scorer
+
+__all__ = [
+    "ModelFollower",
+    "check_store_settings",
+    "load_announced",
+    "loads_under_way",
+    "networks_of",
+]
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_THREAD_NAME = "model-loader"
+_RETRY_SECONDS = 2.0
+_RETRY_SECONDS_MAX = 60.0
+"""Between tries to get what the store did not have: doubling from the one to the other."""
+
+
+def check_store_settings(settings: Settings) -> None:
+    """Tell what is wrong with the settings of the store before anything is waited for.
+
+    Raises:
+        SettingsError: no driver for the store, or no usable public key.
+    """
+    ModelStore(settings.model_store)
+    if settings.model_public_key is not None:
+        from stream_detector.models.signing import read_public_key  # noqa: PLC0415
+
+        read_public_key(settings.model_public_key)
+
+
+def load_announced(
+    announcement: Announcement, settings: Settings, expired: threading.Event
+) -> "Network":
+    """The announced model, checked and warm. Blocks for seconds; ends early once ``expired``.
+
+    Raises:
+        RefusedModelError: the model is not to be taken, and why.
+    """
+    where = f"{announcement.kind} model {announcement.name} {announcement.version}"
+    try:
+        bundle = _fetched(announcement, settings)
+        _check_contract(announcement, bundle, settings)
+        _go_on_unless(expired)
+        return _warm(announcement.kind, bundle, settings, expired)
+    except RefusedModelError as error:
+        raise RefusedModelError(error.reason, f"{where}: {error}") from error
+    except RetryableError as error:
+        raise RefusedModelError(RefusalReason.UNAVAILABLE, f"{where}: {error}") from error
+    except IncompatibleBundleError as error:
+        raise RefusedModelError(RefusalReason.INCOMPATIBLE, f"{where}: {error}") from error
+    except BundleError as error:
+        raise RefusedModelError(RefusalReason.DAMAGED, f"{where}: {error}") from error
+    except Exception as error:
+        what = str(error) if isinstance(error, StreamDetectorError) else repr(error)
+        raise RefusedModelError(RefusalReason.FAILED, f"{where}: {what[:500]}") from error
+
+
+def _fetched(announcement: Announcement, settings: Settings) -> "Bundle":
+    """The bundle from the store, each file checked against its SHA-256 and the signature."""
+    with native_output_held_back():
+        from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    with tempfile.TemporaryDirectory(prefix="stream-detector-model-") as name:
+        folder = Path(name)
+        store = ModelStore(settings.model_store)
+        store.fetch(announcement.kind, announcement.sha256, folder)
+        if settings.model_public_key is not None:
+            _check_signed(folder, settings.model_public_key)
+        try:
+            return load_bundle(folder)
+        except BundleError as error:
+            # The temporary folder is gone when somebody reads of it.
+            where = store.url_of(announcement.kind, announcement.sha256)
+            raise type(error)(str(error).replace(name, where)) from error
+
+
+def _check_signed(folder: Path, public_key: Path) -> None:
+    from stream_detector.models.signing import check_signature, read_public_key  # noqa: PLC0415
+
+    path = folder / SIGNATURE_NAME
+    signature = path.read_bytes() if path.exists() else None
+    try:
+        manifest = (folder / MANIFEST_NAME).read_bytes()
+        check_signature(manifest, signature, read_public_key(public_key))
+    except (BundleError, SettingsError) as error:
+        raise RefusedModelError(RefusalReason.SIGNATURE, str(error)) from error
+
+
+def _check_contract(announcement: Announcement, bundle: "Bundle", settings: Settings) -> None:
+    """Whether the bundle is what was announced, and goes with the settings."""
+    if bundle.manifest.kind != announcement.kind:
+        raise RefusedModelError(
+            RefusalReason.WRONG_KIND,
+            f"it is announced for kind {announcement.kind}, its manifest says "
+            f"{bundle.manifest.kind}",
+        )
+    if (bundle.ref, bundle.thresholds) != (announcement.ref, announcement.thresholds):
+        raise RefusedModelError(
+            RefusalReason.MALFORMED,
+            "the announcement's name, version or thresholds are not those of the bundle's manifest",
+        )
+    try:
+        effective_thresholds(announcement.kind, bundle.thresholds, settings)
+    except SettingsError as error:
+        raise RefusedModelError(RefusalReason.THRESHOLDS, str(error)) from error
+
+
+def _warm(kind: Kind, bundle: "Bundle", settings: Settings, expired: threading.Event) -> "Network":
+    """The network, compiled in all its shapes, which has scored a text known to be good."""
+    with native_output_held_back():
+        from stream_detector.models.scorer import Network  # noqa: PLC0415 - TensorFlow
+
+    network = Network(bundle, model_device(settings))
+    network.warm_up()
+    _go_on_unless(expired)
+    score = float(network.score([CANARIES[kind]])[0])
+    if not 0.0 <= score <= 1.0:
+        raise RefusedModelError(RefusalReason.FAILED, f"its score of {CANARIES[kind]!r} is {score}")
+    return network
+
+
+def _go_on_unless(expired: threading.Event) -> None:
+    if expired.is_set():
+        raise RefusedModelError(RefusalReason.TOO_SLOW, "given up")
+
+
+def loads_under_way() -> bool:
+    """Whether a thread still loads a model; nothing can tell it to stop within TensorFlow."""
+    return any(thread.name == _THREAD_NAME for thread in threading.enumerate())
+
+
+Load = Callable[[Announcement, Settings, threading.Event], "Network"]
+
+
+async def _load_in_time(announcement: Announcement, settings: Settings, load: Load) -> "Network":
+    """``load`` in a thread of its own, given up after ``settings.model_load_timeout``."""
+    expired = threading.Event()
+    try:
+        return await asyncio.wait_for(
+            _in_thread(lambda: load(announcement, settings, expired)), settings.model_load_timeout
+        )
+    except TimeoutError as error:
+        raise RefusedModelError(
+            RefusalReason.TOO_SLOW,
+            f"{announcement.kind} model {announcement.name} {announcement.version}: not fetched, "
+            f"built and warm within {settings.model_load_timeout:g} s: announce a smaller one, or "
+            "raise model_load_timeout",
+        ) from error
+    finally:
+        expired.set()
+
+
+def _in_thread(work: Callable[[], Result]) -> "asyncio.Future[Result]":
+    """Run ``work`` in a daemon thread: one that hangs keeps no process from its end."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=run, name=_THREAD_NAME, daemon=True).start()
+    return asyncio.wrap_future(future)
+
+
+async def networks_of(
+    announced: Mapping[Kind, Announcement], settings: Settings, metrics: Metrics
+) -> "dict[Kind, Network]":
+    """What of ``announced`` can be had, for a worker that starts; the rest is told and counted."""
+    networks: dict[Kind, Network] = {}
+    for kind, announcement in announced.items():
+        try:
+            networks[kind] = await _load_in_time(announcement, settings, load_announced)
+        except RefusedModelError as error:
+            metrics.model_refusals.labels(error.reason.value).inc()
+            logger.warning(
+                "announced model refused (%s), %s_bundle serves instead: %s",
+                error.reason.value,
+                kind,
+                error,
+            )
+    return networks
+
+
+class ModelFollower:
+    """Keeps a running scorer at what is announced. All methods are called on the event loop.
+
+    What is announced last for a kind is loaded beside the running model, then put in its place
+    in ``executor``, whose one thread owns the scorer: between two batches. A refusal is counted
+    and told in one line. What the store does not have is tried again until another model is
+    announced for the kind.
+    """
+
+    def __init__(
+        self,
+        scorer: "Scorer",
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        executor: Executor,
+        load: Load = load_announced,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``clock`` in seconds."""
+        self._scorer = scorer
+        self._settings = settings
+        self._metrics = metrics
+        self._executor = executor
+        self._load = load
+        self._clock = clock
+        self._wanted: dict[Kind, Announcement] = {}
+        self._retries: dict[Kind, tuple[float, float]] = {}
+        """By kind: when to try again, and how long to wait after that."""
+        self._offered = asyncio.Event()
+
+    def offer(self, announcement: Announcement) -> None:
+        """Take note of what was announced; nothing happens if it serves already."""
+        self._wanted[announcement.kind] = announcement
+        self._retries.pop(announcement.kind, None)
+        self._offered.set()
+
+    def refuse(self, error: RefusedModelError) -> None:
+        """Count and tell that something announced was refused."""
+        self._metrics.model_refusals.labels(error.reason.value).inc()
+        logger.warning(
+            "announced model refused (%s), the one that serves goes on: %s",
+            error.reason.value,
+            error,
+        )
+
+    async def run(self) -> None:
+        """Load and switch until cancelled."""
+        while True:
+            self._offered.clear()
+            for kind, announcement in list(self._wanted.items()):
+                due, _ = self._retries.get(kind, (self._clock(), 0.0))
+                if due <= self._clock():
+                    await self._take(kind, announcement)
+            await self._next_offer()
+
+    async def _next_offer(self) -> None:
+        """Wait for an offer, or until the next try is due."""
+        dues = [due for due, _ in self._retries.values()]
+        left = min(dues) - self._clock() if dues else None
+        try:
+            await asyncio.wait_for(self._offered.wait(), left)
+        except TimeoutError:
+            return
+
+    async def _take(self, kind: Kind, announcement: Announcement) -> None:
+        """Load one model and switch to it, if it is still the one wanted when it is warm."""
+        serving = self._scorer.models[kind].ref
+        if announcement.sha256 == serving.sha256:
+            self._done(kind, announcement)
+            return
+        started = self._clock()
+        try:
+            network = await _load_in_time(announcement, self._settings, self._load)
+        except RefusedModelError as error:
+            self._refused(kind, announcement, error)
+            return
+        if self._wanted.get(kind) is not announcement:
+            return
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self._scorer.switch, kind, network)
+        # A compiled network is part of cycles, and the worker collects next to never; its decisions
+        # about to be forgotten, this takes no longer than a batch.
+        await loop.run_in_executor(self._executor, gc.collect)
+        self._metrics.show_model(kind, announcement.ref, instead_of=serving)
+        self._metrics.model_switches.labels(kind).inc()
+        logger.info(
+            "the %s model is now %s %s (%s), instead of %s %s (%s); loaded in %.1f s",
+            kind,
+            announcement.name,
+            announcement.version,
+            announcement.sha256[:12],
+            serving.name,
+            serving.version,
+            serving.sha256[:12],
+            self._clock() - started,
+        )
+        self._done(kind, announcement)
+
+    def _refused(self, kind: Kind, announcement: Announcement, error: RefusedModelError) -> None:
+        _, pause = self._retries.get(kind, (0.0, 0.0))
+        if pause:  # The same as at the try before, which was told.
+            self._metrics.model_refusals.labels(error.reason.value).inc()
+        else:
+            self.refuse(error)
+        if error.reason is not RefusalReason.UNAVAILABLE:
+            self._done(kind, announcement)
+        elif self._wanted.get(kind) is announcement:
+            pause = min(pause * 2 or _RETRY_SECONDS, _RETRY_SECONDS_MAX)
+            self._retries[kind] = (self._clock() + pause, pause)
+
+    def _done(self, kind: Kind, announcement: Announcement) -> None:
+        """Nothing more is to be done for it, unless something else was announced meanwhile."""
+        if self._wanted.get(kind) is announcement:
+            del self._wanted[kind]
+            self._retries.pop(kind, None)

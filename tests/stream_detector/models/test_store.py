@@ -1,0 +1,138 @@
+"""What is in the store is whole, named by its content, and never overwritten."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stream_detector.errors import BundleError, RetryableError, SettingsError
+from stream_detector.models.bundle import load_bundle
+from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME, WEIGHTS_NAME
+from stream_detector.models.store import ModelStore
+from support.bundles import save_small_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return save_small_bundle(tmp_path_factory.mktemp("bundle") / "url")
+
+
+@pytest.fixture
+def folder(tmp_path, bundle):
+    save_small_bundle(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ModelStore(str(tmp_path / "store"))
+
+
+def names_in(path: Path) -> set[str]:
+    return {entry.name for entry in path.iterdir()}
+
+
+def test_what_was_put_is_fetched_as_it_was(store, folder, bundle, tmp_path):
+    assert store.put(folder, "url", bundle.sha256) is True
+    assert store.put(folder, "url", bundle.sha256) is False
+    there = Path(store.url_of("url", bundle.sha256))
+    assert names_in(there) == {MANIFEST_NAME, WEIGHTS_NAME}
+
+    (tmp_path / "fetched").mkdir()
+    store.fetch("url", bundle.sha256, tmp_path / "fetched")
+
+    assert load_bundle(tmp_path / "fetched", kind="url").sha256 == bundle.sha256
+
+
+def test_any_file_system_of_fsspec_will_do(folder, bundle, tmp_path):
+    memory = "memory://models/of/tests"
+    ModelStore(memory).put(folder, "url", bundle.sha256, signature=b"s" * 64)
+
+    (model,) = ModelStore(memory).versions()
+    ModelStore(memory).fetch("url", bundle.sha256, tmp_path)
+
+    assert (model.ref, model.thresholds, model.signed) == (bundle.ref, bundle.thresholds, True)
+    assert load_bundle(tmp_path).sha256 == bundle.sha256
+    assert (tmp_path / SIGNATURE_NAME).read_bytes() == b"s" * 64
+
+
+def test_an_upload_that_breaks_off_is_not_there_and_can_be_made_good(
+    store, folder, bundle, tmp_path, monkeypatch
+):
+    store.put(folder, "host", "0" * 64)  # The store is there, whatever becomes of the upload.
+    put_file = store._files.put_file
+
+    def break_off(local, remote):
+        put_file(local, remote)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store._files, "put_file", break_off)
+    with pytest.raises(RetryableError, match="No space left"):
+        store.put(folder, "url", bundle.sha256)
+    assert names_in(Path(store.url_of("url", bundle.sha256))) == set()
+    with pytest.raises(RetryableError, match="is not in the store"):
+        store.fetch("url", bundle.sha256, tmp_path)
+    assert [model for model in store.versions() if model.kind == "url"] == []
+
+    monkeypatch.undo()
+    assert store.put(folder, "url", bundle.sha256) is True
+    assert [model.ref for model in store.versions()] == [bundle.ref]
+
+
+def test_a_version_that_is_damaged_is_told_and_not_overwritten(store, folder, bundle, tmp_path):
+    store.put(folder, "url", bundle.sha256)
+    manifest = Path(store.url_of("url", bundle.sha256)) / MANIFEST_NAME
+    manifest.write_bytes(manifest.read_bytes() + b"\n")
+
+    with pytest.raises(BundleError, match="damaged: remove this folder"):
+        store.put(folder, "url", bundle.sha256)
+    with pytest.raises(BundleError, match="does not have the sha256 of its version"):
+        store.fetch("url", bundle.sha256, tmp_path)
+    assert store.versions() == []
+
+    shutil.rmtree(manifest.parent)
+    assert store.put(folder, "url", bundle.sha256) is True
+
+
+def test_weights_that_are_too_short_are_no_version_that_is_there(store, folder, bundle):
+    store.put(folder, "url", bundle.sha256)
+    (Path(store.url_of("url", bundle.sha256)) / WEIGHTS_NAME).write_bytes(b"")
+
+    with pytest.raises(BundleError, match="damaged"):
+        store.put(folder, "url", bundle.sha256)
+
+
+def test_a_file_far_too_large_is_refused_before_it_fills_the_disk(store, folder, bundle, tmp_path):
+    store.put(folder, "url", bundle.sha256)
+    manifest = Path(store.url_of("url", bundle.sha256)) / MANIFEST_NAME
+    manifest.write_bytes(b" " * 1_100_000)
+
+    with pytest.raises(BundleError, match="larger than 1048576 bytes"):
+        store.fetch("url", bundle.sha256, tmp_path)
+
+
+def test_versions_are_found_by_the_beginning_of_their_sha256_or_their_manifests_version(
+    store, tmp_path
+):
+    bundles = [save_small_bundle(tmp_path / kind, kind) for kind in ("url", "host")]
+    for one in bundles:
+        store.put(tmp_path / one.manifest.kind, one.manifest.kind, one.sha256)
+
+    for one in bundles:
+        assert store.find(one.sha256[:10]).ref == one.ref
+    with pytest.raises(BundleError, match="has more than one version '1'"):
+        store.find("1")
+    with pytest.raises(BundleError, match="has no version 'xyz'"):
+        store.find("xyz")
+    with pytest.raises(BundleError, match="has no version ''"):
+        store.find("")
+
+
+def test_a_store_that_is_away_is_told_and_not_shown_as_empty(store):
+    with pytest.raises(RetryableError, match="can't be used now"):
+        store.versions()
+
+
+def test_a_store_without_a_driver_is_a_wrong_setting():
+    with pytest.raises(SettingsError, match="nosuch://models can't be used"):
+        ModelStore("nosuch://models")

@@ -1,0 +1,89 @@
+"""``stream-trainer models`` as a user runs it, on a real Kafka and a store in a folder."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from stream_detector.settings import ENVIRONMENT_PREFIX
+from support.bundles import save_small_bundle
+from support.processes import ROOT
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+
+@pytest.fixture
+def run(kafka, topics, tmp_path):
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)
+    }
+    environment |= {
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "200",
+        "STREAM_DETECTOR_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "STREAM_DETECTOR_MODEL_STORE": str(tmp_path / "store"),
+        "STREAM_DETECTOR_MODELS_TOPIC": topics("models", partitions=1, cleanup_policy="compact"),
+    }
+
+    def run(*arguments: object, code: int = 0, **changes: str) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainer", "models", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**environment, **changes},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        if code:
+            assert done.stderr.startswith("stream-trainer: ")
+            assert done.stderr.count("\n") == 1
+        return done
+
+    return run
+
+
+def announced(run) -> list[str]:
+    lines = run("list", "--json").stdout.splitlines()
+    return [model["sha256"] for model in map(json.loads, lines) if model["announced"]]
+
+
+@pytest.mark.timeout(600)
+def test_publish_promote_and_roll_back(run, tmp_path):
+    first = save_small_bundle(tmp_path / "first", seed=0).sha256
+    second = save_small_bundle(tmp_path / "second", seed=1).sha256
+    run("new-key", "models.key")
+
+    assert run("publish", "first").stdout == f"{first}\n"
+    done = run("publish", "second", "--no-announce", "--signing-key", "models.key")
+    assert done.stdout == f"{second}\n"
+    assert announced(run) == [first]
+
+    run("promote", second[:8])
+    assert announced(run) == [second]
+    table = run("list").stdout
+    assert f"* url   {second[:12]}" in table
+    assert f"  url   {first[:12]}" in table
+    assert table.count("signed") == 1
+    shown = json.loads(run("show", second).stdout)
+    assert (shown["announced"], shown["signed"], shown["gate"]) == (True, True, None)
+    assert shown["thresholds"] == {"suspicious": 0.6, "malicious": 0.9}
+
+    assert "is announced already" in run("promote", second).stderr
+    run("rollback")
+    assert announced(run) == [first]
+    assert "announced before this one" in run("rollback", code=1).stderr
+
+
+@pytest.mark.timeout(600)
+def test_what_is_wrong_is_told_in_one_line(run, tmp_path):
+    save_small_bundle(tmp_path / "bundle")
+    assert "--model-store" in run("list", code=2, STREAM_DETECTOR_MODEL_STORE="").stderr
+    assert "can't be used now" in run("list", code=1).stderr
+    assert "is no model bundle" in run("publish", "nothing", code=1).stderr
+    missing = run("publish", "bundle", code=1, STREAM_DETECTOR_MODELS_TOPIC="nosuch")
+    assert "topic nosuch is missing" in missing.stderr
+    assert not (tmp_path / "store").exists()

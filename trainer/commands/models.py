@@ -1,0 +1,261 @@
+"""``stream-trainer models``: publish bundles, see which one is announced, go back."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.errors import SettingsError, StreamDetectorError
+from stream_detector.logs import native_output_held_back
+from stream_detector.settings import SETTING_GROUPS, Settings
+from trainer.console import tell
+
+if TYPE_CHECKING:
+    from stream_detector.models.announcement import Announcement
+    from stream_detector.models.store import ModelStore, StoredModel
+
+__all__ = ["models"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SHA256_SHOWN = 12
+
+
+@click.group(no_args_is_help=True, short_help="Publish bundles to running workers; go back.")
+def models() -> None:
+    """Publish bundles, see which one is announced, promote another, go back.
+
+    A bundle is put into the model store (--model-store: a folder, s3://bucket/models or any other
+    URL of fsspec) under its sha256, then announced on the topic url-models. Workers with the same
+    --model-store fetch it, check it, warm it up and switch to it, without a stop.
+
+    \b
+    export STREAM_DETECTOR_MODEL_STORE=/srv/models
+    stream-detector topics create           the topic url-models too, since a store is set
+    stream-detector run                     a worker that follows it
+    stream-trainer models publish bundles/url
+    stream-trainer models list
+    stream-trainer models rollback          if it was no good idea
+    """
+
+
+def _kafka_options(command: Command) -> Command:
+    """Options of the settings that say where Kafka and the store are."""
+    others = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]}
+    return setting_options(
+        {"Kafka: how to reach it", "Topics", "Announced models"},
+        without=(others - {"topic_prefix", "models_topic", "model_store"})
+        | {"group_id", "cluster"},
+    )(command)
+
+
+def _settings(config: Path | None, flags: dict[str, object]) -> Settings:
+    settings, _ = given_settings(config, flags)
+    if not settings.model_store:
+        raise SettingsError(
+            "no model store is set: give --model-store, or STREAM_DETECTOR_MODEL_STORE, a folder "
+            "or URL that trainer and workers both reach"
+        )
+    return settings
+
+
+def _store(settings: Settings) -> "ModelStore":
+    from stream_detector.models.store import ModelStore  # noqa: PLC0415 - see trainer.cli
+
+    return ModelStore(settings.model_store)
+
+
+@models.command(cls=SettingsCommand, short_help="Put a bundle into the store and announce it.")
+@click.argument("bundle", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--announce/--no-announce",
+    default=True,
+    show_default=True,
+    help="Whether workers are to switch to it now; without, `promote` does it later.",
+)
+@click.option(
+    "--signing-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Ed25519 private key (PEM) to sign the bundle with; workers with its public key in "
+    "model_public_key take no other. `new-key` makes one.",
+)
+@_kafka_options
+@native_output_held_back()
+def publish(
+    bundle: Path, announce: bool, signing_key: Path | None, config: Path | None, **flags: object
+) -> None:
+    """Check BUNDLE, put it into the store under its sha256, and announce it to the workers.
+
+    What is in the store is never overwritten: the same bundle is put there once.
+
+    \b
+    stream-trainer models publish bundles/url
+    stream-trainer models publish bundles/url --no-announce
+    stream-trainer models publish bundles/url --signing-key models.key
+    """
+    settings = _settings(config, flags)
+    store = _store(settings)
+    from stream_detector.kafka.topics import check_announcement_topic  # noqa: PLC0415
+    from trainer.publishing import promote, store_bundle  # noqa: PLC0415
+
+    if announce:  # Told before anything is stored.
+        check_announcement_topic(settings, "READ", "WRITE")
+    try:
+        model, is_new = store_bundle(bundle, store, signing_key=signing_key)
+    except OSError as error:
+        raise StreamDetectorError(f"{bundle} cannot be read: {error.strerror}") from error
+    tell(f"{'stored' if is_new else 'was stored before'}: {model.url}")
+    if announce:
+        _tell_announced(promote(settings, model), model.ref.sha256)
+    click.echo(model.ref.sha256)
+
+
+@models.command("list", cls=SettingsCommand, short_help="The versions in the store.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@_kafka_options
+def list_command(as_json: bool, config: Path | None, **flags: object) -> None:
+    """List the versions in the store, oldest first; * marks those announced now.
+
+    \b
+    stream-trainer models list
+    stream-trainer models list --json | jq -r 'select(.announced).sha256'
+    """
+    settings = _settings(config, flags)
+    from trainer.publishing import announced_now  # noqa: PLC0415
+
+    stored = _store(settings).versions()
+    announced = {one.sha256: one for one in announced_now(settings).values()}
+    if as_json:
+        for model in stored:
+            click.echo(json.dumps(_document(model, announced.get(model.ref.sha256))))
+        return
+    missing = announced.keys() - {model.ref.sha256 for model in stored}
+    if not stored:
+        tell("the store is empty: `stream-trainer models publish BUNDLE` fills it")
+    width = max((len(model.ref.name) for model in stored), default=0)
+    for model in stored:
+        click.echo(
+            f"{'*' if model.ref.sha256 in announced else ' '} {model.kind:<4}  "
+            f"{model.ref.sha256[:_SHA256_SHOWN]}  {model.ref.version:<16}  "
+            f"{model.ref.name:<{width}}  {model.created_at:%Y-%m-%d %H:%M}"
+            f"{'  signed' if model.signed else ''}"
+        )
+    for sha256 in sorted(missing):
+        tell(f"announced, and not in the store: {announced[sha256].kind} {sha256}")
+
+
+@models.command(cls=SettingsCommand, short_help="All about one version, as JSON.")
+@click.argument("version")
+@_kafka_options
+def show(version: str, config: Path | None, **flags: object) -> None:
+    """Show VERSION, a sha256 or its beginning, or the version in a manifest, as JSON.
+
+    \b
+    stream-trainer models show 3f9a
+    stream-trainer models show 20261124.162712 | jq .thresholds
+    """
+    settings = _settings(config, flags)
+    from trainer.publishing import announced_now  # noqa: PLC0415
+
+    model = _store(settings).find(version)
+    announced = announced_now(settings).get(model.kind)
+    is_current = announced is not None and announced.sha256 == model.ref.sha256
+    document = _document(model, announced if is_current else None)
+    click.echo(json.dumps(document, indent=2))
+
+
+@models.command(cls=SettingsCommand, short_help="Announce a version of the store.")
+@click.argument("version")
+@_kafka_options
+def promote(version: str, config: Path | None, **flags: object) -> None:
+    """Announce VERSION, a sha256 or its beginning, or the version in a manifest.
+
+    \b
+    stream-trainer models promote 3f9a
+    """
+    settings = _settings(config, flags)
+    from trainer.publishing import promote as announce_version  # noqa: PLC0415
+
+    model = _store(settings).find(version)
+    _tell_announced(announce_version(settings, model), model.ref.sha256)
+
+
+@models.command(cls=SettingsCommand, short_help="Announce the version announced before.")
+@click.option(
+    "--kind",
+    type=click.Choice(["url", "host"]),
+    help="Which model to go back with; needed where both kinds have been announced.",
+)
+@_kafka_options
+def rollback(kind: Any, config: Path | None, **flags: object) -> None:
+    """Announce the version that was announced before the present one; workers go back to it.
+
+    Twice goes back two versions.
+
+    \b
+    stream-trainer models rollback
+    stream-trainer models rollback --kind host
+    """
+    settings = _settings(config, flags)
+    from trainer.publishing import announced_now, roll_back  # noqa: PLC0415
+
+    if kind is None:
+        announced = announced_now(settings)
+        if len(announced) > 1:
+            raise click.UsageError("models of both kinds are announced: say which by --kind")
+        kind = next(iter(announced), "url")
+    announcement = roll_back(settings, _store(settings), kind)
+    _tell_announced(announcement, announcement.sha256)
+
+
+@models.command("new-key", short_help="Make a key to sign bundles with.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def new_key_command(file: Path) -> None:
+    """Make an Ed25519 key in FILE, and its public half in FILE.pub.
+
+    FILE stays with whoever publishes; FILE.pub goes to the workers.
+
+    \b
+    stream-trainer models new-key models.key
+    stream-trainer models publish bundles/url --signing-key models.key
+    stream-detector run --model-store /srv/models --model-public-key models.key.pub
+    """
+    from stream_detector.models.signing import new_key  # noqa: PLC0415
+
+    public = new_key(file)
+    tell(f"private: {file} (keep it secret); public, for the workers: {public}")
+
+
+def _tell_announced(announcement: "Announcement | None", sha256: str) -> None:
+    if announcement is None:
+        tell(f"{sha256[:_SHA256_SHOWN]} is announced already")
+    else:
+        tell(
+            f"announced: {announcement.kind} model {announcement.name} {announcement.version} "
+            f"({sha256[:_SHA256_SHOWN]})"
+        )
+
+
+def _document(model: "StoredModel", announced: "Announcement | None") -> dict[str, Any]:
+    """A version as plain JSON values."""
+    return {
+        "sha256": model.ref.sha256,
+        "name": model.ref.name,
+        "version": model.ref.version,
+        "kind": model.kind,
+        "created_at": model.created_at.isoformat(),
+        "architecture": model.architecture,
+        "thresholds": {
+            "suspicious": model.thresholds.suspicious,
+            "malicious": model.thresholds.malicious,
+        },
+        "url": model.url,
+        "signed": model.signed,
+        "announced": announced is not None,
+        "announced_at": None if announced is None else announced.announced_at.isoformat(),
+        "gate": None if announced is None else announced.gate,
+    }
