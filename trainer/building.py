@@ -25,7 +25,7 @@ from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
 
-__all__ = ["build_bundle", "weak_thresholds"]
+__all__ = ["build_bundle", "trained_otherwise", "weak_thresholds"]
 
 SUSPICIOUS_FPR = 0.01
 MALICIOUS_FPR = 0.001
@@ -104,6 +104,23 @@ def build_bundle(
         return save_bundle(folder, manifest, fitted.weights)
     except OSError as error:
         raise BundleError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def trained_otherwise(manifest: Manifest, examples: Examples) -> str | None:
+    """A sentence where a bundle saw files of ``examples``, but not split as they are now.
+
+    Then rows that it was trained on may be among those it is measured on.
+    """
+    trained_on = set(manifest.training.data_sha256.values())
+    given = {sha256_of(path) for path in examples.paths}
+    same_split = manifest.training.split.startswith(_SPLITS[examples.split])
+    if not trained_on & given or (trained_on <= given and same_split):
+        return None
+    return (
+        f"{manifest.name} {manifest.version} was trained on some of these files, split "
+        f"{manifest.training.split}, together with {len(trained_on - given)} others (such as "
+        "--extra): rows that it knows may be among those measured"
+    )
 
 
 def weak_thresholds(validation: Dataset) -> list[str]:

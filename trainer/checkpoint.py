@@ -66,8 +66,9 @@ class Checkpoint:
                 os.fsync(file.fileno())
             draft.replace(self.path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise CheckpointError(f"{self.path} cannot be written: {error.strerror}") from error
+        finally:
+            draft.unlink(missing_ok=True)
 
     def load(self) -> Standing:
         """What was saved last.

@@ -10,11 +10,9 @@ import numpy as np
 
 from trainer.datasets import Dataset
 
-__all__ = ["IMBALANCE_NAMES", "Imbalance", "balancing_weight", "malicious_weight", "resampled"]
+__all__ = ["Imbalance", "balancing_weight", "malicious_weight", "resampled"]
 
 Imbalance = Literal["none", "truncate", "oversample", "class_weight"]
-
-IMBALANCE_NAMES: tuple[Imbalance, ...] = ("none", "truncate", "oversample", "class_weight")
 
 
 def resampled(train: Dataset, how: Imbalance, *, seed: int) -> Dataset:

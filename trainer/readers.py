@@ -133,7 +133,13 @@ def _headerless(file: IO[str], delimiter: str, names: Sequence[str]) -> Iterator
         text = line.rstrip("\r\n")
         if not text.strip():
             continue
-        fields = text.rsplit(delimiter, len(names) - 1)
+        # Quoted where it begins so; else nothing is, whatever stands in it.
+        quoted = text.startswith('"')
+        fields = (
+            next(csv.reader([text], delimiter=delimiter))
+            if quoted
+            else text.rsplit(delimiter, len(names) - 1)
+        )
         if len(fields) != len(names):
             yield BadRow(number, f"{len(fields)} columns where {len(names)} are named")
             continue

@@ -21,7 +21,7 @@ from stream_detector.models.architectures import Architecture
 from stream_detector.models.encoding import encode, shorten
 from trainer.augmentation import augmented
 from trainer.checkpoint import Checkpoint, Standing
-from trainer.datasets import Dataset
+from trainer.datasets import DataError, Dataset
 from trainer.evaluation import true_positive_rate
 from trainer.replicas import summed_over
 
@@ -42,7 +42,7 @@ _SCORING_ROWS = 1024
 
 
 class Recipe(NamedTuple):
-    """How to train. Every field is an option of ``stream-trainer train``."""
+    """How to train. ``stream-trainer train`` has options for those that data may ask for."""
 
     epochs: int = 12
     batch_size: int = 256
@@ -162,6 +162,7 @@ def fit(
 
     Raises:
         CheckpointError: the checkpoint cannot be saved, or not gone on with.
+        DataError: the training diverged.
     """
     tf.keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
@@ -186,6 +187,11 @@ def fit(
         loss = network.run_epoch(batches, rows.rows, on_step)
         weights = network.weights()
         scores = logits_of(architecture, weights, validation.texts)
+        if not np.isfinite(scores).all():
+            raise DataError(
+                f"in epoch {number} the weights grew beyond all bounds, so the network gives no "
+                "scores: lower --learning-rate"
+            )
         epoch = Epoch(
             number=number,
             loss=loss,
@@ -195,7 +201,7 @@ def fit(
             seconds=time.monotonic() - started,
         )
         history.append(epoch)
-        if epoch.validation_auc == max(past.validation_auc for past in history):
+        if epoch is max(history, key=lambda one: one.validation_auc):  # Of equals the first.
             best = weights
         if checkpoint is not None:
             past_epochs = [msgspec.convert(one._asdict(), dict[str, float]) for one in history]

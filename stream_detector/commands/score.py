@@ -197,7 +197,7 @@ class _Table:
         """The text of a block."""
         lines = list(map(self._line, rows))
         if not self._has_head:
-            lines.insert(0, f"# {self._thresholds}")
+            lines.insert(0, self._fitted(f"# {self._thresholds}"))
             lines.insert(1, f"{'score':>6}  {'verdict':<10}  {'kind':<4}  canonical form")
             self._has_head = True
         return ("\n".join(lines) + "\n").encode()
@@ -212,10 +212,13 @@ class _Table:
             shown = ascii(row.input[:_SHOWN_CHARACTERS_MAX])
             text = f"{row.rejected}: {shown}"
         line = f"{score:>6}  {verdict:<10}  {row.kind or '-':<4}  {text}"
-        if self._is_terminal:
-            width = shutil.get_terminal_size().columns
-            line = line if len(line) <= width else line[: width - 3] + "..."
+        line = self._fitted(line)
         return click.style(line, fg=_COLOURS[verdict]) if self._is_coloured else line
+
+    def _fitted(self, line: str) -> str:
+        """``line``, cut to the terminal's width where there is one."""
+        width = shutil.get_terminal_size().columns if self._is_terminal else len(line)
+        return line if len(line) <= width else line[: width - 3] + "..."
 
 
 def _progress(stack: ExitStack, file: Path | None) -> Callable[[int], object]:

@@ -129,7 +129,9 @@ class LagMonitor:
         previous = self._progress.get(tp)
         if not lag or previous is None or previous.offset != committed:
             previous = self._progress[tp] = _Progress(committed, self._clock())
-        if oldest is not None:
+        if not lag:
+            seconds = 0.0
+        elif oldest is not None:
             seconds = self._wall_clock() - oldest / 1000
         else:  # What waits has not been fetched, so it waits for at least as long as nothing moves.
             seconds = self._clock() - previous.since

@@ -87,3 +87,13 @@ def test_null_and_numbers_are_written_as_a_csv_file_would(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"a": null, "b": 1.0, "c": true, "d": 0.5}\n')
     assert [row.values for row in read_rows(path)] == [{"a": "", "b": "1", "c": "1", "d": "0.5"}]
+
+
+def test_a_headerless_line_that_begins_with_a_quote_is_quoted(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('"http://a.example/x,y",1\nhttp://b.example/x,y,0\n', encoding="utf-8")
+    rows = [row.values for row in read_rows(path, names=("url", "label"))]
+    assert rows == [
+        {"url": "http://a.example/x,y", "label": "1"},
+        {"url": "http://b.example/x,y", "label": "0"},
+    ]

@@ -98,6 +98,7 @@ def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_sai
         "1,200 rows",
         "epoch 1",
         "epoch 2",
+        *["beware"] * 2,  # 1,200 rows set no threshold at these false-positive rates
         "measuring host-wide_bilstm",
         "bundle",
     ]

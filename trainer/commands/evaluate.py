@@ -98,7 +98,11 @@ def evaluate(
     # Not before the data is known to be good: TensorFlow takes seconds.
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
-    from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR  # noqa: PLC0415
+    from trainer.building import (  # noqa: PLC0415
+        MALICIOUS_FPR,
+        SUSPICIOUS_FPR,
+        trained_otherwise,
+    )
     from trainer.families import families  # noqa: PLC0415
     from trainer.report.making import (  # noqa: PLC0415
         candidate_of_bundle,
@@ -106,9 +110,12 @@ def evaluate(
         make_report,
     )
 
-    candidates = [
-        candidate_of_bundle(str(folder), load_bundle(folder, kind=kind)) for folder in bundles
-    ]
+    candidates = []
+    for folder in bundles:
+        bundle = load_bundle(folder, kind=kind)
+        if known_rows := trained_otherwise(bundle.manifest, examples):
+            tell(f"beware: {known_rows}")
+        candidates.append(candidate_of_bundle(str(folder), bundle))
     known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
     validation = dataset.of_part("val")
     for name in family_names:

@@ -30,13 +30,13 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
     \b
     Example:
       stream-trainer generate-names --count 40000 --output generated.csv
-      stream-trainer train --kind host --data hosts.csv --malicious generated.csv --output bundle
+      stream-trainer train --kind host --data hosts.csv --extra generated.csv --output bundle
     """
     from trainer.generators import generate_names  # noqa: PLC0415
 
-    output.write("host,source,kind,part\n")
+    output.write("host,label,source,kind,part\n")
     for name in generate_names(count, seed=seed):
-        output.write(f"{name.host},generated_{name.algorithm},dga,train\n")
+        output.write(f"{name.host},1,generated_{name.algorithm},dga,train\n")
 
 
 def _benign_options(command: Callable[..., None]) -> Callable[..., None]:

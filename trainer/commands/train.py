@@ -174,9 +174,13 @@ def train(
         augment=augment,
         seed=seed,
     )
+    validation = data.held.of_part("val")
     checkpoint = Checkpoint(
         output.with_name(f"{output.name}-training.safetensors"),
-        identity=fingerprint(model, parameters, recipe, *data.identity, texts=data.texts),
+        identity=fingerprint(
+            *(model, parameters, recipe, validation.labels.tobytes(), *data.identity),
+            texts=[*data.texts, *validation.texts],
+        ),
     )
     with _progress() as progress, _stopped_by_hand(checkpoint):
         task = progress.add_task("epoch 1", total=None, loss="")
@@ -199,7 +203,7 @@ def train(
         fitted = fit(
             architecture,
             data.train,
-            data.held.of_part("val"),
+            validation,
             recipe,
             kind=kind,
             on_step=on_step,
@@ -221,7 +225,7 @@ def train(
         command=command_line(),
     )
     checkpoint.delete()
-    for weakness in weak_thresholds(data.held.of_part("val")):
+    for weakness in weak_thresholds(validation):
         tell(f"beware: {weakness}")
     _show_report_of(bundle, output, data.held)
 

@@ -43,6 +43,10 @@ def dense_features(texts: Sequence[str]) -> NDArray[np.float32]:
     return np.hstack([lexical_features(texts), counts.toarray()])
 
 
+_ODDS_MAX = 1e4
+"""A forest whose trees all agree has infinite odds."""
+
+
 class FittedPipeline:
     """A fitted scikit-learn pipeline."""
 
@@ -53,9 +57,11 @@ class FittedPipeline:
         """The decision function, or the logarithm of the odds where there is none."""
         if hasattr(self._pipeline, "decision_function"):
             return np.asarray(self._pipeline.decision_function(texts), np.float32)
-        malicious = np.clip(self._pipeline.predict_proba(texts)[:, 1], 1e-7, 1 - 1e-7)
-        odds: NDArray[np.float32] = np.log(malicious / (1 - malicious)).astype(np.float32)
-        return odds
+        # Of the logarithms: naive Bayes is so sure that its probabilities are 0 or 1 by rounding.
+        with np.errstate(divide="ignore"):  # A forest's may be 0 outright.
+            benign, malicious = self._pipeline.predict_log_proba(texts).T
+        odds: NDArray[np.float32] = np.clip(malicious - benign, -_ODDS_MAX, _ODDS_MAX)
+        return odds.astype(np.float32)
 
 
 class _Classifier(Family):

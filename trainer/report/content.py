@@ -91,8 +91,10 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
                     [
                         at.threshold,
                         f"1 in {round(1 / at.base_rate):,}",
-                        f"{at.precision:.1%}",
-                        f"{at.false_alerts_per_million:,.0f}",
+                        "too few benign rows" if at.precision is None else f"{at.precision:.1%}",
+                        ""
+                        if at.false_alerts_per_million is None
+                        else f"{at.false_alerts_per_million:,.0f}",
                     ]
                     for at in model.base_rates
                 ],
@@ -250,13 +252,19 @@ def _group_table(groups: Sequence[Group]) -> Table:
                     f"{group.malicious:,}",
                     f"{group.benign:,}",
                     "" if group.roc_auc is None else f"{group.roc_auc:.4f}",
-                    "" if group.tpr is None else _interval(group.tpr),
+                    _group_tpr(group),
                     "" if group.flagged is None else f"{group.flagged.value:.2%}",
                 ]
                 for group in groups
             ],
         ]
     )
+
+
+def _group_tpr(group: Group) -> str:
+    if group.tpr is None:
+        return "too few benign rows" if group.malicious else ""
+    return _interval(group.tpr)
 
 
 def _traffic_table(traffic: Sequence[Traffic]) -> Table:

@@ -49,6 +49,8 @@ _MONTHS_MAX = 24
 """Rows of more months than these are grouped by year: a longer table hides what it shows."""
 _WORST = 15
 _ROBUST_ROWS = 4000
+_WARM_ROWS = 1024 + 256 + 32
+"""A group of each size that the scorer compiles, so that its speed is not that of compiling."""
 
 Scores = NDArray[np.float32]
 
@@ -73,9 +75,9 @@ class Group(msgspec.Struct, frozen=True):
     roc_auc: float | None
     """Of its malicious rows against all benign ones."""
     tpr: Interval | None
-    """At the false-positive rate of 1% over all benign rows."""
+    """At the false-positive rate of 1% over all benign rows; None where these are too few."""
     flagged: Interval | None
-    """Share of its benign rows at or above that threshold."""
+    """Share of its benign rows at or above that threshold; None where it has or there are none."""
 
 
 class Traffic(msgspec.Struct, frozen=True):
@@ -106,8 +108,9 @@ class AtBaseRate(msgspec.Struct, frozen=True):
 
     threshold: str
     base_rate: float
-    precision: float
-    false_alerts_per_million: float
+    precision: float | None
+    false_alerts_per_million: float | None
+    """Both None where no benign row was flagged: then there is none to reckon by."""
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -193,6 +196,7 @@ def measure_model(
     seed: int = 0,
 ) -> tuple[Measured, Scores]:
     """Score ``rows`` and measure; the scores (calibrated, shape ``[rows]``) as well."""
+    score(rows.texts[:_WARM_ROWS])
     started = time.perf_counter()
     scores = score(rows.texts)
     seconds = time.perf_counter() - started
@@ -268,10 +272,10 @@ def _at_threshold(name: str, threshold: float, benign: Scores, malicious: Scores
 def _at_base_rate(at: AtThreshold, base_rate: float) -> AtBaseRate:
     tpr = at.true_positives / (at.true_positives + at.false_negatives)
     fpr = at.false_positives / (at.false_positives + at.true_negatives)
+    if not at.false_positives:
+        return AtBaseRate(at.name, base_rate, None, None)
     found, flagged = tpr * base_rate, fpr * (1 - base_rate)
-    return AtBaseRate(
-        at.name, base_rate, found / (found + flagged) if found + flagged else 0.0, flagged * 1e6
-    )
+    return AtBaseRate(at.name, base_rate, found / (found + flagged), flagged * 1e6)
 
 
 def _calibration(scores: Scores, labels: NDArray[np.int8]) -> list[Bin]:
@@ -334,6 +338,7 @@ def _periods(times: NDArray[np.float64]) -> NDArray[np.str_]:
 def _group(name: str, inside: NDArray[np.bool_], labels: NDArray[np.int8], scores: Scores) -> Group:
     benign = scores[labels == 0]
     threshold = threshold_at(benign, 0.01)
+    enough = len(benign) * 0.01 >= FALSE_POSITIVES_MIN
     of_malicious, of_benign = scores[inside & (labels == 1)], scores[inside & (labels == 0)]
     against = np.concatenate([of_malicious, benign])
     truth = np.concatenate([np.ones(len(of_malicious)), np.zeros(len(benign))])
@@ -343,10 +348,10 @@ def _group(name: str, inside: NDArray[np.bool_], labels: NDArray[np.int8], score
         benign=len(of_benign),
         roc_auc=float(roc_auc_score(truth, against)) if len(of_malicious) else None,
         tpr=wilson(int(np.sum(of_malicious >= threshold)), len(of_malicious))
-        if len(of_malicious)
+        if enough and len(of_malicious)
         else None,
         flagged=wilson(int(np.sum(of_benign >= threshold)), len(of_benign))
-        if len(of_benign)
+        if enough and len(of_benign)
         else None,
     )
 

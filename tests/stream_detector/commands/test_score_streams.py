@@ -66,6 +66,7 @@ def test_a_line_is_answered_while_stdin_stays_open() -> None:
 def test_the_table_is_prompt_as_well() -> None:
     with scoring("-") as process:
         put(process, b"a.example\n")
+        assert b"malicious from" in read_line(process)
         assert b"canonical form" in read_line(process)
         assert b"a.example" in read_line(process)
         rest, errors = process.communicate()
@@ -126,7 +127,8 @@ def test_a_terminal_gets_colours_and_no_line_that_wraps(no_color: str, is_colour
     assert (process.returncode, errors) == (0, b"")
     lines = text.splitlines()
     assert ("\x1b[" in text) == is_coloured
-    assert "..." in lines[1]
+    assert "..." in lines[0]
+    assert "..." in lines[2]
     assert "long/" * 20 not in text
     if not is_coloured:
         assert max(map(len, lines)) == 60

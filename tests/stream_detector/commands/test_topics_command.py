@@ -106,7 +106,7 @@ def test_topics_of_labels_are_not_needed_to_run(
         "topics", "check", settings={**settings, **names, "TOPIC_PREFIX": "", "LABELS_TOPIC": "no"}
     )
 
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout
     problem, *_, ok = done.stdout.decode().splitlines()
     assert problem.startswith("for labels only: topic no is missing")
     assert ok == f"ok: {', '.join(names.values())}"

@@ -26,6 +26,6 @@ def test_private_examples_are_read_as_benign_rows_for_training(tmp_path, kind):
 def test_generated_names_say_their_class():
     result = CliRunner().invoke(cli, ["generate-names", "--count", "600"])
     header, *lines = result.output.splitlines()
-    assert header == "host,source,kind,part"
+    assert header == "host,label,source,kind,part"
     assert len(lines) == 600
-    assert all(line.endswith(",dga,train") and ",generated_" in line for line in lines)
+    assert all(line.endswith(",dga,train") and ",1,generated_" in line for line in lines)
