@@ -1,20 +1,15 @@
 """The worker: a Faust app with one agent, bound to the core (``pipeline``) and to Kafka.
 
-``create_app`` makes the app; ``run_worker`` is the process: warm up, wait for Kafka, join the
-group, stop on SIGTERM or on the first error that no retry mends.
+``create_app`` makes the app; ``stream_detector.process`` runs it.
 """
 
 import asyncio
-import gc
 import logging
-import os
-import signal
 import tempfile
-import threading
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import faust
 from faust.types import StreamT
@@ -22,34 +17,22 @@ from yarl import URL
 
 from stream_detector.batching import Batcher, Work
 from stream_detector.decisions import Decider
-from stream_detector.errors import FatalError, RetryableError
-from stream_detector.events import Chunk, Kind
-from stream_detector.health import HealthServer
-from stream_detector.kafka.announcements import current_announcements, follow_announcements
+from stream_detector.errors import FatalError
+from stream_detector.events import Chunk
+from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
-from stream_detector.kafka.retry import back_off
-from stream_detector.kafka.topics import check_topics, cluster_id
+from stream_detector.kafka.topics import cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport, Delivery
 from stream_detector.metrics import Metrics
-from stream_detector.models.announcement import Announcement
-from stream_detector.models.base import TextScorer
-from stream_detector.models.serving import load_scorer, model_device
-from stream_detector.pipeline import Pipeline, sources_by_topic
-from stream_detector.reload import (
-    ModelFollower,
-    check_store_settings,
-    loads_under_way,
-    networks_of,
-)
+from stream_detector.models.serving import load_scorer
+from stream_detector.pipeline import Pipeline
+from stream_detector.reload import ModelFollower
 from stream_detector.settings import Settings
 from stream_detector.wire import Encoded, encode
 
-if TYPE_CHECKING:
-    from stream_detector.models.scorer import Network, Scorer
-
-__all__ = ["DetectorApp", "create_app", "run_worker"]
+__all__ = ["DetectorApp", "create_app"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +44,7 @@ _SESSION_TIMEOUT_MS = 20_000
 _POLL_INTERVAL_MAX_MS = 3_600_000
 """While Kafka refuses outputs nothing is fetched; that must not cost the membership."""
 _REBALANCE_MARGIN_SECONDS = 20.0
-_STOP_MARGIN_SECONDS = 15.0
 _PRODUCE_BATCH_BYTES = 512 * 1024
-_GC_THRESHOLD = 1_000_000
-"""Objects; more than are under way at once, so that a collection looks for cycles, not at them."""
 
 
 class _ChunkSchema(faust.Schema):
@@ -299,203 +279,6 @@ def create_app(
             app.batcher.put(Work(event.value.chunk, event.ack))
 
     return app
-
-
-def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
-    """Run a worker until SIGTERM or SIGINT (exit code 0) or a fatal error (its exit code)."""
-    process = _Process(settings, scorer)
-    try:
-        with (
-            asyncio.Runner() as runner,
-            HealthServer(
-                registry=process.metrics.registry,
-                host=settings.http_host,
-                port=settings.http_port,
-                readiness=process.readiness,
-                loop=runner.get_loop(),
-            ) as health,
-        ):
-            logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
-            runner.run(process.serve())
-        code = 0
-    except FatalError as error:
-        logger.error("%s", error)
-        code = error.exit_code
-    if process.left_loading or loads_under_way():
-        logging.shutdown()
-        os._exit(code)
-    return code
-
-
-class _Process:
-    """One worker process from its start to its end."""
-
-    def __init__(self, settings: Settings, scorer: TextScorer | None) -> None:
-        self.metrics = Metrics()
-        self._settings = settings
-        self._scorer = scorer
-        self._app: DetectorApp | None = None
-        self.left_loading = False
-        """Whether a thread was left that loads the model: nothing can tell it to stop."""
-        self.metrics.ready.set_function(lambda: float(self.readiness()[0]))
-
-    def readiness(self) -> tuple[bool, str]:
-        """Whether the worker does its work, and if not, why; called from the HTTP thread."""
-        return self._app.readiness() if self._app else (False, "warming up")
-
-    async def serve(self) -> None:
-        """Start, run until a signal or an error, stop.
-
-        Raises:
-            FatalError: what stopped the worker, if it was not a signal.
-        """
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for signal_number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signal_number, stop.set)
-        executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
-        app: DetectorApp | None = None
-        try:
-            starting = loop.create_task(
-                _start(self._settings, self._scorer, self.metrics, executor)
-            )
-            app = await _unless(stop, starting)
-            if app is None:
-                self.left_loading = not starting.done() or starting.cancelled()
-                logger.info("stopped before it was ready")
-                return
-            self._app = app
-            app.watch(app.start())
-            await _first(stop.wait(), app.failed.wait(), app.wait_until_stopped())
-        finally:
-            _end_by_force_after(self._settings.shutdown_timeout + _STOP_MARGIN_SECONDS)
-            if app is not None:
-                await app.stop()
-            executor.shutdown(wait=False, cancel_futures=True)
-        if app.error is not None:
-            raise app.error
-        if app.crash_reason is not None:
-            raise FatalError(f"Faust stopped: {app.crash_reason!r}") from app.crash_reason
-        logger.info("stopped")
-
-
-async def _start(
-    settings: Settings,
-    scorer: TextScorer | None,
-    metrics: Metrics,
-    executor: ThreadPoolExecutor,
-) -> DetectorApp:
-    """Warm the model up, wait for Kafka, check the topics, make the app.
-
-    What contradicts itself in the settings is told before the wait, which may take for ever.
-    Where models are announced Kafka comes first: the first record is scored by what is announced.
-    """
-    loop = asyncio.get_running_loop()
-    sources_by_topic(settings)
-    cluster = ""
-    networks: dict[Kind, Network] = {}
-    is_following = scorer is None and bool(settings.model_store)
-    if is_following:
-        check_store_settings(settings)
-        cluster = await _reach_kafka(settings)
-        # TensorFlow takes seconds to import, which are not the announced models' fault.
-        await loop.run_in_executor(executor, model_device, settings)
-        networks = await networks_of(await _announced(settings), settings, metrics)
-    follower: ModelFollower | None = None
-
-    def warm() -> tuple[TextScorer, Decider]:
-        warmed = scorer or load_scorer(settings, networks)
-        decider = Decider(warmed, settings=settings, metrics=metrics)
-        warmed.warm_up()
-        _describe(warmed, metrics)
-        return warmed, decider
-
-    started = time.monotonic()
-    warmed, decider = await loop.run_in_executor(executor, warm)
-    # What is loaded by now stays: no collection need look at it again, and batches of thousands
-    # of short-lived objects should not start one each.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
-    logger.info("model warm after %.1f s", time.monotonic() - started)
-    if is_following:
-        follower = ModelFollower(
-            cast("Scorer", warmed), settings=settings, metrics=metrics, executor=executor
-        )
-    else:
-        cluster = await _reach_kafka(settings)
-    return create_app(
-        settings,
-        decider=decider,
-        metrics=metrics,
-        cluster=cluster,
-        executor=executor,
-        follower=follower,
-    )
-
-
-async def _reach_kafka(settings: Settings) -> str:
-    """Wait for Kafka, and check the topics; returns the cluster's name for verdict ids.
-
-    Raises:
-        FatalError: a topic is missing, or Kafka refuses this client.
-    """
-    for pause in back_off():
-        try:
-            cluster = settings.cluster or await asyncio.to_thread(cluster_id, settings)
-            problems = await asyncio.to_thread(check_topics, settings)
-            break
-        except RetryableError as error:
-            logger.warning("%s; trying again in %.1f s", error, pause)
-            await asyncio.sleep(pause)
-    if problems:
-        raise FatalError("; ".join(problems))
-    return cluster
-
-
-async def _announced(settings: Settings) -> dict[Kind, Announcement]:
-    """What is announced; nothing where that can't be read now, since following tries again."""
-    try:
-        return await current_announcements(settings)
-    except RetryableError as error:
-        logger.warning("%s; the bundles of the settings serve until then", error)
-        return {}
-
-
-async def _unless(stop: asyncio.Event, work: asyncio.Task[DetectorApp]) -> DetectorApp | None:
-    """The result of ``work``, or None if ``stop`` came first."""
-    await _first(stop.wait(), asyncio.wait({work}))
-    if work.done():
-        return work.result()
-    work.cancel()
-    return None
-
-
-async def _first(*conditions: Coroutine[Any, Any, object]) -> None:
-    """Wait for the first of ``conditions``."""
-    tasks = [asyncio.ensure_future(condition) for condition in conditions]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-
-
-def _end_by_force_after(seconds: float) -> None:
-    """A last resort: a thread that hangs in a library must not keep the process for ever."""
-
-    def end() -> None:
-        logger.error("did not stop within %.0f s, ending by force", seconds)
-        os._exit(1)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-
-
-def _describe(scorer: TextScorer, metrics: Metrics) -> None:
-    """Show which models serve, since when, and where."""
-    metrics.device_info.labels(scorer.device).set(1)
-    for kind, model in scorer.models.items():
-        metrics.show_model(kind, model.ref)
 
 
 def _consumer_options(settings: Settings) -> dict[str, Any]:

@@ -26,9 +26,9 @@ from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel, TextScorer
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
+from stream_detector.process import run_worker
 from stream_detector.settings import Settings, load_settings
 from stream_detector.wire import encode
-from stream_detector.worker import run_worker
 
 _TAKE_RECORDS = 4096
 _TAKE_SECONDS = 0.05
