@@ -24,9 +24,8 @@ help: ## Print this
 demo: $(VENV)/.demo ## Sample logs through Kafka and the detector; KEEP=1 keeps it running
 	@exec $(BIN)/stream-detector demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(ARGS)
 
-# A module's tests stay in one process, whose broker and trained bundles they share.
 test: kafka check ## Check, then all tests, on a real Kafka; ARGS go to pytest
-	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.test ## Lint, formatting and types
 	@$(BIN)/ruff check .

@@ -47,7 +47,7 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 log.cleaner.dedupe.buffer.size=8388608
-broker.session.timeout.ms=4000
+broker.session.timeout.ms=12000
 broker.heartbeat.interval.ms=500
 """
 
