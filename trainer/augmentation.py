@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Kind
+from trainer.texts import split_authority
 
 __all__ = ["TRANSFORMATIONS", "augmented", "transformed"]
 
@@ -27,18 +28,12 @@ _ORDINARY_PATHS = ("/wp-content/themes", "/en/news", "/static/assets", "/product
 _PADDING_CHARACTERS = 400
 
 
-def _split(text: str) -> tuple[str, str]:
-    """Host (with port) and the rest."""
-    at = min((place for mark in "/?" if (place := text.find(mark)) >= 0), default=len(text))
-    return text[:at], text[at:]
-
-
 def _is_address(host: str) -> bool:
     return host.startswith("[") or bool(re.fullmatch(r"[0-9.]+(?::[0-9]+)?", host))
 
 
 def _percent_encoding(text: str, rng: random.Random) -> str | None:
-    host, rest = _split(text)
+    host, rest = split_authority(text)
     letters = [place for place, letter in enumerate(rest) if letter.isalpha()]
     if not letters:
         return None
@@ -49,21 +44,21 @@ def _percent_encoding(text: str, rng: random.Random) -> str | None:
 
 
 def _case(text: str, rng: random.Random) -> str | None:  # noqa: ARG001
-    host, rest = _split(text)
+    host, rest = split_authority(text)
     return host.upper() + rest
 
 
 def _www(text: str, rng: random.Random) -> str | None:  # noqa: ARG001
-    return None if _is_address(_split(text)[0]) else f"www.{text}"
+    return None if _is_address(split_authority(text)[0]) else f"www.{text}"
 
 
 def _ordinary_prefix(text: str, rng: random.Random) -> str | None:
-    host, rest = _split(text)
+    host, rest = split_authority(text)
     return None if _is_address(host) else f"{rng.choice(_ORDINARY_NAMES)}.{host}{rest}"
 
 
 def _ordinary_path(text: str, rng: random.Random) -> str | None:
-    host, rest = _split(text)
+    host, rest = split_authority(text)
     return f"{host}{rng.choice(_ORDINARY_PATHS)}{rest if rest.startswith('/') else '/' + rest}"
 
 
@@ -73,7 +68,7 @@ def _padding(text: str, rng: random.Random) -> str | None:
 
 
 def _homoglyph(text: str, rng: random.Random) -> str | None:
-    host, rest = _split(text)
+    host, rest = split_authority(text)
     labels = host.split(".")
     places = [
         place
@@ -95,7 +90,7 @@ def _userinfo(text: str, rng: random.Random) -> str | None:
 
 
 def _address_form(text: str, rng: random.Random) -> str | None:  # noqa: ARG001
-    host, rest = _split(text)
+    host, rest = split_authority(text)
     address, colon, port = host.partition(":")
     numbers = address.split(".")
     if len(numbers) != 4 or not all(number.isdigit() for number in numbers):

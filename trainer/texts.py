@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["TextParts", "take_apart"]
+__all__ = ["TextParts", "split_authority", "take_apart"]
 
 
 class TextParts(NamedTuple):
@@ -24,10 +24,15 @@ class TextParts(NamedTuple):
         return self.host.split(".")
 
 
+def split_authority(text: str) -> tuple[str, str]:
+    """Host with port, and the rest."""
+    rest_at = min((place for mark in "/?" if (place := text.find(mark)) >= 0), default=len(text))
+    return text[:rest_at], text[rest_at:]
+
+
 def take_apart(text: str) -> TextParts:
     """Take a canonical text apart; of a host name there is the host alone."""
-    rest_at = min((place for mark in "/?" if (place := text.find(mark)) >= 0), default=len(text))
-    authority, rest = text[:rest_at], text[rest_at:]
+    authority, rest = split_authority(text)
     host, port = authority, ""
     if not authority.endswith("]"):
         before, colon, after = authority.rpartition(":")
