@@ -11,6 +11,7 @@ import click
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup, run_command_line
 from trainer.commands.evaluate import evaluate
+from trainer.commands.gate import gate
 from trainer.commands.generate import (
     generate_names_command,
     generate_ordinary_command,
@@ -48,6 +49,7 @@ for command in (
     hold_out,
     labels,
     study,
+    gate,
     models,
     generate_names_command,
     generate_ordinary_command,
@@ -57,7 +59,10 @@ for command in (
 
 
 def main() -> None:
-    """The command; its exit code is 0, 1 after an error, 2 for a wrong command line."""
+    """The command; its exit code is 0, 1 after an error, 2 for a wrong command line.
+
+    3 after ``gate`` refused a bundle.
+    """
     # A step is traced once for each of a few lengths, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:

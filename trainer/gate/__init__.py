@@ -2,9 +2,10 @@
 
 ``judging`` puts the checks together: ``detection`` (true-positive rates, paired), ``calibration``,
 ``newest`` (the newest labels) and ``lists`` (what must and must not alert). ``decision`` is the
-record, ``rules`` what a user may set. Who may publish on it is for ``trainer.publishing``.
+record, ``rules`` what a user may set, ``admission`` what a record lets be published.
 """
 
+from trainer.gate.admission import check_admitted, force
 from trainer.gate.decision import (
     Check,
     GateDecision,
@@ -21,7 +22,9 @@ __all__ = [
     "GateDecision",
     "GateError",
     "GateRules",
+    "check_admitted",
     "decision_path",
+    "force",
     "judge",
     "read_decision",
     "write_decision",
