@@ -1,5 +1,6 @@
 """From a fitted network to a bundle: calibrate, set thresholds, measure, describe."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,10 +26,13 @@ from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
 
-__all__ = ["build_bundle", "trained_otherwise", "weak_thresholds"]
+__all__ = ["LABELS", "build_bundle", "trained_otherwise", "weak_thresholds"]
 
 SUSPICIOUS_FPR = 0.01
 MALICIOUS_FPR = 0.001
+
+LABELS = "labels"
+"""Name of the labels among the data files of a manifest."""
 
 _SPLITS = {
     "column": "by registered domain, as the data's column 'part' says or by hash",
@@ -50,13 +54,16 @@ def build_bundle(
     census: Census,
     recipe: Recipe,
     examples: Examples,
-    licences: dict[str, tuple[str, str]],
+    licences: Mapping[str, tuple[str, str]],
     command: str,
+    warm_start: str = "",
+    labels_sha256: str = "",
 ) -> Bundle:
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
 
     ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
-    (licence, origin) by source. The version is the time of making.
+    (licence, origin) by source; ``warm_start`` is the bundle that the weights began with, and
+    ``labels_sha256`` stands for the labels beside the files. The version is the time of making.
 
     Raises:
         DataError: the network learned nothing that holds on the validation part.
@@ -93,10 +100,14 @@ def build_bundle(
             seed=recipe.seed,
             split=_SPLITS[examples.split] + census.remark,
             rows=census.parts,
-            data_sha256={path.name: sha256_of(path) for path in examples.paths},
+            data_sha256={
+                **{path.name: sha256_of(path) for path in examples.paths},
+                **({LABELS: labels_sha256} if labels_sha256 else {}),
+            },
             history=[
                 msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.history
             ],
+            warm_start=warm_start,
         ),
         files={},
     )
@@ -140,7 +151,7 @@ def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint
     return OperatingPoint(threshold=threshold, false_positive_rate=rate)
 
 
-def _sources(census: Census, licences: dict[str, tuple[str, str]]) -> list[DataSource]:
+def _sources(census: Census, licences: Mapping[str, tuple[str, str]]) -> list[DataSource]:
     sources = []
     for name, (rows, malicious) in sorted(census.sources.items()):
         licence, origin = licences.get(name, ("", ""))
