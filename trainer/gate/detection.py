@@ -109,7 +109,7 @@ def _too_few(rate: float, benign: int) -> Check:
 
 
 def _name(rate: float) -> str:
-    return f"detection at {rate:.4g}"
+    return f"detection at {100 * rate:.4g}%"
 
 
 def tpr_differences(
