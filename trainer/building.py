@@ -21,7 +21,7 @@ from stream_detector.models.bundle import (
     Training,
     save_bundle,
 )
-from stream_detector.models.calibration import fit_platt
+from stream_detector.models.calibration import Platt, fit_platt
 from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
@@ -58,26 +58,25 @@ def build_bundle(
     command: str,
     warm_start: str = "",
     labels_sha256: str = "",
+    as_in: Manifest | None = None,
 ) -> Bundle:
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
 
     ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
     (licence, origin) by source; ``warm_start`` is the bundle that the weights began with, and
-    ``labels_sha256`` stands for the labels beside the files. The version is the time of making.
+    ``labels_sha256`` stands for the labels beside the files. Calibration and thresholds are those
+    ``as_in`` another manifest, where one is given. The version is the time of making.
 
     Raises:
         DataError: the network learned nothing that holds on the validation part.
         BundleError: the bundle could not be saved.
     """
-    validation, test = dataset.of_part("val"), dataset.of_part("test")
-    logits = logits_of(architecture, fitted.weights, validation.texts)
-    calibration = fit_platt(logits, validation.labels)
-    if calibration.slope <= 0:
-        raise DataError(
-            f"{examples}: nothing that the network learned from the training part holds on the "
-            "validation part, so there is no model to save: are the labels right, the rows enough?"
-        )
-    benign = calibration.apply(logits[validation.labels == 0])
+    calibration, thresholds = (
+        (as_in.calibration, as_in.thresholds)
+        if as_in is not None
+        else _calibrated(architecture, fitted, dataset.of_part("val"), examples)
+    )
+    test = dataset.of_part("test")
     scores = calibration.apply(logits_of(architecture, fitted.weights, test.texts))
     now = datetime.now(UTC).replace(microsecond=0)
     manifest = Manifest(
@@ -89,10 +88,7 @@ def build_bundle(
         architecture=architecture.name,
         parameters=dict(architecture.parameters),
         calibration=calibration,
-        thresholds=OperatingPoints(
-            suspicious=_operating_point(benign, SUSPICIOUS_FPR),
-            malicious=_operating_point(benign, MALICIOUS_FPR),
-        ),
+        thresholds=thresholds,
         metrics=measure(test, scores),
         sources=_sources(census, licences),
         training=Training(
@@ -143,6 +139,23 @@ def weak_thresholds(validation: Dataset) -> list[str]:
         for name, rate in (("suspicious", SUSPICIOUS_FPR), ("malicious", MALICIOUS_FPR))
         if benign < (needed := round(FALSE_POSITIVES_MIN / rate))
     ]
+
+
+def _calibrated(
+    architecture: Architecture, fitted: Fit, validation: Dataset, examples: Examples
+) -> tuple[Platt, OperatingPoints]:
+    logits = logits_of(architecture, fitted.weights, validation.texts)
+    calibration = fit_platt(logits, validation.labels)
+    if calibration.slope <= 0:
+        raise DataError(
+            f"{examples}: nothing that the network learned from the training part holds on the "
+            "validation part, so there is no model to save: are the labels right, the rows enough?"
+        )
+    benign = calibration.apply(logits[validation.labels == 0])
+    return calibration, OperatingPoints(
+        suspicious=_operating_point(benign, SUSPICIOUS_FPR),
+        malicious=_operating_point(benign, MALICIOUS_FPR),
+    )
 
 
 def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint:

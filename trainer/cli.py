@@ -20,6 +20,7 @@ from trainer.commands.generate import (
 from trainer.commands.hold_out import hold_out
 from trainer.commands.labels import labels
 from trainer.commands.models import models
+from trainer.commands.retrain import retrain
 from trainer.commands.study import study
 from trainer.commands.train import train
 
@@ -48,6 +49,7 @@ for command in (
     evaluate,
     hold_out,
     labels,
+    retrain,
     study,
     gate,
     models,

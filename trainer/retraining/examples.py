@@ -46,8 +46,10 @@ class LabelRules(NamedTuple):
 class RetrainingExamples(NamedTuple):
     """Rows by what they are for."""
 
-    train: Dataset
-    """Base corpus and labels, a row as often as an epoch visits it."""
+    base: Dataset
+    """Rows of the base corpus to train on."""
+    labelled: Dataset
+    """Labels to train on, each as often as an epoch visits it."""
     held: Dataset
     """Validation (``val``) and hold-out (``test``), of the base corpus alone."""
     newest: Dataset | None
@@ -57,6 +59,11 @@ class RetrainingExamples(NamedTuple):
     """Of the labels that count, whatever they are used for."""
     counts: dict[str, int]
     """Labels by what became of them."""
+
+    @property
+    def train(self) -> Dataset:
+        """All rows to train on: the base corpus', then the labels."""
+        return _joined(self.base, self.labelled)
 
 
 def retraining_examples(
@@ -88,7 +95,8 @@ def retraining_examples(
     labelled = _dataset(told)
     visits = _visits(told, rules, seed)
     return RetrainingExamples(
-        train=_joined(trained, labelled.rows(np.repeat(np.arange(len(told)), visits))),
+        base=trained,
+        labelled=labelled.rows(np.repeat(np.arange(len(told)), visits)),
         held=_joined(validation, hold_out),
         newest=_dataset(newest) if newest else None,
         census=_census(trained, validation, hold_out, labelled, rules),
