@@ -23,6 +23,7 @@ from trainer.commands.models import models
 from trainer.commands.retrain import retrain
 from trainer.commands.study import study
 from trainer.commands.train import train
+from trainer.commands.watch import watch
 
 __all__ = ["main"]
 
@@ -50,6 +51,7 @@ for command in (
     hold_out,
     labels,
     retrain,
+    watch,
     study,
     gate,
     models,

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from stream_detector.logs import native_output_held_back
 from stream_detector.models.files import kind_of_bundle
+from trainer.commands.outcomes import REFUSED
 from trainer.console import tell
 from trainer.options import data_options, examples_of, gate_options, rules_of
 
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
     from trainer.datasets import Part
     from trainer.gate.decision import GateDecision
 
-__all__ = ["REFUSED", "gate", "show_decision"]
-
-REFUSED = 3
-"""The exit code."""
+__all__ = ["gate", "show_decision"]
 
 
 @click.command(short_help="Judge whether a bundle may take the served one's place.")

@@ -9,9 +9,10 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import SettingsError, StreamDetectorError
 from stream_detector.logs import native_output_held_back
 from stream_detector.settings import SETTING_GROUPS
-from trainer.commands.gate import REFUSED, show_decision
+from trainer.commands.gate import show_decision
 from trainer.commands.labels import labels_option, trust_option, trusted
 from trainer.commands.models import force_option, signing_key_option
+from trainer.commands.outcomes import REFUSED, UNCHANGED
 from trainer.console import command_line, tell
 from trainer.options import data_of, data_options, gate_options, rules_of
 
@@ -123,8 +124,8 @@ def retrain(
     the newer the more often. What comes out is judged against the model that serves, as
     `stream-trainer gate` does, and announced to the workers if it passes.
 
-    The exit code is 0 if it was published (or passed, with --no-publish, or there was nothing
-    new), 3 if the gate refused it, 1 after an error, 2 for a wrong command line. Stopped
+    The exit code is 0 if it was published (or passed, with --no-publish), 3 if the gate refused
+    it, 4 if there is nothing new to learn, 1 after an error, 2 for a wrong command line. Stopped
     anywhere, the same command goes on.
 
     \b
@@ -176,6 +177,4 @@ def retrain(
     if decision is not None:
         show_decision(decision)
     tell(f"{kind}: {outcome}")
-    if outcome == "refused":
-        return REFUSED
-    return 0
+    return {"refused": REFUSED, "unchanged": UNCHANGED}.get(outcome, 0)
