@@ -1,6 +1,7 @@
 """Publishing of bundles: into the model store, and onto the topic that workers follow."""
 
 import asyncio
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +29,7 @@ __all__ = [
     "admitted_version",
     "announced_now",
     "decision_beside",
+    "fetch_version",
     "promote",
     "roll_back",
     "store_bundle",
@@ -76,6 +78,31 @@ def store_bundle(
         gate=None if decision is None else encode_decision(decision),
     )
     return store.find(checked.sha256), is_new
+
+
+def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
+    """Copy a version of the store into ``folder``, new or empty; checked, whole or not at all.
+
+    Raises:
+        StreamDetectorError: there is something in ``folder``, or it can't be written.
+        BundleError: the version is damaged in the store.
+        RetryableError: the store can't be reached.
+    """
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    try:
+        folder = folder.resolve()
+        if folder.exists() and any(folder.iterdir()):
+            raise StreamDetectorError(f"{folder} is not empty: name a new folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+            draft = Path(name) / folder.name
+            draft.mkdir()
+            store.fetch(model.kind, model.ref.sha256, draft)
+            load_bundle(draft, kind=model.kind)
+            draft.rename(folder)
+    except OSError as error:
+        raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def announced_now(settings: Settings) -> dict[Kind, Announcement]:

@@ -210,6 +210,30 @@ def show(version: str, config: Path | None, **flags: object) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
+@models.command(cls=SettingsCommand, short_help="Copy a version of the store into a folder.")
+@click.argument("version")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@_kafka_options
+@native_output_held_back()
+def fetch(version: str, folder: Path, config: Path | None, **flags: object) -> None:
+    """Copy VERSION, a sha256 or its beginning, or the version in a manifest, into FOLDER.
+
+    FOLDER has to be new or empty. To judge another bundle against it, or to serve it from the
+    settings.
+
+    \b
+    stream-trainer models fetch 3f9a champion
+    stream-trainer gate bundles/new --champion champion --data labelled.csv
+    """
+    settings = _settings(config, flags)
+    from trainer.publishing import fetch_version  # noqa: PLC0415
+
+    store = _store(settings)
+    model = store.find(version)
+    fetch_version(store, model, folder)
+    tell(f"fetched: {model.kind} model {model.ref.name} {model.ref.version} into {folder}")
+
+
 @models.command(cls=SettingsCommand, short_help="Announce a version of the store.")
 @click.argument("version")
 @force_option

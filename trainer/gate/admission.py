@@ -25,8 +25,9 @@ def check_admitted(
     if announced is None or announced.sha256 == challenger.sha256:
         return
     how = (
-        f"judge it by `stream-trainer gate BUNDLE --champion {announced.url} --data FILE` and "
-        'publish that bundle, or give a reason: --force "REASON"'
+        f"get that by `stream-trainer models fetch {announced.sha256[:12]} CHAMPION`, judge by "
+        "`stream-trainer gate BUNDLE --champion CHAMPION --data FILE` and publish BUNDLE, or give "
+        'a reason: --force "REASON"'
     )
     who = f"{challenger.name} {challenger.version} ({challenger.sha256[:12]})"
     reigning = f"the {announced.kind} model announced now ({announced.sha256[:12]})"
