@@ -55,7 +55,7 @@ def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path):
     weights = folder / "weights.safetensors"
     weights.rename(tmp_path / "elsewhere")
     weights.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BundleError, match=r"weights\.safetensors is not there"):
+    with pytest.raises(BundleError, match=r"weights\.safetensors is a link"):
         load_bundle(folder)
 
 
