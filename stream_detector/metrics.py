@@ -134,7 +134,8 @@ class Metrics:
         self.dead_letters = counter("dead_letters_total", "Dead letters.", "topic", "reason")
         self.stage_seconds = histogram(
             "stage_seconds",
-            "Time a batch spends in a stage: parse, decide (which includes score), score, publish.",
+            "Time a batch spends in a stage: parse, decide (which includes score and shadow), "
+            "score, shadow, publish.",
             _STAGE_BUCKETS,
             "stage",
         )
@@ -183,6 +184,32 @@ class Metrics:
             "Announced models that were not taken, by reason; each try counts.",
             "reason",
         )
+        self.shadow_info = gauge(
+            "shadow_info",
+            "1 for each model that is the shadow of the one that serves.",
+            "kind",
+            "name",
+            "version",
+            "sha256",
+        )
+        self.shadow_texts = counter(
+            "shadow_texts_total", "Texts that a shadow scored as well.", "kind"
+        )
+        self.shadow_passed_over = counter(
+            "shadow_passed_over_texts_total",
+            "Texts of a shadow's share that it did not score because it was too slow.",
+            "kind",
+        )
+        self.shadow_disagreements = counter(
+            "shadow_disagreements_total",
+            "Texts on which the shadow's verdict is another.",
+            "kind",
+            "served",
+            "shadow",
+        )
+        self.shadow_errors = counter(
+            "shadow_errors_total", "Shadows that were dropped because of an error.", "kind"
+        )
         self.device_info = gauge("device_info", "1 for the device the model runs on.", "device")
         self.ready = gauge("ready", "1 when assigned, warmed up and committing.")
         self.errors = counter(
@@ -200,6 +227,14 @@ class Metrics:
             self.model_info.remove(kind, instead_of.name, instead_of.version, instead_of.sha256)
         self.model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
         self.model_loaded_timestamp_seconds.labels(kind).set_to_current_time()
+
+    def show_shadow(self, kind: Kind, ref: ModelRef) -> None:
+        """Show that ``ref`` is the shadow of ``kind`` from now on."""
+        self.shadow_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
+
+    def hide_shadow(self, kind: Kind, ref: ModelRef) -> None:
+        """Show ``ref`` as a shadow no more."""
+        self.shadow_info.remove(kind, ref.name, ref.version, ref.sha256)
 
     def count_error(self, error: BaseException) -> None:
         """Count ``error`` under the name of its class."""

@@ -74,8 +74,9 @@ def check_topics(settings: Settings) -> list[str]:
         FatalError: it refuses the credentials.
     """
     read = [*settings.input_topic_names, *settings.announcement_topic_names]
-    uses = dict.fromkeys(read, "READ")
-    return _found_problems(settings, uses | dict.fromkeys(settings.output_topic_names, "WRITE"))
+    written = [*settings.output_topic_names, *settings.shadow_topic_names]
+    uses = dict.fromkeys(read, "READ") | dict.fromkeys(written, "WRITE")
+    return _found_problems(settings, uses)
 
 
 def check_label_topics(settings: Settings, *, collecting: bool = False) -> list[str]:
@@ -127,8 +128,8 @@ def create_topics(settings: Settings) -> list[TopicState]:
 
     Input, output and label topics get ``topic_partitions`` and ``topic_replication_factor``.
     Verdicts are kept 7 days, alerts and dead letters 30, labels for ever; dead letters may be
-    larger than the input. Where a model store is set, the topic of announced models is made too:
-    one partition, compacted.
+    larger than the input. Where a model store is set, the topic of announced models is made too
+    (one partition, compacted), and that of comparisons with shadows, which are kept 30 days.
 
     Raises:
         RetryableError: Kafka can't be reached.
@@ -140,6 +141,7 @@ def create_topics(settings: Settings) -> list[TopicState]:
         *settings.output_topic_names,
         *settings.label_topic_names,
         *settings.announcement_topic_names,
+        *settings.shadow_topic_names,
     ]
     with connected_admin(settings) as admin:
         before = _described(admin, names)
@@ -194,6 +196,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
             "max.message.bytes": str(_BROKER_RECORD_BYTES_MAX + _DEAD_LETTER_HEADERS_BYTES),
         },
         **{name: {"cleanup.policy": "compact"} for name in settings.announcement_topic_names},
+        **{name: {"retention.ms": str(30 * _DAY_MS)} for name in settings.shadow_topic_names},
     }
 
 
