@@ -12,7 +12,7 @@ from operator import attrgetter, itemgetter
 from time import perf_counter
 from typing import NamedTuple
 
-from stream_detector.comparisons import Counts, Disagreement, pairs_of
+from stream_detector.comparisons import Comparison, Counts, Disagreement, pairs_of
 from stream_detector.decisions import Decider, Observed
 from stream_detector.errors import SettingsError
 from stream_detector.events import (
@@ -127,7 +127,7 @@ class Pipeline:
         if not compared:
             return Outcomes(verdicts, alerts, dead_letters)
         batch_id, compared_at = self._batch_id(chunks), verdicts[0].sighting.detected_at
-        comparisons = [
+        comparisons: list[Comparison] = [
             *(_counts(each, batch_id, compared_at) for each in compared),
             *_disagreements(compared, verdicts),
         ]

@@ -19,6 +19,7 @@ from trainer.commands.generate import (
 from trainer.commands.hold_out import hold_out
 from trainer.commands.labels import labels
 from trainer.commands.models import models
+from trainer.commands.shadow import shadow
 from trainer.commands.study import study
 from trainer.commands.train import train
 
@@ -49,6 +50,7 @@ for command in (
     labels,
     study,
     models,
+    shadow,
     generate_names_command,
     generate_ordinary_command,
     generate_private_command,

@@ -8,14 +8,22 @@ from typing import Any
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
-from stream_detector.kafka.announcements import announce, current_announcements
+from stream_detector.kafka.announcements import announce, current_announcements, end_shadow
 from stream_detector.kafka.topics import check_announcement_topic
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.files import MANIFEST_NAME
 from stream_detector.models.store import ModelStore, StoredModel
 from stream_detector.settings import Settings
 
-__all__ = ["announced_now", "promote", "roll_back", "store_bundle"]
+__all__ = [
+    "announce_shadow",
+    "announced_now",
+    "promote",
+    "roll_back",
+    "shadows_now",
+    "store_bundle",
+    "withdraw_shadow",
+]
 
 _PREVIOUS_MAX = 50
 """Versions that an announcement remembers for rollbacks: years of weekly models, 4 KB."""
@@ -93,6 +101,65 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
         )
     back, *older = current.previous
     return _announce(settings, store.find(back), tuple(older), None)
+
+
+def shadows_now(settings: Settings) -> dict[Kind, Announcement]:
+    """The shadows that are announced, by kind.
+
+    Raises:
+        TopicsError: the topic is missing or may not be read.
+        RetryableError: Kafka can't be reached.
+    """
+    check_announcement_topic(settings, "READ")
+    return asyncio.run(current_announcements(settings, role="shadow"))
+
+
+def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Announcement:
+    """Announce a version of the store as the shadow of the model that serves its kind.
+
+    ``share`` is that of the texts it is to score, above 0 and up to 1.
+
+    Raises:
+        StreamDetectorError: it is the model that is announced to serve.
+        TopicsError: the topic is missing or may not be used.
+        RetryableError: Kafka can't be reached.
+    """
+    check_announcement_topic(settings, "READ", "WRITE")
+    serving = asyncio.run(current_announcements(settings)).get(model.kind)
+    if serving is not None and serving.sha256 == model.ref.sha256:
+        raise StreamDetectorError(
+            f"{model.kind} model {model.ref.version} is announced to serve, and can't be its own "
+            "shadow: name another version"
+        )
+    announcement = Announcement(
+        name=model.ref.name,
+        kind=model.kind,
+        version=model.ref.version,
+        sha256=model.ref.sha256,
+        url=model.url,
+        thresholds=model.thresholds,
+        announced_at=datetime.now(UTC),
+        role="shadow",
+        share=share,
+    )
+    asyncio.run(announce(settings, announcement))
+    return announcement
+
+
+def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
+    """Announce that ``kind`` has no shadow any more; returns the one it had.
+
+    Raises:
+        StreamDetectorError: it had none.
+        TopicsError: the topic is missing or may not be used.
+        RetryableError: Kafka can't be reached.
+    """
+    check_announcement_topic(settings, "READ", "WRITE")
+    shadow = asyncio.run(current_announcements(settings, role="shadow")).get(kind)
+    if shadow is None:
+        raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
+    asyncio.run(end_shadow(settings, kind))
+    return shadow
 
 
 def _announce(

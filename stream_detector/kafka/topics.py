@@ -21,6 +21,7 @@ from stream_detector.settings import Settings
 __all__ = [
     "TopicState",
     "check_announcement_topic",
+    "check_comparisons_topic",
     "check_label_topics",
     "check_topics",
     "cluster_id",
@@ -120,6 +121,18 @@ def check_announcement_topic(settings: Settings, *operations: str) -> None:
     who = settings.sasl_username or "this client"
     problems = [text for operation in operations for text in _problems(topic, operation, who)]
     if problems:
+        raise TopicsError(problems[0])
+
+
+def check_comparisons_topic(settings: Settings) -> None:
+    """Whether the topic of comparisons with shadow models is there and may be read.
+
+    Raises:
+        TopicsError: as ``check_announcement_topic``.
+        RetryableError: as ``check_announcement_topic``.
+        FatalError: as ``check_announcement_topic``.
+    """
+    if problems := _found_problems(settings, {settings.topic(settings.shadow_topic): "READ"}):
         raise TopicsError(problems[0])
 
 

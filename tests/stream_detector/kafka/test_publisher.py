@@ -27,12 +27,14 @@ async def producer(kafka):
     await producer.stop()
 
 
-def publisher_to(producer, verdicts, alerts, dead_letters):
+def publisher_to(producer, verdicts, alerts, dead_letters, comparisons="unused", failures=None):
     return Publisher(
         producer,
         verdicts_topic=verdicts,
         alerts_topic=alerts,
         dead_letters_topic=dead_letters,
+        comparisons_topic=comparisons,
+        comparisons_failed=[].append if failures is None else failures.append,
         metrics=Metrics(),
     )
 
