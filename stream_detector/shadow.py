@@ -8,9 +8,9 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 from time import perf_counter
 from typing import NamedTuple, Protocol
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ _SECONDS_MAX = 1.0
 """After so long in one batch the rest of the share is passed over: a shadow may be far slower than
 the model that serves, and verdicts wait for it."""
 _FAULT_CHARACTERS = 300
-_HASHES = 2**32
+_HASH_BYTES = 4
 
 
 class ShadowModel(Protocol):
@@ -78,7 +78,9 @@ def is_sampled(text: str, share: float) -> bool:
 
     The same in every worker, at every time: a larger share has all the texts of a smaller one.
     """
-    return crc32(text.encode()) < share * _HASHES
+    # CRC-32 would take URLs that differ in a digit all together, or none.
+    hashed = blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
+    return int.from_bytes(hashed) < share * 256**_HASH_BYTES
 
 
 class Shadows:
