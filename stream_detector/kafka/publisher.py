@@ -4,7 +4,6 @@ A ``send`` per record costs several futures each; whole record batches cost one.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -100,8 +99,7 @@ class Publisher:
         finally:
             if comparing is not None and not comparing.done():
                 comparing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await comparing
+                await asyncio.wait({comparing})
 
     async def _finish(self, comparing: "asyncio.Task[None]") -> None:
         """Wait for the comparisons, but not for ever."""
