@@ -34,6 +34,7 @@ _SECONDS_MAX = 1.0
 the model that serves, and verdicts wait for it."""
 _FAULT_CHARACTERS = 300
 _HASH_BYTES = 4
+_HASHES = 2**32
 
 
 class ShadowModel(Protocol):
@@ -80,7 +81,7 @@ def is_sampled(text: str, share: float) -> bool:
     """
     # CRC-32 would take URLs that differ in a digit all together, or none.
     hashed = blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
-    return int.from_bytes(hashed) < share * 256**_HASH_BYTES
+    return int.from_bytes(hashed) < share * _HASHES
 
 
 class Shadows:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Unpack
 
+import msgspec
+
 from stream_detector.events import Kind
 from stream_detector.models.announcement import Announcement, ShadowEnd
 from stream_detector.reload import Follower, FollowerArguments, collect_networks
@@ -49,7 +51,8 @@ class ShadowFollower(Follower):
     def reconsider(self, kind: Kind) -> None:
         """Another model serves ``kind`` now."""
         if kind in self._announced:
-            self._want(self._announced[kind])
+            # A copy: what is being taken just now was looked at under the model before.
+            self._want(msgspec.structs.replace(self._announced[kind]))
 
     def drop_all(self, fault: str) -> None:
         """End all shadows because of an error that is not one model's own."""

@@ -51,7 +51,7 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
     previous: tuple[Sha256, ...] = ()
     """Versions announced before, newest first: what a rollback goes back to."""
     gate: dict[str, Any] | None = None
-    """What the comparison with the served model gave, where there was one."""
+    """The gate's decision on it, in short, where there was one. For people."""
     role: Role = "serve"
     share: Share | None = None
     """Of a shadow: the share of texts that it scores too. Of another it says nothing."""

@@ -160,6 +160,19 @@ async def test_a_shadow_rests_while_it_serves():
         await following.until(lambda: following.running() == "1")
 
 
+async def test_a_model_that_comes_to_serve_while_it_warms_up_is_no_shadow():
+    async with Following() as following:
+        following.go_on.clear()
+        following.follower.offer(announced(1))
+        await following.until(lambda: following.loaded == ["1"])
+        following.models.offer(announced(1, share=None))
+        await following.until(lambda: following.loaded == ["1", "1"])
+        following.go_on.set()
+        await following.until(lambda: following.scorer.models["url"].ref.version == "1")
+        await following.until(following.is_done)
+        await following.until(lambda: following.running() is None)
+
+
 async def test_the_model_that_serves_is_not_taken_as_its_own_shadow():
     async with Following() as following:
         following.follower.offer(announced(0))

@@ -11,7 +11,8 @@ from stream_detector.settings import Settings
 from support.accounting import Sent
 from support.bench import Bench
 from support.bundles import save_small_bundle
-from trainer.publishing import promote, store_bundle
+from trainer.gate import force
+from trainer.publishing import announced_now, promote, store_bundle
 
 __all__ = [
     "OFTEN",
@@ -76,7 +77,10 @@ class Models:
         return model
 
     def announce(self, name: str) -> datetime:
-        announcement = promote(self.settings, self.stored(name))
+        model = self.stored(name)
+        current = announced_now(self.settings).get("url")
+        because = force(model.ref, "url", current, None, "weights at random pass no gate")
+        announcement = promote(self.settings, model, gate=because)
         assert announcement is not None
         return announcement.announced_at
 

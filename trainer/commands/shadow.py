@@ -53,7 +53,7 @@ def shadow() -> None:
     \b
     stream-trainer models shadow bundles/next --share 0.1     announces one
     stream-trainer shadow report
-    stream-trainer models promote 3f9a                        if it is better
+    stream-trainer models publish bundles/next                if it is better
     stream-trainer models shadow --end                        if it is not
     """
 
