@@ -92,11 +92,8 @@ _DEFAULTS = GateRules()
     help="Expected calibration error that the challenger may have above the champion's.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.pass_context
 @native_output_held_back()
 def gate(
-    context: click.Context,
-    /,
     challenger: Path,
     champion: Path | None,
     part: "Part",
@@ -109,7 +106,7 @@ def gate(
     calibration_margin: float,
     seed: int,
     **data_options: Any,
-) -> None:
+) -> int:
     """Judge whether the bundle CHALLENGER may take the place of the one that serves.
 
     Both are scored on the same rows by the code of a worker. The challenger passes if it finds as
@@ -166,8 +163,7 @@ def gate(
     )
     _show(decision)
     tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")
-    if not decision.passed:
-        context.exit(_REFUSED)
+    return 0 if decision.passed else _REFUSED
 
 
 def _show(decision: "GateDecision") -> None:
