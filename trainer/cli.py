@@ -20,8 +20,10 @@ from trainer.commands.generate import (
 from trainer.commands.hold_out import hold_out
 from trainer.commands.labels import labels
 from trainer.commands.models import models
+from trainer.commands.retrain import retrain
 from trainer.commands.study import study
 from trainer.commands.train import train
+from trainer.commands.watch import watch
 
 __all__ = ["main"]
 
@@ -48,6 +50,8 @@ for command in (
     evaluate,
     hold_out,
     labels,
+    retrain,
+    watch,
     study,
     gate,
     models,

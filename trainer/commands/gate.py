@@ -9,19 +9,15 @@ from rich.table import Table
 
 from stream_detector.logs import native_output_held_back
 from stream_detector.models.files import kind_of_bundle
+from trainer.commands.outcomes import REFUSED
 from trainer.console import tell
-from trainer.gate.rules import GateRules
-from trainer.options import data_options, examples_of
+from trainer.options import data_options, examples_of, gate_options, rules_of
 
 if TYPE_CHECKING:
     from trainer.datasets import Part
     from trainer.gate.decision import GateDecision
 
-__all__ = ["gate"]
-
-_REFUSED = 3
-"""The exit code."""
-_DEFAULTS = GateRules()
+__all__ = ["gate", "show_decision"]
 
 
 @click.command(short_help="Judge whether a bundle may take the served one's place.")
@@ -47,50 +43,7 @@ _DEFAULTS = GateRules()
     help="File as for --data with the newest labels, which neither bundle was trained on: the "
     "challenger must not be right less often beyond chance.",
 )
-@click.option(
-    "--must-not-alert",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    multiple=True,
-    help="Domains, hosts or URLs, one a line, that must never be malicious, such as your own; "
-    "beside the shipped list of well-known sites.",
-)
-@click.option(
-    "--must-alert",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    multiple=True,
-    help="The same of what has to stay malicious, beside the shipped list.",
-)
-@click.option(
-    "--margin",
-    type=click.FloatRange(0, 1),
-    default=_DEFAULTS.margin,
-    show_default=True,
-    help="True-positive rate that the challenger may lose: how far the lower end of the interval "
-    "of the difference may lie below 0.",
-)
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0.5, 0.999),
-    default=_DEFAULTS.confidence,
-    show_default=True,
-    help="Of the intervals.",
-)
-@click.option(
-    "--resamples",
-    type=click.IntRange(100, 100_000),
-    default=_DEFAULTS.resamples,
-    show_default=True,
-    help="Of the paired bootstrap.",
-)
-@click.option(
-    "--calibration-margin",
-    type=click.FloatRange(0, 1),
-    default=_DEFAULTS.calibration_margin,
-    show_default=True,
-    help="Expected calibration error that the challenger may have above the champion's.",
-)
+@gate_options
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @native_output_held_back()
 def gate(
@@ -98,14 +51,8 @@ def gate(
     champion: Path | None,
     part: "Part",
     newest: tuple[Path, ...],
-    must_not_alert: tuple[Path, ...],
-    must_alert: tuple[Path, ...],
-    margin: float,
-    confidence: float,
-    resamples: int,
-    calibration_margin: float,
     seed: int,
-    **data_options: Any,
+    **options: Any,
 ) -> int:
     """Judge whether the bundle CHALLENGER may take the place of the one that serves.
 
@@ -125,7 +72,8 @@ def gate(
     """
     from trainer.datasets import read_dataset  # noqa: PLC0415
 
-    examples = examples_of(**data_options)
+    rules, options = rules_of(**options)
+    examples = examples_of(**options)
     kind = kind_of_bundle(challenger)
     hold_out = read_dataset(examples, kind, needed=[part]).of_part(part)
     newest_labels = None
@@ -150,23 +98,18 @@ def gate(
         champion,
         hold_out=hold_out,
         newest=newest_labels,
-        rules=GateRules(
-            margin=margin,
-            confidence=confidence,
-            resamples=resamples,
-            calibration_margin=calibration_margin,
-            must_not_alert=must_not_alert,
-            must_alert=must_alert,
-        ),
+        rules=rules,
         seed=seed,
         tell=tell,
     )
-    _show(decision)
+    show_decision(decision)
     tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")
-    return 0 if decision.passed else _REFUSED
+    if not decision.passed:
+        return REFUSED
+    return 0
 
 
-def _show(decision: "GateDecision") -> None:
+def show_decision(decision: "GateDecision") -> None:
     """Print the checks as a table on standard output."""
     table = Table(box=None)
     for heading in ("check", "", "what was found"):

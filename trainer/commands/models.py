@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stream_detector.models.announcement import Announcement
     from stream_detector.models.store import ModelStore, StoredModel
 
-__all__ = ["models"]
+__all__ = ["force_option", "models", "signing_key_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -70,7 +70,17 @@ def _store(settings: Settings) -> "ModelStore":
     return ModelStore(settings.model_store)
 
 
-def _force_option(command: Command) -> Command:
+signing_key_option = click.option(
+    "--signing-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Ed25519 private key (PEM) to sign the bundle with; workers with its public key in "
+    "model_public_key take no other. `stream-trainer models new-key` makes one.",
+)
+
+
+def force_option(command: Command) -> Command:
+    """Give ``command`` the reason to announce what the gate did not pass, as ``because``."""
     return click.option(
         "--force",
         "because",
@@ -95,14 +105,8 @@ def _reason(_: click.Context, __: click.Parameter, reason: str | None) -> str | 
     show_default=True,
     help="Whether workers are to switch to it now; without, `promote` does it later.",
 )
-@click.option(
-    "--signing-key",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Ed25519 private key (PEM) to sign the bundle with; workers with its public key in "
-    "model_public_key take no other. `new-key` makes one.",
-)
-@_force_option
+@signing_key_option
+@force_option
 @_kafka_options
 @native_output_held_back()
 def publish(
@@ -232,7 +236,7 @@ def fetch(version: str, folder: Path, config: Path | None, **flags: object) -> N
 
 @models.command(cls=SettingsCommand, short_help="Announce a version of the store.")
 @click.argument("version")
-@_force_option
+@force_option
 @_kafka_options
 def promote(version: str, because: str | None, config: Path | None, **flags: object) -> None:
     """Announce VERSION, a sha256 or its beginning, or the version in a manifest.
