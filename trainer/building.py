@@ -21,6 +21,7 @@ from stream_detector.models.bundle import (
     save_bundle,
 )
 from stream_detector.models.calibration import fit_platt
+from stream_detector.models.reference import reference_of
 from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
@@ -55,6 +56,8 @@ def build_bundle(
 ) -> Bundle:
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
 
+    The reference that traffic is compared with is of the test part's benign rows.
+
     ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
     (licence, origin) by source. The version is the time of making.
 
@@ -72,6 +75,7 @@ def build_bundle(
         )
     benign = calibration.apply(logits[validation.labels == 0])
     scores = calibration.apply(logits_of(architecture, fitted.weights, test.texts))
+    benign_rows = np.flatnonzero(test.labels == 0)
     now = datetime.now(UTC).replace(microsecond=0)
     manifest = Manifest(
         name=name,
@@ -99,6 +103,7 @@ def build_bundle(
             ],
         ),
         files={},
+        reference=reference_of(kind, test.rows(benign_rows).texts, scores[benign_rows]),
     )
     try:
         return save_bundle(folder, manifest, fitted.weights)
