@@ -10,6 +10,7 @@ import click
 
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup, run_command_line
+from trainer.commands.drift import drift
 from trainer.commands.evaluate import evaluate
 from trainer.commands.generate import (
     generate_names_command,
@@ -49,6 +50,7 @@ for command in (
     labels,
     study,
     models,
+    drift,
     generate_names_command,
     generate_ordinary_command,
     generate_private_command,

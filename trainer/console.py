@@ -21,6 +21,7 @@ __all__ = [
     "file_names",
     "messages",
     "notes_on",
+    "printable",
     "show_figures",
     "tell",
 ]
@@ -57,6 +58,11 @@ def command_line() -> str:
     """The command as it was given, with files by base name."""
     words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     return shlex.join(["stream-trainer", *words])
+
+
+def printable(text: str) -> str:
+    """``text`` without what could play with a terminal: names come from whoever writes to Kafka."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def show_figures(models: "Sequence[Measured]") -> None:
