@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from stream_detector.errors import RetryableError, StreamDetectorError, TopicsError
-from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.admin import as_ours, connected_admin
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.settings import Settings
 from trainer.drift.verdicts import Verdicts
@@ -52,7 +52,11 @@ def read_topic(
         FatalError: it refuses the credentials or the reading of the topic.
     """
     topic = settings.topic(settings.verdicts_topic)
-    options = kafka_python_options(settings, KafkaConsumer) | {
+    with connected_admin(settings):
+        pass  # Tells within seconds, and in words, what keeps a client from Kafka.
+    # In pure Python a checksum of a megabyte takes 0.2 s, of which a block may use a few records.
+    options = {"check_crcs": False, **kafka_python_options(settings, KafkaConsumer)}
+    options |= {
         "group_id": None,
         "enable_auto_commit": False,
         "isolation_level": "read_committed",

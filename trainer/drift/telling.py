@@ -1,5 +1,6 @@
 """What was found, as plain text for a person."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from trainer.drift.comparing import Counts, Drift, Group, Groups, ModelDrift, St
 
 __all__ = ["interpretation", "lines_of"]
 
+_WIDTH = 100
 _BINS_TOLD = 2
 _SHA256_SHOWN = 12
 
@@ -38,23 +40,17 @@ def lines_of(drift: Drift) -> Iterator[str]:
     yield from _how_to_read()
 
 
-def _how_to_read() -> Iterator[str]:
-    yield (
-        "By topic and domain: verdicts, distinct texts and the share of verdicts flagged (malicious"
-    )
-    yield (
-        "or suspicious), recent and before; what each adds to the PSI of the score, and in percentage"
-    )
-    yield "points to the flagged share."
-    yield (
+def _how_to_read() -> list[str]:
+    return textwrap.wrap(
         f"PSI (population stability index): below {PSI_LOOK:g} stable, to {PSI_MOVED:g} worth a "
-        f"look, above {PSI_MOVED:g} moved."
+        f"look, above {PSI_MOVED:g} moved. The reference is the benign rows that the model was "
+        "tested on, not your network: an index against it has a level of its own on each network. "
+        "Go by the baseline window, and by changes of that level. By topic and domain: verdicts, "
+        "distinct texts and the share of verdicts flagged (malicious or suspicious), recent and "
+        "before; what each adds to the PSI of the score; and how many percentage points to the "
+        "flagged share.",
+        width=_WIDTH,
     )
-    yield (
-        "The reference is the benign rows that the model was tested on, not your network: an index "
-        "against it"
-    )
-    yield "has a level of its own on each network. Go by the baseline window, and by changes of it."
 
 
 def _of_model(model: ModelDrift) -> Iterator[str]:
