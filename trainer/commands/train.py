@@ -316,7 +316,7 @@ def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
     if manifest.reference is not None:
         notes.append(
             f"The bundle's reference is the {manifest.reference.rows:,} benign rows of this part: "
-            "a worker shows how far its traffic is from them, and `stream-trainer drift` explains it."
+            "a worker shows how far its traffic is from them, `stream-trainer drift` explains it."
         )
     try:
         measured = make_report(
