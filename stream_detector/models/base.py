@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.reference import Reference
 
-__all__ = ["ServedModel", "TextScorer"]
+__all__ = ["CANARIES", "ServedModel", "TextScorer"]
+
+CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
+"""Texts that any sound model can score."""
 
 
 class ServedModel(msgspec.Struct, frozen=True):

@@ -1,7 +1,6 @@
 """``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
 from trainer.console import messages, tell
+from trainer.durations import DURATION
 
 if TYPE_CHECKING:
     from trainer.drift.reading import Progress as OnProgress
@@ -24,40 +24,20 @@ __all__ = ["drift"]
 
 _TOPICS_TOLD = {"topic_prefix", "verdicts_topic", "model_store"}
 _WITHOUT = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - _TOPICS_TOLD
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=3650)
-
-
-class _Duration(click.ParamType):
-    """Such as ``90m``, ``24h``, ``7d`` or ``2w``."""
-
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """The time that is meant."""
-        if isinstance(value, timedelta):
-            return value
-        match = re.fullmatch(r"([0-9]{1,6})([mhdw])", str(value))
-        duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
-        if not timedelta() < duration <= _LONGEST:
-            self.fail(f"{value!r} is no length of time such as 90m, 24h, 7d or 2w", param, ctx)
-        return duration
 
 
 @click.command(cls=SettingsCommand, short_help="What moved in the verdicts, and what moved it.")
 @click.option(
     "--since",
-    type=_Duration(),
+    type=DURATION,
     default="24h",
     show_default=True,
     help="The recent window: how far back it goes from now (from the last verdict of --file).",
 )
 @click.option(
     "--baseline",
-    type=_Duration(),
+    type=DURATION,
     default="7d",
     show_default=True,
     help="The window before it, which it is compared with.",
@@ -134,8 +114,10 @@ def drift(
     from trainer.drift.references import References  # noqa: PLC0415
     from trainer.drift.telling import lines_of  # noqa: PLC0415
 
-    references = References(bundles, settings)
     end = datetime.now(UTC)
+    if since + baseline > _LONGEST:
+        raise click.UsageError("--since and --baseline reach back more than ten years")
+    references = References(bundles, settings)
     with _progress("reading files" if files else "reading verdicts") as on_progress:
         if files:
             verdicts = read_files(files, on_progress=on_progress)

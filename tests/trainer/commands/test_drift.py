@@ -90,9 +90,9 @@ def moment(text):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--since", "yesterday"], 2, "no length of time such as 90m"),
-        (["--since", "0h"], 2, "no length of time such as 90m"),
-        (["--baseline", "999999w"], 2, "no length of time such as 90m"),
+        (["--since", "yesterday"], 2, "'yesterday' is no duration"),
+        (["--since", "0h"], 2, "'0h' is no duration"),
+        (["--baseline", "9999w"], 2, "more than ten years"),
         (["--file", "missing.jsonl"], 1, "missing.jsonl can't be read"),
         (["--file", "/dev/null"], 1, "no model's verdict of the last 24 hours was found"),
         (["--bundle", "missing"], 1, "missing/manifest.json cannot be read"),
