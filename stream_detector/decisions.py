@@ -128,6 +128,8 @@ class Decider:
             for kind, model in models.items()
         }
         self._models = models
+        if self._metrics is not None:
+            self._metrics.drift.follow(models)
         self._labels.clear()
         self._decisions.clear()
         for memory in self._scores.values():
@@ -219,6 +221,7 @@ class Decider:
         if self._metrics is not None:
             self._metrics.stage_seconds.labels("score").observe(perf_counter() - started)
             self._metrics.scores.observe_all(kind, [s for s in scores if not math.isnan(s)])
+            self._metrics.drift.observe(kind, texts, scores)
         return scores
 
     def _scores_by_halves(self, kind: Kind, texts: Sequence[str]) -> list[float]:

@@ -10,6 +10,7 @@ import click
 
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup, run_command_line
+from trainer.commands.drift import drift
 from trainer.commands.evaluate import evaluate
 from trainer.commands.gate import gate
 from trainer.commands.generate import (
@@ -57,6 +58,7 @@ for command in (
     gate,
     models,
     shadow,
+    drift,
     generate_names_command,
     generate_ordinary_command,
     generate_private_command,
