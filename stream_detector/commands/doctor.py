@@ -184,7 +184,7 @@ def _topics(settings: Settings) -> str:
 def _group(settings: Settings) -> str:
     from stream_detector.kafka.inspection import group_problem  # noqa: PLC0415
 
-    if problem := group_problem(settings):
+    if problem := group_problem(settings, settings.group_id):
         raise FatalError(problem)
     return f"{settings.group_id} may be joined"
 
