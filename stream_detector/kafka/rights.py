@@ -68,7 +68,9 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
         ]
     if part == "topic-maker":
         return [
-            *_topics([*inputs, *outputs, labels, label_dead_letters, *models], "CREATE", "DESCRIBE"),
+            *_topics(
+                [*inputs, *outputs, labels, label_dead_letters, *models], "CREATE", "DESCRIBE"
+            ),
             # Dead letters have to take what the input topics take.
             *_topics(inputs, "DESCRIBE_CONFIGS"),
         ]

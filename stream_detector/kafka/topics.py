@@ -148,7 +148,9 @@ def create_topics(settings: Settings) -> list[TopicState]:
         before = _described(admin, names)
         missing = [name for name in names if before[name]["error_code"] == _UNKNOWN_TOPIC]
         if missing:
-            for name in (name for name in names if name not in missing):  # Told before anything is made.
+            for name in (
+                name for name in names if name not in missing
+            ):  # Told before anything is made.
                 _state(before[name], who, created=False)
             there = [name for name in settings.input_topic_names if name not in missing]
             configs = _configs(settings, _record_bytes_max(admin, there, who))

@@ -161,7 +161,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         try:
             return fetch.result()
-        except TopicAuthorizationFailedError as error:
+        except _FORBIDDEN as error:
             self.app.fail(self._forbidden(error))
             return {}
 

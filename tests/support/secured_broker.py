@@ -28,7 +28,7 @@ from support.broker import KafkaBroker
 from support.certificates import CertificateAuthority, CertificateFiles
 from support.processes import free_port, wait_until
 
-__all__ = ["KEY_PASSWORD", "PASSWORD", "SecuredBroker"]
+__all__ = ["KEY_PASSWORD", "PASSWORD", "SecuredBroker", "connection_variables"]
 
 PASSWORD = "correct-horse-battery"
 """Of every user."""
@@ -179,6 +179,18 @@ class SecuredBroker(KafkaBroker):
             )
             for acl in found
         }
+
+
+def connection_variables(settings: Settings) -> dict[str, str]:
+    """How ``settings`` reach Kafka, as variables without their prefix, for a process."""
+    given: dict[str, str] = {}
+    for name in settings.model_fields_set:
+        if name.startswith(("bootstrap_", "security_", "sasl_", "ssl_")):
+            value = getattr(settings, name)
+            if value is None:
+                continue
+            given[name.upper()] = ",".join(value) if isinstance(value, list) else str(value)
+    return given
 
 
 def _entry(user: str, right: Right) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from kafka import KafkaProducer
 
-from stream_detector.errors import StreamDetectorError, TopicsError
+from stream_detector.errors import FatalError, StreamDetectorError, TopicsError
 from stream_detector.events import Thresholds
 from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
@@ -304,3 +304,37 @@ def test_the_file_is_what_the_command_prints() -> None:
     comment, _, rest = file.partition("\n\n")
     assert rest == done.stdout.decode()
     assert all(line.startswith("# ") for line in comment.splitlines())
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("taken", ["topic", "group"])
+def test_a_collector_that_loses_a_right_names_it(
+    taken: str, kafka_with_topics: SecuredBroker, tmp_path: Path
+) -> None:
+    rights = needed("label-collector")
+    (right,) = [r for r in rights if r.operation == "READ" and r.resource == taken]
+    kafka_with_topics.grant("label-collector", rights)
+    settings = kafka_with_topics.scram_settings("label-collector", **NAMES)
+    labels, _ = settings.label_topic_names
+
+    def tell(text: str) -> None:
+        """It has stored a batch: its right goes, and more comes."""
+        kafka_with_topics.grant("label-collector", [r for r in rights if r != right])
+        produce(kafka_with_topics.bootstrap_servers, labels, [b"more"], partition=0)
+
+    produce(kafka_with_topics.bootstrap_servers, labels, [b"no label"], partition=0)
+    with pytest.raises(FatalError) as caught:
+        collect_labels(
+            settings,
+            LabelStore(tmp_path / "labels"),
+            follow=True,
+            interval=0.1,
+            from_beginning=True,
+            stopped=lambda: False,
+            tell=tell,
+        )
+
+    message = str(caught.value)
+    print(message)
+    assert f"give label-collector the right {right}" in message
+    assert "\n" not in message
