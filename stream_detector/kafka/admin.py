@@ -91,7 +91,7 @@ def as_ours(
     if isinstance(error, AuthorizationError):
         missing = ", ".join(map(str, _denied(error, rights)))
         return FatalError(
-            f"Kafka at {where} does not allow this ({reason}): give "
+            f"Kafka at {where} does not allow this ({type(error).__name__}): give "
             f"{settings.sasl_username or 'this client'} the right{missing and ' '}{missing}"
         )
     if isinstance(error, UnsupportedVersionError | UnrecognizedBrokerVersion):

@@ -60,35 +60,30 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
     outputs = settings.output_topic_names
     labels, label_dead_letters = settings.label_topic_names
     models = settings.announcement_topic_names
-    if part == "detector":
-        return [
+    every = [*inputs, *outputs, labels, label_dead_letters, *models]
+    needed: dict[Part, list[Right]] = {
+        "detector": [
             *_topics([*inputs, *models], "READ"),
             *_topics(outputs, "WRITE"),
             Right("group", settings.group_id, "READ"),
-        ]
-    if part == "topic-maker":
-        return [
-            *_topics(
-                [*inputs, *outputs, labels, label_dead_letters, *models], "CREATE", "DESCRIBE"
-            ),
+        ],
+        "topic-maker": [
+            *_topics(every, "CREATE", "DESCRIBE"),
             # Dead letters have to take what the input topics take.
             *_topics(inputs, "DESCRIBE_CONFIGS"),
-        ]
-    if part == "labeller":
-        return _topics([labels], "WRITE")
-    if part == "verdict-labeller":
-        return [*_topics([labels], "WRITE"), *_topics(inputs, "READ")]
-    if part == "label-collector":
-        return [
+        ],
+        "labeller": _topics([labels], "WRITE"),
+        "verdict-labeller": [*_topics([labels], "WRITE"), *_topics(inputs, "READ")],
+        "label-collector": [
             *_topics([labels], "READ"),
             *_topics([label_dead_letters], "WRITE"),
             Right("group", settings.labels_group_id, "READ"),
-        ]
-    if part == "model-publisher":
-        return _topics(models, "READ", "WRITE")
-    if part == "log-shipper":
-        return _topics(inputs, "WRITE")
-    return [*_topics(outputs, "READ"), Right("group", consumer_group, "READ")]
+        ],
+        "model-publisher": _topics(models, "READ", "WRITE"),
+        "log-shipper": _topics(inputs, "WRITE"),
+        "consumer": [*_topics(outputs, "READ"), Right("group", consumer_group, "READ")],
+    }
+    return needed[part]
 
 
 def _topics(names: Iterable[str], *operations: Operation) -> list[Right]:

@@ -160,10 +160,11 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         if fetch.cancelled():
             return {}
         try:
-            return fetch.result()
+            records: Records = fetch.result()
         except _FORBIDDEN as error:
             self.app.fail(self._forbidden(error))
             return {}
+        return records
 
     def fetch_position(self, tp: TP) -> int | None:
         """Next offset to be fetched, or None where it is not known now; never waits."""

@@ -13,7 +13,6 @@ from stream_detector.settings import Settings
 from support.accounting import Sent, mixed_records, poison_records
 from support.bench import Bench
 from support.processes import ChildProcess
-from support.records import produce
 from support.secured_broker import KEY_PASSWORD, PASSWORD, SecuredBroker, connection_variables
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]

@@ -1,7 +1,7 @@
 """Each client accepts its options, and they take it through TLS and SASL to a real Kafka."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
