@@ -61,9 +61,10 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
                 port=settings.http_port,
                 readiness=process.readiness,
                 loop=runner.get_loop(),
+                web_config=settings.http_web_config,
             ) as health,
         ):
-            logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
+            logger.info("metrics and health on %s", health.url)
             runner.run(process.serve())
         code = 0
     except FatalError as error:

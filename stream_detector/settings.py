@@ -249,6 +249,11 @@ class _Running(_Group):
 
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /healthz and /readyz.")
     http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0: any free one.")
+    http_web_config: Path | None = Field(
+        None,
+        description="Web configuration file (YAML) as Prometheus' exporters have it: TLS and basic "
+        "authentication for all three.",
+    )
     commit_interval: Seconds = Field(1.0, description="Seconds between commits of offsets.")
     shutdown_timeout: Seconds = Field(
         30.0, description="Seconds to finish what is in flight after SIGTERM."

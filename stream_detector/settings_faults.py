@@ -21,6 +21,7 @@ _GIVEN_FILES = (
     "allow_list",
     "deny_list",
     "model_public_key",
+    "http_web_config",
 )
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _SECRET_OPTION = re.compile(r"password|secret|token|jaas", re.IGNORECASE)

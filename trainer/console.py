@@ -65,11 +65,6 @@ def command_line() -> str:
     return shlex.join(["stream-trainer", *words])
 
 
-def printable(text: str) -> str:
-    """``text`` without what could play with a terminal: names come from whoever writes to Kafka."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def show_figures(models: "Sequence[Measured]") -> None:
     """Print the figures of ``models`` as a table on standard output."""
     table = Table(box=None)

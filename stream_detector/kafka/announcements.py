@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any, get_args
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from stream_detector.errors import RefusedModelError, RetryableError
+from stream_detector.errors import RefusedModelError, RetryableError, TopicsError
 from stream_detector.events import Kind
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
 from stream_detector.kafka.retry import back_off
@@ -112,6 +112,7 @@ async def announce(settings: Settings, announcement: Announcement) -> None:
     """Write an announcement, and wait until all replicas have it.
 
     Raises:
+        TopicsError: it may not be written.
         RetryableError: Kafka can't be reached, or does not take it.
         SettingsError: the client can't be set up from these settings.
     """
@@ -137,6 +138,11 @@ async def _write(settings: Settings, key: bytes, value: bytes | None) -> None:
             await producer.send_and_wait(topic, value, key=key)
         finally:
             await producer.stop()
+    except TopicAuthorizationFailedError as error:
+        raise TopicsError(
+            f"topic {topic} may not be written: give {settings.sasl_username or 'this client'} the "
+            "right WRITE"
+        ) from error
     except _FAULTS as error:
         raise RetryableError(
             f"topic {topic} can't be written ({error or type(error).__name__}): check that Kafka "

@@ -12,7 +12,12 @@ from typing import NamedTuple
 from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_detector.errors import PublishError
@@ -171,6 +176,8 @@ class Publisher:
             try:
                 return sorted(await self._producer.partitions_for(topic))
             except KafkaError as error:
+                if isinstance(error, TopicAuthorizationFailedError):
+                    raise _forbidden(topic) from error
                 if not is_retriable(error):
                     raise PublishError(
                         f"topic {topic} cannot be written: {error!r}; "
@@ -216,10 +223,19 @@ class Publisher:
             return parcel._replace(messages=[_shortened(parcel.messages[0])])
         if not isinstance(error, KafkaError):
             raise error
+        if isinstance(error, TopicAuthorizationFailedError):
+            raise _forbidden(parcel.topic) from error
         raise PublishError(
             f"Kafka refused outputs for topic {parcel.topic}, partition {parcel.partition}: "
-            f"{error!r}; check the topic's rights and its max.message.bytes"
+            f"{error!r}; check the topic's max.message.bytes"
         ) from error
+
+
+def _forbidden(topic: str) -> PublishError:
+    return PublishError(
+        f"topic {topic} may not be written: give this worker's user the right WRITE; what it read "
+        "and could not write stays uncommitted, and is read again"
+    )
 
 
 def fill(batch: BatchBuilder, messages: Iterable[Message], now: int) -> int:

@@ -18,7 +18,8 @@ from support.commands import (
 )
 
 COMMANDS = ["run", "score", "label", "settings", "topics", "doctor", "demo"]
-HELP_PAGES = [[], *([name] for name in COMMANDS), ["topics", "create"], ["topics", "check"]]
+TOPIC_COMMANDS = ["create", "check", "acls"]
+HELP_PAGES = [[], *([name] for name in COMMANDS), *(["topics", name] for name in TOPIC_COMMANDS)]
 HEAVY = {"aiokafka", "confluent_kafka", "faust", "kafka", "numpy", "tensorflow"}
 
 

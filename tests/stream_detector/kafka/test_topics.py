@@ -17,10 +17,10 @@ from stream_detector.kafka.topics import (
     TopicState,
     check_announcement_topic,
     check_comparisons_topic,
-    check_label_topics,
     check_topics,
     cluster_id,
     create_topics,
+    topic_problems,
 )
 from stream_detector.settings import Settings
 from support.broker import KafkaBroker
@@ -69,14 +69,14 @@ def test_labels_are_kept_for_ever_and_their_dead_letters_are_not(kafka: KafkaBro
     settings = settings_for(kafka)
     labels, dead_letters = settings.label_topic_names
     missing = "is missing: `stream-detector topics create` makes it"
-    assert check_label_topics(settings) == [f"topic {labels} {missing}"]
-    assert check_label_topics(settings, collecting=True) == [
+    assert topic_problems(settings, "labeller") == [f"topic {labels} {missing}"]
+    assert topic_problems(settings, "label-collector") == [
         f"topic {name} {missing}" for name in (labels, dead_letters)
     ]
 
     create_topics(settings)
 
-    assert check_label_topics(settings, collecting=True) == []
+    assert topic_problems(settings, "label-collector") == []
     assert configs_of(kafka, labels)["retention.ms"] == "-1"
     assert configs_of(kafka, labels)["cleanup.policy"] == "delete"
     assert int(configs_of(kafka, dead_letters)["retention.ms"]) > 0
@@ -146,7 +146,7 @@ def test_the_cluster_id_is_the_same_each_time(kafka: KafkaBroker) -> None:
 
 @pytest.mark.kafka
 def test_where_nobody_checks_rights_a_group_may_be_joined(kafka: KafkaBroker) -> None:
-    assert group_problem(settings_for(kafka, group_id=uuid.uuid4().hex)) == ""
+    assert group_problem(settings_for(kafka), uuid.uuid4().hex) == ""
 
 
 @pytest.mark.kafka
