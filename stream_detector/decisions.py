@@ -23,13 +23,13 @@ from stream_detector.events import (
     VerdictName,
 )
 from stream_detector.metrics import Metrics
-from stream_detector.models.base import ServedModel, TextScorer
+from stream_detector.models.base import CANARIES, ServedModel, TextScorer
 from stream_detector.policy.cache import Memo
 from stream_detector.policy.lists import HostList
 from stream_detector.policy.thresholds import effective_thresholds, verdict_for
 from stream_detector.settings import Settings
 
-__all__ = ["CANARIES", "Decider", "Observed"]
+__all__ = ["Decider", "Observed"]
 
 Observed = tuple[Kind, str]
 """A URL or host name as a log has it."""
@@ -44,9 +44,6 @@ _CANONICAL_CHARACTERS_MAX = 65_536
 was observed, still fits into a Kafka message of 1 MB."""
 
 _KINDS: tuple[Kind, Kind] = ("url", "host")
-
-CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
-"""Texts that any sound model can score."""
 
 
 class Decider:

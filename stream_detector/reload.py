@@ -16,7 +16,6 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from stream_detector.decisions import CANARIES
 from stream_detector.errors import (
     BundleError,
     IncompatibleBundleError,
@@ -31,7 +30,7 @@ from stream_detector.logs import native_output_held_back
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME
-from stream_detector.models.serving import model_device
+from stream_detector.models.serving import model_device, warm_network
 from stream_detector.models.store import ModelStore
 from stream_detector.policy.thresholds import effective_thresholds
 from stream_detector.settings import Settings
@@ -84,7 +83,7 @@ def load_announced(
         bundle = _fetched(announcement, settings)
         _check_contract(announcement, bundle, settings)
         _go_on_unless(expired)
-        return _warm(announcement.kind, bundle, settings, expired)
+        return warm_network(bundle, model_device(settings), between=lambda: _go_on_unless(expired))
     except RefusedModelError as error:
         raise RefusedModelError(error.reason, f"{where}: {error}") from error
     except RetryableError as error:
@@ -146,20 +145,6 @@ def _check_contract(announcement: Announcement, bundle: "Bundle", settings: Sett
         effective_thresholds(announcement.kind, bundle.thresholds, settings)
     except SettingsError as error:
         raise RefusedModelError(RefusalReason.THRESHOLDS, str(error)) from error
-
-
-def _warm(kind: Kind, bundle: "Bundle", settings: Settings, expired: threading.Event) -> "Network":
-    """The network, compiled in all its shapes, which has scored a text known to be good."""
-    with native_output_held_back():
-        from stream_detector.models.scorer import Network  # noqa: PLC0415 - TensorFlow
-
-    network = Network(bundle, model_device(settings))
-    network.warm_up()
-    _go_on_unless(expired)
-    score = float(network.score([CANARIES[kind]])[0])
-    if not 0.0 <= score <= 1.0:
-        raise RefusedModelError(RefusalReason.FAILED, f"its score of {CANARIES[kind]!r} is {score}")
-    return network
 
 
 def _go_on_unless(expired: threading.Event) -> None:

@@ -1,5 +1,6 @@
 """From a fitted network to a bundle: calibrate, set thresholds, measure, describe."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,15 +21,18 @@ from stream_detector.models.bundle import (
     Training,
     save_bundle,
 )
-from stream_detector.models.calibration import fit_platt
+from stream_detector.models.calibration import Platt, fit_platt
 from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
 
-__all__ = ["build_bundle", "trained_otherwise", "weak_thresholds"]
+__all__ = ["LABELS", "build_bundle", "trained_otherwise", "weak_thresholds"]
 
 SUSPICIOUS_FPR = 0.01
 MALICIOUS_FPR = 0.001
+
+LABELS = "labels"
+"""Name of the labels among the data files of a manifest."""
 
 _SPLITS = {
     "column": "by registered domain, as the data's column 'part' says or by hash",
@@ -50,27 +54,29 @@ def build_bundle(
     census: Census,
     recipe: Recipe,
     examples: Examples,
-    licences: dict[str, tuple[str, str]],
+    licences: Mapping[str, tuple[str, str]],
     command: str,
+    warm_start: str = "",
+    labels_sha256: str = "",
+    as_in: Manifest | None = None,
 ) -> Bundle:
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
 
     ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
-    (licence, origin) by source. The version is the time of making.
+    (licence, origin) by source; ``warm_start`` is the bundle that the weights began with, and
+    ``labels_sha256`` stands for the labels beside the files. Calibration and thresholds are those
+    ``as_in`` another manifest, where one is given. The version is the time of making.
 
     Raises:
         DataError: the network learned nothing that holds on the validation part.
         BundleError: the bundle could not be saved.
     """
-    validation, test = dataset.of_part("val"), dataset.of_part("test")
-    logits = logits_of(architecture, fitted.weights, validation.texts)
-    calibration = fit_platt(logits, validation.labels)
-    if calibration.slope <= 0:
-        raise DataError(
-            f"{examples}: nothing that the network learned from the training part holds on the "
-            "validation part, so there is no model to save: are the labels right, the rows enough?"
-        )
-    benign = calibration.apply(logits[validation.labels == 0])
+    calibration, thresholds = (
+        (as_in.calibration, as_in.thresholds)
+        if as_in is not None
+        else _calibrated(architecture, fitted, dataset.of_part("val"), examples)
+    )
+    test = dataset.of_part("test")
     scores = calibration.apply(logits_of(architecture, fitted.weights, test.texts))
     now = datetime.now(UTC).replace(microsecond=0)
     manifest = Manifest(
@@ -82,10 +88,7 @@ def build_bundle(
         architecture=architecture.name,
         parameters=dict(architecture.parameters),
         calibration=calibration,
-        thresholds=OperatingPoints(
-            suspicious=_operating_point(benign, SUSPICIOUS_FPR),
-            malicious=_operating_point(benign, MALICIOUS_FPR),
-        ),
+        thresholds=thresholds,
         metrics=measure(test, scores),
         sources=_sources(census, licences),
         training=Training(
@@ -93,10 +96,14 @@ def build_bundle(
             seed=recipe.seed,
             split=_SPLITS[examples.split] + census.remark,
             rows=census.parts,
-            data_sha256={path.name: sha256_of(path) for path in examples.paths},
+            data_sha256={
+                **{path.name: sha256_of(path) for path in examples.paths},
+                **({LABELS: labels_sha256} if labels_sha256 else {}),
+            },
             history=[
                 msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.history
             ],
+            warm_start=warm_start,
         ),
         files={},
     )
@@ -134,13 +141,30 @@ def weak_thresholds(validation: Dataset) -> list[str]:
     ]
 
 
+def _calibrated(
+    architecture: Architecture, fitted: Fit, validation: Dataset, examples: Examples
+) -> tuple[Platt, OperatingPoints]:
+    logits = logits_of(architecture, fitted.weights, validation.texts)
+    calibration = fit_platt(logits, validation.labels)
+    if calibration.slope <= 0:
+        raise DataError(
+            f"{examples}: nothing that the network learned from the training part holds on the "
+            "validation part, so there is no model to save: are the labels right, the rows enough?"
+        )
+    benign = calibration.apply(logits[validation.labels == 0])
+    return calibration, OperatingPoints(
+        suspicious=_operating_point(benign, SUSPICIOUS_FPR),
+        malicious=_operating_point(benign, MALICIOUS_FPR),
+    )
+
+
 def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint:
     # A benign score of exactly 1, which float32 has, would push the threshold out of reach.
     threshold = min(1.0, threshold_at(benign, rate))
     return OperatingPoint(threshold=threshold, false_positive_rate=rate)
 
 
-def _sources(census: Census, licences: dict[str, tuple[str, str]]) -> list[DataSource]:
+def _sources(census: Census, licences: Mapping[str, tuple[str, str]]) -> list[DataSource]:
     sources = []
     for name, (rows, malicious) in sorted(census.sources.items()):
         licence, origin = licences.get(name, ("", ""))

@@ -11,6 +11,7 @@ import click
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup, run_command_line
 from trainer.commands.evaluate import evaluate
+from trainer.commands.gate import gate
 from trainer.commands.generate import (
     generate_names_command,
     generate_ordinary_command,
@@ -19,8 +20,10 @@ from trainer.commands.generate import (
 from trainer.commands.hold_out import hold_out
 from trainer.commands.labels import labels
 from trainer.commands.models import models
+from trainer.commands.retrain import retrain
 from trainer.commands.study import study
 from trainer.commands.train import train
+from trainer.commands.watch import watch
 
 __all__ = ["main"]
 
@@ -47,7 +50,10 @@ for command in (
     evaluate,
     hold_out,
     labels,
+    retrain,
+    watch,
     study,
+    gate,
     models,
     generate_names_command,
     generate_ordinary_command,
@@ -57,7 +63,10 @@ for command in (
 
 
 def main() -> None:
-    """The command; its exit code is 0, 1 after an error, 2 for a wrong command line."""
+    """The command; its exit code is 0, 1 after an error, 2 for a wrong command line.
+
+    3 after ``gate`` refused a bundle.
+    """
     # A step is traced once for each of a few lengths, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:

@@ -1,19 +1,22 @@
-"""Options that several commands of ``stream-trainer`` share: where examples come from."""
+"""Options that several commands of ``stream-trainer`` share: examples, and the gate's rules."""
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from trainer.gate.rules import GateRules
 
 if TYPE_CHECKING:
     from trainer.datasets import Examples
 
-__all__ = ["data_options", "examples_of"]
+__all__ = ["data_of", "data_options", "examples_of", "gate_options", "rules_of"]
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-_OPTIONS = (
+_DATA_OPTIONS = (
     click.option(
         "--data",
         type=click.Path(path_type=Path),
@@ -75,12 +78,84 @@ _OPTIONS = (
     ),
 )
 
+_GATE_DEFAULTS = GateRules()
+
+_GATE_OPTIONS = (
+    click.option(
+        "--must-not-alert",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        multiple=True,
+        help="Domains, hosts or URLs, one a line, that must never be malicious, such as your own; "
+        "beside the shipped list of well-known sites.",
+    ),
+    click.option(
+        "--must-alert",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        multiple=True,
+        help="The same of what has to stay malicious, beside the shipped list.",
+    ),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0, 1),
+        default=_GATE_DEFAULTS.margin,
+        show_default=True,
+        help="True-positive rate that the challenger may lose: how far the lower end of the "
+        "interval of the difference may lie below 0.",
+    ),
+    click.option(
+        "--confidence",
+        type=click.FloatRange(0.5, 0.999),
+        default=_GATE_DEFAULTS.confidence,
+        show_default=True,
+        help="Of the intervals.",
+    ),
+    click.option(
+        "--resamples",
+        type=click.IntRange(100, 100_000),
+        default=_GATE_DEFAULTS.resamples,
+        show_default=True,
+        help="Of the paired bootstrap.",
+    ),
+    click.option(
+        "--calibration-margin",
+        type=click.FloatRange(0, 1),
+        default=_GATE_DEFAULTS.calibration_margin,
+        show_default=True,
+        help="Expected calibration error that the challenger may have above the champion's.",
+    ),
+)
+
 
 def data_options(command: Command) -> Command:
-    """Give ``command`` the options above, as keyword arguments for ``examples_of``."""
-    for option in reversed(_OPTIONS):
+    """Give ``command`` options that say where examples come from, for ``examples_of``."""
+    for option in reversed(_DATA_OPTIONS):
         command = option(command)
     return command
+
+
+def gate_options(command: Command) -> Command:
+    """Give ``command`` what a user may set of the gate, for ``rules_of``."""
+    for option in reversed(_GATE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def rules_of(**options: Any) -> tuple[GateRules, dict[str, Any]]:
+    """The rules of the gate that ``options`` say, and the options that are none of its."""
+    rules = GateRules(**{name: options.pop(name) for name in GateRules._fields})
+    return rules, options
+
+
+def data_of(**options: Any) -> "tuple[Examples, dict[str, Any]]":
+    """The examples that ``options`` say, and the options that are not of ``data_options``.
+
+    Raises:
+        click.UsageError: as ``examples_of``.
+    """
+    names = inspect.signature(examples_of).parameters
+    return examples_of(**{name: options.pop(name) for name in names}), options
 
 
 def examples_of(

@@ -1,10 +1,9 @@
 """Publishing of bundles: into the model store, and onto the topic that workers follow."""
 
 import asyncio
-from collections.abc import Mapping
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
@@ -14,19 +13,45 @@ from stream_detector.models.announcement import Announcement
 from stream_detector.models.files import MANIFEST_NAME
 from stream_detector.models.store import ModelStore, StoredModel
 from stream_detector.settings import Settings
+from trainer.gate.admission import check_admitted, force
+from trainer.gate.decision import (
+    GateDecision,
+    GateError,
+    decision_path,
+    decode_decision,
+    encode_decision,
+    read_decision,
+    write_decision,
+)
 
-__all__ = ["announced_now", "promote", "roll_back", "store_bundle"]
+__all__ = [
+    "admitted_bundle",
+    "admitted_version",
+    "announced_now",
+    "decision_beside",
+    "fetch_version",
+    "promote",
+    "roll_back",
+    "store_bundle",
+]
 
 _PREVIOUS_MAX = 50
 """Versions that an announcement remembers for rollbacks: years of weekly models, 4 KB."""
 
 
 def store_bundle(
-    bundle: Path, store: ModelStore, *, signing_key: Path | None = None
+    bundle: Path,
+    store: ModelStore,
+    *,
+    signing_key: Path | None = None,
+    decision: GateDecision | None = None,
 ) -> tuple[StoredModel, bool]:
     """Put a bundle into the store; returns it as stored, and whether it was not there before.
 
+    ``decision`` is what the gate decided on it, kept with it.
+
     Raises:
+        GateError: ``decision`` is on another bundle.
         BundleError: it is no bundle that this program can serve, or is damaged in the store.
         SettingsError: ``signing_key`` holds no Ed25519 private key.
         RetryableError: the store can't be reached or written.
@@ -35,13 +60,49 @@ def store_bundle(
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
 
     checked = load_bundle(bundle)
+    if decision is not None and decision.challenger.sha256 != checked.sha256:
+        raise GateError(
+            f"the gate's decision is on another bundle ({decision.challenger.sha256[:12]}) than "
+            f"{bundle} ({checked.sha256[:12]}): judge it by `stream-trainer gate`"
+        )
     signature = None
     if signing_key is not None:
         from stream_detector.models.signing import sign  # noqa: PLC0415
 
         signature = sign((bundle / MANIFEST_NAME).read_bytes(), signing_key)
-    is_new = store.put(bundle, checked.manifest.kind, checked.sha256, signature=signature)
+    is_new = store.put(
+        bundle,
+        checked.manifest.kind,
+        checked.sha256,
+        signature=signature,
+        gate=None if decision is None else encode_decision(decision),
+    )
     return store.find(checked.sha256), is_new
+
+
+def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
+    """Copy a version of the store into ``folder``, new or empty; checked, whole or not at all.
+
+    Raises:
+        StreamDetectorError: there is something in ``folder``, or it can't be written.
+        BundleError: the version is damaged in the store.
+        RetryableError: the store can't be reached.
+    """
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    try:
+        folder = folder.resolve()
+        if folder.exists() and any(folder.iterdir()):
+            raise StreamDetectorError(f"{folder} is not empty: name a new folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+            draft = Path(name) / folder.name
+            draft.mkdir()
+            store.fetch(model.kind, model.ref.sha256, draft)
+            load_bundle(draft, kind=model.kind)
+            draft.rename(folder)
+    except OSError as error:
+        raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def announced_now(settings: Settings) -> dict[Kind, Announcement]:
@@ -55,14 +116,80 @@ def announced_now(settings: Settings) -> dict[Kind, Announcement]:
     return asyncio.run(current_announcements(settings))
 
 
+def decision_beside(bundle: Path) -> GateDecision | None:
+    """The gate's decision on ``bundle`` that lies beside it; None where there is none.
+
+    One on what was in this folder before is none on what is in it now.
+
+    Raises:
+        GateError: what lies there is no decision.
+        BundleError: ``bundle`` is no bundle.
+    """
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    path = decision_path(bundle)
+    if not path.exists():
+        return None
+    decision = read_decision(path)
+    return decision if decision.challenger.sha256 == load_bundle(bundle).sha256 else None
+
+
+def admitted_bundle(
+    settings: Settings, bundle: Path, *, because: str | None = None
+) -> GateDecision | None:
+    """The decision to announce ``bundle`` on; None where it needs none and there is none.
+
+    ``because`` is the reason to announce it whatever the gate decided; it is recorded in the
+    decision beside the bundle.
+
+    Raises:
+        GateError: it may not be announced, or there is no reason in ``because``.
+        BundleError: it is no bundle that this program can serve.
+        TopicsError: the topic is missing or may not be read.
+        RetryableError: Kafka can't be reached.
+    """
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    checked, decision = load_bundle(bundle), decision_beside(bundle)
+    kind = checked.manifest.kind
+    announced = announced_now(settings).get(kind)
+    if because is not None:
+        decision = force(checked.ref, kind, announced, decision, because)
+        write_decision(bundle, decision)
+    check_admitted(checked.ref, announced, decision)
+    return decision
+
+
+def admitted_version(
+    settings: Settings, store: ModelStore, model: StoredModel, *, because: str | None = None
+) -> GateDecision | None:
+    """``admitted_bundle`` for a version of the store, whose decision is kept there.
+
+    Raises:
+        GateError: it may not be announced, or there is no reason in ``because``.
+        TopicsError: the topic is missing or may not be read.
+        RetryableError: Kafka or the store can't be reached.
+    """
+    kept = store.gate(model.kind, model.ref.sha256)
+    decision = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
+    announced = announced_now(settings).get(model.kind)
+    if because is not None:
+        decision = force(model.ref, model.kind, announced, decision, because)
+        store.put_gate(model.kind, model.ref.sha256, encode_decision(decision))
+    check_admitted(model.ref, announced, decision)
+    return decision
+
+
 def promote(
-    settings: Settings, model: StoredModel, *, gate: Mapping[str, Any] | None = None
+    settings: Settings, model: StoredModel, *, gate: GateDecision | None = None
 ) -> Announcement | None:
     """Announce a version of the store; None if it is the one announced already.
 
-    ``gate`` is what the comparison with the served model gave, where there was one.
+    ``gate`` is the decision of its comparison with the one announced now, which is needed for all
+    but the first model of a kind.
 
     Raises:
+        GateError: ``gate`` is missing, on another pair of models, or refused the model.
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
@@ -70,6 +197,7 @@ def promote(
     current = asyncio.run(current_announcements(settings)).get(model.kind)
     if current is not None and current.sha256 == model.ref.sha256:
         return None
+    check_admitted(model.ref, current, gate)
     previous = () if current is None else (current.sha256, *current.previous)
     return _announce(settings, model, previous[:_PREVIOUS_MAX], gate)
 
@@ -99,7 +227,7 @@ def _announce(
     settings: Settings,
     model: StoredModel,
     previous: tuple[str, ...],
-    gate: Mapping[str, Any] | None,
+    gate: GateDecision | None,
 ) -> Announcement:
     announcement = Announcement(
         name=model.ref.name,
@@ -110,7 +238,7 @@ def _announce(
         thresholds=model.thresholds,
         announced_at=datetime.now(UTC),
         previous=previous,
-        gate=None if gate is None else dict(gate),
+        gate=None if gate is None else gate.announced(),
     )
     asyncio.run(announce(settings, announcement))
     return announcement

@@ -35,6 +35,7 @@ __all__ = [
     "batches_of",
     "fit",
     "logits_of",
+    "rows_of_batches",
     "texts_to_read",
 ]
 
@@ -147,13 +148,15 @@ def fit(
     kind: Kind,
     on_step: Callable[[int, int, float], None],
     on_epoch: Callable[[Epoch], None],
+    initial: Mapping[str, NDArray[np.float32]] | None = None,
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
     devices: Sequence[str] | None = None,
 ) -> Fit:
     """Train on ``train``, stop and choose the epoch on ``validation``.
 
-    A dataset is trained on as ``HeldRows``.
+    A dataset is trained on as ``HeldRows``. ``initial`` are weights to start from, as a bundle has
+    them; without, the architecture's own.
 
     ``on_step`` is told rows done, rows in all and the loss; ``on_epoch`` each epoch's figures.
     After each epoch ``checkpoint`` is saved; with ``resume`` the training goes on from there. The
@@ -169,7 +172,7 @@ def fit(
     rows = HeldRows(train) if isinstance(train, Dataset) else train
     if devices is None:
         devices = device.training_devices(device.visible_gpus())
-    network = _Network(architecture, recipe, rows=rows.rows, devices=devices)
+    network = _Network(architecture, recipe, rows=rows.rows, devices=devices, initial=initial)
     history: list[Epoch] = []
     best: dict[str, NDArray[np.float32]] = {}
     if checkpoint is not None and resume:
@@ -222,7 +225,13 @@ class _Network:
     """A network that is being trained: its variables, its optimisers, one compiled step."""
 
     def __init__(
-        self, architecture: Architecture, recipe: Recipe, *, rows: int, devices: Sequence[str]
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        *,
+        rows: int,
+        devices: Sequence[str],
+        initial: Mapping[str, NDArray[np.float32]] | None,
     ) -> None:
         """``rows`` of training data make an epoch; several ``devices`` share each batch."""
         self._architecture = architecture
@@ -230,7 +239,7 @@ class _Network:
         self._devices = devices
         self._variables = {
             name: tf.Variable(value, name=name)
-            for name, value in architecture.initial_weights(recipe.seed).items()
+            for name, value in (initial or architecture.initial_weights(recipe.seed)).items()
         }
         steps = -(-rows // recipe.batch_size)
         tables = architecture.tables
@@ -422,15 +431,22 @@ def batches_of(
     few different step counts keep the compilations few.
     """
     lengths = np.array([len(text) for text in texts])
-    order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
-    starts = np.arange(0, len(order), batch_size)
-    rng.shuffle(starts)
-    for start in starts:
-        rows = order[start : start + batch_size]
+    for rows in rows_of_batches(lengths, batch_size, rng):
         longest = int(lengths[rows].max())
         quantum = 8 if longest <= 64 else 32
         steps = min(length_max, -(-longest // quantum) * quantum)
         yield Batch([texts[row] for row in rows], labels[rows], steps)
+
+
+def rows_of_batches(
+    lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """The places of each batch's rows; rows that are alike in length go together."""
+    order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
+    starts = np.arange(0, len(order), batch_size)
+    rng.shuffle(starts)
+    for start in starts:
+        yield order[start : start + batch_size]
 
 
 def _rise_and_fall(

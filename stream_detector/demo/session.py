@@ -16,15 +16,16 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.text import Text
 
+from stream_detector.demo.labelling import show_label, start_watch
 from stream_detector.demo.ledger import Ledger
 from stream_detector.demo.outputs import Outputs
-from stream_detector.demo.processes import ChildProcess, ProcessEndedError, free_port
 from stream_detector.demo.replay import Replay, Sent
 from stream_detector.demo.samples import sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
 from stream_detector.demo.view import View, view_for
 from stream_detector.errors import FatalError
 from stream_detector.kafka.embedded import EmbeddedBroker
+from stream_detector.processes import ChildProcess, ProcessEndedError, free_port
 from stream_detector.settings import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings, load_settings
 
 __all__ = ["DemoOptions", "run_demo"]
@@ -60,9 +61,16 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         stack.enter_context(_terminated_like_interrupted())
         defaults, _ = load_settings({}, {}, None)
         broker = stack.enter_context(
-            EmbeddedBroker([*defaults.input_topic_names, *defaults.output_topic_names])
+            EmbeddedBroker(
+                [
+                    *defaults.input_topic_names,
+                    *defaults.output_topic_names,
+                    *defaults.label_topic_names,
+                    defaults.topic(defaults.models_topic),
+                ]
+            )
         )
-        environment = _environment(broker)
+        environment = _environment(broker, folder / "model-store")
         settings, _ = load_settings({}, environment, None)
         ledger = Ledger(lines, settings=settings)
         view = view_for(console, records=options.records)
@@ -77,8 +85,11 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             started = time.monotonic()
             worker.wait_until(lambda: _ready(settings), timeout=_READY_SECONDS, what="it is ready")
             view.step(f"Ready after {time.monotonic() - started:.1f} s. Replaying sample logs.")
+            of_trainer = {**environment, ENVIRONMENT_PREFIX + "HTTP_PORT": str(free_port())}
+            trainer = stack.enter_context(start_watch(folder / "trainer", of_trainer))
             seconds = _replay(options, settings, ledger, lines, worker, view)
             print_summary(console, ledger, seconds=seconds, log=worker.log)
+            show_label(console, settings, environment, worker=worker, trainer=trainer)
             if options.keep:
                 print_addresses(console, settings)
                 with suppress(KeyboardInterrupt):
@@ -97,7 +108,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             )
 
 
-def _environment(broker: EmbeddedBroker) -> dict[str, str]:
+def _environment(broker: EmbeddedBroker, model_store: Path) -> dict[str, str]:
     """This process's environment, with the worker's settings in place of this machine's own."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)
@@ -105,6 +116,7 @@ def _environment(broker: EmbeddedBroker) -> dict[str, str]:
     settings = {
         "BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "CLUSTER": "demo",
+        "MODEL_STORE": str(model_store),
         "HTTP_PORT": str(free_port()),
         # The newest protocol that kafka-python and the embedded broker agree on, and no idle
         # fetch that waits while records come.

@@ -36,7 +36,7 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
     previous: tuple[Sha256, ...] = ()
     """Versions announced before, newest first: what a rollback goes back to."""
     gate: dict[str, Any] | None = None
-    """What the comparison with the served model gave, where there was one."""
+    """The gate's decision on it, in short, where there was one. For people."""
 
     @property
     def ref(self) -> ModelRef:

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from stream_detector.events import Kind, ModelRef, Thresholds
 
-__all__ = ["ServedModel", "TextScorer"]
+__all__ = ["CANARIES", "ServedModel", "TextScorer"]
+
+CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
+"""Texts that any sound model can score."""
 
 
 class ServedModel(msgspec.Struct, frozen=True):

@@ -84,6 +84,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By file name."""
     history: list[dict[str, float]]
     """One entry an epoch."""
+    warm_start: str = ""
+    """SHA-256 of the bundle whose weights it began with; empty: it began from nothing."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

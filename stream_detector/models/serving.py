@@ -1,18 +1,19 @@
 """What the settings ask for: the two bundles, and the scorer that serves them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, get_args
 
-from stream_detector.errors import BundleError
+from stream_detector.errors import BundleError, RefusalReason, RefusedModelError
 from stream_detector.events import Kind
 from stream_detector.logs import native_output_held_back
+from stream_detector.models.base import CANARIES
 from stream_detector.settings import Settings
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network, Scorer
 
-__all__ = ["load_scorer", "model_device", "served_bundle"]
+__all__ = ["load_scorer", "model_device", "served_bundle", "warm_network"]
 
 
 def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
@@ -66,3 +67,27 @@ def load_scorer(settings: Settings, networks: "Mapping[Kind, Network] | None" = 
         for kind, network in networks.items():
             scorer.switch(kind, network)
         return scorer
+
+
+def warm_network(
+    bundle: "Bundle", device: str, *, between: Callable[[], object] = lambda: None
+) -> "Network":
+    """The bundle's network, compiled in all its shapes, which has scored a text known to be good.
+
+    ``device`` is TensorFlow's name of it. ``between`` is called after each of the steps that take
+    seconds; what it raises ends the work.
+
+    Raises:
+        RefusedModelError: ``FAILED``: it gives no probability.
+    """
+    with native_output_held_back():
+        from stream_detector.models.scorer import Network  # noqa: PLC0415 - TensorFlow
+
+    network = Network(bundle, device)
+    network.warm_up()
+    between()
+    canary = CANARIES[bundle.manifest.kind]
+    score = float(network.score([canary])[0])
+    if not 0.0 <= score <= 1.0:
+        raise RefusedModelError(RefusalReason.FAILED, f"its score of {canary!r} is {score}")
+    return network

@@ -1,7 +1,8 @@
 """The model store: bundles under content-addressed versions, in any folder that fsspec reaches.
 
 ``URL/KIND/SHA256/`` holds a bundle's files. A version is complete or not there: its manifest is
-put last, each file under a temporary name and then renamed. It is never overwritten.
+put last, each file under a temporary name and then renamed. It is never overwritten; what is
+said of it, signature and gate's decision, may be.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from stream_detector.errors import BundleError, RetryableError, SettingsError, S
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.files import (
     BYTES_MAX,
+    GATE_NAME,
     MANIFEST_NAME,
     SIGNATURE_NAME,
     WEIGHTS_NAME,
@@ -98,10 +100,19 @@ class ModelStore:
         """Where a version lies or would lie."""
         return f"{self.url}/{kind}/{sha256}"
 
-    def put(self, bundle: Path, kind: Kind, sha256: str, *, signature: bytes | None = None) -> bool:
+    def put(
+        self,
+        bundle: Path,
+        kind: Kind,
+        sha256: str,
+        *,
+        signature: bytes | None = None,
+        gate: bytes | None = None,
+    ) -> bool:
         """Store a bundle that ``load_bundle`` accepts; returns whether it was not there before.
 
-        ``sha256`` is that of its manifest. A signature is added to a version that is there too.
+        ``sha256`` is that of its manifest. A signature and the gate's decision are added to a
+        version that is there too, in the place of older ones.
 
         Raises:
             RetryableError: the store can't be reached or written.
@@ -115,14 +126,36 @@ class ModelStore:
             is_new = not self._files.exists(f"{folder}/{MANIFEST_NAME}")
             if not is_new:
                 self._check(folder, sha256, size)
-            if signature is not None and self._signature(folder) != signature:
+            if signature is not None and self._optional(folder, SIGNATURE_NAME) != signature:
                 self._files.makedirs(folder, exist_ok=True)
                 self._put(folder, SIGNATURE_NAME, signature)
+            if gate is not None:
+                self._files.makedirs(folder, exist_ok=True)
+                self._put(folder, GATE_NAME, gate)
             if is_new:
                 self._files.makedirs(folder, exist_ok=True)
                 self._put(folder, WEIGHTS_NAME, weights)
                 self._put(folder, MANIFEST_NAME, manifest)
         return is_new
+
+    def put_gate(self, kind: Kind, sha256: str, gate: bytes) -> None:
+        """Keep the gate's decision on a version that is there, in the place of an older one.
+
+        Raises:
+            RetryableError: the store can't be reached or written.
+        """
+        with self._answering():
+            self._put(self._folder(kind, sha256), GATE_NAME, gate)
+
+    def gate(self, kind: Kind, sha256: str) -> bytes | None:
+        """The gate's decision on a version; None where none is kept.
+
+        Raises:
+            RetryableError: the store can't be reached.
+            BundleError: the file is larger than any decision.
+        """
+        with self._answering():
+            return self._optional(self._folder(kind, sha256), GATE_NAME)
 
     def fetch(self, kind: Kind, sha256: str, folder: Path) -> None:
         """Copy a version's files into ``folder``, which is there and empty.
@@ -242,9 +275,9 @@ class ModelStore:
                 f"{folder} is in the store and damaged: remove this folder, and publish again"
             )
 
-    def _signature(self, folder: str) -> bytes | None:
+    def _optional(self, folder: str, name: str) -> bytes | None:
         try:
-            return self._read(f"{folder}/{SIGNATURE_NAME}", BYTES_MAX[SIGNATURE_NAME])
+            return self._read(f"{folder}/{name}", BYTES_MAX[name])
         except FileNotFoundError:
             return None
 

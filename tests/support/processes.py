@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from stream_detector.demo.processes import (
+from stream_detector.processes import (
     ChildProcess,
     ProcessEndedError,
     free_port,

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from stream_detector.errors import BundleError, StreamDetectorError
+from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.logs import native_output_held_back
+from stream_detector.models.files import kind_of_bundle
 from trainer.console import command_line, file_names, notes_on, show_figures, tell
 from trainer.families import FAMILY_NAMES, LENGTH_MAX
 from trainer.options import data_options, examples_of
@@ -85,7 +85,7 @@ def evaluate(
 
     examples = examples_of(**data_options)
     for folder in bundles:
-        of_bundle = _kind_of(folder)
+        of_bundle = kind_of_bundle(folder)
         kind = kind or of_bundle
         if of_bundle != kind:
             raise click.UsageError(
@@ -149,26 +149,3 @@ def evaluate(
     show_figures(measured)
     if report is not None:
         tell(f"report: {report / 'report.html'}")
-
-
-class _OfManifest(msgspec.Struct, frozen=True):
-    """What of a bundle's manifest is read before TensorFlow is loaded."""
-
-    kind: Kind
-
-
-def _kind_of(bundle: Path) -> "Kind":
-    """What the bundle is for, as its manifest says; ``load_bundle`` checks all the rest.
-
-    Raises:
-        BundleError: there is no manifest that says it.
-    """
-    path = bundle / "manifest.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_OfManifest).kind
-    except OSError as error:
-        raise BundleError(
-            f"{path} cannot be read ({error.strerror}): {bundle} is no model bundle"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is not a manifest: {error}") from error

@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from trainer.labels.resolution import ResolvedLabel
     from trainer.labels.store import StoredLabel
 
-__all__ = ["labels"]
+__all__ = ["labels", "labels_option", "trust_option", "trusted"]
 
 _STORE = Path("label-store")
 _STDOUT = Path("-")
 _TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "labels_dead_letters_topic"}
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "cluster"} - _TOPIC_OPTIONS
 
-_store_option = click.option(
+labels_option = click.option(
     "--store",
     type=click.Path(path_type=Path, file_okay=False),
     default=_STORE,
     show_default=True,
     help="Folder of the labels.",
 )
-_trust_option = click.option(
+trust_option = click.option(
     "--trust",
     metavar="A,B",
     default="",
@@ -64,7 +64,7 @@ def labels() -> None:
 
 
 @labels.command(cls=SettingsCommand, short_help="Read labels from Kafka into the store.")
-@_store_option
+@labels_option
 @click.option("--follow", is_flag=True, help="Go on until SIGTERM or Ctrl-C; else up to the end.")
 @click.option(
     "--interval",
@@ -125,8 +125,8 @@ def collect(
 
 @labels.command(short_help="Show what is held of URLs, or of all in numbers.")
 @click.argument("urls", nargs=-1, metavar="[URL]...")
-@_store_option
-@_trust_option
+@labels_option
+@trust_option
 def show(urls: tuple[str, ...], store: Path, trust: str) -> None:
     """Show each label of URLs or host names, the one that counts first; without, all in numbers.
 
@@ -145,8 +145,8 @@ def show(urls: tuple[str, ...], store: Path, trust: str) -> None:
 @labels.command(short_help="Write what counts as a file for training.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--kind", type=click.Choice(["url", "host"]), default="url", show_default=True)
-@_store_option
-@_trust_option
+@labels_option
+@trust_option
 def export(file: Path, kind: "Kind", store: Path, trust: str) -> None:
     """Write one row for each text: what `train --data` and `--extra` read. - is standard output.
 
@@ -197,8 +197,12 @@ def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapp
             days[stored.written_at.date().isoformat()] += 1
             yield stored
 
-    sources = [name.strip() for name in trust.split(",") if name.strip()]
-    return resolve(counted(), trust=sources), days
+    return resolve(counted(), trust=trusted(trust)), days
+
+
+def trusted(trust: str) -> tuple[str, ...]:
+    """Names of sources in the order of trust, from the option."""
+    return tuple(name.strip() for name in trust.split(",") if name.strip())
 
 
 def _show_one(url: str, resolved: Mapping[str, "ResolvedLabel"]) -> None:

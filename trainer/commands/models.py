@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stream_detector.models.announcement import Announcement
     from stream_detector.models.store import ModelStore, StoredModel
 
-__all__ = ["models"]
+__all__ = ["force_option", "models", "signing_key_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +37,8 @@ def models() -> None:
     stream-detector topics create           the topic url-models too, since a store is set
     stream-detector run                     a worker that follows it
     stream-trainer models publish bundles/url
+    stream-trainer gate bundles/new --champion bundles/url --data labelled.csv
+    stream-trainer models publish bundles/new
     stream-trainer models list
     stream-trainer models rollback          if it was no good idea
     """
@@ -68,6 +70,33 @@ def _store(settings: Settings) -> "ModelStore":
     return ModelStore(settings.model_store)
 
 
+signing_key_option = click.option(
+    "--signing-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Ed25519 private key (PEM) to sign the bundle with; workers with its public key in "
+    "model_public_key take no other. `stream-trainer models new-key` makes one.",
+)
+
+
+def force_option(command: Command) -> Command:
+    """Give ``command`` the reason to announce what the gate did not pass, as ``because``."""
+    return click.option(
+        "--force",
+        "because",
+        metavar="REASON",
+        callback=_reason,
+        help="Announce it although the gate did not pass it, or did not judge it; the reason is "
+        "recorded beside the bundle, in the store and in the announcement.",
+    )(command)
+
+
+def _reason(_: click.Context, __: click.Parameter, reason: str | None) -> str | None:
+    if reason is not None and not reason.strip():
+        raise click.BadParameter("give a reason: it is recorded for those who ask later")
+    return reason
+
+
 @models.command(cls=SettingsCommand, short_help="Put a bundle into the store and announce it.")
 @click.argument("bundle", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
@@ -76,41 +105,54 @@ def _store(settings: Settings) -> "ModelStore":
     show_default=True,
     help="Whether workers are to switch to it now; without, `promote` does it later.",
 )
-@click.option(
-    "--signing-key",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Ed25519 private key (PEM) to sign the bundle with; workers with its public key in "
-    "model_public_key take no other. `new-key` makes one.",
-)
+@signing_key_option
+@force_option
 @_kafka_options
 @native_output_held_back()
 def publish(
-    bundle: Path, announce: bool, signing_key: Path | None, config: Path | None, **flags: object
+    bundle: Path,
+    announce: bool,
+    signing_key: Path | None,
+    because: str | None,
+    config: Path | None,
+    **flags: object,
 ) -> None:
     """Check BUNDLE, put it into the store under its sha256, and announce it to the workers.
 
-    What is in the store is never overwritten: the same bundle is put there once.
+    What is in the store is never overwritten: the same bundle is put there once. Where another
+    model of its kind is announced, BUNDLE has to have passed the gate against that one:
+    `stream-trainer gate` writes BUNDLE-gate.json, which goes into the store too.
 
     \b
     stream-trainer models publish bundles/url
     stream-trainer models publish bundles/url --no-announce
     stream-trainer models publish bundles/url --signing-key models.key
+    stream-trainer models publish bundles/url --force "the served one misses all of a campaign"
     """
+    if because is not None and not announce:
+        raise click.UsageError("--force is for what is announced: give it to `promote`")
     settings = _settings(config, flags)
     store = _store(settings)
     from stream_detector.kafka.topics import check_announcement_topic  # noqa: PLC0415
-    from trainer.publishing import promote, store_bundle  # noqa: PLC0415
+    from trainer.publishing import (  # noqa: PLC0415
+        admitted_bundle,
+        decision_beside,
+        promote,
+        store_bundle,
+    )
 
-    if announce:  # Told before anything is stored.
-        check_announcement_topic(settings, "READ", "WRITE")
     try:
-        model, is_new = store_bundle(bundle, store, signing_key=signing_key)
+        if announce:  # Told before anything is stored.
+            check_announcement_topic(settings, "READ", "WRITE")
+            decision = admitted_bundle(settings, bundle, because=because)
+        else:
+            decision = decision_beside(bundle)
+        model, is_new = store_bundle(bundle, store, signing_key=signing_key, decision=decision)
     except OSError as error:
         raise StreamDetectorError(f"{bundle} cannot be read: {error.strerror}") from error
     tell(f"{'stored' if is_new else 'was stored before'}: {model.url}")
     if announce:
-        _tell_announced(promote(settings, model), model.ref.sha256)
+        _tell_announced(promote(settings, model, gate=decision), model.ref.sha256)
     click.echo(model.ref.sha256)
 
 
@@ -168,20 +210,52 @@ def show(version: str, config: Path | None, **flags: object) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
+@models.command(cls=SettingsCommand, short_help="Copy a version of the store into a folder.")
+@click.argument("version")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@_kafka_options
+@native_output_held_back()
+def fetch(version: str, folder: Path, config: Path | None, **flags: object) -> None:
+    """Copy VERSION, a sha256 or its beginning, or the version in a manifest, into FOLDER.
+
+    FOLDER has to be new or empty. To judge another bundle against it, or to serve it from the
+    settings.
+
+    \b
+    stream-trainer models fetch 3f9a champion
+    stream-trainer gate bundles/new --champion champion --data labelled.csv
+    """
+    settings = _settings(config, flags)
+    from trainer.publishing import fetch_version  # noqa: PLC0415
+
+    store = _store(settings)
+    model = store.find(version)
+    fetch_version(store, model, folder)
+    tell(f"fetched: {model.kind} model {model.ref.name} {model.ref.version} into {folder}")
+
+
 @models.command(cls=SettingsCommand, short_help="Announce a version of the store.")
 @click.argument("version")
+@force_option
 @_kafka_options
-def promote(version: str, config: Path | None, **flags: object) -> None:
+def promote(version: str, because: str | None, config: Path | None, **flags: object) -> None:
     """Announce VERSION, a sha256 or its beginning, or the version in a manifest.
+
+    Where another model of its kind is announced, VERSION has to have passed the gate against that
+    one: publish its bundle again after `stream-trainer gate`, or give a reason to do without.
 
     \b
     stream-trainer models promote 3f9a
+    stream-trainer models promote 3f9a --force "asked for by the analysts of the night shift"
     """
     settings = _settings(config, flags)
+    from trainer.publishing import admitted_version  # noqa: PLC0415
     from trainer.publishing import promote as announce_version  # noqa: PLC0415
 
-    model = _store(settings).find(version)
-    _tell_announced(announce_version(settings, model), model.ref.sha256)
+    store = _store(settings)
+    model = store.find(version)
+    decision = admitted_version(settings, store, model, because=because)
+    _tell_announced(announce_version(settings, model, gate=decision), model.ref.sha256)
 
 
 @models.command(cls=SettingsCommand, short_help="Announce the version announced before.")

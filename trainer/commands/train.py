@@ -6,30 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back
 from trainer.console import command_line, counts_of, messages, notes_on, show_figures, tell
 from trainer.families import LENGTH_MAX, NETWORK_NAMES
 from trainer.options import data_options, examples_of
+from trainer.progress import TrainingProgress, stopped_by_hand
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
     from stream_detector.models.bundle import Bundle
-    from trainer.checkpoint import Checkpoint
     from trainer.datasets import Census, Dataset, Examples
     from trainer.imbalance import Imbalance
-    from trainer.training import Epoch, TrainingRows
+    from trainer.training import TrainingRows
 
 __all__ = ["train"]
 
@@ -182,32 +172,15 @@ def train(
             texts=[*data.texts, *validation.texts],
         ),
     )
-    with _progress() as progress, _stopped_by_hand(checkpoint):
-        task = progress.add_task("epoch 1", total=None, loss="")
-
-        def on_step(done: int, total: int, loss: float) -> None:
-            progress.update(task, completed=done, total=total, loss=f"loss {loss:.4f}")
-
-        def on_epoch(epoch: "Epoch") -> None:
-            progress.print(
-                f"epoch {epoch.number}: loss {epoch.loss:.4f}, validation AUC "
-                f"{epoch.validation_auc:.4f}, TPR at FPR 1% {epoch.validation_tpr:.3f}, "
-                f"{epoch.seconds:.0f} s",
-                soft_wrap=True,
-            )
-            progress.reset(
-                task,
-                description=f"epoch {epoch.number + 1} (AUC so far {epoch.validation_auc:.4f})",
-            )
-
+    with TrainingProgress() as progress, stopped_by_hand(checkpoint):
         fitted = fit(
             architecture,
             data.train,
             validation,
             recipe,
             kind=kind,
-            on_step=on_step,
-            on_epoch=on_epoch,
+            on_step=progress.on_step,
+            on_epoch=progress.on_epoch,
             checkpoint=checkpoint,
             resume=resume,
         )
@@ -329,39 +302,3 @@ def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
     show_figures(measured)
     tell(f"bundle: {output}, report: {folder / 'report.html'}")
-
-
-@contextlib.contextmanager
-def _stopped_by_hand(checkpoint: "Checkpoint") -> Iterator[None]:
-    """Say on Ctrl-C what is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        kept = (
-            f"the epochs that were done are in {checkpoint.path}; go on with --resume"
-            if checkpoint.path.exists()
-            else "no epoch was done, so there is nothing to go on with"
-        )
-        raise StreamDetectorError(f"stopped: {kept}") from None
-
-
-class _RateColumn(ProgressColumn):
-    """Rows a second, once it is known."""
-
-    def render(self, task: Task) -> Text:
-        """The rate as text."""
-        return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]}"),
-        _RateColumn(),
-        TimeRemainingColumn(),
-        console=messages,
-        transient=True,  # By the end it shows an epoch that is never run.
-        disable=not messages.is_terminal,
-    )

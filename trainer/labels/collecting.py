@@ -66,6 +66,7 @@ def collect_labels(
     from_beginning: bool,
     stopped: Callable[[], bool],
     tell: Callable[[str], None],
+    on_batch: Callable[[Collected], None] = lambda _: None,
 ) -> Collected:
     """Read labels from where the group stands, into ``store``.
 
@@ -78,7 +79,8 @@ def collect_labels(
         interval: seconds that the first label of a batch waits for more, where it follows.
         from_beginning: read all that the topic still holds.
         stopped: asked about twice a second; after a yes what was read is stored and committed.
-        tell: is told each batch.
+        tell: is told each batch in a line.
+        on_batch: is given what each batch came to, when it is committed.
 
     Raises:
         LabelStoreError: the store can't be used, or is being written by another process.
@@ -92,7 +94,7 @@ def collect_labels(
             raise TopicsError("; ".join(problems))
         rewind = from_beginning or store.is_empty()
         try:
-            with _Collector(settings, store, rewind=rewind, tell=tell) as collector:
+            with _Collector(settings, store, rewind, tell, on_batch) as collector:
                 collector.run(follow=follow, interval=interval, stopped=stopped)
                 return collector.collected
         except FencedInstanceIdError as error:
@@ -126,11 +128,17 @@ class _Collector:
     """One consumer, and what it has read and not yet stored."""
 
     def __init__(
-        self, settings: Settings, store: LabelStore, *, rewind: bool, tell: Callable[[str], None]
+        self,
+        settings: Settings,
+        store: LabelStore,
+        rewind: bool,
+        tell: Callable[[str], None],
+        on_batch: Callable[[Collected], None],
     ) -> None:
         self._settings = settings
         self._store = store
         self._tell = tell
+        self._on_batch = on_batch
         self._rewind = rewind
         self._batch: list[Any] = []
         self._ends: dict[TopicPartition, int] = {}
@@ -210,15 +218,13 @@ class _Collector:
         stored = self._store.add(labels)
         self._send(letters)
         self._commit(batch)
-        self.collected = Collected(
-            self.collected.records + len(batch),
-            self.collected.stored + stored,
-            self.collected.dead_letters + len(letters),
-        )
+        done = Collected(len(batch), stored, len(letters))
+        self.collected = Collected(*map(sum, zip(self.collected, done, strict=True)))
         self._tell(
             f"{len(batch):,} records: {stored:,} labels stored, {len(labels) - stored:,} were "
             f"there, {len(letters):,} dead letters"
         )
+        self._on_batch(done)
 
     def _commit_beginnings(self) -> None:
         """Take back what the group had committed, before a store that was empty is no more.

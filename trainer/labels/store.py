@@ -14,11 +14,10 @@ history at once. ``labeled_at`` is a column.
 A file is never changed in place: the new one is written beside it, forced to disk and renamed.
 """
 
-import fcntl
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -30,6 +29,7 @@ import pyarrow.parquet as pq
 from stream_detector.canonical import canonicalise
 from stream_detector.errors import FatalError
 from stream_detector.events import Canonical, Kind, Label
+from trainer.locking import LockedError, exclusive
 
 __all__ = ["LabelStore", "LabelStoreError", "StoredLabel"]
 
@@ -95,15 +95,10 @@ class LabelStore:
         Raises:
             LabelStoreError: another process holds it, or the folder can't be written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / _LOCK).open("w")
-        except OSError as error:
-            raise self._fault(self.folder, error) from error
-        with lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+                stack.enter_context(exclusive(self.folder / _LOCK))
+            except LockedError as error:
                 raise LabelStoreError(
                     f"another process collects into {self.folder}: end it first, or name another "
                     "store and another labels_group_id"
@@ -133,6 +128,14 @@ class LabelStore:
         """Is there no label? A folder that is missing holds none."""
         return not self._files()
 
+    def count(self, kind: Kind) -> int:
+        """How many labels of ``kind`` there are; fast, whatever their number.
+
+        Raises:
+            LabelStoreError: a file can't be read.
+        """
+        return sum(self._count(path, kind) for path in self._files())
+
     def labels(self) -> Iterator[StoredLabel]:
         """All labels, day by day; of a day in order of topic, partition and offset.
 
@@ -151,6 +154,14 @@ class LabelStore:
                                 yield label
             except (OSError, pa.ArrowException, KeyError) as error:
                 raise self._fault(path, error) from error
+
+    def _count(self, path: Path, kind: Kind) -> int:
+        try:
+            kinds = pq.read_table(path, columns=["kind"], partitioning=None)["kind"]
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise self._fault(path, error) from error
+        found = pc.sum(pc.equal(kinds, kind)).as_py()
+        return int(found or 0)
 
     def _files(self) -> Sequence[Path]:
         return sorted(self.folder.glob(f"day=*/{_FILE}"))

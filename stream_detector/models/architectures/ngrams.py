@@ -10,11 +10,11 @@ The sum is divided by the root of the number of n-grams, so that a text's length
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-__all__ = ["NGRAM_MAX", "ngram_logits", "ngram_logits_at_once"]
+__all__ = ["NGRAM_MAX", "NgramEntries", "ngram_entries", "ngram_logits", "ngram_logits_at_once"]
 
 NGRAM_MAX = 5
 
@@ -22,6 +22,17 @@ _START, _END = 1, 2
 """Control characters, which no canonical text holds."""
 _SEPARATORS = (ord("/"), ord("?"))
 _HOST, _REST = 7, 8
+
+
+class NgramEntries(NamedTuple):
+    """Which entries of the table texts read, and what becomes of their sum."""
+
+    buckets: Any
+    """Integer, shape ``[NGRAM_MAX, steps + 1, texts]``."""
+    present: Any
+    """Whether there is such an n-gram; the same shape."""
+    scale: Any
+    """What the sum of a text's entries is multiplied by, shape ``[texts]``."""
 
 
 def ngram_logits(table: Any, forward: Any, lengths: Any, *, steps: Any) -> Any:
@@ -34,6 +45,7 @@ def ngram_logits(table: Any, forward: Any, lengths: Any, *, steps: Any) -> Any:
         steps: time steps to run, at least the longest length; may be a tensor.
     """
     last = forward.shape[0] - 1
+    bits = _bits(table.shape[0])
     zeros = tf.zeros_like(lengths)
 
     def step(time: Any, state: Any) -> Any:
@@ -42,7 +54,7 @@ def ngram_logits(table: Any, forward: Any, lengths: Any, *, steps: Any) -> Any:
         code = tf.where(time == lengths, _END, code)
         behind_host = behind_host | _is_separator(code)
         newest = (code, *before)
-        for size, bucket in enumerate(_buckets(table, newest, behind_host), start=1):
+        for size, bucket in enumerate(_buckets(bits, newest, behind_host), start=1):
             present = _present(size, time, lengths)
             total += tf.where(present, tf.gather(table, bucket), 0.0)
         return time + 1, (total, newest[: NGRAM_MAX - 1], behind_host)
@@ -70,6 +82,16 @@ def ngram_logits_at_once(
         dropout: share of the n-grams left out; the rest weigh more.
         seed: integer tensor of shape ``[2]`` that says which; needed with dropout.
     """
+    buckets, present, scale = ngram_entries(table.shape[0], forward, lengths, steps=steps)
+    kept = tf.cast(present, tf.float32)
+    if dropout:
+        drawn = tf.random.stateless_uniform(tf.shape(kept), seed, alg="threefry")
+        kept *= tf.cast(drawn >= dropout, tf.float32) / (1.0 - dropout)
+    return tf.reduce_sum(tf.gather(table, buckets) * kept, axis=[0, 1]) * scale
+
+
+def ngram_entries(table_size: int, forward: Any, lengths: Any, *, steps: int) -> NgramEntries:
+    """The entries of each text in a table of so many weights; arguments as above."""
     time = tf.range(steps + 1)[:, None]
     codes = tf.pad(tf.cast(forward[:steps], tf.int32), [[0, 1], [0, 0]])
     codes = tf.where(time == lengths, _END, codes)
@@ -79,13 +101,9 @@ def ngram_logits_at_once(
         # One start mark, then nothing: n-grams that would reach beyond it are not present.
         before = tf.pad(codes, [[1, 0], [0, 0]], constant_values=_START)
         newest.append(tf.pad(before, [[back - 1, 0], [0, 0]])[: steps + 1])
-    buckets = tf.stack(_buckets(table, newest, behind_host))
+    buckets = tf.stack(_buckets(_bits(table_size), newest, behind_host))
     present = tf.stack([_present(size, time, lengths) for size in range(1, NGRAM_MAX + 1)])
-    kept = tf.cast(present, tf.float32)
-    if dropout:
-        drawn = tf.random.stateless_uniform(tf.shape(kept), seed, alg="threefry")
-        kept *= tf.cast(drawn >= dropout, tf.float32) / (1.0 - dropout)
-    return tf.reduce_sum(tf.gather(table, buckets) * kept, axis=[0, 1]) * _scale(lengths)
+    return NgramEntries(buckets, present, _scale(lengths))
 
 
 def _is_separator(codes: Any) -> Any:
@@ -106,9 +124,12 @@ def _scale(lengths: Any) -> Any:
     return tf.math.rsqrt(tf.cast(count, tf.float32))
 
 
-def _buckets(table: Any, newest: Sequence[Any], behind_host: Any) -> list[Any]:
+def _bits(table_size: int) -> int:
+    return int(table_size).bit_length() - 1
+
+
+def _buckets(bits: int, newest: Sequence[Any], behind_host: Any) -> list[Any]:
     """Bucket of the n-gram of each size, from the codes, newest first; multiplicative hashing."""
-    bits = int(table.shape[0]).bit_length() - 1
     key = tf.where(behind_host, tf.constant(_REST, tf.uint32), tf.constant(_HOST, tf.uint32))
     buckets = []
     for codes in newest:

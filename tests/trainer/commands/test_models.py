@@ -1,46 +1,20 @@
 """``stream-trainer models`` as a user runs it, on a real Kafka and a store in a folder."""
 
 import json
-import os
 import subprocess
-import sys
 
 import pytest
 
-from stream_detector.settings import ENVIRONMENT_PREFIX
 from support.bundles import save_small_bundle
-from support.processes import ROOT
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 @pytest.fixture
-def run(kafka, topics, tmp_path):
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)
-    }
-    environment |= {
-        "PYTHONPATH": str(ROOT),
-        "COLUMNS": "200",
-        "STREAM_DETECTOR_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "STREAM_DETECTOR_MODEL_STORE": str(tmp_path / "store"),
-        "STREAM_DETECTOR_MODELS_TOPIC": topics("models", partitions=1, cleanup_policy="compact"),
-    }
-
+def run(trainer):
     def run(*arguments: object, code: int = 0, **changes: str) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [sys.executable, "-m", "trainer", "models", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**environment, **changes},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        if code:
-            assert done.stderr.startswith("stream-trainer: ")
-            assert done.stderr.count("\n") == 1
+        done = trainer("models", *arguments, code=code, **changes)
+        assert not code or done.stderr.count("\n") == 1
         return done
 
     return run
@@ -62,14 +36,18 @@ def test_publish_promote_and_roll_back(run, tmp_path):
     assert done.stdout == f"{second}\n"
     assert announced(run) == [first]
 
-    run("promote", second[:8])
+    unjudged = run("promote", second[:8], code=1).stderr
+    assert f"has not been compared with the url model announced now ({first[:12]})" in unjudged
+    assert announced(run) == [first]
+    run("promote", second[:8], "--force", "nothing to lose")
     assert announced(run) == [second]
     table = run("list").stdout
     assert f"* url   {second[:12]}" in table
     assert f"  url   {first[:12]}" in table
     assert table.count("signed") == 1
     shown = json.loads(run("show", second).stdout)
-    assert (shown["announced"], shown["signed"], shown["gate"]) == (True, True, None)
+    assert (shown["announced"], shown["signed"]) == (True, True)
+    assert shown["gate"]["forced_because"] == "nothing to lose"
     assert shown["thresholds"] == {"suspicious": 0.6, "malicious": 0.9}
 
     assert "is announced already" in run("promote", second).stderr

@@ -1,0 +1,167 @@
+"""One label changes one verdict: what an analyst says goes through training, gate and reload.
+
+The model really calls the page below malicious; nothing is prepared but the question.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from rich.console import Console
+from rich.text import Text
+
+from stream_detector.errors import FatalError
+from stream_detector.kafka.embedded import PARTITIONS
+from stream_detector.processes import ChildProcess
+from stream_detector.settings import DATA_FOLDER, Settings
+
+__all__ = ["FALSE_ALARM", "show_label", "start_watch"]
+
+FALSE_ALARM = "http://intranet-payroll.lakeside.example/login/verify"
+"""An ordinary page of an organisation's own, under a name that is nobody's (RFC 2606)."""
+
+_VERDICT_SECONDS = 30.0
+_CHANGE_SECONDS = 180.0
+_ASK_AGAIN_SECONDS = 0.3
+
+
+class _Model(msgspec.Struct):
+    version: str
+    sha256: str
+
+
+class _Source(msgspec.Struct, frozen=True):
+    partition: int
+    offset: int
+
+
+class _Verdict(msgspec.Struct):
+    """The part of a verdict that is needed here. Schema: ``data/schemas/url-verdict.json``."""
+
+    score: float | None
+    verdict: str
+    model: _Model
+    source: _Source
+
+
+class _Asked(NamedTuple):
+    """The way to ask the running worker, and to hear its answer."""
+
+    producer: Producer
+    consumer: Consumer
+    topic: str
+
+    def verdict(self, worker: ChildProcess) -> _Verdict:
+        """The verdict on ``FALSE_ALARM`` now.
+
+        Raises:
+            FatalError: there is none in time.
+        """
+        written: list[Message] = []
+        self.producer.produce(
+            self.topic,
+            FALSE_ALARM.encode(),
+            on_delivery=lambda _, message: written.append(message),
+        )
+        self.producer.flush(_VERDICT_SECONDS)
+        place = {_Source(one.partition() or 0, one.offset() or 0) for one in written}
+        deadline = time.monotonic() + _VERDICT_SECONDS
+        while time.monotonic() < deadline:
+            message = self.consumer.poll(0.1)
+            if message is None or message.error() is not None:
+                continue
+            verdict = msgspec.json.decode(message.value() or b"", type=_Verdict)
+            if verdict.source in place:
+                return verdict
+        raise FatalError(f"no verdict on {FALSE_ALARM} came; the worker's log is {worker.log}")
+
+
+def start_watch(folder: Path, environment: Mapping[str, str]) -> ChildProcess:
+    """The trainer, as anyone would start it: it retrains with the first label.
+
+    Args:
+        folder: of its state, label store and challengers; its log is beside it.
+        environment: with the settings, of which it needs an HTTP port of its own.
+    """
+    command = [sys.executable, "-m", "trainer", "watch", "--folder", str(folder)]
+    command += ["--url-data", str(DATA_FOLDER / "labelled" / "urls.csv.gz")]
+    command += ["--new-labels", "1", "--", "--only-ngrams"]
+    return ChildProcess(command, log=folder.with_suffix(".log"), environment=environment)
+
+
+def show_label(
+    console: Console,
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    worker: ChildProcess,
+    trainer: ChildProcess,
+) -> None:
+    """Ask, label, wait until the answer is another one; say how long it took.
+
+    Raises:
+        FatalError: the verdict did not change in time, or a process ended.
+    """
+
+    def line(text: str, style: str = "") -> None:
+        console.print(Text(text, style), soft_wrap=True)
+
+    with _asking(settings) as asked:
+        before = asked.verdict(worker)
+        line("")
+        line("A false alarm, and what one label does:")
+        line(f"  {_told(before)}", "bold red")
+        words = ["label", FALSE_ALARM, "benign", "--analyst", "you"]
+        line(f"  $ stream-detector {' '.join(words)}")
+        labelled = subprocess.run(  # noqa: S603 - this program
+            [sys.executable, "-m", "stream_detector", *words],
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if labelled.returncode != 0:
+            raise FatalError(f"the demo could not write a label: {labelled.stderr.strip()}")
+        started = time.monotonic()
+        line("  The trainer tunes the model, the gate compares the two, the worker switches ...")
+        while True:
+            after = asked.verdict(worker)
+            seconds = time.monotonic() - started
+            if after.model.sha256 != before.model.sha256:
+                break
+            if trainer.exit_code is not None or seconds > _CHANGE_SECONDS:
+                raise FatalError(
+                    f"no other model came within {seconds:.0f} s; the trainer's log is "
+                    f"{trainer.log}:\n{trainer.tail()}"
+                )
+            time.sleep(_ASK_AGAIN_SECONDS)
+        line(f"  {_told(after)}", "green" if after.verdict == "benign" else "yellow")
+        line(f"  {seconds:.1f} s after the label; nothing was stopped.")
+
+
+def _told(verdict: _Verdict) -> str:
+    score = "" if verdict.score is None else f"{verdict.score:.4f}"
+    return f"{verdict.verdict:<9}  {score}  {FALSE_ALARM}  (model {verdict.model.version})"
+
+
+@contextmanager
+def _asking(settings: Settings) -> Iterator[_Asked]:
+    servers = {"bootstrap.servers": ",".join(settings.bootstrap_servers), "log_level": 2}
+    consumer = Consumer(
+        servers | {"group.id": "demo-label", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
+    )
+    topic = settings.topic(settings.verdicts_topic)
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    for place in places:
+        _, place.offset = consumer.get_watermark_offsets(place)
+    consumer.assign(places)
+    try:
+        yield _Asked(Producer(servers | {"linger.ms": 0}), consumer, settings.input_topic_names[0])
+    finally:
+        consumer.close()

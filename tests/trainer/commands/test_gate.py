@@ -1,0 +1,110 @@
+"""A model takes another's place by the gate or by a reason; as a user does it, on a real Kafka."""
+
+import json
+
+import pytest
+
+from support.gated import named, save_challenger, save_champion, save_ignorant, write_rows
+from trainer.gate import read_decision
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def champion(tmp_path):
+    write_rows(tmp_path / "rows.csv", named(2400, 11))
+    write_rows(tmp_path / "newest.csv", named(60, 12))
+    return save_champion(tmp_path / "champion")
+
+
+@pytest.fixture
+def models(trainer):
+    return lambda *arguments, **options: trainer("models", *arguments, **options)
+
+
+def announced(models) -> dict:
+    lines = models("list", "--json").stdout.splitlines()
+    (model,) = [model for model in map(json.loads, lines) if model["announced"]]
+    return model
+
+
+def test_a_worse_challenger_is_refused_and_a_reason_is_recorded(
+    trainer, models, champion, tmp_path
+):
+    worse = save_ignorant(tmp_path / "worse", champion)
+    models("publish", "champion")
+
+    options = ("--data", "rows.csv", "--newest", "newest.csv", "--resamples", 100)
+    refused = trainer("gate", "worse", "--champion", "champion", *options, code=3)
+    assert "REFUSED" in refused.stdout
+    assert "detection at 1%" in refused.stdout
+    assert "refused: " in refused.stderr
+
+    told = models("publish", "worse", code=1).stderr
+    assert "the gate refused rule ignorant" in told
+    assert '--force "REASON"' in told
+    assert announced(models)["sha256"] == champion.sha256
+    assert {path.name for path in (tmp_path / "store/host").iterdir()} == {champion.sha256}
+    assert "give a reason" in models("publish", "worse", "--force", "  ", code=2).stderr
+    assert (
+        "to `promote`" in models("publish", "worse", "--no-announce", "--force", "x", code=2).stderr
+    )
+
+    models("publish", "worse", "--force", "a drill")
+    now = announced(models)
+    assert now["sha256"] == worse.sha256
+    assert (now["gate"]["passed"], now["gate"]["forced_because"]) == (False, "a drill")
+    assert now["gate"]["champion"] == champion.sha256
+    assert any(not check["passed"] for check in now["gate"]["checks"])
+    beside = read_decision(tmp_path / "worse-gate.json")
+    stored = read_decision(tmp_path / "store/host" / worse.sha256 / "gate.json")
+    assert beside == stored
+    assert (beside.passed, beside.forced_because) == (False, "a drill")
+
+    models("rollback")  # Needs no gate.
+    assert announced(models)["sha256"] == champion.sha256
+
+
+def test_one_that_passed_is_published_in_the_place_of_the_one_it_was_compared_with_alone(
+    trainer, models, champion, tmp_path
+):
+    second = save_challenger(tmp_path / "second", champion)
+    third = save_challenger(tmp_path / "third", champion, version="3")
+    models("publish", "champion")
+    models("fetch", champion.sha256[:8], "fetched")
+    assert "is not empty" in models("fetch", champion.sha256[:8], "fetched", code=1).stderr
+
+    judged = ("--champion", "fetched", "--data", "rows.csv", "--resamples", 100)
+    for name in ("second", "third"):
+        assert "REFUSED" not in trainer("gate", name, *judged).stdout
+    models("publish", "third", "--no-announce")
+    models("publish", "second")
+    gate = announced(models)["gate"]
+    assert (gate["passed"], gate["forced_because"]) == (True, None)
+    assert gate["champion"] == champion.sha256
+
+    # The one that third was compared with serves no more.
+    for command in (("promote", third.sha256), ("publish", "third")):
+        told = models(*command, code=1).stderr
+        assert f"was compared with another ({champion.sha256[:12]})" in told
+        assert f"announced now ({second.sha256[:12]})" in told
+    # Back to the one before, the decision in the store is good again.
+    models("rollback")
+    models("promote", third.sha256)
+    assert announced(models)["sha256"] == third.sha256
+
+    # A decision on what was in the folder before is none on what is in it now.
+    save_challenger(tmp_path / "second", champion, version="4")
+    assert "has not been compared" in models("publish", "second", code=1).stderr
+    (tmp_path / "second-gate.json").write_text("{}")
+    assert "is no decision of the gate" in models("publish", "second", code=1).stderr
+
+
+def test_what_is_wrong_with_the_command_line_is_told(trainer, tmp_path, champion):
+    assert "name the examples" in trainer("gate", "champion", code=2).stderr
+    assert "is no model bundle" in trainer("gate", "nothing", "--data", "rows.csv", code=1).stderr
+    (tmp_path / "own.txt").write_text("corp.example\nno domain at all\n")
+    told = trainer(
+        *("gate", "champion", "--data", "rows.csv", "--must-not-alert", "own.txt"), code=1
+    ).stderr
+    assert "own.txt, line 2: 'no domain at all' is no domain, host or URL" in told

@@ -1,0 +1,119 @@
+"""``stream-trainer gate``: whether a bundle may take the place of the one that serves."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from stream_detector.logs import native_output_held_back
+from stream_detector.models.files import kind_of_bundle
+from trainer.commands.outcomes import REFUSED
+from trainer.console import tell
+from trainer.options import data_options, examples_of, gate_options, rules_of
+
+if TYPE_CHECKING:
+    from trainer.datasets import Part
+    from trainer.gate.decision import GateDecision
+
+__all__ = ["gate", "show_decision"]
+
+
+@click.command(short_help="Judge whether a bundle may take the served one's place.")
+@click.argument("challenger", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--champion",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The bundle that serves now, such as its folder in the model store; without, only the "
+    "checks that need none are made.",
+)
+@data_options
+@click.option(
+    "--part",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    show_default=True,
+    help="Rows to judge on, which neither bundle was trained on.",
+)
+@click.option(
+    "--newest",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="File as for --data with the newest labels, which neither bundle was trained on: the "
+    "challenger must not be right less often beyond chance.",
+)
+@gate_options
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@native_output_held_back()
+def gate(
+    challenger: Path,
+    champion: Path | None,
+    part: "Part",
+    newest: tuple[Path, ...],
+    seed: int,
+    **options: Any,
+) -> int:
+    """Judge whether the bundle CHALLENGER may take the place of the one that serves.
+
+    Both are scored on the same rows by the code of a worker. The challenger passes if it finds as
+    much as the champion at each false-positive rate served (by paired bootstrap, within --margin),
+    its probabilities and thresholds hold, and the lists of what must and must not alert do. The
+    decision with all figures is written to CHALLENGER-gate.json, which `models publish` asks for.
+
+    The exit code is 0 if it passed and 3 if it was refused (1 after an error, 2 for a wrong
+    command line).
+
+    \b
+    Examples:
+      stream-trainer gate bundles/new --champion bundles/url --data urls.csv
+      stream-trainer gate bundles/new --champion /srv/models/url/3f9a... --data urls.csv \\
+        --must-not-alert our-domains.txt --margin 0.01 && stream-trainer models publish bundles/new
+    """
+    from trainer.datasets import read_dataset  # noqa: PLC0415
+
+    rules, options = rules_of(**options)
+    examples = examples_of(**options)
+    kind = kind_of_bundle(challenger)
+    hold_out = read_dataset(examples, kind, needed=[part]).of_part(part)
+    newest_labels = None
+    if newest:
+        of_newest = examples._replace(
+            files=newest, benign=(), malicious=(), extra=(), split="random", held_out=()
+        )
+        newest_labels = read_dataset(of_newest, kind, needed=[])
+
+    # Not before the data is known to be good: TensorFlow takes seconds.
+    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
+    from trainer.building import trained_otherwise  # noqa: PLC0415
+    from trainer.gate.decision import write_decision  # noqa: PLC0415
+    from trainer.gate.judging import judge  # noqa: PLC0415
+
+    for folder in filter(None, (challenger, champion)):
+        if known_rows := trained_otherwise(load_bundle(folder, kind=kind).manifest, examples):
+            tell(f"beware: {known_rows}")
+    decision = judge(
+        challenger,
+        champion,
+        hold_out=hold_out,
+        newest=newest_labels,
+        rules=rules,
+        seed=seed,
+        tell=tell,
+    )
+    show_decision(decision)
+    tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")
+    if not decision.passed:
+        return REFUSED
+    return 0
+
+
+def show_decision(decision: "GateDecision") -> None:
+    """Print the checks as a table on standard output."""
+    table = Table(box=None)
+    for heading in ("check", "", "what was found"):
+        table.add_column(heading, overflow="fold")
+    for check in decision.checks:
+        table.add_row(check.name, "passed" if check.passed else "REFUSED", check.message)
+    Console(markup=False).print(table)

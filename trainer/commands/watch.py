@@ -1,0 +1,151 @@
+"""``stream-trainer watch``: collect labels, and retrain whenever it is due."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.logs import configure_logging
+from stream_detector.settings import ENVIRONMENT_PREFIX, SETTING_GROUPS, Settings
+from trainer.commands.retrain import FOLDER
+from trainer.durations import DURATION
+
+if TYPE_CHECKING:
+    from stream_detector.events import Kind
+
+__all__ = ["watch"]
+
+_HTTP_PORT = 9465
+"""Beside a worker's on one machine."""
+_NEEDED = {
+    *("topic_prefix", "labels_topic", "labels_dead_letters_topic", "models_topic"),
+    *("model_store", "http_host", "http_port", "log_level"),
+}
+_NOT_NEEDED = {
+    *SETTING_GROUPS["Topics"],
+    *SETTING_GROUPS["Announced models"],
+    *SETTING_GROUPS["Running"],
+} - _NEEDED
+
+
+@click.command(cls=SettingsCommand, short_help="Collect labels; retrain whenever it is due.")
+@click.option(
+    "--url-data",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    help="Base corpus of the URL model, as --data of `retrain`; without one it is not retrained.",
+)
+@click.option(
+    "--host-data",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    help="The same of the host model.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=FOLDER,
+    show_default=True,
+    help="Label store, challengers with their decisions, state and lock; one watch at a time.",
+)
+@click.option(
+    "--every",
+    type=DURATION,
+    default="24h",
+    show_default=True,
+    help="Retrain so long after the last time, if there is any new label.",
+)
+@click.option(
+    "--new-labels",
+    type=click.IntRange(0),
+    default=200,
+    show_default=True,
+    help="Retrain at once when there are so many new ones of a kind; 0: by --every alone.",
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- RETRAIN OPTIONS]")
+@setting_options(
+    {"Kafka: how to reach it", "Topics", "Announced models", "Running"},
+    without=_NOT_NEEDED | {"group_id", "cluster"},
+)
+def watch(
+    url_data: tuple[Path, ...],
+    host_data: tuple[Path, ...],
+    folder: Path,
+    every: timedelta,
+    new_labels: int,
+    options: tuple[str, ...],
+    config: Path | None,
+    **flags: object,
+) -> None:
+    """Collect labels from Kafka all the time, and retrain when enough are new or it is time.
+
+    Each retraining is a process of its own: `stream-trainer retrain` with this command's settings
+    and what stands after --. It is judged by the gate and published to the workers if it passes.
+    Runs until SIGTERM or Ctrl-C; killed at any point and started again it goes on. Metrics,
+    /healthz and /readyz are on port 9465 unless --http-port says otherwise. Two watches never
+    train at once: the folder is locked, and each needs a --labels-group-id of its own.
+
+    \b
+    stream-trainer watch --url-data urls.csv --model-store /srv/models
+    stream-trainer watch --url-data urls.csv --every 7d --new-labels 50 -- --only-ngrams
+    """
+    settings, origins = given_settings(config, flags)
+    port = _HTTP_PORT if origins["http_port"] == "default" else settings.http_port
+    configure_logging(settings.log_level)
+    # What it would print is told by errors.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    from stream_detector.health import HealthServer  # noqa: PLC0415
+    from trainer.watching.metrics import WatchMetrics  # noqa: PLC0415 - imports much
+    from trainer.watching.schedule import Schedule  # noqa: PLC0415
+    from trainer.watching.watcher import LABELS, Watcher, WatchPlan  # noqa: PLC0415
+
+    data: Mapping[Kind, tuple[Path, ...]] = {"url": url_data, "host": host_data}
+    plan = WatchPlan(
+        folder=folder,
+        commands={
+            kind: [
+                *(sys.executable, "-m", "trainer", "retrain", "--kind", kind),
+                *(word for file in files for word in ("--data", str(file))),
+                *("--store", str(folder / LABELS), "--folder", str(folder)),
+                *options,
+            ]
+            for kind, files in data.items()
+            if files
+        },
+        environment=_environment(config, flags),
+        schedule=Schedule(every, new_labels),
+    )
+    logger = logging.getLogger(__name__)
+    if not plan.commands:
+        logger.warning("no --url-data and no --host-data: labels are collected, nothing retrained")
+    metrics = WatchMetrics()
+    watcher = Watcher(plan, settings, metrics)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: watcher.stop())
+    with HealthServer(
+        registry=metrics.registry,
+        host=settings.http_host,
+        port=port,
+        readiness=watcher.readiness,
+    ) as health:
+        logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
+        watcher.run()
+    logger.info("stopped")
+
+
+def _environment(config: Path | None, flags: Mapping[str, object]) -> dict[str, str]:
+    """This process's variables, and its flags as variables: for its children."""
+    given = {} if config is None else {"config": str(config)}
+    for name in Settings.model_fields:
+        value = flags.get(name)
+        if value is not None and value != ():
+            given[name] = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    named = {ENVIRONMENT_PREFIX + name.upper(): value for name, value in given.items()}
+    return {**os.environ, **named}

@@ -1,0 +1,171 @@
+"""The gate's decision: what was compared and found, kept as JSON beside the bundle."""
+
+import contextlib
+import os
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from stream_detector.errors import StreamDetectorError
+from stream_detector.events import Kind, ModelRef
+
+__all__ = [
+    "Check",
+    "GateDecision",
+    "GateError",
+    "HoldOutRows",
+    "ListUsed",
+    "RulesUsed",
+    "decision_path",
+    "decode_decision",
+    "encode_decision",
+    "read_decision",
+    "write_decision",
+]
+
+_SUFFIX = "-gate.json"
+_MESSAGE_CHARACTERS = 400
+"""Of a check's message in an announcement, which has to stay small."""
+
+
+class GateError(StreamDetectorError):
+    """A decision is missing, damaged, or not one to publish on."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One question of the gate, and what came out."""
+
+    name: str
+    passed: bool
+    message: str
+    """A sentence with the figures that count."""
+    figures: dict[str, Any] = {}
+
+
+class ListUsed(msgspec.Struct, frozen=True):
+    """A list of texts, as it was when it was used."""
+
+    name: str
+    """Of the file, without its folder."""
+    sha256: str
+
+
+class RulesUsed(msgspec.Struct, frozen=True):
+    """The rules that were applied; see ``GateRules``."""
+
+    margin: float
+    confidence: float
+    resamples: int
+    calibration_margin: float
+    must_not_alert: tuple[ListUsed, ...]
+    must_alert: tuple[ListUsed, ...]
+
+
+class HoldOutRows(msgspec.Struct, frozen=True):
+    """How many rows the models were compared on."""
+
+    rows: int
+    malicious: int
+
+
+class GateDecision(msgspec.Struct, frozen=True):
+    """Whether a challenger may be published, and all that it rests on."""
+
+    challenger: ModelRef
+    champion: ModelRef | None
+    """None where there was none to compare with."""
+    kind: Kind
+    passed: bool
+    """Every check did."""
+    decided_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    rules: RulesUsed | None
+    """None where nothing was judged: published by force alone."""
+    rows: HoldOutRows | None
+    checks: tuple[Check, ...]
+    forced_because: str | None = None
+    """Why it is published although it did not pass, or was not judged."""
+
+    def announced(self) -> dict[str, Any]:
+        """What an announcement tells of it: a few KB at most, plain JSON values."""
+        return {
+            "passed": self.passed,
+            "forced_because": self.forced_because,
+            "champion": None if self.champion is None else self.champion.sha256,
+            "decided_at": self.decided_at.isoformat(),
+            "checks": [
+                {
+                    "name": check.name,
+                    "passed": check.passed,
+                    "message": check.message[:_MESSAGE_CHARACTERS],
+                }
+                for check in self.checks
+            ],
+        }
+
+
+def decision_path(bundle: Path) -> Path:
+    """Where the decision on a bundle lies: beside its folder, which holds nothing else."""
+    folder = bundle.resolve()
+    return folder.with_name(folder.name + _SUFFIX)
+
+
+def encode_decision(decision: GateDecision) -> bytes:
+    """As JSON, for people too."""
+    return msgspec.json.format(msgspec.json.encode(decision), indent=2) + b"\n"
+
+
+def decode_decision(content: bytes, where: str) -> GateDecision:
+    """The decision that ``content``, read from ``where``, holds.
+
+    Raises:
+        GateError: it holds none.
+    """
+    try:
+        return msgspec.json.decode(content, type=GateDecision)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GateError(
+            f"{where} is no decision of the gate ({error}): make it anew by `stream-trainer gate`"
+        ) from error
+
+
+def read_decision(path: Path) -> GateDecision:
+    """The decision in a file.
+
+    Raises:
+        GateError: it is not there, can't be read, or holds none.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise GateError(
+            f"{path} cannot be read ({error.strerror}): `stream-trainer gate` writes it"
+        ) from error
+    return decode_decision(content, str(path))
+
+
+def write_decision(folder_of_bundle: Path, decision: GateDecision) -> Path:
+    """Write the decision beside the bundle, whole or not at all; returns where.
+
+    Raises:
+        GateError: it can't be written there.
+    """
+    path = decision_path(folder_of_bundle)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(encode_decision(decision))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+    except OSError as error:
+        raise GateError(f"{path} cannot be written: {error.strerror}") from error
+    return path

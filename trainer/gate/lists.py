@@ -1,0 +1,138 @@
+"""Texts that must not alert and texts that must: shipped lists, and the organisation's own."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.canonical import canonicalise, kind_of
+from stream_detector.events import Canonical, Kind
+from stream_detector.settings import DATA_FOLDER
+from trainer.datasets import sha256_of
+from trainer.gate.decision import Check, GateError, ListUsed
+
+__all__ = [
+    "SHIPPED_MUST_ALERT",
+    "SHIPPED_MUST_NOT_ALERT",
+    "check_must_alert",
+    "check_must_not_alert",
+    "list_used",
+    "read_texts",
+]
+
+SHIPPED_MUST_NOT_ALERT = DATA_FOLDER / "gate" / "must-not-alert.txt"
+SHIPPED_MUST_ALERT = DATA_FOLDER / "gate" / "must-alert.txt"
+
+_COMMENT = re.compile(r"(^|\s)#.*$")
+"""A ``#`` that begins a line or follows white space; inside a URL it begins a fragment."""
+_SHOWN = 5
+"""Texts that a message names; the figures hold all, to this many:"""
+_KEPT = 100
+
+IsMalicious = Callable[[Sequence[str]], NDArray[np.bool_]]
+"""Which of canonical texts a model calls malicious."""
+
+
+def read_texts(paths: Iterable[Path], kind: Kind) -> list[str]:
+    """The texts of ``kind`` in lists of domains, hosts and URLs, canonical, each once.
+
+    For URLs a domain or host stands for its front page; for hosts, entries that are URLs are
+    passed over. Blank lines and ``#`` comments are skipped.
+
+    Raises:
+        GateError: a file can't be read, or a line is no domain, host or URL.
+    """
+    texts: dict[str, None] = {}
+    for path in paths:
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise GateError(
+                f"the list {path} can't be read ({error}): give a UTF-8 text file"
+            ) from error
+        for number, line in enumerate(lines, start=1):
+            entry = _COMMENT.sub("", line).strip()
+            if entry and (text := _text(entry, kind, f"{path}, line {number}")):
+                texts[text] = None
+    return list(texts)
+
+
+def list_used(path: Path) -> ListUsed:
+    """Which list it is, for the record."""
+    return ListUsed(path.name, sha256_of(path))
+
+
+def _text(entry: str, kind: Kind, place: str) -> str | None:
+    canonical = canonicalise(kind_of(entry), entry)
+    if isinstance(canonical, Canonical) and canonical.kind != kind:
+        if kind == "host":
+            return None
+        canonical = canonicalise("url", f"{canonical.host}/")
+    if not isinstance(canonical, Canonical):
+        raise GateError(
+            f"{place}: {entry[:80]!r} is no domain, host or URL ({canonical.detail}); write one a "
+            "line"
+        )
+    return canonical.text
+
+
+def check_must_not_alert(
+    texts: Sequence[str], challenger: IsMalicious, champion: IsMalicious | None
+) -> Check:
+    """No text may be malicious, but for those that the champion calls so already."""
+    flagged = _those(texts, challenger)
+    known = set(_those(flagged, champion)) if champion else set()
+    new = [text for text in flagged if text not in known]
+    message = f"{len(new)} of {len(texts)} texts that must not alert are called malicious"
+    if champion:
+        message += " and were not before"
+    message += _named(new)
+    if known:
+        message += f"; {len(known)} were already{_named([t for t in flagged if t in known])}"
+    return Check(
+        "must not alert",
+        not new,
+        message,
+        {"texts": len(texts), "alerts": new[:_KEPT], "alerts_of_both": sorted(known)[:_KEPT]},
+    )
+
+
+def check_must_alert(
+    texts: Sequence[str], challenger: IsMalicious, champion: IsMalicious | None
+) -> Check:
+    """Every text has to be malicious, but for those that the champion does not call so either."""
+    found = set(_those(texts, challenger))
+    missed = [text for text in texts if text not in found]
+    needed = set(_those(missed, champion)) if champion else set(missed)
+    lost = [text for text in missed if text in needed]
+    message = f"{len(lost)} of {len(texts)} texts that must alert are not called malicious"
+    if champion:
+        message += " and were before"
+    message += _named(lost)
+    if len(missed) > len(lost):
+        message += f"; {len(missed) - len(lost)} were not before either"
+    return Check(
+        "must alert",
+        not lost,
+        message,
+        {
+            "texts": len(texts),
+            "missed": lost[:_KEPT],
+            "missed_by_both": [text for text in missed if text not in needed][:_KEPT],
+        },
+    )
+
+
+def _those(texts: Sequence[str], is_malicious: IsMalicious) -> list[str]:
+    if not texts:
+        return []
+    return [text for text, found in zip(texts, is_malicious(texts), strict=True) if found]
+
+
+def _named(texts: Sequence[str]) -> str:
+    if not texts:
+        return ""
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return f": {', '.join(text[:60] for text in texts[:_SHOWN])}{more}"

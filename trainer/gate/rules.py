@@ -1,0 +1,24 @@
+"""What a user may set of the gate."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["GateRules"]
+
+
+class GateRules(NamedTuple):
+    """How much worse a challenger may be, and what it has to leave alone or find."""
+
+    margin: float = 0.02
+    """Points of true-positive rate, as a share, that the lower end of the interval of challenger
+    minus champion may lie below 0."""
+    confidence: float = 0.95
+    """Of the intervals; 1 minus it is how often chance alone may be taken for a difference."""
+    resamples: int = 1000
+    """Draws of the paired bootstrap."""
+    calibration_margin: float = 0.01
+    """Expected calibration error that the challenger may have above the champion's."""
+    must_not_alert: tuple[Path, ...] = ()
+    """Lists beside the shipped one: domains, hosts or URLs, one a line."""
+    must_alert: tuple[Path, ...] = ()
+    """The same of what has to be found."""

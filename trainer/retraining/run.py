@@ -1,0 +1,241 @@
+"""One retraining, from the champion to the announcement of its successor.
+
+Killed anywhere it can be run again: a training goes on from its last epoch, a challenger that was
+trained is not trained again, the store is given a bundle once, and an announcement is one record.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from stream_detector.errors import BundleError, StreamDetectorError
+from stream_detector.events import Kind
+from stream_detector.models.bundle import Bundle, load_bundle
+from stream_detector.models.store import ModelStore
+from stream_detector.settings import Settings
+from trainer.building import LABELS, build_bundle
+from trainer.checkpoint import Checkpoint, fingerprint
+from trainer.console import counts_of
+from trainer.datasets import Examples, check_labels, read_dataset, sha256_of
+from trainer.gate import GateDecision, GateRules, force, judge, write_decision
+from trainer.gate.decision import decision_path
+from trainer.labels.resolution import resolve
+from trainer.labels.store import LabelStore
+from trainer.locking import LockedError, exclusive
+from trainer.progress import TrainingProgress
+from trainer.publishing import announced_now, promote, store_bundle
+from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
+from trainer.retraining.warm_start import trained_on, tuned_table
+from trainer.training import Fit, Recipe
+
+__all__ = ["Outcome", "Plan", "retrain"]
+
+Outcome = Literal["published", "passed", "refused", "unchanged"]
+"""``passed`` and not published, because that was not asked for."""
+
+_LOCK = ".retraining.lock"
+_KEPT = 5
+"""Challengers of a kind that stay in the folder: those published are in the model store."""
+
+Tell = Callable[[str], None]
+
+
+class Plan(NamedTuple):
+    """What to retrain, from what, by which rules."""
+
+    kind: Kind
+    base: Examples
+    labels: Path
+    """The label store."""
+    folder: Path
+    """Where challengers, their decisions and the lock are."""
+    champion: Path | None
+    """The bundle to go on from and to beat; None for what is announced, or else set."""
+    trust: tuple[str, ...]
+    label_rules: LabelRules
+    recipe: Recipe
+    only_ngrams: bool
+    gate: GateRules
+    because: str | None
+    """Why to publish although the gate refused."""
+    publish: bool
+    signing_key: Path | None
+    licences: Mapping[str, tuple[str, str]]
+    command: str
+
+
+def retrain(plan: Plan, settings: Settings, *, tell: Tell) -> tuple[Outcome, GateDecision | None]:
+    """Train on from the champion, judge, and publish what passed.
+
+    Returns:
+        What came of it, and the gate's decision; None where there was nothing new to learn.
+
+    Raises:
+        StreamDetectorError: another retraining runs in the folder, or any of the parts failed.
+    """
+    try:
+        with exclusive(plan.folder / _LOCK), _champion(plan, settings) as champion:
+            return _retrain(plan, settings, champion, tell)
+    except LockedError as error:
+        raise StreamDetectorError(
+            f"another retraining runs in {plan.folder}: wait for it, or give another --folder"
+        ) from error
+    except OSError as error:
+        raise StreamDetectorError(f"{plan.folder} cannot be used: {error.strerror}") from error
+
+
+def _retrain(
+    plan: Plan, settings: Settings, champion: Path, tell: Tell
+) -> tuple[Outcome, GateDecision | None]:
+    served = load_bundle(champion, kind=plan.kind)
+    tell(f"champion: {served.manifest.name} {served.manifest.version} ({served.sha256[:12]})")
+    examples = _examples(plan, tell)
+    data_sha256 = {path.name: sha256_of(path) for path in plan.base.paths}
+    data_sha256[LABELS] = examples.labels_sha256
+    if served.manifest.training.data_sha256 == data_sha256:
+        tell("nothing new: the model that serves was trained on these files and labels")
+        return "unchanged", None
+    challenger = _trained_before(plan, served, data_sha256)
+    if challenger is None:
+        challenger = _trained(plan, served, examples)
+        _prune(plan, challenger)
+    tell(f"challenger: {challenger}; the gate compares the two")
+    decision = judge(
+        challenger,
+        champion,
+        hold_out=examples.held.of_part("test"),
+        newest=examples.newest,
+        rules=plan.gate,
+        seed=plan.recipe.seed,
+        tell=tell,
+    )
+    if not decision.passed and plan.because is not None:
+        announced = announced_now(settings).get(plan.kind) if plan.publish else None
+        forced = force(decision.challenger, plan.kind, announced, decision, plan.because)
+        decision = forced
+    write_decision(challenger, decision)
+    if not decision.passed and decision.forced_because is None:
+        return "refused", decision
+    if not plan.publish:
+        return "passed", decision
+    store = ModelStore(settings.model_store)
+    model, _ = store_bundle(challenger, store, signing_key=plan.signing_key, decision=decision)
+    promote(settings, model, gate=decision)
+    return "published", decision
+
+
+@contextlib.contextmanager
+def _champion(plan: Plan, settings: Settings) -> Iterator[Path]:
+    """The folder of the bundle to go on from."""
+    if plan.champion is not None:
+        yield plan.champion
+        return
+    announced = announced_now(settings).get(plan.kind) if settings.model_store else None
+    if announced is None:
+        yield settings.url_bundle if plan.kind == "url" else settings.host_bundle
+        return
+    with tempfile.TemporaryDirectory(prefix="stream-trainer-champion-") as name:
+        folder = Path(name)
+        ModelStore(settings.model_store).fetch(plan.kind, announced.sha256, folder)
+        yield folder
+
+
+def _examples(plan: Plan, tell: Tell) -> RetrainingExamples:
+    base = read_dataset(plan.base, plan.kind)
+    tell(f"base: {len(base.texts):,} rows: {counts_of(base.counts)}")
+    labels = resolve(LabelStore(plan.labels).labels(), trust=plan.trust)
+    examples = retraining_examples(
+        base, labels.values(), plan.kind, plan.label_rules, seed=plan.recipe.seed
+    )
+    tell(f"labels: {counts_of(examples.counts)}")
+    validation = examples.held.of_part("val")
+    check_labels(plan.base, "val", set(validation.labels.tolist()), rows=len(base.texts))
+    return examples
+
+
+def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples) -> Path:
+    """The folder of a new challenger."""
+    validation = examples.held.of_part("val")
+    now = datetime.now(UTC)
+    challenger = plan.folder / f"{plan.kind}-{now:%Y%m%d.%H%M%S}"
+    train = examples.train
+    checkpoint = Checkpoint(
+        plan.folder / f"{plan.kind}-training.safetensors",
+        identity=fingerprint(
+            *(served.sha256, plan.recipe, train.labels.tobytes()),
+            texts=[*train.texts, *validation.texts],
+        ),
+    )
+    with TrainingProgress() as progress:
+        fitted: Fit
+        if plan.only_ngrams:
+            fitted = tuned_table(
+                served,
+                examples,
+                plan.recipe,
+                on_step=progress.on_step,
+                on_epoch=progress.on_epoch,
+            )
+        else:
+            fitted = trained_on(
+                served,
+                train,
+                validation,
+                plan.recipe,
+                kind=plan.kind,
+                checkpoint=checkpoint,
+                on_step=progress.on_step,
+                on_epoch=progress.on_epoch,
+            )
+    build_bundle(
+        challenger,
+        name=served.manifest.name,
+        kind=plan.kind,
+        architecture=served.architecture,
+        fitted=fitted,
+        dataset=examples.held,
+        census=examples.census,
+        recipe=plan.recipe,
+        examples=plan.base,
+        licences=plan.licences,
+        command=plan.command,
+        warm_start=served.sha256,
+        labels_sha256=examples.labels_sha256,
+        # What moved a little still is where it was set; the gate looks whether that holds.
+        as_in=served.manifest if plan.only_ngrams else None,
+    )
+    checkpoint.delete()
+    return challenger
+
+
+def _trained_before(plan: Plan, served: Bundle, data_sha256: Mapping[str, str]) -> Path | None:
+    """A challenger that the same command made from the same: of a run that was killed since."""
+    for folder in _challengers(plan):
+        try:
+            training = load_bundle(folder, kind=plan.kind).manifest.training
+        except BundleError:
+            continue
+        if (training.command, training.warm_start) == (plan.command, served.sha256) and (
+            training.data_sha256 == data_sha256
+        ):
+            return folder
+    return None
+
+
+def _challengers(plan: Plan) -> list[Path]:
+    """Folders of challengers, the newest first."""
+    return sorted(
+        (path for path in plan.folder.glob(f"{plan.kind}-????????.??????") if path.is_dir()),
+        reverse=True,
+    )
+
+
+def _prune(plan: Plan, newest: Path) -> None:
+    for folder in _challengers(plan)[_KEPT:]:
+        if folder != newest:
+            shutil.rmtree(folder, ignore_errors=True)
+            decision_path(folder).unlink(missing_ok=True)

@@ -1,0 +1,216 @@
+"""The watch: one thread collects labels, the main one starts a retraining when it is due."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
+from stream_detector.events import Kind
+from stream_detector.kafka.retry import back_off
+from stream_detector.processes import ChildProcess
+from stream_detector.settings import Settings
+from trainer.commands.outcomes import OUTCOMES
+from trainer.gate.decision import read_decision
+from trainer.labels.collecting import Collected, collect_labels
+from trainer.labels.store import LabelStore
+from trainer.locking import LockedError, exclusive
+from trainer.watching.metrics import WatchMetrics
+from trainer.watching.schedule import Schedule
+from trainer.watching.state import Attempt, load_state, save_state
+
+__all__ = ["LABELS", "WatchPlan", "Watcher"]
+
+logger = logging.getLogger(__name__)
+
+LABELS = "labels"
+"""Name of the label store in the watch's folder."""
+
+_STATE, _LOCK = "watch.json", ".watch.lock"
+_TICK_SECONDS = 0.25
+_COLLECT_SECONDS = 1.0
+"""A label waits for others so long before it is stored."""
+_FIRST_RETRY = timedelta(minutes=1)
+"""After a retraining that failed; doubled each time, up to the schedule's own interval."""
+_STOP_SECONDS = 20.0
+
+
+class WatchPlan(NamedTuple):
+    """What is watched, and how it is retrained."""
+
+    folder: Path
+    commands: Mapping[Kind, Sequence[str]]
+    """The retraining of each kind that is to be retrained."""
+    environment: Mapping[str, str]
+    """Of these commands."""
+    schedule: Schedule
+
+
+class Watcher:
+    """Collects labels and retrains until it is stopped. ``run`` is called once."""
+
+    def __init__(self, plan: WatchPlan, settings: Settings, metrics: WatchMetrics) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._metrics = metrics
+        self._store = LabelStore(plan.folder / LABELS)
+        self._stopped = threading.Event()
+        self._stored = threading.Event()
+        """Set when labels may have come."""
+        self._stored.set()
+        self._collecting = False
+        self._error: FatalError | None = None
+        self._retries: dict[Kind, tuple[datetime, timedelta]] = {}
+        metrics.ready.set_function(lambda: float(self.readiness()[0]))
+
+    def readiness(self) -> tuple[bool, str]:
+        """Whether labels are being collected; called from the HTTP thread."""
+        return (True, "ready") if self._collecting else (False, "not collecting labels")
+
+    def stop(self) -> None:
+        """Make ``run`` return soon; may be called from a signal handler."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Watch until ``stop``; called from the main thread, with which a retraining ends.
+
+        Raises:
+            FatalError: another watch has the folder or the group, or waiting will not help.
+            StreamDetectorError: the state is damaged.
+        """
+        try:
+            with exclusive(self._plan.folder / _LOCK):
+                collector = threading.Thread(target=self._collect, name="labels")
+                collector.start()
+                try:
+                    self._watch()
+                finally:
+                    self._stopped.set()
+                    collector.join()
+        except LockedError as error:
+            raise FatalError(
+                f"another watch runs in {self._plan.folder}: end it, or give another --folder and "
+                "another --labels-group-id"
+            ) from error
+        except OSError as error:
+            raise FatalError(f"{self._plan.folder} cannot be used: {error.strerror}") from error
+        if self._error is not None:
+            raise self._error
+
+    # --- labels -----------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        """Collect until stopped; what passes is tried again."""
+        try:
+            for pause in back_off():
+                try:
+                    collect_labels(
+                        self._settings,
+                        self._store,
+                        follow=True,
+                        interval=_COLLECT_SECONDS,
+                        from_beginning=False,
+                        stopped=self._is_stopped,
+                        tell=logger.info,
+                        on_batch=self._batch_stored,
+                    )
+                except RetryableError as error:
+                    self._metrics.collector_errors.inc()
+                    logger.warning("%s; trying again in %.1f s", error, pause)
+                finally:
+                    self._collecting = False
+                if self._stopped.wait(pause):
+                    return
+        except FatalError as error:
+            self._error = error
+            self._stopped.set()
+
+    def _is_stopped(self) -> bool:
+        """Asked by the collector, which therefore collects."""
+        self._collecting = True
+        return self._stopped.is_set()
+
+    def _batch_stored(self, batch: Collected) -> None:
+        self._metrics.label_dead_letters.inc(batch.dead_letters)
+        self._stored.set()
+
+    # --- retraining -------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        path = self._plan.folder / _STATE
+        state = load_state(path, now=datetime.now(UTC))
+        save_state(path, state)
+        labels: dict[Kind, int] = {}
+        while not self._stopped.is_set():
+            if self._stored.is_set():
+                self._stored.clear()
+                labels = {kind: self._store.count(kind) for kind in self._plan.commands}
+            for kind, count in labels.items():
+                last = state.attempts.get(kind)
+                self._metrics.labels.labels(kind).set(count)
+                self._metrics.new_labels.labels(kind).set(count - (last.labels if last else 0))
+                now = datetime.now(UTC)
+                due = self._plan.schedule.is_due(
+                    labels=count, last=last, since=state.since, now=now
+                )
+                if due and now >= self._retries.get(kind, (now,))[0]:
+                    outcome = self._retrain(kind)
+                    if outcome is None:  # Stopped: the next watch begins it again.
+                        return
+                    if outcome != "failed":
+                        state = state.after(kind, Attempt(datetime.now(UTC), count, outcome))
+                        save_state(path, state)
+            self._stopped.wait(_TICK_SECONDS)
+
+    def _retrain(self, kind: Kind) -> str | None:
+        """One retraining; its outcome, or None if it was stopped."""
+        log = self._plan.folder / f"retraining-{kind}.log"
+        log.unlink(missing_ok=True)
+        logger.info("retraining the %s model; its log is %s", kind, log)
+        started = time.monotonic()
+        self._metrics.retraining.labels(kind).set(1)
+        with ChildProcess(
+            self._plan.commands[kind], log=log, environment=self._plan.environment
+        ) as child:
+            while (code := child.exit_code) is None:
+                if self._stopped.wait(_TICK_SECONDS):
+                    child.stop(_STOP_SECONDS)
+                    return None
+        self._metrics.retraining.labels(kind).set(0)
+        outcome = OUTCOMES.get(code, "failed")
+        self._show(kind, outcome, time.monotonic() - started)
+        if outcome == "failed":
+            _, pause = self._retries.get(kind, (None, _FIRST_RETRY / 2))
+            pause = min(pause * 2, max(_FIRST_RETRY, self._plan.schedule.every))
+            self._retries[kind] = datetime.now(UTC) + pause, pause
+            logger.error(
+                "retraining the %s model failed (exit code %d), trying again in %s; the end of "
+                "its log: %s",
+                *(kind, code, pause, child.tail(3)),
+            )
+        else:
+            self._retries.pop(kind, None)
+            logger.info("retraining the %s model: %s", kind, outcome)
+        return outcome
+
+    def _show(self, kind: Kind, outcome: str, seconds: float) -> None:
+        self._metrics.retrainings.labels(kind, outcome).inc()
+        self._metrics.retraining_seconds.labels(kind).set(seconds)
+        self._metrics.last_retraining.labels(kind, outcome).set_to_current_time()
+        if outcome not in {"passed", "refused"}:
+            return
+        newest = max(self._plan.folder.glob(f"{kind}-*-gate.json"), default=None)
+        if newest is None:
+            return
+        try:
+            checks = read_decision(newest).checks
+        except StreamDetectorError as error:
+            logger.warning("%s", error)
+            return
+        for check in checks:
+            self._metrics.gate_checks.labels(kind, check.name).set(check.passed)
+            if not check.passed:
+                logger.warning("the gate: %s: %s", check.name, check.message)
