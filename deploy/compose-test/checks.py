@@ -82,11 +82,19 @@ class Checks:
         self._compose("--profile", "demo", "run", "--rm", "--no-TTY", "demo", *words)
 
     def _check_metrics(self) -> None:
-        """Prometheus has the detector's metrics, by scraping it."""
+        """Prometheus has the detector's metrics and the trainer's, by scraping them."""
         wanted = _DEMO_RECORDS + 1
         counted = self._until(
             lambda: [value for value in self._query(_RECORDS_READ).values() if value >= wanted],
             f"Prometheus has {wanted} records of the detector",
+        )
+        words = ["label", "http://first.example/0", "malicious", "--analyst", "kim"]
+        self._compose(
+            "--profile", "demo", "run", "--rm", "--no-TTY", "demo", "stream-detector", *words
+        )
+        self._until(
+            lambda: sum(self._query("stream_trainer_labels").values()) == 1,
+            "Prometheus sees that the trainer has collected the label",
         )
         up = self._until(
             lambda: (
@@ -99,7 +107,7 @@ class Checks:
         )
         self._commands.tell(
             f"metrics: by Prometheus {counted[0]:,.0f} records were read, 1 written and "
-            f"{_DEMO_RECORDS:,} of the demo; {len(up)} targets are up"
+            f"{_DEMO_RECORDS:,} of the demo, and 1 label collected; {len(up)} targets are up"
         )
 
     def _check_stop(self) -> None:
