@@ -8,7 +8,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, get_args
@@ -34,9 +34,11 @@ from support.labels import label_with
 from support.processes import ROOT
 from support.records import produce
 from support.secured_broker import SecuredBroker
+from trainer.drift.reading import read_topic
 from trainer.labels.collecting import collect_labels
 from trainer.labels.store import LabelStore
 from trainer.publishing import announced_now
+from trainer.shadow.reading import read_comparisons
 
 PREFIX = "rights."
 CONSUMER_GROUP = "rights-soc"
@@ -124,6 +126,18 @@ def publish(settings: Settings, folder: Path) -> None:
     assert set(announced) <= {"url"}
 
 
+def train(settings: Settings, folder: Path) -> None:
+    collect(settings, folder)
+    publish(settings, folder)
+
+
+def report(settings: Settings, folder: Path) -> None:
+    now = datetime.now(UTC)
+    times = (now - timedelta(hours=1), now)
+    read_topic(settings, times, sample=10, on_progress=lambda *_: None)
+    list(read_comparisons(settings, since=times[0]))
+
+
 def ship(settings: Settings, folder: Path) -> None:
     producer = KafkaProducer(**kafka_python_options(settings, KafkaProducer))
     try:
@@ -153,6 +167,8 @@ WORK: Mapping[Part, Callable[[Settings, Path], None]] = {
     "verdict-labeller": label_a_verdict,
     "label-collector": collect,
     "model-publisher": publish,
+    "trainer": train,
+    "reporter": report,
     "log-shipper": ship,
     "consumer": consume,
 }
