@@ -8,7 +8,7 @@ from pathlib import Path
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.announcements import announce, current_announcements, end_shadow
-from stream_detector.kafka.topics import check_announcement_topic
+from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.files import MANIFEST_NAME
 from stream_detector.models.store import ModelStore, StoredModel
@@ -115,7 +115,7 @@ def announced_now(settings: Settings) -> dict[Kind, Announcement]:
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka can't be reached.
     """
-    check_announcement_topic(settings, "READ")
+    check_topic(settings, settings.models_topic, "READ")
     return asyncio.run(current_announcements(settings))
 
 
@@ -196,7 +196,7 @@ def promote(
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
     current = asyncio.run(current_announcements(settings)).get(model.kind)
     if current is not None and current.sha256 == model.ref.sha256:
         return None
@@ -214,7 +214,7 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
     current = asyncio.run(current_announcements(settings)).get(kind)
     if current is None or not current.previous:
         raise StreamDetectorError(
@@ -233,7 +233,7 @@ def shadows_now(settings: Settings) -> dict[Kind, Announcement]:
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka can't be reached.
     """
-    check_announcement_topic(settings, "READ")
+    check_topic(settings, settings.models_topic, "READ")
     return asyncio.run(current_announcements(settings, role="shadow"))
 
 
@@ -247,7 +247,7 @@ def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Ann
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
     serving = asyncio.run(current_announcements(settings)).get(model.kind)
     if serving is not None and serving.sha256 == model.ref.sha256:
         raise StreamDetectorError(
@@ -277,7 +277,7 @@ def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
     shadow = asyncio.run(current_announcements(settings, role="shadow")).get(kind)
     if shadow is None:
         raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")

@@ -22,8 +22,7 @@ from stream_detector.settings import Settings
 
 __all__ = [
     "TopicState",
-    "check_announcement_topic",
-    "check_comparisons_topic",
+    "check_topic",
     "check_topics",
     "cluster_id",
     "create_topics",
@@ -111,29 +110,15 @@ def right_problems(
     ]
 
 
-def check_announcement_topic(settings: Settings, *operations: Operation) -> None:
-    """Whether the topic of announced models is there and allows ``operations`` (READ, WRITE).
+def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
+    """Whether the topic with the setting ``name`` is there and allows ``operations``.
 
     Raises:
         TopicsError: it is not, or does not.
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
-    name = settings.topic(settings.models_topic)
-    uses = [Right("topic", name, operation) for operation in operations]
-    if problems := right_problems(settings, uses):
-        raise TopicsError(problems[0])
-
-
-def check_comparisons_topic(settings: Settings) -> None:
-    """Whether the topic of comparisons with shadow models is there and may be read.
-
-    Raises:
-        TopicsError: as ``check_announcement_topic``.
-        RetryableError: as ``check_announcement_topic``.
-        FatalError: as ``check_announcement_topic``.
-    """
-    uses = [Right("topic", settings.topic(settings.shadow_topic), "READ")]
+    uses = [Right("topic", settings.topic(name), operation) for operation in operations]
     if problems := right_problems(settings, uses):
         raise TopicsError(problems[0])
 

@@ -134,7 +134,7 @@ def publish(
         raise click.UsageError("--force is for what is announced: give it to `promote`")
     settings = _settings(config, flags)
     store = _store(settings)
-    from stream_detector.kafka.topics import check_announcement_topic  # noqa: PLC0415
+    from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
     from trainer.publishing import (  # noqa: PLC0415
         admitted_bundle,
         decision_beside,
@@ -144,7 +144,7 @@ def publish(
 
     try:
         if announce:  # Told before anything is stored.
-            check_announcement_topic(settings, "READ", "WRITE")
+            check_topic(settings, settings.models_topic, "READ", "WRITE")
             decision = admitted_bundle(settings, bundle, because=because)
         else:
             decision = decision_beside(bundle)
@@ -338,12 +338,12 @@ def shadow(
 
 
 def _start_shadow(settings: Settings, model: str, share: float, signing_key: Path | None) -> None:
-    from stream_detector.kafka.topics import check_announcement_topic  # noqa: PLC0415
+    from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
     from trainer.publishing import announce_shadow, store_bundle  # noqa: PLC0415
 
     store = _store(settings)
     if Path(model).is_dir():
-        check_announcement_topic(settings, "READ", "WRITE")
+        check_topic(settings, settings.models_topic, "READ", "WRITE")
         try:
             stored, is_new = store_bundle(Path(model), store, signing_key=signing_key)
         except OSError as error:

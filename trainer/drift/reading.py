@@ -12,9 +12,10 @@ from typing import Any, BinaryIO, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from stream_detector.errors import RetryableError, StreamDetectorError, TopicsError
-from stream_detector.kafka.admin import as_ours, connected_admin
+from stream_detector.errors import RetryableError, StreamDetectorError
+from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.topics import check_topic
 from stream_detector.settings import Settings
 from trainer.drift.verdicts import Verdicts
 
@@ -47,13 +48,12 @@ def read_topic(
     Of each partition and each window between two times at most ``sample`` are read.
 
     Raises:
-        TopicsError: there is no topic of verdicts.
+        TopicsError: the topic of verdicts is missing or may not be read.
         RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more.
         FatalError: it refuses the credentials or the reading of the topic.
     """
     topic = settings.topic(settings.verdicts_topic)
-    with connected_admin(settings):
-        pass  # Tells within seconds, and in words, what keeps a client from Kafka.
+    check_topic(settings, settings.verdicts_topic, "READ")
     # In pure Python a checksum of a megabyte takes 0.2 s, of which a block may use a few records.
     options = {"check_crcs": False, **kafka_python_options(settings, KafkaConsumer)}
     options |= {
@@ -65,12 +65,7 @@ def read_topic(
     try:
         with closing(KafkaConsumer(**options)) as consumer:
             numbers = consumer.partitions_for_topic(topic)
-            if not numbers:
-                raise TopicsError(
-                    f"there is no topic {topic}: set verdicts_topic and topic_prefix as for the "
-                    "worker, or give verdicts by --file"
-                )
-            partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+            partitions = [TopicPartition(topic, number) for number in sorted(numbers or ())]
             spans = list(_spans(consumer, partitions, times, sample))
             total, done = sum(span.end - span.start for span in spans), 0
             for span in spans:

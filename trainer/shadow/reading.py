@@ -12,7 +12,7 @@ from stream_detector.comparisons import Comparison, read_comparison
 from stream_detector.errors import RecordError, RetryableError
 from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.topics import check_comparisons_topic
+from stream_detector.kafka.topics import check_topic
 from stream_detector.settings import Settings
 
 __all__ = ["read_comparisons"]
@@ -32,7 +32,7 @@ def read_comparisons(settings: Settings, *, since: datetime) -> Iterator[Compari
         RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more.
         FatalError: it refuses the credentials or a request.
     """
-    check_comparisons_topic(settings)
+    check_topic(settings, settings.shadow_topic, "READ")
     options = kafka_python_options(settings, KafkaConsumer) | {
         "group_id": None,
         "enable_auto_commit": False,

@@ -188,7 +188,7 @@ def test_models_need_rights_only_where_a_store_is_set() -> None:
     assert rights_of("model-publisher", without) == []
     assert {right.name for right in rights_of("detector", Settings(**NAMES))} - {
         right.name for right in rights_of("detector", without)
-    } == {"rights.url-models"}
+    } == {"rights.url-models", "rights.url-shadow"}
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from stream_detector.kafka.embedded import EmbeddedBroker
 from stream_detector.kafka.inspection import group_problem, newest_record_time
 from stream_detector.kafka.topics import (
     TopicState,
-    check_announcement_topic,
-    check_comparisons_topic,
+    check_topic,
     check_topics,
     cluster_id,
     create_topics,
@@ -236,15 +235,15 @@ def test_the_topics_of_models_and_shadows_are_made_and_needed_only_where_a_store
         f"topic {shadow} is missing",
     ]
     with pytest.raises(TopicsError, match="is missing"):
-        check_announcement_topic(settings, "READ")
+        check_topic(settings, settings.models_topic, "READ")
     with pytest.raises(TopicsError, match=f"{shadow} is missing"):
-        check_comparisons_topic(settings)
+        check_topic(settings, settings.shadow_topic, "READ")
 
     made = [state for state in create_topics(settings) if state.created]
 
     assert made == [TopicState(name, True, 1, 1), TopicState(shadow, True, 3, 1)]
-    check_comparisons_topic(settings)
+    check_topic(settings, settings.shadow_topic, "READ")
     assert int(configs_of(kafka, shadow)["retention.ms"]) == 30 * 24 * 3600 * 1000
     assert configs_of(kafka, name)["cleanup.policy"] == "compact"
     assert check_topics(settings) == []
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
