@@ -152,8 +152,9 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
         raise BundleError(f"{folder} is a bundle for kind {manifest.kind}, not for {kind}")
     if manifest.canonical_form_version != CANONICAL_FORM_VERSION:
         raise IncompatibleBundleError(
-            f"{folder} was trained on canonical form {manifest.canonical_form_version}, this "
-            f"program has {CANONICAL_FORM_VERSION}: use the program it was made for, or retrain"
+            f"{folder} was trained on canonical form "
+            f"{in_short(manifest.canonical_form_version)}, this program has "
+            f"{CANONICAL_FORM_VERSION}: use the program it was made for, or retrain"
         )
     _check_numbers(folder, manifest)
     architecture = _architecture(folder, manifest)
@@ -251,7 +252,9 @@ def _check_numbers(folder: Path, manifest: Manifest) -> None:
         )
     if manifest.reference is not None:
         for fault in faults(manifest.kind, manifest.reference):
-            raise BundleError(f"{folder / MANIFEST_NAME}: the reference is malformed: {fault}")
+            raise BundleError(
+                f"{folder / MANIFEST_NAME}: the reference is malformed: {in_short(fault)}"
+            )
 
 
 def _architecture(folder: Path, manifest: Manifest) -> Architecture:

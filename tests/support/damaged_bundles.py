@@ -223,9 +223,9 @@ def manifest_numbers(rng: random.Random, place: Place) -> None:
     """Values of the right kind that are wrong: what a check of types lets pass."""
     tree = json.loads(place.files.manifest)
     number = rng.choice(
-        [-1, 0, 1, 2, 24, 65_536, 65_537, 2**40, 0.3, 0.95, 1.01, 1e300, -1e300, 1e-300]
+        [-1, 0, 1, 24, 65_536, 65_537, 2**40, 10**400, 0.3, 0.95, 1.01, 1e300, -1e300, 1e-300]
     )
-    match rng.randrange(6):
+    match rng.randrange(7):
         case 0:
             tree["parameters"][rng.choice(list(tree["parameters"]))] = number
         case 1:
@@ -248,6 +248,11 @@ def manifest_numbers(rng: random.Random, place: Place) -> None:
                     "\n",
                 ]
             )
+        case 5:
+            # The rows all in one bin, so that they add up.
+            tree["reference"]["rows"] = number
+            for histogram in tree["reference"]["histograms"].values():
+                histogram["counts"] = [number] + [0] * len(histogram["edges"])
         case _:
             tree["parameters"][rng.choice(["self", "steps", "x" * 5000, "\x1b[2J\n"])] = number
     place.write_manifest(tree)

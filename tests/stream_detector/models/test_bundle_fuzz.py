@@ -18,12 +18,17 @@ import pytest
 import tensorflow as tf
 
 from stream_detector.errors import BundleError, RetryableError
-from stream_detector.models.bundle import load_bundle
+from stream_detector.models.bundle import load_bundle, save_bundle
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME, WEIGHTS_NAME, kind_of_bundle
+from stream_detector.models.reference import (
+    coarsened,
+    population_stability_index,
+    reference_of,
+)
 from stream_detector.models.signing import check_signature, new_key, read_public_key, sign
 from stream_detector.models.store import ModelStore
-from support.bundles import ARCHITECTURE, save_small_bundle
+from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
 from support.damaged_bundles import DAMAGE, REFUSED_ALWAYS, Files, Place
 
 CASES = 10_000
@@ -38,7 +43,7 @@ REFUSALS = (
     "was trained on canonical form", "thresholds must rise", "unknown architecture",
     "between 1 and 65,536", "wrong parameters", "must list weights.safetensors and nothing else",
     "does not match the sha256", "is not a safetensors file", "names or shapes",
-    "is not all finite", "for kind host, not for url",
+    "is not all finite", "the reference is malformed", "for kind host, not for url",
 )  # fmt: skip
 """Every refusal of the loader: that each is seen says that the cases reach as deep as it does."""
 
@@ -67,7 +72,9 @@ def originals(tmp_path_factory):
     """The files of a bundle for URLs, and those of others to swap with."""
     folder = tmp_path_factory.mktemp("originals")
     for name, kind, seed in (("own", "url", 0), ("next", "url", 1), ("host", "host", 2)):
-        save_small_bundle(folder / name, kind, seed=seed)
+        reference = reference_of(kind, TEXTS, [0.01, 0.1, 0.9])
+        manifest = msgspec.structs.replace(small_manifest(kind), reference=reference)
+        save_bundle(folder / name, manifest, ARCHITECTURE.initial_weights(seed))
     return [Files.of(folder / name) for name in ("own", "next", "host")]
 
 
@@ -97,6 +104,7 @@ def logits(weights, forward, backward, lengths):
 
 
 def scores_of(bundle):
+    """What the bundle makes of ``TEXTS``, by the network that its manifest describes."""
     assert bundle.architecture.weight_shapes == ARCHITECTURE.weight_shapes
     length_max = bundle.architecture.length_max
     texts = [shorten(text, length_max) for text in TEXTS]
@@ -133,6 +141,7 @@ def whole(tmp_path_factory):
     return save_small_bundle(tmp_path_factory.mktemp("whole") / "url")
 
 
+@pytest.mark.slow
 def test_every_damaged_bundle_is_refused_or_scores(tmp_path, originals, outside, opened, whole):
     own, *others = originals
     folder = tmp_path / "bundle"
@@ -177,6 +186,10 @@ def test_every_damaged_bundle_is_refused_or_scores(tmp_path, originals, outside,
 def assert_sound(case, bundle, whole):
     """A bundle that loaded goes on through what a worker does with it."""
     msgspec.json.encode((bundle.ref, bundle.thresholds, bundle.manifest))
+    if bundle.manifest.reference is not None:
+        for histogram in bundle.manifest.reference.histograms.values():
+            expected = coarsened(histogram).counts
+            assert population_stability_index(expected, expected) == 0, case
     scores = scores_of(bundle)
     if np.isnan(scores).any():
         # Finite weights can add up to no number; the worker scores a known text before it serves.
@@ -188,6 +201,7 @@ def assert_sound(case, bundle, whole):
         assert np.isfinite(scores).all(), case
 
 
+@pytest.mark.slow
 def test_what_a_store_holds_is_refused_or_fetched_whole(tmp_path, originals, outside, caplog):
     own, *others = originals
     caplog.set_level("ERROR")  # Each damaged version is a warning.
