@@ -2,17 +2,19 @@
 
 ``python -m benchmarks.scale_out``: a steady stream of records into a real Kafka, one worker with
 the default models on it, a second that joins its group when it is warm, and after a while ends by
-SIGTERM. From the verdicts in Kafka, by the broker's clock: the longest time without one, over all
-partitions and in any one of them, and the records whose verdicts were written twice. The offsets of
-the input are compared with the verdicts at the end: none may be missing.
+SIGTERM (or, with ``--kill``, SIGKILL). From the verdicts in Kafka, by the broker's clock: the
+longest time without one, over all partitions and in any one of them, and how many were written
+twice. At the end the input's offsets are compared with the verdicts: none may be missing.
 """
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -31,6 +33,7 @@ TOPIC, GROUP = "events", "scale-out"
 OUTPUTS = {name: f"{name}-out" for name in ("verdicts", "alerts", "dead_letters")}
 _READY_SECONDS = 240.0
 _FINISH_SECONDS = 120.0
+_SETTLE_SECONDS = 10.0
 
 
 class Load:
@@ -85,12 +88,25 @@ def worker(broker: KafkaBroker, folder: Path, name: str) -> tuple[ChildProcess, 
     return process, f"http://127.0.0.1:{port}/readyz"
 
 
+def assigned(ready: str) -> int:
+    """How many partitions a worker has."""
+    with urllib.request.urlopen(ready.replace("/readyz", "/metrics"), timeout=10) as answer:
+        found = re.search(
+            r"^stream_detector_assigned_partitions (\S+)$", answer.read().decode(), re.M
+        )
+    if found is None:
+        raise SystemExit("the second worker does not tell how many partitions it has")
+    return int(float(found[1]))
+
+
 def longest(times: Iterable[int]) -> float:
     """Seconds of the longest gap between ``times``, milliseconds."""
     return max((later - earlier for earlier, later in pairwise(sorted(times))), default=0) / 1000
 
 
-def measure(broker: KafkaBroker, folder: Path, *, partitions: int, rate: int, seconds: float):
+def measure(
+    broker: KafkaBroker, folder: Path, *, partitions: int, rate: int, seconds: float, kill: bool
+) -> dict[str, dict[str, float]]:
     """Run it; the figures by phase."""
     client = KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
     client.create_topics(
@@ -109,7 +125,7 @@ def measure(broker: KafkaBroker, folder: Path, *, partitions: int, rate: int, se
     first, first_ready = worker(broker, folder, "first")
     wait_for_http(first, first_ready, timeout=_READY_SECONDS)
     with Load(broker.bootstrap_servers, rate):
-        time.sleep(5)
+        time.sleep(_SETTLE_SECONDS)
         marks["one worker"] = time.time()
         time.sleep(seconds)
         marks["the second warms up"] = time.time()
@@ -121,8 +137,12 @@ def measure(broker: KafkaBroker, folder: Path, *, partitions: int, rate: int, se
         marks["the second joins"] = time.time()
         wait_for_http(second, second_ready, timeout=_READY_SECONDS)
         time.sleep(seconds)
-        marks["the second leaves"] = time.time()
-        left = second.stop()
+        share = assigned(second_ready)
+        marks["the second is killed" if kill else "the second leaves"] = time.time()
+        if kill:
+            second.kill()
+        elif code := second.stop():
+            raise SystemExit(f"the second ended with {code}:\n{second.tail()}")
         time.sleep(seconds)
     marks["end"] = time.time()
     ends = end_offsets(broker.bootstrap_servers, TOPIC)
@@ -137,9 +157,9 @@ def measure(broker: KafkaBroker, folder: Path, *, partitions: int, rate: int, se
         for record in read_all(broker.bootstrap_servers, OUTPUTS["verdicts"])
     ]
     copies = Counter(verdict["id"] for _, verdict in verdicts)
-    if len(copies) != sum(ends.values()) or left != 0:
-        raise SystemExit(f"{sum(ends.values())} records gave {len(copies)} verdicts; exit {left}")
-    figures = {}
+    if len(copies) != sum(ends.values()):
+        raise SystemExit(f"{sum(ends.values())} records gave {len(copies)} verdicts")
+    figures: dict[str, dict[str, float]] = {}
     for (phase, start), (_, end) in pairwise(marks.items()):
         within = defaultdict(list)
         for timestamp, verdict in verdicts:
@@ -151,13 +171,15 @@ def measure(broker: KafkaBroker, folder: Path, *, partitions: int, rate: int, se
             "verdicts a second": len(everything) / (end - start),
             "longest gap": longest(everything),
             "longest gap of a partition": max(map(longest, within.values()), default=0.0),
+            "written twice": 0,
         }
+    figures["the second joins"]["partitions of the second"] = share
     seen: set[str] = set()
     for timestamp, verdict in sorted(verdicts, key=lambda each: each[0]):
         if verdict["id"] in seen:
             phase = [name for name, start in marks.items() if start * 1000 <= timestamp][-1]
-            entry = figures.setdefault(phase, {})
-            entry["written twice"] = entry.get("written twice", 0) + 1
+            # What is done after the last phase belongs to it.
+            figures[list(figures)[-1] if phase == "end" else phase]["written twice"] += 1
         seen.add(verdict["id"])
     return figures
 
@@ -168,6 +190,7 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=8, help="of the input topic")
     parser.add_argument("--rate", type=int, default=1000, help="records written a second")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each quiet phase")
+    parser.add_argument("--kill", action="store_true", help="end the second by SIGKILL")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, KafkaBroker(Path(name) / "kafka") as broker:
         figures = measure(
@@ -176,6 +199,7 @@ def main() -> None:
             partitions=options.partitions,
             rate=options.rate,
             seconds=options.seconds,
+            kill=options.kill,
         )
     json.dump(figures, sys.stdout, indent=2)
     print()
