@@ -22,6 +22,7 @@ Part = Literal[
     "verdict-labeller",
     "label-collector",
     "model-publisher",
+    "watch",
     "log-shipper",
     "consumer",
 ]
@@ -32,7 +33,8 @@ PARTS: Mapping[Part, str] = {
     "labeller": "stream-detector label",
     "verdict-labeller": "stream-detector label --verdict-id, which reads input topics",
     "label-collector": "stream-trainer labels collect",
-    "model-publisher": "stream-trainer models publish, promote, rollback, list",
+    "model-publisher": "stream-trainer models, gate, retrain",
+    "watch": "stream-trainer watch, and the retraining that it starts",
     "log-shipper": "what writes log records into the input topics",
     "consumer": "what reads verdicts, alerts and dead letters, as a consumer group",
 }
@@ -60,6 +62,12 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
     outputs = settings.output_topic_names
     labels, label_dead_letters = settings.label_topic_names
     models = settings.announcement_topic_names
+    collecting = [
+        *_topics([labels], "READ"),
+        *_topics([label_dead_letters], "WRITE"),
+        Right("group", settings.labels_group_id, "READ"),
+    ]
+    publishing = _topics(models, "READ", "WRITE")
     every = [*inputs, *outputs, labels, label_dead_letters, *models]
     needed: dict[Part, list[Right]] = {
         "detector": [
@@ -74,12 +82,9 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
         ],
         "labeller": _topics([labels], "WRITE"),
         "verdict-labeller": [*_topics([labels], "WRITE"), *_topics(inputs, "READ")],
-        "label-collector": [
-            *_topics([labels], "READ"),
-            *_topics([label_dead_letters], "WRITE"),
-            Right("group", settings.labels_group_id, "READ"),
-        ],
-        "model-publisher": _topics(models, "READ", "WRITE"),
+        "label-collector": collecting,
+        "model-publisher": publishing,
+        "watch": [*collecting, *publishing],
         "log-shipper": _topics(inputs, "WRITE"),
         "consumer": [*_topics(outputs, "READ"), Right("group", consumer_group, "READ")],
     }

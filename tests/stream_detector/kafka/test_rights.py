@@ -24,12 +24,17 @@ from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_pytho
 from stream_detector.kafka.inspection import group_problem
 from stream_detector.kafka.labels import write_labels
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
-from stream_detector.kafka.topics import check_topics, cluster_id, create_topics
+from stream_detector.kafka.topics import (
+    check_announcement_topic,
+    check_topics,
+    cluster_id,
+    create_topics,
+)
 from stream_detector.kafka.verdict_ids import events_of
 from stream_detector.models.announcement import Announcement
 from stream_detector.settings import Settings
 from support.broker import java_command
-from support.commands import run_command
+from support.commands import assert_one_line_error, run_command
 from support.labels import label_with
 from support.processes import ROOT
 from support.records import produce
@@ -104,6 +109,7 @@ def collect(settings: Settings, folder: Path) -> None:
 
 
 def publish(settings: Settings, folder: Path) -> None:
+    check_announcement_topic(settings, "READ", "WRITE")
     announced = announced_now(settings)
     asyncio.run(
         announce(
@@ -122,6 +128,11 @@ def publish(settings: Settings, folder: Path) -> None:
         )
     )
     assert set(announced) <= {"url"}
+
+
+def watch(settings: Settings, folder: Path) -> None:
+    collect(settings, folder)
+    publish(settings, folder)
 
 
 def ship(settings: Settings, folder: Path) -> None:
@@ -153,6 +164,7 @@ WORK: Mapping[Part, Callable[[Settings, Path], None]] = {
     "verdict-labeller": label_a_verdict,
     "label-collector": collect,
     "model-publisher": publish,
+    "watch": watch,
     "log-shipper": ship,
     "consumer": consume,
 }
@@ -274,6 +286,7 @@ def kafka_acls(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_the_commands_printed_give_what_the_table_has(
     kafka_acls: dict[str, str], secured_kafka: SecuredBroker
 ) -> None:
@@ -338,3 +351,32 @@ def test_a_collector_that_loses_a_right_names_it(
     print(message)
     assert f"give label-collector the right {right}" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--part", "detecter"], ["--part", "'detecter'", "detector, topic-maker"]),
+        (["--principal", "kim"], ["PART=NAME", "'kim'"]),
+        (["--principal", "kim=User:kim"], ["--principal", "'kim'", "detector, topic-maker"]),
+    ],
+)
+def test_a_part_that_is_none_is_told_in_one_line(arguments: list[str], parts: list[str]) -> None:
+    assert_one_line_error(run_command("topics", "acls", *arguments), 2, *parts)
+
+
+def test_the_commands_are_for_the_administrator_who_is_named() -> None:
+    done = run_command(
+        *("topics", "acls", "--part", "model-publisher", "--model-store", "/srv/models"),
+        *("--command-config", "/etc/kafka/admin properties", "--bootstrap-servers", "a:1,b:2"),
+        *("--principal", "model-publisher=User:CN=trainer,O=soc"),
+    )
+
+    comment, line = done.stdout.decode().splitlines()
+    assert comment == f"# model-publisher: {PARTS['model-publisher']}"
+    assert shlex.split(line) == [
+        *("kafka-acls.sh", "--bootstrap-server", "a:1,b:2"),
+        *("--command-config", "/etc/kafka/admin properties", "--add"),
+        *("--allow-principal", "User:CN=trainer,O=soc"),
+        *("--operation", "Read", "--operation", "Write", "--topic", "url-models"),
+    ]
