@@ -196,6 +196,10 @@ class _Announced(_Group):
         "here, and url_bundle and host_bundle serve where nothing is announced.",
     )
     models_topic: str = Field("url-models", description="Topic of announced models (compacted).")
+    shadow_topic: str = Field(
+        "url-shadow",
+        description="Topic for what a shadow model and the one that serves disagree on.",
+    )
     model_public_key: Path | None = Field(
         None,
         description="Ed25519 public key (PEM); if set, announced bundles that its private key has "
@@ -299,6 +303,11 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Running):
     def announcement_topic_names(self) -> list[str]:
         """Full name of the topic of announced models; none where no model store is set."""
         return [self.topic(self.models_topic)] if self.model_store else []
+
+    @property
+    def shadow_topic_names(self) -> list[str]:
+        """Full name of the topic of comparisons; none where no model store is set."""
+        return [self.topic(self.shadow_topic)] if self.model_store else []
 
 
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {

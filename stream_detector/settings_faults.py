@@ -115,6 +115,7 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     names += zip(outputs, settings.output_topic_names, strict=True)
     names += zip(labels, settings.label_topic_names, strict=True)
     names += [("models_topic", name) for name in settings.announcement_topic_names]
+    names += [("shadow_topic", name) for name in settings.shadow_topic_names]
     users: dict[str, str] = {}
     for field, name in names:
         if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:

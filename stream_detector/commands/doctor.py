@@ -184,6 +184,7 @@ def _topics(settings: Settings) -> str:
         *settings.input_topic_names,
         *settings.output_topic_names,
         *settings.announcement_topic_names,
+        *settings.shadow_topic_names,
     ]
     return ", ".join(names)
 

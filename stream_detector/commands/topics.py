@@ -80,6 +80,7 @@ def check(config: Path | None, **flags: object) -> None:
         *settings.input_topic_names,
         *settings.output_topic_names,
         *settings.announcement_topic_names,
+        *settings.shadow_topic_names,
     ]
     if not of_labels:
         names += settings.label_topic_names

@@ -19,7 +19,8 @@ from rich.text import Text
 from stream_detector.demo.labelling import show_label, start_watch
 from stream_detector.demo.ledger import Ledger
 from stream_detector.demo.outputs import Outputs
-from stream_detector.demo.replay import Replay, Sent, sample_lines
+from stream_detector.demo.replay import Replay, Sent
+from stream_detector.demo.samples import sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
 from stream_detector.demo.view import View, view_for
 from stream_detector.errors import FatalError

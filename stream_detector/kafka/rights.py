@@ -22,7 +22,8 @@ Part = Literal[
     "verdict-labeller",
     "label-collector",
     "model-publisher",
-    "watch",
+    "trainer",
+    "reporter",
     "log-shipper",
     "consumer",
 ]
@@ -33,8 +34,9 @@ PARTS: Mapping[Part, str] = {
     "labeller": "stream-detector label",
     "verdict-labeller": "stream-detector label --verdict-id, which reads input topics",
     "label-collector": "stream-trainer labels collect",
-    "model-publisher": "stream-trainer models, gate, retrain",
-    "watch": "stream-trainer watch, and the retraining that it starts",
+    "model-publisher": "stream-trainer models publish, promote, rollback, list; retrain",
+    "trainer": "stream-trainer watch, which collects labels, retrains and publishes",
+    "reporter": "stream-trainer drift and shadow report, which read without a group",
     "log-shipper": "what writes log records into the input topics",
     "consumer": "what reads verdicts, alerts and dead letters, as a consumer group",
 }
@@ -55,24 +57,24 @@ class Right(NamedTuple):
 def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> list[Right]:
     """All that ``part`` needs with these settings, and nothing else.
 
-    ``consumer_group`` is the group of ``consumer``. Topics of announced models are in it only
-    where ``model_store`` is set.
+    ``consumer_group`` is the group of ``consumer``. Topics of announced models and of shadows
+    are in it only where ``model_store`` is set.
     """
     inputs = settings.input_topic_names
     outputs = settings.output_topic_names
     labels, label_dead_letters = settings.label_topic_names
-    models = settings.announcement_topic_names
+    models, shadows = settings.announcement_topic_names, settings.shadow_topic_names
+    every = [*inputs, *outputs, labels, label_dead_letters, *models, *shadows]
     collecting = [
         *_topics([labels], "READ"),
         *_topics([label_dead_letters], "WRITE"),
         Right("group", settings.labels_group_id, "READ"),
     ]
     publishing = _topics(models, "READ", "WRITE")
-    every = [*inputs, *outputs, labels, label_dead_letters, *models]
     needed: dict[Part, list[Right]] = {
         "detector": [
             *_topics([*inputs, *models], "READ"),
-            *_topics(outputs, "WRITE"),
+            *_topics([*outputs, *shadows], "WRITE"),
             Right("group", settings.group_id, "READ"),
         ],
         "topic-maker": [
@@ -84,7 +86,8 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
         "verdict-labeller": [*_topics([labels], "WRITE"), *_topics(inputs, "READ")],
         "label-collector": collecting,
         "model-publisher": publishing,
-        "watch": [*collecting, *publishing],
+        "trainer": [*collecting, *publishing],
+        "reporter": _topics([settings.topic(settings.verdicts_topic), *shadows], "READ"),
         "log-shipper": _topics(inputs, "WRITE"),
         "consumer": [*_topics(outputs, "READ"), Right("group", consumer_group, "READ")],
     }

@@ -22,7 +22,7 @@ from stream_detector.settings import Settings
 
 __all__ = [
     "TopicState",
-    "check_announcement_topic",
+    "check_topic",
     "check_topics",
     "cluster_id",
     "create_topics",
@@ -110,16 +110,15 @@ def right_problems(
     ]
 
 
-def check_announcement_topic(settings: Settings, *operations: Operation) -> None:
-    """Whether the topic of announced models is there and allows ``operations`` (READ, WRITE).
+def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
+    """Whether the topic with the setting ``name`` is there and allows ``operations``.
 
     Raises:
         TopicsError: it is not, or does not.
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
-    name = settings.topic(settings.models_topic)
-    uses = [Right("topic", name, operation) for operation in operations]
+    uses = [Right("topic", settings.topic(name), operation) for operation in operations]
     if problems := right_problems(settings, uses):
         raise TopicsError(problems[0])
 
@@ -129,8 +128,8 @@ def create_topics(settings: Settings) -> list[TopicState]:
 
     Input, output and label topics get ``topic_partitions`` and ``topic_replication_factor``.
     Verdicts are kept 7 days, alerts and dead letters 30, labels for ever; dead letters may be
-    larger than the input. Where a model store is set, the topic of announced models is made too:
-    one partition, compacted.
+    larger than the input. Where a model store is set, the topic of announced models is made too
+    (one partition, compacted), and that of comparisons with shadows, which are kept 30 days.
 
     Raises:
         RetryableError: Kafka can't be reached.
@@ -142,6 +141,7 @@ def create_topics(settings: Settings) -> list[TopicState]:
         *settings.output_topic_names,
         *settings.label_topic_names,
         *settings.announcement_topic_names,
+        *settings.shadow_topic_names,
     ]
     who = settings.sasl_username or "this client"
     with connected_admin(settings) as admin:
@@ -200,6 +200,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
             "max.message.bytes": str(_BROKER_RECORD_BYTES_MAX + _DEAD_LETTER_HEADERS_BYTES),
         },
         **{name: {"cleanup.policy": "compact"} for name in settings.announcement_topic_names},
+        **{name: {"retention.ms": str(30 * _DAY_MS)} for name in settings.shadow_topic_names},
     }
 
 

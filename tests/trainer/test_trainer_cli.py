@@ -69,7 +69,12 @@ def test_it_makes_a_bundle_whose_manifest_says_how(folder, trained):
         ("feed", 600, 600, "CC0"),
         ("list", 600, 0, "MIT"),
     }
-    assert bundle.manifest.metrics["roc_auc"] > 0.5
+    metrics, reference = bundle.manifest.metrics, bundle.manifest.reference
+    assert metrics["roc_auc"] > 0.5
+    assert reference.rows == metrics["rows"] - metrics["malicious"] > 0
+    assert f"reference is the {reference.rows} benign" in (
+        folder / "out/host-report/report.md"
+    ).read_text().replace(",", "")
     assert 0 < bundle.thresholds.suspicious <= bundle.thresholds.malicious <= 1
 
 

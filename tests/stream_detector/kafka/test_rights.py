@@ -8,7 +8,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, get_args
@@ -25,7 +25,7 @@ from stream_detector.kafka.inspection import group_problem
 from stream_detector.kafka.labels import write_labels
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
 from stream_detector.kafka.topics import (
-    check_announcement_topic,
+    check_topic,
     check_topics,
     cluster_id,
     create_topics,
@@ -39,9 +39,11 @@ from support.labels import label_with
 from support.processes import ROOT
 from support.records import produce
 from support.secured_broker import SecuredBroker
+from trainer.drift.reading import read_topic
 from trainer.labels.collecting import collect_labels
 from trainer.labels.store import LabelStore
 from trainer.publishing import announced_now
+from trainer.shadow.reading import read_comparisons
 
 PREFIX = "rights."
 CONSUMER_GROUP = "rights-soc"
@@ -109,7 +111,7 @@ def collect(settings: Settings, folder: Path) -> None:
 
 
 def publish(settings: Settings, folder: Path) -> None:
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
     announced = announced_now(settings)
     asyncio.run(
         announce(
@@ -130,9 +132,16 @@ def publish(settings: Settings, folder: Path) -> None:
     assert set(announced) <= {"url"}
 
 
-def watch(settings: Settings, folder: Path) -> None:
+def train(settings: Settings, folder: Path) -> None:
     collect(settings, folder)
     publish(settings, folder)
+
+
+def report(settings: Settings, folder: Path) -> None:
+    now = datetime.now(UTC)
+    times = (now - timedelta(hours=1), now)
+    read_topic(settings, times, sample=10, on_progress=lambda *_: None)
+    list(read_comparisons(settings, since=times[0]))
 
 
 def ship(settings: Settings, folder: Path) -> None:
@@ -164,7 +173,8 @@ WORK: Mapping[Part, Callable[[Settings, Path], None]] = {
     "verdict-labeller": label_a_verdict,
     "label-collector": collect,
     "model-publisher": publish,
-    "watch": watch,
+    "trainer": train,
+    "reporter": report,
     "log-shipper": ship,
     "consumer": consume,
 }
@@ -184,7 +194,7 @@ def test_models_need_rights_only_where_a_store_is_set() -> None:
     assert rights_of("model-publisher", without) == []
     assert {right.name for right in rights_of("detector", Settings(**NAMES))} - {
         right.name for right in rights_of("detector", without)
-    } == {"rights.url-models"}
+    } == {"rights.url-models", "rights.url-shadow"}
 
 
 @pytest.fixture
