@@ -251,7 +251,7 @@ def test_topics_are_made_with_exactly_the_rights_for_it(
     made = create_topics(fresh)
 
     assert {state.created for state in made} == {True}
-    assert len(made) == 7
+    assert len(made) == 8
 
 
 @pytest.mark.kafka
