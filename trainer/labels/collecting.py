@@ -18,7 +18,6 @@ from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import DeadLetter, Rejected, SourcePosition
 from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.inspection import group_problem
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import read_label
@@ -92,10 +91,7 @@ def collect_labels(
             group over.
     """
     with store.writing():
-        problems = topic_problems(settings, "label-collector")
-        if fault := group_problem(settings, settings.labels_group_id):
-            problems.append(fault)
-        if problems:
+        if problems := topic_problems(settings, "label-collector"):
             raise TopicsError("; ".join(problems))
         rewind = from_beginning or store.is_empty()
         try:
