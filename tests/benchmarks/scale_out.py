@@ -32,7 +32,7 @@ from support.records import committed_offsets, end_offsets, read_all
 TOPIC, GROUP = "events", "scale-out"
 OUTPUTS = {name: f"{name}-out" for name in ("verdicts", "alerts", "dead_letters")}
 _READY_SECONDS = 240.0
-_FINISH_SECONDS = 120.0
+_FINISH_SECONDS = 300.0
 _SETTLE_SECONDS = 10.0
 
 
