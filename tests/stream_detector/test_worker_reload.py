@@ -4,7 +4,6 @@ A real worker process with small bundles on a real Kafka, published as the train
 """
 
 import itertools
-import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -15,36 +14,13 @@ from stream_detector.settings import Settings
 from support.accounting import Sent
 from support.bench import Bench
 from support.bundles import save_small_bundle
+from support.feed import OFTEN, Feed
 from trainer.gate import force
 from trainer.publishing import announced_now, promote, roll_back, store_bundle
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
-OFTEN = b"http://seen-often.example/page"
 WAIT_SECONDS = 180
-
-
-class Feed:
-    """Sends 40 records every 50 ms until the block ends; one of them is always the same."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self) -> None:
-        for number in itertools.count():
-            urls = [f"http://h{number}.example/{place}".encode() for place in range(39)]
-            self._bench.account.send([Sent(url, 1) for url in [*urls, OFTEN]])
-            if self._stop.wait(0.05):
-                return
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 class Models:

@@ -33,7 +33,7 @@ _QUIET_SECONDS = 60.0
 """After which a run that is not to follow gives up on the rest of what the topic holds."""
 _SILENT_SECONDS = 5.0
 """After which one that follows asks whether Kafka is there: a poll says nothing of it."""
-_ANSWER_MS = 10_000
+_ANSWER_MS = 5_000
 _DEAD_LETTER_SECONDS = 150.0
 """Longer than the producer itself tries (two minutes): its own error comes first."""
 _DEAD_LETTER_BYTES_MAX = 64 * 1024 * 1024
@@ -89,7 +89,7 @@ def collect_labels(
         LabelStoreError: the store can't be used, or is being written by another process.
         TopicsError: a topic is missing or may not be used.
         RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more;
-            where it follows, also one that is gone, after some 15 s.
+            where it follows, also one that is gone, after some 10 s.
         FatalError: Kafka refuses the credentials or a request, or another collector has taken the
             group over.
     """

@@ -99,9 +99,6 @@ def test_training_on_begins_with_the_weights_that_serve(champion, examples, tmp_
     unmoved = go_on(champion, examples, checkpoint, **still)
     for name, weight in champion.weights.items():
         assert np.array_equal(weight, unmoved.weights[name])
-    moved = go_on(champion, examples, Checkpoint(tmp_path / "other", identity="other"), epochs=1)
-    assert all(not np.array_equal(champion.weights[n], w) for n, w in moved.weights.items())
-    assert moved.history[0].validation_auc > 0.9
 
 
 class KilledError(Exception):
@@ -129,3 +126,4 @@ def test_a_killed_one_goes_on_from_its_checkpoint_and_one_of_other_rows_begins_a
     assert [epoch.number for epoch in epochs] == [1, 2]
     for name, weight in whole.weights.items():
         assert np.array_equal(weight, resumed.weights[name])
+        assert not np.array_equal(weight, champion.weights[name])
