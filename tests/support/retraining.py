@@ -14,8 +14,8 @@ from stream_detector.models.bundle import Bundle, OperatingPoint, OperatingPoint
 from support.examples import rule
 from support.labels import stored_label
 from trainer.building import build_bundle
-from trainer.gate.lists import SHIPPED_MUST_ALERT, SHIPPED_MUST_NOT_ALERT, read_texts
 from trainer.datasets import Dataset, Examples, census_of, read_dataset
+from trainer.gate.lists import SHIPPED_MUST_ALERT, SHIPPED_MUST_NOT_ALERT, read_texts
 from trainer.labels.store import LabelStore
 from trainer.training import Recipe, fit
 

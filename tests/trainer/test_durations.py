@@ -10,7 +10,14 @@ from trainer.durations import DURATION
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90s", 90), ("0.5s", 0.5), ("30m", 1800), (" 24h ", 86_400), ("7d", 604_800), ("2w", 1209600)],
+    [
+        ("90s", 90),
+        ("0.5s", 0.5),
+        ("30m", 1800),
+        (" 24h ", 86_400),
+        ("7d", 604_800),
+        ("2w", 1209600),
+    ],
 )
 def test_a_number_and_a_unit_are_a_duration(text, seconds):
     assert DURATION.convert(text, None, None) == timedelta(seconds=seconds)

@@ -33,10 +33,9 @@ def test_one_process_holds_it_until_it_ends_however_that_is(tmp_path):
             pass
         other.send_signal(signal.SIGKILL)
         other.wait(30)
-    with exclusive(path):
-        # Not for another one in the same process either.
-        with pytest.raises(LockedError), exclusive(path):
-            pass
+    # Not for another one in the same process either.
+    with exclusive(path), pytest.raises(LockedError), exclusive(path):
+        pass
     with exclusive(path):
         pass
 

@@ -123,7 +123,7 @@ class Watcher:
                     self._collecting = False
                 if self._stopped.wait(pause):
                     return
-        except Exception as error:  # Whatever it is: a watch that collects no more has to end.
+        except Exception as error:  # noqa: BLE001 - one that collects no more has to end
             self._error = error
             self._stopped.set()
 

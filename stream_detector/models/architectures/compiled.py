@@ -6,7 +6,6 @@ after each epoch, differs in nothing else, and seconds of compiling are spared.
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
@@ -33,7 +32,9 @@ def _compiled(
     architecture = network(**dict(parameters))
 
     @tf.function(jit_compile=True)
-    def logits(weights: Any, forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor) -> Any:
+    def logits(
+        weights: dict[str, tf.Tensor], forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor
+    ) -> tf.Tensor:
         return architecture.logits(
             weights, forward, backward, lengths, steps=tf.reduce_max(lengths)
         )

@@ -1,6 +1,6 @@
 """Has a process of ``stream-trainer`` stop at a chosen call. Python imports this at its start.
 
-``TRAINER_STOPS_AT`` is ``COMMAND MODULE ATTRIBUTE ACTION``: in a process of that command the call of
+``TRAINER_STOPS_AT`` is ``COMMAND MODULE ATTRIBUTE ACTION``: in a process of that command a call of
 the attribute never returns; with the action ``kill`` the watch is killed at it (SIGKILL), which is
 this process or its parent.
 """
@@ -21,7 +21,7 @@ def _prepare(command: str, module: str, attribute: str, action: str) -> None:
         owner = getattr(owner, step)
 
     def stopped(*_: object, **__: object) -> None:
-        print(f"stopped at {attribute}", flush=True)  # noqa: T201 - tests wait for it
+        print(f"stopped at {attribute}", flush=True)
         if action == "kill":
             os.kill(os.getpid() if command == "watch" else os.getppid(), signal.SIGKILL)
         while True:

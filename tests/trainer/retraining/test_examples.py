@@ -137,7 +137,10 @@ def test_the_same_arguments_give_the_same_rows_and_other_labels_another_digest()
         for others in (
             labels,
             labels[:-1],
-            [*labels[:-1], labels[-1]._replace(label=stored_label("http://a.test/x", "benign").label)],
+            [
+                *labels[:-1],
+                labels[-1]._replace(label=stored_label("http://a.test/x", "benign").label),
+            ],
             [],
         )
     }

@@ -28,9 +28,11 @@ def test_it_comes_back_as_it_was_saved(tmp_path):
 def test_a_save_cut_short_leaves_the_state_before(tmp_path):
     path = tmp_path / "watch.json"
     save_state(path, WatchState(NOON))
-    with patch("pathlib.Path.replace", side_effect=KeyboardInterrupt):
-        with pytest.raises(KeyboardInterrupt):
-            save_state(path, WatchState(NOON).after("url", Attempt(NOON, 1, "passed")))
+    with (
+        patch("pathlib.Path.replace", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        save_state(path, WatchState(NOON).after("url", Attempt(NOON, 1, "passed")))
     assert load_state(path, now=NOON) == WatchState(NOON)
 
 

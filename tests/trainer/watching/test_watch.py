@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from stream_detector.models.bundle import load_bundle
-from support.accounting import Sent
+from stream_detector.models.store import ModelStore
 from support.bench import Bench
 from support.bundles import save_small_bundle
 from support.examples import rule
@@ -18,7 +18,6 @@ from support.retraining import corpus, save_wide_champion, write_corpus
 from support.watching import FOLDER, WAIT_SECONDS, Watching
 from trainer.gate import read_decision
 from trainer.publishing import announced_now, promote, store_bundle
-from stream_detector.models.store import ModelStore
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -91,9 +90,7 @@ def test_a_label_changes_a_verdict_a_rollback_changes_it_back_and_a_worse_model_
     with Feed(bench, often=ASKED.encode()):
         serves(bench, champion.sha256)
         watching.run("stream_detector", "label", ASKED, "benign", "--analyst", "kim")
-        watching.wait_for_metric(
-            "stream_trainer_retrainings_total", kind="url", outcome="passed"
-        )
+        watching.wait_for_metric("stream_trainer_retrainings_total", kind="url", outcome="passed")
         (bundle,) = watching.challengers()
         challenger = load_bundle(bundle)
         announced = watching.announced()
@@ -103,9 +100,7 @@ def test_a_label_changes_a_verdict_a_rollback_changes_it_back_and_a_worse_model_
         serves(bench, champion.sha256)
 
         watching.write(contrary(400))
-        watching.wait_for_metric(
-            "stream_trainer_retrainings_total", kind="url", outcome="refused"
-        )
+        watching.wait_for_metric("stream_trainer_retrainings_total", kind="url", outcome="refused")
         watching.wait_for_metric("stream_trainer_retraining", 0.0, kind="url")
         assert watching.metric("stream_trainer_gate_check_passed", check="newest labels") in {0, 1}
         serves(bench, champion.sha256)
@@ -119,9 +114,9 @@ def test_a_label_changes_a_verdict_a_rollback_changes_it_back_and_a_worse_model_
     assert (announced.gate["passed"], announced.gate["champion"]) == (True, champion.sha256)
     assert watching.announced().sha256 == champion.sha256
     assert watching.announcements() == 3  # The champion, its challenger, the way back.
-    refused = read_decision(watching.challengers()[-1].with_name(
-        f"{watching.challengers()[-1].name}-gate.json"
-    ))
+    refused = read_decision(
+        watching.challengers()[-1].with_name(f"{watching.challengers()[-1].name}-gate.json")
+    )
     assert not refused.passed
 
     outputs = bench.prove()
@@ -152,9 +147,7 @@ STAGES = {
 
 def test_killed_in_every_stage_it_goes_on_and_one_challenger_is_announced_once(watching):
     champion = watching.champion
-    model, _ = store_bundle(
-        watching.folder / "champion", ModelStore(watching.settings.model_store)
-    )
+    model, _ = store_bundle(watching.folder / "champion", ModelStore(watching.settings.model_store))
     promote(watching.settings, model)
     watching.write([label_record(ASKED, "benign")])
     found = []
@@ -219,9 +212,7 @@ def test_of_two_watches_one_goes_on(watching):
     assert watching.challengers() == []
 
 
-def test_it_is_ready_while_it_collects_and_kafka_is_there(
-    own_kafka, own_topics, tmp_path, given
-):
+def test_it_is_ready_while_it_collects_and_kafka_is_there(own_kafka, own_topics, tmp_path, given):
     watching = Watching(own_kafka.bootstrap_servers, own_topics, tmp_path, given)
     try:
         watch = watching.start("--new-labels", "0")
