@@ -5,19 +5,22 @@ benign rows that it needs.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
 
 from stream_detector.models.architectures.wide_bilstm import WideBiLstm
 from stream_detector.models.bundle import Bundle, OperatingPoint, OperatingPoints, save_bundle
+from support.bundles import small_manifest
 from support.examples import rule
 from support.labels import stored_label
 from trainer.building import build_bundle
 from trainer.datasets import Dataset, Examples, census_of, read_dataset
 from trainer.gate.lists import SHIPPED_MUST_ALERT, SHIPPED_MUST_NOT_ALERT, read_texts
 from trainer.labels.store import LabelStore
-from trainer.training import Recipe, fit
+from trainer.retraining.examples import RetrainingExamples
+from trainer.retraining.warm_start import TABLE, tuned_table
 
 __all__ = ["NETWORK", "corpus", "fill_store", "save_wide_champion", "write_corpus"]
 
@@ -52,15 +55,24 @@ def save_wide_champion(folder: Path, data: Dataset) -> Bundle:
 
     Its thresholds lie amid the gap that it finds between the two, where no text is by chance.
     """
-    recipe = Recipe(epochs=8, batch_size=64, learning_rate=1e-2, seed=1)
-    fitted = fit(
-        NETWORK,
-        data.of_part("train"),
-        data.of_part("val"),
-        recipe,
-        kind="url",
-        on_step=lambda *_: None,
-        on_epoch=lambda _: None,
+    recipe = TABLE._replace(epochs=8, batch_size=64, ngram_learning_rate=2.0)
+    manifest = msgspec.structs.replace(
+        small_manifest(), architecture=NETWORK.name, parameters=dict(NETWORK.parameters)
+    )
+    with TemporaryDirectory() as name:
+        ignorant = save_bundle(Path(name) / "bundle", manifest, NETWORK.initial_weights(1))
+    # All rows are labels, to a table that knows nothing: no graph to train is compiled.
+    examples = RetrainingExamples(
+        base=data.rows(np.array([], np.int64)),
+        labelled=data.of_part("train"),
+        held=data.rows(np.flatnonzero(data.parts != "train")),
+        newest=None,
+        census=census_of(data),
+        labels_sha256="",
+        counts={},
+    )
+    fitted = tuned_table(
+        ignorant, examples, recipe, on_step=lambda *_: None, on_epoch=lambda _: None
     )
     trained = build_bundle(
         folder.with_name(f"{folder.name}-trained"),
@@ -68,8 +80,8 @@ def save_wide_champion(folder: Path, data: Dataset) -> Bundle:
         kind="url",
         architecture=NETWORK,
         fitted=fitted,
-        dataset=data.rows(np.flatnonzero(data.parts != "train")),
-        census=census_of(data),
+        dataset=examples.held,
+        census=examples.census,
         recipe=recipe,
         examples=Examples(files=()),
         licences={},

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
@@ -104,10 +105,13 @@ class Watching:
         return answers(f"http://127.0.0.1:{self.ports[-1]}/{page}")
 
     def metric(self, name: str, **labels: str) -> float | None:
-        """What the newest watch's metrics have of this; None where it is not there."""
+        """What the newest watch has of this; None where there is none, or no watch yet."""
         url = f"http://127.0.0.1:{self.ports[-1]}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as response:
-            text = response.read().decode()
+        try:
+            with urllib.request.urlopen(url, timeout=10) as response:
+                text = response.read().decode()
+        except urllib.error.URLError:
+            return None
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 if sample.name == name and labels.items() <= sample.labels.items():

@@ -32,7 +32,8 @@ _POLL_MS = 500
 _QUIET_SECONDS = 60.0
 """After which a run that is not to follow gives up on the rest of what the topic holds."""
 _SILENT_SECONDS = 5.0
-"""After which one that follows asks whether Kafka is there: a poll says nothing of it."""
+"""After which one that follows asks whether Kafka is there and whether the group is still its own:
+a poll says nothing of either, and a heartbeat that is told stops without a word."""
 _ANSWER_MS = 5_000
 _DEAD_LETTER_SECONDS = 150.0
 """Longer than the producer itself tries (two minutes): its own error comes first."""
@@ -191,7 +192,7 @@ class _Collector:
                 heard = time.monotonic()
             if done:
                 return
-            if follow and now - heard > _SILENT_SECONDS:
+            if follow and not self._batch and now - heard > _SILENT_SECONDS:
                 self._ask()
                 heard = time.monotonic()
             if not follow and now - heard > _QUIET_SECONDS:
@@ -202,14 +203,29 @@ class _Collector:
                 )
 
     def _ask(self) -> None:
-        """Have Kafka answer.
+        """Commit where it stands once more, all that was read being stored.
 
         Raises:
-            RetryableError: it does not.
+            RetryableError: Kafka does not answer.
+            FencedInstanceIdError: the group is another collector's.
         """
-        any_partition = TopicPartition(self._settings.topic(self._settings.labels_topic), 0)
+        stands = {
+            partition: self._consumer.position(partition, timeout_ms=_POLL_MS)
+            for partition in self._consumer.assignment()
+        }
+        offsets = {
+            partition: OffsetAndMetadata(offset)
+            for partition, offset in stands.items()
+            if offset is not None
+        }
         try:
-            self._consumer.end_offsets([any_partition], timeout_ms=_ANSWER_MS)
+            if offsets:
+                self._consumer.commit(offsets, timeout_ms=_ANSWER_MS)
+            else:
+                any_partition = TopicPartition(self._settings.topic(self._settings.labels_topic), 0)
+                self._consumer.end_offsets([any_partition], timeout_ms=_ANSWER_MS)
+        except CommitFailedError:
+            return  # Being rebalanced, so Kafka is there.
         except KafkaTimeoutError as error:
             raise RetryableError(
                 f"Kafka has not answered for {_ANSWER_MS / 1000:.0f} s: check that it runs"
