@@ -54,9 +54,7 @@ def read_topic(
     """
     topic = settings.topic(settings.verdicts_topic)
     check_topic(settings, settings.verdicts_topic, "READ")
-    # In pure Python a checksum of a megabyte takes 0.2 s, of which a block may use a few records.
-    options = {"check_crcs": False, **kafka_python_options(settings, KafkaConsumer)}
-    options |= {
+    options = kafka_python_options(settings, KafkaConsumer) | {
         "group_id": None,
         "enable_auto_commit": False,
         "isolation_level": "read_committed",

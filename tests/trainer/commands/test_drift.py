@@ -147,7 +147,7 @@ def test_a_topic_that_is_not_there_is_told(kafka):
     done = drift(settings=settings)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert "there is no topic nowhere" in done.stderr
+    assert "topic nowhere is missing" in done.stderr
 
 
 def test_kafka_that_is_not_there_is_told():
