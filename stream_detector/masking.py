@@ -29,7 +29,7 @@ _LINE_BREAKS = str.maketrans("", "", "\t\n\r")
 """As browsers do, which drop them wherever they stand in a URL."""
 
 _NESTED = re.compile(
-    r"((?::|%3a)(?://|%2f%2f))(?:(?!%2f|%3f|%23|%26)[^/?#&\s])*(?=@|%40)", re.IGNORECASE
+    r"((?::|%3a)(?://|%2f%2f))(?:(?!%2f|%3f|%23|%26)[^/\\?#&\s])*(?=@|%40)", re.IGNORECASE
 )
 """User info of a URL inside another's path or query, percent-encoded or not."""
 
@@ -96,17 +96,17 @@ _MASK_BYTES = MASK.encode()
 _ESCAPED = re.compile(rb"\\/|\\u00(2f|3a|40)|%(2f|3a|40)", re.IGNORECASE)
 _SEGMENT_END = re.compile(rb'((?<!\\)"|[\r\n])')
 _NETWORK_SCHEME = re.compile(rb"(?:https?|ftp|wss?):/+", re.IGNORECASE)
-_QUERY_START = re.compile(rb"\?|\\u003f|(?<=\S)#", re.IGNORECASE)
+_CUT_OFF = re.compile(rb"(?<=//)[^/\\?#\s:\[]*:(?![0-9]{0,5}(?:[/\\?#\s]|$)).*", re.DOTALL)
+_QUERY_START = re.compile(rb"\?|\\\0?u\0?0\0?0\0?3\0?f|(?<=\S)#", re.IGNORECASE)
 
 
 def without_credentials(value: bytes) -> bytes | None:
     """``value`` with all masked that looks like user info; None where it can't be done in place.
 
     No parser made sense of these bytes, so this goes by looks, and rather masks too much: from
-    a scheme, ``//`` or a word with a colon to the last ``@`` of the same line and string.
+    a scheme, ``//`` or a word with a colon to the last ``@`` of the same line and string; where a
+    line is cut off before its ``@``, what follows ``//`` if a colon stands in it and no port.
     """
-    if b"@" not in value and b"40" not in value:
-        return value
     if b"\0" in value:  # UTF-16, perhaps
         without_nul = value.replace(b"\0", b"")
         return value if without_credentials(without_nul) == without_nul else None
@@ -122,8 +122,10 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
 
 def _segment_without_credentials(segment: bytes) -> bytes:
     head, at, tail = segment.rpartition(b"@")
+    if not at:
+        return _CUT_OFF.sub(_MASK_BYTES, segment)
     places = [place for place in (head.find(b":"), head.find(b"//")) if place >= 0]
-    if not at or not places:
+    if not places:
         return segment
     words_before = head[: min(places)]
     start = max(words_before.rfind(space) for space in (b" ", b"\t")) + 1
