@@ -16,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check bench bench-training kafka clean
+.PHONY: help demo test check bench bench-training compose-test kafka clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ bench: kafka $(VENV)/.test ## Records a second, with and without a model, beside
 
 bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)
+
+compose-test: kafka ## docker-compose.yml brought up from nothing and checked; up to 25 minutes, root
+	@exec $(PYTHON) deploy/compose-test/run.py
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start
 

@@ -28,6 +28,7 @@ from stream_detector.policy.cache import Memo
 from stream_detector.policy.lists import HostList
 from stream_detector.policy.thresholds import effective_thresholds, verdict_for
 from stream_detector.settings import Settings
+from stream_detector.shadow import Compared, Shadows
 
 __all__ = ["Decider", "Observed"]
 
@@ -55,12 +56,23 @@ class Decider:
     Decisions are remembered by what was observed, and scores by canonical text, at most
     ``settings.cache_entries`` of each; both are forgotten when the scorer serves other models.
 
+    What the scorer is asked for the first time, or anew after it was forgotten, is what ``shadows``
+    get to see. They have no part in any decision.
+
     Raises:
         SettingsError: a list can't be read, or thresholds contradict each other.
     """
 
-    def __init__(self, scorer: TextScorer, *, settings: Settings, metrics: Metrics | None) -> None:
+    def __init__(
+        self,
+        scorer: TextScorer,
+        *,
+        settings: Settings,
+        metrics: Metrics | None,
+        shadows: Shadows | None = None,
+    ) -> None:
         self._scorer = scorer
+        self._shadows = shadows
         self._settings = settings
         self._metrics = metrics
         self._allow = HostList.load(settings.allow_list) if settings.allow_list else None
@@ -102,6 +114,10 @@ class Decider:
                 decisions[place] = fresh[observed[place]]
         return cast(list[Decision | Rejected], decisions)
 
+    def take_comparisons(self) -> list[Compared]:
+        """What shadows were compared on since this was last called."""
+        return self._shadows.take() if self._shadows is not None else []
+
     def _follow_models(self) -> None:
         """Take over the models that the scorer serves now; forget what others decided."""
         models = dict(self._scorer.models)
@@ -112,6 +128,8 @@ class Decider:
             for kind, model in models.items()
         }
         self._models = models
+        if self._metrics is not None:
+            self._metrics.drift.follow(models)
         self._labels.clear()
         self._decisions.clear()
         for memory in self._scores.values():
@@ -182,10 +200,18 @@ class Decider:
         scores = dict(zip(texts, memory.get_all(texts), strict=True))
         new = [text for text, score in scores.items() if score is None]
         if new:
-            for text, score in zip(new, self._score(kind, new), strict=True):
+            new_scores = self._score(kind, new)
+            for text, score in zip(new, new_scores, strict=True):
                 scores[text] = score
                 if len(text) <= _REMEMBERED_CHARACTERS_MAX and not math.isnan(score):
                     memory.put(text, score)
+            if self._shadows is not None and self._shadows.running(kind):
+                self._shadows.compare(
+                    kind,
+                    self._models[kind],
+                    self._thresholds[kind],
+                    dict(zip(new, new_scores, strict=True)),
+                )
         return cast(dict[str, float], scores)
 
     def _score(self, kind: Kind, texts: Sequence[str]) -> list[float]:
@@ -195,6 +221,7 @@ class Decider:
         if self._metrics is not None:
             self._metrics.stage_seconds.labels("score").observe(perf_counter() - started)
             self._metrics.scores.observe_all(kind, [s for s in scores if not math.isnan(s)])
+            self._metrics.drift.observe(kind, texts, scores)
         return scores
 
     def _scores_by_halves(self, kind: Kind, texts: Sequence[str]) -> list[float]:

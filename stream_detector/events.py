@@ -8,9 +8,12 @@ none of them can be part of a reference cycle.
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
+
+if TYPE_CHECKING:
+    from stream_detector.comparisons import Comparison
 
 __all__ = [
     "Alert",
@@ -263,3 +266,5 @@ class Outcomes(NamedTuple):
     verdicts: list[Verdict]
     alerts: list[Alert]
     dead_letters: list[DeadLetter]
+    comparisons: "Sequence[Comparison]" = ()
+    """Of shadow models with those that serve; in no order."""

@@ -2,23 +2,26 @@
 
 The thread runs its own event loop: a blocked worker still answers that it is blocked, and a
 scrape never holds up the worker. Slow, broken and too many clients cost a bounded amount of
-memory, no thread each, and are dropped after ``_REQUEST_SECONDS_MAX``.
+memory, no thread each, and are dropped after ``_REQUEST_SECONDS_MAX``, a TLS handshake included.
+Who may have an answer is for ``web_config`` to say.
 """
 
 import asyncio
 import errno
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from stream_detector.errors import SettingsError
+from stream_detector.web_config import WebAccess, WebConfig
 
 __all__ = ["HealthServer"]
 
@@ -48,7 +51,8 @@ class HealthServer:
     - ``/healthz``: 200 while ``loop`` runs what is handed to it within 5 s, else 503.
     - ``/readyz``: 200 or 503, as ``readiness`` says, and its text.
 
-    GET and HEAD only. One request a connection. Nothing of a request is echoed.
+    GET and HEAD only. One request a connection. Nothing of a request is echoed. With a web
+    configuration all three want TLS, a login or both, and any other path too.
 
     Args:
         registry: what ``/metrics`` shows.
@@ -57,6 +61,10 @@ class HealthServer:
         readiness: whether the worker is ready, and why or why not. Called in this server's
             thread.
         loop: the worker's event loop; without one ``/healthz`` says only that the process runs.
+        web_config: file of TLS and basic authentication; without one it serves anybody, in clear.
+
+    Raises:
+        SettingsError: the file of ``web_config`` can't be used.
     """
 
     def __init__(
@@ -67,7 +75,9 @@ class HealthServer:
         port: int,
         readiness: Callable[[], tuple[bool, str]],
         loop: asyncio.AbstractEventLoop | None = None,
+        web_config: Path | None = None,
     ) -> None:
+        self._access = WebAccess(web_config)
         self._registry = registry
         self._host = host
         self._readiness = readiness
@@ -81,6 +91,13 @@ class HealthServer:
     def port(self) -> int:
         """The port asked for; once started, the one it listens on."""
         return self._port
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a path."""
+        scheme = "https" if (config := self._access.config) and config.tls else "http"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{scheme}://{host}:{self._port}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -107,6 +124,7 @@ class HealthServer:
             server = self._own.run_until_complete(listening)
         except OSError as error:
             self._own.close()
+            self._access.close()
             raise _unusable(self._host, self._port, error) from error
         self._port = server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._run, args=(server,), name="http", daemon=True)
@@ -117,6 +135,7 @@ class HealthServer:
         if self._thread is not None:
             self._own.call_soon_threadsafe(self._own.stop)
             self._thread.join()
+            self._access.close()
 
     def _run(self, server: asyncio.Server) -> None:
         asyncio.set_event_loop(self._own)
@@ -131,39 +150,53 @@ class HealthServer:
         if len(self._connections) >= _CONNECTIONS_MAX:
             writer.transport.abort()
             return
-        connection = self._own.create_task(self._serve(reader, writer))
+        config = self._access.config
+        if config and config.tls:
+            # What comes first belongs to the handshake.
+            cast(asyncio.Transport, writer.transport).pause_reading()
+        connection = self._own.create_task(self._serve(reader, writer, config))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        config: WebConfig | None,
+    ) -> None:
         """Answer one request and close; a client that breaks off or dawdles is dropped."""
         try:
             with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 async with asyncio.timeout(_REQUEST_SECONDS_MAX):
-                    writer.write(await self._answer(reader))
+                    if config and config.tls:
+                        await writer.start_tls(config.tls)
+                    writer.write(await self._answer(reader, config))
                     await writer.drain()
                     writer.close()
                     await writer.wait_closed()
         finally:
             writer.transport.abort()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+    async def _answer(self, reader: asyncio.StreamReader, config: WebConfig | None) -> bytes:
         """Read one request; the bytes of the answer to it."""
+        headers = config.headers if config else {}
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
             response = _Response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"too long\n")
-            return _bytes_of(response, with_body=True)
-        request_line, *header_lines = head.decode("latin-1").split("\r\n")
+            return _bytes_of(response, headers, with_body=True)
+        request_line, *lines = head.decode("latin-1").split("\r\n")
         method, _, rest = request_line.partition(" ")
         target, _, version = rest.partition(" ")
         if not version.startswith("HTTP/1."):
             response = _Response(HTTPStatus.BAD_REQUEST, b"not an HTTP/1 request\n")
+        elif not await self._access.allows(config, _header("authorization", lines)):
+            response = _Response(HTTPStatus.UNAUTHORIZED, b"log in\n")
         elif method not in {"GET", "HEAD"}:
             response = _Response(HTTPStatus.METHOD_NOT_ALLOWED, b"GET or HEAD only\n")
         else:
-            response = await self._respond(target.partition("?")[0], _accept_header(header_lines))
-        return _bytes_of(response, with_body=method != "HEAD")
+            response = await self._respond(target.partition("?")[0], _header("accept", lines))
+        return _bytes_of(response, headers, with_body=method != "HEAD")
 
     async def _respond(self, path: str, accept: str) -> _Response:
         if path == "/metrics":
@@ -199,25 +232,31 @@ class HealthServer:
         return _Response(status, f"{why}\n".encode())
 
 
-def _accept_header(lines: list[str]) -> str:
+def _header(wanted: str, lines: list[str]) -> str:
+    """The value of the first header called ``wanted``, in small letters; empty without one."""
     for line in lines:
         name, _, value = line.partition(":")
-        if name.strip().lower() == "accept":
+        if name.strip().lower() == wanted:
             return value.strip()
     return ""
 
 
-def _bytes_of(response: _Response, *, with_body: bool) -> bytes:
-    head = (
-        f"HTTP/1.1 {response.status.value} {response.status.phrase}\r\n"
-        f"Content-Type: {response.content_type}\r\n"
-        f"Content-Length: {len(response.body)}\r\n"
-        "Cache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\n"
-        "Connection: close\r\n"
-    )
+def _bytes_of(response: _Response, more: Mapping[str, str], *, with_body: bool) -> bytes:
+    headers = {
+        "Content-Type": response.content_type,
+        "Content-Length": len(response.body),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Connection": "close",
+        **more,
+    }
     if response.status is HTTPStatus.METHOD_NOT_ALLOWED:
-        head += "Allow: GET, HEAD\r\n"
+        headers["Allow"] = "GET, HEAD"
+    if response.status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Basic realm="metrics", charset="UTF-8"'
+    lines = [f"HTTP/1.1 {response.status.value} {response.status.phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    head = "".join(f"{line}\r\n" for line in lines)
     return f"{head}\r\n".encode() + (response.body if with_body else b"")
 
 

@@ -5,17 +5,23 @@ Labels have few values by construction: never a host name, a URL or a client.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from stream_detector.drift import DriftWindow
 from stream_detector.events import Kind, ModelRef
+from stream_detector.models.base import ServedModel
 
-__all__ = ["BatchHistogram", "Metrics"]
+__all__ = ["BatchHistogram", "DriftMetrics", "Metrics"]
 
 _STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _AGE_BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 1800, 3600)
@@ -102,6 +108,76 @@ class BatchHistogram(Collector):
         yield family
 
 
+class DriftMetrics(Collector):
+    """How far what each model scores has moved from its bundle's reference.
+
+    The index is of this worker's own texts; from the other two it can be reckoned over all
+    workers. All is worked out when it is asked for. A model without a reference has none of it.
+    """
+
+    _LABELS = ("kind", "version", "statistic")
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._windows: dict[Kind, tuple[ModelRef, DriftWindow]] = {}
+        registry.register(self)
+
+    def follow(self, models: Mapping[Kind, ServedModel]) -> None:
+        """Begin anew for each kind whose model is another one now."""
+        windows = {}
+        for kind, model in models.items():
+            current = self._windows.get(kind)
+            if current is not None and current[0] == model.ref:
+                windows[kind] = current
+            elif model.reference is not None:
+                windows[kind] = (model.ref, DriftWindow(kind, model.reference))
+        self._windows = windows  # In one step: it is read from the HTTP thread.
+
+    def observe(self, kind: Kind, texts: Sequence[str], scores: Sequence[float]) -> None:
+        """Add canonical ``texts`` that were scored; those whose score is NaN are left out."""
+        if kind in self._windows:
+            self._windows[kind][1].observe(texts, scores)
+
+    def describe(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The metrics without their values."""
+        yield from self._families()
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The metrics as they stand."""
+        index, expected, observed = self._families()
+        for kind, (model, window) in self._windows.items():
+            for name, figures in window.figures().items():
+                labels = [kind, model.version, name]
+                if figures.psi is not None:
+                    index.add_metric(labels, figures.psi)
+                for label, share, count in zip(
+                    figures.bins, figures.expected, figures.observed, strict=True
+                ):
+                    expected.add_metric([*labels, label], share)
+                    observed.add_metric([*labels, label], count)
+        yield from (index, expected, observed)
+
+    def _families(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily, CounterMetricFamily]:
+        return (
+            GaugeMetricFamily(
+                "stream_detector_population_stability_index",
+                "How far the last scored texts are from the bundle's reference, by statistic: "
+                "below 0.1 stable, above 0.25 moved; not there before 1,000 texts.",
+                labels=self._LABELS,
+            ),
+            GaugeMetricFamily(
+                "stream_detector_reference_ratio",
+                "Share of the reference's rows in a bin of a statistic.",
+                labels=(*self._LABELS, "bin"),
+            ),
+            CounterMetricFamily(
+                "stream_detector_binned_texts",
+                "Texts that were scored, by bin of a statistic; what was remembered is not "
+                "counted again.",
+                labels=(*self._LABELS, "bin"),
+            ),
+        )
+
+
 class Metrics:
     """All metrics of one worker. ``registry`` is what ``/metrics`` serves."""
 
@@ -134,7 +210,8 @@ class Metrics:
         self.dead_letters = counter("dead_letters_total", "Dead letters.", "topic", "reason")
         self.stage_seconds = histogram(
             "stage_seconds",
-            "Time a batch spends in a stage: parse, decide (which includes score), score, publish.",
+            "Time a batch spends in a stage: parse, decide (which includes score and shadow), "
+            "score, shadow, publish.",
             _STAGE_BUCKETS,
             "stage",
         )
@@ -169,6 +246,7 @@ class Metrics:
             "kind",
             registry,
         )
+        self.drift = DriftMetrics(registry)
         self.model_info = gauge(
             "model_info", "1 for each model that is served.", "kind", "name", "version", "sha256"
         )
@@ -182,6 +260,32 @@ class Metrics:
             "model_refusals_total",
             "Announced models that were not taken, by reason; each try counts.",
             "reason",
+        )
+        self.shadow_info = gauge(
+            "shadow_info",
+            "1 for each model that is the shadow of the one that serves.",
+            "kind",
+            "name",
+            "version",
+            "sha256",
+        )
+        self.shadow_texts = counter(
+            "shadow_texts_total", "Texts that a shadow scored as well.", "kind"
+        )
+        self.shadow_passed_over = counter(
+            "shadow_passed_over_texts_total",
+            "Texts of a shadow's share that it did not score because it was too slow.",
+            "kind",
+        )
+        self.shadow_disagreements = counter(
+            "shadow_disagreements_total",
+            "Texts on which the shadow's verdict is another.",
+            "kind",
+            "served",
+            "shadow",
+        )
+        self.shadow_errors = counter(
+            "shadow_errors_total", "Shadows that were dropped because of an error.", "kind"
         )
         self.device_info = gauge("device_info", "1 for the device the model runs on.", "device")
         self.ready = gauge("ready", "1 when assigned, warmed up and committing.")
@@ -200,6 +304,14 @@ class Metrics:
             self.model_info.remove(kind, instead_of.name, instead_of.version, instead_of.sha256)
         self.model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
         self.model_loaded_timestamp_seconds.labels(kind).set_to_current_time()
+
+    def show_shadow(self, kind: Kind, ref: ModelRef) -> None:
+        """Show that ``ref`` is the shadow of ``kind`` from now on."""
+        self.shadow_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
+
+    def hide_shadow(self, kind: Kind, ref: ModelRef) -> None:
+        """Show ``ref`` as a shadow no more."""
+        self.shadow_info.remove(kind, ref.name, ref.version, ref.sha256)
 
     def count_error(self, error: BaseException) -> None:
         """Count ``error`` under the name of its class."""

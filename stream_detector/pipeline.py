@@ -5,13 +5,14 @@ and makes of them verdicts, alerts and dead letters, each in order of input.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter, itemgetter
 from time import perf_counter
 from typing import NamedTuple
 
+from stream_detector.comparisons import Comparison, Counts, Disagreement, pairs_of
 from stream_detector.decisions import Decider, Observed
 from stream_detector.errors import SettingsError
 from stream_detector.events import (
@@ -31,6 +32,7 @@ from stream_detector.events import (
 from stream_detector.metrics import Metrics
 from stream_detector.policy.suppression import AlertWindows
 from stream_detector.settings import Settings
+from stream_detector.shadow import Compared
 from stream_detector.sources import EventResult, Source, read_record, source_named
 
 __all__ = ["Pipeline", "sources_by_topic", "utc_now"]
@@ -73,6 +75,7 @@ class Pipeline:
       ``settings.record_bytes_max``, which is not parsed.
     - A line that by its nature names no URL gives nothing but a count.
     - A malicious verdict gives an alert, or is folded into one: see ``AlertWindows``.
+    - What a shadow model was compared on gives comparisons, and changes none of the above.
 
     Raises:
         SettingsError: ``settings.input_formats`` names an unknown format, or a topic that is
@@ -120,7 +123,20 @@ class Pipeline:
         self._metrics.batch_records.observe(records)
         self._metrics.batch_fill_ratio.observe(records / self._settings.batch_records)
         self._count_outcomes(verdicts, alerts, dead_letters)
-        return Outcomes(verdicts, alerts, dead_letters)
+        compared = self._decider.take_comparisons()
+        if not compared:
+            return Outcomes(verdicts, alerts, dead_letters)
+        batch_id, compared_at = self._batch_id(chunks), verdicts[0].sighting.detected_at
+        comparisons: list[Comparison] = [
+            *(_counts(each, batch_id, compared_at) for each in compared),
+            *_disagreements(compared, verdicts),
+        ]
+        return Outcomes(verdicts, alerts, dead_letters, comparisons)
+
+    def _batch_id(self, chunks: Iterable[Chunk]) -> str:
+        """The first record of the batch, as verdict ids begin."""
+        first = next(chunk for chunk in chunks if chunk.records)
+        return f"{self._cluster}:{first.topic}:{first.partition}:{first.records[0].offset}"
 
     def _read(self, chunks: Iterable[Chunk]) -> _Reading:
         """The events of all records, and the first fault of each record that has one."""
@@ -234,6 +250,49 @@ def _judge(reading: _Reading, decisions: Sequence[Decision | Rejected]) -> list[
         if earlier is None or sighting.source.index < earlier[0].index:
             faults[place] = (sighting.source, decision)
     return verdicts
+
+
+def _counts(each: Compared, batch_id: str, compared_at: datetime) -> Counts:
+    """The record of how many texts were compared."""
+    return Counts(
+        f"{batch_id}:{each.kind}",
+        compared_at,
+        each.kind,
+        each.served,
+        each.shadow,
+        each.share,
+        each.texts,
+        each.passed_over,
+        pairs_of(each.verdicts),
+        each.score_difference,
+    )
+
+
+def _disagreements(
+    compared: Iterable[Compared], verdicts: Iterable[Verdict]
+) -> Iterator[Disagreement]:
+    """The texts that two models disagree on, each with the first event that it was seen in."""
+    differing = {
+        (each.kind, text): opinions
+        for each in compared
+        for text, opinions in each.disagreements.items()
+    }
+    for verdict in verdicts:
+        if not differing:
+            return
+        sighting, canonical = verdict.sighting, verdict.decision.canonical
+        opinions = differing.pop((canonical.kind, canonical.text), None)
+        if opinions is not None:
+            yield Disagreement(
+                sighting.id,
+                sighting.detected_at,
+                canonical.kind,
+                canonical.text,
+                canonical.host,
+                canonical.registered_domain,
+                *opinions,
+                sighting.source,
+            )
 
 
 def _dead_letters(chunks: Iterable[Chunk], faults: _Faults) -> list[DeadLetter]:

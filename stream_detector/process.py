@@ -33,7 +33,9 @@ from stream_detector.reload import (
     networks_of,
 )
 from stream_detector.settings import Settings
-from stream_detector.worker import DetectorApp, create_app
+from stream_detector.shadow import Shadows
+from stream_detector.shadow_following import ShadowFollower
+from stream_detector.worker import DetectorApp, Following, create_app
 
 if TYPE_CHECKING:
     from stream_detector.models.scorer import Network, Scorer
@@ -59,9 +61,10 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
                 port=settings.http_port,
                 readiness=process.readiness,
                 loop=runner.get_loop(),
+                web_config=settings.http_web_config,
             ) as health,
         ):
-            logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
+            logger.info("metrics and health on %s", health.url)
             runner.run(process.serve())
         code = 0
     except FatalError as error:
@@ -147,11 +150,12 @@ async def _start(
         # TensorFlow takes seconds to import, which are not the announced models' fault.
         await loop.run_in_executor(executor, model_device, settings)
         networks = await networks_of(await _announced(settings), settings, metrics)
-    follower: ModelFollower | None = None
+    shadows = Shadows(settings=settings, metrics=metrics)
+    following: Following | None = None
 
     def warm() -> tuple[TextScorer, Decider]:
         warmed = scorer or load_scorer(settings, networks)
-        decider = Decider(warmed, settings=settings, metrics=metrics)
+        decider = Decider(warmed, settings=settings, metrics=metrics, shadows=shadows)
         warmed.warm_up()
         _describe(warmed, metrics)
         return warmed, decider
@@ -165,9 +169,17 @@ async def _start(
     gc.set_threshold(_GC_THRESHOLD)
     logger.info("model warm after %.1f s", time.monotonic() - started)
     if is_following:
-        follower = ModelFollower(
-            cast("Scorer", warmed), settings=settings, metrics=metrics, executor=executor
+        shadow_follower = ShadowFollower(
+            shadows, cast("Scorer", warmed), settings=settings, metrics=metrics, executor=executor
         )
+        follower = ModelFollower(
+            cast("Scorer", warmed),
+            settings=settings,
+            metrics=metrics,
+            executor=executor,
+            after_switch=shadow_follower.reconsider,
+        )
+        following = Following(follower, shadow_follower)
     else:
         cluster = await _reach_kafka(settings)
     return create_app(
@@ -176,7 +188,7 @@ async def _start(
         metrics=metrics,
         cluster=cluster,
         executor=executor,
-        follower=follower,
+        following=following,
     )
 
 

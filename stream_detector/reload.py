@@ -11,10 +11,11 @@ import logging
 import tempfile
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Required, TypedDict, TypeVar, Unpack
 
 from stream_detector.errors import (
     BundleError,
@@ -40,8 +41,11 @@ if TYPE_CHECKING:
     from stream_detector.models.scorer import Network, Scorer
 
 __all__ = [
+    "Follower",
+    "FollowerArguments",
     "ModelFollower",
     "check_store_settings",
+    "collect_networks",
     "load_announced",
     "loads_under_way",
     "networks_of",
@@ -215,14 +219,36 @@ async def networks_of(
     return networks
 
 
-class ModelFollower:
-    """Keeps a running scorer at what is announced. All methods are called on the event loop.
+def collect_networks() -> None:
+    """Free the networks that nothing uses any more.
 
-    What is announced last for a kind is loaded beside the running model, then put in its place
-    in ``executor``, whose one thread owns the scorer: between two batches. A refusal is counted
-    and told in one line. What the store does not have is tried again until another model is
-    announced for the kind.
+    A compiled network is part of cycles, and the worker collects next to never. Between two batches
+    this takes no longer than a batch.
     """
+    gc.collect()
+
+
+class FollowerArguments(TypedDict, total=False):
+    """What every follower is made with, beside the scorer."""
+
+    settings: Required[Settings]
+    metrics: Required[Metrics]
+    executor: Required[Executor]
+    load: Load
+    clock: Callable[[], float]
+
+
+class Follower(ABC):
+    """Takes what is announced for one role of models. All methods are called on the event loop.
+
+    What is announced last for a kind is loaded beside the scoring, then taken in ``executor``,
+    whose one thread owns the scorer: between two batches. A refusal is counted and told in one
+    line. What the store does not have is tried again until something else is announced for the
+    kind.
+    """
+
+    instead: str
+    """What happens where a model is refused, for a log line."""
 
     def __init__(
         self,
@@ -246,8 +272,11 @@ class ModelFollower:
         """By kind: when to try again, and how long to wait after that."""
         self._offered = asyncio.Event()
 
-    def offer(self, announcement: Announcement) -> None:
-        """Take note of what was announced; nothing happens if it serves already."""
+    @abstractmethod
+    async def _take(self, kind: Kind, announcement: Announcement) -> None:
+        """Load one model and take it, if it is still the one wanted when it is warm."""
+
+    def _want(self, announcement: Announcement) -> None:
         self._wanted[announcement.kind] = announcement
         self._retries.pop(announcement.kind, None)
         self._offered.set()
@@ -256,13 +285,11 @@ class ModelFollower:
         """Count and tell that something announced was refused."""
         self._metrics.model_refusals.labels(error.reason.value).inc()
         logger.warning(
-            "announced model refused (%s), the one that serves goes on: %s",
-            error.reason.value,
-            error,
+            "announced model refused (%s), %s: %s", error.reason.value, self.instead, error
         )
 
     async def run(self) -> None:
-        """Load and switch until cancelled."""
+        """Load and take until cancelled."""
         while True:
             self._offered.clear()
             for kind, announcement in list(self._wanted.items()):
@@ -280,39 +307,14 @@ class ModelFollower:
         except TimeoutError:
             return
 
-    async def _take(self, kind: Kind, announcement: Announcement) -> None:
-        """Load one model and switch to it, if it is still the one wanted when it is warm."""
-        serving = self._scorer.models[kind].ref
-        if announcement.sha256 == serving.sha256:
-            self._done(kind, announcement)
-            return
-        started = self._clock()
+    async def _loaded(self, kind: Kind, announcement: Announcement) -> "Network | None":
+        """The model, warm; None where it was refused, or something else is wanted by now."""
         try:
             network = await _load_in_time(announcement, self._settings, self._load)
         except RefusedModelError as error:
             self._refused(kind, announcement, error)
-            return
-        if self._wanted.get(kind) is not announcement:
-            return
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._scorer.switch, kind, network)
-        # A compiled network is part of cycles, and the worker collects next to never; its decisions
-        # about to be forgotten, this takes no longer than a batch.
-        await loop.run_in_executor(self._executor, gc.collect)
-        self._metrics.show_model(kind, announcement.ref, instead_of=serving)
-        self._metrics.model_switches.labels(kind).inc()
-        logger.info(
-            "the %s model is now %s %s (%s), instead of %s %s (%s); loaded in %.1f s",
-            kind,
-            announcement.name,
-            announcement.version,
-            announcement.sha256[:12],
-            serving.name,
-            serving.version,
-            serving.sha256[:12],
-            self._clock() - started,
-        )
-        self._done(kind, announcement)
+            return None
+        return network if self._wanted.get(kind) is announcement else None
 
     def _refused(self, kind: Kind, announcement: Announcement, error: RefusedModelError) -> None:
         _, pause = self._retries.get(kind, (0.0, 0.0))
@@ -331,3 +333,53 @@ class ModelFollower:
         if self._wanted.get(kind) is announcement:
             del self._wanted[kind]
             self._retries.pop(kind, None)
+
+
+class ModelFollower(Follower):
+    """Keeps a running scorer at what is announced to serve."""
+
+    instead = "the one that serves goes on"
+
+    def __init__(
+        self,
+        scorer: "Scorer",
+        *,
+        after_switch: Callable[[Kind], object] | None = None,
+        **others: Unpack[FollowerArguments],
+    ) -> None:
+        """``after_switch`` is told the kind that another model serves now."""
+        super().__init__(scorer, **others)
+        self._after_switch = after_switch
+
+    def offer(self, announcement: Announcement) -> None:
+        """Take note of what was announced; nothing happens if it serves already."""
+        self._want(announcement)
+
+    async def _take(self, kind: Kind, announcement: Announcement) -> None:
+        serving = self._scorer.models[kind].ref
+        if announcement.sha256 == serving.sha256:
+            self._done(kind, announcement)
+            return
+        started = self._clock()
+        network = await self._loaded(kind, announcement)
+        if network is None:
+            return
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self._scorer.switch, kind, network)
+        await loop.run_in_executor(self._executor, collect_networks)
+        self._metrics.show_model(kind, announcement.ref, instead_of=serving)
+        self._metrics.model_switches.labels(kind).inc()
+        logger.info(
+            "the %s model is now %s %s (%s), instead of %s %s (%s); loaded in %.1f s",
+            kind,
+            announcement.name,
+            announcement.version,
+            announcement.sha256[:12],
+            serving.name,
+            serving.version,
+            serving.sha256[:12],
+            self._clock() - started,
+        )
+        self._done(kind, announcement)
+        if self._after_switch is not None:
+            self._after_switch(kind)

@@ -196,6 +196,10 @@ class _Announced(_Group):
         "here, and url_bundle and host_bundle serve where nothing is announced.",
     )
     models_topic: str = Field("url-models", description="Topic of announced models (compacted).")
+    shadow_topic: str = Field(
+        "url-shadow",
+        description="Topic for what a shadow model and the one that serves disagree on.",
+    )
     model_public_key: Path | None = Field(
         None,
         description="Ed25519 public key (PEM); if set, announced bundles that its private key has "
@@ -245,6 +249,11 @@ class _Running(_Group):
 
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /healthz and /readyz.")
     http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0: any free one.")
+    http_web_config: Path | None = Field(
+        None,
+        description="Web configuration file (YAML) as Prometheus' exporters have it: TLS and basic "
+        "authentication for all three.",
+    )
     commit_interval: Seconds = Field(1.0, description="Seconds between commits of offsets.")
     shutdown_timeout: Seconds = Field(
         30.0, description="Seconds to finish what is in flight after SIGTERM."
@@ -294,6 +303,11 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Running):
     def announcement_topic_names(self) -> list[str]:
         """Full name of the topic of announced models; none where no model store is set."""
         return [self.topic(self.models_topic)] if self.model_store else []
+
+    @property
+    def shadow_topic_names(self) -> list[str]:
+        """Full name of the topic of comparisons; none where no model store is set."""
+        return [self.topic(self.shadow_topic)] if self.model_store else []
 
 
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {

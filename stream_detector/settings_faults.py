@@ -21,6 +21,7 @@ _GIVEN_FILES = (
     "allow_list",
     "deny_list",
     "model_public_key",
+    "http_web_config",
 )
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _SECRET_OPTION = re.compile(r"password|secret|token|jaas", re.IGNORECASE)
@@ -114,6 +115,7 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     names += zip(outputs, settings.output_topic_names, strict=True)
     names += zip(labels, settings.label_topic_names, strict=True)
     names += [("models_topic", name) for name in settings.announcement_topic_names]
+    names += [("shadow_topic", name) for name in settings.shadow_topic_names]
     users: dict[str, str] = {}
     for field, name in names:
         if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:

@@ -1,15 +1,18 @@
 """How outcomes look in Kafka: keys, values and headers.
 
-Schemas: ``data/schemas/url-verdict.json`` and ``data/schemas/url-alert.json``. Times are
-RFC 3339 in UTC. Encoding runs in the scorer's thread; the event loop only ships the bytes.
+Schemas: ``data/schemas/url-verdict.json`` and ``data/schemas/url-alert.json``; comparisons with
+shadow models have theirs in ``comparisons``. Times are RFC 3339 in UTC. Encoding runs in the
+scorer's thread; the event loop only ships the bytes.
 """
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from stream_detector import __version__
+from stream_detector.comparisons import comparison_key, encode_comparison
 from stream_detector.events import (
     Alert,
     Canonical,
@@ -44,11 +47,12 @@ _encode_json = msgspec.json.Encoder().encode
 
 
 class Encoded(NamedTuple):
-    """Messages for the three output topics, each list in order of input."""
+    """Messages for the output topics, each list in order of input."""
 
     verdicts: list[Message]
     alerts: list[Message]
     dead_letters: list[Message]
+    comparisons: Sequence[Message] = ()
 
 
 def encode(outcomes: Outcomes) -> Encoded:
@@ -57,6 +61,7 @@ def encode(outcomes: Outcomes) -> Encoded:
         list(map(verdict_message, outcomes.verdicts)),
         [(alert_key(a), encode_alert(a), _NO_HEADERS) for a in outcomes.alerts],
         [(d.key, d.value, dead_letter_headers(d)) for d in outcomes.dead_letters],
+        [(comparison_key(c), encode_comparison(c), _NO_HEADERS) for c in outcomes.comparisons],
     )
 
 

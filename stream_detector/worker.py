@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import faust
 from faust.types import StreamT
@@ -30,9 +30,10 @@ from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
 from stream_detector.reload import ModelFollower
 from stream_detector.settings import Settings
+from stream_detector.shadow_following import ShadowFollower
 from stream_detector.wire import Encoded, encode
 
-__all__ = ["DetectorApp", "create_app"]
+__all__ = ["DetectorApp", "Following", "create_app"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,13 @@ _POLL_INTERVAL_MAX_MS = 3_600_000
 """While Kafka refuses outputs nothing is fetched; that must not cost the membership."""
 _REBALANCE_MARGIN_SECONDS = 20.0
 _PRODUCE_BATCH_BYTES = 512 * 1024
+
+
+class Following(NamedTuple):
+    """What follows announcements, for each role of models."""
+
+    models: ModelFollower
+    shadows: ShadowFollower
 
 
 class _ChunkSchema(faust.Schema):
@@ -70,10 +78,10 @@ class DetectorApp(faust.App):
         pipeline: Pipeline,
         metrics: Metrics,
         executor: ThreadPoolExecutor,
-        follower: ModelFollower | None = None,
+        following: Following | None = None,
     ) -> None:
         self.settings = settings
-        self.follower = follower
+        self.following = following
         self.metrics = metrics
         self.pipeline = pipeline
         self.executor = executor
@@ -124,11 +132,16 @@ class DetectorApp(faust.App):
         self.watch(self.batcher.run())
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
         self.watch(self._check_group())
-        if self.follower is not None:
-            self.watch(self.follower.run())
+        if self.following is not None:
+            models, shadows = self.following
+            self.watch(models.run())
+            self.watch(shadows.run())
             self.watch(
                 follow_announcements(
-                    self.settings, offer=self.follower.offer, refuse=self.follower.refuse
+                    self.settings,
+                    offer=models.offer,
+                    offer_shadow=shadows.offer,
+                    refuse=models.refuse,
                 )
             )
 
@@ -211,8 +224,15 @@ class DetectorApp(faust.App):
             verdicts_topic=settings.topic(settings.verdicts_topic),
             alerts_topic=settings.topic(settings.alerts_topic),
             dead_letters_topic=settings.topic(settings.dead_letters_topic),
+            comparisons_topic=settings.topic(settings.shadow_topic),
+            comparisons_failed=self._drop_shadows,
             metrics=self.metrics,
         )
+
+    def _drop_shadows(self, fault: str) -> None:
+        """Compare no more, since what is compared can't be written."""
+        if self.following is not None:
+            self.following.shadows.drop_all(fault)
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:
@@ -239,7 +259,7 @@ def create_app(
     metrics: Metrics | None = None,
     cluster: str | None = None,
     executor: ThreadPoolExecutor | None = None,
-    follower: ModelFollower | None = None,
+    following: Following | None = None,
 ) -> DetectorApp:
     """Make the Faust app with its one agent.
 
@@ -249,7 +269,8 @@ def create_app(
         metrics: where to count.
         cluster: the cluster's name in verdict ids; by default what Kafka reports.
         executor: a single thread that owns the scorer.
-        follower: keeps the scorer at what is announced; without it, models stay as they are.
+        following: keeps the scorer and its shadows at what is announced; without it, models stay
+            as they are.
 
     Raises:
         FatalError: a setting, a bundle or the device is not usable.
@@ -267,7 +288,7 @@ def create_app(
         pipeline=pipeline,
         metrics=metrics,
         executor=executor or ThreadPoolExecutor(1, thread_name_prefix="scorer"),
-        follower=follower,
+        following=following,
     )
     topic = app.topic(*settings.input_topic_names, schema=_ChunkSchema(), internal=False)
 

@@ -11,6 +11,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
 from support.broker import KafkaBroker
+from support.secured_broker import SecuredBroker
 
 
 class Topics(Protocol):
@@ -48,6 +49,13 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]
         yield broker
 
 
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """The session's broker that knows users and their rights. Leave it running."""
+    with SecuredBroker(tmp_path_factory.mktemp("secured-kafka")) as broker:
+        yield broker
+
+
 @pytest.fixture
 def topics(kafka: KafkaBroker) -> Topics:
     """``topics("events", partitions=4)`` makes a topic of the session's broker, returns its name.
@@ -61,6 +69,12 @@ def topics(kafka: KafkaBroker) -> Topics:
 def own_topics(own_kafka: KafkaBroker) -> Topics:
     """The same on the test's own broker."""
     return _topics_of(own_kafka)
+
+
+@pytest.fixture
+def secured_topics(secured_kafka: SecuredBroker) -> Topics:
+    """The same on the broker that knows users."""
+    return _topics_of(secured_kafka)
 
 
 def _topics_of(broker: KafkaBroker) -> Topics:

@@ -22,6 +22,7 @@ from stream_detector.models.bundle import (
     save_bundle,
 )
 from stream_detector.models.calibration import Platt, fit_platt
+from stream_detector.models.reference import reference_of
 from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
@@ -62,6 +63,8 @@ def build_bundle(
 ) -> Bundle:
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
 
+    The reference that traffic is compared with is of the test part's benign rows.
+
     ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
     (licence, origin) by source; ``warm_start`` is the bundle that the weights began with, and
     ``labels_sha256`` stands for the labels beside the files. Calibration and thresholds are those
@@ -78,6 +81,7 @@ def build_bundle(
     )
     test = dataset.of_part("test")
     scores = calibration.apply(logits_of(architecture, fitted.weights, test.texts))
+    benign_rows = np.flatnonzero(test.labels == 0)
     now = datetime.now(UTC).replace(microsecond=0)
     manifest = Manifest(
         name=name,
@@ -106,6 +110,9 @@ def build_bundle(
             warm_start=warm_start,
         ),
         files={},
+        reference=reference_of(kind, test.rows(benign_rows).texts, scores[benign_rows])
+        if len(benign_rows)
+        else None,
     )
     try:
         return save_bundle(folder, manifest, fitted.weights)

@@ -10,6 +10,7 @@ import click
 
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup, run_command_line
+from trainer.commands.drift import drift
 from trainer.commands.evaluate import evaluate
 from trainer.commands.gate import gate
 from trainer.commands.generate import (
@@ -21,6 +22,7 @@ from trainer.commands.hold_out import hold_out
 from trainer.commands.labels import labels
 from trainer.commands.models import models
 from trainer.commands.retrain import retrain
+from trainer.commands.shadow import shadow
 from trainer.commands.study import study
 from trainer.commands.train import train
 from trainer.commands.watch import watch
@@ -55,6 +57,8 @@ for command in (
     study,
     gate,
     models,
+    shadow,
+    drift,
     generate_names_command,
     generate_ordinary_command,
     generate_private_command,

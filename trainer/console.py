@@ -21,6 +21,7 @@ __all__ = [
     "file_names",
     "messages",
     "notes_on",
+    "printable",
     "show_figures",
     "tell",
 ]
@@ -32,6 +33,11 @@ messages = Console(file=stderr_of_its_own())
 def tell(line: str) -> None:
     """Print one line of progress."""
     messages.print(line, soft_wrap=True, highlight=False)
+
+
+def printable(text: str) -> str:
+    """``text`` without what could play with a terminal: names come from whoever writes to Kafka."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def notes_on(dataset: "Dataset") -> list[str]:

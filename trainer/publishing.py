@@ -7,8 +7,8 @@ from pathlib import Path
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
-from stream_detector.kafka.announcements import announce, current_announcements
-from stream_detector.kafka.topics import check_announcement_topic
+from stream_detector.kafka.announcements import announce, current_announcements, end_shadow
+from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.files import MANIFEST_NAME
 from stream_detector.models.store import ModelStore, StoredModel
@@ -27,12 +27,15 @@ from trainer.gate.decision import (
 __all__ = [
     "admitted_bundle",
     "admitted_version",
+    "announce_shadow",
     "announced_now",
     "decision_beside",
     "fetch_version",
     "promote",
     "roll_back",
+    "shadows_now",
     "store_bundle",
+    "withdraw_shadow",
 ]
 
 _PREVIOUS_MAX = 50
@@ -112,7 +115,7 @@ def announced_now(settings: Settings) -> dict[Kind, Announcement]:
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka can't be reached.
     """
-    check_announcement_topic(settings, "READ")
+    check_topic(settings, settings.models_topic, "READ")
     return asyncio.run(current_announcements(settings))
 
 
@@ -193,7 +196,7 @@ def promote(
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
     current = asyncio.run(current_announcements(settings)).get(model.kind)
     if current is not None and current.sha256 == model.ref.sha256:
         return None
@@ -211,7 +214,7 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
     current = asyncio.run(current_announcements(settings)).get(kind)
     if current is None or not current.previous:
         raise StreamDetectorError(
@@ -221,6 +224,65 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
         )
     back, *older = current.previous
     return _announce(settings, store.find(back), tuple(older), None)
+
+
+def shadows_now(settings: Settings) -> dict[Kind, Announcement]:
+    """The shadows that are announced, by kind.
+
+    Raises:
+        TopicsError: the topic is missing or may not be read.
+        RetryableError: Kafka can't be reached.
+    """
+    check_topic(settings, settings.models_topic, "READ")
+    return asyncio.run(current_announcements(settings, role="shadow"))
+
+
+def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Announcement:
+    """Announce a version of the store as the shadow of the model that serves its kind.
+
+    ``share`` is that of the texts it is to score, above 0 and up to 1.
+
+    Raises:
+        StreamDetectorError: it is the model that is announced to serve.
+        TopicsError: the topic is missing or may not be used.
+        RetryableError: Kafka can't be reached.
+    """
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
+    serving = asyncio.run(current_announcements(settings)).get(model.kind)
+    if serving is not None and serving.sha256 == model.ref.sha256:
+        raise StreamDetectorError(
+            f"{model.kind} model {model.ref.version} is announced to serve, and can't be its own "
+            "shadow: name another version"
+        )
+    announcement = Announcement(
+        name=model.ref.name,
+        kind=model.kind,
+        version=model.ref.version,
+        sha256=model.ref.sha256,
+        url=model.url,
+        thresholds=model.thresholds,
+        announced_at=datetime.now(UTC),
+        role="shadow",
+        share=share,
+    )
+    asyncio.run(announce(settings, announcement))
+    return announcement
+
+
+def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
+    """Announce that ``kind`` has no shadow any more; returns the one it had.
+
+    Raises:
+        StreamDetectorError: it had none.
+        TopicsError: the topic is missing or may not be used.
+        RetryableError: Kafka can't be reached.
+    """
+    check_topic(settings, settings.models_topic, "READ", "WRITE")
+    shadow = asyncio.run(current_announcements(settings, role="shadow")).get(kind)
+    if shadow is None:
+        raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
+    asyncio.run(end_shadow(settings, kind))
+    return shadow
 
 
 def _announce(

@@ -14,7 +14,7 @@ _Z = 1.959963984540054
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """A figure with its 95% interval."""
+    """A figure with its interval: of 95%, but where another confidence was asked for."""
 
     value: float
     low: float

@@ -106,7 +106,14 @@ def _port(settings: Settings) -> str:
             f"{address[0]}:{address[1]} can't be listened on ({error.strerror or error}): end "
             "what uses it, or set http_host or http_port"
         ) from error
-    return f"{address[0]}:{address[1]} is free"
+    if settings.http_web_config is None:
+        return f"{address[0]}:{address[1]} is free"
+    from stream_detector.web_config import load_web_config  # noqa: PLC0415
+
+    access = load_web_config(settings.http_web_config)
+    transport = "in the clear" if access.tls is None else "by TLS"
+    logins = f"{len(access.users)} users log in" if access.users else "nobody logs in"
+    return f"{address[0]}:{address[1]} is free; {transport}, {logins}"
 
 
 def _lists(settings: Settings) -> str:
@@ -177,6 +184,7 @@ def _topics(settings: Settings) -> str:
         *settings.input_topic_names,
         *settings.output_topic_names,
         *settings.announcement_topic_names,
+        *settings.shadow_topic_names,
     ]
     return ", ".join(names)
 
@@ -184,7 +192,7 @@ def _topics(settings: Settings) -> str:
 def _group(settings: Settings) -> str:
     from stream_detector.kafka.inspection import group_problem  # noqa: PLC0415
 
-    if problem := group_problem(settings):
+    if problem := group_problem(settings, settings.group_id):
         raise FatalError(problem)
     return f"{settings.group_id} may be joined"
 

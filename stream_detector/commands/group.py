@@ -20,6 +20,7 @@ _COMMANDS = {
     "topics": "Make the Kafka topics, or check that they can be used.",
     "doctor": "Check Kafka, models and machine; say what to do.",
     "demo": "Show it at work on sample logs, with a Kafka of its own.",
+    "replay": "Feed the sample logs to your own Kafka.",
 }
 """Help by command, in the order a newcomer needs them; each is a module beside this one."""
 

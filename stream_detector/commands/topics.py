@@ -1,11 +1,15 @@
-"""``stream-detector topics``: make the Kafka topics, or check them."""
+"""``stream-detector topics``: make the Kafka topics, check them, print the rights they need."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import RetryableError, TopicsError
+
+if TYPE_CHECKING:
+    from stream_detector.kafka.rights import Part
 
 __all__ = ["topics"]
 
@@ -15,11 +19,13 @@ _UNUSED = {"model_public_key", "model_load_timeout"}
 
 @click.group(no_args_is_help=True)
 def topics() -> None:
-    """Make the topics that the detector reads and writes, or check that they can be used.
+    """Make the topics that the detector reads and writes, check that they can be used, or print
+    the rights that each part needs.
 
     \b
     stream-detector topics check
     stream-detector topics create --topic-partitions 12 --topic-replication-factor 3
+    stream-detector topics acls --part detector
     """
 
 
@@ -57,13 +63,13 @@ def check(config: Path | None, **flags: object) -> None:
     stream-detector topics check && stream-detector run
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import check_label_topics, check_topics  # noqa: PLC0415
+    from stream_detector.kafka.topics import check_topics, topic_problems  # noqa: PLC0415
 
     problems = check_topics(settings)
     for problem in problems:
         click.echo(problem)
     try:
-        of_labels = check_label_topics(settings, collecting=True)
+        of_labels = topic_problems(settings, "label-collector")
     except RetryableError as error:
         of_labels = [str(error)]
     for problem in of_labels:
@@ -74,7 +80,102 @@ def check(config: Path | None, **flags: object) -> None:
         *settings.input_topic_names,
         *settings.output_topic_names,
         *settings.announcement_topic_names,
+        *settings.shadow_topic_names,
     ]
     if not of_labels:
         names += settings.label_topic_names
     click.echo(f"ok: {', '.join(names)}")
+
+
+@topics.command(cls=SettingsCommand, short_help="Print the least rights that each part needs.")
+@click.option(
+    "--part",
+    "parts",
+    metavar="NAME",
+    multiple=True,
+    help="Only this part, such as detector. May be given several times.  [default: all]",
+)
+@click.option(
+    "--principal",
+    "principals",
+    metavar="PART=NAME",
+    multiple=True,
+    help="Who a part is, such as detector=svc-detector, or for a certificate "
+    "detector=User:CN=detector,O=soc. May be given several times.  [default: the part's name]",
+)
+@click.option(
+    "--consumer-group",
+    metavar="NAME",
+    default="soc",
+    show_default=True,
+    help="Consumer group of the part consumer.",
+)
+@click.option(
+    "--command-config",
+    metavar="FILE",
+    help="Client properties of an administrator, for kafka-acls.sh.",
+)
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print them as YAML instead of commands.")
+@setting_options(_GROUPS, without=_UNUSED)
+def acls(
+    parts: tuple[str, ...],
+    principals: tuple[str, ...],
+    consumer_group: str,
+    command_config: str | None,
+    as_yaml: bool,
+    config: Path | None,
+    **flags: object,
+) -> None:
+    """Print the least rights (ACLs) that each part needs, as commands of Kafka's kafka-acls.sh.
+
+    Topics and groups are those of the settings; those of announced models come with a model
+    store. Nothing is sent to Kafka. Several parts may be one principal. READ and WRITE imply
+    DESCRIBE, and no part needs a right on the cluster.
+
+    \b
+    stream-detector topics acls > acls.sh
+    stream-detector topics acls --part detector --principal detector=svc-detector
+    stream-detector topics acls --topic-prefix prod. --command-config admin.properties | sh -e
+    stream-detector topics acls --yaml
+    """
+    settings, _ = given_settings(config, flags)
+    from stream_detector.kafka.acl_commands import acl_commands, acl_document  # noqa: PLC0415
+    from stream_detector.kafka.rights import PARTS  # noqa: PLC0415
+
+    chosen = [_part(name, "--part") for name in parts] or list(PARTS)
+    who = {part: f"User:{part}" for part in PARTS}
+    for given in principals:
+        name, _, principal = given.partition("=")
+        if not principal:
+            raise click.UsageError(f"--principal takes PART=NAME, not {given!r}")
+        who[_part(name, "--principal")] = (
+            principal if principal.startswith("User:") else f"User:{principal}"
+        )
+    if as_yaml:
+        import yaml  # noqa: PLC0415
+
+        document = acl_document(settings, chosen, principals=who, consumer_group=consumer_group)
+        click.echo(yaml.safe_dump(document, sort_keys=False, width=100), nl=False)
+        return
+    for part, lines in acl_commands(
+        settings,
+        chosen,
+        principals=who,
+        consumer_group=consumer_group,
+        command_config=command_config,
+    ):
+        click.echo(f"# {part}: {PARTS[part]}")
+        if not lines:
+            click.echo("# nothing without a model store: set model_store")
+        for line in lines:
+            click.echo(line)
+
+
+def _part(name: str, option: str) -> "Part":
+    """The part called ``name``."""
+    from stream_detector.kafka.rights import PARTS  # noqa: PLC0415
+
+    for part in PARTS:
+        if part == name:
+            return part
+    raise click.UsageError(f"{option}: there is no part {name!r}, there are {', '.join(PARTS)}")

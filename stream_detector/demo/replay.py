@@ -3,23 +3,17 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from stream_detector.errors import SettingsError
+from stream_detector.demo.samples import rounds_of
 
-__all__ = ["Replay", "Sent", "sample_lines"]
+__all__ = ["Replay", "Sent"]
 
 _TICK_SECONDS = 0.01
 _FLUSH_SECONDS = 30.0
-_SUFFIXES = {".log", ".json", ".txt"}
-
-# The clients of the samples; each round of the replay comes from another office.
-_OFFICE = b"10.20."
-_OFFICES = range(20, 220)
 
 
 class Sent(NamedTuple):
@@ -31,25 +25,6 @@ class Sent(NamedTuple):
     """Index into the lines that are replayed."""
     time: float
     """When it was written, seconds since the epoch."""
-
-
-def sample_lines(folder: Path) -> list[bytes]:
-    """The lines of all sample logs in ``folder``, evenly mixed, each log in its own order.
-
-    Without Zeek's header lines, which log shippers are told to leave out (Filebeat's
-    ``exclude_lines: ['^#']``).
-
-    Raises ``SettingsError`` if there are none.
-    """
-    placed: list[tuple[float, str, bytes]] = []
-    for path in sorted(folder.glob("*")):
-        if path.suffix in _SUFFIXES:
-            lines = [line for line in path.read_bytes().splitlines() if line[:1] != b"#"]
-            placed += [(n / len(lines), path.name, line) for n, line in enumerate(lines)]
-    if not placed:
-        raise SettingsError(f"there are no sample logs in {folder}")
-    placed.sort(key=lambda entry: entry[:2])
-    return [line for _, _, line in placed]
 
 
 class Replay:
@@ -94,7 +69,7 @@ class Replay:
 
     def _run(self) -> None:
         began = time.monotonic()
-        values = itertools.islice(self._values(), self._records)
+        values = itertools.islice(rounds_of(self._lines), self._records)
         for count, (line, value) in enumerate(values):
             while time.monotonic() - began < count / self._rate:
                 self._producer.poll(_TICK_SECONDS)
@@ -102,13 +77,6 @@ class Replay:
                 return
             self._write(line, value)
         self._producer.flush(_FLUSH_SECONDS)
-
-    def _values(self) -> Iterator[tuple[int, bytes]]:
-        """Line numbers and values, without an end."""
-        for office in itertools.cycle(_OFFICES):
-            clients = b"10.%d." % office
-            for number, line in enumerate(self._lines):
-                yield number, line.replace(_OFFICE, clients)
 
     def _write(self, line: int, value: bytes) -> None:
         written = time.time()

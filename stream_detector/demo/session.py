@@ -19,7 +19,8 @@ from rich.text import Text
 from stream_detector.demo.labelling import show_label, start_watch
 from stream_detector.demo.ledger import Ledger
 from stream_detector.demo.outputs import Outputs
-from stream_detector.demo.replay import Replay, Sent, sample_lines
+from stream_detector.demo.replay import Replay, Sent
+from stream_detector.demo.samples import sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
 from stream_detector.demo.view import View, view_for
 from stream_detector.errors import FatalError
@@ -65,7 +66,10 @@ def run_demo(options: DemoOptions, console: Console) -> None:
                     *defaults.input_topic_names,
                     *defaults.output_topic_names,
                     *defaults.label_topic_names,
-                    defaults.topic(defaults.models_topic),
+                    *(
+                        defaults.topic(name)
+                        for name in (defaults.models_topic, defaults.shadow_topic)
+                    ),
                 ]
             )
         )

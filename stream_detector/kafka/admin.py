@@ -1,10 +1,12 @@
 """A connected kafka-python admin client, or an error that says what to do."""
 
 import asyncio
+import re
 import socket
 import ssl
+import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +17,7 @@ from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismEr
 from kafka import KafkaAdminClient
 from kafka.errors import (
     AuthorizationError,
+    GroupAuthorizationFailedError,
     KafkaError,
     UnrecognizedBrokerVersion,
     UnsupportedVersionError,
@@ -23,6 +26,7 @@ from kafka.net.compat import KafkaNetClient
 
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
 from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.rights import Right
 from stream_detector.settings import Settings
 
 __all__ = ["as_ours", "connected_admin"]
@@ -30,6 +34,12 @@ __all__ = ["as_ours", "connected_admin"]
 _PROBE_SECONDS = 4.0
 """For all addresses together: a host that drops packets must not hold up a command."""
 _BOOTSTRAP_MS = 5_000
+
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
+"""A request that any broker answers before a login: size, ApiVersions, version 0, id 0, no name."""
+
+# OpenSSL's codes of what is wrong with a certificate.
+_NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 
 
 @contextmanager
@@ -69,14 +79,20 @@ def connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
                 client._manager._net.stop()
 
 
-def as_ours(error: KafkaError | OSError, settings: Settings) -> StreamDetectorError:
-    """The error of ours that says what has to happen next, for one of any kafka-python client."""
+def as_ours(
+    error: KafkaError | OSError, settings: Settings, *, rights: Iterable[Right] = ()
+) -> StreamDetectorError:
+    """The error of ours that says what has to happen next, for one of any kafka-python client.
+
+    ``rights`` are those that the client needs, of which one may be missing.
+    """
     where = _where(settings)
     reason = f"{type(error).__name__}: {error}".removeprefix(f"{type(error).__name__}: " * 2)
     if isinstance(error, AuthorizationError):
+        missing = ", ".join(map(str, _denied(error, rights)))
         return FatalError(
             f"Kafka at {where} does not allow this ({type(error).__name__}): give "
-            f"{settings.sasl_username or 'this client'!r} the right"
+            f"{settings.sasl_username or 'this client'} the right{missing and ' '}{missing}"
         )
     if isinstance(error, UnsupportedVersionError | UnrecognizedBrokerVersion):
         return FatalError(
@@ -91,12 +107,23 @@ def as_ours(error: KafkaError | OSError, settings: Settings) -> StreamDetectorEr
     return FatalError(f"Kafka at {where} answers with an error ({reason})")
 
 
+def _denied(error: AuthorizationError, rights: Iterable[Right]) -> list[Right]:
+    """Those of ``rights`` that ``error`` may be about; it names topics, but not always."""
+    resource = "group" if isinstance(error, GroupAuthorizationFailedError) else "topic"
+    possible = [right for right in rights if right.resource == resource]
+    return [right for right in possible if right.name in str(error)] or possible
+
+
 def _where(settings: Settings) -> str:
     return ", ".join(settings.bootstrap_servers)
 
 
 def _reachable(settings: Settings, context: ssl.SSLContext | None) -> tuple[str, int]:
-    """A broker reached by TCP and TLS, since kafka-python tells neither fault by name."""
+    """A broker reached by TCP and TLS, since kafka-python tells neither fault by name.
+
+    By TLS 1.3 a broker looks at the client's certificate when the client is done with its
+    handshake: a refusal comes with the first answer.
+    """
     faults: list[str] = []
     deadline = time.monotonic() + _PROBE_SECONDS
     for address in settings.bootstrap_servers:
@@ -108,14 +135,18 @@ def _reachable(settings: Settings, context: ssl.SSLContext | None) -> tuple[str,
         try:
             with socket.create_connection((host, int(port)), timeout=left) as plain:
                 if context is not None:
-                    context.wrap_socket(plain, server_hostname=host).close()
+                    with context.wrap_socket(plain, server_hostname=host) as secured:
+                        secured.sendall(_API_VERSIONS)
+                        secured.recv(1)
             return host, int(port)
         except ssl.SSLCertVerificationError as error:
-            raise FatalError(
-                f"the TLS certificate of Kafka at {address} is not trusted "
-                f"({error.verify_message}): check ssl_cafile and ssl_check_hostname"
-            ) from error
+            raise FatalError(_distrust(address, error)) from error
         except ssl.SSLError as error:
+            if re.search("ALERT.*(CERTIFICATE|UNKNOWN_CA)", error.reason or ""):
+                raise FatalError(
+                    f"Kafka at {address} refuses this client's certificate ({error.reason}): set "
+                    "ssl_certfile and ssl_keyfile to one that its CA has signed and that is valid"
+                ) from error
             faults.append(f"{address}: no TLS handshake ({error.reason or error})")
         except TimeoutError:
             faults.append(f"{address}: no answer in time")
@@ -124,6 +155,25 @@ def _reachable(settings: Settings, context: ssl.SSLContext | None) -> tuple[str,
     raise RetryableError(
         f"Kafka can't be reached ({'; '.join(faults)}): check that it runs, bootstrap_servers "
         "and security_protocol"
+    )
+
+
+def _distrust(address: str, error: ssl.SSLCertVerificationError) -> str:
+    """Why the certificate of the broker at ``address`` is not trusted, and what to do."""
+    reason = error.verify_message.rstrip(".")
+    certificate = f"the TLS certificate of Kafka at {address}"
+    if error.verify_code in {_OTHER_HOST, _OTHER_ADDRESS}:
+        return (
+            f"{certificate} is for another host ({reason}): name the broker in bootstrap_servers "
+            "as its certificate does, or have it issued for this name"
+        )
+    if error.verify_code == _EXPIRED:
+        return f"{certificate} is not valid ({reason}): have it renewed"
+    if error.verify_code == _NOT_YET_VALID:
+        return f"{certificate} is not valid ({reason}): check the clocks of both machines"
+    return (
+        f"{certificate} is not trusted ({reason}): set ssl_cafile to the certificate of the CA "
+        "that signed it"
     )
 
 

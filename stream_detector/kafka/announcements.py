@@ -5,24 +5,27 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from stream_detector.errors import RefusedModelError, RetryableError
+from stream_detector.errors import RefusedModelError, RetryableError, TopicsError
 from stream_detector.events import Kind
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
 from stream_detector.kafka.retry import back_off
 from stream_detector.models.announcement import (
     Announcement,
+    Role,
+    ShadowEnd,
     announcement_key,
     decode_announcement,
     encode_announcement,
+    shadow_key,
 )
 from stream_detector.settings import Settings
 
-__all__ = ["announce", "current_announcements", "follow_announcements"]
+__all__ = ["announce", "current_announcements", "end_shadow", "follow_announcements"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +36,13 @@ _READ_SECONDS = 30.0
 _FAULTS = (KafkaError, OSError, TimeoutError)
 
 Refuse = Callable[[RefusedModelError], object]
+_Latest = dict[tuple[Role, Kind], Announcement | ShadowEnd]
 
 
 async def current_announcements(
-    settings: Settings, *, refuse: Refuse | None = None
+    settings: Settings, *, role: Role = "serve", refuse: Refuse | None = None
 ) -> dict[Kind, Announcement]:
-    """What is announced now, by kind. The topic has to be there.
+    """What is announced now for ``role``, by kind. The topic has to be there.
 
     ``refuse`` gets what is no announcement; the one before it counts then.
 
@@ -48,20 +52,31 @@ async def current_announcements(
     """
     try:
         async with asyncio.timeout(_READ_SECONDS), _consumer(settings) as consumer:
-            return _latest(await _read_to_the_end(consumer), refuse)
+            latest = _latest(await _read_to_the_end(consumer), refuse)
     except _FAULTS as error:
         raise RetryableError(
             f"topic {settings.topic(settings.models_topic)} can't be read "
             f"({error or type(error).__name__}): check that Kafka runs, and the right to READ it"
         ) from error
+    return {
+        kind: announced
+        for (of_role, kind), announced in latest.items()
+        if of_role == role and isinstance(announced, Announcement)
+    }
 
 
 async def follow_announcements(
-    settings: Settings, *, offer: Callable[[Announcement], object], refuse: Refuse
+    settings: Settings,
+    *,
+    offer: Callable[[Announcement], object],
+    offer_shadow: Callable[[Announcement | ShadowEnd], object],
+    refuse: Refuse,
 ) -> None:
     """Give ``offer`` what is announced now, then what is announced anew, until cancelled.
 
-    Of several at once only the last of a kind is offered. While Kafka is away this waits.
+    Of several at once only the last of a kind is offered. ``offer_shadow`` gets the shadows, and
+    first of all an end for each kind that has none: compaction may have removed the record that
+    ended it while Kafka was away. While it is, this waits.
 
     Raises:
         SettingsError: the client can't be set up from these settings.
@@ -70,12 +85,19 @@ async def follow_announcements(
         try:
             async with _consumer(settings) as consumer:
                 # What stood in between was announced before this worker was there.
-                records = await _read_to_the_end(consumer)
+                kinds: tuple[Kind, ...] = get_args(Kind)
+                latest: _Latest = {("shadow", kind): ShadowEnd(kind) for kind in kinds}
+                latest |= _latest(await _read_to_the_end(consumer), refuse)
                 while True:
-                    for announcement in _latest(records, refuse).values():
-                        offer(announcement)
+                    for (role, _), announced in latest.items():
+                        if role == "shadow":
+                            offer_shadow(announced)
+                        elif isinstance(announced, Announcement):
+                            offer(announced)
                     batches = await consumer.getmany(timeout_ms=_POLL_MS)
-                    records = [record for batch in batches.values() for record in batch]
+                    latest = _latest(
+                        [record for batch in batches.values() for record in batch], refuse
+                    )
         except _FAULTS as error:
             logger.warning(
                 "topic %s can't be read (%s), the models that serve go on; trying again in %.1f s",
@@ -90,19 +112,37 @@ async def announce(settings: Settings, announcement: Announcement) -> None:
     """Write an announcement, and wait until all replicas have it.
 
     Raises:
+        TopicsError: it may not be written.
         RetryableError: Kafka can't be reached, or does not take it.
         SettingsError: the client can't be set up from these settings.
     """
+    await _write(settings, announcement_key(announcement), encode_announcement(announcement))
+
+
+async def end_shadow(settings: Settings, kind: Kind) -> None:
+    """Write that ``kind`` has no shadow any more, and wait until all replicas have it.
+
+    Raises:
+        RetryableError: as ``announce``.
+        SettingsError: as ``announce``.
+    """
+    await _write(settings, shadow_key(kind), None)
+
+
+async def _write(settings: Settings, key: bytes, value: bytes | None) -> None:
     topic = settings.topic(settings.models_topic)
     producer = AIOKafkaProducer(**{**aiokafka_producer_options(settings), "acks": "all"})
     try:
         try:
             await producer.start()
-            await producer.send_and_wait(
-                topic, encode_announcement(announcement), key=announcement_key(announcement)
-            )
+            await producer.send_and_wait(topic, value, key=key)
         finally:
             await producer.stop()
+    except TopicAuthorizationFailedError as error:
+        raise TopicsError(
+            f"topic {topic} may not be written: give {settings.sasl_username or 'this client'} the "
+            "right WRITE"
+        ) from error
     except _FAULTS as error:
         raise RetryableError(
             f"topic {topic} can't be written ({error or type(error).__name__}): check that Kafka "
@@ -141,16 +181,17 @@ async def _read_to_the_end(consumer: Any) -> list[Any]:
     return records
 
 
-def _latest(records: Iterable[Any], refuse: Refuse | None) -> dict[Kind, Announcement]:
-    """The last announcement of each kind."""
-    latest: dict[Kind, Announcement] = {}
+def _latest(records: Iterable[Any], refuse: Refuse | None) -> _Latest:
+    """The last that was announced for each role and kind."""
+    latest: _Latest = {}
     for record in records:
         try:
-            announcement = decode_announcement(record.key, record.value)
+            announced = decode_announcement(record.key, record.value)
         except RefusedModelError as error:
             if refuse is not None:
                 refuse(error)
             continue
-        if announcement is not None:
-            latest[announcement.kind] = announcement
+        if announced is not None:
+            role = announced.role if isinstance(announced, Announcement) else "shadow"
+            latest[role, announced.kind] = announced
     return latest

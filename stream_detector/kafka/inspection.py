@@ -22,18 +22,18 @@ _MAX_TIMESTAMP = -3
 """ListOffsets: the record with the latest time, KIP-734, Kafka 3.0."""
 
 
-def group_problem(settings: Settings) -> str:
-    """What keeps this client from joining its consumer group; empty if nothing is known to.
+def group_problem(settings: Settings, group_id: str) -> str:
+    """What keeps this client from joining a consumer group; empty if nothing is known to.
 
     Raises:
         RetryableError: Kafka can't be reached.
         FatalError: it refuses the credentials.
     """
     who = settings.sasl_username or "this client"
-    fault = f"group {settings.group_id} may not be joined: give {who} the right READ on the group"
+    fault = f"group {group_id} may not be joined: give {who} the right READ on the group"
     with connected_admin(settings) as admin:
         try:
-            group = _described_group(admin, settings.group_id)
+            group = _described_group(admin, group_id)
         except AuthorizationError:
             return fault
     allowed = group.get("authorized_operations")

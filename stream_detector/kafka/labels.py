@@ -10,7 +10,8 @@ from stream_detector.errors import TopicsError
 from stream_detector.events import Label
 from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.topics import check_label_topics
+from stream_detector.kafka.rights import rights_of
+from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import label_message
 from stream_detector.settings import Settings
 
@@ -39,7 +40,7 @@ def write_labels(settings: Settings, labels: Sequence[Label]) -> list[Written]:
         RetryableError: Kafka can't be reached, or went away.
         FatalError: it refuses the credentials or a label.
     """
-    if problems := check_label_topics(settings):
+    if problems := topic_problems(settings, "labeller"):
         raise TopicsError("; ".join(problems))
     topic = settings.topic(settings.labels_topic)
     options = kafka_python_options(settings, KafkaProducer) | {"acks": "all"}
@@ -54,5 +55,5 @@ def write_labels(settings: Settings, labels: Sequence[Label]) -> list[Written]:
         finally:
             producer.close(timeout=5)
     except (KafkaError, OSError) as error:
-        raise as_ours(error, settings) from error
+        raise as_ours(error, settings, rights=rights_of("labeller", settings)) from error
     return [Written(topic, metadata.partition, metadata.offset) for metadata in found]

@@ -6,13 +6,18 @@ A ``send`` per record costs several futures each; whole record batches cost one.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_detector.errors import PublishError
@@ -29,6 +34,10 @@ _LONE_BYTES = 128 * 1024
 
 _KEPT_BYTES = 64 * 1024
 """What is kept of a dead letter that the broker finds too large."""
+
+_COMPARISON_SECONDS = 30.0
+"""How long comparisons may take after all else is in Kafka: longer than a partition takes to get
+another leader."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -47,6 +56,9 @@ class Publisher:
     ``publish`` returns when every output is acknowledged by all in-sync replicas. It raises
     ``PublishError`` for what waiting cannot mend (no right to write, a verdict too large).
     Called from one task at a time.
+
+    Comparisons are waited for as all else. But no verdict has to wait for the next batch because
+    Kafka does not take them: ``comparisons_failed`` is told, and they are given up.
     """
 
     def __init__(
@@ -56,12 +68,16 @@ class Publisher:
         verdicts_topic: str,
         alerts_topic: str,
         dead_letters_topic: str,
+        comparisons_topic: str,
+        comparisons_failed: Callable[[str], object],
         metrics: Metrics,
     ) -> None:
         self._producer = producer
         self._verdicts_topic = verdicts_topic
         self._alerts_topic = alerts_topic
         self._dead_letters_topic = dead_letters_topic
+        self._comparisons_topic = comparisons_topic
+        self._comparisons_failed = comparisons_failed
         self._metrics = metrics
 
     async def publish(self, encoded: Encoded) -> None:
@@ -70,10 +86,43 @@ class Publisher:
         Raises:
             PublishError: Kafka refused an output for good.
         """
+        comparing = (
+            asyncio.create_task(self._ship([(self._comparisons_topic, encoded.comparisons)]))
+            if encoded.comparisons
+            else None
+        )
+        try:
+            await self._ship(
+                [
+                    (self._verdicts_topic, encoded.verdicts),
+                    (self._alerts_topic, encoded.alerts),
+                    (self._dead_letters_topic, encoded.dead_letters),
+                ]
+            )
+            if comparing is not None:
+                await self._finish(comparing)
+        finally:
+            if comparing is not None and not comparing.done():
+                comparing.cancel()
+                await asyncio.wait({comparing})
+
+    async def _finish(self, comparing: "asyncio.Task[None]") -> None:
+        """Wait for the comparisons, but not for ever."""
+        try:
+            await asyncio.wait_for(comparing, _COMPARISON_SECONDS)
+        except TimeoutError:
+            self._comparisons_failed(
+                f"topic {self._comparisons_topic} took no comparisons for "
+                f"{_COMPARISON_SECONDS:.0f} s"
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, verdicts go on
+            self._metrics.count_error(error)
+            self._comparisons_failed(str(error) or type(error).__name__)
+
+    async def _ship(self, outputs: Iterable[tuple[str, Sequence[Message]]]) -> None:
+        """Send messages by topic, again and again until Kafka has them all."""
         parcels = [
-            *await self._parcels(self._verdicts_topic, encoded.verdicts),
-            *await self._parcels(self._alerts_topic, encoded.alerts),
-            *await self._parcels(self._dead_letters_topic, encoded.dead_letters),
+            parcel for topic, messages in outputs for parcel in await self._parcels(topic, messages)
         ]
         waits = back_off()
         while parcels:
@@ -97,7 +146,7 @@ class Publisher:
                 )
                 await asyncio.sleep(pause)
 
-    async def _parcels(self, topic: str, messages: Iterable[Message]) -> list[_Parcel]:
+    async def _parcels(self, topic: str, messages: Sequence[Message]) -> list[_Parcel]:
         """The messages by partition: CRC-32 of the key modulo count, as librdkafka has it.
 
         The Java default (murmur2) has no fast implementation in Python; the detector is the only
@@ -127,6 +176,8 @@ class Publisher:
             try:
                 return sorted(await self._producer.partitions_for(topic))
             except KafkaError as error:
+                if isinstance(error, TopicAuthorizationFailedError):
+                    raise _forbidden(topic) from error
                 if not is_retriable(error):
                     raise PublishError(
                         f"topic {topic} cannot be written: {error!r}; "
@@ -172,10 +223,19 @@ class Publisher:
             return parcel._replace(messages=[_shortened(parcel.messages[0])])
         if not isinstance(error, KafkaError):
             raise error
+        if isinstance(error, TopicAuthorizationFailedError):
+            raise _forbidden(parcel.topic) from error
         raise PublishError(
             f"Kafka refused outputs for topic {parcel.topic}, partition {parcel.partition}: "
-            f"{error!r}; check the topic's rights and its max.message.bytes"
+            f"{error!r}; check the topic's max.message.bytes"
         ) from error
+
+
+def _forbidden(topic: str) -> PublishError:
+    return PublishError(
+        f"topic {topic} may not be written: give this worker's user the right WRITE; what it read "
+        "and could not write stays uncommitted, and is read again"
+    )
 
 
 def fill(batch: BatchBuilder, messages: Iterable[Message], now: int) -> int:

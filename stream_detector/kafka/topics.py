@@ -1,12 +1,13 @@
 """The topics the detector reads and writes: are they there, may they be used, make them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import (
+    AuthorizationError,
     IncompatibleBrokerVersion,
     InvalidReplicationFactorError,
     KafkaError,
@@ -16,15 +17,17 @@ from kafka.errors import (
 
 from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.kafka.admin import connected_admin
+from stream_detector.kafka.rights import Operation, Part, Right, rights_of
 from stream_detector.settings import Settings
 
 __all__ = [
     "TopicState",
-    "check_announcement_topic",
-    "check_label_topics",
+    "check_topic",
     "check_topics",
     "cluster_id",
     "create_topics",
+    "right_problems",
+    "topic_problems",
 ]
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -73,52 +76,50 @@ def check_topics(settings: Settings) -> list[str]:
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
-    read = [*settings.input_topic_names, *settings.announcement_topic_names]
-    uses = dict.fromkeys(read, "READ")
-    return _found_problems(settings, uses | dict.fromkeys(settings.output_topic_names, "WRITE"))
+    return topic_problems(settings, "detector")
 
 
-def check_label_topics(settings: Settings, *, collecting: bool = False) -> list[str]:
-    """What keeps this client from writing labels, one problem a line; empty if nothing does.
+def topic_problems(settings: Settings, part: Part) -> list[str]:
+    """What keeps this client from using the topics that ``part`` needs, one problem a line.
 
-    With ``collecting``: from reading labels and writing those that can't be used to their own
-    topic. Nothing is made, read or written.
+    Nothing is made, read or written. Kafka before 2.3 does not tell rights.
 
     Raises:
         RetryableError: as ``check_topics``.
         FatalError: as ``check_topics``.
     """
-    labels, dead_letters = settings.label_topic_names
-    uses = {labels: "READ", dead_letters: "WRITE"} if collecting else {labels: "WRITE"}
-    return _found_problems(settings, uses)
+    uses = [right for right in rights_of(part, settings) if right.resource == "topic"]
+    return right_problems(settings, uses)
 
 
-def _found_problems(settings: Settings, uses: Mapping[str, str]) -> list[str]:
-    """What is wrong with topics that are used by the rights of ``uses``, in its order."""
+def right_problems(
+    settings: Settings, uses: Sequence[Right], *, missing_too: bool = True
+) -> list[str]:
+    """What keeps this client from using topics by the rights ``uses``, one problem a line.
+
+    Without ``missing_too`` a topic that is not there is none. Raises as ``topic_problems``.
+    """
     with connected_admin(settings) as admin:
-        topics = _described(admin, list(uses))
+        topics = _described(admin, list(dict.fromkeys(right.name for right in uses)))
     who = settings.sasl_username or "this client"
     return [
         problem
-        for name, operation in uses.items()
-        for problem in _problems(topics[name], operation, who)
+        for right in uses
+        if missing_too or topics[right.name]["error_code"] != _UNKNOWN_TOPIC
+        for problem in _problems(topics[right.name], right.operation, who)
     ]
 
 
-def check_announcement_topic(settings: Settings, *operations: str) -> None:
-    """Whether the topic of announced models is there and allows ``operations`` (READ, WRITE).
+def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
+    """Whether the topic with the setting ``name`` is there and allows ``operations``.
 
     Raises:
         TopicsError: it is not, or does not.
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
-    name = settings.topic(settings.models_topic)
-    with connected_admin(settings) as admin:
-        topic = _described(admin, [name])[name]
-    who = settings.sasl_username or "this client"
-    problems = [text for operation in operations for text in _problems(topic, operation, who)]
-    if problems:
+    uses = [Right("topic", settings.topic(name), operation) for operation in operations]
+    if problems := right_problems(settings, uses):
         raise TopicsError(problems[0])
 
 
@@ -127,8 +128,8 @@ def create_topics(settings: Settings) -> list[TopicState]:
 
     Input, output and label topics get ``topic_partitions`` and ``topic_replication_factor``.
     Verdicts are kept 7 days, alerts and dead letters 30, labels for ever; dead letters may be
-    larger than the input. Where a model store is set, the topic of announced models is made too:
-    one partition, compacted.
+    larger than the input. Where a model store is set, the topic of announced models is made too
+    (one partition, compacted), and that of comparisons with shadows, which are kept 30 days.
 
     Raises:
         RetryableError: Kafka can't be reached.
@@ -140,18 +141,23 @@ def create_topics(settings: Settings) -> list[TopicState]:
         *settings.output_topic_names,
         *settings.label_topic_names,
         *settings.announcement_topic_names,
+        *settings.shadow_topic_names,
     ]
+    who = settings.sasl_username or "this client"
     with connected_admin(settings) as admin:
         before = _described(admin, names)
         missing = [name for name in names if before[name]["error_code"] == _UNKNOWN_TOPIC]
         if missing:
+            for name in (
+                name for name in names if name not in missing
+            ):  # Told before anything is made.
+                _state(before[name], who, created=False)
             there = [name for name in settings.input_topic_names if name not in missing]
-            configs = _configs(settings, _record_bytes_max(admin, there))
+            configs = _configs(settings, _record_bytes_max(admin, there, who))
             for name in missing:
                 _create(admin, settings, name, configs.get(name, {}))
             admin.wait_for_topics(missing)
         after = _described(admin, names)
-    who = settings.sasl_username or "this client"
     return [_state(after[name], who, created=name in missing) for name in names]
 
 
@@ -194,10 +200,11 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
             "max.message.bytes": str(_BROKER_RECORD_BYTES_MAX + _DEAD_LETTER_HEADERS_BYTES),
         },
         **{name: {"cleanup.policy": "compact"} for name in settings.announcement_topic_names},
+        **{name: {"retention.ms": str(30 * _DAY_MS)} for name in settings.shadow_topic_names},
     }
 
 
-def _record_bytes_max(admin: KafkaAdminClient, names: list[str]) -> int:
+def _record_bytes_max(admin: KafkaAdminClient, names: list[str], who: str) -> int:
     """The longest record that any of the topics ``names`` takes, bytes."""
     if not names:
         return _BROKER_RECORD_BYTES_MAX
@@ -205,12 +212,15 @@ def _record_bytes_max(admin: KafkaAdminClient, names: list[str]) -> int:
         [ConfigResource(ConfigResourceType.TOPIC, name, ["max.message.bytes"]) for name in names],
         config_filter="all",
     )
-    sizes = [
-        int(config["max.message.bytes"]["value"])
-        for config in found.get("topic", {}).values()
-        if "max.message.bytes" in config
-    ]
-    return max(sizes, default=_BROKER_RECORD_BYTES_MAX)
+    configs = found.get("topic", {})
+    for name in names:
+        # kafka-python drops the error that Kafka gives for each topic.
+        if "max.message.bytes" not in configs.get(name, {}):
+            raise TopicsError(
+                f"topic {name} does not tell its max.message.bytes, which dead letters follow: "
+                f"give {who} the right DESCRIBE_CONFIGS"
+            )
+    return max(int(configs[name]["max.message.bytes"]["value"]) for name in names)
 
 
 def _create(
@@ -238,6 +248,11 @@ def _create(
         raise TopicsError(
             f"this Kafka can't make topic {name} with its default number of replicas: set "
             "topic_replication_factor"
+        ) from error
+    except AuthorizationError as error:
+        raise TopicsError(
+            f"topic {name} may not be made: give {settings.sasl_username or 'this client'} the "
+            "right CREATE"
         ) from error
     except KafkaError as error:
         if error.retriable:

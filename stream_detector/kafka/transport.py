@@ -19,7 +19,13 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import aiokafka
 from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -36,6 +42,8 @@ __all__ = ["ChunkConsumer", "ChunkTransport", "Delivery", "TransportHost"]
 logger = logging.getLogger(__name__)
 _service_logger = logging.getLogger("faust.chunks")
 """For what Faust's services say of themselves: as quiet as the rest of Faust."""
+
+_FORBIDDEN = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 Records = dict[TP, list[RawRecord]]
 """What a fetch gives, by partition."""
@@ -149,7 +157,14 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         finally:
             self._fetches.discard(fetch)
             fetch.cancel()
-        return {} if fetch.cancelled() else fetch.result()
+        if fetch.cancelled():
+            return {}
+        try:
+            records: Records = fetch.result()
+        except _FORBIDDEN as error:
+            self.app.fail(self._forbidden(error))
+            return {}
+        return records
 
     def fetch_position(self, tp: TP) -> int | None:
         """Next offset to be fetched, or None where it is not known now; never waits."""
@@ -181,13 +196,29 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         try:
             self._ensure_consumer()._coordinator.check_errors()
         except KafkaError as error:
+            if isinstance(error, _FORBIDDEN):
+                raise self._forbidden(error) from error
             if not is_retriable(error):
                 raise FatalError(
-                    f"consumer group {self.app.conf.id} cannot be joined: {error!r}; check the "
-                    "rights of the group and of the input topics, and kafka_options"
+                    f"consumer group {self.app.conf.id} cannot be joined: {error!r}; check "
+                    "kafka_options"
                 ) from error
             self.app.count_error(error)
             logger.warning("group coordination failed, Kafka is asked again: %r", error)
+
+    def _forbidden(self, error: KafkaError) -> FatalError:
+        """What to do about a right that is missing."""
+        if isinstance(error, GroupAuthorizationFailedError):
+            return FatalError(
+                f"group {self.app.conf.id} may not be used: give this worker's user the right READ "
+                "on the group"
+            )
+        found = error.args[0] if error.args else ()
+        names = [found] if isinstance(found, str) else sorted(found)
+        return FatalError(
+            f"topic {', '.join(names) or 'of input'} may not be read: give this worker's user the "
+            "right READ"
+        )
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where it has to be tried again or no longer matters, never a loss."""
@@ -209,10 +240,9 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                 logger.warning("offsets not committed, will try again: %r", error)
             else:
                 self.app.fail(
-                    FatalError(
-                        f"Kafka refused to commit offsets: {error!r}; "
-                        f"check the rights of consumer group {self.app.conf.id}"
-                    )
+                    self._forbidden(error)
+                    if isinstance(error, _FORBIDDEN)
+                    else FatalError(f"Kafka refused to commit offsets: {error!r}")
                 )
             return False
         return len(commits) == len(offsets)

@@ -14,11 +14,12 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from stream_detector.errors import RetryableError, VerdictIdError
+from stream_detector.errors import RetryableError, TopicsError, VerdictIdError
 from stream_detector.events import SourcePosition, UrlEvent
 from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.topics import cluster_id
+from stream_detector.kafka.rights import Right
+from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings import Settings
 from stream_detector.sources import Source, read_record, source_named
 
@@ -43,7 +44,8 @@ def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:
         VerdictIdError: an id is none, is of another cluster, or its record has expired or holds no
             such event.
         RetryableError: Kafka can't be reached, or does not give the record.
-        FatalError: it refuses the credentials or the reading of a topic.
+        TopicsError: a topic may not be read.
+        FatalError: Kafka refuses the credentials.
     """
     positions = [_position(verdict_id) for verdict_id in verdict_ids]
     cluster = settings.cluster or cluster_id(settings)
@@ -53,6 +55,10 @@ def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:
                 f"{verdict_id} is of cluster {of_id!r}, and this is {cluster!r}: set "
                 f"bootstrap_servers, or cluster, or {_INSTEAD}"
             )
+    topics = dict.fromkeys(position.topic for _, position in positions)
+    rights = [Right("topic", topic, "READ") for topic in topics]
+    if problems := right_problems(settings, rights, missing_too=False):
+        raise TopicsError("; ".join(problems))
     options = kafka_python_options(settings, KafkaConsumer) | {
         "group_id": None,
         "enable_auto_commit": False,
@@ -66,7 +72,7 @@ def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:
         finally:
             consumer.close()
     except (KafkaError, OSError) as error:
-        raise as_ours(error, settings) from error
+        raise as_ours(error, settings, rights=rights) from error
 
 
 def _position(verdict_id: str) -> tuple[str, SourcePosition]:

@@ -1,27 +1,42 @@
 """The announcement of a published model: what stands in the topic ``url-models``.
 
-Schema: ``data/schemas/url-model.json``. The key is the model's kind, so that a compacted topic
-keeps the one model that is to serve each kind. Fields that are not known here are passed over.
+Schema: ``data/schemas/url-model.json``. The key is the model's kind, or ``shadow/`` and the kind,
+so that a compacted topic keeps the one model that is to serve each kind, and the one that is to
+be its shadow. A record without a value ends a shadow. Fields that are not known here are passed
+over.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
 from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.events import Kind, ModelRef, Thresholds
 
-__all__ = ["Announcement", "announcement_key", "decode_announcement", "encode_announcement"]
+__all__ = [
+    "Announcement",
+    "Role",
+    "ShadowEnd",
+    "announcement_key",
+    "decode_announcement",
+    "encode_announcement",
+    "shadow_key",
+]
 
-_KINDS = frozenset(kind.encode() for kind in get_args(Kind))
+Role = Literal["serve", "shadow"]
+"""Whether a model gives the verdicts, or is only compared with the one that does."""
+
 _NAME_SHOWN_CHARACTERS = 200
+_COMMANDS = {False: "promote", True: "shadow"}
+"""What announces a model anew, by whether it is a shadow."""
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One bundle of the model store, and that it is to serve its kind from now on."""
+    """One bundle of the model store, and what it is to do for its kind from now on."""
 
     name: str
     kind: Kind
@@ -37,6 +52,9 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
     """Versions announced before, newest first: what a rollback goes back to."""
     gate: dict[str, Any] | None = None
     """The gate's decision on it, in short, where there was one. For people."""
+    role: Role = "serve"
+    share: Share | None = None
+    """Of a shadow: the share of texts that it scores too. Of another it says nothing."""
 
     @property
     def ref(self) -> ModelRef:
@@ -44,9 +62,26 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
         return ModelRef(self.name, self.version, self.sha256)
 
 
+class ShadowEnd(NamedTuple):
+    """The shadow of a kind is announced no more."""
+
+    kind: Kind
+
+
 def announcement_key(announcement: Announcement) -> bytes:
     """The key in the topic."""
+    if announcement.role == "shadow":
+        return shadow_key(announcement.kind)
     return announcement.kind.encode()
+
+
+def shadow_key(kind: Kind) -> bytes:
+    """The key in the topic of the shadow of a kind."""
+    return f"shadow/{kind}".encode()
+
+
+_KINDS = frozenset(kind.encode() for kind in get_args(Kind))
+_SHADOWS: dict[bytes, Kind] = {shadow_key(kind): kind for kind in get_args(Kind)}
 
 
 def encode_announcement(announcement: Announcement) -> bytes:
@@ -54,29 +89,36 @@ def encode_announcement(announcement: Announcement) -> bytes:
     return msgspec.json.encode(announcement)
 
 
-def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement | None:
-    """The announcement in a record; None for what says nothing of a served model.
+def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement | ShadowEnd | None:
+    """The announcement in a record; None for what says nothing of a model here.
 
-    That is a record without a value, and one whose key is no kind of model.
+    That is a record of a served model without a value, and one of a key that is not known.
 
     Raises:
         RefusedModelError: ``MALFORMED``.
     """
-    if key is None or key not in _KINDS or value is None:
+    if key is None or (key not in _KINDS and key not in _SHADOWS):
         return None
+    if value is None:
+        return ShadowEnd(_SHADOWS[key]) if key in _SHADOWS else None
+    again = f"announce the model anew by `stream-trainer models {_COMMANDS[key in _SHADOWS]}`"
     try:
         announcement = msgspec.json.decode(value, type=Announcement)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedModelError(
             RefusalReason.MALFORMED,
             f"what was announced for {key.decode()} is no announcement "
-            f"({str(error)[:_NAME_SHOWN_CHARACTERS]}): announce the model anew by "
-            "`stream-trainer models promote`",
+            f"({str(error)[:_NAME_SHOWN_CHARACTERS]}): {again}",
         ) from error
     if announcement_key(announcement) != key:
         raise RefusedModelError(
             RefusalReason.MALFORMED,
-            f"an announcement with the key {key.decode()} is for kind {announcement.kind}: "
-            "announce the model anew by `stream-trainer models promote`",
+            f"an announcement with the key {key.decode()} is for kind {announcement.kind}, to "
+            f"{announcement.role}: {again}",
+        )
+    if announcement.role == "shadow" and announcement.share is None:
+        raise RefusedModelError(
+            RefusalReason.MALFORMED,
+            f"what was announced for {key.decode()} names no share: {again}",
         )
     return announcement

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.events import Kind, ModelRef, Thresholds
+from stream_detector.models.reference import Reference
 
 __all__ = ["CANARIES", "ServedModel", "TextScorer"]
 
@@ -20,6 +21,8 @@ class ServedModel(msgspec.Struct, frozen=True):
 
     ref: ModelRef
     thresholds: Thresholds
+    reference: Reference | None = None
+    """What its traffic is compared with; None where its bundle has none."""
 
 
 class TextScorer(Protocol):

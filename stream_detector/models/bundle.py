@@ -32,6 +32,7 @@ from stream_detector.models.files import (
     SIGNATURE_NAME,
     WEIGHTS_NAME,
 )
+from stream_detector.models.reference import Reference, faults
 
 __all__ = [
     "Bundle",
@@ -106,6 +107,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: Training
     files: dict[str, str]
     """SHA-256 in hex, by file name."""
+    reference: Reference | None = None
+    """Scores and inputs of the test part's benign rows, which traffic is compared with; bundles
+    made before there was one have none, and give no figures of drift."""
     format: Literal[1] = 1
 
 
@@ -242,6 +246,9 @@ def _check_numbers(folder: Path, manifest: Manifest) -> None:
             f"{folder / MANIFEST_NAME}: thresholds must rise from 0 to 1 and the calibration's "
             "slope be positive"
         )
+    if manifest.reference is not None:
+        for fault in faults(manifest.kind, manifest.reference):
+            raise BundleError(f"{folder / MANIFEST_NAME}: the reference is malformed: {fault}")
 
 
 def _architecture(folder: Path, manifest: Manifest) -> Architecture:

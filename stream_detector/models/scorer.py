@@ -76,7 +76,9 @@ class Network:
     """
 
     def __init__(self, bundle: Bundle, device: str) -> None:
-        self.served = ServedModel(ref=bundle.ref, thresholds=bundle.thresholds)
+        self.served = ServedModel(
+            ref=bundle.ref, thresholds=bundle.thresholds, reference=bundle.manifest.reference
+        )
         self._length_max = bundle.architecture.length_max
         self._calibration = bundle.manifest.calibration
         self._device = device

@@ -184,6 +184,24 @@ class ModelStore:
                 "version: it is damaged or was swapped"
             )
 
+    def manifest(self, kind: Kind, sha256: str) -> bytes:
+        """A version's manifest, which has the SHA-256 asked for.
+
+        Raises:
+            RetryableError: the version is not there, or the store can't be reached.
+            BundleError: its manifest is another one.
+        """
+        with self._answering():
+            content = self._read(
+                f"{self._folder(kind, sha256)}/{MANIFEST_NAME}", BYTES_MAX[MANIFEST_NAME]
+            )
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise BundleError(
+                f"{self.url_of(kind, sha256)}/{MANIFEST_NAME} does not have the sha256 of its "
+                "version: it is damaged or was swapped"
+            )
+        return content
+
     def versions(self) -> list[StoredModel]:
         """All complete versions of all kinds, oldest first by ``created_at``.
 

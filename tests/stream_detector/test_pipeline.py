@@ -4,16 +4,28 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_detector.comparisons import Counts, Disagreement, VerdictPair
 from stream_detector.decisions import Decider
 from stream_detector.errors import DeviceError, ModelError, SettingsError
-from stream_detector.events import Chunk, Outcomes, RejectReason
+from stream_detector.events import (
+    Chunk,
+    ModelRef,
+    Outcomes,
+    RejectReason,
+    SourcePosition,
+    Thresholds,
+)
 from stream_detector.metrics import Metrics
+from stream_detector.models.announcement import Announcement
+from stream_detector.models.base import ServedModel
 from stream_detector.pipeline import Pipeline
 from stream_detector.settings import Settings
+from stream_detector.shadow import Shadows
 from stream_detector.wire import encode
 from support.scoring import WordScorer
 
@@ -46,9 +58,12 @@ class Bench:
         self.scorer = scorer or WordScorer()
         self.metrics = Metrics()
         self.clock = Clock()
+        self.shadows = Shadows(settings=self.settings, metrics=self.metrics)
         self.pipeline = Pipeline(
             settings=self.settings,
-            decider=Decider(self.scorer, settings=self.settings, metrics=self.metrics),
+            decider=Decider(
+                self.scorer, settings=self.settings, metrics=self.metrics, shadows=self.shadows
+            ),
             metrics=self.metrics,
             cluster="lab",
             clock=self.clock,
@@ -367,3 +382,81 @@ def test_every_record_gives_verdicts_a_dead_letter_or_an_ignored_line(
                 if sample.name == "stream_detector_ignored_lines_total"
             ]
             assert sum(sample.value for sample in samples) >= 1
+
+
+class TestShadow:
+    """What a shadow adds to the outcomes."""
+
+    REF = ModelRef("shadow", "2", "1" * 64)
+    THRESHOLDS = Thresholds(0.5, 0.9)
+
+    def served(self) -> ServedModel:
+        return ServedModel(self.REF, self.THRESHOLDS)
+
+    def with_shadow(self) -> Bench:
+        """A bench whose shadow finds everything suspicious."""
+
+        class Suspicious:
+            served = self.served()
+
+            def score(self, texts: Any) -> Any:
+                return np.full(len(texts), 0.75, np.float32)
+
+        bench = Bench()
+        announcement = Announcement(
+            self.REF.name,
+            "url",
+            self.REF.version,
+            self.REF.sha256,
+            "",
+            self.THRESHOLDS,
+            START,
+            role="shadow",
+            share=1.0,
+        )
+        bench.shadows.start(announcement, Suspicious())
+        return bench
+
+    VALUES = (
+        b"not a url, nor a host",
+        line("http://odd.com/x"),
+        line("http://a.com/x") + b"\n" + line("http://www.evil.com/x"),
+        line("https://evil.com/x"),
+    )
+
+    def test_disagreements_name_the_first_event_with_their_text(self) -> None:
+        outcomes = self.with_shadow().process(self.VALUES, first=7)
+
+        counts, *disagreements = outcomes.comparisons
+        assert isinstance(counts, Counts)
+        assert (counts.id, counts.texts, counts.share) == ("lab:url-events:0:7:url", 3, 1.0)
+        assert counts.verdicts == (
+            VerdictPair("benign", "suspicious", 1),
+            VerdictPair("malicious", "suspicious", 1),
+            VerdictPair("suspicious", "suspicious", 1),
+        )
+        assert [(each.canonical, each.id) for each in disagreements] == [
+            ("a.com/x", "lab:url-events:0:9:0"),
+            ("evil.com/x", "lab:url-events:0:9:1"),
+        ]
+        evil = disagreements[1]
+        assert isinstance(evil, Disagreement)
+        assert evil.source == SourcePosition("url-events", 0, 9, 1)
+        assert (evil.host, evil.registered_domain, evil.compared_at) == ("evil.com",) * 2 + (START,)
+        assert (evil.served.verdict, evil.shadow.verdict) == ("malicious", "suspicious")
+        assert evil.shadow.model == self.REF
+
+    def test_all_else_is_as_it_would_be(self) -> None:
+        outcomes, without = self.with_shadow().process(self.VALUES), Bench().process(self.VALUES)
+
+        assert outcomes[:3] == without[:3]
+        assert (without.comparisons, len(outcomes.comparisons)) == ((), 3)
+
+    def test_a_replay_gives_the_same_records_and_a_repetition_none(self) -> None:
+        bench = self.with_shadow()
+        first = encode(bench.process(self.VALUES, first=3)).comparisons
+
+        assert bench.process(self.VALUES, first=10).comparisons == ()
+        replayed = encode(self.with_shadow().process(self.VALUES, first=3)).comparisons
+        assert replayed == first
+        assert [key for key, _, _ in first] == [b"counts/url", b"a.com", b"evil.com"]

@@ -10,10 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from stream_detector.errors import RefusedModelError
+from stream_detector.comparisons import (
+    Counts,
+    Disagreement,
+    Opinion,
+    ScoreDifference,
+    VerdictPair,
+    encode_comparison,
+    read_comparison,
+)
+from stream_detector.errors import RecordError, RefusedModelError
 from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, UrlEvent, Verdict
 from stream_detector.models.announcement import (
     Announcement,
+    ShadowEnd,
     announcement_key,
     decode_announcement,
     encode_announcement,
@@ -35,6 +45,7 @@ ALERTS = validator("url-alert")
 LABELS = validator("url-label")
 EVENTS = validator("url-event")
 MODELS = validator("url-model")
+COMPARISONS = validator("url-shadow")
 
 ascii_text = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
 any_text = st.text(st.characters(), max_size=50)
@@ -78,7 +89,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
     )
 
 
-@pytest.mark.parametrize("schema", [VERDICTS, ALERTS, LABELS, EVENTS, MODELS])
+@pytest.mark.parametrize("schema", [VERDICTS, ALERTS, LABELS, EVENTS, MODELS, COMPARISONS])
 def test_schemas_are_valid_and_described(schema: Draft202012Validator) -> None:
     Draft202012Validator.check_schema(schema.schema)
     assert schema.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -172,6 +183,7 @@ def test_an_event_is_read_exactly_if_it_follows_its_schema(event: dict[str, Any]
 
 
 sha256s = st.text("0123456789abcdef", min_size=64, max_size=64)
+shares = st.floats(0, 1, exclude_min=True)
 announcements = st.builds(
     Announcement,
     name=ascii_text,
@@ -183,6 +195,17 @@ announcements = st.builds(
     announced_at=times,
     previous=st.lists(sha256s, max_size=3).map(tuple),
     gate=st.none() | st.dictionaries(ascii_text, probability, max_size=2),
+) | st.builds(
+    Announcement,
+    name=ascii_text,
+    kind=st.sampled_from(["url", "host"]),
+    version=ascii_text,
+    sha256=sha256s,
+    url=ascii_text,
+    thresholds=st.builds(Thresholds, probability, probability),
+    announced_at=times,
+    role=st.just("shadow"),
+    share=shares,
 )
 
 
@@ -209,6 +232,8 @@ def test_an_announcement_is_read_exactly_if_it_follows_its_schema(
     written[field] = data.draw(st.none() | st.integers() | st.just("x") | st.just(["y"]))
     if field in {"kind", "announced_at"} and isinstance(written[field], str):
         return  # Another kind has another key; formats of times are not checked by the schema.
+    if field == "share" and isinstance(written[field], int):
+        written[field] = data.draw(st.sampled_from([-1, 0, 0.5, 1, 1.5, 2]))
     try:
         decode_announcement(announcement_key(announcement), json.dumps(written).encode())
         is_read = True
@@ -220,7 +245,32 @@ def test_an_announcement_is_read_exactly_if_it_follows_its_schema(
 def test_what_says_nothing_of_a_served_model_is_passed_over() -> None:
     assert decode_announcement(b"url", None) is None
     assert decode_announcement(None, b"{}") is None
-    assert decode_announcement(b"url/shadow", b"of a later version") is None
+    assert decode_announcement(b"url/another", b"of a later version") is None
+
+
+def test_a_shadow_ends_by_a_record_without_a_value() -> None:
+    assert decode_announcement(b"shadow/url", None) == ShadowEnd("url")
+
+
+def test_a_shadow_without_a_share_or_under_the_key_of_what_serves_is_refused() -> None:
+    shadow = Announcement(
+        "m",
+        "url",
+        "1",
+        "0" * 64,
+        "",
+        Thresholds(0.5, 0.9),
+        datetime(2026, 1, 1, tzinfo=UTC),
+        role="shadow",
+        share=0.5,
+    )
+    value = encode_announcement(shadow)
+    with pytest.raises(RefusedModelError, match="key url is for kind url, to shadow"):
+        decode_announcement(b"url", value)
+    without = msgspec.structs.replace(shadow, share=None)
+    assert not MODELS.is_valid(json.loads(encode_announcement(without)))
+    with pytest.raises(RefusedModelError, match=r"names no share: .* models shadow"):
+        decode_announcement(b"shadow/url", encode_announcement(without))
 
 
 def test_an_announcement_under_another_kinds_key_is_refused() -> None:
@@ -231,3 +281,90 @@ def test_an_announcement_under_another_kinds_key_is_refused() -> None:
     )
     with pytest.raises(RefusedModelError, match="key host is for kind url"):
         decode_announcement(b"host", value)
+
+
+refs = st.builds(ModelRef, ascii_text, ascii_text, sha256s)
+verdict_names = st.sampled_from(["malicious", "suspicious", "benign"])
+kinds = st.sampled_from(["url", "host"])
+opinions = st.builds(
+    Opinion, refs, st.builds(Thresholds, probability, probability), probability, verdict_names
+)
+positions = st.builds(SourcePosition, topics, number, number, number)
+
+
+@st.composite
+def disagreements(draw: st.DrawFn) -> Disagreement:
+    source = draw(positions)
+    place = f"{source.topic}:{source.partition}:{source.offset}:{source.index}"
+    return Disagreement(
+        id=f"{draw(cluster_names)}:{place}",
+        compared_at=draw(times),
+        kind=draw(kinds),
+        canonical=draw(ascii_text),
+        host=draw(hosts),
+        registered_domain=draw(hosts),
+        served=draw(opinions),
+        shadow=draw(opinions),
+        source=source,
+    )
+
+
+@st.composite
+def counts(draw: st.DrawFn) -> Counts:
+    kind = draw(kinds)
+    place = f"{draw(topics)}:{draw(number)}:{draw(number)}"
+    return Counts(
+        id=f"{draw(cluster_names)}:{place}:{kind}",
+        compared_at=draw(times),
+        kind=kind,
+        served=draw(refs),
+        shadow=draw(refs),
+        share=draw(shares),
+        texts=draw(st.integers(1, 10**9)),
+        passed_over=draw(st.integers(0, 10**9)),
+        verdicts=tuple(
+            draw(
+                st.lists(
+                    st.builds(VerdictPair, verdict_names, verdict_names, st.integers(1, 10**9)),
+                    max_size=3,
+                )
+            )
+        ),
+        score_difference=ScoreDifference(
+            draw(st.floats(-1, 1)), draw(probability), draw(probability)
+        ),
+    )
+
+
+@given(disagreements() | counts())
+def test_every_comparison_follows_its_schema_and_is_read_as_written(
+    comparison: Disagreement | Counts,
+) -> None:
+    value = encode_comparison(comparison)
+
+    COMPARISONS.validate(json.loads(value))
+    assert read_comparison(value) == comparison
+
+
+@pytest.mark.parametrize(("name", "kind"), [("disagreement", Disagreement), ("counts", Counts)])
+def test_a_comparisons_schema_names_exactly_its_fields(name: str, kind: type) -> None:
+    schema = COMPARISONS.schema["$defs"][name]
+    assert set(schema["properties"]) == {"type", *kind.__struct_fields__}
+    assert set(schema["required"]) == set(schema["properties"])
+
+
+@given(disagreements() | counts(), st.data())
+def test_a_comparison_without_a_field_is_refused_by_schema_and_reader(
+    comparison: Disagreement | Counts, data: st.DataObject
+) -> None:
+    written = json.loads(encode_comparison(comparison))
+    del written[data.draw(st.sampled_from(sorted(written)))]
+    assert not COMPARISONS.is_valid(written)
+    with pytest.raises(RecordError):
+        read_comparison(json.dumps(written).encode())
+
+
+@pytest.mark.parametrize("value", [None, b"", b"[]", b"{", b"\xff", b'{"type":"another"}'])
+def test_what_is_no_comparison_is_an_error(value: bytes | None) -> None:
+    with pytest.raises(RecordError, match="no comparison"):
+        read_comparison(value)

@@ -178,6 +178,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"labels_topic": "url-events"}, "labels_topic"),
         ({"labels_dead_letters_topic": "url-events-dlq"}, "labels_dead_letters_topic"),
         ({"model_store": "/srv/models", "models_topic": "url-alerts"}, "models_topic"),
+        ({"model_store": "/srv/models", "shadow_topic": "url-models"}, "shadow_topic"),
         ({"model_public_key": __file__}, "model_store"),
         ({"alerts_topic": "a", "verdicts_topic": "a"}, "verdicts_topic"),
         ({"input_topics": ","}, "input_topics"),

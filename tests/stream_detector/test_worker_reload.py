@@ -9,51 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from stream_detector.models.store import ModelStore
-from stream_detector.settings import Settings
 from support.accounting import Sent
+from support.announced import (
+    OFTEN,
+    Feed,
+    Models,
+    models_environment,
+    more_verdicts,
+    wait_for_metric,
+    wait_until_serves,
+)
 from support.bench import Bench
-from support.bundles import save_small_bundle
-from support.feed import OFTEN, Feed
-from trainer.gate import force
-from trainer.publishing import announced_now, promote, roll_back, store_bundle
+from trainer.publishing import roll_back
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
-
-WAIT_SECONDS = 180
-
-
-class Models:
-    """Small bundles, a store, and the topic that says which is to serve."""
-
-    def __init__(self, bootstrap_servers: str, topics, folder: Path) -> None:
-        self.folder = folder
-        self.settings = Settings(
-            bootstrap_servers=[bootstrap_servers],
-            model_store=str(folder / "store"),
-            models_topic=topics("models", partitions=1, cleanup_policy="compact"),
-        )
-        self.store = ModelStore(self.settings.model_store)
-        self.bundles = {
-            name: save_small_bundle(folder / name, seed=seed)
-            for seed, name in enumerate(["first", "second", "third"])
-        }
-        save_small_bundle(folder / "host", "host")
-
-    def sha256(self, name: str) -> str:
-        return self.bundles[name].sha256
-
-    def stored(self, name: str):
-        model, _ = store_bundle(self.folder / name, self.store)
-        return model
-
-    def announce(self, name: str) -> datetime:
-        model = self.stored(name)
-        current = announced_now(self.settings).get("url")
-        because = force(model.ref, "url", current, None, "weights at random pass no gate")
-        announcement = promote(self.settings, model, gate=because)
-        assert announcement is not None
-        return announcement.announced_at
 
 
 @pytest.fixture
@@ -68,30 +37,10 @@ def bench(kafka, topics, tmp_path, models):
         topics,
         tmp_path,
         command=("stream_detector", "run"),
-        STREAM_DETECTOR_URL_BUNDLE=str(tmp_path / "first"),
-        STREAM_DETECTOR_HOST_BUNDLE=str(tmp_path / "host"),
-        STREAM_DETECTOR_DEVICE="cpu",
-        STREAM_DETECTOR_MODEL_STORE=models.settings.model_store,
-        STREAM_DETECTOR_MODELS_TOPIC=models.settings.models_topic,
+        **models_environment(models),
     )
     yield bench
     bench.close()
-
-
-def wait_for_metric(bench: Bench, *parts: str) -> None:
-    def there() -> bool:
-        lines = bench.metrics().splitlines()
-        return any(all(part in line for part in parts) for line in lines)
-
-    bench.workers[-1].wait_until(there, timeout=WAIT_SECONDS, what=f"a metric with {parts}")
-
-
-def wait_until_serves(bench: Bench, sha256: str) -> None:
-    wait_for_metric(bench, "model_info{", f'sha256="{sha256}"', "} 1.0")
-
-
-def more_verdicts(bench: Bench, count: int = 400) -> None:
-    bench.wait_for_verdicts(bench.written(bench.verdicts) + count, bench.workers[-1])
 
 
 @pytest.mark.timeout(600)

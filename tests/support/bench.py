@@ -69,7 +69,7 @@ class Bench:
         self.workers.append(worker)
         self.ports.append(port)
         if ready:
-            wait_for_http(worker, f"http://127.0.0.1:{port}/readyz")
+            wait_for_http(worker, f"http://127.0.0.1:{port}/readyz", timeout=FINISH_SECONDS)
         return worker
 
     def metrics(self) -> str:

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from support.processes import ROOT, ChildProcess, ProcessEndedError
 
-__all__ = ["KafkaBroker"]
+__all__ = ["KafkaBroker", "java_command"]
 
 LIBRARIES = Path(os.environ.get("KAFKA_LIBS", ROOT / ".cache" / "kafka" / "libs"))
 """The jars that ``make test`` fetches."""
@@ -94,7 +94,7 @@ class KafkaBroker:
         settings = self.folder / "server.properties"
         if not settings.exists():
             self._format(settings)
-        self._process = ChildProcess(_java("kafka.Kafka", str(settings)), log=self.log)
+        self._process = ChildProcess(java_command("kafka.Kafka", str(settings)), log=self.log)
         try:
             self._process.wait_until(
                 self._answers, timeout=_START_SECONDS, what="Kafka answers a metadata request"
@@ -142,7 +142,7 @@ class KafkaBroker:
         cluster = "k" + cluster[1:]
         draft = settings.with_suffix(".draft")
         draft.write_text(text + "\n".join(self._properties) + "\n", encoding="utf-8")
-        command = _java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft))
+        command = java_command("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft))
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_FORMAT_SECONDS, check=False
         )
@@ -160,7 +160,7 @@ class KafkaBroker:
             return False
 
 
-def _java(main_class: str, *arguments: str) -> list[str]:
+def java_command(main_class: str, *arguments: str) -> list[str]:
     """The command that runs a class of Kafka."""
     if not any(LIBRARIES.glob("kafka_*.jar")):
         raise FileNotFoundError(

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
-from trainer.commands import train
+from trainer import progress
+from trainer.training import Epoch
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +70,12 @@ def test_it_makes_a_bundle_whose_manifest_says_how(folder, trained):
         ("feed", 600, 600, "CC0"),
         ("list", 600, 0, "MIT"),
     }
-    assert bundle.manifest.metrics["roc_auc"] > 0.5
+    metrics, reference = bundle.manifest.metrics, bundle.manifest.reference
+    assert metrics["roc_auc"] > 0.5
+    assert reference.rows == metrics["rows"] - metrics["malicious"] > 0
+    assert f"reference is the {reference.rows} benign" in (
+        folder / "out/host-report/report.md"
+    ).read_text().replace(",", "")
     assert 0 < bundle.thresholds.suspicious <= bundle.thresholds.malicious <= 1
 
 
@@ -107,9 +113,10 @@ def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_sai
 
 def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped(monkeypatch):
     screen = io.StringIO()
-    monkeypatch.setattr(train, "messages", Console(file=screen, force_terminal=True, width=100))
-    with train._progress() as progress:
-        progress.add_task("epoch 13", total=207_805, loss="")
+    console = Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(progress, "messages", console)
+    with progress.TrainingProgress() as shown:
+        shown.on_epoch(Epoch(12, 0.1, 0.9, 0.9, 0.9, 1.0))
     _, bar, after = screen.getvalue().rpartition("epoch 13")
     assert bar
     assert after.endswith("\x1b[1A\x1b[2K")  # Up to the bar's line, and erase it.

@@ -17,7 +17,7 @@ import click
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
-from trainer.console import tell
+from trainer.console import printable, tell
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -227,7 +227,7 @@ def _show_one(url: str, resolved: Mapping[str, "ResolvedLabel"]) -> None:
         sure = "" if label.confidence is None else f", confidence {label.confidence:g}"
         place = f"{stored.topic}:{stored.partition}:{stored.offset}"
         line = f"{label.label:<9}  {_moment(label.labeled_at)}  {who}, source {label.source}{sure}"
-        click.echo(f"  {_printable(line)}  in {place}")
+        click.echo(f"  {printable(line)}  in {place}")
 
 
 def _show_all(resolved: Iterable["ResolvedLabel"], days: Mapping[str, int]) -> None:
@@ -243,11 +243,11 @@ def _show_all(resolved: Iterable["ResolvedLabel"], days: Mapping[str, int]) -> N
     won = Counter(each.winner.label.source for each in resolved)
     overruled = Counter(stored.label.source for each in resolved for stored in each.disagreeing)
     by_source = Counter(stored.label.source for stored in standing)
-    width = max(len(_printable(source)) for source in by_source)
+    width = max(len(printable(source)) for source in by_source)
     click.echo(f"{'source':<{max(width, 6)}}  {'standing':>9}  {'counting':>9}  {'overruled':>9}")
     for source, count in by_source.most_common():
         click.echo(
-            f"{_printable(source):<{max(width, 6)}}  {count:>9,}  {won[source]:>9,}  "
+            f"{printable(source):<{max(width, 6)}}  {count:>9,}  {won[source]:>9,}  "
             f"{overruled[source]:>9,}"
         )
 
@@ -275,8 +275,3 @@ def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -
 def _moment(time: datetime) -> str:
     """RFC 3339, to the second."""
     return f"{time:%Y-%m-%dT%H:%M:%S}Z"
-
-
-def _printable(text: str) -> str:
-    """``text`` without what could play with a terminal: names come from whoever writes to Kafka."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -41,6 +41,7 @@ def models() -> None:
     stream-trainer models publish bundles/new
     stream-trainer models list
     stream-trainer models rollback          if it was no good idea
+    stream-trainer models shadow bundles/next --share 0.1     only compared, see shadow report
     """
 
 
@@ -133,7 +134,7 @@ def publish(
         raise click.UsageError("--force is for what is announced: give it to `promote`")
     settings = _settings(config, flags)
     store = _store(settings)
-    from stream_detector.kafka.topics import check_announcement_topic  # noqa: PLC0415
+    from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
     from trainer.publishing import (  # noqa: PLC0415
         admitted_bundle,
         decision_beside,
@@ -143,7 +144,7 @@ def publish(
 
     try:
         if announce:  # Told before anything is stored.
-            check_announcement_topic(settings, "READ", "WRITE")
+            check_topic(settings, settings.models_topic, "READ", "WRITE")
             decision = admitted_bundle(settings, bundle, because=because)
         else:
             decision = decision_beside(bundle)
@@ -160,31 +161,36 @@ def publish(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @_kafka_options
 def list_command(as_json: bool, config: Path | None, **flags: object) -> None:
-    """List the versions in the store, oldest first; * marks those announced now.
+    """List the versions in the store, oldest first; * marks those announced now, and shadows are
+    named so.
 
     \b
     stream-trainer models list
     stream-trainer models list --json | jq -r 'select(.announced).sha256'
     """
     settings = _settings(config, flags)
-    from trainer.publishing import announced_now  # noqa: PLC0415
+    from trainer.publishing import announced_now, shadows_now  # noqa: PLC0415
 
     stored = _store(settings).versions()
     announced = {one.sha256: one for one in announced_now(settings).values()}
+    shares = {one.sha256: one.share for one in shadows_now(settings).values()}
     if as_json:
         for model in stored:
-            click.echo(json.dumps(_document(model, announced.get(model.ref.sha256))))
+            document = _document(model, announced.get(model.ref.sha256))
+            click.echo(json.dumps(document | {"shadow_share": shares.get(model.ref.sha256)}))
         return
     missing = announced.keys() - {model.ref.sha256 for model in stored}
     if not stored:
         tell("the store is empty: `stream-trainer models publish BUNDLE` fills it")
     width = max((len(model.ref.name) for model in stored), default=0)
     for model in stored:
+        sha256 = model.ref.sha256
         click.echo(
-            f"{'*' if model.ref.sha256 in announced else ' '} {model.kind:<4}  "
-            f"{model.ref.sha256[:_SHA256_SHOWN]}  {model.ref.version:<16}  "
+            f"{'*' if sha256 in announced else ' '} {model.kind:<4}  "
+            f"{sha256[:_SHA256_SHOWN]}  {model.ref.version:<16}  "
             f"{model.ref.name:<{width}}  {model.created_at:%Y-%m-%d %H:%M}"
             f"{'  signed' if model.signed else ''}"
+            f"{f'  shadow, share {shares[sha256]:g}' if sha256 in shares else ''}"
         )
     for sha256 in sorted(missing):
         tell(f"announced, and not in the store: {announced[sha256].kind} {sha256}")
@@ -284,6 +290,85 @@ def rollback(kind: Any, config: Path | None, **flags: object) -> None:
         kind = next(iter(announced), "url")
     announcement = roll_back(settings, _store(settings), kind)
     _tell_announced(announcement, announcement.sha256)
+
+
+@models.command(cls=SettingsCommand, short_help="Compare a model with the one that serves.")
+@click.argument("model", metavar="[VERSION|BUNDLE]", required=False)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of the texts that it is to score too, such as 0.1.",
+)
+@click.option("--end", is_flag=True, help="Compare no more.")
+@click.option(
+    "--kind",
+    type=click.Choice(["url", "host"]),
+    help="With --end: which shadow; needed where both kinds have one.",
+)
+@signing_key_option
+@_kafka_options
+@native_output_held_back()
+def shadow(
+    model: str | None,
+    share: float | None,
+    end: bool,
+    kind: Any,
+    signing_key: Path | None,
+    config: Path | None,
+    **flags: object,
+) -> None:
+    """Announce a shadow: workers score a share of the texts by it too, and write to the topic
+    url-shadow where its verdicts are others. It has no part in a verdict.
+
+    VERSION is one of the store, as for `promote`; BUNDLE is a folder, which is stored first.
+    `stream-trainer shadow report` sums up what the workers wrote.
+
+    \b
+    stream-trainer models shadow bundles/url --share 0.1
+    stream-trainer shadow report
+    stream-trainer models shadow --end
+    """
+    if end in (model is not None, share is not None):
+        raise click.UsageError("give VERSION or BUNDLE, and --share; or --end alone")
+    settings = _settings(config, flags)
+    if end:
+        _end_shadow(settings, kind)
+    elif model is not None and share is not None:
+        _start_shadow(settings, model, share, signing_key)
+
+
+def _start_shadow(settings: Settings, model: str, share: float, signing_key: Path | None) -> None:
+    from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
+    from trainer.publishing import announce_shadow, store_bundle  # noqa: PLC0415
+
+    store = _store(settings)
+    if Path(model).is_dir():
+        check_topic(settings, settings.models_topic, "READ", "WRITE")
+        try:
+            stored, is_new = store_bundle(Path(model), store, signing_key=signing_key)
+        except OSError as error:
+            raise StreamDetectorError(f"{model} cannot be read: {error.strerror}") from error
+        tell(f"{'stored' if is_new else 'was stored before'}: {stored.url}")
+    else:
+        stored = store.find(model)
+    announce_shadow(settings, stored, share)
+    tell(
+        f"announced as shadow: {stored.kind} model {stored.ref.name} {stored.ref.version}, on a "
+        f"share of {share:g}"
+    )
+    click.echo(stored.ref.sha256)
+
+
+def _end_shadow(settings: Settings, kind: Any) -> None:
+    from trainer.publishing import shadows_now, withdraw_shadow  # noqa: PLC0415
+
+    if kind is None:
+        shadows = shadows_now(settings)
+        if len(shadows) > 1:
+            raise click.UsageError("both kinds have a shadow: say which by --kind")
+        kind = next(iter(shadows), "url")
+    ended = withdraw_shadow(settings, kind)
+    tell(f"ended: the shadow {kind} model {ended.name} {ended.version}")
 
 
 @models.command("new-key", short_help="Make a key to sign bundles with.")

@@ -285,6 +285,12 @@ def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
     manifest = bundle.manifest
     folder = output.with_name(f"{output.name}-report")
     rows = dataset.of_part("test")
+    notes = notes_on(dataset)
+    if manifest.reference is not None:
+        notes.append(
+            f"The bundle's reference is the {manifest.reference.rows:,} benign rows of this part: "
+            "a worker shows how far its traffic is from them, `stream-trainer drift` explains it."
+        )
     try:
         measured = make_report(
             folder,
@@ -295,7 +301,7 @@ def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
             command=manifest.training.command,
             data=f"Test part, split {manifest.training.split}: {len(rows.texts):,} rows, "
             f"{int(rows.labels.sum()):,} of them malicious.",
-            notes=notes_on(dataset),
+            notes=notes,
             tell=tell,
         )
     except OSError as error:

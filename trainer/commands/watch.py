@@ -28,7 +28,7 @@ _HTTP_PORT = 9465
 """Beside a worker's on one machine."""
 _NEEDED = {
     *("topic_prefix", "labels_topic", "labels_dead_letters_topic", "models_topic"),
-    *("model_store", "http_host", "http_port", "log_level"),
+    *("model_store", "http_host", "http_port", "http_web_config", "log_level"),
 }
 _NOT_NEEDED = {
     *SETTING_GROUPS["Topics"],
@@ -143,8 +143,9 @@ def watch(
         host=settings.http_host,
         port=port,
         readiness=watcher.readiness,
+        web_config=settings.http_web_config,
     ) as health:
-        logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
+        logger.info("metrics and health on %s", health.url)
         watcher.run()
     logger.info("stopped")
 

@@ -18,7 +18,8 @@ from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import DeadLetter, Rejected, SourcePosition
 from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.topics import check_label_topics
+from stream_detector.kafka.rights import rights_of
+from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import read_label
 from stream_detector.settings import Settings
 from stream_detector.wire import dead_letter_headers
@@ -95,7 +96,7 @@ def collect_labels(
             group over.
     """
     with store.writing():
-        if problems := check_label_topics(settings, collecting=True):
+        if problems := topic_problems(settings, "label-collector"):
             raise TopicsError("; ".join(problems))
         rewind = from_beginning or store.is_empty()
         try:
@@ -108,7 +109,8 @@ def collect_labels(
                 "store a labels_group_id of its own"
             ) from error
         except (KafkaError, OSError) as error:
-            raise as_ours(error, settings) from error
+            rights = rights_of("label-collector", settings)
+            raise as_ours(error, settings, rights=rights) from error
 
 
 class _Rewinding(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_curve
 
 from trainer.report.figures import Measured
 
-__all__ = ["plots"]
+__all__ = ["encoded", "plots"]
 
 _SIZE = (6.4, 4.0)
 """Inches."""
@@ -76,7 +76,7 @@ def _history(history: Sequence[Mapping[str, float]]) -> bytes:
         axes.plot(epochs, [epoch[name] for epoch in history], marker="o")
         axes.set_title(name.replace("_", " "))
         axes.set_xlabel("epoch")
-    return _encoded(figure)
+    return encoded(figure)
 
 
 def _svg(draw: Callable[[Axes], None]) -> bytes:
@@ -84,10 +84,11 @@ def _svg(draw: Callable[[Axes], None]) -> bytes:
     axes = figure.subplots()
     axes.grid(alpha=0.3)
     draw(axes)
-    return _encoded(figure)
+    return encoded(figure)
 
 
-def _encoded(figure: Figure) -> bytes:
+def encoded(figure: Figure) -> bytes:
+    """A figure as SVG, drawn where there is no screen."""
     buffer = io.BytesIO()
     # Without the date of drawing, and with names that follow from what is drawn, the same figures
     # give the same bytes.

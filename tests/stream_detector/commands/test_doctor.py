@@ -6,7 +6,6 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,14 @@ from kafka import KafkaAdminClient
 from stream_detector.settings import DATA_FOLDER, Settings
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, run_command
-from support.processes import free_port, start_module, wait_for_line
+from support.processes import start_module, wait_for_line
 from support.records import end_offsets, produce
+from support.secured_broker import PASSWORD, SecuredBroker, connection_variables
 
 pytestmark = pytest.mark.slow
 
 LOCAL = ["HTTP port", "lists", "URL model", "host model", "device"]
 KAFKA = ["Kafka", "topics", "group", "clock"]
-PASSWORD = "correct-horse-battery"
 
 
 def found(done: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[str, str]]:
@@ -65,7 +64,9 @@ def test_where_all_is_well_each_line_says_so_and_nothing_changes(
 ) -> None:
     allowed = tmp_path / "allowed"
     allowed.write_text("example.com\n")
-    settings = settings_for(kafka, ALLOW_LIST=str(allowed))
+    web = tmp_path / "web.yml"
+    web.write_text("basic_auth_users: {}\n")
+    settings = settings_for(kafka, ALLOW_LIST=str(allowed), HTTP_WEB_CONFIG=str(web))
     topics = [settings["TOPIC_PREFIX"] + name for name in ("url-events", "url-verdicts")]
     assert run_command("topics", "create", settings=settings).returncode == 0
     produce(kafka.bootstrap_servers, topics[0], [b"http://a.example/"], partition=0)
@@ -75,6 +76,7 @@ def test_where_all_is_well_each_line_says_so_and_nothing_changes(
     assert failures(done) == {}
     results = found(done)
     assert list(results) == LOCAL + KAFKA
+    assert "in the clear, nobody logs in" in results["HTTP port"][1]
     assert str(allowed) in results["lists"][1]
     assert str(Settings().url_bundle) in results["URL model"][1]
     assert "/CPU:0" in results["device"][1] or "/GPU:0" in results["device"][1]
@@ -146,49 +148,20 @@ def test_each_fault_of_this_machine_has_its_line(tmp_path: Path) -> None:
     assert "bootstrap_servers" in failed["Kafka"]
 
 
-class LoginBroker(KafkaBroker):
-    """A Kafka with a second listener, where ``alice`` logs in and has no rights."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.login_port = free_port()
-        plain = f"PLAINTEXT://127.0.0.1:{self.port}"
-        login = f"SASL_PLAINTEXT://127.0.0.1:{self.login_port}"
-        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-        self._properties = (
-            f"listeners={plain},{login},CONTROLLER://127.0.0.1:{self._controller_port}",
-            f"advertised.listeners={plain},{login}",
-            "listener.security.protocol.map="
-            "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
-            "sasl.enabled.mechanisms=PLAIN",
-            "listener.name.sasl_plaintext.plain.sasl.jaas.config="
-            f'{module} required user_alice="{PASSWORD}";',
-            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users=User:ANONYMOUS",
-        )
-
-
-@pytest.fixture
-def login_kafka(tmp_path: Path) -> Iterator[LoginBroker]:
-    with LoginBroker(tmp_path / "login-kafka") as broker:
-        yield broker
-
-
 @pytest.mark.kafka
 def test_a_login_that_is_refused_and_rights_that_are_missing_are_named(
-    login_kafka: LoginBroker,
+    secured_kafka: SecuredBroker, tmp_path: Path
 ) -> None:
-    settings = settings_for(login_kafka)
+    secured_kafka.add_user("alice")
+    secured_kafka.grant("alice", [])
+    settings = settings_for(secured_kafka)
     assert run_command("topics", "create", settings=settings).returncode == 0
-    settings |= {
-        "BOOTSTRAP_SERVERS": f"127.0.0.1:{login_kafka.login_port}",
-        "SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "SASL_MECHANISM": "PLAIN",
-        "SASL_USERNAME": "alice",
-    }
+    settings |= connection_variables(secured_kafka.scram_settings("alice"))
+    wrong = tmp_path / "wrong"
+    wrong.write_text("wrong-horse")
 
-    refused = run_command("doctor", settings={**settings, "SASL_PASSWORD": "wrong-horse"})
-    let_in = run_command("doctor", settings={**settings, "SASL_PASSWORD": PASSWORD})
+    refused = run_command("doctor", settings={**settings, "SASL_PASSWORD_FILE": str(wrong)})
+    let_in = run_command("doctor", settings=settings)
 
     assert list(failures(refused)) == ["Kafka"]
     assert "'alice'" in failures(refused)["Kafka"]

@@ -17,8 +17,9 @@ from support.commands import (
     run_command,
 )
 
-COMMANDS = ["run", "score", "label", "settings", "topics", "doctor", "demo"]
-HELP_PAGES = [[], *([name] for name in COMMANDS), ["topics", "create"], ["topics", "check"]]
+COMMANDS = ["run", "score", "label", "settings", "topics", "doctor", "demo", "replay"]
+TOPIC_COMMANDS = ["create", "check", "acls"]
+HELP_PAGES = [[], *([name] for name in COMMANDS), *(["topics", name] for name in TOPIC_COMMANDS)]
 HEAVY = {"aiokafka", "confluent_kafka", "faust", "kafka", "numpy", "tensorflow"}
 
 
@@ -112,7 +113,7 @@ def test_the_installed_program_is_the_same() -> None:
         (["scor"], ["'scor'", "did you mean score?"]),
         (
             ["http://example.com/"],
-            ["no command", "run, score, label, settings, topics, doctor, demo"],
+            ["no command", "run, score, label, settings, topics, doctor, demo, replay"],
         ),
         (["topics", "mak"], ["'mak'", "stream-detector topics --help"]),
         (["score", "--jsn", "a.example"], ["--jsn", "--json", "stream-detector score --help"]),

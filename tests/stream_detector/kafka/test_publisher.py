@@ -1,5 +1,6 @@
 """The publisher on a real Kafka: what is published is there, whole and once."""
 
+import asyncio
 import zlib
 
 import pytest
@@ -27,12 +28,14 @@ async def producer(kafka):
     await producer.stop()
 
 
-def publisher_to(producer, verdicts, alerts, dead_letters):
+def publisher_to(producer, verdicts, alerts, dead_letters, comparisons="unused", failures=None):
     return Publisher(
         producer,
         verdicts_topic=verdicts,
         alerts_topic=alerts,
         dead_letters_topic=dead_letters,
+        comparisons_topic=comparisons,
+        comparisons_failed=[].append if failures is None else failures.append,
         metrics=Metrics(),
     )
 
@@ -84,3 +87,46 @@ async def test_a_dead_letter_whose_key_is_too_large_is_cut_as_well(kafka, topics
     cut, small = sorted(read_all(kafka.bootstrap_servers, dlq), key=lambda record: record.value)
     assert (len(cut.key), cut.value, small.value) == (65_536, b"", b"small")
     assert dict(cut.headers)["key-truncated-from-bytes"] == b"900000"
+
+
+async def test_comparisons_are_there_when_publish_returns(kafka, topics, producer):
+    names = [topics(name, partitions=2) for name in ("verdicts", "alerts", "dlq", "shadow")]
+    comparisons = [(b"evil.example", b"%d" % n, []) for n in range(5)]
+    failures = []
+    publisher = publisher_to(producer, *names, failures)
+
+    await publisher.publish(Encoded([(b"k", b"verdict", [])], [], [], comparisons))
+
+    assert [record.value for record in read_all(kafka.bootstrap_servers, names[0])] == [b"verdict"]
+    found = read_all(kafka.bootstrap_servers, names[3])
+    assert [(record.key, record.value) for record in found] == [c[:2] for c in comparisons]
+    assert failures == []
+
+
+async def test_comparisons_that_kafka_refuses_cost_no_verdict(kafka, topics, producer):
+    names = [topics(name, partitions=1) for name in ("verdicts", "alerts", "dlq")]
+    small = topics("shadow", partitions=1, max_message_bytes="1000")
+    failures = []
+    publisher = publisher_to(producer, *names, small, failures)
+
+    await publisher.publish(Encoded([(b"k", b"verdict", [])], [], [], [(b"k", b"z" * 5000, [])]))
+
+    assert [record.value for record in read_all(kafka.bootstrap_servers, names[0])] == [b"verdict"]
+    (failure,) = failures
+    assert small in failure
+    assert "max.message.bytes" in failure
+
+
+async def test_comparisons_that_kafka_does_not_take_are_given_up(
+    kafka, topics, producer, monkeypatch
+):
+    monkeypatch.setattr("stream_detector.kafka.publisher._COMPARISON_SECONDS", 0.2)
+    names = [topics(name, partitions=1) for name in ("verdicts", "alerts", "dlq")]
+    failures = []
+    publisher = publisher_to(producer, *names, "url-shadow-that-is-not-there", failures)
+
+    await publisher.publish(Encoded([(b"k", b"verdict", [])], [], [], [(b"k", b"c", [])]))
+
+    assert len(read_all(kafka.bootstrap_servers, names[0])) == 1
+    assert len(failures) == 1
+    assert not [task for task in asyncio.all_tasks() if "_ship" in repr(task)]

@@ -15,11 +15,11 @@ from stream_detector.kafka.embedded import EmbeddedBroker
 from stream_detector.kafka.inspection import group_problem, newest_record_time
 from stream_detector.kafka.topics import (
     TopicState,
-    check_announcement_topic,
-    check_label_topics,
+    check_topic,
     check_topics,
     cluster_id,
     create_topics,
+    topic_problems,
 )
 from stream_detector.settings import Settings
 from support.broker import KafkaBroker
@@ -68,14 +68,14 @@ def test_labels_are_kept_for_ever_and_their_dead_letters_are_not(kafka: KafkaBro
     settings = settings_for(kafka)
     labels, dead_letters = settings.label_topic_names
     missing = "is missing: `stream-detector topics create` makes it"
-    assert check_label_topics(settings) == [f"topic {labels} {missing}"]
-    assert check_label_topics(settings, collecting=True) == [
+    assert topic_problems(settings, "labeller") == [f"topic {labels} {missing}"]
+    assert topic_problems(settings, "label-collector") == [
         f"topic {name} {missing}" for name in (labels, dead_letters)
     ]
 
     create_topics(settings)
 
-    assert check_label_topics(settings, collecting=True) == []
+    assert topic_problems(settings, "label-collector") == []
     assert configs_of(kafka, labels)["retention.ms"] == "-1"
     assert configs_of(kafka, labels)["cleanup.policy"] == "delete"
     assert int(configs_of(kafka, dead_letters)["retention.ms"]) > 0
@@ -145,7 +145,7 @@ def test_the_cluster_id_is_the_same_each_time(kafka: KafkaBroker) -> None:
 
 @pytest.mark.kafka
 def test_where_nobody_checks_rights_a_group_may_be_joined(kafka: KafkaBroker) -> None:
-    assert group_problem(settings_for(kafka, group_id=uuid.uuid4().hex)) == ""
+    assert group_problem(settings_for(kafka), uuid.uuid4().hex) == ""
 
 
 @pytest.mark.kafka
@@ -222,23 +222,28 @@ def test_the_embedded_broker_is_spoken_to_with_its_version_set() -> None:
 
 
 @pytest.mark.kafka
-def test_the_topic_of_models_is_made_and_needed_only_where_a_store_is_set(
+def test_the_topics_of_models_and_shadows_are_made_and_needed_only_where_a_store_is_set(
     kafka: KafkaBroker,
 ) -> None:
     without = settings_for(kafka)
     create_topics(without)
     settings = without.model_copy(update={"model_store": "/srv/models"})
-    name = settings.topic("url-models")
+    name, shadow = settings.topic("url-models"), settings.topic("url-shadow")
     assert check_topics(without) == []
     assert [problem.partition(":")[0] for problem in check_topics(settings)] == [
-        f"topic {name} is missing"
+        f"topic {name} is missing",
+        f"topic {shadow} is missing",
     ]
     with pytest.raises(TopicsError, match="is missing"):
-        check_announcement_topic(settings, "READ")
+        check_topic(settings, settings.models_topic, "READ")
+    with pytest.raises(TopicsError, match=f"{shadow} is missing"):
+        check_topic(settings, settings.shadow_topic, "READ")
 
-    (made,) = [state for state in create_topics(settings) if state.created]
+    made = [state for state in create_topics(settings) if state.created]
 
-    assert made == TopicState(name, True, 1, 1)
+    assert made == [TopicState(name, True, 1, 1), TopicState(shadow, True, 3, 1)]
+    check_topic(settings, settings.shadow_topic, "READ")
+    assert int(configs_of(kafka, shadow)["retention.ms"]) == 30 * 24 * 3600 * 1000
     assert configs_of(kafka, name)["cleanup.policy"] == "compact"
     assert check_topics(settings) == []
-    check_announcement_topic(settings, "READ", "WRITE")
+    check_topic(settings, settings.models_topic, "READ", "WRITE")

@@ -44,6 +44,23 @@ def test_what_was_put_is_fetched_as_it_was(store, folder, bundle, tmp_path):
     assert load_bundle(tmp_path / "fetched", kind="url").sha256 == bundle.sha256
 
 
+def test_the_gates_decision_is_kept_beside_a_version_and_fetched_by_no_worker(
+    store, folder, bundle, tmp_path
+):
+    assert store.gate("url", bundle.sha256) is None
+    store.put(folder, "url", bundle.sha256, gate=b"one")
+    assert store.gate("url", bundle.sha256) == b"one"
+    store.put(folder, "url", bundle.sha256)
+    assert store.gate("url", bundle.sha256) == b"one"
+    store.put_gate("url", bundle.sha256, b"another")
+    assert store.gate("url", bundle.sha256) == b"another"
+    assert [model.ref for model in store.versions()] == [bundle.ref]
+
+    (tmp_path / "fetched").mkdir()
+    store.fetch("url", bundle.sha256, tmp_path / "fetched")
+    assert names_in(tmp_path / "fetched") == {MANIFEST_NAME, WEIGHTS_NAME}
+
+
 def test_any_file_system_of_fsspec_will_do(folder, bundle, tmp_path):
     memory = "memory://models/of/tests"
     ModelStore(memory).put(folder, "url", bundle.sha256, signature=b"s" * 64)

@@ -65,3 +65,27 @@ def test_what_is_wrong_is_told_in_one_line(run, tmp_path):
     missing = run("publish", "bundle", code=1, STREAM_DETECTOR_MODELS_TOPIC="nosuch")
     assert "topic nosuch is missing" in missing.stderr
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.timeout(600)
+def test_a_shadow_is_announced_beside_what_serves_and_ended(run, tmp_path):
+    first = save_small_bundle(tmp_path / "first", seed=0).sha256
+    second = save_small_bundle(tmp_path / "second", seed=1).sha256
+    run("publish", "first")
+
+    assert "give VERSION or BUNDLE, and --share" in run("shadow", "second", code=2).stderr
+    assert "its own shadow" in run("shadow", first[:8], "--share", "1", code=1).stderr
+    assert "nothing is to end" in run("shadow", "--end", code=1).stderr
+
+    assert run("shadow", "second", "--share", "0.25").stdout == f"{second}\n"
+    assert announced(run) == [first]
+    listed = map(json.loads, run("list", "--json").stdout.splitlines())
+    assert {model["sha256"]: model["shadow_share"] for model in listed} == {
+        first: None,
+        second: 0.25,
+    }
+
+    assert "ended: the shadow url model small-url 1" in run("shadow", "--end").stderr
+    assert "shadow" not in run("list").stdout
+    run("promote", second, "--force", "nothing to lose")
+    assert announced(run) == [second]

@@ -60,6 +60,16 @@ def test_a_draw_gives_what_sorting_the_drawn_rows_gives(rounded_to):
     )
 
 
+def test_the_same_seed_gives_the_same_interval():
+    first, labels = scored(400, 150, by=1)
+    second, _ = scored(400, 150, by=2, seed=1)
+    rules = GateRules(resamples=100)
+    one, again, other = (
+        tpr_differences(first, second, labels, (0.1,), rules=rules, seed=seed) for seed in (1, 1, 2)
+    )
+    assert one == again != other
+
+
 def test_one_that_finds_as_much_passes_and_one_that_finds_less_does_not():
     strong, labels = scored(20_000, 3000, by=3)
     weak, _ = scored(20_000, 3000, by=2, seed=1)

@@ -12,6 +12,7 @@ from trainer.gate import (
     GateError,
     GateRules,
     decision_path,
+    force,
     judge,
     read_decision,
     write_decision,
@@ -136,12 +137,6 @@ def test_without_a_champion_nothing_is_compared_and_it_says_so(folder, champion)
     assert not failed(decision) - {"must not alert", "must alert"}
 
 
-def test_the_same_seed_gives_the_same_figures(folder, champion):
-    save_ignorant(folder / "again", champion)
-    one, two = decide(folder, "again"), decide(folder, "again")
-    assert one.checks == two.checks
-
-
 def test_what_is_no_bundle_or_of_another_kind_is_an_error(folder, champion):
     save_small_bundle(folder / "url", "url")
     with pytest.raises(BundleError, match="for kind host, not for url"):
@@ -159,7 +154,7 @@ def test_what_is_no_decision_is_told(tmp_path):
         read_decision(path)
 
 
-def test_a_decision_that_cannot_be_written_is_told(folder, champion, tmp_path):
-    decision = decide(folder, "champion", champion=None)
+def test_a_decision_that_cannot_be_written_is_told(champion, tmp_path):
+    decision = force(champion.ref, "host", None, None, "a reason")
     with pytest.raises(GateError, match=r"bundle-gate\.json cannot be written"):
         write_decision(tmp_path / "nosuch" / "bundle", decision)

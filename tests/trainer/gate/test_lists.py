@@ -26,7 +26,7 @@ def test_an_entry_is_read_for_the_kind_of_model(tmp_path):
     path.write_text(
         "# ours\n\ncorp.example\nWWW.Corp.example  # again\nintra.corp.example/x#part\n"
     )
-    assert read_texts([path], "host") == ["corp.example", "www.corp.example"]
+    assert read_texts([path], "host") == ["corp.example"]
     assert read_texts([path], "url") == ["corp.example", "intra.corp.example/x"]
 
 

@@ -45,9 +45,11 @@ class Collection:
         self.store = LabelStore(folder / "store")
         self._number = 0
 
-    def produce(self, values: list[bytes | None]) -> set[tuple[str, int, int]]:
+    def produce(
+        self, values: list[bytes | None], *, codec: str = "none"
+    ) -> set[tuple[str, int, int]]:
         """Write records; returns their places."""
-        written = produce(self.kafka, self.topic, values)
+        written = produce(self.kafka, self.topic, values, codec=codec)
         return {(self.topic, partition, offset) for partition, offset in written}
 
     def labels(self, count: int) -> set[tuple[str, int, int]]:
@@ -105,6 +107,18 @@ class Collection:
 @pytest.fixture
 def collection(kafka: KafkaBroker, topics: Any, tmp_path: Path) -> Collection:
     return Collection(kafka, topics, tmp_path)
+
+
+def test_labels_are_read_in_every_codec(collection: Collection) -> None:
+    places: set[tuple[str, int, int]] = set()
+    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+        value = label_record(f"http://evil.example/{codec}")
+        places |= collection.produce([value] * 3, codec=codec)
+
+    done = collection.collect()
+
+    assert done.returncode == 0, done.stderr
+    assert collection.stored() == Counter(places)
 
 
 def test_labels_are_stored_and_what_cannot_be_used_is_a_dead_letter_with_its_reason(

@@ -1,0 +1,98 @@
+"""The least rights (ACLs) that each part needs in Kafka: one table.
+
+The checks of topics and groups ask for these, ``stream-detector topics acls`` prints them, and the
+tests give a broker's user these and no others.
+
+READ and WRITE imply DESCRIBE in Kafka. No part needs a right on the cluster: the cluster's id may
+be asked by anybody, and nothing is transactional.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from stream_detector.settings import Settings
+
+__all__ = ["PARTS", "Operation", "Part", "Right", "rights_of"]
+
+Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS"]
+Part = Literal[
+    "detector",
+    "topic-maker",
+    "labeller",
+    "verdict-labeller",
+    "label-collector",
+    "model-publisher",
+    "trainer",
+    "reporter",
+    "log-shipper",
+    "consumer",
+]
+
+PARTS: Mapping[Part, str] = {
+    "detector": "stream-detector run, doctor, topics check",
+    "topic-maker": "stream-detector topics create",
+    "labeller": "stream-detector label",
+    "verdict-labeller": "stream-detector label --verdict-id, which reads input topics",
+    "label-collector": "stream-trainer labels collect",
+    "model-publisher": "stream-trainer models publish, promote, rollback, list; retrain",
+    "trainer": "stream-trainer watch, which collects labels, retrains and publishes",
+    "reporter": "stream-trainer drift and shadow report, which read without a group",
+    "log-shipper": "what writes log records into the input topics",
+    "consumer": "what reads verdicts, alerts and dead letters, as a consumer group",
+}
+"""What each part is."""
+
+
+class Right(NamedTuple):
+    """One operation on one topic or consumer group, by its full name."""
+
+    resource: Literal["topic", "group"]
+    name: str
+    operation: Operation
+
+    def __str__(self) -> str:
+        return f"{self.operation} on {self.resource} {self.name}"
+
+
+def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> list[Right]:
+    """All that ``part`` needs with these settings, and nothing else.
+
+    ``consumer_group`` is the group of ``consumer``. Topics of announced models and of shadows
+    are in it only where ``model_store`` is set.
+    """
+    inputs = settings.input_topic_names
+    outputs = settings.output_topic_names
+    labels, label_dead_letters = settings.label_topic_names
+    models, shadows = settings.announcement_topic_names, settings.shadow_topic_names
+    every = [*inputs, *outputs, labels, label_dead_letters, *models, *shadows]
+    collecting = [
+        *_topics([labels], "READ"),
+        *_topics([label_dead_letters], "WRITE"),
+        Right("group", settings.labels_group_id, "READ"),
+    ]
+    publishing = _topics(models, "READ", "WRITE")
+    needed: dict[Part, list[Right]] = {
+        "detector": [
+            *_topics([*inputs, *models], "READ"),
+            *_topics([*outputs, *shadows], "WRITE"),
+            Right("group", settings.group_id, "READ"),
+        ],
+        "topic-maker": [
+            *_topics(every, "CREATE", "DESCRIBE"),
+            # Dead letters have to take what the input topics take.
+            *_topics(inputs, "DESCRIBE_CONFIGS"),
+        ],
+        "labeller": _topics([labels], "WRITE"),
+        "verdict-labeller": [*_topics([labels], "WRITE"), *_topics(inputs, "READ")],
+        "label-collector": collecting,
+        "model-publisher": publishing,
+        "trainer": [*collecting, *publishing],
+        "reporter": _topics([settings.topic(settings.verdicts_topic), *shadows], "READ"),
+        "log-shipper": _topics(inputs, "WRITE"),
+        "consumer": [*_topics(outputs, "READ"), Right("group", consumer_group, "READ")],
+    }
+    return needed[part]
+
+
+def _topics(names: Iterable[str], *operations: Operation) -> list[Right]:
+    return [Right("topic", name, operation) for name in names for operation in operations]

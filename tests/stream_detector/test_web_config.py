@@ -1,0 +1,235 @@
+"""The web configuration file: what it may say, what is refused, and that it is read again."""
+
+import base64
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from stream_detector.errors import SettingsError
+from stream_detector.web_config import WebAccess, load_web_config
+from support.certificates import CertificateAuthority
+
+PASSWORD = "correct-horse-battery"
+
+
+def hash_of(password: str) -> str:
+    """As fast as bcrypt allows."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With ``server.crt``, ``server.key``, ``locked.key`` and ``ca.pem``."""
+    authority = CertificateAuthority(tmp_path)
+    authority.issue("server")
+    authority.issue("locked", key_password="key-password")
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "web.yml"
+    file.write_text(text)
+    return file
+
+
+def test_all_that_it_may_say_with_paths_beside_it(folder: Path) -> None:
+    config = load_web_config(
+        write(
+            folder,
+            f"""
+tls_server_config:
+  cert_file: server.crt
+  key_file: server.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: ca.pem
+  min_version: TLS13
+  max_version: TLS13
+http_server_config:
+  http2: false
+  headers:
+    X-Frame-Options: deny
+    Strict-Transport-Security: max-age=31536000
+    X-XSS-Protection: ""
+basic_auth_users:
+  prometheus: {hash_of(PASSWORD)}
+""",
+        )
+    )
+
+    assert config.tls is not None
+    assert config.headers == {
+        "X-Frame-Options": "deny",
+        "Strict-Transport-Security": "max-age=31536000",
+    }
+    assert set(config.users) == {"prometheus"}
+    assert config.files == tuple(
+        folder / name for name in ("web.yml", "server.crt", "server.key", "ca.pem")
+    )
+
+
+def test_an_empty_file_is_as_good_as_none(folder: Path) -> None:
+    config = load_web_config(write(folder, "# nothing yet\n"))
+
+    assert (config.tls, config.headers, config.users) == (None, {}, {})
+
+
+FILES = "cert_file: server.crt, key_file: server.key"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("tls_server: {}", ["tls_server is not known here"]),
+        (f"tls_server_config: {{{FILES}, curves: [X25519]}}", ["tls_server_config.curves"]),
+        ("tls_server_config: {cert_file: server.crt}", ["tls_server_config.key_file", "required"]),
+        ("tls_server_config: {cert_file: no.crt, key_file: server.key}", ["no.crt", "No such"]),
+        ("tls_server_config: {cert_file: ca.pem, key_file: server.key}", ["ca.pem", "its own key"]),
+        (
+            "tls_server_config: {cert_file: locked.crt, key_file: locked.key}",
+            ["locked.key", "without a password"],
+        ),
+        (f"tls_server_config: {{{FILES}, client_auth_type: RequestClientCert}}", ["client_auth"]),
+        (
+            f"tls_server_config: {{{FILES}, client_auth_type: RequireAndVerifyClientCert}}",
+            ["client_ca_file"],
+        ),
+        (f"tls_server_config: {{{FILES}, client_ca_file: ca.pem}}", ["client_auth_type"]),
+        (
+            f"tls_server_config: {{{FILES}, client_auth_type: VerifyClientCertIfGiven, "
+            "client_ca_file: server.key}",
+            ["client_ca_file", "server.key"],
+        ),
+        (f"tls_server_config: {{{FILES}, min_version: TLS10}}", ["min_version", "TLS12"]),
+        (
+            f"tls_server_config: {{{FILES}, min_version: TLS13, max_version: TLS12}}",
+            ["min_version is above max_version"],
+        ),
+        ("basic_auth_users: {kim: hunter2-in-clear}", ["basic_auth_users.kim", "bcrypt"]),
+        ("basic_auth_users: [kim]", ["basic_auth_users"]),
+        ("http_server_config: {http2: true}", ["http_server_config.http2"]),
+        ("http_server_config: {headers: {Server: x}}", ["X-Frame-Options, "]),
+        ("http_server_config: {headers: {X-Frame-Options: any}}", ["deny or sameorigin"]),
+        (
+            'http_server_config: {headers: {X-XSS-Protection: "1\\r\\nSet-Cookie: a=b"}}',
+            ["headers.X-XSS-Protection", "printable"],
+        ),
+        ("basic_auth_users: {kim: hunter2-in-clear", ["line 1", "is not YAML"]),
+        ("a: !!python/object/apply:os.system [true]", ["line 1", "is not YAML"]),
+        ("- a list", ["the file: should be names with values"]),
+        (
+            "basic_auth_users:\n"
+            + "".join(f"  {name}: {hash_of('a')}\n" for name in ("kim", "jo", "kim")),
+            ["line 2", "has a key twice"],
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line_without_values(
+    folder: Path, text: str, parts: list[str]
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_web_config(write(folder, text))
+
+    message = str(caught.value)
+    print(message)
+    for part in ["web.yml", *parts]:
+        assert part in message
+    assert "hunter2" not in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.yml can't be read"):
+        load_web_config(tmp_path / "none.yml")
+    (tmp_path / "bytes.yml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load_web_config(tmp_path / "bytes.yml")
+
+
+async def test_logins_are_let_in_or_not(folder: Path) -> None:
+    umlaut, longest = "pässwörd", "x" * 72
+    users = {"kim": PASSWORD, "jörg": umlaut, "long": longest}
+    lines = "".join(f"  {name}: {hash_of(password)}\n" for name, password in users.items())
+    access = WebAccess(write(folder, f"basic_auth_users:\n{lines}"))
+    config = access.config
+    try:
+        for _ in range(2):  # The second time from memory.
+            for name, password in users.items():
+                assert await access.allows(config, basic(name, password))
+        for header in [
+            "",
+            "Basic",
+            "Basic !!!",
+            "Basic a2lt",
+            f"Bearer {PASSWORD}",
+            basic("kim", ""),
+            basic("kim", umlaut),
+            basic("kim", PASSWORD + "x"),
+            basic("kim", PASSWORD + "\0"),
+            basic("kim", "\0"),
+            basic("long", longest + "x"),
+            basic("mallory", PASSWORD),
+            basic("", ""),
+            "Basic /////w==",
+        ]:
+            assert not await access.allows(config, header), header
+        assert await access.allows(config, basic("kim", PASSWORD).replace("Basic", "basic"))
+    finally:
+        access.close()
+
+
+async def test_a_password_is_checked_once_and_again_when_the_file_has_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[bytes] = []
+    real = bcrypt.checkpw
+
+    def checkpw(password: bytes, hashed: bytes) -> bool:
+        checked.append(password)
+        return real(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    file = write(folder, f"basic_auth_users:\n  kim: {hash_of(PASSWORD)}\n")
+    access = WebAccess(file)
+    try:
+        for _ in range(3):
+            assert await access.allows(access.config, basic("kim", PASSWORD))
+        assert len(checked) == 1
+        for _ in range(2):  # Of what is wrong nothing is kept, and names take the same time.
+            assert not await access.allows(access.config, basic("kim", "wrong"))
+            assert not await access.allows(access.config, basic("mallory", PASSWORD))
+        assert len(checked) == 5
+
+        file.write_text(f"basic_auth_users:\n  kim: {hash_of('another')}  # new\n")
+        assert not await access.allows(access.config, basic("kim", PASSWORD))
+        assert await access.allows(access.config, basic("kim", "another"))
+    finally:
+        access.close()
+
+
+def test_what_has_become_wrong_is_told_once_and_what_was_right_stays(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = write(folder, f"basic_auth_users:\n  kim: {hash_of(PASSWORD)}\n")
+    access = WebAccess(file)
+    try:
+        before = access.config
+        file.write_text("basic_auth_users: {kim: hunter2-in-clear}\n")
+        assert access.config is access.config is before
+        (record,) = caplog.records
+        assert "basic_auth_users.kim" in record.message
+        assert "stays in force" in record.message
+        assert "hunter2" not in caplog.text
+
+        file.unlink()
+        assert access.config is before
+        file.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
+        after = access.config
+        assert after is not None
+        assert not after.users
+    finally:
+        access.close()

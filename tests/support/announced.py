@@ -1,0 +1,114 @@
+"""Models that are announced to a worker under load, for tests of what it does then."""
+
+import itertools
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from stream_detector.models.store import ModelStore, StoredModel
+from stream_detector.settings import Settings
+from support.accounting import Sent
+from support.bench import Bench
+from support.bundles import save_small_bundle
+from trainer.gate import force
+from trainer.publishing import announced_now, promote, store_bundle
+
+__all__ = [
+    "OFTEN",
+    "Feed",
+    "Models",
+    "models_environment",
+    "more_verdicts",
+    "wait_for_metric",
+    "wait_until_serves",
+]
+
+OFTEN = b"http://seen-often.example/page"
+WAIT_SECONDS = 180
+
+
+class Feed:
+    """Sends 40 records every 50 ms until the block ends; one of them is always the same."""
+
+    def __init__(self, bench: Bench, often: bytes = OFTEN) -> None:
+        self._bench = bench
+        self._often = often
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        for number in itertools.count():
+            urls = [f"http://h{number}.example/{place}".encode() for place in range(39)]
+            self._bench.account.send([Sent(url, 1) for url in [*urls, self._often]])
+            if self._stop.wait(0.05):
+                return
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+class Models:
+    """Small bundles, a store, and the topic that says which is to serve."""
+
+    def __init__(self, bootstrap_servers: str, topics, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings(
+            bootstrap_servers=[bootstrap_servers],
+            model_store=str(folder / "store"),
+            models_topic=topics("models", partitions=1, cleanup_policy="compact"),
+            shadow_topic=topics("shadow"),
+        )
+        self.store = ModelStore(self.settings.model_store)
+        self.bundles = {
+            name: save_small_bundle(folder / name, seed=seed)
+            for seed, name in enumerate(["first", "second", "third"])
+        }
+        save_small_bundle(folder / "host", "host")
+
+    def sha256(self, name: str) -> str:
+        return self.bundles[name].sha256
+
+    def stored(self, name: str) -> StoredModel:
+        model, _ = store_bundle(self.folder / name, self.store)
+        return model
+
+    def announce(self, name: str) -> datetime:
+        model = self.stored(name)
+        current = announced_now(self.settings).get("url")
+        because = force(model.ref, "url", current, None, "weights at random pass no gate")
+        announcement = promote(self.settings, model, gate=because)
+        assert announcement is not None
+        return announcement.announced_at
+
+
+def models_environment(models: Models) -> Mapping[str, str]:
+    """The settings of a worker that serves the first bundle until another one is announced."""
+    return {
+        "STREAM_DETECTOR_URL_BUNDLE": str(models.folder / "first"),
+        "STREAM_DETECTOR_HOST_BUNDLE": str(models.folder / "host"),
+        "STREAM_DETECTOR_DEVICE": "cpu",
+        "STREAM_DETECTOR_MODEL_STORE": models.settings.model_store,
+        "STREAM_DETECTOR_MODELS_TOPIC": models.settings.models_topic,
+        "STREAM_DETECTOR_SHADOW_TOPIC": models.settings.shadow_topic,
+    }
+
+
+def wait_for_metric(bench: Bench, *parts: str) -> None:
+    def there() -> bool:
+        lines = bench.metrics().splitlines()
+        return any(all(part in line for part in parts) for line in lines)
+
+    bench.workers[-1].wait_until(there, timeout=WAIT_SECONDS, what=f"a metric with {parts}")
+
+
+def wait_until_serves(bench: Bench, sha256: str) -> None:
+    wait_for_metric(bench, "model_info{", f'sha256="{sha256}"', "} 1.0")
+
+
+def more_verdicts(bench: Bench, count: int = 400) -> None:
+    bench.wait_for_verdicts(bench.written(bench.verdicts) + count, bench.workers[-1])

@@ -1,0 +1,171 @@
+"""``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.errors import StreamDetectorError
+from stream_detector.settings import SETTING_GROUPS
+from trainer.console import messages, tell
+from trainer.durations import DURATION
+
+if TYPE_CHECKING:
+    from trainer.drift.reading import Progress as OnProgress
+
+__all__ = ["drift"]
+
+_TOPICS_TOLD = {"topic_prefix", "verdicts_topic", "model_store"}
+_WITHOUT = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - _TOPICS_TOLD
+_LONGEST = timedelta(days=3650)
+
+
+@click.command(cls=SettingsCommand, short_help="What moved in the verdicts, and what moved it.")
+@click.option(
+    "--since",
+    type=DURATION,
+    default="24h",
+    show_default=True,
+    help="The recent window: how far back it goes from now (from the last verdict of --file).",
+)
+@click.option(
+    "--baseline",
+    type=DURATION,
+    default="7d",
+    show_default=True,
+    help="The window before it, which it is compared with.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(1, 10_000_000),
+    default=20_000,
+    show_default=True,
+    help="At most so many verdicts of each partition and window, spread evenly over it.",
+)
+@click.option(
+    "--file",
+    "files",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="Read verdicts, JSON lines as the topic has them (also .gz), instead of Kafka; may be "
+    "given several times.",
+)
+@click.option(
+    "--bundle",
+    "bundles",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    help="Bundle whose reference to compare with, where neither the settings' bundles nor the "
+    "model store have the one that scored; may be given for each kind.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="How many domains to name of each sort.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with all bins.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the distributions into this SVG file.",
+)
+@setting_options(
+    {"Kafka: how to reach it", "Topics", "Announced models"},
+    without=_WITHOUT | {"group_id", "cluster"},
+)
+def drift(
+    since: timedelta,
+    baseline: timedelta,
+    sample: int,
+    files: tuple[Path, ...],
+    bundles: tuple[Path, ...],
+    top: int,
+    as_json: bool,
+    plot: Path | None,
+    config: Path | None,
+    **flags: object,
+) -> None:
+    """Compare the last day's verdicts with the week before, and with the bundle's reference.
+
+    For each model that scored: how far the scores and the inputs (length, dots, digits, depth,
+    query) have moved, in which bins, and how much of it each input topic and registered domain
+    adds; which domains are new, and which are gone. Reads the topic of verdicts without a group,
+    so it disturbs no one. Verdicts that came a second time, after a crash, count twice.
+
+    \b
+    stream-trainer drift --bootstrap-servers kafka-1:9092
+    stream-trainer drift --since 2h --baseline 1d --plot drift.svg
+    stream-trainer drift --file verdicts.jsonl --json | jq '.models[].statistics[0]'
+    """
+    settings, _ = given_settings(config, flags)
+    # What it would print is told by errors.
+    logging.getLogger("kafka").addHandler(logging.NullHandler())
+    from trainer.drift.comparing import Windows, compare  # noqa: PLC0415 - imports much
+    from trainer.drift.reading import read_files, read_topic  # noqa: PLC0415
+    from trainer.drift.references import References  # noqa: PLC0415
+    from trainer.drift.telling import lines_of  # noqa: PLC0415
+
+    end = datetime.now(UTC)
+    if since + baseline > _LONGEST:
+        raise click.UsageError("--since and --baseline reach back more than ten years")
+    references = References(bundles, settings)
+    with _progress("reading files" if files else "reading verdicts") as on_progress:
+        if files:
+            verdicts = read_files(files, on_progress=on_progress)
+        else:
+            times = (end - since - baseline, end - since, end)
+            verdicts = read_topic(settings, times, sample=sample, on_progress=on_progress)
+    if files and verdicts.has_any:
+        # The window has its end open: a moment later the last verdict is in it.
+        end = datetime.fromtimestamp(verdicts.latest, UTC) + timedelta(milliseconds=1)
+    found = compare(
+        verdicts,
+        Windows(end - since - baseline, end - since, end),
+        references,
+        groups_shown=top,
+    )
+    if not found.models:
+        raise StreamDetectorError(
+            f"no model's verdict of the last {_written(since)} was found"
+            + (f" ({verdicts.malformed:,} records are no verdicts)" if verdicts.malformed else "")
+            + ": give a longer --since"
+            + (", or another --file" if files else ", or the worker's topics")
+        )
+    if plot is not None:
+        from trainer.drift.plotting import drift_plot  # noqa: PLC0415 - imports matplotlib
+
+        try:
+            plot.write_bytes(drift_plot(found))
+        except OSError as error:
+            raise StreamDetectorError(f"{plot} can't be written: {error.strerror}") from error
+        tell(f"plot: {plot}")
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for line in lines_of(found):
+        click.echo(line)
+
+
+@contextmanager
+def _progress(what: str) -> "Iterator[OnProgress]":
+    """A bar on a terminal, nothing elsewhere."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=messages, transient=True, disable=not messages.is_terminal
+    ) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _written(duration: timedelta) -> str:
+    hours = duration.total_seconds() / 3600
+    return f"{hours:g} hours"

@@ -1,0 +1,5 @@
+"""What ``stream-trainer drift`` does: reads verdicts, compares windows of time, explains.
+
+``verdicts`` holds what was read, ``reading`` reads it, ``references`` finds what a model's traffic
+is compared with, ``comparing`` makes figures of it, ``telling`` and ``plotting`` show them.
+"""

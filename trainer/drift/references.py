@@ -1,0 +1,96 @@
+"""Where the reference of a model that verdicts name is found: by the sha256 of its manifest."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from stream_detector.errors import BundleError, RetryableError
+from stream_detector.events import Kind
+from stream_detector.models.files import MANIFEST_NAME
+from stream_detector.models.reference import Reference, faults
+from stream_detector.models.store import ModelStore
+from stream_detector.settings import Settings
+from trainer.drift.verdicts import ModelKey
+
+__all__ = ["FoundReference", "References"]
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """What of a manifest is looked at; ``load_bundle`` would need TensorFlow."""
+
+    kind: Kind
+    name: str
+    version: str
+    reference: Reference | None = None
+
+
+class FoundReference(NamedTuple):
+    """What a model's traffic is compared with, if there is anything."""
+
+    reference: Reference | None
+    remark: str
+    """A sentence where it is none, or of another bundle; else empty."""
+
+
+class References:
+    """Looks in the bundles that were given, in those of the settings, then in the model store.
+
+    Raises:
+        BundleError: a bundle that was given is none.
+        SettingsError: the store can't be used.
+    """
+
+    def __init__(self, bundles: Sequence[Path], settings: Settings) -> None:
+        self._given = [_read(folder / MANIFEST_NAME) for folder in bundles]
+        self._known = dict(self._given)
+        for folder in (settings.url_bundle, settings.host_bundle):
+            if folder.is_dir():
+                sha256, manifest = _read(folder / MANIFEST_NAME)
+                self._known.setdefault(sha256, manifest)
+        self._store = ModelStore(settings.model_store) if settings.model_store else None
+
+    def of(self, model: ModelKey) -> FoundReference:
+        """The reference of the bundle that scored, or of the bundle given for its kind."""
+        kind, ref = model
+        manifest = self._known.get(ref.sha256)
+        remark = "Its bundle was not found, so no reference: give --bundle, or --model-store."
+        if manifest is None and self._store is not None:
+            try:
+                content = self._store.manifest(kind, ref.sha256)
+                manifest = _decoded(content, self._store.url_of(kind, ref.sha256))
+            except (BundleError, RetryableError) as error:
+                remark = f"No reference: {error}."
+        if manifest is not None:
+            if manifest.reference is not None:
+                return FoundReference(manifest.reference, "")
+            remark = "Its bundle has no reference: it was made before there was one."
+        for _, given in self._given:
+            if given.kind == kind and given.reference is not None:
+                return FoundReference(
+                    given.reference,
+                    f"The reference is that of {given.name} {given.version}, not of the model that "
+                    "scored: scores may differ for that.",
+                )
+        return FoundReference(None, remark)
+
+
+def _read(path: Path) -> tuple[str, _Manifest]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
+    return hashlib.sha256(content).hexdigest(), _decoded(content, str(path))
+
+
+def _decoded(content: bytes, where: str) -> _Manifest:
+    try:
+        manifest = msgspec.json.decode(content, type=_Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BundleError(f"{where} is not a manifest: {error}") from error
+    if manifest.reference is not None:
+        for fault in faults(manifest.kind, manifest.reference):
+            raise BundleError(f"{where}: the reference is malformed: {fault}")
+    return manifest

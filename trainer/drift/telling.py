@@ -1,0 +1,177 @@
+"""What was found, as plain text for a person."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from stream_detector.drift import TEXTS_MIN
+from stream_detector.models.reference import PSI_LOOK, PSI_MOVED
+from trainer.console import printable
+from trainer.drift.comparing import Counts, Drift, Group, Groups, ModelDrift, StatisticDrift
+
+__all__ = ["interpretation", "lines_of"]
+
+_WIDTH = 100
+_BINS_TOLD = 2
+_SHA256_SHOWN = 12
+
+
+def interpretation(psi: float) -> str:
+    """``stable``, ``look`` or ``moved``."""
+    if psi < PSI_LOOK:
+        return "stable"
+    return "look" if psi <= PSI_MOVED else "moved"
+
+
+def lines_of(drift: Drift) -> Iterator[str]:
+    """The whole report, line by line."""
+    yield f"recent:   {_moment(drift.recent.start)} to {_moment(drift.recent.end)}"
+    yield f"baseline: {_moment(drift.baseline.start)} to {_moment(drift.baseline.end)}"
+    if drift.malformed:
+        yield f"{drift.malformed:,} records are no verdicts, and were passed over"
+    if drift.by_list:
+        yield f"{drift.by_list:,} verdicts are of allow or deny lists, and were left out"
+    for model in drift.models:
+        yield ""
+        yield from _of_model(model)
+    yield ""
+    yield from _how_to_read()
+
+
+def _how_to_read() -> list[str]:
+    return textwrap.wrap(
+        f"PSI (population stability index): below {PSI_LOOK:g} stable, to {PSI_MOVED:g} worth a "
+        f"look, above {PSI_MOVED:g} moved. The reference is the benign rows that the model was "
+        "tested on, not your network: an index against it has a level of its own on each network. "
+        "Go by the baseline window, and by changes of that level. By topic and domain: verdicts, "
+        "distinct texts and the share of verdicts flagged (malicious or suspicious), recent and "
+        "before; what each adds to the PSI of the score; and how many percentage points to the "
+        "flagged share.",
+        width=_WIDTH,
+    )
+
+
+def _of_model(model: ModelDrift) -> Iterator[str]:
+    name = printable(f"{model.model} {model.version}")
+    yield f"{model.kind} model {name} ({printable(model.sha256[:_SHA256_SHOWN])})"
+    yield f"  recent:   {_counted(model.recent)}"
+    yield f"  baseline: {_counted(model.baseline) if model.baseline.verdicts else 'no verdicts'}"
+    for remark in model.remarks:
+        yield f"  {printable(remark)}"
+    for what, counts in (("recent", model.recent), ("baseline", model.baseline)):
+        if 0 < counts.texts < TEXTS_MIN:
+            yield f"  Beware: of few {what} texts chance alone makes the index large."
+    yield ""
+    yield from _table(
+        [
+            ["PSI of", "to baseline", "", "to reference", "(baseline's)", "what moved most"],
+            *[_statistic_row(one) for one in model.statistics],
+        ],
+        right={1, 3, 4},
+    )
+    against = "since the baseline" if model.explained == "baseline" else "from the reference"
+    yield ""
+    yield f"  What moved the scores and the flagged share {against}, by input topic:"
+    yield from _group_table("topic", model.topics.movers)
+    if model.domains.movers:
+        yield ""
+        yield "  by registered domain, the most first:"
+        yield from _group_table("domain", model.domains.movers)
+    if model.baseline.verdicts:
+        yield from _comings(model.domains)
+
+
+def _comings(domains: Groups) -> Iterator[str]:
+    yield ""
+    yield (
+        f"  {domains.new:,} of {domains.recent:,} domains are new, with {domains.new_share:.1%} of "
+        f"the recent verdicts" + (":" if domains.most_new else "")
+    )
+    yield from _group_table("domain", domains.most_new)
+    yield (
+        f"  {domains.gone:,} of {domains.baseline:,} domains are gone, with "
+        f"{domains.gone_share:.1%} of the baseline's verdicts" + (":" if domains.most_gone else "")
+    )
+    yield from _group_table("domain", domains.most_gone)
+
+
+def _statistic_row(one: StatisticDrift) -> list[str]:
+    decisive = one.psi_baseline if one.psi_baseline is not None else one.psi_reference
+    return [
+        one.name,
+        _index(one.psi_baseline),
+        "" if decisive is None else interpretation(decisive),
+        _index(one.psi_reference),
+        "" if one.psi_baseline_reference is None else f"({one.psi_baseline_reference:.3f})",
+        _moved_bins(one),
+    ]
+
+
+def _moved_bins(one: StatisticDrift) -> str:
+    before = one.baseline or one.reference
+    if before is None:
+        return ""
+    shifts = np.abs(np.array(one.recent) - before)
+    places = [int(place) for place in np.argsort(-shifts, kind="stable")[:_BINS_TOLD]]
+    return ", ".join(
+        f"{one.bins[place]}: {before[place]:.1%} to {one.recent[place]:.1%}"
+        for place in places
+        if shifts[place] >= 0.0005
+    )
+
+
+def _group_table(what: str, groups: Sequence[Group]) -> Iterator[str]:
+    if not groups:
+        return
+    yield from _table(
+        [
+            [what, "recent", "texts", "flagged", "before", "texts", "flagged", "PSI", "points"],
+            *[
+                [
+                    printable(group.name),
+                    *_count_cells(group.recent),
+                    *_count_cells(group.baseline),
+                    f"{group.score_shift:+.3f}",
+                    f"{100 * group.flagged_shift:+.2f}",
+                ]
+                for group in groups
+            ],
+        ],
+        right=set(range(1, 9)),
+        indent="    ",
+    )
+
+
+def _count_cells(counts: Counts) -> list[str]:
+    return [
+        f"{counts.verdicts:,}",
+        f"{counts.texts:,}",
+        f"{counts.flagged_share:.1%}" if counts.verdicts else "",
+    ]
+
+
+def _table(rows: Sequence[Sequence[str]], *, right: set[int], indent: str = "  ") -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield (indent + "  ".join(cells)).rstrip()
+
+
+def _index(psi: float | None) -> str:
+    return "" if psi is None else f"{psi:.3f}"
+
+
+def _counted(counts: Counts) -> str:
+    return (
+        f"{counts.verdicts:,} verdicts on {counts.texts:,} texts, "
+        f"{counts.flagged_share:.2%} malicious or suspicious"
+    )
+
+
+def _moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"

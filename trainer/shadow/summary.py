@@ -1,0 +1,269 @@
+"""Comparisons summed up: one summary for each pair of a model that served and its shadow."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from stream_detector.comparisons import Comparison, Counts, Disagreement
+from stream_detector.errors import RecordError
+from stream_detector.events import Kind, LabelName, ModelRef, VerdictName
+
+__all__ = [
+    "VERDICTS",
+    "Direction",
+    "Example",
+    "Gathered",
+    "LabelOf",
+    "Labelled",
+    "Summary",
+    "gather",
+]
+
+VERDICTS: tuple[VerdictName, ...] = ("benign", "suspicious", "malicious")
+
+Pair = tuple[Kind, str, str]
+"""Kind, and the sha256 of the model that served and of the shadow."""
+LabelOf = Callable[[Disagreement], LabelName | None]
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A text that the models disagree on."""
+
+    text: str
+    """In canonical form."""
+    served_score: float
+    shadow_score: float
+    label: LabelName | None
+    """What counts of its labels, where there is one."""
+
+
+class Labelled(msgspec.Struct, frozen=True):
+    """What labels say of the texts disagreed on.
+
+    A model is right where it flags (suspicious or malicious) what is labelled malicious, and does
+    not flag what is labelled benign.
+    """
+
+    texts: int
+    """Those that have a label."""
+    served_right: int
+    shadow_right: int
+
+
+class Direction(msgspec.Struct, frozen=True):
+    """The texts with one pair of verdicts that differ."""
+
+    served: VerdictName
+    shadow: VerdictName
+    texts: int
+    """Distinct texts."""
+    domains: tuple[tuple[str, int], ...]
+    """The registered domains with most of them, and how many."""
+    examples: tuple[Example, ...]
+    """Those whose scores differ most."""
+    labelled: Labelled | None
+    """None where no labels were given."""
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What one pair of models said of the same texts."""
+
+    kind: Kind
+    served: ModelRef
+    shadow: ModelRef
+    first: datetime
+    last: datetime
+    """When the first and the last of the batches were scored."""
+    share: float
+    """As announced last."""
+    texts: int
+    """Texts compared; one counts again for each worker, and when a worker has forgotten it."""
+    passed_over: int
+    agreement: float
+    """Share of ``texts`` with the same verdict."""
+    verdicts: dict[VerdictName, dict[VerdictName, int]]
+    """Texts by the verdict that was given, then by that of the shadow; all nine."""
+    mean_difference: float
+    """Of the shadow's score to the one that was given, signed."""
+    mean_absolute_difference: float
+    max_absolute_difference: float
+    directions: tuple[Direction, ...]
+    """Those with most texts first."""
+    labelled: Labelled | None
+
+
+class _Gathered:
+    """What was read of one pair."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Counts] = {}
+        """By id: what has the id of an earlier one takes its place."""
+        self.disagreements: dict[str, Disagreement] = {}
+        """The latest of each canonical text."""
+
+    def add(self, comparison: Comparison) -> None:
+        if isinstance(comparison, Counts):
+            self.counts[comparison.id] = comparison
+            return
+        earlier = self.disagreements.get(comparison.canonical)
+        if earlier is None or comparison.compared_at >= earlier.compared_at:
+            self.disagreements[comparison.canonical] = comparison
+
+
+class Gathered:
+    """All that was read, by pair of models."""
+
+    def __init__(self) -> None:
+        self._pairs: defaultdict[Pair, _Gathered] = defaultdict(_Gathered)
+        self.unreadable = 0
+        """Records that are no comparison."""
+
+    def add(self, comparison: Comparison | RecordError) -> None:
+        """Take in one record, in the order in which they were written."""
+        if isinstance(comparison, RecordError):
+            self.unreadable += 1
+        elif isinstance(comparison, Counts):
+            pair = comparison.kind, comparison.served.sha256, comparison.shadow.sha256
+            # A batch replayed under another model is no longer one of the pair before.
+            for of_pair in self._pairs.values():
+                of_pair.counts.pop(comparison.id, None)
+            self._pairs[pair].add(comparison)
+        else:
+            served, shadow = comparison.served.model, comparison.shadow.model
+            self._pairs[comparison.kind, served.sha256, shadow.sha256].add(comparison)
+
+    def shadows(self) -> dict[str, ModelRef]:
+        """The shadows that were compared, by sha256, the one compared last at the end."""
+        latest: dict[str, tuple[datetime, ModelRef]] = {}
+        for of_pair in self._pairs.values():
+            for counts in of_pair.counts.values():
+                known = latest.get(counts.shadow.sha256)
+                if known is None or known[0] < counts.compared_at:
+                    latest[counts.shadow.sha256] = counts.compared_at, counts.shadow
+        ordered = sorted(latest.values(), key=lambda each: each[0])
+        return {ref.sha256: ref for _, ref in ordered}
+
+    def disagreements(self, shadows: Iterable[str]) -> Iterator[Disagreement]:
+        """What was said last of each text that ``shadows``, by sha256, judge otherwise."""
+        wanted = set(shadows)
+        for (_, _, shadow), of_pair in self._pairs.items():
+            if shadow in wanted:
+                yield from of_pair.disagreements.values()
+
+    def summaries(
+        self, shadows: Iterable[str], *, label_of: LabelOf | None = None, top: int
+    ) -> list[Summary]:
+        """One for each pair of ``shadows``, by sha256, the pair compared last at the end.
+
+        Args:
+            shadows: which.
+            label_of: the label of a text; None where no labels are at hand.
+            top: most domains and most examples of a direction.
+        """
+        wanted = set(shadows)
+        found = [
+            _summary(kind, of_pair, label_of, top)
+            for (kind, _, shadow), of_pair in self._pairs.items()
+            if shadow in wanted and of_pair.counts
+        ]
+        return sorted(found, key=lambda summary: summary.last)
+
+
+def gather(comparisons: Iterable[Comparison | RecordError]) -> Gathered:
+    """Take in all of ``comparisons``."""
+    gathered = Gathered()
+    for comparison in comparisons:
+        gathered.add(comparison)
+    return gathered
+
+
+def _summary(kind: Kind, gathered: _Gathered, label_of: LabelOf | None, top: int) -> Summary:
+    batches = sorted(gathered.counts.values(), key=lambda counts: counts.compared_at)
+    last = batches[-1]
+    texts = sum(counts.texts for counts in batches)
+    verdicts: dict[VerdictName, dict[VerdictName, int]] = {
+        served: dict.fromkeys(VERDICTS, 0) for served in VERDICTS
+    }
+    for counts in batches:
+        for pair in counts.verdicts:
+            verdicts[pair.served][pair.shadow] += pair.texts
+
+    def mean(name: str) -> float:
+        total = sum(getattr(each.score_difference, name) * each.texts for each in batches)
+        return float(total / texts)
+
+    by_direction: defaultdict[tuple[VerdictName, VerdictName], list[Disagreement]]
+    by_direction = defaultdict(list)
+    for each in gathered.disagreements.values():
+        by_direction[each.served.verdict, each.shadow.verdict].append(each)
+    directions = [
+        _direction(served, shadow, of_direction, label_of, top)
+        for (served, shadow), of_direction in by_direction.items()
+    ]
+    return Summary(
+        kind=kind,
+        served=last.served,
+        shadow=last.shadow,
+        first=batches[0].compared_at,
+        last=last.compared_at,
+        share=last.share,
+        texts=texts,
+        passed_over=sum(counts.passed_over for counts in batches),
+        agreement=sum(verdicts[verdict][verdict] for verdict in VERDICTS) / texts,
+        verdicts=verdicts,
+        mean_difference=mean("mean"),
+        mean_absolute_difference=mean("mean_absolute"),
+        max_absolute_difference=max(each.score_difference.max_absolute for each in batches),
+        directions=tuple(sorted(directions, key=lambda each: -each.texts)),
+        labelled=_labelled(gathered.disagreements.values(), label_of),
+    )
+
+
+def _direction(
+    served: VerdictName,
+    shadow: VerdictName,
+    disagreements: list[Disagreement],
+    label_of: LabelOf | None,
+    top: int,
+) -> Direction:
+    domains = Counter(each.registered_domain for each in disagreements)
+
+    def difference(each: Disagreement) -> float:
+        return abs(each.shadow.score - each.served.score)
+
+    most = sorted(disagreements, key=difference, reverse=True)[:top]
+    return Direction(
+        served,
+        shadow,
+        len(disagreements),
+        tuple(domains.most_common(top)),
+        tuple(
+            Example(
+                each.canonical,
+                each.served.score,
+                each.shadow.score,
+                label_of(each) if label_of is not None else None,
+            )
+            for each in most
+        ),
+        _labelled(disagreements, label_of),
+    )
+
+
+def _labelled(disagreements: Iterable[Disagreement], label_of: LabelOf | None) -> Labelled | None:
+    if label_of is None:
+        return None
+    texts = served_right = shadow_right = 0
+    for each in disagreements:
+        label = label_of(each)
+        if label is not None:
+            texts += 1
+            served_right += _is_right(each.served.verdict, label)
+            shadow_right += _is_right(each.shadow.verdict, label)
+    return Labelled(texts, served_right, shadow_right)
+
+
+def _is_right(verdict: VerdictName, label: LabelName) -> bool:
+    return (verdict != "benign") == (label == "malicious")
