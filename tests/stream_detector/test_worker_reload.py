@@ -11,6 +11,8 @@ import pytest
 
 from support.accounting import Sent
 from support.announced import (
+    OFTEN,
+    Feed,
     Models,
     models_environment,
     more_verdicts,
@@ -18,7 +20,6 @@ from support.announced import (
     wait_until_serves,
 )
 from support.bench import Bench
-from support.feed import OFTEN, Feed
 from trainer.publishing import roll_back
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
