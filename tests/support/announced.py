@@ -31,15 +31,16 @@ WAIT_SECONDS = 180
 class Feed:
     """Sends 40 records every 50 ms until the block ends; one of them is always the same."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, often: bytes = OFTEN) -> None:
         self._bench = bench
+        self._often = often
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         for number in itertools.count():
             urls = [f"http://h{number}.example/{place}".encode() for place in range(39)]
-            self._bench.account.send([Sent(url, 1) for url in [*urls, OFTEN]])
+            self._bench.account.send([Sent(url, 1) for url in [*urls, self._often]])
             if self._stop.wait(0.05):
                 return
 

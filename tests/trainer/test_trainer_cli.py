@@ -241,14 +241,19 @@ def test_a_missing_file_is_told_before_tensorflow_is_loaded(
     assert message in result.stdout
 
 
-def test_help_answers_without_loading_tensorflow():
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("train", "--epochs"), ("retrain", "--label-visits"), ("watch", "--new-labels")],
+)
+def test_help_answers_without_loading_tensorflow_or_kafka(command, said):
     code = (
         "import sys\nfrom trainer.cli import cli\n"
-        "cli.main(['train', '--help'], standalone_mode=False)\n"
-        "sys.exit('tensorflow' in sys.modules)"
+        f"cli.main(['{command}', '--help'], standalone_mode=False)\n"
+        "sys.exit(bool({'tensorflow', 'kafka', 'pyarrow'} & set(sys.modules)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert "--epochs" in result.stdout
+    assert said in result.stdout
+    assert f"stream-trainer {command} --" in result.stdout  # An example.
