@@ -215,7 +215,7 @@ def test_an_error_is_one_line_and_exit_code_1(tmp_path, content, message):
     [
         (["study", "missing.csv"], "missing.csv cannot be read"),
         (["evaluate", BUNDLE, "--data", "missing.csv"], "missing.csv cannot be read"),
-        (["evaluate", "out", "--data", "x.csv"], "manifest.json cannot be read"),
+        (["evaluate", "out", "--data", "x.csv"], "manifest.json is not there"),
         (["evaluate", BUNDLE, "--kind", "host", "--data", "x.csv"], "for kind url, not for host"),
         (["evaluate", "--kind", "url", "--family", "lexical", "--data", "x.csv"], "cannot be read"),
     ],

@@ -28,7 +28,8 @@ _HTTP_PORT = 9465
 """Beside a worker's on one machine."""
 _NEEDED = {
     *("topic_prefix", "labels_topic", "labels_dead_letters_topic", "models_topic"),
-    *("model_store", "http_host", "http_port", "http_web_config", "log_level"),
+    *("model_store", "http_host", "http_port", "http_web_config"),
+    *("log_level", "log_format", "log_queries"),
 }
 _NOT_NEEDED = {
     *SETTING_GROUPS["Topics"],
@@ -114,7 +115,7 @@ def watch(
     for words in retrainings.values():
         retrain.make_context("watch ... --", list(words))  # Tells what is wrong with them.
     port = _HTTP_PORT if origins["http_port"] == "default" else settings.http_port
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     # What it would print is told by errors.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     from stream_detector.health import HealthServer  # noqa: PLC0415
