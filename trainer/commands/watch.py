@@ -92,8 +92,9 @@ def watch(
     Each retraining is a process of its own: `stream-trainer retrain` with this command's settings
     and what stands after --. It is judged by the gate and published to the workers if it passes.
     Runs until SIGTERM or Ctrl-C; killed at any point and started again it goes on. Metrics,
-    /healthz and /readyz are on port 9465 unless --http-port says otherwise. Two watches never
-    train at once: the folder is locked, and each needs a --labels-group-id of its own.
+    /healthz and /readyz are on port 9465 unless --http-port says otherwise. A second watch in a
+    folder ends at once; one elsewhere with the same --labels-group-id takes the first one's place,
+    which ends within seconds, and its training with it.
 
     \b
     stream-trainer watch --url-data urls.csv --model-store /srv/models

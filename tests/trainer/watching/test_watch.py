@@ -8,10 +8,11 @@ import pytest
 
 from stream_detector.models.bundle import load_bundle
 from stream_detector.models.store import ModelStore
-from support.announced import Feed, more_verdicts, wait_until_serves
+from support.announced import more_verdicts, wait_until_serves
 from support.bench import Bench
 from support.bundles import save_small_bundle
 from support.examples import rule
+from support.feed import Feed
 from support.labels import label_record
 from support.processes import wait_for_line, wait_until
 from support.retraining import corpus, save_wide_champion, write_corpus
