@@ -44,14 +44,14 @@ bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.
 
 dashboards: $(VENV)/.test ## Make Grafana's dashboards and the table of metrics from their source
 	@$(BIN)/python deploy/grafana/source deploy/grafana/dashboards
-	@$(BIN)/python deploy/metrics.py > deploy/metrics.md
+	@$(BIN)/python deploy/metrics.py deploy/metrics.md
 
 compose-test: kafka ## docker-compose.yml brought up from nothing and checked; up to 25 minutes, root
 	@exec $(PYTHON) deploy/compose-test/run.py
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start
 
-prometheus: $(PROMETHEUS)/promtool ## Fetch the Prometheus that the tests start, from Debian
+prometheus: $(PROMETHEUS)/.complete ## Fetch the Prometheus that the tests start, from Debian
 
 clean: ## Delete the environment, the caches and what was fetched
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -82,6 +82,6 @@ $(KAFKA)/.complete: deploy/kafka/pom.xml
 		-DoutputDirectory="$(CURDIR)/$(KAFKA)" 2>&1) || { echo "$$output"; exit 1; }
 	@touch $@
 
-$(PROMETHEUS)/promtool: deploy/prometheus/install
+$(PROMETHEUS)/.complete: deploy/prometheus/install
 	@deploy/prometheus/install $(PROMETHEUS)
 	@touch $@
