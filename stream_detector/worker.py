@@ -172,7 +172,7 @@ class DetectorApp(faust.App):
         if task.cancelled() or (error := task.exception()) is None:
             return
         if not isinstance(error, FatalError):
-            logger.error("unexpected error", exc_info=error)
+            logger.critical("unexpected error", exc_info=error)
             error = FatalError(f"unexpected {type(error).__name__}: {error}")
         self.fail(error)
 

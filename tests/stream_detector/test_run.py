@@ -126,7 +126,7 @@ def test_a_missing_bundle_ends_it_with_one_line_that_names_it(tmp_path):
     )
     assert worker.wait(60) in {1, 2}
     (line,) = [
-        line for line in (tmp_path / "worker.log").read_text().splitlines() if '"error"' in line
+        line for line in (tmp_path / "worker.log").read_text().splitlines() if '"critical"' in line
     ]
     assert "nowhere/manifest.json is not there" in line
     assert "correct url_bundle" in line
