@@ -8,6 +8,7 @@ KEEP ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KAFKA := .cache/kafka/libs
+SUPPLY := .cache/supply
 PINS := pyproject.toml deploy/constraints.txt
 # Errors are shown; the user's own pip configuration says where packages come from.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
@@ -16,7 +17,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check bench bench-training compose-test kafka clean
+.PHONY: help demo test check bench bench-training compose-test sbom licences \
+	audit kafka clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -25,7 +27,7 @@ demo: $(VENV)/.demo ## Sample logs through Kafka and the detector; KEEP=1 keeps 
 	@exec $(BIN)/stream-detector demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(ARGS)
 
 test: kafka check ## Check, then all tests, on a real Kafka; ARGS go to pytest
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.test ## Lint, formatting and types
 	@$(BIN)/ruff check .
@@ -43,6 +45,23 @@ bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.
 
 compose-test: kafka ## docker-compose.yml brought up from nothing and checked; up to 25 minutes, root
 	@exec $(PYTHON) deploy/compose-test/run.py
+
+sbom: $(SUPPLY)/.runtime ## build/sbom.json: all packages that a worker runs on, as CycloneDX
+	@mkdir -p build
+	@$(SUPPLY)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.json $(SUPPLY)/runtime
+	@echo "build/sbom.json"
+
+licences: $(VENV)/.test ## Licences of all dependencies, held to deploy/licences.toml
+	@exec $(BIN)/python deploy/supply/licences.py $(ARGS)
+
+# --strict: a package that the service does not know is a failure, not a vulnerability fewer.
+audit: $(SUPPLY)/.tools ## Known vulnerabilities of the pinned packages, by PyPI or what ARGS say
+	@$(SUPPLY)/tools/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		--requirement deploy/constraints.txt $(ARGS) || { \
+		echo "Where no advisory is named above, none could be read: this asks PyPI's JSON API. Without it:" \
+			"make audit ARGS='--vulnerability-service osv --osv-url URL', any server of OSV's API," \
+			"such as a mirror of your own." >&2; exit 1; }
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start
 
@@ -65,6 +84,24 @@ $(VENV)/.demo: $(PINS) | $(BIN)/python
 $(VENV)/.test: $(PINS) | $(BIN)/python
 	@echo "Installing into $(VENV), with the test tools: a minute or two, once."
 	@$(INSTALL) '.[test]'
+	@touch $@
+
+$(SUPPLY)/.tools: deploy/supply/requirements.txt
+	@mkdir -p $(SUPPLY)
+	@$(PYTHON) -m venv --clear $(SUPPLY)/tools
+	@$(SUPPLY)/tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--requirement $<
+	@touch $@
+
+# What `pip install .` installs, without the project itself: its place on this machine is no part.
+$(SUPPLY)/.runtime: $(PINS) $(SUPPLY)/.tools
+	@echo "Installing the dependencies into $(SUPPLY)/runtime: a minute or two, once."
+	@$(PYTHON) -m venv --clear --without-pip $(SUPPLY)/runtime
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"] \
+		["dependencies"], sep="\n")' > $(SUPPLY)/runtime.txt
+	@$(SUPPLY)/tools/bin/python -m pip --python $(SUPPLY)/runtime install --quiet \
+		--disable-pip-version-check --constraint deploy/constraints.txt \
+		--requirement $(SUPPLY)/runtime.txt
 	@touch $@
 
 $(KAFKA)/.complete: deploy/kafka/pom.xml

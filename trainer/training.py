@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 from stream_detector.events import Kind
 from stream_detector.models import device
 from stream_detector.models.architectures import Architecture
+from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from trainer.augmentation import augmented
 from trainer.checkpoint import Checkpoint, Standing
@@ -389,7 +390,7 @@ def logits_of(
     texts: Sequence[str],
 ) -> NDArray[np.float32]:
     """Logits of any number of canonical texts, shape ``[len(texts)]``."""
-    score = _compiled_scoring(architecture)
+    score = compiled_logits(architecture)
     constants = {name: tf.constant(value) for name, value in weights.items()}
     short = [shorten(text, architecture.length_max) for text in texts]
     order = np.argsort([len(text) for text in short], kind="stable")
@@ -401,21 +402,6 @@ def logits_of(
         )
         result[rows] = score(constants, *map(tf.constant, batch)).numpy()[: len(rows)]
     return result
-
-
-@functools.lru_cache(maxsize=2)
-def _compiled_scoring(architecture: Architecture) -> Callable[..., tf.Tensor]:
-    """Compiled once a network, not once an epoch: the weights are its arguments."""
-
-    @tf.function(jit_compile=True)
-    def score(
-        weights: dict[str, tf.Tensor], forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor
-    ) -> tf.Tensor:
-        return architecture.logits(
-            weights, forward, backward, lengths, steps=tf.reduce_max(lengths)
-        )
-
-    return score  # type: ignore[no-any-return]
 
 
 def batches_of(

@@ -18,6 +18,8 @@ _DEMO_RECORDS = 3_000
 _STOP_RECORDS = 20_000
 _STOP_RATE = 1_000
 _SCALE_RECORDS = 8_000
+_LABELLED = "http://first.example/0"
+_LABELS = "/var/lib/stream-trainer/labels"
 _RECORDS_READ = "sum by (instance) (stream_detector_records_total)"
 
 
@@ -82,19 +84,19 @@ class Checks:
         self._compose("--profile", "demo", "run", "--rm", "--no-TTY", "demo", *words)
 
     def _check_metrics(self) -> None:
-        """Prometheus has the detector's metrics and the trainer's, by scraping them."""
+        """Prometheus has metrics by scraping detector and trainer; the trainer collects labels."""
         wanted = _DEMO_RECORDS + 1
         counted = self._until(
             lambda: [value for value in self._query(_RECORDS_READ).values() if value >= wanted],
             f"Prometheus has {wanted} records of the detector",
         )
-        words = ["label", "http://first.example/0", "malicious", "--analyst", "kim"]
-        self._compose(
-            "--profile", "demo", "run", "--rm", "--no-TTY", "demo", "stream-detector", *words
-        )
+        words = ["stream-detector", "label", _LABELLED, "malicious", "--analyst", "kim"]
+        self._compose("--profile", "demo", "run", "--rm", "--no-TTY", "demo", *words)
+        # Before the first label there is no store, which is an error.
+        words = ["sh", "-c", f"stream-trainer labels show {_LABELLED} --store {_LABELS} || true"]
         self._until(
-            lambda: sum(self._query("stream_trainer_labels").values()) == 1,
-            "Prometheus sees that the trainer has collected the label",
+            lambda: "kim" in self._compose("exec", "--no-TTY", "trainer", *words),
+            "the trainer has collected the label",
         )
         up = self._until(
             lambda: (

@@ -38,20 +38,24 @@ def install(commands: Commands, **packages: str) -> None:
 
 
 @contextmanager
-def docker_engine(commands: Commands, cache: Path, work: Path) -> Iterator[None]:
-    """The Docker engine that runs, or else one of our own for the block (root)."""
+def docker_engine(commands: Commands, cache: Path, work: Path) -> Iterator[bool]:
+    """The Docker engine that runs, or else one of our own for the block (root).
+
+    Gives whether it is our own; all that one holds is deleted at the end.
+    """
     if commands.succeeds("docker", "info"):
-        yield
+        yield False
         return
     install(commands, dockerd="docker.io", docker="docker.io", iptables="iptables")
     if os.geteuid() != 0:
         raise StepFailedError("no Docker engine runs, and only root can start one")
     socket = f"unix://{work / 'docker.sock'}"
     commands.environment["DOCKER_HOST"] = socket
+    data = cache / "docker"
     with (cache / "docker.log").open("w") as log:
         engine = subprocess.Popen(
             [
-                *("dockerd", "--host", socket, "--data-root", cache / "docker"),
+                *("dockerd", "--host", socket, "--data-root", data),
                 *("--exec-root", work / "exec", "--pidfile", work / "docker.pid"),
             ],
             stdout=log,
@@ -65,7 +69,7 @@ def docker_engine(commands: Commands, cache: Path, work: Path) -> Iterator[None]
                 raise StepFailedError(f"Docker's engine does not start: see {log.name}")
             time.sleep(1)
         commands.tell("started a Docker engine of its own")
-        yield
+        yield True
     finally:
         engine.terminate()
         try:
@@ -73,7 +77,9 @@ def docker_engine(commands: Commands, cache: Path, work: Path) -> Iterator[None]
         except subprocess.TimeoutExpired:
             engine.kill()
             engine.wait()
-        shutil.rmtree(cache / "docker", ignore_errors=True)
+        # An engine that is hurried leaves the mount that it makes of its folder.
+        subprocess.run(["umount", "--recursive", data], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(data, ignore_errors=True)
 
 
 class ComposeBuild:
@@ -128,9 +134,9 @@ def _go(commands: Commands) -> Path:
     version = commands.output(found, "env", "GOVERSION").strip().removeprefix("go")
     if tuple(int(part) for part in version.split(".")[:2]) >= (1, 21):
         return Path(found)
-    folder = _module(
-        commands, "golang.org/toolchain", f"v0.0.1-go{GO_VERSION}.linux-amd64", go=Path(found)
-    )
+    machine = commands.output(found, "env", "GOARCH").strip()
+    version = f"v0.0.1-go{GO_VERSION}.linux-{machine}"
+    folder = _module(commands, "golang.org/toolchain", version, go=Path(found))
     # The module cache keeps no right to execute.
     for program in [*folder.glob("bin/*"), *folder.glob("pkg/tool/*/*")]:
         program.chmod(0o755)

@@ -38,8 +38,13 @@ def main() -> None:
         cache / "log", _SECONDS_MAX - _TAKE_DOWN_SECONDS, {**os.environ, "DOCKER_BUILDKIT": "0"}
     )
     try:
-        with docker_engine(commands, cache, work):
-            _run(commands, cache, work)
+        with docker_engine(commands, cache, work) as own:
+            try:
+                _run(commands, cache, work)
+            finally:
+                if not own:
+                    commands.extend(_TAKE_DOWN_SECONDS / 3)
+                    delete_images(commands)
     except StepFailedError as error:
         sys.exit(f"compose-test: FAILED: {error}\n(all output: {cache / 'log'})")
     finally:
@@ -59,8 +64,6 @@ def _run(commands: Commands, cache: Path, work: Path) -> None:
         _check(commands, build.program())
     finally:
         build.stop()
-        commands.extend(_TAKE_DOWN_SECONDS / 3)
-        delete_images(commands)
 
 
 def _check(commands: Commands, program: Path) -> None:

@@ -66,7 +66,10 @@ def run_demo(options: DemoOptions, console: Console) -> None:
                     *defaults.input_topic_names,
                     *defaults.output_topic_names,
                     *defaults.label_topic_names,
-                    defaults.topic(defaults.models_topic),
+                    *(
+                        defaults.topic(name)
+                        for name in (defaults.models_topic, defaults.shadow_topic)
+                    ),
                 ]
             )
         )

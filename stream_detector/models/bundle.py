@@ -27,10 +27,11 @@ from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.architectures import ARCHITECTURES, Architecture
 from stream_detector.models.calibration import Platt
 from stream_detector.models.files import (
-    BYTES_MAX,
     MANIFEST_NAME,
     SIGNATURE_NAME,
     WEIGHTS_NAME,
+    in_short,
+    read_bundle_file,
 )
 from stream_detector.models.reference import Reference, faults
 
@@ -140,23 +141,26 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
     Raises:
         BundleError: missing, damaged, made for other code, or for another kind.
     """
-    manifest_bytes = _read(folder, MANIFEST_NAME)
+    manifest_bytes = read_bundle_file(folder, MANIFEST_NAME)
     try:
         manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BundleError(f"{folder / MANIFEST_NAME} is not a manifest: {error}") from error
+        raise BundleError(
+            f"{folder / MANIFEST_NAME} is not a manifest: {in_short(error)}"
+        ) from error
     if kind is not None and manifest.kind != kind:
         raise BundleError(f"{folder} is a bundle for kind {manifest.kind}, not for {kind}")
     if manifest.canonical_form_version != CANONICAL_FORM_VERSION:
         raise IncompatibleBundleError(
-            f"{folder} was trained on canonical form {manifest.canonical_form_version}, this "
-            f"program has {CANONICAL_FORM_VERSION}: use the program it was made for, or retrain"
+            f"{folder} was trained on canonical form "
+            f"{in_short(manifest.canonical_form_version)}, this program has "
+            f"{CANONICAL_FORM_VERSION}: use the program it was made for, or retrain"
         )
     _check_numbers(folder, manifest)
     architecture = _architecture(folder, manifest)
     if set(manifest.files) != {WEIGHTS_NAME}:
         raise BundleError(f"{folder / MANIFEST_NAME} must list {WEIGHTS_NAME} and nothing else")
-    weights_bytes = _read(folder, WEIGHTS_NAME)
+    weights_bytes = read_bundle_file(folder, WEIGHTS_NAME)
     if hashlib.sha256(weights_bytes).hexdigest() != manifest.files[WEIGHTS_NAME]:
         raise BundleError(
             f"{folder / WEIGHTS_NAME} does not match the sha256 in the manifest: "
@@ -248,15 +252,17 @@ def _check_numbers(folder: Path, manifest: Manifest) -> None:
         )
     if manifest.reference is not None:
         for fault in faults(manifest.kind, manifest.reference):
-            raise BundleError(f"{folder / MANIFEST_NAME}: the reference is malformed: {fault}")
+            raise BundleError(
+                f"{folder / MANIFEST_NAME}: the reference is malformed: {in_short(fault)}"
+            )
 
 
 def _architecture(folder: Path, manifest: Manifest) -> Architecture:
     architecture = ARCHITECTURES.get(manifest.architecture)
     if architecture is None:
         raise IncompatibleBundleError(
-            f"{folder} has the unknown architecture {manifest.architecture!r}; this program "
-            f"knows {', '.join(ARCHITECTURES)}"
+            f"{folder} has the unknown architecture '{in_short(manifest.architecture)}'; "
+            f"this program knows {', '.join(ARCHITECTURES)}"
         )
     if not all(0 < value <= 65_536 for value in manifest.parameters.values()):
         raise BundleError(f"{folder / MANIFEST_NAME}: a parameter is not between 1 and 65,536")
@@ -264,7 +270,8 @@ def _architecture(folder: Path, manifest: Manifest) -> Architecture:
         return architecture(**manifest.parameters)
     except TypeError as error:
         raise IncompatibleBundleError(
-            f"{folder / MANIFEST_NAME}: wrong parameters for {manifest.architecture}: {error}"
+            f"{folder / MANIFEST_NAME}: wrong parameters for {manifest.architecture}: "
+            f"{in_short(error)}"
         ) from error
 
 
@@ -274,7 +281,9 @@ def _weights(
     try:
         weights: dict[str, NDArray[np.floating]] = load_weights(content)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise BundleError(f"{folder / WEIGHTS_NAME} is not a safetensors file: {error}") from error
+        raise BundleError(
+            f"{folder / WEIGHTS_NAME} is not a safetensors file: {in_short(error)}"
+        ) from error
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
     if shapes != dict(architecture.weight_shapes):
         raise BundleError(
@@ -288,18 +297,6 @@ def _weights(
                 f"{folder / WEIGHTS_NAME}: {name} is not all finite {kept_as.__name__}"
             )
     return {name: value.astype(np.float32) for name, value in weights.items()}
-
-
-def _read(folder: Path, name: str) -> bytes:
-    path, bytes_max = folder / name, BYTES_MAX[name]
-    try:
-        if not path.is_file() or path.is_symlink():
-            raise BundleError(f"{path} is not there: {folder} is no model bundle")
-        if path.stat().st_size > bytes_max:
-            raise BundleError(f"{path} is larger than {bytes_max} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _exchanged(one: Path, other: Path) -> bool:

@@ -1,5 +1,8 @@
 """What files a bundle has, for those who carry bundles about and need no TensorFlow for it."""
 
+import errno
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +17,9 @@ __all__ = [
     "MANIFEST_NAME",
     "SIGNATURE_NAME",
     "WEIGHTS_NAME",
+    "in_short",
     "kind_of_bundle",
+    "read_bundle_file",
 ]
 
 MANIFEST_NAME = "manifest.json"
@@ -33,6 +38,9 @@ BYTES_MAX: Mapping[str, int] = {
 """By file name. Far beyond any network here: a bundle that is larger is not one of ours."""
 
 
+_SHOWN_CHARACTERS = 200
+
+
 class _OfManifest(msgspec.Struct, frozen=True):
     """What of a bundle's manifest is read before TensorFlow is loaded."""
 
@@ -45,12 +53,56 @@ def kind_of_bundle(bundle: Path) -> Kind:
     Raises:
         BundleError: there is no manifest that says it.
     """
-    path = bundle / MANIFEST_NAME
+    content = read_bundle_file(bundle, MANIFEST_NAME)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_OfManifest).kind
-    except OSError as error:
+        return msgspec.json.decode(content, type=_OfManifest).kind
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(
-            f"{path} cannot be read ({error.strerror}): {bundle} is no model bundle"
+            f"{bundle / MANIFEST_NAME} is not a manifest: {in_short(error)}"
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is not a manifest: {error}") from error
+
+
+def read_bundle_file(folder: Path, name: str) -> bytes:
+    """A file of the bundle in ``folder``; only a regular one, no link, no more than a bundle has.
+
+    Raises:
+        BundleError: there is none, or it can't be read.
+    """
+    path, bytes_max = folder / name, BYTES_MAX[name]
+    try:
+        # Nothing is looked at before it is open, so nothing can be swapped in between. A pipe
+        # is opened without a wait for its other end, and refused.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise BundleError(f"{path} is not a file: {folder} is no model bundle")
+            if status.st_size > bytes_max:
+                raise BundleError(f"{path} is larger than {bytes_max} bytes")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(status.st_size)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise BundleError(_unreadable(folder, path, error)) from error
+    except ValueError as error:  # A name with a zero in it.
+        raise BundleError(f"{in_short(path)} cannot be read: {error}") from error
+
+
+def _unreadable(folder: Path, path: Path, error: OSError) -> str:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return f"{path} is not there: {folder} is no model bundle"
+        case errno.ELOOP:
+            return f"{path} is a link, which is not followed"
+        case errno.ENXIO:  # What open(2) says of a socket.
+            return f"{path} is not a file: {folder} is no model bundle"
+        case _:
+            return f"{path} cannot be read: {error.strerror}"
+
+
+def in_short(said: object) -> str:
+    """What a bundle, or an error about it, says of itself: one line that a log can take."""
+    text = str(said)[: _SHOWN_CHARACTERS + 1]
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    return shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}..."

@@ -52,6 +52,9 @@ _SMOOTHING = 0.5
 _EDGE_MAX = 65_536
 """Characters of the longest text that is scored; look-ups are as long as the last edge is large."""
 
+_ROWS_MAX = 2**53
+"""Beyond it a floating-point number is not exact, and far beyond there is none."""
+
 _SCORE_EDGES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.95)
 """Nearly even in log-odds: benign texts score far below 0.5."""
 
@@ -206,7 +209,9 @@ def faults(kind: Kind, reference: Reference) -> Iterator[str]:
             yield f"the edges of {name} do not rise from 0 or more to {_EDGE_MAX:,} or less"
         elif len(counts) != len(edges) + 1:
             yield f"{name} has {len(counts)} counts, {len(edges)} edges part {len(edges) + 1} bins"
-        elif min(counts) < 0 or sum(counts) != reference.rows or not reference.rows:
+        elif not 0 < reference.rows <= _ROWS_MAX:
+            yield f"its rows are not between 1 and {_ROWS_MAX}"
+        elif min(counts) < 0 or sum(counts) != reference.rows:
             yield f"the counts of {name} do not add up to its {reference.rows} rows"
 
 

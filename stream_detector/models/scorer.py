@@ -4,7 +4,7 @@ A group's compiled graph depends on its number of rows alone; how far the loop r
 run time, so short names do not pay for long ones and warm-up compiles three shapes a model.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stream_detector.errors import DeviceError, ScoringError
 from stream_detector.events import Kind
+from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.base import ServedModel
 from stream_detector.models.bundle import Bundle
 from stream_detector.models.encoding import encode, shorten
@@ -68,7 +69,7 @@ class Scorer:
 
 
 class Network:
-    """One bundle's compiled graph on one device.
+    """One bundle's weights on one device, and the graph that all bundles of its network share.
 
     ``score`` and ``warm_up`` are called from one thread at a time; another network may score in
     another thread meanwhile.
@@ -81,7 +82,9 @@ class Network:
         self._length_max = bundle.architecture.length_max
         self._calibration = bundle.manifest.calibration
         self._device = device
-        self.run = _compile(bundle, device)
+        with tf.device(device):
+            self._weights = {name: tf.constant(value) for name, value in bundle.weights.items()}
+        self.run = compiled_logits(bundle.architecture)
 
     def warm_up(self) -> None:
         """Compile every shape that ``score`` uses."""
@@ -101,24 +104,10 @@ class Network:
         for rows, columns in _groups(order):
             batch = encode([short[row] for row in rows], steps=self._length_max, columns=columns)
             with tf.device(self._device):
-                pending.append((rows, self.run(*map(tf.constant, batch))))
+                pending.append((rows, self.run(self._weights, *map(tf.constant, batch))))
         for rows, result in pending:
             logits[rows] = result.numpy()[: len(rows)]
         return self._calibration.apply(logits)
-
-
-def _compile(bundle: Bundle, device: str) -> Callable[..., tf.Tensor]:
-    with tf.device(device):
-        weights = {name: tf.constant(value) for name, value in bundle.weights.items()}
-    architecture = bundle.architecture
-
-    @tf.function(jit_compile=True)
-    def run(forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        return architecture.logits(
-            weights, forward, backward, lengths, steps=tf.reduce_max(lengths)
-        )
-
-    return run  # type: ignore[no-any-return]
 
 
 def _groups(order: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], int]]:

@@ -257,10 +257,11 @@ class ModelStore:
 
     def _described(self, kind: Kind, sha256: str) -> Iterator[StoredModel]:
         folder = self._folder(kind, sha256)
-        content = self._read(f"{folder}/{MANIFEST_NAME}", BYTES_MAX[MANIFEST_NAME])
+        content = b""
         try:
+            content = self._read(f"{folder}/{MANIFEST_NAME}", BYTES_MAX[MANIFEST_NAME])
             manifest = msgspec.json.decode(content, type=_Manifest)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (BundleError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             manifest = None
         if (
             manifest is None
@@ -314,13 +315,23 @@ class ModelStore:
             raise
 
     def _read(self, path: str, bytes_max: int) -> bytes:
+        self._check_file(path, bytes_max)
         with self._files.open(path, "rb") as file:
             content: bytes = file.read(bytes_max + 1)
         if len(content) > bytes_max:
             raise BundleError(f"{path} is larger than {bytes_max} bytes: it is no file of a bundle")
         return content
 
+    def _check_file(self, path: str, bytes_max: int) -> None:
+        """Before it is opened: a pipe would be waited for, and half a disk filled in vain."""
+        about = self._files.info(path)
+        if about["type"] in {"directory", "other"}:
+            raise BundleError(f"{path} is not a file: it is no file of a bundle")
+        if (about.get("size") or 0) > bytes_max:
+            raise BundleError(f"{path} is larger than {bytes_max} bytes: it is no file of a bundle")
+
     def _copy(self, path: str, to: Path, bytes_max: int) -> None:
+        self._check_file(path, bytes_max)
         copied = 0
         with self._files.open(path, "rb") as remote, to.open("wb") as local:
             while content := remote.read(_COPY_BYTES):

@@ -23,6 +23,9 @@ ONE_OFFS = {"topics", "demo"}
 OURS = "stream-detector:local"
 DOCKERFILE = (DEPLOY / "detector" / "Dockerfile").read_text()
 
+INTERPOLATED = re.compile(r"\$\{\w+:-(.*?)\}")
+"""A variable with its default."""
+
 every_service = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -33,9 +36,10 @@ def arguments_of(dockerfile: str) -> dict[str, str]:
 
 def bind_mounts(service: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     for volume in service.get("volumes", ()):
-        source, _, options = volume.partition(":")
+        source, target, *options = INTERPOLATED.sub(r"\1", volume).split(":")
+        assert target.startswith("/")
         if source.startswith("."):
-            yield ROOT / source, options.partition(":")[2]
+            yield ROOT / source, ",".join(options)
 
 
 def test_all_that_is_promised_is_there() -> None:
@@ -134,7 +138,7 @@ def test_every_volume_is_named_and_used() -> None:
         volume.partition(":")[0]
         for service in SERVICES.values()
         for volume in service.get("volumes", ())
-        if not volume.startswith(".")
+        if not volume.startswith((".", "$"))
     }
 
     assert used == set(COMPOSE["volumes"])
@@ -164,7 +168,11 @@ def test_settings_that_are_named_exist(name: str) -> None:
 
 
 def test_commands_exist() -> None:
-    commands = [SERVICES[name]["command"] for name in SERVICES if SERVICES[name]["image"] == OURS]
+    commands = [
+        words.split() if isinstance(words := service["command"], str) else words
+        for service in SERVICES.values()
+        if service["image"] == OURS
+    ]
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 
     for program, command, *_ in commands:

@@ -88,6 +88,13 @@ def test_it_ends_by_itself_and_accounts_for_every_record(start):
         for pattern in (r"these ([\d,]+) malicious", r"Alerts: +([\d,]+)")
     )
     assert 0 < alerts <= malicious
+    # One label, and what it did.
+    told = re.findall(r"(\w+) +0\.\d+ +http://intranet-payroll\S+ +\(model (\S+)\)", output)
+    (before, old), (after, new) = told
+    assert (before, after) == ("malicious", "benign")
+    assert old != new
+    assert "$ stream-detector label http://intranet-payroll" in output
+    assert re.search(r"\d s after the label; nothing was stopped", output)
 
 
 @pytest.mark.slow

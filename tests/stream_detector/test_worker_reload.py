@@ -11,8 +11,6 @@ import pytest
 
 from support.accounting import Sent
 from support.announced import (
-    OFTEN,
-    Feed,
     Models,
     models_environment,
     more_verdicts,
@@ -20,6 +18,7 @@ from support.announced import (
     wait_until_serves,
 )
 from support.bench import Bench
+from support.feed import OFTEN, Feed
 from trainer.publishing import roll_back
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]

@@ -20,15 +20,9 @@ from stream_detector.models.scorer import Network
 from stream_detector.policy.thresholds import verdict_for
 from stream_detector.settings import ENVIRONMENT_PREFIX
 from stream_detector.shadow import is_sampled
-from support.announced import (
-    OFTEN,
-    Feed,
-    Models,
-    models_environment,
-    more_verdicts,
-    wait_for_metric,
-)
+from support.announced import Models, models_environment, more_verdicts, wait_for_metric
 from support.bench import Bench
+from support.feed import OFTEN, Feed
 from support.processes import ROOT
 from support.records import read_all
 from trainer.labels.store import LabelStore, StoredLabel

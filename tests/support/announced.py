@@ -1,22 +1,17 @@
-"""Models that are announced to a worker under load, for tests of what it does then."""
+"""Models that are announced to a worker, for tests of what it does then."""
 
-import itertools
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from stream_detector.models.store import ModelStore, StoredModel
 from stream_detector.settings import Settings
-from support.accounting import Sent
 from support.bench import Bench
 from support.bundles import save_small_bundle
 from trainer.gate import force
 from trainer.publishing import announced_now, promote, store_bundle
 
 __all__ = [
-    "OFTEN",
-    "Feed",
     "Models",
     "models_environment",
     "more_verdicts",
@@ -24,31 +19,7 @@ __all__ = [
     "wait_until_serves",
 ]
 
-OFTEN = b"http://seen-often.example/page"
 WAIT_SECONDS = 180
-
-
-class Feed:
-    """Sends 40 records every 50 ms until the block ends; one of them is always the same."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self) -> None:
-        for number in itertools.count():
-            urls = [f"http://h{number}.example/{place}".encode() for place in range(39)]
-            self._bench.account.send([Sent(url, 1) for url in [*urls, OFTEN]])
-            if self._stop.wait(0.05):
-                return
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 class Models:

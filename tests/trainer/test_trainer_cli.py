@@ -11,7 +11,8 @@ from rich.console import Console
 
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
-from trainer.commands import train
+from trainer import progress
+from trainer.training import Epoch
 
 pytestmark = pytest.mark.slow
 
@@ -112,9 +113,10 @@ def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_sai
 
 def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped(monkeypatch):
     screen = io.StringIO()
-    monkeypatch.setattr(train, "messages", Console(file=screen, force_terminal=True, width=100))
-    with train._progress() as progress:
-        progress.add_task("epoch 13", total=207_805, loss="")
+    console = Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(progress, "messages", console)
+    with progress.TrainingProgress() as shown:
+        shown.on_epoch(Epoch(12, 0.1, 0.9, 0.9, 0.9, 1.0))
     _, bar, after = screen.getvalue().rpartition("epoch 13")
     assert bar
     assert after.endswith("\x1b[1A\x1b[2K")  # Up to the bar's line, and erase it.
@@ -213,7 +215,7 @@ def test_an_error_is_one_line_and_exit_code_1(tmp_path, content, message):
     [
         (["study", "missing.csv"], "missing.csv cannot be read"),
         (["evaluate", BUNDLE, "--data", "missing.csv"], "missing.csv cannot be read"),
-        (["evaluate", "out", "--data", "x.csv"], "manifest.json cannot be read"),
+        (["evaluate", "out", "--data", "x.csv"], "manifest.json is not there"),
         (["evaluate", BUNDLE, "--kind", "host", "--data", "x.csv"], "for kind url, not for host"),
         (["evaluate", "--kind", "url", "--family", "lexical", "--data", "x.csv"], "cannot be read"),
     ],
@@ -239,14 +241,19 @@ def test_a_missing_file_is_told_before_tensorflow_is_loaded(
     assert message in result.stdout
 
 
-def test_help_answers_without_loading_tensorflow():
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("train", "--epochs"), ("retrain", "--label-visits"), ("watch", "--new-labels")],
+)
+def test_help_answers_without_loading_tensorflow_or_kafka(command, said):
     code = (
         "import sys\nfrom trainer.cli import cli\n"
-        "cli.main(['train', '--help'], standalone_mode=False)\n"
-        "sys.exit('tensorflow' in sys.modules)"
+        f"cli.main(['{command}', '--help'], standalone_mode=False)\n"
+        "sys.exit(bool({'tensorflow', 'kafka', 'pyarrow'} & set(sys.modules)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert "--epochs" in result.stdout
+    assert said in result.stdout
+    assert f"stream-trainer {command} --" in result.stdout  # An example.

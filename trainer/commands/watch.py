@@ -14,7 +14,7 @@ import click
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.logs import configure_logging
 from stream_detector.settings import ENVIRONMENT_PREFIX, SETTING_GROUPS, Settings
-from trainer.commands.retrain import FOLDER
+from trainer.commands.retrain import FOLDER, retrain
 from trainer.durations import DURATION
 
 if TYPE_CHECKING:
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
+LABELS = "labels"
+"""Name of the label store in the watch's folder."""
 _HTTP_PORT = 9465
 """Beside a worker's on one machine."""
 _NEEDED = {
     *("topic_prefix", "labels_topic", "labels_dead_letters_topic", "models_topic"),
-    *("model_store", "http_host", "http_port", "log_level", "log_format", "log_queries"),
+    *("model_store", "http_host", "http_port", "http_web_config"),
+    *("log_level", "log_format", "log_queries"),
 }
 _NOT_NEEDED = {
     *SETTING_GROUPS["Topics"],
@@ -89,14 +92,28 @@ def watch(
     Each retraining is a process of its own: `stream-trainer retrain` with this command's settings
     and what stands after --. It is judged by the gate and published to the workers if it passes.
     Runs until SIGTERM or Ctrl-C; killed at any point and started again it goes on. Metrics,
-    /healthz and /readyz are on port 9465 unless --http-port says otherwise. Two watches never
-    train at once: the folder is locked, and each needs a --labels-group-id of its own.
+    /healthz and /readyz are on port 9465 unless --http-port says otherwise. A second watch in a
+    folder ends at once; one elsewhere with the same --labels-group-id takes the first one's place,
+    which ends within seconds, and its training with it.
 
     \b
     stream-trainer watch --url-data urls.csv --model-store /srv/models
     stream-trainer watch --url-data urls.csv --every 7d --new-labels 50 -- --only-ngrams
     """
     settings, origins = given_settings(config, flags)
+    data: Mapping[Kind, tuple[Path, ...]] = {"url": url_data, "host": host_data}
+    retrainings: Mapping[Kind, list[str]] = {
+        kind: [
+            *("--kind", kind),
+            *(word for file in files for word in ("--data", str(file))),
+            *("--store", str(folder / LABELS), "--folder", str(folder)),
+            *options,
+        ]
+        for kind, files in data.items()
+        if files
+    }
+    for words in retrainings.values():
+        retrain.make_context("watch ... --", list(words))  # Tells what is wrong with them.
     port = _HTTP_PORT if origins["http_port"] == "default" else settings.http_port
     configure_logging(settings)
     # What it would print is told by errors.
@@ -104,20 +121,14 @@ def watch(
     from stream_detector.health import HealthServer  # noqa: PLC0415
     from trainer.watching.metrics import WatchMetrics  # noqa: PLC0415 - imports much
     from trainer.watching.schedule import Schedule  # noqa: PLC0415
-    from trainer.watching.watcher import LABELS, Watcher, WatchPlan  # noqa: PLC0415
+    from trainer.watching.watcher import Watcher, WatchPlan  # noqa: PLC0415
 
-    data: Mapping[Kind, tuple[Path, ...]] = {"url": url_data, "host": host_data}
     plan = WatchPlan(
         folder=folder,
+        labels=folder / LABELS,
         commands={
-            kind: [
-                *(sys.executable, "-m", "trainer", "retrain", "--kind", kind),
-                *(word for file in files for word in ("--data", str(file))),
-                *("--store", str(folder / LABELS), "--folder", str(folder)),
-                *options,
-            ]
-            for kind, files in data.items()
-            if files
+            kind: [sys.executable, "-m", "trainer", "retrain", *words]
+            for kind, words in retrainings.items()
         },
         environment=_environment(config, flags),
         schedule=Schedule(every, new_labels),
@@ -134,8 +145,9 @@ def watch(
         host=settings.http_host,
         port=port,
         readiness=watcher.readiness,
+        web_config=settings.http_web_config,
     ) as health:
-        logger.info("metrics and health on http://%s:%d", settings.http_host, health.port)
+        logger.info("metrics and health on %s", health.url)
         watcher.run()
     logger.info("stopped")
 

@@ -11,14 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
+from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import DeadLetter, Rejected, SourcePosition
 from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.inspection import group_problem
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import read_label
@@ -34,6 +33,10 @@ _BATCH_RECORDS = 20_000
 _POLL_MS = 500
 _QUIET_SECONDS = 60.0
 """After which a run that is not to follow gives up on the rest of what the topic holds."""
+_SILENT_SECONDS = 5.0
+"""After which one that follows asks whether Kafka is there and whether the group is still its own:
+a poll says nothing of either, and a heartbeat that is told stops without a word."""
+_ANSWER_MS = 5_000
 _DEAD_LETTER_SECONDS = 150.0
 """Longer than the producer itself tries (two minutes): its own error comes first."""
 _DEAD_LETTER_BYTES_MAX = 64 * 1024 * 1024
@@ -88,15 +91,13 @@ def collect_labels(
     Raises:
         LabelStoreError: the store can't be used, or is being written by another process.
         TopicsError: a topic is missing or may not be used.
-        RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more.
+        RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more;
+            where it follows, also one that is gone, after some 10 s.
         FatalError: Kafka refuses the credentials or a request, or another collector has taken the
             group over.
     """
     with store.writing():
-        problems = topic_problems(settings, "label-collector")
-        if fault := group_problem(settings, settings.labels_group_id):
-            problems.append(fault)
-        if problems:
+        if problems := topic_problems(settings, "label-collector"):
             raise TopicsError("; ".join(problems))
         rewind = from_beginning or store.is_empty()
         try:
@@ -194,12 +195,44 @@ class _Collector:
                 heard = time.monotonic()
             if done:
                 return
+            if follow and not self._batch and now - heard > _SILENT_SECONDS:
+                self._ask()
+                heard = time.monotonic()
             if not follow and now - heard > _QUIET_SECONDS:
                 raise RetryableError(
                     f"Kafka gave no label for {_QUIET_SECONDS:.0f} s though there are more: check "
                     "its brokers, and that no other collector is in the group "
                     f"{self._settings.labels_group_id}; what was stored is committed"
                 )
+
+    def _ask(self) -> None:
+        """Commit where it stands once more, all that was read being stored.
+
+        Raises:
+            RetryableError: Kafka does not answer.
+            FencedInstanceIdError: the group is another collector's.
+        """
+        stands = {
+            partition: self._consumer.position(partition, timeout_ms=_POLL_MS)
+            for partition in self._consumer.assignment()
+        }
+        offsets = {
+            partition: OffsetAndMetadata(offset)
+            for partition, offset in stands.items()
+            if offset is not None
+        }
+        try:
+            if offsets:
+                self._consumer.commit(offsets, timeout_ms=_ANSWER_MS)
+            else:
+                any_partition = TopicPartition(self._settings.topic(self._settings.labels_topic), 0)
+                self._consumer.end_offsets([any_partition], timeout_ms=_ANSWER_MS)
+        except CommitFailedError:
+            return  # Being rebalanced, so Kafka is there.
+        except KafkaTimeoutError as error:
+            raise RetryableError(
+                f"Kafka has not answered for {_ANSWER_MS / 1000:.0f} s: check that it runs"
+            ) from error
 
     def _at_end(self) -> bool:
         """Has everything been read that was there when its partition was assigned?"""

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from stream_detector.errors import BundleError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.models.bundle import Bundle, load_bundle
@@ -21,7 +23,7 @@ from trainer.building import LABELS, build_bundle
 from trainer.checkpoint import Checkpoint, fingerprint
 from trainer.console import counts_of
 from trainer.datasets import Examples, check_labels, read_dataset, sha256_of
-from trainer.gate import GateDecision, GateRules, force, judge, write_decision
+from trainer.gate import GateDecision, GateRules, judge, write_decision
 from trainer.gate.decision import decision_path
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
@@ -85,7 +87,7 @@ def retrain(plan: Plan, settings: Settings, *, tell: Tell) -> tuple[Outcome, Gat
             f"another retraining runs in {plan.folder}: wait for it, or give another --folder"
         ) from error
     except OSError as error:
-        raise StreamDetectorError(f"{plan.folder} cannot be used: {error.strerror}") from error
+        raise StreamDetectorError(f"the retraining in {plan.folder} broke off: {error}") from error
 
 
 def _retrain(
@@ -114,15 +116,17 @@ def _retrain(
         tell=tell,
     )
     if not decision.passed and plan.because is not None:
-        announced = announced_now(settings).get(plan.kind) if plan.publish else None
-        forced = force(decision.challenger, plan.kind, announced, decision, plan.because)
-        decision = forced
+        decision = msgspec.structs.replace(decision, forced_because=plan.because.strip())
     write_decision(challenger, decision)
     if not decision.passed and decision.forced_because is None:
         return "refused", decision
     if not plan.publish:
         return "passed", decision
     store = ModelStore(settings.model_store)
+    if announced_now(settings).get(plan.kind) is None:
+        # What served unannounced is what a rollback goes back to.
+        served_model, _ = store_bundle(champion, store, signing_key=plan.signing_key)
+        promote(settings, served_model)
     model, _ = store_bundle(challenger, store, signing_key=plan.signing_key, decision=decision)
     promote(settings, model, gate=decision)
     return "published", decision

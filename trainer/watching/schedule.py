@@ -5,7 +5,15 @@ from typing import NamedTuple
 
 from trainer.watching.state import Attempt
 
-__all__ = ["Schedule"]
+__all__ = ["Schedule", "new_labels"]
+
+
+def new_labels(labels: int, last: Attempt | None) -> int:
+    """How many of so many ``labels`` the last retraining did not have.
+
+    Where there are fewer than it had the store was begun anew, and all count.
+    """
+    return labels - last.labels if last is not None and last.labels <= labels else labels
 
 
 class Schedule(NamedTuple):
@@ -24,7 +32,7 @@ class Schedule(NamedTuple):
             since: when the watch began.
             now: the time.
         """
-        new = labels - (last.labels if last else 0)
+        new = new_labels(labels, last)
         if new <= 0:
             return False
         enough = self.new_labels > 0 and new >= self.new_labels

@@ -19,15 +19,12 @@ from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
 from trainer.locking import LockedError, exclusive
 from trainer.watching.metrics import WatchMetrics
-from trainer.watching.schedule import Schedule
+from trainer.watching.schedule import Schedule, new_labels
 from trainer.watching.state import Attempt, load_state, save_state
 
-__all__ = ["LABELS", "WatchPlan", "Watcher"]
+__all__ = ["WatchPlan", "Watcher"]
 
 logger = logging.getLogger(__name__)
-
-LABELS = "labels"
-"""Name of the label store in the watch's folder."""
 
 _STATE, _LOCK = "watch.json", ".watch.lock"
 _TICK_SECONDS = 0.25
@@ -35,13 +32,15 @@ _COLLECT_SECONDS = 1.0
 """A label waits for others so long before it is stored."""
 _FIRST_RETRY = timedelta(minutes=1)
 """After a retraining that failed; doubled each time, up to the schedule's own interval."""
-_STOP_SECONDS = 20.0
 
 
 class WatchPlan(NamedTuple):
     """What is watched, and how it is retrained."""
 
     folder: Path
+    """Of state and lock."""
+    labels: Path
+    """The label store."""
     commands: Mapping[Kind, Sequence[str]]
     """The retraining of each kind that is to be retrained."""
     environment: Mapping[str, str]
@@ -56,13 +55,13 @@ class Watcher:
         self._plan = plan
         self._settings = settings
         self._metrics = metrics
-        self._store = LabelStore(plan.folder / LABELS)
+        self._store = LabelStore(plan.labels)
         self._stopped = threading.Event()
         self._stored = threading.Event()
         """Set when labels may have come."""
         self._stored.set()
         self._collecting = False
-        self._error: FatalError | None = None
+        self._error: Exception | None = None
         self._retries: dict[Kind, tuple[datetime, timedelta]] = {}
         metrics.ready.set_function(lambda: float(self.readiness()[0]))
 
@@ -124,7 +123,7 @@ class Watcher:
                     self._collecting = False
                 if self._stopped.wait(pause):
                     return
-        except FatalError as error:
+        except Exception as error:  # noqa: BLE001 - one that collects no more has to end
             self._error = error
             self._stopped.set()
 
@@ -151,7 +150,7 @@ class Watcher:
             for kind, count in labels.items():
                 last = state.attempts.get(kind)
                 self._metrics.labels.labels(kind).set(count)
-                self._metrics.new_labels.labels(kind).set(count - (last.labels if last else 0))
+                self._metrics.new_labels.labels(kind).set(new_labels(count, last))
                 now = datetime.now(UTC)
                 due = self._plan.schedule.is_due(
                     labels=count, last=last, since=state.since, now=now
@@ -177,7 +176,7 @@ class Watcher:
         ) as child:
             while (code := child.exit_code) is None:
                 if self._stopped.wait(_TICK_SECONDS):
-                    child.stop(_STOP_SECONDS)
+                    child.kill()  # It goes on wherever it was.
                     return None
         self._metrics.retraining.labels(kind).set(0)
         outcome = OUTCOMES.get(code, "failed")

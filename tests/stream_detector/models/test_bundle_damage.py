@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import resource
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from stream_detector.errors import BundleError
 from stream_detector.models import bundle
 from stream_detector.models.bundle import load_bundle
+from stream_detector.models.files import kind_of_bundle
 from support.bundles import save_small_bundle
 
 SAFETENSORS_OF_BFLOAT16 = (
@@ -55,7 +57,60 @@ def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path):
     weights = folder / "weights.safetensors"
     weights.rename(tmp_path / "elsewhere")
     weights.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BundleError, match=r"weights\.safetensors is not there"):
+    with pytest.raises(BundleError, match=r"weights\.safetensors is a link"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "weights.safetensors"])
+def test_a_pipe_is_refused_and_not_waited_for(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(BundleError, match=f"{name} is not a file"):
+        load_bundle(folder)
+
+
+def test_the_kind_is_read_of_a_regular_manifest_alone(folder):
+    path = folder / "manifest.json"
+    # What is not looked at is parsed all the same.
+    deep = b'{"kind": "url", "extra": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    path.write_bytes(deep)
+    with pytest.raises(BundleError, match="is not a manifest"):
+        kind_of_bundle(folder)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BundleError, match="is not a file"):
+        kind_of_bundle(folder)
+
+
+def test_a_folder_that_no_name_can_have_is_refused():
+    with pytest.raises(BundleError, match="cannot be read"):
+        load_bundle(Path("bundles/\0url"))
+
+
+@pytest.mark.parametrize("place", ["extra", "parameters", "architecture"])
+def test_what_a_manifest_says_of_itself_is_one_short_line_of_an_error(folder, place):
+    path, forged = folder / "manifest.json", "\x1b[2J\nINFO all is well" * 1000
+    manifest = json.loads(path.read_text())
+    if place == "extra":
+        manifest[forged] = 1
+    elif place == "parameters":
+        manifest["parameters"][forged] = 1
+    else:
+        manifest["architecture"] = forged
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(BundleError) as refused:
+        load_bundle(folder)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 600
+
+
+def test_a_reference_of_more_rows_than_a_number_holds_is_refused(folder):
+    path, rows = folder / "manifest.json", 10**400
+    manifest = json.loads(path.read_text())
+    histogram = {"edges": [0.5], "counts": [rows, 0]}
+    manifest["reference"] = {"rows": rows, "histograms": {"score": histogram}}
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="its rows are not between 1 and"):
         load_bundle(folder)
 
 

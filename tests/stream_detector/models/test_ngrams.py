@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stream_detector.models.architectures.ngrams import ngram_logits, ngram_logits_at_once
+from stream_detector.models.architectures.ngrams import (
+    ngram_entries,
+    ngram_logits,
+    ngram_logits_at_once,
+)
 from stream_detector.models.architectures.wide_bilstm import WIDE_TABLE, WideBiLstm
 from stream_detector.models.encoding import encode
 
@@ -50,6 +54,22 @@ def test_what_is_trained_is_what_is_served(steps):
     encoded = encode(TEXTS, steps=steps, columns=len(TEXTS))
     logits = ngram_logits_at_once(TABLE, encoded.forward, encoded.lengths, steps=steps)
     np.testing.assert_allclose(logits, [by_hand(text) for text in TEXTS], atol=1e-5)
+
+
+def test_the_entries_are_those_that_the_served_loop_sums():
+    encoded = batch(TEXTS, len(TEXTS) + 3)
+    entries = ngram_entries(2**BITS, encoded.forward, encoded.lengths, steps=LENGTH_MAX)
+    buckets, present, scale = (part.numpy() for part in entries)
+    sums = np.where(present, TABLE[buckets], 0).sum(axis=(0, 1)) * scale
+    logits = served(TABLE, encoded.forward, encoded.lengths).numpy()
+    np.testing.assert_allclose(sums[: len(TEXTS)], logits[: len(TEXTS)], atol=1e-5)
+    # One more, and only texts that read it, move.
+    bucket = buckets[present][0]
+    moved = TABLE.copy()
+    moved[bucket] += 1
+    reads = (np.where(present, buckets, -1) == bucket).sum(axis=(0, 1)) * scale
+    after = served(moved, encoded.forward, encoded.lengths).numpy()
+    np.testing.assert_allclose((after - logits)[: len(TEXTS)], reads[: len(TEXTS)], atol=1e-5)
 
 
 def test_dropout_leaves_the_expected_sum_and_follows_its_seed():

@@ -54,7 +54,7 @@ def test_a_text_of_64_kib_is_scored(scorer):
 def test_after_the_warm_up_nothing_is_traced_or_compiled_again(scorer):
     networks = scorer._networks
     before = {kind: n.run.experimental_get_tracing_count() for kind, n in networks.items()}
-    assert all(count == len(GROUP_ROWS) for count in before.values())
+    assert all(count >= len(GROUP_ROWS) for count in before.values())
     for rows in (1, 40, 700, 2500):
         for kind in networks:
             scorer.score(kind, texts_of_all_lengths(rows))

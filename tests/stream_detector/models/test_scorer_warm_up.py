@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from stream_detector.errors import BundleError, DeviceError
-from stream_detector.models.scorer import GROUP_ROWS
+from stream_detector.models.architectures.compiled import _compiled
+from stream_detector.models.scorer import GROUP_ROWS, Network
 from stream_detector.models.serving import load_scorer
 from stream_detector.settings import Settings
 from support.bundles import ARCHITECTURE, save_small_bundle
@@ -16,6 +17,7 @@ from support.bundles import ARCHITECTURE, save_small_bundle
 
 @pytest.fixture
 def scorer(tmp_path):
+    _compiled.cache_clear()
     for kind in ("url", "host"):
         save_small_bundle(tmp_path / kind, kind)
     return load_scorer(
@@ -39,6 +41,17 @@ def test_warming_up_compiles_every_shape_that_scoring_uses(scorer):
             for kind in ("url", "host"):
                 assert scorer.score(kind, ["x" * length] * rows).shape == (rows,)
     assert traced(scorer) == {"url": len(GROUP_ROWS), "host": len(GROUP_ROWS)}
+
+
+def test_another_model_of_the_same_network_needs_no_compiling_and_keeps_its_own_weights(
+    scorer, tmp_path
+):
+    scorer.warm_up()
+    other = Network(save_small_bundle(tmp_path / "other", seed=1), scorer.device)
+    before = scorer.score("url", ["a.example"])
+    assert other.score(["a.example"]) != before
+    assert np.array_equal(scorer.score("url", ["a.example"]), before)
+    assert other.run.experimental_get_tracing_count() == len(GROUP_ROWS)
 
 
 def test_what_it_serves_is_what_the_bundles_say(scorer):

@@ -1,5 +1,6 @@
 """What is in the store is whole, named by its content, and never overwritten."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,12 @@ import pytest
 
 from stream_detector.errors import BundleError, RetryableError, SettingsError
 from stream_detector.models.bundle import load_bundle
-from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME, WEIGHTS_NAME
+from stream_detector.models.files import (
+    BYTES_MAX,
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    WEIGHTS_NAME,
+)
 from stream_detector.models.store import ModelStore
 from support.bundles import save_small_bundle
 
@@ -153,3 +159,33 @@ def test_a_store_that_is_away_is_told_and_not_shown_as_empty(store):
 def test_a_store_without_a_driver_is_a_wrong_setting():
     with pytest.raises(SettingsError, match="nosuch://models can't be used"):
         ModelStore("nosuch://models")
+
+
+def test_what_is_no_file_or_too_large_is_refused_before_it_is_read(store, folder, bundle, tmp_path):
+    store.put(folder, "url", bundle.sha256)
+    weights = Path(store.url_of("url", bundle.sha256)) / WEIGHTS_NAME
+    os.truncate(weights, BYTES_MAX[WEIGHTS_NAME] + 1)
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(BundleError, match="larger than 536870912 bytes"):
+        store.fetch("url", bundle.sha256, target)
+    assert names_in(target) == {MANIFEST_NAME}
+    weights.unlink()
+    os.mkfifo(weights)
+    with pytest.raises(BundleError, match="is not a file"):
+        store.fetch("url", bundle.sha256, target)
+
+
+@pytest.mark.parametrize("damage", ["large", "folder", "pipe"])
+def test_one_damaged_version_does_not_hide_the_others(store, folder, bundle, tmp_path, damage):
+    store.put(folder, "url", bundle.sha256)
+    save_small_bundle(tmp_path / "other", "host")
+    other = load_bundle(tmp_path / "other")
+    store.put(tmp_path / "other", "host", other.sha256)
+    manifest = Path(store.url_of("url", bundle.sha256)) / MANIFEST_NAME
+    if damage == "large":
+        os.truncate(manifest, BYTES_MAX[MANIFEST_NAME] + 1)
+    else:
+        manifest.unlink()
+        manifest.mkdir() if damage == "folder" else os.mkfifo(manifest)
+    assert [model.ref for model in store.versions()] == [other.ref]

@@ -69,6 +69,17 @@ def test_whatever_is_added_however_often_each_record_has_one_row(
     assert added == len(wanted)
 
 
+def test_labels_are_counted_by_kind(store: LabelStore) -> None:
+    assert store.count("url") == 0
+    with store.writing():
+        store.add([*LABELS, stored_label("evil.example", offset=99, days=5)])
+
+    assert (store.count("url"), store.count("host")) == (20, 1)
+    for kind in ("url", "host"):
+        of_kind = [each for each in store.labels() if each.label.canonical.kind == kind]
+        assert store.count(kind) == len(of_kind)
+
+
 def test_a_write_cut_short_leaves_the_old_file_and_its_leftover_goes(store: LabelStore) -> None:
     with store.writing():
         store.add(LABELS[:2])
@@ -122,6 +133,8 @@ def test_a_file_that_is_no_parquet_is_named(store: LabelStore) -> None:
 
     with pytest.raises(LabelStoreError, match=r"day=2026-11-24/labels\.parquet"):
         list(store.labels())
+    with pytest.raises(LabelStoreError, match=r"day=2026-11-24/labels\.parquet"):
+        store.count("url")
     with store.writing(), pytest.raises(LabelStoreError, match=r"labels\.parquet"):
         store.add(LABELS)
     assert path.read_text() == "no"

@@ -1,0 +1,140 @@
+"""The licences of all dependencies, as their installed metadata say, held to an allow list.
+
+``make licences``, or ``python deploy/supply/licences.py`` in an environment that has them: prints
+name, version, licence and what asks for it. Exit code 1 where a licence is not in licences.toml, a
+package is not installed, or its version is not the pinned one.
+"""
+
+import argparse
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+_TOP = Path(__file__).resolve().parents[2]
+
+
+class Dependency(NamedTuple):
+    """A package that the project needs, by itself or through another."""
+
+    name: str
+    version: str
+    licence: str
+    """An SPDX expression, or what the package says instead; empty: nothing."""
+    needed_by: str
+    fault: str
+    """Why it can't stay; empty: it can."""
+
+
+def main() -> int:
+    """Print the table; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--allow", type=Path, default=_TOP / "deploy" / "licences.toml", help="the allow list"
+    )
+    options = parser.parse_args()
+    allow = tomllib.loads(options.allow.read_text(encoding="utf-8"))
+    dependencies = sorted(_dependencies(allow))
+    widths = [max(len(each[column]) for each in dependencies) for column in range(3)]
+    for each in dependencies:
+        cells = (cell.ljust(width) for cell, width in zip(each, widths, strict=False))
+        sys.stdout.write(f"{'  '.join(cells)}  {each.needed_by}\n")
+    faulty = [each for each in dependencies if each.fault]
+    for each in faulty:
+        sys.stderr.write(f"{each.name} {each.version}: {each.fault}\n")
+    return 1 if faulty else 0
+
+
+def _dependencies(allow: Mapping[str, Any]) -> Iterator[Dependency]:
+    """Every package that pyproject.toml and its extras ask for here, and what those ask for."""
+    project = tomllib.loads((_TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = _pins()
+    wanted = [(Requirement(line), "stream-detector") for line in project["dependencies"]] + [
+        (Requirement(line), f"stream-detector[{extra}]")
+        for extra, lines in project["optional-dependencies"].items()
+        for line in lines
+    ]
+    seen: set[tuple[str, str]] = set()
+    shown: set[str] = set()
+    while wanted:
+        requirement, needed_by = wanted.pop(0)
+        name = canonicalize_name(requirement.name)
+        extras = ["", *sorted(requirement.extras)]
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = distribution(requirement.name)
+        except PackageNotFoundError:
+            found = None
+        if name not in shown:
+            shown.add(name)
+            yield _described(name, found, needed_by, pins, allow)
+        for extra in extras:
+            if found is None or (name, extra) in seen:
+                continue
+            seen.add((name, extra))
+            for line in found.requires or ():
+                further = Requirement(line)
+                if further.marker is None or further.marker.evaluate({"extra": extra}):
+                    further.marker = None
+                    wanted.append((further, name))
+
+
+def _pins() -> dict[str, str]:
+    lines = (_TOP / "deploy" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pinned}
+
+
+def _described(
+    name: str,
+    found: Distribution | None,
+    needed_by: str,
+    pins: Mapping[str, str],
+    allow: Mapping[str, Any],
+) -> Dependency:
+    if name not in pins:
+        fault = "is not pinned: add it to deploy/constraints.txt"
+        return Dependency(name, found.version if found else "", "", needed_by, fault)
+    if found is None:
+        return Dependency(name, pins[name], "", needed_by, "is not installed: make sets it up")
+    known = allow["packages"].get(name)
+    licence = known["licence"] if known else _licence(found, allow["names"])
+    fault = ""
+    if found.version != pins[name]:
+        fault = f"deploy/constraints.txt has {pins[name]}: make sets it up"
+    elif not _is_allowed(licence, {*allow["allowed"], *allow["unusual"]}):
+        fault = f"licence {licence or 'unknown'!r} is not in deploy/licences.toml: may it be used?"
+    return Dependency(name, found.version, licence, needed_by, fault)
+
+
+def _licence(found: Distribution, names: Mapping[str, str]) -> str:
+    """What the metadata say: SPDX expression, or else classifiers, or else free text."""
+    metadata = found.metadata
+    if expression := metadata.get("License-Expression"):
+        return expression
+    classified = [
+        line.rpartition(" :: ")[2]
+        for line in metadata.get_all("Classifier") or ()
+        if line.startswith("License ::") and not line.endswith("DFSG approved")
+    ]
+    said = classified or (metadata.get("License") or "").strip().splitlines()[:1]
+    return " AND ".join(names.get(name, name) for name in said)
+
+
+def _is_allowed(licence: str, allowed: set[str]) -> bool:
+    """Whether an expression of AND and OR can be fulfilled by what is allowed."""
+    return any(
+        all(each.strip(" ()") in allowed for each in re.split(r"\s+AND\s+", choice))
+        for choice in re.split(r"\s+OR\s+", licence)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
