@@ -157,6 +157,11 @@ class ModelRef(msgspec.Struct, frozen=True, gc=False):
     version: str
     sha256: str
 
+    @property
+    def short(self) -> str:
+        """The first characters of the sha256: enough to tell models apart, and to name one by."""
+        return self.sha256[:12]
+
 
 class Thresholds(msgspec.Struct, frozen=True, gc=False):
     """Scores at or above which a verdict is ``suspicious`` or ``malicious``."""

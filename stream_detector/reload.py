@@ -374,10 +374,10 @@ class ModelFollower(Follower):
             kind,
             announcement.name,
             announcement.version,
-            announcement.sha256[:12],
+            announcement.ref.short,
             serving.name,
             serving.version,
-            serving.sha256[:12],
+            serving.short,
             self._clock() - started,
         )
         self._done(kind, announcement)

@@ -139,7 +139,7 @@ class Shadows:
             kind,
             ref.name,
             ref.version,
-            ref.sha256[:12],
+            ref.short,
         )
         return True
 
@@ -261,15 +261,17 @@ class Shadows:
 
     def _drop(self, kind: Kind, fault: str) -> None:
         """End the shadow of ``kind`` because of ``fault``; tell it in one line."""
-        announcement, model, *_ = self._shadows.pop(kind)
-        self._metrics.hide_shadow(kind, model.served.ref)
+        announcement, model, *_ = self._shadows[kind]
+        # First: a thread that sees neither of the two would load it again.
         self._failed[kind] = announcement
+        del self._shadows[kind]
+        self._metrics.hide_shadow(kind, model.served.ref)
         self._metrics.shadow_errors.labels(kind).inc()
         logger.warning(
             "shadow dropped, verdicts go on as before: %s model %s %s (%s): %s",
             kind,
             announcement.name,
             announcement.version,
-            announcement.sha256[:12],
+            announcement.ref.short,
             " ".join(fault.split())[:_FAULT_CHARACTERS],
         )

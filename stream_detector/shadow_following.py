@@ -75,7 +75,7 @@ class ShadowFollower(Follower):
                 kind,
                 announcement.name,
                 announcement.version,
-                announcement.sha256[:12],
+                announcement.ref.short,
                 announcement.share,
                 self._clock() - started,
             )

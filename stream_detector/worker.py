@@ -142,6 +142,7 @@ class DetectorApp(faust.App):
                     offer=models.offer,
                     offer_shadow=shadows.offer,
                     refuse=models.refuse,
+                    refuse_shadow=shadows.refuse,
                 )
             )
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, get_args
 
@@ -21,6 +21,7 @@ from stream_detector.models.announcement import (
     announcement_key,
     decode_announcement,
     encode_announcement,
+    role_of,
     shadow_key,
 )
 from stream_detector.settings import Settings
@@ -36,15 +37,16 @@ _READ_SECONDS = 30.0
 _FAULTS = (KafkaError, OSError, TimeoutError)
 
 Refuse = Callable[[RefusedModelError], object]
+"""Gets what is no announcement; the one before it counts then."""
 _Latest = dict[tuple[Role, Kind], Announcement | ShadowEnd]
 
 
 async def current_announcements(
-    settings: Settings, *, role: Role = "serve", refuse: Refuse | None = None
+    settings: Settings, *, role: Role = "serve"
 ) -> dict[Kind, Announcement]:
     """What is announced now for ``role``, by kind. The topic has to be there.
 
-    ``refuse`` gets what is no announcement; the one before it counts then.
+    What is no announcement is passed over; the one before it counts.
 
     Raises:
         RetryableError: Kafka can't be reached, or does not give the topic in time.
@@ -52,7 +54,7 @@ async def current_announcements(
     """
     try:
         async with asyncio.timeout(_READ_SECONDS), _consumer(settings) as consumer:
-            latest = _latest(await _read_to_the_end(consumer), refuse)
+            latest = _latest(await _read_to_the_end(consumer), {})
     except _FAULTS as error:
         raise RetryableError(
             f"topic {settings.topic(settings.models_topic)} can't be read "
@@ -71,6 +73,7 @@ async def follow_announcements(
     offer: Callable[[Announcement], object],
     offer_shadow: Callable[[Announcement | ShadowEnd], object],
     refuse: Refuse,
+    refuse_shadow: Refuse,
 ) -> None:
     """Give ``offer`` what is announced now, then what is announced anew, until cancelled.
 
@@ -81,13 +84,14 @@ async def follow_announcements(
     Raises:
         SettingsError: the client can't be set up from these settings.
     """
+    refusing: Mapping[Role, Refuse] = {"serve": refuse, "shadow": refuse_shadow}
     for pause in back_off():
         try:
             async with _consumer(settings) as consumer:
                 # What stood in between was announced before this worker was there.
                 kinds: tuple[Kind, ...] = get_args(Kind)
                 latest: _Latest = {("shadow", kind): ShadowEnd(kind) for kind in kinds}
-                latest |= _latest(await _read_to_the_end(consumer), refuse)
+                latest |= _latest(await _read_to_the_end(consumer), refusing)
                 while True:
                     for (role, _), announced in latest.items():
                         if role == "shadow":
@@ -96,7 +100,7 @@ async def follow_announcements(
                             offer(announced)
                     batches = await consumer.getmany(timeout_ms=_POLL_MS)
                     latest = _latest(
-                        [record for batch in batches.values() for record in batch], refuse
+                        [record for batch in batches.values() for record in batch], refusing
                     )
         except _FAULTS as error:
             logger.warning(
@@ -181,14 +185,14 @@ async def _read_to_the_end(consumer: Any) -> list[Any]:
     return records
 
 
-def _latest(records: Iterable[Any], refuse: Refuse | None) -> _Latest:
+def _latest(records: Iterable[Any], refusing: Mapping[Role, Refuse]) -> _Latest:
     """The last that was announced for each role and kind."""
     latest: _Latest = {}
     for record in records:
         try:
             announced = decode_announcement(record.key, record.value)
         except RefusedModelError as error:
-            if refuse is not None:
+            if refuse := refusing.get(role_of(record.key)):
                 refuse(error)
             continue
         if announced is not None:

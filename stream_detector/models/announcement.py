@@ -21,6 +21,7 @@ __all__ = [
     "announcement_key",
     "decode_announcement",
     "encode_announcement",
+    "role_of",
     "shadow_key",
 ]
 
@@ -82,6 +83,11 @@ def shadow_key(kind: Kind) -> bytes:
 
 _KINDS = frozenset(kind.encode() for kind in get_args(Kind))
 _SHADOWS: dict[bytes, Kind] = {shadow_key(kind): kind for kind in get_args(Kind)}
+
+
+def role_of(key: bytes | None) -> Role:
+    """What the model of a record with ``key`` is to do."""
+    return "shadow" if key in _SHADOWS else "serve"
 
 
 def encode_announcement(announcement: Announcement) -> bytes:

@@ -139,6 +139,21 @@ def test_a_shadow_that_fails_costs_nothing_but_itself(model: Model, caplog) -> N
     assert len(model.calls) == 1
 
 
+def test_a_dropped_shadow_is_known_as_failed_before_it_is_gone(monkeypatch) -> None:
+    bench, seen = Bench(), []
+    shadows = bench.shadows
+    monkeypatch.setattr(
+        bench.metrics,
+        "hide_shadow",
+        lambda kind, _: seen.append((shadows.running(kind), shadows.failed(kind))),
+    )
+    shadows.start(announced(), Model(error=RuntimeError()))
+
+    bench.decider.decide(URLS)
+
+    assert seen == [(None, announced())]
+
+
 texts = st.text(st.characters(min_codepoint=0x61, max_codepoint=0x7A), min_size=1, max_size=8)
 
 
