@@ -9,7 +9,7 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.announcements import announce, current_announcements, end_shadow
 from stream_detector.kafka.topics import check_topic
-from stream_detector.models.announcement import Announcement
+from stream_detector.models.announcement import Announcement, Role
 from stream_detector.models.files import MANIFEST_NAME
 from stream_detector.models.store import ModelStore, StoredModel
 from stream_detector.settings import Settings
@@ -65,8 +65,8 @@ def store_bundle(
     checked = load_bundle(bundle)
     if decision is not None and decision.challenger.sha256 != checked.sha256:
         raise GateError(
-            f"the gate's decision is on another bundle ({decision.challenger.sha256[:12]}) than "
-            f"{bundle} ({checked.sha256[:12]}): judge it by `stream-trainer gate`"
+            f"the gate's decision is on another bundle ({decision.challenger.short}) than "
+            f"{bundle} ({checked.ref.short}): judge it by `stream-trainer gate`"
         )
     signature = None
     if signing_key is not None:
@@ -202,7 +202,7 @@ def promote(
         return None
     check_admitted(model.ref, current, gate)
     previous = () if current is None else (current.sha256, *current.previous)
-    return _announce(settings, model, previous[:_PREVIOUS_MAX], gate)
+    return _announce(settings, model, previous=previous[:_PREVIOUS_MAX], gate=gate)
 
 
 def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement:
@@ -223,7 +223,7 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
             "promote`"
         )
     back, *older = current.previous
-    return _announce(settings, store.find(back), tuple(older), None)
+    return _announce(settings, store.find(back), previous=tuple(older))
 
 
 def shadows_now(settings: Settings) -> dict[Kind, Announcement]:
@@ -254,19 +254,7 @@ def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Ann
             f"{model.kind} model {model.ref.version} is announced to serve, and can't be its own "
             "shadow: name another version"
         )
-    announcement = Announcement(
-        name=model.ref.name,
-        kind=model.kind,
-        version=model.ref.version,
-        sha256=model.ref.sha256,
-        url=model.url,
-        thresholds=model.thresholds,
-        announced_at=datetime.now(UTC),
-        role="shadow",
-        share=share,
-    )
-    asyncio.run(announce(settings, announcement))
-    return announcement
+    return _announce(settings, model, role="shadow", share=share)
 
 
 def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
@@ -288,8 +276,11 @@ def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
 def _announce(
     settings: Settings,
     model: StoredModel,
-    previous: tuple[str, ...],
-    gate: GateDecision | None,
+    *,
+    previous: tuple[str, ...] = (),
+    gate: GateDecision | None = None,
+    role: Role = "serve",
+    share: float | None = None,
 ) -> Announcement:
     announcement = Announcement(
         name=model.ref.name,
@@ -301,6 +292,8 @@ def _announce(
         announced_at=datetime.now(UTC),
         previous=previous,
         gate=None if gate is None else gate.announced(),
+        role=role,
+        share=share,
     )
     asyncio.run(announce(settings, announcement))
     return announcement

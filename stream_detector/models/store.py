@@ -251,9 +251,19 @@ class ModelStore:
         except TypeError:  # A driver whose listing knows no ``refresh``.
             names = self._files.ls(folder, detail=False)
         except FileNotFoundError:
-            self._files.ls(self._root, detail=False)  # No store at all is told, not shown as empty.
+            self._check_there()
             return []
         return names
+
+    def _check_there(self) -> None:
+        """No store at all is told, not shown as empty: its name may be mistyped."""
+        try:
+            self._files.ls(self._root, detail=False)
+        except FileNotFoundError as error:
+            raise RetryableError(
+                f"there is no model store at {self.url} yet: check model_store for a slip; the "
+                "first `stream-trainer models publish BUNDLE` makes it"
+            ) from error
 
     def _described(self, kind: Kind, sha256: str) -> Iterator[StoredModel]:
         folder = self._folder(kind, sha256)

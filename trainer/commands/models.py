@@ -1,7 +1,7 @@
 """``stream-trainer models``: publish bundles, see which one is announced, go back."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,17 +11,16 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import SettingsError, StreamDetectorError
 from stream_detector.logs import native_output_held_back
 from stream_detector.settings import SETTING_GROUPS, Settings
-from trainer.console import tell
+from trainer.console import printable, tell
 
 if TYPE_CHECKING:
+    from stream_detector.events import ModelRef
     from stream_detector.models.announcement import Announcement
     from stream_detector.models.store import ModelStore, StoredModel
 
 __all__ = ["force_option", "models", "signing_key_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-_SHA256_SHOWN = 12
 
 
 @click.group(no_args_is_help=True, short_help="Publish bundles to running workers; go back.")
@@ -51,7 +50,7 @@ def _kafka_options(command: Command) -> Command:
     return setting_options(
         {"Kafka: how to reach it", "Topics", "Announced models"},
         without=(others - {"topic_prefix", "models_topic", "model_store"})
-        | {"group_id", "cluster"},
+        | {"group_id", "labels_group_id", "cluster"},
     )(command)
 
 
@@ -153,7 +152,7 @@ def publish(
         raise StreamDetectorError(f"{bundle} cannot be read: {error.strerror}") from error
     tell(f"{'stored' if is_new else 'was stored before'}: {model.url}")
     if announce:
-        _tell_announced(promote(settings, model, gate=decision), model.ref.sha256)
+        _tell_announced(promote(settings, model, gate=decision), model.ref)
     click.echo(model.ref.sha256)
 
 
@@ -162,7 +161,7 @@ def publish(
 @_kafka_options
 def list_command(as_json: bool, config: Path | None, **flags: object) -> None:
     """List the versions in the store, oldest first; * marks those announced now, and shadows are
-    named so.
+    named so. What is announced and not in the store comes last.
 
     \b
     stream-trainer models list
@@ -173,27 +172,49 @@ def list_command(as_json: bool, config: Path | None, **flags: object) -> None:
 
     stored = _store(settings).versions()
     announced = {one.sha256: one for one in announced_now(settings).values()}
-    shares = {one.sha256: one.share for one in shadows_now(settings).values()}
+    shadows = {one.sha256: one for one in shadows_now(settings).values()}
+    there = {model.ref.sha256 for model in stored}
+    listed: list[StoredModel | Announcement] = [*stored]
+    listed += [one for sha256, one in (announced | shadows).items() if sha256 not in there]
     if as_json:
-        for model in stored:
-            document = _document(model, announced.get(model.ref.sha256))
-            click.echo(json.dumps(document | {"shadow_share": shares.get(model.ref.sha256)}))
+        for model in listed:
+            sha256 = model.ref.sha256
+            shadow = shadows.get(sha256)
+            document = _document(model, announced.get(sha256))
+            click.echo(json.dumps(document | {"shadow_share": shadow and shadow.share}))
         return
-    missing = announced.keys() - {model.ref.sha256 for model in stored}
     if not stored:
         tell("the store is empty: `stream-trainer models publish BUNDLE` fills it")
-    width = max((len(model.ref.name) for model in stored), default=0)
-    for model in stored:
-        sha256 = model.ref.sha256
-        click.echo(
-            f"{'*' if sha256 in announced else ' '} {model.kind:<4}  "
-            f"{sha256[:_SHA256_SHOWN]}  {model.ref.version:<16}  "
-            f"{model.ref.name:<{width}}  {model.created_at:%Y-%m-%d %H:%M}"
-            f"{'  signed' if model.signed else ''}"
-            f"{f'  shadow, share {shares[sha256]:g}' if sha256 in shares else ''}"
-        )
-    for sha256 in sorted(missing):
-        tell(f"announced, and not in the store: {announced[sha256].kind} {sha256}")
+    for line in _table(listed, announced, shadows):
+        click.echo(line)
+
+
+def _table(
+    models: "Sequence[StoredModel | Announcement]",
+    announced: "Mapping[str, Announcement]",
+    shadows: "Mapping[str, Announcement]",
+) -> Iterator[str]:
+    """A line for each of ``models``; an announcement is of one that the store has not."""
+    from stream_detector.models.store import StoredModel  # noqa: PLC0415 - see trainer.cli
+
+    width = max((len(model.ref.name) for model in models), default=0)
+    for model in models:
+        ref, shadow = model.ref, shadows.get(model.ref.sha256)
+        stored = model if isinstance(model, StoredModel) else None
+        remarks = [
+            "signed" if stored and stored.signed else "",
+            f"shadow, share {shadow.share:g}" if shadow else "",
+            "" if stored else "announced, not in the store",
+        ]
+        cells = [
+            f"{'*' if ref.sha256 in announced else ' '} {model.kind:<4}",
+            ref.short,
+            f"{ref.version:<16}",
+            f"{ref.name:<{width}}",
+            f"{stored.created_at:%Y-%m-%d %H:%M}" if stored else " " * 16,
+            *filter(None, remarks),
+        ]
+        yield printable("  ".join(cells).rstrip())
 
 
 @models.command(cls=SettingsCommand, short_help="All about one version, as JSON.")
@@ -261,7 +282,7 @@ def promote(version: str, because: str | None, config: Path | None, **flags: obj
     store = _store(settings)
     model = store.find(version)
     decision = admitted_version(settings, store, model, because=because)
-    _tell_announced(announce_version(settings, model, gate=decision), model.ref.sha256)
+    _tell_announced(announce_version(settings, model, gate=decision), model.ref)
 
 
 @models.command(cls=SettingsCommand, short_help="Announce the version announced before.")
@@ -289,7 +310,7 @@ def rollback(kind: Any, config: Path | None, **flags: object) -> None:
             raise click.UsageError("models of both kinds are announced: say which by --kind")
         kind = next(iter(announced), "url")
     announcement = roll_back(settings, _store(settings), kind)
-    _tell_announced(announcement, announcement.sha256)
+    _tell_announced(announcement, announcement.ref)
 
 
 @models.command(cls=SettingsCommand, short_help="Compare a model with the one that serves.")
@@ -389,31 +410,34 @@ def new_key_command(file: Path) -> None:
     tell(f"private: {file} (keep it secret); public, for the workers: {public}")
 
 
-def _tell_announced(announcement: "Announcement | None", sha256: str) -> None:
+def _tell_announced(announcement: "Announcement | None", ref: "ModelRef") -> None:
     if announcement is None:
-        tell(f"{sha256[:_SHA256_SHOWN]} is announced already")
+        tell(f"{ref.short} is announced already")
     else:
-        tell(
-            f"announced: {announcement.kind} model {announcement.name} {announcement.version} "
-            f"({sha256[:_SHA256_SHOWN]})"
-        )
+        tell(f"announced: {announcement.kind} model {ref.name} {ref.version} ({ref.short})")
 
 
-def _document(model: "StoredModel", announced: "Announcement | None") -> dict[str, Any]:
-    """A version as plain JSON values."""
+def _document(
+    model: "StoredModel | Announcement", announced: "Announcement | None"
+) -> dict[str, Any]:
+    """A version as plain JSON values; an announcement is of one that the store has not."""
+    from stream_detector.models.store import StoredModel  # noqa: PLC0415 - see trainer.cli
+
+    stored = model if isinstance(model, StoredModel) else None
     return {
         "sha256": model.ref.sha256,
         "name": model.ref.name,
         "version": model.ref.version,
         "kind": model.kind,
-        "created_at": model.created_at.isoformat(),
-        "architecture": model.architecture,
+        "stored": stored is not None,
+        "created_at": stored and stored.created_at.isoformat(),
+        "architecture": stored and stored.architecture,
         "thresholds": {
             "suspicious": model.thresholds.suspicious,
             "malicious": model.thresholds.malicious,
         },
         "url": model.url,
-        "signed": model.signed,
+        "signed": stored and stored.signed,
         "announced": announced is not None,
         "announced_at": None if announced is None else announced.announced_at.isoformat(),
         "gate": None if announced is None else announced.gate,

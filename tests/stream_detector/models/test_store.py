@@ -151,9 +151,19 @@ def test_versions_are_found_by_the_beginning_of_their_sha256_or_their_manifests_
         store.find("")
 
 
-def test_a_store_that_is_away_is_told_and_not_shown_as_empty(store):
+def test_a_store_that_is_not_there_is_told_and_not_shown_as_empty(store):
+    for ask in (store.versions, lambda: store.find("1")):
+        with pytest.raises(
+            RetryableError, match=r"there is no model store at .*/store yet"
+        ) as told:
+            ask()
+        assert "`stream-trainer models publish BUNDLE` makes it" in str(told.value)
+
+
+def test_a_store_that_can_not_be_listed_is_told(tmp_path):
+    (tmp_path / "store").write_text("a file")
     with pytest.raises(RetryableError, match="can't be used now"):
-        store.versions()
+        ModelStore(f"{tmp_path}/store/models").versions()
 
 
 def test_a_store_without_a_driver_is_a_wrong_setting():

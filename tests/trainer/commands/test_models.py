@@ -1,6 +1,7 @@
 """``stream-trainer models`` as a user runs it, on a real Kafka and a store in a folder."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -60,7 +61,7 @@ def test_publish_promote_and_roll_back(run, tmp_path):
 def test_what_is_wrong_is_told_in_one_line(run, tmp_path):
     save_small_bundle(tmp_path / "bundle")
     assert "--model-store" in run("list", code=2, STREAM_DETECTOR_MODEL_STORE="").stderr
-    assert "can't be used now" in run("list", code=1).stderr
+    assert "there is no model store at" in run("list", code=1).stderr
     assert "is no model bundle" in run("publish", "nothing", code=1).stderr
     missing = run("publish", "bundle", code=1, STREAM_DETECTOR_MODELS_TOPIC="nosuch")
     assert "topic nosuch is missing" in missing.stderr
@@ -89,3 +90,29 @@ def test_a_shadow_is_announced_beside_what_serves_and_ended(run, tmp_path):
     assert "shadow" not in run("list").stdout
     run("promote", second, "--force", "nothing to lose")
     assert announced(run) == [second]
+
+
+@pytest.mark.timeout(600)
+def test_what_is_announced_and_not_in_the_store_has_a_row(run, tmp_path):
+    first = save_small_bundle(tmp_path / "first", seed=0).sha256
+    second = save_small_bundle(tmp_path / "second", seed=1).sha256
+    third = save_small_bundle(tmp_path / "third", seed=2).sha256
+    run("publish", "first")
+    run("shadow", "second", "--share", "0.25")
+    run("publish", "third", "--no-announce")
+    for sha256 in (first, second):
+        shutil.rmtree(tmp_path / "store" / "url" / sha256)
+
+    stored, served, shadow = run("list").stdout.splitlines()
+    assert stored.startswith(f"  url   {third[:12]}  1 ")
+    assert served.startswith(f"* url   {first[:12]}  1 ")
+    assert served.endswith("  announced, not in the store")
+    assert shadow.startswith(f"  url   {second[:12]}  1 ")
+    assert shadow.endswith("  shadow, share 0.25  announced, not in the store")
+
+    listed = list(map(json.loads, run("list", "--json").stdout.splitlines()))
+    assert [
+        (model["sha256"], model["stored"], model["announced"], model["shadow_share"])
+        for model in listed
+    ] == [(third, True, False, None), (first, False, True, None), (second, False, False, 0.25)]
+    assert listed[1]["created_at"] is None
