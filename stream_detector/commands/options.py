@@ -42,14 +42,19 @@ class SettingsCommand(click.Command):
 
 
 def setting_options(
-    groups: Collection[str] | None = None, *, without: Collection[str] = ()
+    groups: Collection[str] | None = None,
+    *,
+    without: Collection[str] = (),
+    defaults: Mapping[str, object] | None = None,
 ) -> Callable[[Command], Command]:
     """Add ``--config`` and an option for each setting of ``groups`` (all by default).
 
     ``groups`` are titles of ``SETTING_GROUPS``, ``without`` names of settings in them that the
     command has no use for. The options' values reach the command as keyword arguments, for
-    ``given_settings``. Secrets have no option.
+    ``given_settings``. Secrets have no option. ``defaults``, by name, are what ``--help`` tells of
+    settings for which the command has a default of its own; its origin is still ``default`` then.
     """
+    told = defaults or {}
     left_out = SECRETS.union(without)
 
     def decorate(command: Command) -> Command:
@@ -57,7 +62,8 @@ def setting_options(
             if groups is None or title in groups:
                 for name in reversed(SETTING_GROUPS[title]):
                     if name not in left_out:
-                        command = _option(name, Settings.model_fields[name])(command)
+                        default = str(told[name]) if name in told else default_text(name)
+                        command = _option(name, Settings.model_fields[name], default)(command)
         config = click.option(
             "--config",
             metavar="FILE",
@@ -96,9 +102,8 @@ def default_text(name: str) -> str:
     return str(default)
 
 
-def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
+def _option(name: str, field: FieldInfo, default: str) -> Callable[[Command], Command]:
     flag = f"--{name.replace('_', '-')}"
-    default = default_text(name)
     text = (field.description or "") + (f"  [default: {default}]" if default else "")
     if field.annotation is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)

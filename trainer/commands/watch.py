@@ -76,6 +76,7 @@ _NOT_NEEDED = {
 @setting_options(
     {"Kafka: how to reach it", "Topics", "Announced models", "Running"},
     without=_NOT_NEEDED | {"group_id", "cluster"},
+    defaults={"http_port": _HTTP_PORT},
 )
 def watch(
     url_data: tuple[Path, ...],
