@@ -1,4 +1,4 @@
-"""Durations on the command line: ``90s``, ``30m``, ``24h``, ``7d``."""
+"""Durations: on the command line as ``90s``, ``30m``, ``24h``, ``7d``, and in words."""
 
 import re
 from datetime import timedelta
@@ -6,14 +6,22 @@ from typing import Any
 
 import click
 
-__all__ = ["DURATION"]
+__all__ = ["DURATION", "written"]
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=3650)
+"""So far back every clock has a time."""
+_WORDS = (
+    (timedelta(days=1), "day", 2),
+    (timedelta(hours=1), "hour", 1),
+    (timedelta(minutes=1), "minute", 1),
+)
+"""Units with how many of them there have to be: one day is written as 24 hours, as it is given."""
 
 
 class _Duration(click.ParamType):
-    """A ``timedelta`` above 0."""
+    """A ``timedelta`` above 0, of ten years at most."""
 
     name = "duration"
 
@@ -30,9 +38,21 @@ class _Duration(click.ParamType):
                 *(param, ctx),
             )
         try:
-            return timedelta(**{_UNITS[found[2]]: float(found[1])})
+            duration = timedelta(**{_UNITS[found[2]]: float(found[1])})
         except OverflowError:
-            self.fail(f"{value!r} is too long", param, ctx)
+            duration = timedelta.max
+        if duration > _LONGEST:
+            self.fail(f"{value!r} is too long: ten years at most", param, ctx)
+        return duration
 
 
 DURATION = _Duration()
+
+
+def written(duration: timedelta) -> str:
+    """In words, such as ``90 minutes``, ``24 hours`` or ``7 days``."""
+    for unit, name, least in _WORDS:
+        count = duration / unit
+        if count >= least and count.is_integer():
+            return f"{count:,.0f} {name}{'' if count == 1 else 's'}"
+    return f"{duration.total_seconds():,.10g} seconds"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 import pytest
 
-from trainer.durations import DURATION
+from trainer.durations import DURATION, written
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,26 @@ def test_anything_else_is_told_with_an_example(text):
         DURATION.convert(text, None, None)
 
 
-@pytest.mark.parametrize("text", ["9999999999w", "1" + "0" * 400 + "s"])
+@pytest.mark.parametrize("text", ["9999999999w", "3651d", "1" + "0" * 400 + "s"])
 def test_one_too_long_is_told(text):
     with pytest.raises(click.BadParameter, match="is too long"):
         DURATION.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("24h", "24 hours"),
+        ("1d", "24 hours"),
+        ("48h", "2 days"),
+        ("1w", "7 days"),
+        ("36h", "36 hours"),
+        ("1.5h", "90 minutes"),
+        ("60m", "1 hour"),
+        ("61s", "61 seconds"),
+        ("0.5s", "0.5 seconds"),
+        ("1234567s", "1,234,567 seconds"),
+    ],
+)
+def test_a_duration_is_written_in_the_largest_unit_that_it_is_whole_in(text, words):
+    assert written(DURATION.convert(text, None, None)) == words

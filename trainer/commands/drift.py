@@ -15,7 +15,7 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
 from trainer.console import messages, tell
-from trainer.durations import DURATION
+from trainer.durations import DURATION, written
 
 if TYPE_CHECKING:
     from trainer.drift.reading import Progress as OnProgress
@@ -24,7 +24,6 @@ __all__ = ["drift"]
 
 _TOPICS_TOLD = {"topic_prefix", "verdicts_topic", "model_store"}
 _WITHOUT = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - _TOPICS_TOLD
-_LONGEST = timedelta(days=3650)
 
 
 @click.command(cls=SettingsCommand, short_help="What moved in the verdicts, and what moved it.")
@@ -80,7 +79,7 @@ _LONGEST = timedelta(days=3650)
 )
 @setting_options(
     {"Kafka: how to reach it", "Topics", "Announced models"},
-    without=_WITHOUT | {"group_id", "cluster"},
+    without=_WITHOUT | {"group_id", "labels_group_id", "cluster"},
 )
 def drift(
     since: timedelta,
@@ -115,8 +114,6 @@ def drift(
     from trainer.drift.telling import lines_of  # noqa: PLC0415
 
     end = datetime.now(UTC)
-    if since + baseline > _LONGEST:
-        raise click.UsageError("--since and --baseline reach back more than ten years")
     references = References(bundles, settings)
     with _progress("reading files" if files else "reading verdicts") as on_progress:
         if files:
@@ -135,7 +132,7 @@ def drift(
     )
     if not found.models:
         raise StreamDetectorError(
-            f"no model's verdict of the last {_written(since)} was found"
+            f"no model's verdict of the last {written(since)} was found"
             + (f" ({verdicts.malformed:,} records are no verdicts)" if verdicts.malformed else "")
             + ": give a longer --since"
             + (", or another --file" if files else ", or the worker's topics")
@@ -164,8 +161,3 @@ def _progress(what: str) -> "Iterator[OnProgress]":
     ) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def _written(duration: timedelta) -> str:
-    hours = duration.total_seconds() / 3600
-    return f"{hours:g} hours"

@@ -186,10 +186,7 @@ def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapp
     from trainer.labels.store import LabelStore  # noqa: PLC0415
 
     opened = LabelStore(store)
-    if opened.is_empty():
-        raise StreamDetectorError(
-            f"{store} holds no labels: fill it by `stream-trainer labels collect --store {store}`"
-        )
+    opened.check_filled()
     days: Counter[str] = Counter()
 
     def counted() -> "Iterable[StoredLabel]":

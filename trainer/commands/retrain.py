@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.errors import SettingsError, StreamDetectorError
+from stream_detector.errors import SettingsError
 from stream_detector.logs import native_output_held_back
 from stream_detector.settings import SETTING_GROUPS
 from trainer.commands.gate import show_decision
@@ -144,10 +144,7 @@ def retrain(
         )
     from trainer.labels.store import LabelStore  # noqa: PLC0415 - imports much
 
-    if LabelStore(store).is_empty():
-        raise StreamDetectorError(
-            f"{store} holds no labels: fill it by `stream-trainer labels collect --store {store}`"
-        )
+    LabelStore(store).check_filled()
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from trainer.datasets import read_licences  # noqa: PLC0415
     from trainer.retraining.examples import LabelRules  # noqa: PLC0415

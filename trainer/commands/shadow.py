@@ -1,11 +1,10 @@
 """``stream-trainer shadow``: what shadow models say beside those that serve."""
 
 import logging
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +12,7 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS, Settings
 from trainer.console import tell
+from trainer.durations import DURATION, written
 
 if TYPE_CHECKING:
     from stream_detector.comparisons import Disagreement
@@ -27,23 +27,6 @@ _WITHOUT = (_OTHERS - {"topic_prefix", "models_topic", "shadow_topic"}) | {
     "labels_group_id",
     "cluster",
 }
-_PERIOD = re.compile(r"([0-9]{1,4})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class _Period(click.ParamType):
-    """A whole number of seconds, minutes, hours or days."""
-
-    name = "period"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """Read such as ``90m``."""
-        match = _PERIOD.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is no period such as 90m, 24h or 7d", param, ctx)
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.group(no_args_is_help=True, short_help="What shadow models say beside those that serve.")
@@ -61,8 +44,7 @@ def shadow() -> None:
 @shadow.command(cls=SettingsCommand, short_help="Sum up where the models disagree.")
 @click.option(
     "--since",
-    metavar="PERIOD",
-    type=_Period(),
+    type=DURATION,
     default="24h",
     show_default=True,
     help="How far to look back, such as 90m, 24h or 7d.",
@@ -130,8 +112,8 @@ def report(
     summaries = gathered.summaries(shadows, label_of=label_of, top=top)
     if not summaries:
         tell(
-            f"nothing was compared in the last {since}: is a shadow announced (`stream-trainer "
-            "models list`), and do workers with that model store score new texts?"
+            f"nothing was compared in the last {written(since)}: is a shadow announced "
+            "(`stream-trainer models list`), and do workers with that model store score new texts?"
         )
     for place, summary in enumerate(summaries):
         if as_json:
@@ -179,10 +161,7 @@ def _labels(store: Path, trust: str, disagreements: "Iterable[Disagreement]") ->
     from trainer.labels.store import LabelStore  # noqa: PLC0415
 
     opened = LabelStore(store)
-    if opened.is_empty():
-        raise StreamDetectorError(
-            f"{store} holds no labels: fill it by `stream-trainer labels collect --store {store}`"
-        )
+    opened.check_filled()
     texts = {each.canonical for each in disagreements}
     sources = [name.strip() for name in trust.split(",") if name.strip()]
     resolved = resolve(

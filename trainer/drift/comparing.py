@@ -2,6 +2,8 @@
 
 Scores and statistics are compared over distinct texts of each input topic, as a reference has each
 text once and a worker scores it once; shares of malicious and suspicious are of all verdicts.
+Scores are compared with those of the same model. Statistics of the input have no model in them:
+they are compared over all models of a kind, so that a switch of models leaves them their baseline.
 
 The index of the score is a sum over bins, (p - q) * ln(p / q) with the shares p now and q before.
 Each share is a sum over topics, or domains, so the index is one too: what a group adds is the sum
@@ -9,7 +11,7 @@ over bins of (its part of p - its part of q) * ln(p / q). It is below 0 where a 
 the others. Half a row that smoothing adds to each bin belongs to no group.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_detector.events import Kind, ModelRef
 from stream_detector.models.reference import (
     BINS,
     Histogram,
@@ -28,7 +31,7 @@ from stream_detector.models.reference import (
     smoothed,
 )
 from trainer.drift.references import References
-from trainer.drift.verdicts import Columns, ModelKey, Verdicts
+from trainer.drift.verdicts import Columns, ModelKey, Verdicts, joined
 
 __all__ = [
     "Counts",
@@ -41,6 +44,10 @@ __all__ = [
     "Windows",
     "compare",
 ]
+
+
+_Halves = tuple[Columns, Columns]
+"""The recent window and the baseline."""
 
 
 class Windows(NamedTuple):
@@ -74,7 +81,10 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class StatisticDrift(msgspec.Struct, frozen=True):
-    """One statistic; lists have an entry a bin, shares are of rows or texts."""
+    """One statistic; lists have an entry a bin, shares are of rows or texts.
+
+    The score's is of the model's own verdicts, that of the input of all models of its kind.
+    """
 
     name: str
     psi_reference: float | None
@@ -96,7 +106,7 @@ class Group(msgspec.Struct, frozen=True):
     recent: Counts
     baseline: Counts
     score_shift: float
-    """What it adds to the index of the score."""
+    """What it adds to the index of the score, since what ``ModelDrift.explained`` says."""
     flagged_shift: float
     """What it adds to the share of verdicts that are malicious or suspicious: recent less
     baseline."""
@@ -131,13 +141,22 @@ class ModelDrift(msgspec.Struct, frozen=True):
     sha256: str
     recent: Counts
     baseline: Counts
+    """Of the models of its kind before it, where it has no verdict of its own there."""
+    serves_from: datetime | None
+    """Its first verdict that was read, where ``baseline`` is of the models before it."""
     reference_rows: int | None
     explained: str
-    """``baseline`` or ``reference``: what the shifts are counted from."""
+    """``baseline`` or ``reference``: what shifts of the score are counted from. Those of the
+    flagged share are counted from ``baseline`` in any case."""
     statistics: list[StatisticDrift]
     topics: Groups
     domains: Groups
     remarks: list[str]
+
+    @property
+    def ref(self) -> ModelRef:
+        """As verdicts name the model."""
+        return ModelRef(self.model, self.version, self.sha256)
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -157,15 +176,15 @@ def compare(
 ) -> Drift:
     """Compare the windows, for each model that scored something in the recent one."""
     start, middle, end = (moment.timestamp() for moment in windows)
-    halves: dict[ModelKey, tuple[Columns, Columns]] = {}
+    halves: dict[ModelKey, _Halves] = {}
     for key, columns in verdicts.models().items():
         times = columns.detected_at
         recent = columns.rows((times >= middle) & (times < end))
         baseline = columns.rows((times >= start) & (times < middle))
         halves[key] = recent, baseline
     models = []
-    for key, (recent, baseline) in sorted(halves.items(), key=lambda item: -_rows(item[1][0])):
-        if not _rows(recent):
+    for key, own in sorted(halves.items(), key=lambda item: -_rows(item[1][0])):
+        if not _rows(own[0]):
             continue
         remarks = _remarks(key, halves)
         found = references.of(key)
@@ -174,8 +193,8 @@ def compare(
         models.append(
             _of_model(
                 key,
-                recent,
-                baseline,
+                own,
+                _of_kind(key.kind, halves),
                 found.reference,
                 names=(verdicts.topics, verdicts.domains),
                 groups_shown=groups_shown,
@@ -193,50 +212,67 @@ def compare(
     )
 
 
-def _remarks(key: ModelKey, halves: dict[ModelKey, tuple[Columns, Columns]]) -> list[str]:
+def _of_kind(kind: Kind, halves: Mapping[ModelKey, _Halves]) -> _Halves:
+    """What all models of ``kind`` scored."""
+    of_kind = [windows for key, windows in halves.items() if key.kind == kind]
+    return joined([recent for recent, _ in of_kind]), joined([before for _, before in of_kind])
+
+
+def _remarks(key: ModelKey, halves: Mapping[ModelKey, _Halves]) -> list[str]:
     others = {
-        f"{other.ref.name} {other.ref.version}": _rows(baseline)
+        f"{other.ref.name} {other.ref.version} ({other.ref.short})": _rows(baseline)
         for other, (_, baseline) in halves.items()
         if other.kind == key.kind and other != key and _rows(baseline)
     }
     if not others:
         return []
-    told = ", ".join(f"{name} ({rows:,} verdicts)" for name, rows in others.items())
-    return [f"Other models scored in the baseline window, which are not compared with: {told}."]
+    told = ", ".join(f"{name} with {rows:,} verdicts" for name, rows in others.items())
+    if _rows(halves[key][1]):
+        return [
+            f"In the baseline window {told} served too: inputs are compared with theirs as well, "
+            "scores and the flagged share with its own alone."
+        ]
+    return [
+        f"Before it served {told}: inputs, domains and the flagged share are compared with theirs."
+    ]
 
 
 def _of_model(
     key: ModelKey,
-    recent: Columns,
-    baseline: Columns,
+    own: _Halves,
+    of_kind: _Halves,
     reference: Reference | None,
     *,
     names: tuple[Sequence[str], Sequence[str]],
     groups_shown: int,
     remarks: list[str],
 ) -> ModelDrift:
-    firsts = _first_of_each_text(recent), _first_of_each_text(baseline)
-    texts = recent.rows(firsts[0]), baseline.rows(firsts[1])
+    recent, own_baseline = own
+    has_own = _rows(own_baseline) > 0
+    baseline = own_baseline if has_own else of_kind[1]
+    own_texts, texts_of_kind = _texts(own), _texts(of_kind)
     statistics = [
-        _statistic(name, edges, *texts, reference) for name, edges in BINS[key.kind].items()
+        _statistic(name, edges, *(own_texts if name == "score" else texts_of_kind), reference)
+        for name, edges in BINS[key.kind].items()
     ]
-    edges = _compared_bins("score", BINS[key.kind]["score"], *texts, reference).edges
-    weights = _bin_weights(*texts, edges, reference)
-    kept = (recent, baseline), firsts
+    edges = _compared_bins("score", BINS[key.kind]["score"], *own_texts, reference).edges
+    score_bins = _ScoreBins(edges, *_bin_weights(*own_texts, edges, reference), has_own)
+    windows = recent, baseline
     topic_names, domain_names = names
     return ModelDrift(
         kind=key.kind,
         model=key.ref.name,
         version=key.ref.version,
         sha256=key.ref.sha256,
-        recent=_counts(recent, texts[0]),
-        baseline=_counts(baseline, texts[1]),
+        recent=_counts(recent),
+        baseline=_counts(baseline),
+        serves_from=None if has_own or not _rows(baseline) else _first_at(recent),
         reference_rows=None if reference is None else reference.rows,
-        explained="baseline" if _rows(baseline) else "reference",
+        explained="baseline" if has_own else "reference",
         statistics=statistics,
-        topics=_groups([part.topics for part in kept[0]], *kept, edges, weights, topic_names, 0),
+        topics=_groups([part.topics for part in windows], windows, score_bins, topic_names, 0),
         domains=_groups(
-            [part.domains for part in kept[0]], *kept, edges, weights, domain_names, groups_shown
+            [part.domains for part in windows], windows, score_bins, domain_names, groups_shown
         ),
         remarks=remarks,
     )
@@ -308,27 +344,36 @@ def _bin_weights(
 # --- groups ---------------------------------------------------------------------------------
 
 
+class _ScoreBins(NamedTuple):
+    """What a text adds to the index of the score, by its bin."""
+
+    edges: Sequence[float]
+    of_bin: NDArray[np.float64]
+    of_text: float
+    """Less this, whatever its bin."""
+    has_baseline: bool
+    """Whether the older window's texts count against it."""
+
+
 def _groups(
     numbers: Sequence[NDArray[np.int64]],
-    windows: tuple[Columns, Columns],
-    firsts: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-    edges: Sequence[float],
-    weights: tuple[NDArray[np.float64], float],
+    windows: _Halves,
+    score_bins: _ScoreBins,
     names: Sequence[str],
     shown: int,
 ) -> Groups:
     """Groups by ``numbers``, of the recent window and the baseline; all where ``shown`` is 0."""
-    of_bin, of_text = weights
     verdicts, texts, flagged, score_parts = [], [], [], []
-    for group, window, first in zip(numbers, windows, firsts, strict=True):
-        size = len(names)
+    for group, window in zip(numbers, windows, strict=True):
+        size, first = len(names), _first_of_each_text(window)
         verdicts.append(np.bincount(group, minlength=size))
         texts.append(np.bincount(group[first], minlength=size))
         flagged.append(np.bincount(group[window.is_flagged], minlength=size))
-        added = of_bin[binned(window.statistics["score"][first], edges)] - of_text
+        bins = binned(window.statistics["score"][first], score_bins.edges)
+        added = score_bins.of_bin[bins] - score_bins.of_text
         parts = np.bincount(group[first], weights=added, minlength=size)
         score_parts.append(parts / max(int(first.sum()), 1))
-    score_shifts = score_parts[0] - score_parts[1]
+    score_shifts = score_parts[0] - score_parts[1] * score_bins.has_baseline
     flagged_parts = [of / max(len(group), 1) for of, group in zip(flagged, numbers, strict=True)]
     has_baseline = len(numbers[1]) > 0
     flagged_shifts = flagged_parts[0] - flagged_parts[1] if has_baseline else 0 * flagged_parts[0]
@@ -377,8 +422,19 @@ def _first_of_each_text(columns: Columns) -> NDArray[np.bool_]:
     return is_first
 
 
-def _counts(columns: Columns, texts: Columns) -> Counts:
-    return Counts(_rows(columns), _rows(texts), int(columns.is_flagged.sum()))
+def _texts(windows: _Halves) -> _Halves:
+    """The first verdict of each text, of either window."""
+    recent, baseline = (window.rows(_first_of_each_text(window)) for window in windows)
+    return recent, baseline
+
+
+def _counts(columns: Columns) -> Counts:
+    texts = int(_first_of_each_text(columns).sum())
+    return Counts(_rows(columns), texts, int(columns.is_flagged.sum()))
+
+
+def _first_at(columns: Columns) -> datetime:
+    return datetime.fromtimestamp(float(columns.detected_at.min()), UTC)
 
 
 def _rows(columns: Columns) -> int:

@@ -27,23 +27,24 @@ def drift_plot(drift: Drift) -> bytes:
             # A $ in a name would begin a formula.
             axes.set_title(f"{model.kind}, {one.name}")
         cells[0].set_ylabel(f"{model.model} {model.version}".replace("$", r"\$"), fontsize=8)
-        cells[0].legend(fontsize=8)
+        # Not the first: the score may have no baseline.
+        cells[1].legend(fontsize=8)
     return encoded(figure)
 
 
 def _bars(one: StatisticDrift, axes: Axes) -> None:
     shown = [
-        (name, shares)
-        for name, shares in (
-            ("reference", one.reference),
-            ("baseline", one.baseline),
-            ("recent", one.recent),
+        (name, shares, colour)
+        for name, shares, colour in (
+            ("reference", one.reference, "C0"),
+            ("baseline", one.baseline, "C1"),
+            ("recent", one.recent, "C2"),
         )
         if shares is not None
     ]
     width = 0.8 / len(shown)
-    for place, (name, shares) in enumerate(shown):
+    for place, (name, shares, colour) in enumerate(shown):
         left = [bin_place - 0.4 + width * (place + 0.5) for bin_place in range(len(shares))]
-        axes.bar(left, shares, width, label=name)
+        axes.bar(left, shares, width, label=name, color=colour)
     axes.set_xticks(range(len(one.bins)), one.bins, rotation=60, ha="right", fontsize=7)
     axes.grid(axis="y", alpha=0.3)

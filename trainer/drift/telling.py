@@ -15,7 +15,6 @@ __all__ = ["interpretation", "lines_of"]
 
 _WIDTH = 100
 _BINS_TOLD = 2
-_SHA256_SHOWN = 12
 
 
 def interpretation(psi: float) -> str:
@@ -45,7 +44,8 @@ def _how_to_read() -> list[str]:
         f"PSI (population stability index): below {PSI_LOOK:g} stable, to {PSI_MOVED:g} worth a "
         f"look, above {PSI_MOVED:g} moved. The reference is the benign rows that the model was "
         "tested on, not your network: an index against it has a level of its own on each network. "
-        "Go by the baseline window, and by changes of that level. By topic and domain: verdicts, "
+        "Go by the baseline window, and by changes of that level. The score is compared within one "
+        "model, the inputs over all models of a kind. By topic and domain: verdicts, "
         "distinct texts and the share of verdicts flagged (malicious or suspicious), recent and "
         "before; what each adds to the PSI of the score; and how many percentage points to the "
         "flagged share.",
@@ -55,9 +55,11 @@ def _how_to_read() -> list[str]:
 
 def _of_model(model: ModelDrift) -> Iterator[str]:
     name = printable(f"{model.model} {model.version}")
-    yield f"{model.kind} model {name} ({printable(model.sha256[:_SHA256_SHOWN])})"
+    yield f"{model.kind} model {name} ({printable(model.ref.short)})"
     yield f"  recent:   {_counted(model.recent)}"
-    yield f"  baseline: {_counted(model.baseline) if model.baseline.verdicts else 'no verdicts'}"
+    yield f"  baseline: {_baseline(model)}"
+    if model.serves_from is not None:
+        yield f"  It serves from {_moment(model.serves_from)} on, so its scores have no baseline."
     for remark in model.remarks:
         yield f"  {printable(remark)}"
     for what, counts in (("recent", model.recent), ("baseline", model.baseline)):
@@ -71,9 +73,8 @@ def _of_model(model: ModelDrift) -> Iterator[str]:
         ],
         right={1, 3, 4},
     )
-    against = "since the baseline" if model.explained == "baseline" else "from the reference"
     yield ""
-    yield f"  What moved the scores and the flagged share {against}, by input topic:"
+    yield f"  {_moved(model)}, by input topic:"
     yield from _group_table("topic", model.topics.movers)
     if model.domains.movers:
         yield ""
@@ -81,6 +82,23 @@ def _of_model(model: ModelDrift) -> Iterator[str]:
         yield from _group_table("domain", model.domains.movers)
     if model.baseline.verdicts:
         yield from _comings(model.domains)
+
+
+def _baseline(model: ModelDrift) -> str:
+    if not model.baseline.verdicts:
+        return "no verdicts"
+    by_others = " (by the models before it)" if model.serves_from is not None else ""
+    return _counted(model.baseline) + by_others
+
+
+def _moved(model: ModelDrift) -> str:
+    if model.explained == "baseline":
+        return "What moved the scores and the flagged share since the baseline"
+    if model.reference_rows is None:
+        return "What moved the flagged share since the baseline"
+    if model.baseline.verdicts:
+        return "What moved the scores from the reference, and the flagged share since the baseline"
+    return "What moved the scores from the reference"
 
 
 def _comings(domains: Groups) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Verdicts as columns: what of each is needed to compare distributions, in few bytes."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind, ModelRef, VerdictName
 from stream_detector.models.reference import measured
 
-__all__ = ["Columns", "ModelKey", "Verdicts"]
+__all__ = ["Columns", "ModelKey", "Verdicts", "joined"]
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where a clock that was never set begins."""
+_LAST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class _Model(msgspec.Struct, gc=False):
@@ -79,7 +83,7 @@ class Verdicts:
     def __init__(self) -> None:
         self.by_list = 0
         self.malformed = 0
-        """Records that are no verdicts."""
+        """Records that are no verdicts, or have a score or time that no worker writes."""
         self.latest = float("-inf")
         """Seconds since the epoch, of the detection that came last."""
         self._topics: dict[str, int] = {}
@@ -111,8 +115,8 @@ class Verdicts:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self.malformed += 1
                 continue
-            # A score that is no probability, or a time without its zone, no worker writes.
-            if verdict.detected_at.tzinfo is None or not 0 <= (verdict.score or 0) <= 1:
+            # A score that is no probability, or such a time, no worker writes.
+            if not _is_usable(verdict.detected_at) or not 0 <= (verdict.score or 0) <= 1:
                 self.malformed += 1
                 continue
             self.latest = max(self.latest, verdict.detected_at.timestamp())
@@ -127,7 +131,7 @@ class Verdicts:
 
     def models(self) -> dict[ModelKey, Columns]:
         """All verdicts of each model."""
-        return {key: _joined(parts) for key, parts in self._parts.items()}
+        return {key: joined(parts) for key, parts in self._parts.items()}
 
     def _columns(self, kind: Kind, verdicts: Sequence[_Verdict]) -> Columns:
         topics, domains = self._topics, self._domains
@@ -148,7 +152,13 @@ class Verdicts:
         )
 
 
-def _joined(parts: Sequence[Columns]) -> Columns:
+def _is_usable(detected_at: datetime) -> bool:
+    """Whether it has its zone, and windows before it and a moment after it can be told."""
+    return detected_at.tzinfo is not None and _FIRST <= detected_at < _LAST
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """All rows of ``parts``, of one kind and at least one."""
     return Columns(
         np.concatenate([part.detected_at for part in parts]),
         np.concatenate([part.topics for part in parts]),

@@ -25,14 +25,12 @@ from stream_detector.privacy import letter_without_credentials
 from stream_detector.settings import Settings
 from stream_detector.wire import dead_letter_headers
 from trainer.labels.store import LabelStore, StoredLabel
+from trainer.topics import POLL_MS, QUIET_SECONDS
 
 __all__ = ["Collected", "collect_labels"]
 
 _BATCH_RECORDS = 20_000
 """At which a batch is stored: each rewrites the day's file, and all of it is in memory."""
-_POLL_MS = 500
-_QUIET_SECONDS = 60.0
-"""After which a run that is not to follow gives up on the rest of what the topic holds."""
 _SILENT_SECONDS = 5.0
 """After which one that follows asks whether Kafka is there and whether the group is still its own:
 a poll says nothing of either, and a heartbeat that is told stops without a word."""
@@ -181,7 +179,7 @@ class _Collector:
         heard = began = time.monotonic()
         while True:
             left = _BATCH_RECORDS - len(self._batch)
-            found = self._consumer.poll(timeout_ms=_POLL_MS, max_records=left)
+            found = self._consumer.poll(timeout_ms=POLL_MS, max_records=left)
             now = time.monotonic()
             if found:
                 heard = now
@@ -198,9 +196,9 @@ class _Collector:
             if follow and not self._batch and now - heard > _SILENT_SECONDS:
                 self._ask()
                 heard = time.monotonic()
-            if not follow and now - heard > _QUIET_SECONDS:
+            if not follow and now - heard > QUIET_SECONDS:
                 raise RetryableError(
-                    f"Kafka gave no label for {_QUIET_SECONDS:.0f} s though there are more: check "
+                    f"Kafka gave no label for {QUIET_SECONDS:.0f} s though there are more: check "
                     "its brokers, and that no other collector is in the group "
                     f"{self._settings.labels_group_id}; what was stored is committed"
                 )
@@ -213,7 +211,7 @@ class _Collector:
             FencedInstanceIdError: the group is another collector's.
         """
         stands = {
-            partition: self._consumer.position(partition, timeout_ms=_POLL_MS)
+            partition: self._consumer.position(partition, timeout_ms=POLL_MS)
             for partition in self._consumer.assignment()
         }
         offsets = {
@@ -241,7 +239,7 @@ class _Collector:
         if new:
             self._ends.update(self._consumer.end_offsets(list(new)))
         return bool(assigned) and all(
-            (self._consumer.position(partition, timeout_ms=_POLL_MS) or 0) >= self._ends[partition]
+            (self._consumer.position(partition, timeout_ms=POLL_MS) or 0) >= self._ends[partition]
             for partition in assigned
         )
 

@@ -61,7 +61,7 @@ _Place = tuple[str, int, int]
 
 
 class LabelStoreError(FatalError):
-    """The store can't be read or written, or another process writes to it."""
+    """The store can't be read or written, is empty, or another process writes to it."""
 
 
 class StoredLabel(NamedTuple):
@@ -127,6 +127,18 @@ class LabelStore:
     def is_empty(self) -> bool:
         """Is there no label? A folder that is missing holds none."""
         return not self._files()
+
+    def check_filled(self) -> None:
+        """Tell how to fill a store that has no label.
+
+        Raises:
+            LabelStoreError: there is none.
+        """
+        if self.is_empty():
+            raise LabelStoreError(
+                f"{self.folder} holds no labels: fill it by `stream-trainer labels collect --store "
+                f"{self.folder}`"
+            )
 
     def count(self, kind: Kind) -> int:
         """How many labels of ``kind`` there are; fast, whatever their number.

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from stream_detector.events import ModelRef
 from trainer.console import printable
 from trainer.shadow.summary import VERDICTS, Direction, Labelled, Summary
 
 __all__ = ["as_text"]
 
-_SHA256_SHOWN = 12
 _TEXT_SHOWN = 120
 """Characters of a text."""
 
@@ -19,8 +19,8 @@ def as_text(summary: Summary) -> str:
 
 def _lines(summary: Summary) -> Iterator[str]:
     served, shadow = summary.served, summary.shadow
-    yield f"Shadow {summary.kind} model {_model(shadow.name, shadow.version, shadow.sha256)}"
-    yield f"beside {_model(served.name, served.version, served.sha256)}, which served"
+    yield f"Shadow {summary.kind} model {_model(shadow)}"
+    yield f"beside {_model(served)}, which served"
     yield (
         f"from {summary.first:%Y-%m-%d %H:%M:%S} to {summary.last:%Y-%m-%d %H:%M:%S} UTC, on a "
         f"share of {summary.share:g}"
@@ -44,8 +44,8 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield from _direction(direction)
 
 
-def _model(name: str, version: str, sha256: str) -> str:
-    return printable(f"{name} {version} ({sha256[:_SHA256_SHOWN]})")
+def _model(ref: ModelRef) -> str:
+    return printable(f"{ref.name} {ref.version} ({ref.short})")
 
 
 def _table(summary: Summary) -> Iterator[str]:

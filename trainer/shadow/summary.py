@@ -104,6 +104,7 @@ class _Gathered:
         """The latest of each canonical text."""
 
     def add(self, comparison: Comparison) -> None:
+        """Take in what the two said of a batch, or of one text."""
         if isinstance(comparison, Counts):
             self.counts[comparison.id] = comparison
             return

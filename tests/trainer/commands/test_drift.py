@@ -92,7 +92,7 @@ def moment(text):
     [
         (["--since", "yesterday"], 2, "'yesterday' is no duration"),
         (["--since", "0h"], 2, "'0h' is no duration"),
-        (["--baseline", "9999w"], 2, "more than ten years"),
+        (["--baseline", "9999w"], 2, "too long: ten years at most"),
         (["--file", "missing.jsonl"], 1, "missing.jsonl can't be read"),
         (["--file", "/dev/null"], 1, "no model's verdict of the last 24 hours was found"),
         (["--bundle", "missing"], 1, "missing/manifest.json cannot be read"),
@@ -106,12 +106,41 @@ def test_what_is_wrong_is_told_in_one_line(arguments, code, message):
     assert done.stderr.count("\n") == 1
 
 
-def test_a_damaged_file_is_told(tmp_path, file):
-    path = tmp_path / "cut.jsonl.gz"
-    path.write_bytes(file.read_bytes()[:2000])
+def cut(packed):
+    return packed[:2000]
+
+
+def garbled(packed):
+    return packed[:2000] + b"\xff" * 50 + packed[2050:]
+
+
+@pytest.mark.parametrize("damaged", [cut, garbled])
+def test_a_damaged_file_is_told(tmp_path, file, damaged):
+    path = tmp_path / "bad.jsonl.gz"
+    path.write_bytes(damaged(file.read_bytes()))
     done = drift("--file", path)
-    assert done.returncode == 1
-    assert "cut.jsonl.gz can't be read" in done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "bad.jsonl.gz can't be read" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "detected_at",
+    ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"],
+)
+def test_a_verdict_of_a_time_that_can_not_be_is_passed_over_and_told(tmp_path, detected_at):
+    _, value = next(ordinary(1, UNKNOWN, hours=RECENT))
+    strange = msgspec.json.decode(value) | {"detected_at": detected_at}
+    path = tmp_path / "strange.jsonl"
+    path.write_bytes(msgspec.json.encode(strange) + b"\n")
+
+    alone = drift("--file", path)
+    assert (alone.returncode, alone.stderr.count("\n")) == (1, 1)
+    assert "(1 records are no verdicts)" in alone.stderr
+
+    path.write_bytes(value + b"\n" + path.read_bytes())
+    done = drift("--file", path)
+    assert done.returncode == 0, done.stderr
+    assert "1 records are no verdicts, and were passed over" in done.stdout
 
 
 @pytest.mark.kafka

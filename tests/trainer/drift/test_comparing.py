@@ -21,6 +21,7 @@ from support.drifting import (
     verdict_record,
 )
 from trainer.drift.comparing import Windows, compare
+from trainer.drift.plotting import drift_plot
 from trainer.drift.references import References
 from trainer.drift.telling import interpretation, lines_of
 from trainer.drift.verdicts import Verdicts
@@ -114,11 +115,9 @@ def low(domain, count, hours):
     ]
 
 
-def high(domain, count, hours):
+def high(domain, count, hours, *, model=UNKNOWN):
     return [
-        verdict_record(
-            f"{domain}/hig{n}", domain, hours_ago=sum(hours) / 2, model=UNKNOWN, score=0.6
-        )
+        verdict_record(f"{domain}/hig{n}", domain, hours_ago=sum(hours) / 2, model=model, score=0.6)
         for n in range(count)
     ]
 
@@ -158,15 +157,76 @@ def test_what_no_model_decided_or_is_no_verdict_is_counted_and_left_out():
     assert found.models[0].recent.verdicts == 1
 
 
-def test_a_baseline_by_another_model_is_told_and_not_compared_with():
-    older = ModelRef("url-model", "2", "b" * 64)
-    model = only_model(
-        ordinary(100, older, hours=BEFORE), ordinary(100, UNKNOWN, hours=RECENT, seed=1)
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_a_time_that_no_worker_has_is_counted_and_moves_no_window(year):
+    _, value = verdict_record("a.example/x", "a.example", hours_ago=1, model=UNKNOWN)
+    strange = value.replace(b'"detected_at":"2026', b'"detected_at":"%04d' % year)
+    assert strange != value
+    verdicts = Verdicts()
+    verdicts.add([value, strange])
+    assert verdicts.malformed == 1
+    assert verdicts.latest == (END - timedelta(hours=1)).timestamp()
+
+
+OLDER = ModelRef("url-model", "2", "b" * 64)
+
+
+def test_after_a_switch_the_inputs_keep_their_baseline_and_the_score_has_none():
+    first = verdict_record("a.example/first", "a.example", hours_ago=23.5, model=UNKNOWN)
+    found = drift_of(
+        ordinary(4000, OLDER, hours=BEFORE),
+        high("a.example", 400, BEFORE, model=OLDER),
+        ordinary(2000, UNKNOWN, hours=(0.01, 10), seed=1),
+        injected(500, UNKNOWN),
+        [first],
     )
-    assert model.version == "3"
-    assert model.baseline.verdicts == 0
-    assert "url-model 2 (100 verdicts)" in model.remarks[0]
-    assert of_statistics(model)["score"].psi_baseline is None
+    (model,) = found.models
+    assert model.ref == UNKNOWN
+    statistics = of_statistics(model)
+    assert statistics["score"].psi_baseline is None
+    assert interpretation(statistics["length"].psi_baseline) == "moved"
+    assert model.serves_from == first[0]
+    assert (model.baseline.verdicts, model.baseline.flagged) == (4400, 400)
+    by_topic = sum(group.flagged_shift for group in model.topics.movers)
+    assert by_topic == pytest.approx(model.recent.flagged_share - 400 / 4400)
+    assert [group.name for group in model.domains.most_new] == [INJECTED_DOMAIN]
+    assert "url-model 2 (bbbbbbbbbbbb) with 4,400 verdicts" in model.remarks[0]
+
+    text = "\n".join(lines_of(found))
+    assert "9.09% malicious or suspicious (by the models before it)" in text
+    assert "It serves from 2026-11-19 00:30 UTC on, so its scores have no baseline." in text
+    assert drift_plot(found).rstrip().endswith(b"</svg>")
+
+
+def test_a_model_with_a_baseline_of_its_own_is_compared_with_that_and_inputs_with_all():
+    model = only_model(
+        ordinary(3000, OLDER, hours=(100, 8 * 24)),
+        ordinary(2000, UNKNOWN, hours=(24.1, 100), seed=1),
+        high("a.example", 100, (30, 30), model=UNKNOWN),
+        ordinary(2000, UNKNOWN, hours=RECENT, seed=2),
+    )
+    assert model.serves_from is None
+    assert (model.baseline.verdicts, model.baseline.flagged) == (2100, 100)
+    statistics = of_statistics(model)
+    # Of 2,100 texts of its own, but 5,100 of both.
+    assert sum(statistics["score"].baseline[-5:]) > 100 / 2100 - 0.001
+    one = statistics["length"]
+    assert one.psi_baseline == pytest.approx(
+        population_stability_index(np.array(one.recent) * 2000, np.array(one.baseline) * 5100)
+    )
+    assert "url-model 2 (bbbbbbbbbbbb) with 3,000 verdicts served too" in model.remarks[0]
+
+
+def test_the_inputs_of_two_models_that_take_turns_are_those_of_both():
+    halves = [
+        ordinary(1500, ref, hours=hours, seed=seed)
+        for seed, (ref, hours) in enumerate(
+            [(OLDER, BEFORE), (OLDER, (12, 23)), (UNKNOWN, (0.1, 12))]
+        )
+    ]
+    newer, older = sorted(drift_of(*halves).models, key=lambda model: model.version)[::-1]
+    assert of_statistics(newer)["length"] == of_statistics(older)["length"]
+    assert (newer.serves_from is None, older.serves_from) == (False, None)
 
 
 # --- the reference --------------------------------------------------------------------------

@@ -29,6 +29,14 @@ def store(tmp_path: Path) -> LabelStore:
     return LabelStore(tmp_path / "deep" / "store")
 
 
+def test_an_empty_store_says_how_to_fill_it(store: LabelStore) -> None:
+    with pytest.raises(LabelStoreError, match=r"store holds no labels: fill it by .* --store /"):
+        store.check_filled()
+    with store.writing():
+        store.add(LABELS[:1])
+    store.check_filled()
+
+
 def files_of(store: LabelStore) -> list[str]:
     return sorted(str(path.relative_to(store.folder)) for path in store.folder.glob("*/*"))
 
