@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 _TOP = Path(__file__).resolve().parents[2]
 
@@ -107,7 +108,7 @@ def _described(
     known = allow["packages"].get(name)
     licence = known["licence"] if known else _licence(found, allow["names"])
     fault = ""
-    if found.version != pins[name]:
+    if Version(found.version) != Version(pins[name]):
         fault = f"deploy/constraints.txt has {pins[name]}: make sets it up"
     elif not _is_allowed(licence, {*allow["allowed"], *allow["unusual"]}):
         fault = f"licence {licence or 'unknown'!r} is not in deploy/licences.toml: may it be used?"
