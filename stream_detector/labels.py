@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from stream_detector.canonical import canonicalise, kind_of
 from stream_detector.errors import LabelError
 from stream_detector.events import Canonical, Label, LabelName, Rejected, RejectReason
-from stream_detector.masking import observed_without_credentials
+from stream_detector.masking import is_query_masked, observed_without_credentials
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire import Message
 
@@ -89,8 +89,10 @@ def make_label(
 
     Raises:
         LabelError: a part is missing, too long or out of its range, or ``url`` is no URL or host
-            name.
+            name, or one with its query masked, which nobody has ever seen.
     """
+    if is_query_masked(url):
+        raise LabelError("its query is masked: label it by --verdict-id, or give the URL as it was")
     given = {"analyst": analyst, "feed": feed, "confidence": confidence}
     try:
         record = msgspec.convert(

@@ -12,6 +12,7 @@ from stream_detector.events import Canonical
 __all__ = [
     "MASK",
     "before_query",
+    "is_query_masked",
     "line_without_secrets",
     "observed_without_credentials",
     "with_query_masked",
@@ -33,6 +34,7 @@ _NESTED = re.compile(
 )
 """User info of a URL inside another's path or query, percent-encoded or not."""
 
+_MASKED_QUERY = re.compile(r"[?&](?:[^?&#=]*=)?\*\*\*(?:[&#]|$)")
 _QUERY_OR_FRAGMENT = re.compile(r"[?#]")
 
 
@@ -88,6 +90,11 @@ def _with_value_masked(part: str) -> str:
     if not value.strip("="):  # such as Base64 with its padding
         return MASK if part else ""
     return f"{name}={MASK}"
+
+
+def is_query_masked(text: str) -> bool:
+    """Whether ``text`` looks as ``with_query_masked`` leaves it."""
+    return _MASKED_QUERY.search(text) is not None
 
 
 # --- bytes of a record that could not be read ------------------------------------------------

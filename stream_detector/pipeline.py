@@ -240,9 +240,11 @@ class Pipeline:
         reasons = Counter((letter.source.topic, letter.reason.value) for letter in dead_letters)
         for (topic, reason), count in reasons.items():
             metrics.dead_letters.labels(topic, reason).inc(count)
+        if reasons:
             logger.warning(
-                "records became dead letters",
-                extra={"topic": topic, "reason": reason, "records": count},
+                "%d records became dead letters",
+                reasons.total(),
+                extra={f"{topic}_{reason}": count for (topic, reason), count in reasons.items()},
             )
 
 

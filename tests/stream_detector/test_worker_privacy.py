@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from stream_detector.kafka.verdict_ids import events_of
 from stream_detector.pseudonyms import Pseudonyms
+from stream_detector.settings import Settings
+from support.accounting import CLUSTER
 from support.bench import Bench
 from support.private_records import (
     BREAKS,
@@ -18,7 +21,6 @@ from support.private_records import (
     as_plain,
     as_squid,
 )
-from support.processes import wait_for_line
 from support.records import produce, read_all
 
 KEY = "a key of more than sixteen bytes"
@@ -83,15 +85,21 @@ def test_no_output_and_no_log_line_of_a_worker_holds_what_is_to_be_masked(kafka,
             assert pseudonym.encode() in everything
             found = [secret for secret in secrets if secret.lower().encode() in everything.lower()]
             assert not found, topic
+        verdicts = [
+            json.loads(record.value) for record in read_all(kafka.bootstrap_servers, bench.verdicts)
+        ]
+        masked = [each["id"] for each in verdicts if "name=***" in each["observed"]]
+        settings = Settings(
+            bootstrap_servers=[kafka.bootstrap_servers],
+            cluster=CLUSTER,
+            input_topics=[bench.input],
+        )
+        assert all(QUERY_VALUE in event.observed for event in events_of(settings, masked[:5]))
+
         log = worker.log.read_text()
         assert not [secret for secret in secrets if secret.lower() in log.lower()]
         logged = [json.loads(line) for line in log.splitlines()]
-        assert {"topic", "reason", "records"} <= {
-            name
-            for line in logged
-            if line["message"] == "records became dead letters"
-            for name in line
-        }
+        assert f"{bench.input}_invalid_url" in {name for line in logged for name in line}
     finally:
         bench.close()
 
@@ -109,15 +117,16 @@ def test_a_worker_says_nothing_of_what_is_in_poisoned_records(kafka, topics, tmp
         produce(kafka.bootstrap_servers, bench.input, values())
         worker = bench.start_worker()
         bench.wait_until_committed(worker)
-        wait_for_line(worker, "model_error")
         assert worker.stop() == 0
         log = worker.log.read_text().lower()
         for secret in (CLIENT, QUERY_VALUE, FRAGMENT, USER, PASSWORD):
             assert secret.lower() not in log
+        topics_written = (bench.verdicts, bench.alerts, bench.dead_letters)
+        records = [r for topic in topics_written for r in read_all(kafka.bootstrap_servers, topic)]
+        assert ("reason", b"model_error") in [header for r in records for header in r.headers]
         passwords = [
             record
-            for topic in (bench.verdicts, bench.alerts, bench.dead_letters)
-            for record in read_all(kafka.bootstrap_servers, topic)
+            for record in records
             if PASSWORD.encode() in (record.value or b"").replace(b"\0", b"")
         ]
         assert not passwords
