@@ -37,7 +37,7 @@ _NOTE = (
 )
 _COLUMN_INCHES, _ROW_INCHES = 0.5, 0.36
 _DOTS_PER_INCH = 75
-_COLOURS = 48
+_COLOURS = 64
 """Of a picture, so that it stays small."""
 _STEP_SECONDS = 2.0
 _LEGENDS_MAX = 6
@@ -148,7 +148,9 @@ def draw(dashboard: dict[str, Any], prometheus: Prometheus, path: Path, *, minut
         draw_panel(axes, panel, prometheus, start=end - minutes * 60, end=end)
     figure.savefig(path)
     plt.close(figure)
-    Image.open(path).convert("RGB").quantize(_COLOURS).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(
+        path, optimize=True
+    )
 
 
 def draw_panel(
@@ -246,7 +248,8 @@ def _written(value: float, unit: str) -> str:
             if value >= 2 * seconds:
                 return f"{value / seconds:.3g} {name}"
         return f"{value:.3g} s"
-    return f"{value:,.3g}{ {'cps': '/s', 'cpm': '/min'}.get(unit, '') }"
+    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{digits}{ {'cps': '/s', 'cpm': '/min'}.get(unit, '') }"
 
 
 if __name__ == "__main__":
