@@ -1,6 +1,6 @@
 """Pictures of the dashboards for the README: their queries, on real data, drawn by matplotlib.
 
-``PYTHONPATH=.:tests python -m support.pictures deploy/grafana/pictures --minutes 5``
+``PYTHONPATH=.:tests python -m support.pictures deploy/grafana/pictures --minutes 3``
 
 A worker with the default models reads the sample logs, a copy of the URL model with halved
 thresholds is its shadow, and labels are retrained on. Grafana itself is not needed.
@@ -48,7 +48,7 @@ _COLOUR = {"green": "#2e8b57", "orange": "#d98200", "red": "#c4162a", "text": "#
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--minutes", default=5.0, show_default=True)
+@click.option("--minutes", default=3.0, show_default=True)
 def main(folder: Path, minutes: float) -> None:
     """Draw each dashboard into FOLDER."""
     mpl.use("agg")
