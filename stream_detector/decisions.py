@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import cast
 
+import msgspec
+
 from stream_detector.canonical import canonicalise
 from stream_detector.errors import ModelError, ScoringError
 from stream_detector.events import (
@@ -22,6 +24,7 @@ from stream_detector.events import (
     Thresholds,
     VerdictName,
 )
+from stream_detector.masking import observed_without_credentials, without_nested_credentials
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import CANARIES, ServedModel, TextScorer
 from stream_detector.policy.cache import Memo
@@ -52,6 +55,8 @@ class Decider:
 
     Lists come before the model. Where both match, the more specific entry wins (a URL before a
     host, a longer host before a shorter one), and of two equally specific ones the deny list.
+
+    No decision holds a user name or password of a URL: what is kept of the text has them masked.
 
     Decisions are remembered by what was observed, and scores by canonical text, at most
     ``settings.cache_entries`` of each; both are forgotten when the scorer serves other models.
@@ -190,6 +195,11 @@ class Decider:
         model = self._models[kind].ref
         labels = (kind, verdict, model.name, reason)
         labels = self._labels.setdefault(labels, labels)
+        if "@" in observed or "%40" in observed:
+            observed = observed_without_credentials(observed, canonical)
+            text = without_nested_credentials(canonical.text)
+            if text != canonical.text:
+                canonical = msgspec.structs.replace(canonical, text=text)
         return Decision(
             observed, canonical, score, verdict, reason, self._thresholds[kind], model, labels
         )

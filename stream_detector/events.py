@@ -194,7 +194,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """What is thought of one URL or host name, wherever and however often it is seen."""
 
     observed: str
+    """As the log has it, but for user names and passwords."""
     canonical: Canonical
+    """What was judged, but for those in URLs inside its path or query."""
     score: float | None
     """Calibrated probability; None where a list decided without the model."""
     verdict: VerdictName
@@ -207,6 +209,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """One and the same tuple for all decisions alike."""
     written: tuple[bytes, bytes] | None = None
     """Key and share of the JSON of each verdict, kept here once ``wire`` has written them."""
+    masked: "Decision | None" = None
+    """With its query masked, kept here once ``privacy`` has done so."""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -226,7 +230,10 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
-    """A record that could not become verdicts, with its bytes as they were read."""
+    """A record that could not become verdicts, with its bytes as they were read.
+
+    But for what ``withheld`` names.
+    """
 
     key: bytes | None
     value: bytes | None
@@ -236,6 +243,8 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """``index`` is that of the line at fault."""
     record_time: int | None
     """The record's own timestamp, milliseconds since the epoch."""
+    withheld: Sequence[str] = ()
+    """What was taken out of key and value: ``clients``, ``queries``, ``credentials``."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False):

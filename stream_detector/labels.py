@@ -12,7 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from stream_detector.canonical import canonicalise, kind_of
 from stream_detector.errors import LabelError
-from stream_detector.events import Label, LabelName, Rejected, RejectReason
+from stream_detector.events import Canonical, Label, LabelName, Rejected, RejectReason
+from stream_detector.masking import is_query_masked, observed_without_credentials
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire import Message
 
@@ -79,6 +80,8 @@ def make_label(
 ) -> Label:
     """A label made of its parts, checked as one that is read.
 
+    Of ``url`` user names and passwords are masked.
+
     Args:
         url: a URL or host name in any form.
         labeled_at: timezone-aware.
@@ -86,8 +89,10 @@ def make_label(
 
     Raises:
         LabelError: a part is missing, too long or out of its range, or ``url`` is no URL or host
-            name.
+            name, or one with its query masked, which nobody has ever seen.
     """
+    if is_query_masked(url):
+        raise LabelError("its query is masked: label it by --verdict-id, or give the URL as it was")
     given = {"analyst": analyst, "feed": feed, "confidence": confidence}
     try:
         record = msgspec.convert(
@@ -156,6 +161,9 @@ def _checked(record: _Record) -> Label | Rejected:
     except OverflowError:
         return Rejected(RejectReason.MALFORMED, "labeled_at is outside the years 1 to 9999")
     canonical = canonicalise(kind_of(url), url)
+    if isinstance(canonical, Canonical):
+        url = observed_without_credentials(url, canonical)
+        canonical = canonicalise(canonical.kind, url)
     if isinstance(canonical, Rejected):
         return canonical
     return Label(

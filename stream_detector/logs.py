@@ -1,8 +1,8 @@
 """One line per event on stderr: for people on a terminal, as JSON lines otherwise.
 
-What the client libraries repeat while Kafka is away is collapsed: of the same message one line
-goes out per ten seconds, with the count of those held back. What native libraries write past
-Python's logging is held back with ``native_output_held_back``.
+No line holds a secret of the settings, a user name or password of a URL or, unless ``log_queries``
+allows it, a query string. What is said again and again is held back and counted (``log_repeats``).
+What native libraries write past Python's logging is held back with ``native_output_held_back``.
 """
 
 import json
@@ -11,17 +11,23 @@ import os
 import re
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TextIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
 
 from stream_detector.errors import StreamDetectorError
+from stream_detector.log_repeats import RepeatsHeldBack, message_of
+from stream_detector.masking import MASK, line_without_secrets
+from stream_detector.settings import SECRETS, Settings
 
 __all__ = [
-    "CollapseRepeats",
     "JsonFormatter",
+    "Redaction",
     "RetriedAsWarnings",
     "TerminalFormatter",
     "configure_logging",
@@ -33,35 +39,99 @@ _CHATTY = frozenset({"absl", "aiokafka", "asyncio", "faust", "kafka", "mode", "t
 """Libraries of which only warnings and errors are of use to who runs a worker."""
 
 _STDERR = 2
-_REPEAT_SECONDS = 10.0
-_REMEMBERED_MESSAGES_MAX = 1000
+_SECRET_FILES = ("sasl_password_file", "ssl_key_password_file", "client_key_file")
+_SECRET_CHARACTERS_MIN = 4
+"""Shorter ones stand in any line by chance."""
 
-_DIGITS = re.compile(r"\d+")
+_SECRET_FIELD = re.compile(r"password|passwd|secret|token|authorization|api_?key", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _STANDARD_FIELDS = frozenset(
-    vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys() | {"message", "asctime", "repeats"}
+    vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys() | {"message", "asctime"}
 )
 
 
-def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
+def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:
     """Send all logging to ``stream`` (stderr), replacing what was set up before.
 
-    Args:
-        level: ``debug``, ``info``, ``warning`` or ``error``; with ``debug`` the client libraries
-            speak from ``info`` on.
-        stream: where to write.
+    By ``log_level`` (with ``debug`` the client libraries speak from ``info`` on), ``log_format``
+    and ``log_queries``. Errors that nothing catches become log lines too.
     """
     stream = stream or stderr_of_its_own()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(TerminalFormatter() if stream.isatty() else JsonFormatter())
+    redaction = Redaction(settings)
+    is_pretty = settings.log_format == "pretty" or (
+        settings.log_format == "auto" and stream.isatty()
+    )
+    handler = RepeatsHeldBack(stream, clock=time.monotonic)
+    handler.setFormatter(TerminalFormatter(redaction) if is_pretty else JsonFormatter(redaction))
     handler.addFilter(RetriedAsWarnings())
-    handler.addFilter(CollapseRepeats(time.monotonic))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    libraries = logging.INFO if level == "debug" else max(logging.WARNING, root.level)
+    root.setLevel(settings.log_level.upper())
+    libraries = logging.INFO if settings.log_level == "debug" else max(logging.WARNING, root.level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(libraries)
     logging.captureWarnings(capture=True)
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda thread: _tell_uncaught(
+        thread.exc_type, thread.exc_value or thread.exc_type(), thread.exc_traceback
+    )
+
+
+def _tell_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log an error that nothing caught: a trace on stderr would be neither a line nor redacted."""
+    if issubclass(kind, Exception):
+        logging.getLogger(__name__).critical("unexpected error", exc_info=(kind, error, trace))
+    elif kind is not SystemExit:
+        sys.__excepthook__(kind, error, trace)
+
+
+class Redaction:
+    """Takes out of a line what none may hold.
+
+    Secrets of the settings by their very values, user info of URLs, values called ``password`` or
+    the like and, unless ``settings.log_queries``, query strings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._with_queries = settings.log_queries
+        found = {getattr(settings, name).get_secret_value() for name in SECRETS}
+        found |= {_content(getattr(settings, name)) for name in _SECRET_FILES}
+        secrets = (secret for secret in found if len(secret) >= _SECRET_CHARACTERS_MIN)
+        self._secrets = sorted(secrets, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """``text`` without all that."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return line_without_secrets(text, with_queries=self._with_queries)
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The fields of ``extra``, ready for JSON."""
+        fields = {k: v for k, v in vars(record).items() if k not in _STANDARD_FIELDS}
+        redacted: dict[str, Any] = self._value(fields)
+        return redacted
+
+    def _value(self, value: object) -> Any:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, Mapping):
+            return {
+                self.text(str(name)): MASK if _SECRET_FIELD.search(str(name)) else self._value(item)
+                for name, item in value.items()
+            }
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._value(item) for item in value]
+        return self.text(str(value))
+
+
+def _content(path: Path | None) -> str:
+    """What a file of a secret holds; nothing where it can't be read, which is told elsewhere."""
+    try:
+        return path.read_text(errors="replace").strip() if path is not None else ""
+    except OSError:
+        return ""
 
 
 def stderr_of_its_own() -> TextIO:
@@ -95,40 +165,6 @@ def native_output_held_back() -> Iterator[None]:
             os.close(stderr)
 
 
-class CollapseRepeats(logging.Filter):
-    """Lets a library's message pass once per ten seconds, whatever numbers it holds.
-
-    The next line that passes has the count of those held back in ``record.repeats``. Messages
-    of the project itself always pass: each of them is an event.
-
-    Args:
-        clock: monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        super().__init__()
-        self._clock = clock
-        self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record goes out."""
-        if record.name.partition(".")[0] not in _CHATTY:
-            return True
-        # Correlation ids, ports and durations differ between repeats of one message.
-        key = (record.name, record.levelno, _DIGITS.sub("0", record.getMessage()))
-        now = self._clock()
-        last, held = self._seen.get(key, (-_REPEAT_SECONDS, 0))
-        if now - last < _REPEAT_SECONDS:
-            self._seen[key] = (last, held + 1)
-            return False
-        self._seen.pop(key, None)
-        while len(self._seen) >= _REMEMBERED_MESSAGES_MAX:
-            del self._seen[next(iter(self._seen))]
-        self._seen[key] = (now, 0)
-        record.repeats = held
-        return True
-
-
 class RetriedAsWarnings(logging.Filter):
     """Makes a warning of what a library logs as an error and tries again by itself.
 
@@ -150,40 +186,64 @@ class RetriedAsWarnings(logging.Filter):
 class JsonFormatter(logging.Formatter):
     """``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, and the fields of ``extra``."""
 
+    def __init__(self, redaction: Redaction) -> None:
+        super().__init__()
+        self._redaction = redaction
+
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
         line: dict[str, object] = {
             "time": _time(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._redaction.text(message_of(record)),
         }
-        if repeats := getattr(record, "repeats", 0):
-            line["repeats"] = repeats
-        line.update((k, v) for k, v in vars(record).items() if k not in _STANDARD_FIELDS)
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        line = {**line, **self._redaction.fields(record), **line}
+        if trace := _trace(self, record):
+            line["exception"] = self._redaction.text(trace)
+        # As ASCII: lone surrogates and line separators could not be written, or would end a line.
+        return json.dumps(line)
 
 
 class TerminalFormatter(logging.Formatter):
-    """Local time, level, message and fields, for a person."""
+    """Local time, level, message and fields, for a person; no colours, so none to turn off."""
+
+    def __init__(self, redaction: Redaction) -> None:
+        super().__init__()
+        self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, and the trace below it if there is one."""
         clock = _time(record).astimezone().strftime("%H:%M:%S")
-        parts = [f"{clock} {record.levelname.lower():<7} {_one_line(record.getMessage())}"]
-        fields = {k: v for k, v in vars(record).items() if k not in _STANDARD_FIELDS}
-        parts += [f"{key}={value}" for key, value in fields.items()]
-        if repeats := getattr(record, "repeats", 0):
-            parts.append(f"({repeats} more like this since)")
-        line = " ".join(parts)
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        message = " ".join(self._redaction.text(message_of(record)).splitlines())
+        parts = [f"{clock} {record.levelname.lower():<8} {message}"]
+        parts += [f"{key}={_shown(value)}" for key, value in self._redaction.fields(record).items()]
+        line = _without_control(" ".join(parts))
+        if trace := _trace(self, record):
+            lines = self._redaction.text(trace).splitlines()
+            line = "\n".join([line, *map(_without_control, lines)])
+        return line
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    parts = []
+    if record.exc_info:
+        parts.append(formatter.formatException(record.exc_info))
+    if record.stack_info:
+        parts.append(formatter.formatStack(record.stack_info))
+    return "\n".join(parts)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_shown, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _without_control(text: str) -> str:
+    """Escape what could move a terminal's cursor, or end the line."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def _time(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, UTC)
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.splitlines())

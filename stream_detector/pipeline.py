@@ -4,6 +4,7 @@
 and makes of them verdicts, alerts and dead letters, each in order of input.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -29,13 +30,17 @@ from stream_detector.events import (
     UrlEvent,
     Verdict,
 )
+from stream_detector.masking import without_nested_credentials
 from stream_detector.metrics import Metrics
 from stream_detector.policy.suppression import AlertWindows
+from stream_detector.privacy import Privacy
 from stream_detector.settings import Settings
 from stream_detector.shadow import Compared
 from stream_detector.sources import EventResult, Source, read_record, source_named
 
 __all__ = ["Pipeline", "sources_by_topic", "utc_now"]
+
+logger = logging.getLogger(__name__)
 
 _FORMAT = attrgetter("format")
 _KIND = itemgetter(0)
@@ -76,10 +81,13 @@ class Pipeline:
     - A line that by its nature names no URL gives nothing but a count.
     - A malicious verdict gives an alert, or is folded into one: see ``AlertWindows``.
     - What a shadow model was compared on gives comparisons, and changes none of the above.
+    - Clients and queries are read, and decided on, as they are; what comes out holds of them what
+      the settings allow: see ``Privacy``.
 
     Raises:
         SettingsError: ``settings.input_formats`` names an unknown format, or a topic that is
             not an input topic.
+        OSError: the file of the key of pseudonyms can't be read.
     """
 
     def __init__(
@@ -100,6 +108,7 @@ class Pipeline:
         self._alert_windows = AlertWindows(
             seconds=settings.alert_window, keys_max=settings.alert_keys_max
         )
+        self._privacy = Privacy(settings)
 
     def process(self, chunks: Sequence[Chunk]) -> Outcomes:
         """What the records of ``chunks`` become. No record is lost, whatever its bytes.
@@ -114,7 +123,7 @@ class Pipeline:
         decisions = self._decider.decide(reading.observed)
         verdicts = _judge(reading, decisions)
         alerts = self._raise_alerts(verdicts)
-        dead_letters = _dead_letters(chunks, reading.faults)
+        dead_letters = self._privacy.dead_letters(_dead_letters(chunks, reading.faults))
         decided = perf_counter()
 
         self._metrics.stage_seconds.labels("parse").observe(parsed - started)
@@ -123,15 +132,16 @@ class Pipeline:
         self._metrics.batch_records.observe(records)
         self._metrics.batch_fill_ratio.observe(records / self._settings.batch_records)
         self._count_outcomes(verdicts, alerts, dead_letters)
+        written = self._privacy.verdicts(verdicts)
         compared = self._decider.take_comparisons()
         if not compared:
-            return Outcomes(verdicts, alerts, dead_letters)
+            return Outcomes(written, alerts, dead_letters)
         batch_id, compared_at = self._batch_id(chunks), verdicts[0].sighting.detected_at
         comparisons: list[Comparison] = [
             *(_counts(each, batch_id, compared_at) for each in compared),
-            *_disagreements(compared, verdicts),
+            *map(self._privacy.disagreement, _disagreements(compared, verdicts)),
         ]
-        return Outcomes(verdicts, alerts, dead_letters, comparisons)
+        return Outcomes(written, alerts, dead_letters, comparisons)
 
     def _batch_id(self, chunks: Iterable[Chunk]) -> str:
         """The first record of the batch, as verdict ids begin."""
@@ -187,7 +197,7 @@ class Pipeline:
         alerts: list[Alert] = []
         for verdict in verdicts:
             if verdict.decision.verdict == "malicious":
-                alert = self._alert_windows.admit(verdict)
+                alert = self._alert_windows.admit(self._privacy.alerting(verdict))
                 if alert is not None:
                     alerts.append(alert)
         return alerts
@@ -227,9 +237,15 @@ class Pipeline:
             folded[kind] -= count
         for kind, count in folded.items():
             metrics.alerts_folded.labels(kind).inc(count)
-        reasons = Counter((letter.source.topic, letter.reason) for letter in dead_letters)
+        reasons = Counter((letter.source.topic, letter.reason.value) for letter in dead_letters)
         for (topic, reason), count in reasons.items():
-            metrics.dead_letters.labels(topic, reason.value).inc(count)
+            metrics.dead_letters.labels(topic, reason).inc(count)
+        if reasons:
+            logger.warning(
+                "%d records became dead letters",
+                reasons.total(),
+                extra={f"{topic}_{reason}": count for (topic, reason), count in reasons.items()},
+            )
 
 
 def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:
@@ -273,7 +289,7 @@ def _disagreements(
 ) -> Iterator[Disagreement]:
     """The texts that two models disagree on, each with the first event that it was seen in."""
     differing = {
-        (each.kind, text): opinions
+        (each.kind, without_nested_credentials(text)): opinions
         for each in compared
         for text, opinions in each.disagreements.items()
     }

@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
+from stream_detector import __version__
 from stream_detector.decisions import Decider
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.events import Kind
@@ -52,6 +53,16 @@ _GC_THRESHOLD = 1_000_000
 def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
     """Run a worker until SIGTERM or SIGINT (exit code 0) or a fatal error (its exit code)."""
     process = _Process(settings, scorer)
+    logger.info(
+        "worker of stream-detector %s starts",
+        __version__,
+        extra={
+            "group_id": settings.group_id,
+            "input_topics": settings.input_topic_names,
+            "client_pseudonyms": settings.client_pseudonyms,
+            "mask_queries": settings.mask_queries,
+        },
+    )
     try:
         with (
             asyncio.Runner() as runner,
@@ -68,7 +79,9 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
             runner.run(process.serve())
         code = 0
     except FatalError as error:
-        logger.error("%s", error)
+        logger.critical(
+            "%s", error, extra={"error": type(error).__name__, "exit_code": error.exit_code}
+        )
         code = error.exit_code
     if process.left_loading or loads_under_way():
         logging.shutdown()
@@ -167,7 +180,15 @@ async def _start(
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
-    logger.info("model warm after %.1f s", time.monotonic() - started)
+    seconds = time.monotonic() - started
+    logger.info(
+        "model warm after %.1f s",
+        seconds,
+        extra={
+            f"{kind}_model": f"{model.ref.name} {model.ref.version}"
+            for kind, model in warmed.models.items()
+        },
+    )
     if is_following:
         shadow_follower = ShadowFollower(
             shadows, cast("Scorer", warmed), settings=settings, metrics=metrics, executor=executor
@@ -241,7 +262,7 @@ def _end_by_force_after(seconds: float) -> None:
     """A last resort: a thread that hangs in a library must not keep the process for ever."""
 
     def end() -> None:
-        logger.error("did not stop within %.0f s, ending by force", seconds)
+        logger.critical("did not stop within %.0f s, ending by force", seconds)
         os._exit(1)
 
     timer = threading.Timer(seconds, end)
@@ -253,4 +274,4 @@ def _describe(scorer: TextScorer, metrics: Metrics) -> None:
     """Show which models serve, since when, and where."""
     metrics.device_info.labels(scorer.device).set(1)
     for kind, model in scorer.models.items():
-        metrics.show_model(kind, model.ref)
+        metrics.show_model(kind, model)

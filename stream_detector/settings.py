@@ -244,6 +244,30 @@ class _Policy(_Group):
     )
 
 
+class _Privacy(_Group):
+    """Privacy"""
+
+    client_pseudonyms: list[Literal["verdicts", "alerts", "dead_letters"]] = Field(
+        default_factory=list,
+        description="Outputs in which clients are keyed pseudonyms: verdicts, alerts, dead_letters "
+        "(whose values are withheld).",
+    )
+    client_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the pseudonyms, 16 bytes or more; better give client_key_file.",
+    )
+    client_key_file: Path | None = Field(
+        None,
+        description="File that holds the key of the pseudonyms, the same for all workers; such as "
+        "openssl rand -hex 32 makes.",
+    )
+    mask_queries: list[Literal["verdicts", "alerts", "dead_letters", "comparisons"]] = Field(
+        default_factory=list,
+        description="Outputs in which the values of URL queries are masked: verdicts, alerts, "
+        "dead_letters (cut at the query), comparisons (with shadow models).",
+    )
+
+
 class _Running(_Group):
     """Running"""
 
@@ -268,9 +292,13 @@ class _Running(_Group):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
     )
+    log_format: Literal["auto", "json", "pretty"] = Field(
+        "auto", description="Format of log lines; auto: pretty on a terminal, else JSON."
+    )
+    log_queries: bool = Field(False, description="Let log lines hold the query strings of URLs.")
 
 
-class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Running):
+class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, _Running):
     """Everything a worker, a command or a test can set. Each field's description is its help.
 
     ``Settings(field=...)`` reads neither the environment nor a file: ``load_settings`` does.
@@ -312,7 +340,7 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Running):
 
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     group.__doc__ or "": tuple(group.__annotations__)
-    for group in (_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Running)
+    for group in (_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, _Running)
 }
 """Names of the settings by the title of their group, in the order to show them."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_detector.pseudonyms import KEY_BYTES_MIN, client_key
 from stream_detector.settings_sources import ENVIRONMENT_PREFIX
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _GIVEN_FILES = (
     "deny_list",
     "model_public_key",
     "http_web_config",
+    "client_key_file",
 )
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _SECRET_OPTION = re.compile(r"password|secret|token|jaas", re.IGNORECASE)
@@ -36,6 +38,7 @@ def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     yield from _topic_faults(settings)
     yield from _format_faults(settings)
     yield from _store_faults(settings)
+    yield from _privacy_faults(settings)
     for kind in ("url", "host"):
         name = f"{kind}_suspicious_threshold"
         suspicious = getattr(settings, name)
@@ -140,6 +143,33 @@ def _store_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         yield (
             "model_public_key",
             "model_public_key is of no use without model_store: set both",
+        )
+
+
+def _privacy_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+    given = "client_key" if settings.client_key.get_secret_value() else "client_key_file"
+    if given == "client_key" and settings.client_key_file is not None:
+        yield given, "client_key and client_key_file are both set: leave one out"
+        return
+    key = client_key(settings)
+    if not settings.client_pseudonyms:
+        if key or settings.client_key_file is not None:
+            yield (
+                given,
+                f"{given} is of no use without client_pseudonyms: name the outputs, such as "
+                "verdicts,alerts,dead_letters, or leave the key out",
+            )
+    elif settings.client_key_file is None and not key:
+        yield (
+            "client_pseudonyms",
+            "client_pseudonyms needs a key: set client_key_file (openssl rand -hex 32 makes one), "
+            f"or {ENVIRONMENT_PREFIX}CLIENT_KEY",
+        )
+    elif len(key) < KEY_BYTES_MIN:
+        yield (
+            given,
+            f"{given} holds {len(key)} bytes, and a key needs {KEY_BYTES_MIN} or more: take what "
+            "openssl rand -hex 32 prints",
         )
 
 

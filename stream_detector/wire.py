@@ -22,6 +22,7 @@ from stream_detector.events import (
     Sighting,
     Verdict,
 )
+from stream_detector.pseudonyms import is_pseudonym
 
 __all__ = [
     "ECS_VERSION",
@@ -56,7 +57,7 @@ class Encoded(NamedTuple):
 
 
 def encode(outcomes: Outcomes) -> Encoded:
-    """All of ``outcomes`` as Kafka messages. Dead letters keep their key and value as read."""
+    """All of ``outcomes`` as Kafka messages. Dead letters keep their key and value."""
     return Encoded(
         list(map(verdict_message, outcomes.verdicts)),
         [(alert_key(a), encode_alert(a), _NO_HEADERS) for a in outcomes.alerts],
@@ -121,7 +122,7 @@ def dead_letter_headers(letter: DeadLetter) -> Headers:
     """Why a record is a dead letter, and where it came from; numbers in decimal.
 
     ``source-timestamp`` is the record's own, in milliseconds since the epoch, and is left out
-    where the record had none.
+    where the record had none. ``withheld`` is there where key or value are not as read.
     """
     source = letter.source
     headers = [
@@ -135,6 +136,8 @@ def dead_letter_headers(letter: DeadLetter) -> Headers:
     ]
     if letter.record_time is not None:
         headers.append(("source-timestamp", b"%d" % letter.record_time))
+    if letter.withheld:
+        headers.append(("withheld", ",".join(letter.withheld).encode()))
     return headers
 
 
@@ -216,7 +219,12 @@ def _indicator(canonical: Canonical) -> dict[str, str]:
 
 
 def _client(client: str) -> dict[str, str]:
-    """ECS wants ``address`` always, and a copy in ``ip`` or ``domain``, whichever it is."""
+    """ECS wants ``address`` always, and a copy in ``ip`` or ``domain``, whichever it is.
+
+    A pseudonym is neither.
+    """
+    if is_pseudonym(client):
+        return {"address": client}
     address = _ip_address(client)
     if address is None:
         return {"address": client, "domain": client}

@@ -94,7 +94,7 @@ def label(
 
     A verdict id is looked up by reading its input record again. When that has expired, or
     --input-formats or --cluster are not those of the worker, give the URL, which the verdict has
-    as observed.
+    as observed. Where queries are masked in verdicts, the id is the only way.
     """
     urls, name = _urls_and_label(words)
     if file is None and not urls and not verdict_ids:

@@ -33,7 +33,7 @@ def run(config: Path | None, **flags: object) -> int:
 
     # Told now, not when the model is warm and Kafka reached.
     aiokafka_consumer_options(settings)
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     from stream_detector.process import run_worker  # noqa: PLC0415 - imports Faust
 
     return run_worker(settings)

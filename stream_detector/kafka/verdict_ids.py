@@ -32,7 +32,7 @@ _ID = re.compile(
     re.DOTALL,
 )
 _READ_SECONDS = 30.0
-_INSTEAD = "give the URL itself, which the verdict has as observed"
+_INSTEAD = "give the URL itself, which the verdict has as observed unless queries are masked"
 
 
 def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:

@@ -136,7 +136,7 @@ def main() -> int:
     """Run the worker that the arguments name until it is killed."""
     transport, model = sys.argv[1:]
     settings, _ = load_settings({}, os.environ, None)
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     scorer: TextScorer = load_scorer(settings) if model == "model" else ConstantScorer()
     if transport == "chunk":
         return run_worker(settings, scorer=scorer)

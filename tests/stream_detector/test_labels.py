@@ -54,6 +54,24 @@ def test_every_label_follows_its_schema_and_is_read_as_it_was_written(label: Lab
     assert (key, headers) == (label.canonical.text.encode(), [])
 
 
+def test_a_label_holds_no_user_name_and_no_password() -> None:
+    url = "http://kim:pASSWORDp@evil.com/?u=http://kim:pASSWORDp@evil.net/"
+    made = make_label(url, "malicious", source="a", labeled_at=datetime.now(UTC), analyst="kim")
+    labels = made, read({**LABEL, "url": url})
+
+    for label in labels:
+        assert isinstance(label, Label)
+        assert label.url == "http://***@evil.com/?u=http://***@evil.net/"
+        assert label.canonical.text == "evil.com/?u=http://***@evil.net/"
+    assert all("pASSWORDp" not in str(part) for part in label_message(made))
+
+
+@pytest.mark.parametrize("url", ["http://evil.com/?a=1&b=***", "evil.com/?***", "a.b/?***#***"])
+def test_a_text_whose_query_is_masked_is_no_text_to_label(url: str) -> None:
+    with pytest.raises(LabelError, match="--verdict-id"):
+        make_label(url, "malicious", source="a", labeled_at=datetime.now(UTC), analyst="kim")
+
+
 wrong = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.just([])
 times = st.sampled_from(["2026-11-01T10:00:00Z", "2026-11-01T10:00:00.25-05:30"])
 of_field = {

@@ -6,13 +6,17 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
-from stream_detector.logs import CollapseRepeats, configure_logging
+from stream_detector.log_repeats import LINES_MAX
+from stream_detector.logs import configure_logging
+from stream_detector.settings import Settings, load_settings
 
 
 class Terminal(io.StringIO):
@@ -25,8 +29,10 @@ def logging_as_it_was() -> Iterator[None]:
     """Leave the process's logging as other tests expect it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
     yield
     root.handlers[:], root.level = handlers, level
+    sys.excepthook, threading.excepthook = hooks
     logging.captureWarnings(capture=False)
 
 
@@ -36,7 +42,7 @@ def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
 
 def test_each_event_is_one_json_line_where_no_person_looks() -> None:
     stream = io.StringIO()
-    configure_logging("info", stream=stream)
+    configure_logging(Settings(log_level="info"), stream=stream)
 
     logging.getLogger("stream_detector.x").info("read\n%d", 5, extra={"topic": "a"})
     logging.getLogger("stream_detector.x").debug("not this")
@@ -53,7 +59,7 @@ def test_each_event_is_one_json_line_where_no_person_looks() -> None:
 
 def test_an_exception_is_part_of_its_json_line() -> None:
     stream = io.StringIO()
-    configure_logging("info", stream=stream)
+    configure_logging(Settings(log_level="info"), stream=stream)
     try:
         raise ValueError("the cause")
     except ValueError:
@@ -65,18 +71,18 @@ def test_an_exception_is_part_of_its_json_line() -> None:
 
 def test_a_person_reads_one_plain_line() -> None:
     stream = Terminal()
-    configure_logging("info", stream=stream)
+    configure_logging(Settings(log_level="info"), stream=stream)
 
     logging.getLogger("a").warning("first\nsecond", extra={"topic": "b"})
 
     [line] = stream.getvalue().splitlines()
-    assert line.endswith("warning first second topic=b")
+    assert line.endswith("warning  first second topic=b")
 
 
 @pytest.mark.parametrize("library", ["aiokafka.cluster", "faust.app", "kafka.conn", "mode.service"])
 def test_libraries_are_heard_from_warning_on(library: str) -> None:
     stream = io.StringIO()
-    configure_logging("info", stream=stream)
+    configure_logging(Settings(log_level="info"), stream=stream)
 
     logging.getLogger(library).info("chatter")
     logging.getLogger(library).warning("trouble")
@@ -86,7 +92,7 @@ def test_libraries_are_heard_from_warning_on(library: str) -> None:
 
 def test_what_a_library_tries_again_is_no_error() -> None:
     stream = io.StringIO()
-    configure_logging("info", stream=stream)
+    configure_logging(Settings(log_level="info"), stream=stream)
     log = logging.getLogger("aiokafka.consumer.group_coordinator")
 
     log.error("Group Coordinator Request failed: %s", GroupCoordinatorNotAvailableError())
@@ -97,59 +103,177 @@ def test_what_a_library_tries_again_is_no_error() -> None:
 
 def test_a_library_is_not_heard_below_the_level_that_was_asked_for() -> None:
     stream = io.StringIO()
-    configure_logging("error", stream=stream)
+    configure_logging(Settings(log_level="error"), stream=stream)
 
     logging.getLogger("aiokafka").warning("trouble")
 
     assert stream.getvalue() == ""
 
 
-def record(message: str, *values: object, logger: str = "aiokafka.client") -> logging.LogRecord:
-    return logging.LogRecord(logger, logging.ERROR, "", 0, message, values, None)
+SECRET = "hunter2 with a long tail"
+CREDENTIALS = [
+    ("at http://kim:pASSWORDp@kafka/x", ()),
+    ("at %s", ("http://kim:pASSWORDp@kafka/x",)),
+    ("%r", ({"sasl_plain_password": "pASSWORDp"},)),
+    ("the password is %s", (SECRET,)),
+    ("Authorization: Basic pASSWORDp", ()),
+]
 
 
-def test_repeats_of_a_message_are_held_back_and_counted() -> None:
-    now = 0.0
-    collapse = CollapseRepeats(lambda: now)
-
-    passed = [collapse.filter(record("no connection to node %d", node)) for node in range(5)]
-    assert passed == [True, False, False, False, False]
-    now = 9.9
-    assert not collapse.filter(record("no connection to node %d", 7))
-    now = 10.0
-    late = record("no connection to node %d", 8)
-    assert collapse.filter(late)
-    assert vars(late)["repeats"] == 5
+@pytest.fixture
+def secret_settings(tmp_path: Path) -> Settings:
+    """Settings whose two secrets are the same, once by value and once by file."""
+    file = tmp_path / "key-password"
+    file.write_text(f"{SECRET}\n")
+    return Settings(sasl_password=SECRET, ssl_key_password_file=file)
 
 
-def test_another_message_passes_at_once() -> None:
-    collapse = CollapseRepeats(lambda: 0.0)
+@pytest.mark.parametrize("log_format", ["json", "pretty"])
+@pytest.mark.parametrize(("message", "arguments"), CREDENTIALS)
+def test_no_line_holds_a_credential(
+    message: str, arguments: tuple[object, ...], log_format: Any, secret_settings: Settings
+) -> None:
+    stream = io.StringIO()
+    settings = secret_settings.model_copy(update={"log_format": log_format, "log_queries": True})
+    configure_logging(settings, stream=stream)
+    log = logging.getLogger("aiokafka.conn")
 
-    assert collapse.filter(record("no connection"))
-    assert collapse.filter(record("topic is gone"))
+    text = message % arguments
+    fields = {"why": text, "nested": {"deep": [text]}, "token": "pASSWORDp", "time": SECRET}
+    log.error(message, *arguments, extra=fields)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        log.exception("failed", stack_info=True)
+
+    written = stream.getvalue()
+    assert "failed" in written
+    assert "pASSWORDp" not in written
+    assert SECRET not in written
 
 
-def test_messages_of_the_project_itself_are_never_held_back() -> None:
-    collapse = CollapseRepeats(lambda: 0.0)
+def test_the_password_of_a_file_is_known_where_settings_are_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(SECRET)
+    environ = {
+        "STREAM_DETECTOR_SASL_PASSWORD_FILE": str(file),
+        "STREAM_DETECTOR_SASL_USERNAME": "kim",
+        "STREAM_DETECTOR_SECURITY_PROTOCOL": "SASL_SSL",
+    }
+    stream = io.StringIO()
+    configure_logging(load_settings({}, environ, None)[0], stream=stream)
 
-    assert all(collapse.filter(record("retry", logger="stream_detector.worker")) for _ in range(9))
+    logging.getLogger("a").info("it is %s.", SECRET)
+
+    assert lines_of(stream)[0]["message"] == "it is ***."
 
 
-def test_memory_for_messages_is_bounded() -> None:
-    collapse = CollapseRepeats(lambda: 0.0)
-    first = "a" * 1
-    assert collapse.filter(record(first))
-    for length in range(2, 1100):
-        collapse.filter(record("a" * length))
+@pytest.mark.parametrize(
+    ("allowed", "shown"), [(False, "http://a.com/x?***"), (True, "http://a.com/x?user=kim")]
+)
+def test_a_line_holds_query_strings_only_if_that_is_allowed(allowed: bool, shown: str) -> None:
+    stream = io.StringIO()
+    configure_logging(Settings(log_queries=allowed), stream=stream)
 
-    assert collapse.filter(record(first)), "the oldest message was forgotten"
+    url = "http://a.com/x?user=kim"
+    logging.getLogger("a").info("read %s", url, extra={"url": url})
+
+    [line] = lines_of(stream)
+    assert (line["message"], line["url"]) == (f"read {shown}", shown)
+
+
+@pytest.mark.parametrize(
+    ("log_format", "terminal", "is_json"),
+    [("auto", True, False), ("auto", False, True), ("json", True, True), ("pretty", False, False)],
+)
+def test_lines_are_pretty_on_a_terminal_unless_told_otherwise(
+    log_format: Any, terminal: bool, is_json: bool
+) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+    configure_logging(Settings(log_format=log_format), stream=stream)
+
+    logging.getLogger("a").info("read")
+
+    assert stream.getvalue().startswith("{") == is_json
+
+
+def test_pretty_lines_have_no_colour_and_let_none_in() -> None:
+    stream = Terminal()
+    configure_logging(Settings(), stream=stream)
+
+    logging.getLogger("a").error("\x1b[31mred\r\nnext", extra={"topic": "\x1b]0;a\x07\u2028b"})
+
+    assert "\x1b" not in stream.getvalue()
+    [line] = stream.getvalue().splitlines()
+    assert line.endswith(r"error    \x1b[31mred next topic=\x1b]0;a\x07\u2028b")
+
+
+def test_fields_do_not_hide_what_each_line_has() -> None:
+    stream = io.StringIO()
+    configure_logging(Settings(), stream=stream)
+
+    logging.getLogger("a").info("read", extra={"level": "x", "logger": "y", "count": 3})
+
+    [line] = lines_of(stream)
+    assert (line["level"], line["logger"], line["count"]) == ("info", "a", 3)
+
+
+def test_arguments_that_do_not_fit_cost_the_line_nothing_but_them() -> None:
+    stream = io.StringIO()
+    configure_logging(Settings(), stream=stream)
+
+    logging.getLogger("a").info("read %d", "http://kim:pASSWORDp@a.com")
+
+    assert lines_of(stream)[0]["message"] == "read %d"
+
+
+def test_what_is_repeated_is_held_back_but_not_what_ends_the_process() -> None:
+    stream = io.StringIO()
+    configure_logging(Settings(), stream=stream)
+    log = logging.getLogger("stream_detector.x")
+
+    for number in range(100):
+        log.warning("record %d is bad", number)
+        log.critical("it ends: %d", number)
+
+    messages = [line["message"] for line in lines_of(stream)]
+    assert len([m for m in messages if m.startswith("record")]) == LINES_MAX
+    assert len([m for m in messages if m.startswith("it ends")]) == 100
+
+
+UNCAUGHT = """
+import threading
+from stream_detector.logs import configure_logging
+from stream_detector.settings import Settings
+configure_logging(Settings())
+def fail(): raise ValueError("at http://kim:pASSWORDp@a.com/?q=1")
+thread = threading.Thread(target=fail); thread.start(); thread.join()
+fail()
+"""
+
+
+def test_an_error_that_nothing_catches_is_a_line_too() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", UNCAUGHT],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in lines] == ["critical", "critical"]
+    assert all("ValueError: at http://***@a.com/?***" in line["exception"] for line in lines)
 
 
 NATIVE = """
 import os, sys
 from stream_detector.errors import BundleError
 from stream_detector.logs import configure_logging, native_output_held_back
-configure_logging("info")
+from stream_detector.settings import Settings
+configure_logging(Settings())
 import logging
 try:
     with native_output_held_back():

@@ -124,7 +124,7 @@ class TestVerdicts:
             id="abc",
         )
         (verdict,) = bench.process([value]).verdicts
-        assert verdict.decision.observed == "HTTP://User@WWW.Evil.CO.UK:80/#top"
+        assert verdict.decision.observed == "HTTP://***@WWW.Evil.CO.UK:80/#top"
         assert verdict.decision.canonical.text == "evil.co.uk"
         assert verdict.decision.canonical.host == "evil.co.uk"
         assert verdict.decision.canonical.registered_domain == "evil.co.uk"

@@ -180,6 +180,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"model_store": "/srv/models", "models_topic": "url-alerts"}, "models_topic"),
         ({"model_store": "/srv/models", "shadow_topic": "url-models"}, "shadow_topic"),
         ({"model_public_key": __file__}, "model_store"),
+        ({"client_pseudonyms": "verdicts"}, "client_key_file"),
+        ({"client_pseudonyms": "verdicts", "client_key_file": "/no/such"}, "/no/such"),
+        ({"client_pseudonyms": "verdicts", "client_key_file": "/dev/null"}, "holds 0 bytes"),
+        ({"client_pseudonyms": "labels", "client_key_file": __file__}, "client_pseudonyms"),
+        ({"client_key_file": __file__}, "client_pseudonyms"),
+        ({"mask_queries": "labels"}, "mask_queries"),
         ({"alerts_topic": "a", "verdicts_topic": "a"}, "verdicts_topic"),
         ({"input_topics": ","}, "input_topics"),
         ({"bootstrap_servers": "kafka"}, "host:port"),
@@ -202,6 +208,21 @@ def test_two_passwords_contradict_each_other(tmp_path: Path) -> None:
     flags = {"security_protocol": "SASL_SSL", "sasl_username": "a", "sasl_password_file": str(file)}
 
     assert "leave one out" in fault(flags, {"STREAM_DETECTOR_SASL_PASSWORD": "b"})
+
+
+def test_two_keys_of_clients_contradict_each_other() -> None:
+    flags = {"client_pseudonyms": "verdicts", "client_key_file": __file__}
+
+    assert "leave one out" in fault(flags, {"STREAM_DETECTOR_CLIENT_KEY": PASSWORD})
+
+
+def test_a_key_of_clients_that_could_be_guessed_is_refused_and_not_shown() -> None:
+    message = fault(
+        {"client_pseudonyms": "alerts"}, {"STREAM_DETECTOR_CLIENT_KEY": " fifteen bytes! "}
+    )
+
+    assert "client_key holds 14 bytes, and a key needs 16" in message
+    assert "fifteen" not in message
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))

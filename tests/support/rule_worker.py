@@ -54,7 +54,7 @@ class RuleScorer:
 
 if __name__ == "__main__":
     settings, _ = load_settings({}, os.environ, None)
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     sys.exit(
         run_worker(
             settings,

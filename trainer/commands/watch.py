@@ -28,7 +28,8 @@ _HTTP_PORT = 9465
 """Beside a worker's on one machine."""
 _NEEDED = {
     *("topic_prefix", "labels_topic", "labels_dead_letters_topic", "models_topic"),
-    *("model_store", "http_host", "http_port", "http_web_config", "log_level"),
+    *("model_store", "http_host", "http_port", "http_web_config"),
+    *("log_level", "log_format", "log_queries"),
 }
 _NOT_NEEDED = {
     *SETTING_GROUPS["Topics"],
@@ -91,8 +92,9 @@ def watch(
     Each retraining is a process of its own: `stream-trainer retrain` with this command's settings
     and what stands after --. It is judged by the gate and published to the workers if it passes.
     Runs until SIGTERM or Ctrl-C; killed at any point and started again it goes on. Metrics,
-    /healthz and /readyz are on port 9465 unless --http-port says otherwise. Two watches never
-    train at once: the folder is locked, and each needs a --labels-group-id of its own.
+    /healthz and /readyz are on port 9465 unless --http-port says otherwise. A second watch in a
+    folder ends at once; one elsewhere with the same --labels-group-id takes the first one's place,
+    which ends within seconds, and its training with it.
 
     \b
     stream-trainer watch --url-data urls.csv --model-store /srv/models
@@ -113,7 +115,7 @@ def watch(
     for words in retrainings.values():
         retrain.make_context("watch ... --", list(words))  # Tells what is wrong with them.
     port = _HTTP_PORT if origins["http_port"] == "default" else settings.http_port
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     # What it would print is told by errors.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     from stream_detector.health import HealthServer  # noqa: PLC0415

@@ -21,6 +21,7 @@ from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import read_label
+from stream_detector.privacy import letter_without_credentials
 from stream_detector.settings import Settings
 from stream_detector.wire import dead_letter_headers
 from trainer.labels.store import LabelStore, StoredLabel
@@ -328,11 +329,13 @@ def _written_at(milliseconds: int | None) -> datetime:
 
 
 def _dead_letter(record: Any, rejected: Rejected) -> DeadLetter:
-    return DeadLetter(
-        record.key,
-        record.value,
-        rejected.reason,
-        rejected.detail,
-        SourcePosition(record.topic, record.partition, record.offset, 0),
-        record.timestamp,
+    return letter_without_credentials(
+        DeadLetter(
+            record.key,
+            record.value,
+            rejected.reason,
+            rejected.detail,
+            SourcePosition(record.topic, record.partition, record.offset, 0),
+            record.timestamp,
+        )
     )

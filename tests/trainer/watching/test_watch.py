@@ -8,6 +8,7 @@ import pytest
 
 from stream_detector.models.bundle import load_bundle
 from stream_detector.models.store import ModelStore
+from support.announced import more_verdicts, wait_until_serves
 from support.bench import Bench
 from support.bundles import save_small_bundle
 from support.examples import rule
@@ -53,23 +54,15 @@ def bench(kafka, topics, tmp_path, watching):
         STREAM_DETECTOR_DEVICE="cpu",
         STREAM_DETECTOR_MODEL_STORE=watching.settings.model_store,
         STREAM_DETECTOR_MODELS_TOPIC=watching.models_topic,
+        STREAM_DETECTOR_SHADOW_TOPIC=topics("shadow"),
     )
     yield bench
     bench.close()
 
 
 def serves(bench, sha256):
-    bench.workers[-1].wait_until(
-        lambda: any(
-            line.startswith("stream_detector_model_info{")
-            and f'sha256="{sha256}"' in line
-            and line.endswith(" 1.0")
-            for line in bench.metrics().splitlines()
-        ),
-        timeout=WAIT_SECONDS,
-        what=f"{sha256[:12]} serves",
-    )
-    bench.wait_for_verdicts(bench.written(bench.verdicts) + 400, bench.workers[-1])
+    wait_until_serves(bench, sha256)
+    more_verdicts(bench)
 
 
 def contrary(count):
