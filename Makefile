@@ -8,6 +8,7 @@ KEEP ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KAFKA := .cache/kafka/libs
+PROMETHEUS := .cache/prometheus
 SUPPLY := .cache/supply
 PINS := pyproject.toml deploy/constraints.txt
 # Errors are shown; the user's own pip configuration says where packages come from.
@@ -17,8 +18,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check bench bench-training compose-test sbom licences \
-	audit kafka clean
+.PHONY: help demo test check bench bench-training dashboards compose-test sbom licences \
+	audit kafka prometheus clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,7 +27,7 @@ help: ## Print this
 demo: $(VENV)/.demo ## Sample logs through Kafka and the detector; KEEP=1 keeps it running
 	@exec $(BIN)/stream-detector demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(ARGS)
 
-test: kafka check ## Check, then all tests, on a real Kafka; ARGS go to pytest
+test: kafka prometheus check ## Check, then all tests, on a real Kafka; ARGS go to pytest
 	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.test ## Lint, formatting and types
@@ -42,6 +43,10 @@ bench: kafka $(VENV)/.test ## Records a second, with and without a model, beside
 
 bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)
+
+dashboards: $(VENV)/.test ## Make Grafana's dashboards and the table of metrics from their source
+	@$(BIN)/python deploy/grafana/source deploy/grafana/dashboards
+	@$(BIN)/python deploy/metrics.py deploy/metrics.md
 
 compose-test: kafka ## docker-compose.yml brought up from nothing and checked; up to 25 minutes, root
 	@exec $(PYTHON) deploy/compose-test/run.py
@@ -65,7 +70,9 @@ audit: $(SUPPLY)/.tools ## Known vulnerabilities of the pinned packages, by PyPI
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start
 
-clean: ## Delete the environment, the caches and the fetched Kafka
+prometheus: $(PROMETHEUS)/.complete ## Fetch the Prometheus that the tests start, from Debian
+
+clean: ## Delete the environment, the caches and what was fetched
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
@@ -110,4 +117,8 @@ $(KAFKA)/.complete: deploy/kafka/pom.xml
 	@rm -rf $(KAFKA) && mkdir -p $(KAFKA)
 	@output=$$(mvn --quiet --batch-mode --file deploy/kafka/pom.xml dependency:copy-dependencies \
 		-DoutputDirectory="$(CURDIR)/$(KAFKA)" 2>&1) || { echo "$$output"; exit 1; }
+	@touch $@
+
+$(PROMETHEUS)/.complete: deploy/prometheus/install
+	@deploy/prometheus/install $(PROMETHEUS)
 	@touch $@

@@ -6,9 +6,11 @@ Labels have few values by construction: never a host name, a URL or a client.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import permutations
 from threading import Lock
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -18,7 +20,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from stream_detector.drift import DriftWindow
-from stream_detector.events import Kind, ModelRef
+from stream_detector.errors import RefusalReason
+from stream_detector.events import Kind, ModelRef, RejectReason, VerdictName
 from stream_detector.models.base import ServedModel
 
 __all__ = ["BatchHistogram", "DriftMetrics", "Metrics"]
@@ -48,7 +51,7 @@ _BATCH_BUCKETS = (1, 8, 32, 128, 512, 1024, 2048, 4096, 8192, 16384)
 
 
 class BatchHistogram(Collector):
-    """A histogram that takes a whole batch of values at once.
+    """A histogram that takes a whole batch of values, or one value many times, at once.
 
     ``prometheus_client.Histogram`` takes a lock and walks its buckets for each value, which for
     thousands of scores a batch costs more than making the verdicts.
@@ -83,10 +86,21 @@ class BatchHistogram(Collector):
         values = list(values)
         places = [bisect_left(self._bounds, value) for value in values]
         with self._lock:
-            counts = self._counts.setdefault(label_value, [0] * (len(self._bounds) + 1))
+            counts = self._counts_of(label_value)
             for place in places:
                 counts[place] += 1
-            self._sums[label_value] = self._sums.get(label_value, 0.0) + sum(values)
+            self._sums[label_value] += sum(values)
+
+    def observe(self, label_value: str, value: float, times: int) -> None:
+        """Add ``value`` so many times under one value of the label; 0 times: to be there."""
+        place = bisect_left(self._bounds, value)
+        with self._lock:
+            self._counts_of(label_value)[place] += times
+            self._sums[label_value] += value * times
+
+    def _counts_of(self, label_value: str) -> list[int]:
+        self._sums.setdefault(label_value, 0.0)
+        return self._counts.setdefault(label_value, [0] * (len(self._bounds) + 1))
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
         """The metric without its values."""
@@ -215,10 +229,13 @@ class Metrics:
             _STAGE_BUCKETS,
             "stage",
         )
-        self.record_age_seconds = histogram(
-            "record_age_seconds",
-            "Age of a batch's oldest record when its verdicts are in Kafka.",
+        self.record_age_seconds = BatchHistogram(
+            "stream_detector_record_age_seconds",
+            "Age of records when what became of them is in Kafka; all that were fetched together "
+            "count as the oldest of them.",
             _AGE_BUCKETS,
+            "topic",
+            registry,
         )
         self.batch_records = histogram("batch_records", "Records in a batch.", _BATCH_BUCKETS)
         self.batch_fill_ratio = histogram(
@@ -252,6 +269,9 @@ class Metrics:
         )
         self.model_loaded_timestamp_seconds = gauge(
             "model_loaded_timestamp_seconds", "When the model was loaded.", "kind"
+        )
+        self.model_created_timestamp_seconds = gauge(
+            "model_created_timestamp_seconds", "When the model was trained.", "kind"
         )
         self.model_switches = counter(
             "model_switches_total", "Switches to another model while running.", "kind"
@@ -297,13 +317,43 @@ class Metrics:
         self.publish_retries = counter(
             "publish_retries_total", "Retries of outputs while Kafka was away."
         )
+        ProcessCollector(registry=registry)
+        self._begin_at_0()
 
-    def show_model(self, kind: Kind, ref: ModelRef, *, instead_of: ModelRef | None = None) -> None:
-        """Show that ``ref`` serves ``kind`` from now on, and ``instead_of`` no more."""
+    def _begin_at_0(self) -> None:
+        """Show counters before they count: of one that begins at 1, no rate sees the first."""
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        by_kind = (
+            *(self.alerts, self.alerts_folded, self.model_switches),
+            *(self.shadow_texts, self.shadow_passed_over, self.shadow_errors),
+        )
+        for kind in kinds:
+            for counter in by_kind:
+                counter.labels(kind)
+            for served, shadow in permutations(get_args(VerdictName), 2):
+                self.shadow_disagreements.labels(kind, served, shadow)
+        for reason in RefusalReason:
+            self.model_refusals.labels(reason.value)
+
+    def expect_topics(self, topics: Iterable[str]) -> None:
+        """Show what is counted by input topic, before anything came."""
+        for topic in topics:
+            self.records.labels(topic)
+            self.record_age_seconds.observe(topic, 0.0, 0)
+            for reason in RejectReason:
+                self.dead_letters.labels(topic, reason.value)
+
+    def show_model(
+        self, kind: Kind, model: ServedModel, *, instead_of: ModelRef | None = None
+    ) -> None:
+        """Show that ``model`` serves ``kind`` from now on, and ``instead_of`` no more."""
         if instead_of is not None:
             self.model_info.remove(kind, instead_of.name, instead_of.version, instead_of.sha256)
+        ref = model.ref
         self.model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
         self.model_loaded_timestamp_seconds.labels(kind).set_to_current_time()
+        if model.created_at is not None:
+            self.model_created_timestamp_seconds.labels(kind).set(model.created_at.timestamp())
 
     def show_shadow(self, kind: Kind, ref: ModelRef) -> None:
         """Show that ``ref`` is the shadow of ``kind`` from now on."""

@@ -274,4 +274,4 @@ def _describe(scorer: TextScorer, metrics: Metrics) -> None:
     """Show which models serve, since when, and where."""
     metrics.device_info.labels(scorer.device).set(1)
     for kind, model in scorer.models.items():
-        metrics.show_model(kind, model.ref)
+        metrics.show_model(kind, model)

@@ -367,7 +367,7 @@ class ModelFollower(Follower):
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._scorer.switch, kind, network)
         await loop.run_in_executor(self._executor, collect_networks)
-        self._metrics.show_model(kind, announcement.ref, instead_of=serving)
+        self._metrics.show_model(kind, network.served, instead_of=serving)
         self._metrics.model_switches.labels(kind).inc()
         logger.info(
             "the %s model is now %s %s (%s), instead of %s %s (%s); loaded in %.1f s",

@@ -210,11 +210,13 @@ class DetectorApp(faust.App):
         started = time.monotonic()
         await self._publisher.publish(encoded)
         self.metrics.stage_seconds.labels("publish").observe(time.monotonic() - started)
-        # A producer older than Kafka 0.10 gives no time, which reads as None or -1.
-        firsts = (chunk.records[0].timestamp or -1 for chunk in chunks)
-        times = [milliseconds for milliseconds in firsts if milliseconds > 0]
-        if times:
-            self.metrics.record_age_seconds.observe(max(0.0, time.time() - min(times) / 1000))
+        now = time.time()
+        for topic, _, records in chunks:
+            # A producer older than Kafka 0.10 gives no time, which reads as None or -1.
+            written = records[0].timestamp or -1
+            if written > 0:
+                age = max(0.0, now - written / 1000)
+                self.metrics.record_age_seconds.observe(topic, age, len(records))
 
     @property
     def _publisher(self) -> Publisher:
@@ -277,6 +279,7 @@ def create_app(
         RetryableError: Kafka was asked for its cluster id and is away.
     """
     metrics = metrics or Metrics()
+    metrics.expect_topics(settings.input_topic_names)
     pipeline = Pipeline(
         settings=settings,
         decider=decider or Decider(load_scorer(settings), settings=settings, metrics=metrics),

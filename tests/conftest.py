@@ -65,6 +65,12 @@ def topics(kafka: KafkaBroker) -> Topics:
     return _topics_of(kafka)
 
 
+@pytest.fixture(scope="session")
+def session_topics(kafka: KafkaBroker) -> Topics:
+    """The same for what lives longer than a test."""
+    return _topics_of(kafka)
+
+
 @pytest.fixture
 def own_topics(own_kafka: KafkaBroker) -> Topics:
     """The same on the test's own broker."""

@@ -1,6 +1,7 @@
 """The contract between whoever scores texts and whoever needs scores."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -23,6 +24,8 @@ class ServedModel(msgspec.Struct, frozen=True):
     thresholds: Thresholds
     reference: Reference | None = None
     """What its traffic is compared with; None where its bundle has none."""
+    created_at: datetime | None = None
+    """When it was trained; None for what is no bundle."""
 
 
 class TextScorer(Protocol):

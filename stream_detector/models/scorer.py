@@ -77,7 +77,10 @@ class Network:
 
     def __init__(self, bundle: Bundle, device: str) -> None:
         self.served = ServedModel(
-            ref=bundle.ref, thresholds=bundle.thresholds, reference=bundle.manifest.reference
+            ref=bundle.ref,
+            thresholds=bundle.thresholds,
+            reference=bundle.manifest.reference,
+            created_at=bundle.manifest.created_at,
         )
         self._length_max = bundle.architecture.length_max
         self._calibration = bundle.manifest.calibration

@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_detector.events import ModelRef, Thresholds
 from stream_detector.metrics import BatchHistogram, Metrics
+from stream_detector.models.base import ServedModel
 
 BUCKETS = (0.001, 0.1, 0.5, 1)
 
@@ -31,13 +34,57 @@ def test_a_batch_histogram_shows_what_a_histogram_would(
         assert total == pytest.approx(theirs.get_sample_value("score_sum", {"kind": kind}))
 
 
+def test_a_value_many_times_counts_as_often() -> None:
+    registry = CollectorRegistry()
+    histogram = BatchHistogram("age", "Ages.", BUCKETS, "topic", registry)
+    histogram.observe("dns", 0.1, 0)
+    assert registry.get_sample_value("age_count", {"topic": "dns"}) == 0
+    histogram.observe("dns", 0.3, 4)
+    histogram.observe("dns", 0.1, 2)
+    assert registry.get_sample_value("age_bucket", {"topic": "dns", "le": "0.1"}) == 2
+    assert registry.get_sample_value("age_bucket", {"topic": "dns", "le": "0.5"}) == 6
+    assert registry.get_sample_value("age_count", {"topic": "dns"}) == 6
+    assert registry.get_sample_value("age_sum", {"topic": "dns"}) == pytest.approx(1.4)
+
+
+def test_what_a_rate_is_taken_of_is_there_before_it_counts() -> None:
+    metrics = Metrics()
+    metrics.expect_topics(["dns"])
+    for name, labels in (
+        ("records_total", {"topic": "dns"}),
+        ("record_age_seconds_count", {"topic": "dns"}),
+        ("dead_letters_total", {"topic": "dns", "reason": "malformed"}),
+        ("alerts_total", {"kind": "host"}),
+        ("model_refusals_total", {"reason": "damaged"}),
+        (
+            "shadow_disagreements_total",
+            {"kind": "url", "served": "benign", "shadow": "malicious"},
+        ),
+        ("publish_retries_total", {}),
+    ):
+        assert metrics.registry.get_sample_value(f"stream_detector_{name}", labels) == 0
+
+
+def test_a_model_is_shown_with_when_it_was_trained() -> None:
+    metrics = Metrics()
+    ref = ModelRef(name="m", version="1", sha256="0" * 64)
+    trained = datetime(2026, 11, 1, tzinfo=UTC)
+    model = ServedModel(ref, Thresholds(0.5, 0.9), created_at=trained)
+    metrics.show_model("url", model)
+    value = metrics.registry.get_sample_value
+    name = "stream_detector_model_created_timestamp_seconds"
+    assert value(name, {"kind": "url"}) == trained.timestamp()
+    assert value(name, {"kind": "host"}) is None
+
+
 def test_names_follow_the_prometheus_rules() -> None:
     metrics = Metrics()
     metrics.scores.observe_all("url", [0.5])
     families = list(metrics.registry.collect())
     assert len(families) > 20
     for family in families:
-        assert re.fullmatch(r"stream_detector_[a-z_]+", family.name)
+        # Those of any process have the names that every exporter gives them.
+        assert re.fullmatch(r"(stream_detector|process)_[a-z_]+", family.name)
         assert family.documentation
         assert not re.search(r"_(ms|milliseconds|minutes|kb|mb|percent)$", family.name)
 
@@ -45,4 +92,4 @@ def test_names_follow_the_prometheus_rules() -> None:
 def test_workers_in_one_process_do_not_share_a_registry() -> None:
     first, second = Metrics(), Metrics()
     first.alerts.labels("url").inc()
-    assert second.registry.get_sample_value("stream_detector_alerts_total", {"kind": "url"}) is None
+    assert second.registry.get_sample_value("stream_detector_alerts_total", {"kind": "url"}) == 0

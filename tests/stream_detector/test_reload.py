@@ -186,8 +186,8 @@ class Following:
 
     def __init__(self, current: Announcement, **settings) -> None:
         self.metrics = Metrics()
-        self.metrics.show_model(current.kind, current.ref)
         self.scorer = Scorer(current)
+        self.metrics.show_model(current.kind, self.scorer.models[current.kind])
         self.go_on = threading.Event()
         self.go_on.set()
         self.faults: list[RefusalReason] = []

@@ -57,8 +57,8 @@ class Following:
     def __init__(self) -> None:
         self.metrics = Metrics()
         first = announced(0, share=None)
-        self.metrics.show_model("url", first.ref)
         self.scorer = Scorer(first)
+        self.metrics.show_model("url", self.scorer.models["url"])
         self.faults: list[RefusalReason] = []
         self.loaded: list[str] = []
         self.go_on = threading.Event()

@@ -1,6 +1,6 @@
 """Exit codes of what ends well and otherwise than hoped: scripts, and the watch, go by them."""
 
-__all__ = ["OUTCOMES", "REFUSED", "UNCHANGED"]
+__all__ = ["FAILED", "OUTCOMES", "REFUSED", "UNCHANGED"]
 
 REFUSED = 3
 """The gate refused the challenger."""
@@ -9,3 +9,4 @@ UNCHANGED = 4
 
 OUTCOMES = {0: "passed", REFUSED: "refused", UNCHANGED: "unchanged"}
 """Of a retraining, by its exit code; any other: failed."""
+FAILED = "failed"

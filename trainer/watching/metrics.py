@@ -1,6 +1,11 @@
 """All metrics of ``stream-trainer watch``, by the rules of Prometheus' names."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+
+from stream_detector.events import Kind
+from trainer.commands.outcomes import FAILED, OUTCOMES
 
 __all__ = ["WatchMetrics"]
 
@@ -46,3 +51,11 @@ class WatchMetrics:
             "check",
         )
         self.ready = gauge("ready", "1 while labels are being collected.")
+        ProcessCollector(registry=registry)
+
+    def follow(self, kinds: Iterable[Kind]) -> None:
+        """Show what is counted by kind, for the kinds that are retrained, from 0 on."""
+        for kind in kinds:
+            self.retraining.labels(kind).set(0)
+            for outcome in (*OUTCOMES.values(), FAILED):
+                self.retrainings.labels(kind, outcome)

@@ -13,7 +13,7 @@ from stream_detector.events import Kind
 from stream_detector.kafka.retry import back_off
 from stream_detector.processes import ChildProcess
 from stream_detector.settings import Settings
-from trainer.commands.outcomes import OUTCOMES
+from trainer.commands.outcomes import FAILED, OUTCOMES
 from trainer.gate.decision import read_decision
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
@@ -64,6 +64,7 @@ class Watcher:
         self._error: Exception | None = None
         self._retries: dict[Kind, tuple[datetime, timedelta]] = {}
         metrics.ready.set_function(lambda: float(self.readiness()[0]))
+        metrics.follow(plan.commands)
 
     def readiness(self) -> tuple[bool, str]:
         """Whether labels are being collected; called from the HTTP thread."""
@@ -159,7 +160,7 @@ class Watcher:
                     outcome = self._retrain(kind)
                     if outcome is None:  # Stopped: the next watch begins it again.
                         return
-                    if outcome != "failed":
+                    if outcome != FAILED:
                         state = state.after(kind, Attempt(datetime.now(UTC), count, outcome))
                         save_state(path, state)
             self._stopped.wait(_TICK_SECONDS)
@@ -179,9 +180,9 @@ class Watcher:
                     child.kill()  # It goes on wherever it was.
                     return None
         self._metrics.retraining.labels(kind).set(0)
-        outcome = OUTCOMES.get(code, "failed")
+        outcome = OUTCOMES.get(code, FAILED)
         self._show(kind, outcome, time.monotonic() - started)
-        if outcome == "failed":
+        if outcome == FAILED:
             _, pause = self._retries.get(kind, (None, _FIRST_RETRY / 2))
             pause = min(pause * 2, max(_FIRST_RETRY, self._plan.schedule.every))
             self._retries[kind] = datetime.now(UTC) + pause, pause

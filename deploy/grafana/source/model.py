@@ -1,0 +1,268 @@
+"""The models: which versions serve, whether their traffic is what they were made for, shadows."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from panels import dashboard, limits, lines, number, row, versions
+
+__all__ = ["model"]
+
+_RATE = "[$__rate_interval]"
+
+
+def model() -> Dashboard:
+    """What serves and how it does."""
+    made = dashboard(
+        "stream-detector-model",
+        "stream-detector: model",
+        "Which models serve, how they score, whether their traffic has moved, the shadow beside "
+        "them, and the labels for the next.",
+    )
+    for add in (_versions, _scores, _drift, _shadow, _labels):
+        made = add(made)
+    return made
+
+
+def _versions(made: Dashboard) -> Dashboard:
+    age = '(time() - min(stream_detector_model_created_timestamp_seconds{{kind="{}"}}))'
+    return (
+        made.with_row(row("Versions"))
+        .with_panel(
+            versions(
+                "Models that serve",
+                "By how many workers. More than one version of a kind for longer than a minute: "
+                "a worker has not taken what was announced.",
+                "count by (kind, name, version, sha256) (stream_detector_model_info)",
+                {
+                    "kind": "Kind",
+                    "name": "Name",
+                    "version": "Version",
+                    "sha256": "SHA-256",
+                    "Value": "Workers",
+                },
+            )
+        )
+        .with_panel(
+            lines(
+                "Switches and refusals",
+                "Models taken while running, and announced ones that were not taken, by reason, in "
+                "an hour.",
+                {
+                    "switched {{kind}}": "sum by (kind) "
+                    "(increase(stream_detector_model_switches_total[1h]))",
+                    "refused: {{reason}}": "sum by (reason) "
+                    "(increase(stream_detector_model_refusals_total[1h])) > 0",
+                },
+            )
+        )
+        .with_panel(
+            number(
+                "Age of the URL model",
+                "Since it was trained; a ticket at 90 days.",
+                age.format("url"),
+                unit="s",
+                colours=limits(amber=90 * 86_400),
+                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Age of the host model",
+                "Since it was trained; a ticket at 90 days.",
+                age.format("host"),
+                unit="s",
+                colours=limits(amber=90 * 86_400),
+                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Serving for",
+                "Since the youngest of them was loaded.",
+                "time() - max(stream_detector_model_loaded_timestamp_seconds)",
+                unit="s",
+                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Workers on a GPU",
+                "Of those that answer.",
+                'count(stream_detector_device_info{device=~"(?i).*gpu.*"}) or vector(0)',
+                width=6,
+            )
+        )
+    )
+
+
+def _scores(made: Dashboard) -> Dashboard:
+    quantiles = {
+        f"{share} {{{{kind}}}}": f"histogram_quantile({share}, "
+        f"sum by (kind, le) (rate(stream_detector_score_bucket{_RATE})))"
+        for share in (0.5, 0.9, 0.99)
+    }
+    return (
+        made.with_row(row("Scores"))
+        .with_panel(
+            lines(
+                "Quantiles of the scores",
+                "Of texts that were scored for the first time. A step without a new model: the "
+                "traffic has changed.",
+                quantiles,
+                unit="percentunit",
+                width=8,
+                highest=1,
+            )
+        )
+        .with_panel(
+            lines(
+                "Texts scored",
+                "A second, by kind.",
+                {"{{kind}}": f"sum by (kind) (rate(stream_detector_score_count{_RATE}))"},
+                unit="cps",
+                width=8,
+            )
+        )
+        .with_panel(
+            lines(
+                "Time to score a batch",
+                "99% of batches, by stage.",
+                {
+                    "{{stage}}": "histogram_quantile(0.99, sum by (stage, le) "
+                    f'(rate(stream_detector_stage_seconds_bucket{{stage=~"score|shadow"}}{_RATE})))'
+                },
+                unit="s",
+                width=8,
+            )
+        )
+    )
+
+
+def _drift(made: Dashboard) -> Dashboard:
+    shares = {
+        "{{bin}}, now": "sum by (bin) (kind_version_statistic_bin:"
+        'stream_detector_binned_texts:ratio1d{{kind="{kind}", statistic="score"}})',
+        "{{bin}}, reference": "sum by (bin) (kind_version_statistic_bin:"
+        'stream_detector_reference:ratio{{kind="{kind}", statistic="score"}})',
+    }
+    return (
+        made.with_row(row("Drift: is the traffic what the model was made for?"))
+        .with_panel(
+            lines(
+                "Drift over a day, all workers",
+                "Population stability index of each statistic from the bundle's reference. Your "
+                "network has a level of its own: look for what leaves it. A ticket at 0.25 above "
+                "the week before.",
+                {
+                    "{{kind}} {{version}} {{statistic}}": "kind_version_statistic:"
+                    "stream_detector_stability:index1d"
+                },
+            )
+        )
+        .with_panel(
+            lines(
+                "Drift of the last texts, by worker",
+                "The same of what a worker scored last, each text half as heavy as one 20,000 "
+                "later: it moves sooner.",
+                {
+                    "{{kind}} {{statistic}}": "max by (kind, statistic) "
+                    "(stream_detector_population_stability_index)"
+                },
+            )
+        )
+        .with_panel(
+            lines(
+                "Scores of URLs by bin",
+                "Share of the texts of a day, beside the reference.",
+                {legend: query.format(kind="url") for legend, query in shares.items()},
+                unit="percentunit",
+            )
+        )
+        .with_panel(
+            lines(
+                "Scores of host names by bin",
+                "Share of the texts of a day, beside the reference.",
+                {legend: query.format(kind="host") for legend, query in shares.items()},
+                unit="percentunit",
+            )
+        )
+    )
+
+
+def _shadow(made: Dashboard) -> Dashboard:
+    return (
+        made.with_row(row("Shadow: the model that is tried beside"))
+        .with_panel(
+            versions(
+                "Shadows",
+                "By how many workers. Empty where none is announced, or where it was dropped.",
+                "count by (kind, name, version, sha256) (stream_detector_shadow_info)",
+                {
+                    "kind": "Kind",
+                    "name": "Name",
+                    "version": "Version",
+                    "sha256": "SHA-256",
+                    "Value": "Workers",
+                },
+            )
+        )
+        .with_panel(
+            lines(
+                "Disagreement",
+                "Share of the texts that both scored on which the shadow's verdict is another; a "
+                "ticket above 2% in 6 hours.",
+                {
+                    "{{kind}}": "sum by (kind) "
+                    f"(rate(stream_detector_shadow_disagreements_total{_RATE})) / "
+                    f"sum by (kind) (rate(stream_detector_shadow_texts_total{_RATE}))",
+                    "6 h {{kind}}": "kind:stream_detector_shadow_disagreements:ratio_increase6h",
+                },
+                unit="percentunit",
+                limit=0.02,
+            )
+        )
+        .with_panel(
+            lines(
+                "Which way",
+                "Texts a minute, by the verdict that served and the shadow's.",
+                {
+                    "{{served}} -> {{shadow}} {{kind}}": "60 * sum by (kind, served, shadow) "
+                    f"(rate(stream_detector_shadow_disagreements_total{_RATE})) > 0"
+                },
+                unit="cpm",
+            )
+        )
+        .with_panel(
+            lines(
+                "Texts compared",
+                "A second, with those that the shadow was too slow for, and shadows dropped in an "
+                "hour because of an error.",
+                {
+                    "compared {{kind}}": "sum by (kind) "
+                    f"(rate(stream_detector_shadow_texts_total{_RATE}))",
+                    "passed over {{kind}}": "sum by (kind) "
+                    f"(rate(stream_detector_shadow_passed_over_texts_total{_RATE}))",
+                    "dropped {{kind}}": "sum by (kind) "
+                    "(increase(stream_detector_shadow_errors_total[1h]))",
+                },
+            )
+        )
+    )
+
+
+def _labels(made: Dashboard) -> Dashboard:
+    return (
+        made.with_row(row("Labels"))
+        .with_panel(
+            lines(
+                "Labels",
+                "Collected by the trainer, by kind.",
+                {"{{kind}}": "max by (kind) (stream_trainer_labels)"},
+            )
+        )
+        .with_panel(
+            lines(
+                "New labels",
+                "Since the last retraining; enough of them begin the next.",
+                {"{{kind}}": "max by (kind) (stream_trainer_new_labels)"},
+            )
+        )
+    )

@@ -1,0 +1,179 @@
+"""One set of names: what the code exports, what rules, dashboards and texts speak of."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from stream_detector.metrics import Metrics
+from support.processes import ROOT
+from support.promql import metric_names
+from trainer.watching.metrics import WatchMetrics
+
+DEPLOY = ROOT / "deploy"
+RULES = [
+    rule
+    for path in sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
+    for group in yaml.safe_load(path.read_text())["groups"]
+    for rule in group["rules"]
+]
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+RECORDED = {rule["record"] for rule in RULES if "record" in rule}
+DASHBOARDS = {
+    path.stem: json.loads(path.read_text())
+    for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+}
+OF_PROMETHEUS = {"up", "ALERTS"}
+TEXTS = [ROOT / "README.md", DEPLOY / "runbook.md"]
+
+
+def exported(registry: CollectorRegistry) -> Iterator[str]:
+    """Names of the series that a registry can show."""
+    endings = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "gauge": [""]}
+    for family in registry.collect():
+        for ending in endings[family.type]:
+            yield family.name + ending
+
+
+EXPORTED = {*exported(Metrics().registry), *exported(WatchMetrics().registry)}
+KNOWN = EXPORTED | RECORDED | OF_PROMETHEUS
+
+
+def queries(dashboard: dict[str, Any]) -> Iterator[str]:
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            yield target["expr"]
+
+
+def families() -> dict[str, str]:
+    """Documentation of each family, by its name in the text format."""
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): family.documentation
+        for registry in (Metrics().registry, WatchMetrics().registry)
+        for family in registry.collect()
+    }
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
+def test_rules_speak_of_what_is_there(rule: dict[str, Any]) -> None:
+    names = metric_names(rule["expr"])
+
+    assert names
+    assert names <= KNOWN
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_dashboards_speak_of_what_is_there(name: str) -> None:
+    expressions = list(queries(DASHBOARDS[name]))
+
+    assert len(expressions) > 10
+    for expression in expressions:
+        assert metric_names(expression) <= KNOWN, expression
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_texts_speak_of_what_is_there(path: Path) -> None:
+    spoken_of = set(re.findall(r"\bstream_(?:detector|trainer)_[a-z0-9_]+\b", path.read_text()))
+
+    assert spoken_of <= EXPORTED | set(families())
+
+
+def test_what_is_recorded_is_used() -> None:
+    used = {name for rule in RULES for name in metric_names(rule["expr"])}
+    used |= {
+        name
+        for each in DASHBOARDS.values()
+        for query in queries(each)
+        for name in metric_names(query)
+    }
+
+    assert used >= RECORDED
+
+
+def test_what_is_exported_is_explained() -> None:
+    reference = (DEPLOY / "metrics.md").read_text()
+
+    for name, documentation in families().items():
+        assert f"| `{name}` |" in reference
+        assert documentation in reference
+    for name in RECORDED:
+        assert f"| `{name}` |" in reference
+
+
+def test_the_reference_and_the_dashboards_are_what_their_source_makes(tmp_path: Path) -> None:
+    for script, made in (
+        (DEPLOY / "metrics.py", "metrics.md"),
+        (DEPLOY / "grafana" / "source", ""),
+    ):
+        command = [sys.executable, script, tmp_path / made]
+        subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+
+    assert (tmp_path / "metrics.md").read_text() == (DEPLOY / "metrics.md").read_text()
+    assert {path.stem for path in tmp_path.glob("*.json")} == set(DASHBOARDS)
+    for path in tmp_path.glob("*.json"):
+        kept = DEPLOY / "grafana" / "dashboards" / path.name
+        assert path.read_text() == kept.read_text(), "run `make dashboards`"
+
+
+def test_alerts_have_what_a_person_needs() -> None:
+    runbook = (DEPLOY / "runbook.md").read_text()
+    sections = dict(re.findall(r"^### (\w+)\n\n(.*?)(?=\n##|\Z)", runbook, re.M | re.S))
+
+    assert set(sections) == set(ALERTS)
+    for name, rule in ALERTS.items():
+        assert rule["labels"] == {
+            "severity": rule["labels"]["severity"],
+            "service": "stream-detector",
+        }
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert "$value" in rule["annotations"]["summary"]
+        # GitHub's anchor of a heading is the heading in small letters.
+        assert rule["annotations"]["runbook_url"] == f"deploy/runbook.md#{name.lower()}"
+        section = sections[name]
+        assert section.startswith("**Look at**: ")
+        assert re.findall(r"^- \*\*(Means|Do|Escalate)\*\*: ", section, re.M) == [
+            "Means",
+            "Do",
+            "Escalate",
+        ]
+
+
+def test_links_of_the_runbook_lead_somewhere() -> None:
+    text = (DEPLOY / "runbook.md").read_text()
+    headings = {heading.lower() for heading in re.findall(r"^#+ (\w+)$", text, re.M)}
+
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target.removeprefix("#") in headings
+        else:
+            assert (DEPLOY / target).exists()
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_panels_can_be_understood_and_lie_beside_one_another(name: str) -> None:
+    dashboard = DASHBOARDS[name]
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+        if panel["type"] not in {"row", "text"}:
+            assert panel["description"]
+            assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}
+            assert panel["targets"]
+    assert dashboard["uid"] == f"stream-detector-{name}"
+    assert len({panel["title"] for panel in dashboard["panels"] if panel["type"] == "row"}) >= 3

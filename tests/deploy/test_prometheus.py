@@ -1,0 +1,208 @@
+"""Rules and dashboards on a real Prometheus that scrapes a real worker and a real watch."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import yaml
+
+from stream_detector.events import Kind
+from stream_detector.models.bundle import save_bundle
+from stream_detector.models.reference import reference_of
+from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
+from support.observed import Observed, Shown
+from support.processes import ROOT, wait_until
+from support.prometheus import FOLDER
+from support.promql import selectors
+from support.records import read_all
+
+DEPLOY = ROOT / "deploy"
+RULES = [
+    rule
+    for path in sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
+    for group in yaml.safe_load(path.read_text())["groups"]
+    for rule in group["rules"]
+]
+TESTS = sorted((ROOT / "tests" / "deploy" / "rules").glob("*.yml"))
+PANELS = [
+    (path.stem, panel["title"], target["expr"])
+    for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+    for panel in json.loads(path.read_text())["panels"]
+    for target in panel.get("targets", ())
+]
+NEED_NOT_SHOW = {
+    ("overview", "Alerts firing"): "nothing may be wrong",
+    ("overview", "Errors"): "nothing went wrong",
+    ("model", "Switches and refusals"): "no model was refused",
+    ("trainer", "The gate's checks of the last challenger"): "a retraining takes minutes",
+}
+"""By dashboard and title, with the reason why one of its queries may be empty here."""
+_DATA_SECONDS = 120.0
+
+
+def test_rules_and_settings_are_valid() -> None:
+    for command in (
+        ["check", "rules", *map(str, sorted((DEPLOY / "prometheus" / "rules").glob("*.yml")))],
+        ["check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")],
+    ):
+        assert promtool(*command).returncode == 0
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_alerts_fire_when_they_should_and_only_then(path: Path) -> None:
+    done = promtool("test", "rules", str(path))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_seen_firing_and_not_firing() -> None:
+    firing, silent = set(), set()
+    for path in TESTS:
+        for test in yaml.safe_load(path.read_text())["tests"]:
+            for each in test.get("alert_rule_test", ()):
+                (firing if each["exp_alerts"] else silent).add(each["alertname"])
+    alerts = {rule["alert"] for rule in RULES if "alert" in rule}
+
+    assert firing == alerts
+    assert silent == alerts
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [FOLDER / "promtool", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+# --- on a real Prometheus -------------------------------------------------------------------
+
+
+def save_bundle_with_reference(folder: Path, kind: Kind) -> Path:
+    texts = [f"shop{number:04d}.example.org" for number in range(2000)]
+    scores = np.random.default_rng(1).uniform(0.4, 0.6, len(texts))
+    manifest = msgspec.structs.replace(
+        small_manifest(kind), reference=reference_of(kind, texts, scores)
+    )
+    save_bundle(folder, manifest, ARCHITECTURE.initial_weights(0))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def observed(
+    kafka: Any, session_topics: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Observed]:
+    folder = tmp_path_factory.mktemp("observed")
+    save_small_bundle(folder / "next", seed=1)
+    corpus = folder / "corpus.csv"
+    corpus.write_text("url,label\nhttp://a.example/,0\n")
+    shown = Shown(
+        bundles={kind: save_bundle_with_reference(folder / kind, kind) for kind in ("url", "host")},
+        shadow=folder / "next",
+        corpus=corpus,
+        # Fails at once, which is an outcome as well.
+        retrain=["--no-such-option"],
+        rate=200,
+        # The samples come round again, and are to be scored again; weights at random score around
+        # a half.
+        environment={"STREAM_DETECTOR_CACHE_ENTRIES": "1"}
+        | {
+            f"STREAM_DETECTOR_{kind}_{name}_THRESHOLD": value
+            for kind in ("URL", "HOST")
+            for name, value in (("SUSPICIOUS", "0.4988"), ("MALICIOUS", "0.5007"))
+        },
+    )
+    with Observed(kafka.bootstrap_servers, session_topics, folder, shown) as observed:
+        yield observed
+
+
+def as_grafana_asks(query: str) -> str:
+    """With a value for its variable."""
+    return query.replace("$__rate_interval", "15s")
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_queries_of_dashboards_return_data(observed: Observed) -> None:
+    wait_for_data(
+        observed,
+        [as_grafana_asks(query) for *panel, query in PANELS if tuple(panel) not in NEED_NOT_SHOW],
+    )
+    for *_, query in PANELS:
+        observed.prometheus.query(as_grafana_asks(query))
+    assert {tuple(panel) for *panel, _ in PANELS} >= set(NEED_NOT_SHOW)
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_rules_are_evaluated_and_what_they_ask_for_is_there(observed: Observed) -> None:
+    recorded = [rule["record"] for rule in RULES if "record" in rule]
+    asked_for = [selectors(rule["expr"]) for rule in RULES if "alert" in rule]
+    wait_for_data(observed, [*recorded, *sorted(set().union(*asked_for))])
+    for rule in RULES:
+        observed.prometheus.query(rule["expr"])
+    evaluated = observed.prometheus.rules()
+    assert len(evaluated) == len(RULES)
+    assert {rule["health"] for rule in evaluated} == {"ok"}
+    assert not [rule["lastError"] for rule in evaluated if rule.get("lastError")]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_figures_are_those_of_the_worker(observed: Observed) -> None:
+    value = one_value(observed, "max(topic:stream_detector_late_records:ratio_rate5m)")
+    assert 0 <= value <= 1
+    trained = one_value(observed, 'stream_detector_model_created_timestamp_seconds{kind="url"}')
+    assert trained == small_manifest().created_at.timestamp()
+    assert one_value(observed, "sum(stream_detector_ready)") == 1
+    assert one_value(observed, "max(stream_trainer_labels)") == 2
+    assert one_value(observed, "max(stream_trainer_label_dead_letters_total)") == 1
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_alerts_have_the_domain_that_the_dashboard_counts_by(observed: Observed) -> None:
+    settings = observed.settings
+    [panel] = [
+        panel
+        for panel in json.loads((DEPLOY / "grafana/dashboards/detection.json").read_text())[
+            "panels"
+        ]
+        if panel["type"] == "text"
+    ]
+    assert "url.registered_domain" in panel["options"]["content"]
+    alerts = read_all(settings.bootstrap_servers[0], settings.alerts_topic)
+    assert alerts
+    for record in alerts:
+        domain = json.loads(record.value or b"")["url"]["registered_domain"]
+        assert (record.key or b"").endswith(f"|{domain}".encode())
+
+
+def wait_for_data(observed: Observed, queries: Sequence[str]) -> None:
+    """Wait until each query has given data."""
+    missing = list(queries)
+
+    def all_there() -> bool:
+        # All are needed in the end, so the first is enough to ask for.
+        while missing and has_data(observed, missing[0]):
+            missing.pop(0)
+        return not missing
+
+    try:
+        wait_until(all_there, timeout=_DATA_SECONDS, what="data")
+    except TimeoutError:
+        pytest.fail(f"no data after {_DATA_SECONDS:.0f} s: {missing[0]}")
+
+
+def has_data(observed: Observed, query: str) -> bool:
+    """Some number, not merely something that is none."""
+    found = observed.prometheus.query(query)
+    return any(series["value"][1] != "NaN" for series in found)
+
+
+def one_value(observed: Observed, query: str) -> float:
+    [series] = observed.prometheus.query(query)
+    return float(series["value"][1])

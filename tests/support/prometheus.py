@@ -1,0 +1,87 @@
+"""A real Prometheus, with the settings and rules that are shipped, on short intervals."""
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from support.processes import ROOT, ChildProcess, free_port, wait_for_http
+
+__all__ = ["FOLDER", "Prometheus"]
+
+FOLDER = Path(os.environ.get("PROMETHEUS", ROOT / ".cache" / "prometheus"))
+"""Where ``make prometheus`` puts prometheus and promtool."""
+
+_SHIPPED = ROOT / "deploy" / "prometheus"
+_START_SECONDS = 60.0
+
+
+class Prometheus:
+    """Scrapes local ports by the shipped jobs, every second. Use it as a context manager."""
+
+    def __init__(self, folder: Path, ports: Mapping[str, int]) -> None:
+        """``ports`` are by job; settings, data and output go to ``folder``."""
+        self.url = f"http://127.0.0.1:{free_port()}"
+        folder.mkdir()
+        settings = yaml.safe_load((_SHIPPED / "prometheus.yml").read_text())
+        settings["global"] = {
+            "scrape_interval": "1s",
+            "scrape_timeout": "1s",
+            "evaluation_interval": "1s",
+        }
+        settings["rule_files"] = [str(_SHIPPED / name) for name in settings["rule_files"]]
+        settings["scrape_configs"] = [
+            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+            for job, port in ports.items()
+        ]
+        file = folder / "prometheus.yml"
+        file.write_text(yaml.safe_dump(settings))
+        self._command = [
+            str(FOLDER / "prometheus"),
+            f"--config.file={file}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={self.url.removeprefix('http://')}",
+        ]
+        self._log = folder / "prometheus.log"
+
+    def __enter__(self) -> Self:
+        self._process = ChildProcess(self._command, log=self._log)
+        wait_for_http(self._process, f"{self.url}/-/ready", timeout=_START_SECONDS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stop()
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """What ``expression`` is now, by series."""
+        result: list[dict[str, Any]] = self._ask("query", query=expression)["result"]
+        return result
+
+    def query_range(
+        self, expression: str, *, start: float, end: float, step: float
+    ) -> list[dict[str, Any]]:
+        """What ``expression`` was from ``start`` to ``end``, by series; all in seconds."""
+        parts = {"start": str(start), "end": str(end), "step": str(step)}
+        result: list[dict[str, Any]] = self._ask("query_range", query=expression, **parts)["result"]
+        return result
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Every rule with its health."""
+        return [rule for group in self._ask("rules")["groups"] for rule in group["rules"]]
+
+    def _ask(self, what: str, **parts: str) -> dict[str, Any]:
+        url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parts)}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{parts.get('query')}: {error.read().decode()}") from error
+        assert answer["status"] == "success"
+        data: dict[str, Any] = answer["data"]
+        return data
