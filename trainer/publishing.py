@@ -202,7 +202,9 @@ def promote(
         return None
     check_admitted(model.ref, current, gate)
     previous = () if current is None else (current.sha256, *current.previous)
-    return _announce(settings, model, previous[:_PREVIOUS_MAX], gate)
+    withdrawn = () if current is None else current.withdrawn
+    kept = tuple(sha256 for sha256 in withdrawn if sha256 != model.ref.sha256)
+    return _announce(settings, model, previous[:_PREVIOUS_MAX], kept, gate)
 
 
 def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement:
@@ -223,7 +225,8 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
             "promote`"
         )
     back, *older = current.previous
-    return _announce(settings, store.find(back), tuple(older), None)
+    withdrawn = (current.sha256, *current.withdrawn)[:_PREVIOUS_MAX]
+    return _announce(settings, store.find(back), tuple(older), withdrawn, None)
 
 
 def shadows_now(settings: Settings) -> dict[Kind, Announcement]:
@@ -289,8 +292,10 @@ def _announce(
     settings: Settings,
     model: StoredModel,
     previous: tuple[str, ...],
+    withdrawn: tuple[str, ...],
     gate: GateDecision | None,
 ) -> Announcement:
+    ModelStore(settings.model_store).check(model)
     announcement = Announcement(
         name=model.ref.name,
         kind=model.kind,
@@ -300,6 +305,7 @@ def _announce(
         thresholds=model.thresholds,
         announced_at=datetime.now(UTC),
         previous=previous,
+        withdrawn=withdrawn,
         gate=None if gate is None else gate.announced(),
     )
     asyncio.run(announce(settings, announcement))
