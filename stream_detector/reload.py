@@ -27,9 +27,9 @@ from stream_detector.errors import (
     StreamDetectorError,
 )
 from stream_detector.events import Kind
-from stream_detector.logs import native_output_held_back
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
+from stream_detector.models.fetching import load_fetched
 from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME
 from stream_detector.models.serving import model_device, warm_network
 from stream_detector.models.store import ModelStore
@@ -103,21 +103,13 @@ def load_announced(
 
 def _fetched(announcement: Announcement, settings: Settings) -> "Bundle":
     """The bundle from the store, each file checked against its SHA-256 and the signature."""
-    with native_output_held_back():
-        from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-
     with tempfile.TemporaryDirectory(prefix="stream-detector-model-") as name:
         folder = Path(name)
         store = ModelStore(settings.model_store)
         store.fetch(announcement.kind, announcement.sha256, folder)
         if settings.model_public_key is not None:
             _check_signed(folder, settings.model_public_key)
-        try:
-            return load_bundle(folder)
-        except BundleError as error:
-            # The temporary folder is gone when somebody reads of it.
-            where = store.url_of(announcement.kind, announcement.sha256)
-            raise type(error)(str(error).replace(name, where)) from error
+        return load_fetched(store, announcement.kind, announcement.sha256, folder)
 
 
 def _check_signed(folder: Path, public_key: Path) -> None:

@@ -1,6 +1,6 @@
 """From a fitted network to a bundle: calibrate, set thresholds, measure, describe."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,6 +59,7 @@ def build_bundle(
     command: str,
     warm_start: str = "",
     labels_sha256: str = "",
+    identity: str = "",
     as_in: Manifest | None = None,
 ) -> Bundle:
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
@@ -67,7 +68,8 @@ def build_bundle(
 
     ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
     (licence, origin) by source; ``warm_start`` is the bundle that the weights began with, and
-    ``labels_sha256`` stands for the labels beside the files. Calibration and thresholds are those
+    ``labels_sha256`` stands for the labels beside the files, ``identity`` for all that a retraining
+    is made of. Calibration and thresholds are those
     ``as_in`` another manifest, where one is given. The version is the time of making.
 
     Raises:
@@ -101,13 +103,14 @@ def build_bundle(
             split=_SPLITS[examples.split] + census.remark,
             rows=census.parts,
             data_sha256={
-                **{path.name: sha256_of(path) for path in examples.paths},
+                **_digests(examples.paths),
                 **({LABELS: labels_sha256} if labels_sha256 else {}),
             },
             history=[
                 msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.history
             ],
             warm_start=warm_start,
+            identity=identity,
         ),
         files={},
         reference=reference_of(kind, test.rows(benign_rows).texts, scores[benign_rows])
@@ -169,6 +172,15 @@ def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint
     # A benign score of exactly 1, which float32 has, would push the threshold out of reach.
     threshold = min(1.0, threshold_at(benign, rate))
     return OperatingPoint(threshold=threshold, false_positive_rate=rate)
+
+
+def _digests(paths: Sequence[Path]) -> dict[str, str]:
+    """SHA-256 by file name; files of one name are numbered."""
+    digests: dict[str, str] = {}
+    for path in paths:
+        number = sum(other.name == path.name for other in paths[: paths.index(path)])
+        digests[f"{path.name} ({number + 1})" if number else path.name] = sha256_of(path)
+    return digests
 
 
 def _sources(census: Census, licences: Mapping[str, tuple[str, str]]) -> list[DataSource]:

@@ -202,7 +202,14 @@ def promote(
         return None
     check_admitted(model.ref, current, gate)
     previous = () if current is None else (current.sha256, *current.previous)
-    return _announce(settings, model, previous=previous[:_PREVIOUS_MAX], gate=gate)
+    withdrawn = () if current is None else current.withdrawn
+    return _announce(
+        settings,
+        model,
+        previous=previous[:_PREVIOUS_MAX],
+        withdrawn=tuple(sha256 for sha256 in withdrawn if sha256 != model.ref.sha256),
+        gate=gate,
+    )
 
 
 def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement:
@@ -223,7 +230,8 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
             "promote`"
         )
     back, *older = current.previous
-    return _announce(settings, store.find(back), previous=tuple(older))
+    withdrawn = (current.sha256, *current.withdrawn)[:_PREVIOUS_MAX]
+    return _announce(settings, store.find(back), previous=tuple(older), withdrawn=withdrawn)
 
 
 def shadows_now(settings: Settings) -> dict[Kind, Announcement]:
@@ -244,8 +252,9 @@ def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Ann
 
     Raises:
         StreamDetectorError: it is the model that is announced to serve.
+        BundleError: it is damaged in the store.
         TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka can't be reached.
+        RetryableError: Kafka or the store can't be reached.
     """
     check_topic(settings, settings.models_topic, "READ", "WRITE")
     serving = asyncio.run(current_announcements(settings)).get(model.kind)
@@ -278,10 +287,12 @@ def _announce(
     model: StoredModel,
     *,
     previous: tuple[str, ...] = (),
+    withdrawn: tuple[str, ...] = (),
     gate: GateDecision | None = None,
     role: Role = "serve",
     share: float | None = None,
 ) -> Announcement:
+    ModelStore(settings.model_store).check(model)
     announcement = Announcement(
         name=model.ref.name,
         kind=model.kind,
@@ -291,6 +302,7 @@ def _announce(
         thresholds=model.thresholds,
         announced_at=datetime.now(UTC),
         previous=previous,
+        withdrawn=withdrawn,
         gate=None if gate is None else gate.announced(),
         role=role,
         share=share,

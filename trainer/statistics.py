@@ -6,8 +6,9 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
-__all__ = ["Interval", "paired_bootstrap", "wilson"]
+__all__ = ["Interval", "mcnemar", "paired_bootstrap", "wilson"]
 
 _Z = 1.959963984540054
 """Of the normal distribution, for 95%."""
@@ -19,6 +20,14 @@ class Interval(msgspec.Struct, frozen=True):
     value: float
     low: float
     high: float
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """How likely chance alone gives counts as unlike as these, of pairs that differ, or more so.
+
+    Two-sided and exact (McNemar 1947, doi:10.1007/BF02295996).
+    """
+    return float(binomtest(lost, gained + lost).pvalue) if gained + lost else 1.0
 
 
 def wilson(successes: int, trials: int) -> Interval:

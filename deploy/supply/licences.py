@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 _TOP = Path(__file__).resolve().parents[2]
 
@@ -107,11 +108,13 @@ def _described(
     known = allow["packages"].get(name)
     licence = known["licence"] if known else _licence(found, allow["names"])
     fault = ""
-    if found.version != pins[name]:
+    # As PEP 440 writes it: some packages say v1.0.
+    version = str(Version(found.version))
+    if version != pins[name]:
         fault = f"deploy/constraints.txt has {pins[name]}: make sets it up"
     elif not _is_allowed(licence, {*allow["allowed"], *allow["unusual"]}):
         fault = f"licence {licence or 'unknown'!r} is not in deploy/licences.toml: may it be used?"
-    return Dependency(name, found.version, licence, needed_by, fault)
+    return Dependency(name, version, licence, needed_by, fault)
 
 
 def _licence(found: Distribution, names: Mapping[str, str]) -> str:

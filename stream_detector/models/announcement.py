@@ -51,6 +51,8 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
     announced_at: Annotated[datetime, msgspec.Meta(tz=True)]
     previous: tuple[Sha256, ...] = ()
     """Versions announced before, newest first: what a rollback goes back to."""
+    withdrawn: tuple[Sha256, ...] = ()
+    """Versions that a rollback took back, newest first: no retraining brings them again."""
     gate: dict[str, Any] | None = None
     """The gate's decision on it, in short, where there was one. For people."""
     role: Role = "serve"

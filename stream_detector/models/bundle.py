@@ -88,6 +88,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry an epoch."""
     warm_start: str = ""
     """SHA-256 of the bundle whose weights it began with; empty: it began from nothing."""
+    identity: str = ""
+    """Of a retraining: a digest of rows, labels and the way of training."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

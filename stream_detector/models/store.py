@@ -58,6 +58,7 @@ class _Manifest(msgspec.Struct, frozen=True):
     created_at: datetime
     architecture: str
     thresholds: _Points
+    files: dict[str, str] = {}
 
 
 class StoredModel(msgspec.Struct, frozen=True):
@@ -201,6 +202,28 @@ class ModelStore:
                 "version: it is damaged or was swapped"
             )
         return content
+
+    def check(self, model: "StoredModel") -> None:
+        """Whether a version's weights are those of its manifest: told before it is announced.
+
+        Raises:
+            RetryableError: the version is not there, or the store can't be reached.
+            BundleError: they are not.
+        """
+        content = self.manifest(model.kind, model.ref.sha256)
+        path = f"{self._folder(model.kind, model.ref.sha256)}/{WEIGHTS_NAME}"
+        digest = hashlib.sha256()
+        with self._answering(), self._files.open(path, "rb") as file:
+            while block := file.read(_COPY_BYTES):
+                digest.update(block)
+        if (
+            msgspec.json.decode(content, type=_Manifest).files.get(WEIGHTS_NAME)
+            != digest.hexdigest()
+        ):
+            raise BundleError(
+                f"{model.url}/{WEIGHTS_NAME} does not match the sha256 in the manifest: it is "
+                "damaged or was swapped, and no worker would take it; publish the bundle again"
+            )
 
     def versions(self) -> list[StoredModel]:
         """All complete versions of all kinds, oldest first by ``created_at``.

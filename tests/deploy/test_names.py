@@ -81,9 +81,23 @@ def test_dashboards_speak_of_what_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_texts_speak_of_what_is_there(path: Path) -> None:
-    spoken_of = set(re.findall(r"\bstream_(?:detector|trainer)_[a-z0-9_]+\b", path.read_text()))
+    pattern = r"(?:\b[a-z0-9_]+:)?\bstream_(?:detector|trainer)_[a-z0-9_]+(?::[a-z0-9_]+)?\b"
 
-    assert spoken_of <= EXPORTED | set(families())
+    assert set(re.findall(pattern, path.read_text())) <= KNOWN | set(families())
+
+
+def test_jobs_are_called_what_prometheus_is_told_to_call_them() -> None:
+    settings = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    monitor = yaml.safe_load((DEPLOY / "kubernetes/base/service-monitor.yaml").read_text())
+    service = yaml.safe_load((DEPLOY / "kubernetes/base/metrics-service.yaml").read_text())
+    asked_for = [rule["expr"] for rule in RULES]
+    asked_for += [query for each in DASHBOARDS.values() for query in queries(each)]
+
+    jobs = set(re.findall(r'\bjob="(\w+)"', "\n".join(asked_for)))
+
+    assert jobs == {"detector", "trainer"}
+    assert jobs <= {job["job_name"] for job in settings["scrape_configs"]}
+    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "detector"
 
 
 def test_what_is_recorded_is_used() -> None:

@@ -98,13 +98,12 @@ def observed(
     folder = tmp_path_factory.mktemp("observed")
     save_small_bundle(folder / "next", seed=1)
     corpus = folder / "corpus.csv"
-    corpus.write_text("url,label\nhttp://a.example/,0\n")
+    # Retraining on it fails at once, which is an outcome as well.
+    corpus.write_text("neither,nor\n1,2\n")
     shown = Shown(
         bundles={kind: save_bundle_with_reference(folder / kind, kind) for kind in ("url", "host")},
         shadow=folder / "next",
         corpus=corpus,
-        # Fails at once, which is an outcome as well.
-        retrain=["--no-such-option"],
         rate=200,
         # The samples come round again, and are to be scored again; weights at random score around
         # a half.

@@ -29,10 +29,10 @@ class Shown(NamedTuple):
     """The bundle that is tried beside them."""
     corpus: Path
     """Rows for the retraining."""
-    retrain: Sequence[str]
-    """Options of the retraining, which begins with the first label."""
     rate: float
     """Sample records a second."""
+    retrain: Sequence[str] = ()
+    """Options of the retraining, which begins with the first label."""
     environment: Mapping[str, str] = {}
     """More settings of the worker."""
 

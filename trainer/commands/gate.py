@@ -9,13 +9,13 @@ from rich.table import Table
 
 from stream_detector.logs import native_output_held_back
 from stream_detector.models.files import kind_of_bundle
-from trainer.commands.outcomes import REFUSED
 from trainer.console import tell
 from trainer.options import data_options, examples_of, gate_options, rules_of
+from trainer.outcomes import REFUSED_CODE
 
 if TYPE_CHECKING:
     from trainer.datasets import Part
-    from trainer.gate.decision import GateDecision
+    from trainer.gate.decision import Check, GateDecision
 
 __all__ = ["gate", "show_decision"]
 
@@ -105,8 +105,14 @@ def gate(
     show_decision(decision)
     tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")
     if not decision.passed:
-        return REFUSED
+        return REFUSED_CODE
     return 0
+
+
+def _verdict_on(check: "Check") -> str:
+    if not check.measured:
+        return "not measured"
+    return "passed" if check.passed else "REFUSED"
 
 
 def show_decision(decision: "GateDecision") -> None:
@@ -115,5 +121,5 @@ def show_decision(decision: "GateDecision") -> None:
     for heading in ("check", "", "what was found"):
         table.add_column(heading, overflow="fold")
     for check in decision.checks:
-        table.add_row(check.name, "passed" if check.passed else "REFUSED", check.message)
+        table.add_row(check.name, _verdict_on(check), check.message)
     Console(markup=False).print(table)

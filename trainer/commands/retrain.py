@@ -12,9 +12,9 @@ from stream_detector.settings import SETTING_GROUPS
 from trainer.commands.gate import show_decision
 from trainer.commands.labels import labels_option, trust_option, trusted
 from trainer.commands.models import force_option, signing_key_option
-from trainer.commands.outcomes import REFUSED, UNCHANGED
 from trainer.console import command_line, tell
 from trainer.options import data_of, data_options, gate_options, rules_of
+from trainer.outcomes import exit_code_of
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -174,4 +174,4 @@ def retrain(
     if decision is not None:
         show_decision(decision)
     tell(f"{kind}: {outcome}")
-    return {"refused": REFUSED, "unchanged": UNCHANGED}.get(outcome, 0)
+    return exit_code_of(outcome)

@@ -113,8 +113,14 @@ def watch(
         for kind, files in data.items()
         if files
     }
-    for words in retrainings.values():
-        retrain.make_context("watch ... --", list(words))  # Tells what is wrong with them.
+    publishes = bool(settings.model_store) and "--no-publish" not in options
+    for kind, words in retrainings.items():
+        # Tells what is wrong with them.
+        given = retrain.make_context("watch ... --", list(words)).params
+        own = {"kind": kind, "data": data[kind], "store": folder / LABELS, "folder": folder}
+        for name, value in own.items():
+            if given[name] != value:
+                raise click.UsageError(f"--{name} is not for after --: watch itself gives it")
     port = _HTTP_PORT if origins["http_port"] == "default" else settings.http_port
     configure_logging(settings)
     # What it would print is told by errors.
@@ -133,10 +139,13 @@ def watch(
         },
         environment=_environment(config, flags),
         schedule=Schedule(every, new_labels),
+        publishes=publishes,
     )
     logger = logging.getLogger(__name__)
     if not plan.commands:
         logger.warning("no --url-data and no --host-data: labels are collected, nothing retrained")
+    elif not publishes:
+        logger.warning("no model store is set: what passes the gate is not published")
     metrics = WatchMetrics()
     watcher = Watcher(plan, settings, metrics)
     for number in (signal.SIGTERM, signal.SIGINT):

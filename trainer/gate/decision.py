@@ -43,6 +43,8 @@ class Check(msgspec.Struct, frozen=True):
     message: str
     """A sentence with the figures that count."""
     figures: dict[str, Any] = {}
+    measured: bool = True
+    """False where the hold-out is too small for the question: it then refuses nothing."""
 
 
 class ListUsed(msgspec.Struct, frozen=True):
@@ -99,6 +101,7 @@ class GateDecision(msgspec.Struct, frozen=True):
                 {
                     "name": check.name,
                     "passed": check.passed,
+                    "measured": check.measured,
                     "message": check.message[:_MESSAGE_CHARACTERS],
                 }
                 for check in self.checks

@@ -102,9 +102,10 @@ def _too_few(rate: float, benign: int) -> Check:
     return Check(
         _name(rate),
         True,
-        f"not measured: the hold-out's {benign:,} benign rows are too few for a false-positive "
-        f"rate of {rate:.2%}, it takes {needed:,}",
+        f"the hold-out's {benign:,} benign rows are too few for a false-positive rate of "
+        f"{rate:.2%}, it takes {needed:,}",
         {"false_positive_rate": rate, "benign": benign, "benign_needed": needed},
+        measured=False,
     )
 
 

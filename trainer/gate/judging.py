@@ -38,6 +38,11 @@ class _Served(NamedTuple):
         found: NDArray[np.bool_] = self.network.score(texts) >= self.bundle.thresholds.malicious
         return found
 
+    def is_suspicious(self, texts: Sequence[str]) -> "NDArray[np.bool_]":
+        """Which texts it calls suspicious or malicious."""
+        found: NDArray[np.bool_] = self.network.score(texts) >= self.bundle.thresholds.suspicious
+        return found
+
 
 class _Texts(NamedTuple):
     """What the lists hold for a kind."""
@@ -119,7 +124,11 @@ def _checks(
         check_thresholds,
     )
     from trainer.gate.detection import check_detection  # noqa: PLC0415
-    from trainer.gate.lists import check_must_alert, check_must_not_alert  # noqa: PLC0415
+    from trainer.gate.lists import (  # noqa: PLC0415
+        check_must_alert,
+        check_must_not_alert,
+        check_suspicious,
+    )
     from trainer.gate.newest import check_newest  # noqa: PLC0415
 
     labels = hold_out.labels
@@ -150,6 +159,12 @@ def _checks(
     return [
         *checks,
         check_must_not_alert(texts.must_not_alert, judged.is_malicious, by_champion),
+        *check_suspicious(
+            texts.must_not_alert,
+            judged.is_suspicious,
+            None if reigning is None else reigning.is_suspicious,
+            rules,
+        ),
         check_must_alert(texts.must_alert, judged.is_malicious, by_champion),
     ]
 

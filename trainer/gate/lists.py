@@ -12,12 +12,15 @@ from stream_detector.events import Canonical, Kind
 from stream_detector.settings import DATA_FOLDER
 from trainer.datasets import sha256_of
 from trainer.gate.decision import Check, GateError, ListUsed
+from trainer.gate.rules import GateRules
+from trainer.statistics import mcnemar
 
 __all__ = [
     "SHIPPED_MUST_ALERT",
     "SHIPPED_MUST_NOT_ALERT",
     "check_must_alert",
     "check_must_not_alert",
+    "check_suspicious",
     "list_used",
     "read_texts",
 ]
@@ -31,8 +34,8 @@ _SHOWN = 5
 """Texts that a message names; the figures hold all, to this many:"""
 _KEPT = 100
 
-IsMalicious = Callable[[Sequence[str]], NDArray[np.bool_]]
-"""Which of canonical texts a model calls malicious."""
+IsFlagged = Callable[[Sequence[str]], NDArray[np.bool_]]
+"""Which of canonical texts a model calls malicious, or suspicious."""
 
 
 def read_texts(paths: Iterable[Path], kind: Kind) -> list[str]:
@@ -79,7 +82,7 @@ def _text(entry: str, kind: Kind, place: str) -> str | None:
 
 
 def check_must_not_alert(
-    texts: Sequence[str], challenger: IsMalicious, champion: IsMalicious | None
+    texts: Sequence[str], challenger: IsFlagged, champion: IsFlagged | None
 ) -> Check:
     """No text may be malicious, but for those that the champion calls so already."""
     flagged = _those(texts, challenger)
@@ -99,8 +102,37 @@ def check_must_not_alert(
     )
 
 
+def check_suspicious(
+    texts: Sequence[str],
+    challenger: IsFlagged,
+    champion: IsFlagged | None,
+    rules: GateRules,
+) -> list[Check]:
+    """Of texts that must not alert no more may be suspicious than for the champion, but by chance.
+
+    A hold-out that is easier than the world lets a threshold sink until ordinary sites are above
+    it; this is what sees that. Nothing without a champion.
+    """
+    if champion is None or not texts:
+        return []
+    ours, theirs = set(_those(texts, challenger)), set(_those(texts, champion))
+    lost, gained = len(ours - theirs), len(theirs - ours)
+    chance = mcnemar(gained, lost)
+    passed = lost <= gained or chance >= 1 - rules.confidence
+    return [
+        Check(
+            "must not alert, suspicious",
+            passed,
+            f"{len(ours)} of {len(texts)} texts that must not alert are suspicious, the champion "
+            f"calls {len(theirs)} so: p = {chance:.3g}, {'not ' if passed else ''}more beyond "
+            "chance",
+            {"texts": len(texts), "challenger": len(ours), "champion": len(theirs), "p": chance},
+        )
+    ]
+
+
 def check_must_alert(
-    texts: Sequence[str], challenger: IsMalicious, champion: IsMalicious | None
+    texts: Sequence[str], challenger: IsFlagged, champion: IsFlagged | None
 ) -> Check:
     """Every text has to be malicious, but for those that the champion does not call so either."""
     found = set(_those(texts, challenger))
@@ -125,7 +157,7 @@ def check_must_alert(
     )
 
 
-def _those(texts: Sequence[str], is_malicious: IsMalicious) -> list[str]:
+def _those(texts: Sequence[str], is_malicious: IsFlagged) -> list[str]:
     if not texts:
         return []
     return [text for text, found in zip(texts, is_malicious(texts), strict=True) if found]

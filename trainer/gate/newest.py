@@ -2,10 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from trainer.gate.decision import Check
 from trainer.gate.rules import GateRules
+from trainer.statistics import mcnemar
 
 __all__ = ["check_newest"]
 
@@ -36,7 +36,7 @@ def check_newest(
         )
     theirs = champion == (labels == 1)
     gained, lost = int(np.sum(ours & ~theirs)), int(np.sum(theirs & ~ours))
-    chance = float(binomtest(lost, gained + lost).pvalue) if gained + lost else 1.0
+    chance = mcnemar(gained, lost)
     passed = lost <= gained or chance >= 1 - rules.confidence
     figures |= {"champion": float(np.mean(theirs)), "gained": gained, "lost": lost, "p": chance}
     return Check(

@@ -204,6 +204,8 @@ class LabelStore:
 
     def _fault(self, path: Path, error: Exception) -> LabelStoreError:
         reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, KeyError):
+            reason = f"it has no column {error}, so it holds no labels"
         return LabelStoreError(f"the label store's {path} can't be used: {reason}")
 
 

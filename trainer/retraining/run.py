@@ -6,38 +6,36 @@ trained is not trained again, the store is given a bundle once, and an announcem
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from stream_detector.errors import BundleError, StreamDetectorError
+from stream_detector.errors import BundleError, RetryableError, StreamDetectorError
 from stream_detector.events import Kind
-from stream_detector.models.bundle import Bundle, load_bundle
+from stream_detector.models.bundle import Bundle, Manifest, load_bundle
+from stream_detector.models.fetching import load_fetched
 from stream_detector.models.store import ModelStore
 from stream_detector.settings import Settings
-from trainer.building import LABELS, build_bundle
+from trainer.building import build_bundle
 from trainer.checkpoint import Checkpoint, fingerprint
 from trainer.console import counts_of
-from trainer.datasets import Examples, check_labels, read_dataset, sha256_of
+from trainer.datasets import Examples, check_labels, read_dataset
 from trainer.gate import GateDecision, GateRules, judge, write_decision
 from trainer.gate.decision import decision_path
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
 from trainer.locking import LockedError, exclusive
+from trainer.outcomes import Outcome
 from trainer.progress import TrainingProgress
 from trainer.publishing import announced_now, promote, store_bundle
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
 from trainer.retraining.warm_start import trained_on, tuned_table
 from trainer.training import Fit, Recipe
 
-__all__ = ["Outcome", "Plan", "retrain"]
-
-Outcome = Literal["published", "passed", "refused", "unchanged"]
-"""``passed`` and not published, because that was not asked for."""
+__all__ = ["Plan", "retrain"]
 
 _LOCK = ".retraining.lock"
 _KEPT = 5
@@ -96,14 +94,19 @@ def _retrain(
     served = load_bundle(champion, kind=plan.kind)
     tell(f"champion: {served.manifest.name} {served.manifest.version} ({served.sha256[:12]})")
     examples = _examples(plan, tell)
-    data_sha256 = {path.name: sha256_of(path) for path in plan.base.paths}
-    data_sha256[LABELS] = examples.labels_sha256
-    if served.manifest.training.data_sha256 == data_sha256:
-        tell("nothing new: the model that serves was trained on these files and labels")
+    identity = _identity(plan, examples)
+    if served.manifest.training.identity == identity:
+        tell("nothing new: the model that serves was trained on these rows and labels, and so")
         return "unchanged", None
-    challenger = _trained_before(plan, served, data_sha256)
+    if plan.publish and plan.because is None and _was_withdrawn(plan, settings, served, identity):
+        tell(
+            "nothing new: what these rows and labels give was published, and rolled back; a new "
+            "label, another way of training or --force makes another try"
+        )
+        return "unchanged", None
+    challenger = _trained_before(plan, served, identity)
     if challenger is None:
-        challenger = _trained(plan, served, examples)
+        challenger = _trained(plan, served, examples, identity)
         _prune(plan, challenger)
     tell(f"challenger: {challenger}; the gate compares the two")
     decision = judge(
@@ -142,10 +145,43 @@ def _champion(plan: Plan, settings: Settings) -> Iterator[Path]:
     if announced is None:
         yield settings.url_bundle if plan.kind == "url" else settings.host_bundle
         return
-    with tempfile.TemporaryDirectory(prefix="stream-trainer-champion-") as name:
-        folder = Path(name)
-        ModelStore(settings.model_store).fetch(plan.kind, announced.sha256, folder)
+    store = ModelStore(settings.model_store)
+    folder = plan.folder / f".champion-{plan.kind}"
+    shutil.rmtree(folder, ignore_errors=True)  # Of a run that was killed.
+    folder.mkdir()
+    try:
+        store.fetch(plan.kind, announced.sha256, folder)
+        load_fetched(store, plan.kind, announced.sha256, folder)
         yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _identity(plan: Plan, examples: RetrainingExamples) -> str:
+    """A digest of all that the challenger is made of, but the champion."""
+    train = examples.train
+    return fingerprint(
+        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
+        *(examples.held.labels.tobytes(), examples.held.parts.tobytes(), examples.labels_sha256),
+        texts=[*train.texts, *examples.held.texts],
+    )
+
+
+def _was_withdrawn(plan: Plan, settings: Settings, served: Bundle, identity: str) -> bool:
+    """Whether a rollback took back what the same would give."""
+    announced = announced_now(settings).get(plan.kind)
+    if announced is None:
+        return False
+    store = ModelStore(settings.model_store)
+    for sha256 in announced.withdrawn:
+        with contextlib.suppress(BundleError, RetryableError):
+            manifest = msgspec.json.decode(store.manifest(plan.kind, sha256), type=Manifest)
+            if (manifest.training.identity, manifest.training.warm_start) == (
+                identity,
+                served.sha256,
+            ):
+                return True
+    return False
 
 
 def _examples(plan: Plan, tell: Tell) -> RetrainingExamples:
@@ -161,7 +197,7 @@ def _examples(plan: Plan, tell: Tell) -> RetrainingExamples:
     return examples
 
 
-def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples) -> Path:
+def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples, identity: str) -> Path:
     """The folder of a new challenger."""
     validation = examples.held.of_part("val")
     now = datetime.now(UTC)
@@ -169,10 +205,7 @@ def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples) -> Path:
     train = examples.train
     checkpoint = Checkpoint(
         plan.folder / f"{plan.kind}-training.safetensors",
-        identity=fingerprint(
-            *(served.sha256, plan.recipe, train.labels.tobytes()),
-            texts=[*train.texts, *validation.texts],
-        ),
+        identity=f"{identity} {served.sha256}",
     )
     with TrainingProgress() as progress:
         fitted: Fit
@@ -209,6 +242,7 @@ def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples) -> Path:
         command=plan.command,
         warm_start=served.sha256,
         labels_sha256=examples.labels_sha256,
+        identity=identity,
         # What moved a little still is where it was set; the gate looks whether that holds.
         as_in=served.manifest if plan.only_ngrams else None,
     )
@@ -216,16 +250,14 @@ def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples) -> Path:
     return challenger
 
 
-def _trained_before(plan: Plan, served: Bundle, data_sha256: Mapping[str, str]) -> Path | None:
-    """A challenger that the same command made from the same: of a run that was killed since."""
+def _trained_before(plan: Plan, served: Bundle, identity: str) -> Path | None:
+    """A challenger that was made of the same: by a run that was killed since, or refused."""
     for folder in _challengers(plan):
         try:
             training = load_bundle(folder, kind=plan.kind).manifest.training
         except BundleError:
             continue
-        if (training.command, training.warm_start) == (plan.command, served.sha256) and (
-            training.data_sha256 == data_sha256
-        ):
+        if (training.identity, training.warm_start) == (identity, served.sha256):
             return folder
     return None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 from stream_detector.events import Kind
-from trainer.commands.outcomes import FAILED, OUTCOMES
+from trainer.outcomes import OUTCOMES
 
 __all__ = ["WatchMetrics"]
 
@@ -33,8 +33,8 @@ class WatchMetrics:
         self.retraining = gauge("retraining", "1 while a model is being retrained.", "kind")
         self.retrainings = counter(
             "retrainings_total",
-            "Retrainings by outcome: passed (and published, if it was to be), refused by the gate, "
-            "unchanged (nothing new), failed.",
+            "Retrainings by outcome: published, passed (and not to be published), refused by the "
+            "gate, unchanged (nothing new), failed.",
             "kind",
             "outcome",
         )
@@ -46,7 +46,8 @@ class WatchMetrics:
         )
         self.gate_checks = gauge(
             "gate_check_passed",
-            "1 for each check that the last challenger passed.",
+            "1 for each check that the last challenger passed, 0 for one that it did not, NaN for "
+            "one that its hold-out was too small for.",
             "kind",
             "check",
         )
@@ -57,5 +58,5 @@ class WatchMetrics:
         """Show what is counted by kind, for the kinds that are retrained, from 0 on."""
         for kind in kinds:
             self.retraining.labels(kind).set(0)
-            for outcome in (*OUTCOMES.values(), FAILED):
+            for outcome in OUTCOMES:
                 self.retrainings.labels(kind, outcome)

@@ -1,6 +1,7 @@
 """The watch: one thread collects labels, the main one starts a retraining when it is due."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,11 @@ from stream_detector.events import Kind
 from stream_detector.kafka.retry import back_off
 from stream_detector.processes import ChildProcess
 from stream_detector.settings import Settings
-from trainer.commands.outcomes import FAILED, OUTCOMES
 from trainer.gate.decision import read_decision
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
 from trainer.locking import LockedError, exclusive
+from trainer.outcomes import Outcome, outcome_of
 from trainer.watching.metrics import WatchMetrics
 from trainer.watching.schedule import Schedule, new_labels
 from trainer.watching.state import Attempt, load_state, save_state
@@ -46,6 +47,8 @@ class WatchPlan(NamedTuple):
     environment: Mapping[str, str]
     """Of these commands."""
     schedule: Schedule
+    publishes: bool
+    """Whether what passes the gate is published."""
 
 
 class Watcher:
@@ -96,7 +99,7 @@ class Watcher:
                 "another --labels-group-id"
             ) from error
         except OSError as error:
-            raise FatalError(f"{self._plan.folder} cannot be used: {error.strerror}") from error
+            raise FatalError(f"{self._plan.folder} cannot be used: {error}") from error
         if self._error is not None:
             raise self._error
 
@@ -104,8 +107,9 @@ class Watcher:
 
     def _collect(self) -> None:
         """Collect until stopped; what passes is tried again."""
+        pauses = back_off()
         try:
-            for pause in back_off():
+            while not self._stopped.is_set():
                 try:
                     collect_labels(
                         self._settings,
@@ -118,12 +122,15 @@ class Watcher:
                         on_batch=self._batch_stored,
                     )
                 except RetryableError as error:
+                    if self._collecting:  # The next outage is another one.
+                        pauses = back_off()
+                    pause = next(pauses)
                     self._metrics.collector_errors.inc()
                     logger.warning("%s; trying again in %.1f s", error, pause)
+                    self._collecting = False
+                    self._stopped.wait(pause)
                 finally:
                     self._collecting = False
-                if self._stopped.wait(pause):
-                    return
         except Exception as error:  # noqa: BLE001 - one that collects no more has to end
             self._error = error
             self._stopped.set()
@@ -160,12 +167,12 @@ class Watcher:
                     outcome = self._retrain(kind)
                     if outcome is None:  # Stopped: the next watch begins it again.
                         return
-                    if outcome != FAILED:
+                    if outcome != "failed":
                         state = state.after(kind, Attempt(datetime.now(UTC), count, outcome))
                         save_state(path, state)
             self._stopped.wait(_TICK_SECONDS)
 
-    def _retrain(self, kind: Kind) -> str | None:
+    def _retrain(self, kind: Kind) -> Outcome | None:
         """One retraining; its outcome, or None if it was stopped."""
         log = self._plan.folder / f"retraining-{kind}.log"
         log.unlink(missing_ok=True)
@@ -180,9 +187,9 @@ class Watcher:
                     child.kill()  # It goes on wherever it was.
                     return None
         self._metrics.retraining.labels(kind).set(0)
-        outcome = OUTCOMES.get(code, FAILED)
+        outcome = outcome_of(code, publishes=self._plan.publishes)
         self._show(kind, outcome, time.monotonic() - started)
-        if outcome == FAILED:
+        if outcome == "failed":
             _, pause = self._retries.get(kind, (None, _FIRST_RETRY / 2))
             pause = min(pause * 2, max(_FIRST_RETRY, self._plan.schedule.every))
             self._retries[kind] = datetime.now(UTC) + pause, pause
@@ -196,11 +203,11 @@ class Watcher:
             logger.info("retraining the %s model: %s", kind, outcome)
         return outcome
 
-    def _show(self, kind: Kind, outcome: str, seconds: float) -> None:
+    def _show(self, kind: Kind, outcome: Outcome, seconds: float) -> None:
         self._metrics.retrainings.labels(kind, outcome).inc()
         self._metrics.retraining_seconds.labels(kind).set(seconds)
         self._metrics.last_retraining.labels(kind, outcome).set_to_current_time()
-        if outcome not in {"passed", "refused"}:
+        if outcome in {"unchanged", "failed"}:
             return
         newest = max(self._plan.folder.glob(f"{kind}-*-gate.json"), default=None)
         if newest is None:
@@ -211,6 +218,8 @@ class Watcher:
             logger.warning("%s", error)
             return
         for check in checks:
-            self._metrics.gate_checks.labels(kind, check.name).set(check.passed)
+            self._metrics.gate_checks.labels(kind, check.name).set(
+                check.passed if check.measured else math.nan
+            )
             if not check.passed:
                 logger.warning("the gate: %s: %s", check.name, check.message)

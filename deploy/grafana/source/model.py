@@ -137,12 +137,11 @@ def _scores(made: Dashboard) -> Dashboard:
 
 
 def _drift(made: Dashboard) -> Dashboard:
-    shares = {
-        "{{bin}}, now": "sum by (bin) (kind_version_statistic_bin:"
-        'stream_detector_binned_texts:ratio1d{{kind="{kind}", statistic="score"}})',
-        "{{bin}}, reference": "sum by (bin) (kind_version_statistic_bin:"
-        'stream_detector_reference:ratio{{kind="{kind}", statistic="score"}})',
-    }
+    share = (
+        "sum by (bin) (kind_version_statistic_bin:stream_detector_binned_texts:ratio1d"
+        '{{kind="{kind}", statistic="score"}}'
+        " - kind_version_statistic_bin:stream_detector_reference:ratio)"
+    )
     return (
         made.with_row(row("Drift: is the traffic what the model was made for?"))
         .with_panel(
@@ -170,18 +169,22 @@ def _drift(made: Dashboard) -> Dashboard:
         )
         .with_panel(
             lines(
-                "Scores of URLs by bin",
-                "Share of the texts of a day, beside the reference.",
-                {legend: query.format(kind="url") for legend, query in shares.items()},
+                "Scores of URLs against the reference",
+                "Share of the texts of a day in each bin of the score, less the reference's: above "
+                "0 there are more than the model was made for.",
+                {"{{bin}}": share.format(kind="url")},
                 unit="percentunit",
+                signed=True,
             )
         )
         .with_panel(
             lines(
-                "Scores of host names by bin",
-                "Share of the texts of a day, beside the reference.",
-                {legend: query.format(kind="host") for legend, query in shares.items()},
+                "Scores of host names against the reference",
+                "Share of the texts of a day in each bin of the score, less the reference's: above "
+                "0 there are more than the model was made for.",
+                {"{{bin}}": share.format(kind="host")},
                 unit="percentunit",
+                signed=True,
             )
         )
     )

@@ -21,7 +21,6 @@ from grafana_foundation_sdk.models.common import (
     GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
-    StackingMode,
 )
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
@@ -127,21 +126,22 @@ def lines(
     *,
     unit: str = "short",
     width: int = 12,
-    stacked: bool = False,
     limit: float | None = None,
     highest: float | None = None,
+    signed: bool = False,
 ) -> timeseries.Panel:
-    """Lines over time: ``queries`` are expressions by legend, which may hold ``{{label}}``."""
+    """Lines over time: ``queries`` are expressions by legend, which may hold ``{{label}}``.
+
+    The axis begins at 0 unless they are ``signed``.
+    """
     panel = (
         timeseries.Panel()
         .title(title)
         .description(description)
         .datasource(_SOURCE)
         .unit(unit)
-        .min(0)
         .span(width)
         .height(_LINES_HEIGHT)
-        .fill_opacity(30 if stacked else 0)
         .legend(
             common.VizLegendOptions()
             .display_mode(LegendDisplayMode.LIST)
@@ -149,13 +149,13 @@ def lines(
             .show_legend(True)
         )
     )
-    if stacked:
-        panel = panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
     if limit is not None:
         style = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
         panel = panel.thresholds(limits(red=limit)).thresholds_style(style)
     if highest is not None:
         panel = panel.max(highest)
+    if not signed:
+        panel = panel.min(0)
     for name, (legend, expression) in zip("ABCDEFGH", queries.items(), strict=False):
         panel = panel.with_target(_query(expression, legend, name))
     return panel

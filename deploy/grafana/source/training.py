@@ -90,7 +90,8 @@ def _retraining(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Retrainings in a week",
-                "By outcome: passed (and published), refused by the gate, unchanged, failed.",
+                "By outcome: published, passed (and not to be published), refused by the gate, "
+                "unchanged, failed.",
                 {
                     "{{kind}} {{outcome}}": "sum by (kind, outcome) "
                     "(increase(stream_trainer_retrainings_total[7d]))"

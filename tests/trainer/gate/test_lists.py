@@ -13,8 +13,10 @@ from trainer.gate.lists import (
     SHIPPED_MUST_NOT_ALERT,
     check_must_alert,
     check_must_not_alert,
+    check_suspicious,
     read_texts,
 )
+from trainer.gate.rules import GateRules
 
 
 def calls_malicious(*malicious):
@@ -28,6 +30,19 @@ def test_an_entry_is_read_for_the_kind_of_model(tmp_path):
     )
     assert read_texts([path], "host") == ["corp.example"]
     assert read_texts([path], "url") == ["corp.example", "intra.corp.example/x"]
+
+
+def test_more_suspicious_texts_than_chance_gives_refuse():
+    texts = [f"site-{number}.example" for number in range(40)]
+    calm, nervous = calls_malicious(*texts[:3]), calls_malicious(*texts[2:15])
+
+    assert [check.passed for check in check_suspicious(texts, nervous, calm, GateRules())] == [
+        False
+    ]
+    assert [check.passed for check in check_suspicious(texts, calm, nervous, GateRules())] == [True]
+    by_chance = calls_malicious(*texts[:6])
+    assert check_suspicious(texts, by_chance, calm, GateRules())[0].passed
+    assert check_suspicious(texts, nervous, None, GateRules()) == []
 
 
 @pytest.mark.parametrize(
