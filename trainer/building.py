@@ -27,7 +27,7 @@ from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
 
-__all__ = ["LABELS", "build_bundle", "trained_otherwise", "weak_thresholds"]
+__all__ = ["LABELS", "build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
 
 SUSPICIOUS_FPR = 0.01
 MALICIOUS_FPR = 0.001
@@ -103,7 +103,7 @@ def build_bundle(
             split=_SPLITS[examples.split] + census.remark,
             rows=census.parts,
             data_sha256={
-                **_digests(examples.paths),
+                **digests(examples.paths),
                 **({LABELS: labels_sha256} if labels_sha256 else {}),
             },
             history=[
@@ -174,7 +174,7 @@ def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint
     return OperatingPoint(threshold=threshold, false_positive_rate=rate)
 
 
-def _digests(paths: Sequence[Path]) -> dict[str, str]:
+def digests(paths: Sequence[Path]) -> dict[str, str]:
     """SHA-256 by file name; files of one name are numbered."""
     digests: dict[str, str] = {}
     for path in paths:

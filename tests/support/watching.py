@@ -25,6 +25,8 @@ __all__ = ["FOLDER", "Watching"]
 
 WAIT_SECONDS = 240
 FOLDER = "retrainings"
+OPTIONS = ("--only-ngrams", "--resamples", "100", "--label-visits", "50")
+"""Of each retraining."""
 
 
 class Watching:
@@ -76,15 +78,15 @@ class Watching:
         watch = start_module(
             *("trainer", "watch", "--folder", folder, "--url-data", "urls.csv"),
             *("--http-port", str(self.ports[-1]), "--new-labels", "1", *options),
-            *("--", "--only-ngrams", "--resamples", "100", "--label-visits", "50"),
+            *("--", *OPTIONS),
             log=self.folder / f"watch-{len(self.watches)}.log",
             environment={**self.environment, **environment},
         )
         self.watches.append(watch)
         return watch
 
-    def run(self, module: str, *arguments: str) -> None:
-        """A command of the project, to its end, which has to be a good one."""
+    def run(self, module: str, *arguments: str, code: int = 0) -> None:
+        """A command of the project, to its end, which has to be with this exit code."""
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
@@ -94,7 +96,13 @@ class Watching:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr
+
+    def retrain_again(self, *, code: int) -> None:
+        """What the watch does, by hand."""
+        words = ["retrain", "--kind", "url", "--data", "urls.csv", *OPTIONS]
+        words += ["--store", f"{FOLDER}/labels", "--folder", "by-hand"]
+        self.run("trainer", *words, code=code)
 
     def write(self, values: list[bytes | None]) -> None:
         """Write label records."""

@@ -11,7 +11,9 @@ from support.commands import environment_of
 from support.examples import rule
 from support.retraining import corpus, fill_store, save_wide_champion, write_corpus
 from trainer import console
+from trainer.building import digests
 from trainer.cli import cli
+from trainer.datasets import sha256_of
 from trainer.gate import read_decision
 from trainer.locking import exclusive
 from trainer.retraining import run
@@ -87,6 +89,8 @@ def test_what_passes_says_what_it_was_made_of_and_is_trained_once(made, retrain,
     code, output = retrain("--only-ngrams", champion=challenger)
     assert (code, challengers(tmp_path)) == (4, [challenger])
     assert "nothing new" in output
+    code, output = retrain("--only-ngrams", "--label-visits", 2, champion=challenger)
+    assert code != 4, "another way of training is something new"
 
 
 @pytest.mark.slow
@@ -187,3 +191,14 @@ def test_what_cannot_be_done_is_told_in_one_line(tmp_path, arguments, code, said
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"urls.csv"}
+
+
+def test_files_of_one_name_are_told_apart(tmp_path):
+    paths = [tmp_path / folder / "urls.csv" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(str(path))
+    assert digests(paths) == {
+        "urls.csv": sha256_of(paths[0]),
+        "urls.csv (2)": sha256_of(paths[1]),
+    }

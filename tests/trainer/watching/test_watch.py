@@ -83,7 +83,8 @@ def test_a_label_changes_a_verdict_a_rollback_changes_it_back_and_a_worse_model_
     with Feed(bench, often=ASKED.encode()):
         serves(bench, champion.sha256)
         watching.run("stream_detector", "label", ASKED, "benign", "--analyst", "kim")
-        watching.wait_for_metric("stream_trainer_retrainings_total", kind="url", outcome="passed")
+        outcome = {"kind": "url", "outcome": "published"}
+        watching.wait_for_metric("stream_trainer_retrainings_total", **outcome)
         (bundle,) = watching.challengers()
         challenger = load_bundle(bundle)
         announced = watching.announced()
@@ -91,6 +92,8 @@ def test_a_label_changes_a_verdict_a_rollback_changes_it_back_and_a_worse_model_
 
         watching.run("trainer", "models", "rollback")
         serves(bench, champion.sha256)
+        assert watching.announced().withdrawn == (challenger.sha256,)
+        watching.retrain_again(code=4)  # What was rolled back does not come again.
 
         watching.write(contrary(400))
         watching.wait_for_metric("stream_trainer_retrainings_total", kind="url", outcome="refused")
