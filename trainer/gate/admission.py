@@ -25,24 +25,22 @@ def check_admitted(
     if announced is None or announced.sha256 == challenger.sha256:
         return
     how = (
-        f"get that by `stream-trainer models fetch {announced.sha256[:12]} CHAMPION`, judge by "
+        f"get that by `stream-trainer models fetch {announced.ref.short} CHAMPION`, judge by "
         "`stream-trainer gate BUNDLE --champion CHAMPION --data FILE` and publish BUNDLE, or give "
         'a reason: --force "REASON"'
     )
-    who = f"{challenger.name} {challenger.version} ({challenger.sha256[:12]})"
-    reigning = f"the {announced.kind} model announced now ({announced.sha256[:12]})"
+    who = f"{challenger.name} {challenger.version} ({challenger.short})"
+    reigning = f"the {announced.kind} model announced now ({announced.ref.short})"
     if decision is None:
         raise GateError(f"{who} has not been compared with {reigning}: {how}")
     if decision.challenger.sha256 != challenger.sha256:
         raise GateError(
-            f"the gate's decision is on another bundle ({decision.challenger.sha256[:12]}) than "
+            f"the gate's decision is on another bundle ({decision.challenger.short}) than "
             f"{who}: {how}"
         )
     if decision.champion is None or decision.champion.sha256 != announced.sha256:
         with_whom = (
-            "no other"
-            if decision.champion is None
-            else f"another ({decision.champion.sha256[:12]})"
+            "no other" if decision.champion is None else f"another ({decision.champion.short})"
         )
         raise GateError(f"{who} was compared with {with_whom}, not with {reigning}: {how}")
     if not decision.passed and decision.forced_because is None:

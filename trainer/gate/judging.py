@@ -235,4 +235,4 @@ def _lists(rules: GateRules, kind: "Kind") -> tuple[_Texts, RulesUsed]:
 
 
 def _named(bundle: "Bundle") -> str:
-    return f"{bundle.ref.name} {bundle.ref.version} ({bundle.ref.sha256[:12]})"
+    return f"{bundle.ref.name} {bundle.ref.version} ({bundle.ref.short})"

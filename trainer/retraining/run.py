@@ -92,7 +92,7 @@ def _retrain(
     plan: Plan, settings: Settings, champion: Path, tell: Tell
 ) -> tuple[Outcome, GateDecision | None]:
     served = load_bundle(champion, kind=plan.kind)
-    tell(f"champion: {served.manifest.name} {served.manifest.version} ({served.sha256[:12]})")
+    tell(f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})")
     examples = _examples(plan, tell)
     identity = _identity(plan, examples)
     if served.manifest.training.identity == identity:
