@@ -1,6 +1,7 @@
 """``stream-detector replay``: the sample logs into a Kafka that is there."""
 
 import itertools
+import math
 from pathlib import Path
 
 import click
@@ -47,6 +48,8 @@ def replay(records: int, rate: float, config: Path | None, **flags: object) -> N
     stream-detector replay
     stream-detector replay --bootstrap-servers kafka-1:9092 --records 500 --rate 50
     """
+    if not math.isfinite(rate):
+        raise click.BadParameter("give a number of records a second", param_hint="--rate")
     settings, _ = given_settings(config, flags)
     from stream_detector.demo.samples import rounds_of, sample_lines  # noqa: PLC0415
     from stream_detector.kafka.replay import write_records  # noqa: PLC0415

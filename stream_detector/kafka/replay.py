@@ -7,9 +7,9 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from stream_detector.errors import TopicsError
-from stream_detector.kafka.admin import as_ours, connected_admin
+from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.topics import check_topic
 from stream_detector.settings import Settings
 
 __all__ = ["write_records"]
@@ -32,14 +32,12 @@ def write_records(
     number that they have, about once a second.
 
     Raises:
-        TopicsError: the topic is missing.
+        TopicsError: the topic is missing, or may not be written.
         RetryableError: Kafka can't be reached, or went away.
         FatalError: it refuses the credentials or a record.
     """
     topic = settings.input_topic_names[0]
-    with connected_admin(settings) as admin:
-        if topic not in admin.list_topics():
-            raise TopicsError(f"there is no topic {topic}: run `stream-detector topics create`")
+    check_topic(settings, settings.input_topics[0], "WRITE")
     options = {"linger_ms": _LINGER_MS} | kafka_python_options(settings, KafkaProducer)
     try:
         producer = KafkaProducer(**options | {"acks": "all"})

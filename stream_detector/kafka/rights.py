@@ -37,7 +37,7 @@ PARTS: Mapping[Part, str] = {
     "model-publisher": "stream-trainer models publish, promote, rollback, list; retrain",
     "trainer": "stream-trainer watch, which collects labels, retrains and publishes",
     "reporter": "stream-trainer drift and shadow report, which read without a group",
-    "log-shipper": "what writes log records into the input topics",
+    "log-shipper": "what writes log records into the input topics, as stream-detector replay does",
     "consumer": "what reads verdicts, alerts and dead letters, as a consumer group",
 }
 """What each part is."""

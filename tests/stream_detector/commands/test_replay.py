@@ -38,7 +38,7 @@ def test_a_topic_that_is_missing_is_not_made(kafka: KafkaBroker) -> None:
 
     done = run_command("replay", settings=settings)
 
-    assert_one_line_error(done, 1, "there is no topic nowhere", "stream-detector topics create")
+    assert_one_line_error(done, 1, "topic nowhere is missing", "stream-detector topics create")
 
 
 def test_a_kafka_that_can_not_be_reached_is_told_in_one_line() -> None:
