@@ -1,9 +1,12 @@
 """Models that are announced to a worker, for tests of what it does then."""
 
+import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
+from stream_detector.kafka.announcements import announce
+from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import ModelStore, StoredModel
 from stream_detector.settings import Settings
 from support.bench import Bench
@@ -54,6 +57,21 @@ class Models:
         announcement = promote(self.settings, model, gate=because)
         assert announcement is not None
         return announcement.announced_at
+
+    def announce_unchecked(self, name: str) -> None:
+        """Announce what lies in the store, whatever it is by now, as no command of ours would."""
+        current, bundle = announced_now(self.settings)["url"], self.bundles[name]
+        announcement = Announcement(
+            name=bundle.ref.name,
+            kind="url",
+            version=bundle.ref.version,
+            sha256=bundle.sha256,
+            url=self.store.url_of("url", bundle.sha256),
+            thresholds=bundle.thresholds,
+            announced_at=datetime.now(UTC),
+            previous=(current.sha256, *current.previous),
+        )
+        asyncio.run(announce(self.settings, announcement))
 
 
 def models_environment(models: Models) -> Mapping[str, str]:

@@ -66,6 +66,7 @@ def test_one_that_is_no_worse_passes_and_the_decision_is_kept_whole(folder, cham
         "malicious threshold",
         "newest labels",
         "must not alert",
+        "must not alert, suspicious",
         "must alert",
     ]
     path = write_decision(folder / "same", decision)
