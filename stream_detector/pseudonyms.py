@@ -58,6 +58,8 @@ def client_key(settings: "Settings") -> bytes:
 def _normal(client: str) -> str:
     client = client.strip()
     try:
-        return str(ipaddress.ip_address(client.strip("[]")))
+        address = ipaddress.ip_address(client.strip("[]"))
     except ValueError:
         return client.lower()
+    # Dual-stack programs write the same IPv4 client in both ways.
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -271,7 +271,11 @@ class _Privacy(_Group):
 class _Running(_Group):
     """Running"""
 
-    http_host: str = Field("127.0.0.1", description="Address of /metrics, /healthz and /readyz.")
+    http_host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[^*\s]+$",  # An empty one would be all interfaces.
+        description="Address of /metrics, /healthz and /readyz.",
+    )
     http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0: any free one.")
     http_web_config: Path | None = Field(
         None,

@@ -126,6 +126,14 @@ class _File(_Section):
     http_server_config: _Http = _Http()
     basic_auth_users: dict[str, Hash] = Field(default_factory=dict)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _says_something(cls, content: Any) -> Any:
+        """A key without a value is a slip: nobody names TLS to have none."""
+        if isinstance(content, dict) and content.get("tls_server_config", content) is None:
+            raise ValueError("tls_server_config is empty: fill it, or leave it out")
+        return content
+
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no types
     """Plain types alone, and no key twice: of two passwords neither is meant."""
@@ -178,8 +186,15 @@ def load_web_config(path: Path) -> WebConfig:
         line = f", line {mark.line + 1}" if mark else ""
         what = "has a key twice" if error.args[2:3] == ("a key twice",) else "is not YAML"
         raise SettingsError(f"http_web_config {path}{line} {what}: correct it") from None
+    except (ValueError, AttributeError, RecursionError):
+        # What PyYAML raises of dates, tags and depths that are none.
+        raise SettingsError(f"http_web_config {path} is not YAML of plain values") from None
+    if content is None:
+        raise SettingsError(
+            f"http_web_config {path} is empty, so all would be open: fill it, or set none"
+        )
     try:
-        return WebConfig(path, _File.model_validate({} if content is None else content))
+        return WebConfig(path, _File.model_validate(content))
     except ValidationError as error:
         faults = "; ".join(_faults(error))
         raise SettingsError(f"http_web_config {path}: {faults}") from None
@@ -206,7 +221,7 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
     try:
         # A password that is none: OpenSSL would ask for one on the terminal.
         context.load_cert_chain(certificate, key, password="")
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(
             f"http_web_config {path}: cert_file {certificate} and key_file {key} can't be used "
             f"({_reason(error)}): give a certificate and its own key without a password, both PEM"
@@ -216,7 +231,7 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
         authority = path.parent / tls.client_ca_file
         try:
             context.load_verify_locations(authority)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ValueError) as error:
             raise SettingsError(
                 f"http_web_config {path}: client_ca_file {authority} holds no usable PEM "
                 f"certificates ({_reason(error)})"
@@ -224,8 +239,9 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
     return context
 
 
-def _reason(error: OSError) -> str:
-    return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+def _reason(error: OSError | ValueError) -> str:
+    told = getattr(error, "reason", None) or getattr(error, "strerror", None)
+    return str(told or type(error).__name__)
 
 
 class WebAccess:
@@ -244,6 +260,8 @@ class WebAccess:
         """
         self._path = path
         self._seen: object = None
+        self._fault = ""
+        """Why the file as it is now is not in force; empty: it is."""
         self._config: WebConfig | None = None
         self._key = secrets.token_bytes(32)
         self._let_in: dict[str, bytes] = {}
@@ -259,18 +277,23 @@ class WebAccess:
     @property
     def config(self) -> WebConfig | None:
         """What the file says now; what it said before, where it can't be used any more."""
-        if self._path is not None and self._config is not None:
-            seen = _state(self._config.files)
-            if seen != self._seen:
-                self._seen = seen
-                try:
-                    self._config = load_web_config(self._path)
-                except SettingsError as error:
+        if self._path is None or self._config is None:
+            return self._config
+        seen = _state(self._config.files)
+        # What failed is tried again each time: a file that was named and missing may have come.
+        if seen != self._seen or self._fault:
+            self._seen = seen
+            try:
+                new = load_web_config(self._path)
+                _check_no_less(self._path, self._config, new)
+            except SettingsError as error:
+                if str(error) != self._fault:
                     logger.error("%s; what it said before stays in force", error)
-                else:
-                    self._seen = _state(self._config.files)
-                    self._let_in.clear()
-                    logger.info("http_web_config %s was read again", self._path)
+                self._fault = str(error)
+            else:
+                self._config, self._seen, self._fault = new, _state(new.files), ""
+                self._let_in.clear()
+                logger.info("http_web_config %s was read again", self._path)
         return self._config
 
     async def allows(self, config: WebConfig | None, authorization: str) -> bool:
@@ -293,6 +316,26 @@ class WebAccess:
             self._let_in[user] = digest
             return True
         return False
+
+
+def _check_no_less(path: Path, old: WebConfig, new: WebConfig) -> None:
+    """A file that is half written, or emptied by mistake, must not open what was closed.
+
+    Raises:
+        SettingsError: ``new`` has no TLS, or no logins, where ``old`` had.
+    """
+    lost = [
+        name
+        for name, had, has in (
+            ("TLS", old.tls is not None, new.tls is not None),
+            ("logins", bool(old.users), bool(new.users)),
+        )
+        if had and not has
+    ]
+    if lost:
+        raise SettingsError(
+            f"http_web_config {path} has no {' and no '.join(lost)} any more: for that, restart"
+        )
 
 
 def _state(files: tuple[Path, ...]) -> list[Any]:

@@ -72,10 +72,34 @@ basic_auth_users:
     )
 
 
-def test_an_empty_file_is_as_good_as_none(folder: Path) -> None:
-    config = load_web_config(write(folder, "# nothing yet\n"))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# nothing yet\n",
+        "tls_server_config:\n",
+        "a: 2020-13-45",
+        "a: !!int abc",
+        "a: !!timestamp foo",
+        "[" * 5000,
+        'tls_server_config: {cert_file: "a\\0b", key_file: server.key}',
+    ],
+    ids=["empty", "no TLS", "date", "int", "time", "deep", "zero"],
+)
+def test_what_says_nothing_or_is_no_plain_yaml_is_refused(folder: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match="http_web_config"):
+        load_web_config(write(folder, text))
 
-    assert (config.tls, config.headers, config.users) == (None, {}, {})
+
+def test_what_was_closed_is_not_opened_by_a_file_that_changes(folder: Path) -> None:
+    path = write(folder, f"basic_auth_users: {{kim: {hash_of(PASSWORD)}}}\n")
+    access = WebAccess(path)
+    for text in ("", "http_server_config: {headers: {X-Frame-Options: deny}}\n"):
+        path.write_text(text)
+        assert access.config is not None
+        assert set(access.config.users) == {"kim"}
+    path.write_text(f"basic_auth_users: {{lee: {hash_of(PASSWORD)}}}\n")
+    assert set(access.config.users) == {"lee"}
+    access.close()
 
 
 FILES = "cert_file: server.crt, key_file: server.key"
@@ -227,9 +251,13 @@ def test_what_has_become_wrong_is_told_once_and_what_was_right_stays(
 
         file.unlink()
         assert access.config is before
-        file.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
+        late = folder / "late.crt"
+        login = f"basic_auth_users: {{lee: {hash_of(PASSWORD)}}}\n"
+        file.write_text("tls_server_config: {cert_file: late.crt, key_file: server.key}\n" + login)
+        assert access.config is before
+        late.write_bytes((folder / "server.crt").read_bytes())
         after = access.config
         assert after is not None
-        assert not after.users
+        assert set(after.users) == {"lee"}
     finally:
         access.close()
