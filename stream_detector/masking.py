@@ -29,10 +29,24 @@ _UP_TO_AUTHORITY = re.compile(
 _LINE_BREAKS = str.maketrans("", "", "\t\n\r")
 """As browsers do, which drop them wherever they stand in a URL."""
 
-_NESTED = re.compile(
-    r"((?::|%3a)(?://|%2f%2f))(?:(?!%2f|%3f|%23|%26)[^/\\?#&\s])*(?=@|%40)", re.IGNORECASE
+_BEHIND_SCHEME = tuple(
+    re.compile(rf"((?:{colon}){slash}{{1,2}})(?:(?!{inside})[^/\\?#&\s])*(?={at})", re.IGNORECASE)
+    for colon, slash, inside, at in (
+        (":", r"[/\\]", "(?!)", "@|%40"),
+        ("%3a", "(?:%2f|%5c)", "%2f|%3f|%23|%26", "@|%40"),
+        ("%253a", "(?:%252f|%255c)", "%252f|%253f|%2523|%2526", "@|%40|%2540"),
+    )
 )
-"""User info of a URL inside another's path or query, percent-encoded or not."""
+"""User info of a URL inside another's path, query or fragment: plain, percent-encoded, or twice."""
+
+_PAIR = re.compile(
+    r"(^//|[/\\?#&=]|%(?:25)?(?:2f|3f|23|26|3d))"
+    r"(?:(?!%(?:25)?(?:2f|3f|23|26|3d|3a|40))[^/\\?#&=:@\s])+(?::|%(?:25)?3a)"
+    r"(?:(?!%(?:25)?(?:2f|3f|23|26|40))[^/\\?#&@\s])*(?=@|%(?:25)?40)",
+    re.IGNORECASE,
+)
+"""A name, a colon, something and an ``@`` without a scheme: it may be an address behind
+``mailto:``, and is masked too."""
 
 _MASKED_QUERY = re.compile(r"[?&](?:[^?&#=]*=)?\*\*\*(?:[&#]|$)")
 _QUERY_OR_FRAGMENT = re.compile(r"[?#]")
@@ -55,9 +69,14 @@ def observed_without_credentials(observed: str, canonical: Canonical) -> str:
 
 def without_nested_credentials(text: str) -> str:
     """``text`` with the user info of URLs inside its path or query masked."""
-    if "@" not in text and "%40" not in text:
+    if "@" not in text and "40" not in text:
         return text
-    return _NESTED.sub(rf"\1{MASK}", text)
+    start = _UP_TO_AUTHORITY.match(text)
+    begin = 0 if start is None else start.end()
+    head, rest = text[:begin], text[begin:]
+    for pattern in _BEHIND_SCHEME:
+        rest = pattern.sub(rf"\1{MASK}", rest)
+    return head + _PAIR.sub(rf"\1{MASK}", rest)
 
 
 def _without_own_user_info(url: str) -> str:
@@ -104,7 +123,8 @@ _ESCAPED = re.compile(rb"\\/|\\u00(2f|3a|40)|%(2f|3a|40)", re.IGNORECASE)
 _SEGMENT_END = re.compile(rb'((?<!\\)"|[\r\n])')
 _NETWORK_SCHEME = re.compile(rb"(?:https?|ftp|wss?):/+", re.IGNORECASE)
 _CUT_OFF = re.compile(rb"(?<=//)[^/\\?#\s:\[]*:(?![0-9]{0,5}(?:[/\\?#\s]|$)).*", re.DOTALL)
-_QUERY_START = re.compile(rb"\?|\\\0?u\0?0\0?0\0?3\0?f|(?<=\S)#", re.IGNORECASE)
+_QUERY_START = re.compile(rb"\?|\\.?u.?0.?0.?3.?f|(?<=\S)#", re.IGNORECASE | re.DOTALL)
+"""A question mark as JSON may escape it too, whose bytes may be UTF-16's or have one too many."""
 
 
 def without_credentials(value: bytes) -> bytes | None:

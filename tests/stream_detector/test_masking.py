@@ -36,6 +36,18 @@ class TestUserInfo:
             ("http://a.com/http://u:p@b.com/", "http://a.com/http://***@b.com/"),
             ("http://a.com/?u=http%3A%2F%2Fu%3Ap%40b", "http://a.com/?u=http%3A%2F%2F***%40b"),
             ("http://a.com/?u=http://b.com&mail=x@y", "http://a.com/?u=http://b.com&mail=x@y"),
+            ("http://a.com/http://u:p%2Fz@b.com/", "http://a.com/http://***@b.com/"),
+            ("http://a.com/go/u:p@b.com/", "http://a.com/go/***@b.com/"),
+            ("http://a.com/?n=//u:p@b.com", "http://a.com/?n=//***@b.com"),
+            ("http://a.com/?n=u:p@b.com", "http://a.com/?n=***@b.com"),
+            ("http://a.com/r/https:/u:p@b.com/", "http://a.com/r/https:/***@b.com/"),
+            ("http://a.com/?n=http:\\\\u:p@b", "http://a.com/?n=http:\\\\***@b"),
+            (
+                "http://a.com/?n=http%253A%252F%252Fu%253Ap%2540b",
+                "http://a.com/?n=http%253A%252F%252F***%2540b",
+            ),
+            ("http://a.com/#u:p@b.com", "http://a.com/#***@b.com"),
+            ("http://a.com/@52.5,13.4?t=12:30&m=x@y", "http://a.com/@52.5,13.4?t=12:30&m=x@y"),
         ],
     )
     def test_it_is_masked_wherever_a_url_stands(self, observed: str, expected: str) -> None:
