@@ -69,7 +69,7 @@ def observed_without_credentials(observed: str, canonical: Canonical) -> str:
 
 def without_nested_credentials(text: str) -> str:
     """``text`` with the user info of URLs inside its path or query masked."""
-    if "@" not in text and "40" not in text:
+    if not any(at in text for at in ("@", "%40", "%2540")):
         return text
     start = _UP_TO_AUTHORITY.match(text)
     begin = 0 if start is None else start.end()
