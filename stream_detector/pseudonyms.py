@@ -58,6 +58,9 @@ def client_key(settings: "Settings") -> bytes:
 def _normal(client: str) -> str:
     client = client.strip()
     try:
-        return str(ipaddress.ip_address(client.strip("[]")))
+        address = ipaddress.ip_address(client.strip("[]"))
     except ValueError:
         return client.lower()
+    # As a socket that listens on IPv6 names clients of IPv4, ::ffff:10.1.2.3.
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
