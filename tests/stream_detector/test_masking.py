@@ -60,6 +60,40 @@ class TestUserInfo:
             assert isinstance(again, Canonical)
             assert again.text == canonical.text
 
+    @pytest.mark.parametrize(
+        ("rest", "expected"),
+        [
+            ("/go/http://u:p%2Fzz@x.com/", "/go/http://***@x.com/"),
+            ("/go/u:pw@x.com/", "/go/***@x.com/"),
+            ("/r/https:/u:pw@x.com/", "/r/https:/***@x.com/"),
+            ("/?next=//u:pw@x.com", "/?next=//***@x.com"),
+            ("/?next=u:p=w@x.com", "/?next=***@x.com"),
+            ("/?a=http:\\\\u:pw@x", "/?a=http:\\\\***@x"),
+            ("/?a=u%3Ap%252Fw%40x&b=1", "/?a=***%40x&b=1"),
+            ("/?a=http%253A%252F%252Fu%253Apw%2540x", "/?a=http%253A%252F%252F***%2540x"),
+            ("/#u:pw@x.com", "/#***@x.com"),
+        ],
+    )
+    def test_a_password_is_masked_in_path_query_and_fragment(
+        self, rest: str, expected: str
+    ) -> None:
+        assert without_nested_credentials(f"h.example{rest}") == f"h.example{expected}"
+        assert without_nested_credentials(f"h.example{expected}") == f"h.example{expected}"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "h.example/@user/",
+            "h.example:81/maps/@52.5,13.4?t=12:30",
+            "h.example/?mail=kim@corp.example&at=10:15",
+            "h.example/?u=mailto:kim@corp.example",
+            "h.example/?resource=acct%3Akim%40corp.example",
+            "h.example/a:b/c@d",
+        ],
+    )
+    def test_what_is_no_password_stays(self, text: str) -> None:
+        assert without_nested_credentials(text) == text
+
     def test_a_canonical_text_stays_one(self) -> None:
         masked = without_nested_credentials("a.com/http://u:p@b.com/")
         canonical = canonicalise("url", masked)
