@@ -48,15 +48,11 @@ class _Encoding(NamedTuple):
 
 _ENCODINGS = [
     _Encoding(
-        re.compile(rf"([/\\?#&]{encoded('2f|5c|3f|23|26')})", re.IGNORECASE),
-        re.compile(f":{encoded('3a')}", re.IGNORECASE),
-        re.compile(f"@{encoded('40')}"),
+        re.compile(rf"([/\\?#&]|{percent}(?:2f|5c|3f|23|26))", re.IGNORECASE),
+        re.compile(f":|{percent}3a", re.IGNORECASE),
+        re.compile(f"@|{percent}40"),
     )
-    for encoded in (
-        lambda _: "",
-        lambda digits: f"|%(?:{digits})",
-        lambda digits: f"|%(?:25)?(?:{digits})",
-    )
+    for percent in ("(?!)", "%", "%(?:25)?")  # never, once, once or twice
 ]
 _BEFORE_USER = re.compile(r".*(?:=|%(?:25)?(?:2f|5c|3f|23|26|3d))|", re.IGNORECASE | re.DOTALL)
 _NO_USER = frozenset({"acct", "mailto", "sip", "sips", "xmpp"})
