@@ -61,6 +61,5 @@ def _normal(client: str) -> str:
         address = ipaddress.ip_address(client.strip("[]"))
     except ValueError:
         return client.lower()
-    # As a socket that listens on IPv6 names clients of IPv4, ::ffff:10.1.2.3.
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    # Dual-stack programs write the same IPv4 client in both ways.
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -51,18 +51,10 @@ def _address(value: str) -> str:
     return value
 
 
-def _listen_address(value: str) -> str:
-    # asyncio takes an empty one for all interfaces, which should be asked for in so many words.
-    if value.strip() in {"", "*"}:
-        raise ValueError("should be an address, such as 127.0.0.1, or 0.0.0.0 for all of IPv4")
-    return value
-
-
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Address = Annotated[str, AfterValidator(_address)]
-ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 
 
 class _Group(BaseModel):
@@ -279,8 +271,9 @@ class _Privacy(_Group):
 class _Running(_Group):
     """Running"""
 
-    http_host: ListenAddress = Field(
+    http_host: str = Field(
         "127.0.0.1",
+        pattern=r"^[^*\s]+$",  # An empty one would be all interfaces.
         description="Address of /metrics, /healthz and /readyz.",
     )
     http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0: any free one.")

@@ -278,7 +278,7 @@ GARBAGE = [
 def test_garbage_is_dropped_and_the_next_one_served(
     serve: Serve, trusting: ssl.SSLContext, tls: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = serve(tls)
+    server = serve(tls or "http_server_config: {}\n")
 
     for garbage in GARBAGE:
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
