@@ -5,6 +5,7 @@ query values where a setting asks for it. A mask is ``***``.
 """
 
 import re
+from typing import NamedTuple
 
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical
@@ -29,24 +30,33 @@ _UP_TO_AUTHORITY = re.compile(
 _LINE_BREAKS = str.maketrans("", "", "\t\n\r")
 """As browsers do, which drop them wherever they stand in a URL."""
 
-_BEHIND_SCHEME = tuple(
-    re.compile(rf"((?:{colon}){slash}{{1,2}})(?:(?!{inside})[^/\\?#&\s])*(?={at})", re.IGNORECASE)
-    for colon, slash, inside, at in (
-        (":", r"[/\\]", "(?!)", "@|%40"),
-        ("%3a", "(?:%2f|%5c)", "%2f|%3f|%23|%26", "@|%40"),
-        ("%253a", "(?:%252f|%255c)", "%252f|%253f|%2523|%2526", "@|%40|%2540"),
-    )
+_NESTED = re.compile(
+    r"((?::|%3a)(?://|%2f%2f))(?:(?!%2f|%3f|%23|%26)[^/\\?#&\s])*(?=@|%40)", re.IGNORECASE
 )
-"""User info of a URL inside another's path, query or fragment: plain, percent-encoded, or twice."""
+"""User info of a URL inside another's path or query, percent-encoded or not."""
 
-_PAIR = re.compile(
-    r"(^//|[/\\?#&=]|%(?:25)?(?:2f|3f|23|26|3d))"
-    r"(?:(?!%(?:25)?(?:2f|3f|23|26|3d|3a|40))[^/\\?#&=:@\s])+(?::|%(?:25)?3a)"
-    r"(?:(?!%(?:25)?(?:2f|3f|23|26|40))[^/\\?#&@\s])*(?=@|%(?:25)?40)",
-    re.IGNORECASE,
-)
-"""A name, a colon, something and an ``@`` without a scheme: it may be an address behind
-``mailto:``, and is masked too."""
+_AT = re.compile("@|%(?:25)?40")
+
+
+class _Encoding(NamedTuple):
+    """How parts of a nested URL are told apart, percent-encoded up to so many times."""
+
+    delimiter: re.Pattern[str]
+    colon: re.Pattern[str]
+    at: re.Pattern[str]
+
+
+_ENCODINGS = [
+    _Encoding(
+        re.compile(rf"([/\\?#&]|{percent}(?:2f|5c|3f|23|26))", re.IGNORECASE),
+        re.compile(f":|{percent}3a", re.IGNORECASE),
+        re.compile(f"@|{percent}40"),
+    )
+    for percent in ("(?!)", "%", "%(?:25)?")  # never, once, once or twice
+]
+_BEFORE_USER = re.compile(r".*(?:=|%(?:25)?(?:2f|5c|3f|23|26|3d))|", re.IGNORECASE | re.DOTALL)
+_NO_USER = frozenset({"acct", "mailto", "sip", "sips", "xmpp"})
+"""Schemes whose colon comes before an address as of mail."""
 
 _MASKED_QUERY = re.compile(r"[?&](?:[^?&#=]*=)?\*\*\*(?:[&#]|$)")
 _QUERY_OR_FRAGMENT = re.compile(r"[?#]")
@@ -68,15 +78,35 @@ def observed_without_credentials(observed: str, canonical: Canonical) -> str:
 
 
 def without_nested_credentials(text: str) -> str:
-    """``text`` with the user info of URLs inside its path or query masked."""
-    if not any(at in text for at in ("@", "%40", "%2540")):
+    """``text`` with ``user:password@`` masked in its path, query and fragment.
+
+    Percent-encoded up to twice too. After ``://`` a user without a password is masked as well.
+    """
+    if not _AT.search(text):
         return text
-    start = _UP_TO_AUTHORITY.match(text)
-    begin = 0 if start is None else start.end()
-    head, rest = text[:begin], text[begin:]
-    for pattern in _BEHIND_SCHEME:
-        rest = pattern.sub(rf"\1{MASK}", rest)
-    return head + _PAIR.sub(rf"\1{MASK}", rest)
+    text = _NESTED.sub(rf"\1{MASK}", text)
+    for encoding in _ENCODINGS:
+        parts = encoding.delimiter.split(text)
+        text = "".join(_part_without_password(part, encoding) for part in parts)
+    return text
+
+
+def _part_without_password(part: str, encoding: _Encoding) -> str:
+    colon = encoding.colon.search(part)
+    ats = list(encoding.at.finditer(part, colon.end())) if colon else []
+    if colon is None or not ats:
+        return part
+    at = ats[-1].start()
+    before = _BEFORE_USER.match(part, 0, colon.start())
+    start = before.end() if before else 0
+    opening = _BEFORE_WORD.match(part, start, colon.start())
+    start = opening.end() if opening else start
+    password = part[colon.end() : at]
+    if password == MASK:
+        return part
+    if part[start : colon.start()].lower() in _NO_USER and not encoding.colon.search(password):
+        return part
+    return f"{part[:start]}{MASK}{part[at:]}"
 
 
 def _without_own_user_info(url: str) -> str:
@@ -171,7 +201,7 @@ def before_query(value: bytes) -> bytes:
 
 # --- lines of a log --------------------------------------------------------------------------
 
-_WORD = re.compile(r"\S*[@?#]\S*|\S*%40\S*")
+_WORD = re.compile(r"\S*[@?#]\S*|\S*%(?:25)?40\S*")
 _BEFORE_WORD = re.compile(r"[\"'(\[{<=,]*")
 _AFTER_WORD = "\"')]}>,;:."
 _SECRET_VALUE = re.compile(
@@ -187,7 +217,7 @@ def line_without_secrets(text: str, *, with_queries: bool) -> str:
     ``with_queries`` keeps the last.
     """
     text = _SECRET_VALUE.sub(rf"\1{MASK}", text)
-    if "@" not in text and "%40" not in text and (with_queries or _has_no_query(text)):
+    if not _AT.search(text) and (with_queries or _has_no_query(text)):
         return text
 
     def masked(match: re.Match[str]) -> str:

@@ -3,7 +3,8 @@
 The format is that of Prometheus' exporter-toolkit (``--web.config.file``), of which this server
 heeds what it can do; a key that it does not heed is refused, never passed over. As there, every
 path is protected, health checks too, and the files are read again when they change, so that a
-renewed certificate needs no restart.
+renewed certificate needs no restart. Unlike there, TLS and logins end with a restart alone: a file
+that is empty while it is being written must not open what it protects.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import binascii
 import hashlib
 import hmac
 import logging
+import os
 import re
 import secrets
 import ssl
@@ -29,6 +31,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -71,6 +74,17 @@ def _bcrypt_hash(value: SecretStr) -> SecretStr:
     return value
 
 
+def _path(value: str) -> str:
+    try:
+        usable = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise ValueError("should be the path of a file")
+    return value
+
+
+FilePath = Annotated[str, AfterValidator(_path)]
 HeaderValue = Annotated[str, AfterValidator(_printable)]
 Hash = Annotated[SecretStr, AfterValidator(_bcrypt_hash)]
 
@@ -82,12 +96,12 @@ class _Section(BaseModel):
 class _Tls(_Section):
     """``tls_server_config``. Paths as written in the file."""
 
-    cert_file: str = Field(min_length=1)
-    key_file: str = Field(min_length=1)
+    cert_file: FilePath = Field(min_length=1)
+    key_file: FilePath = Field(min_length=1)
     client_auth_type: Literal[
         "NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"
     ] = "NoClientCert"
-    client_ca_file: str = ""
+    client_ca_file: FilePath = ""
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
     max_version: Literal["TLS12", "TLS13"] = "TLS13"
 
@@ -126,13 +140,12 @@ class _File(_Section):
     http_server_config: _Http = _Http()
     basic_auth_users: dict[str, Hash] = Field(default_factory=dict)
 
-    @model_validator(mode="before")
+    @field_validator("tls_server_config", mode="before")
     @classmethod
-    def _says_something(cls, content: Any) -> Any:
-        """A key without a value is a slip: nobody names TLS to have none."""
-        if isinstance(content, dict) and content.get("tls_server_config", content) is None:
-            raise ValueError("tls_server_config is empty: fill it, or leave it out")
-        return content
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("is empty: fill it in, or leave it out")
+        return value
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no types
@@ -163,8 +176,7 @@ class WebConfig:
         }
         tls = content.tls_server_config
         self.tls = None if tls is None else _context(path, tls)
-        names = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file)
-        self.files = (path, *(path.parent / name for name in names if name))
+        self.files = (path, *_named_files(path, content))
 
 
 def load_web_config(path: Path) -> WebConfig:
@@ -174,30 +186,46 @@ def load_web_config(path: Path) -> WebConfig:
         SettingsError: it can't be read, says what this server does not heed, or a certificate in
             it can't be used.
     """
+    return WebConfig(path, _read(path))
+
+
+def _read(path: Path) -> _File:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"http_web_config {path} can't be read ({error.strerror})") from error
     except UnicodeDecodeError:
         raise SettingsError(f"http_web_config {path} is not UTF-8 text") from None
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506 - a safe one
     except yaml.YAMLError as error:
         # The error's own text quotes the line, which may hold a hash.
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         what = "has a key twice" if error.args[2:3] == ("a key twice",) else "is not YAML"
         raise SettingsError(f"http_web_config {path}{line} {what}: correct it") from None
-    except (ValueError, AttributeError, RecursionError):
-        # What PyYAML raises of dates, tags and depths that are none.
-        raise SettingsError(f"http_web_config {path} is not YAML of plain values") from None
-    if content is None:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        # PyYAML lets through what its constructors of dates and numbers raise.
         raise SettingsError(
-            f"http_web_config {path} is empty, so all would be open: fill it, or set none"
+            f"http_web_config {path} has a value that is none, such as the date 2020-13-45, "
+            "or is nested too deep: correct it"
+        ) from None
+    if not content and (content is None or isinstance(content, dict)):
+        raise SettingsError(
+            f"http_web_config {path} is empty: give it tls_server_config or basic_auth_users, "
+            "or start without http_web_config"
         )
     try:
-        return WebConfig(path, _File.model_validate(content))
+        return _File.model_validate(content)
     except ValidationError as error:
         faults = "; ".join(_faults(error))
         raise SettingsError(f"http_web_config {path}: {faults}") from None
+
+
+def _named_files(path: Path, content: _File) -> tuple[Path, ...]:
+    tls = content.tls_server_config
+    names = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file)
+    return tuple(path.parent / name for name in names if name)
 
 
 def _faults(error: ValidationError) -> Iterator[str]:
@@ -221,7 +249,7 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
     try:
         # A password that is none: OpenSSL would ask for one on the terminal.
         context.load_cert_chain(certificate, key, password="")
-    except (OSError, ValueError) as error:
+    except (OSError, ssl.SSLError) as error:
         raise SettingsError(
             f"http_web_config {path}: cert_file {certificate} and key_file {key} can't be used "
             f"({_reason(error)}): give a certificate and its own key without a password, both PEM"
@@ -231,7 +259,7 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
         authority = path.parent / tls.client_ca_file
         try:
             context.load_verify_locations(authority)
-        except (OSError, ValueError) as error:
+        except (OSError, ssl.SSLError) as error:
             raise SettingsError(
                 f"http_web_config {path}: client_ca_file {authority} holds no usable PEM "
                 f"certificates ({_reason(error)})"
@@ -239,9 +267,8 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
     return context
 
 
-def _reason(error: OSError | ValueError) -> str:
-    told = getattr(error, "reason", None) or getattr(error, "strerror", None)
-    return str(told or type(error).__name__)
+def _reason(error: OSError) -> str:
+    return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
 
 
 class WebAccess:
@@ -259,16 +286,14 @@ class WebAccess:
             SettingsError: as ``load_web_config``.
         """
         self._path = path
-        self._seen: object = None
-        self._fault = ""
-        """Why the file as it is now is not in force; empty: it is."""
+        self._files: tuple[Path, ...] = ()
+        self._seen: list[Any] = []
         self._config: WebConfig | None = None
         self._key = secrets.token_bytes(32)
         self._let_in: dict[str, bytes] = {}
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="password")
         if path is not None:
-            self._config = load_web_config(path)
-            self._seen = _state(self._config.files)
+            self._config = self._load(path)
 
     def close(self) -> None:
         """End the thread."""
@@ -276,25 +301,34 @@ class WebAccess:
 
     @property
     def config(self) -> WebConfig | None:
-        """What the file says now; what it said before, where it can't be used any more."""
-        if self._path is None or self._config is None:
-            return self._config
-        seen = _state(self._config.files)
-        # What failed is tried again each time: a file that was named and missing may have come.
-        if seen != self._seen or self._fault:
-            self._seen = seen
+        """What the file says now; what it said before, where it can't be used any more.
+
+        Nor does a file take TLS or logins away while the process runs.
+        """
+        path, before = self._path, self._config
+        if path is not None and before is not None and _state(self._files) != self._seen:
             try:
-                new = load_web_config(self._path)
-                _check_no_less(self._path, self._config, new)
+                config = self._load(path)
+                _check_still_protected(path, before, config)
             except SettingsError as error:
-                if str(error) != self._fault:
-                    logger.error("%s; what it said before stays in force", error)
-                self._fault = str(error)
+                logger.warning("%s; what it said before stays in force", error)
             else:
-                self._config, self._seen, self._fault = new, _state(new.files), ""
+                self._config = config
                 self._let_in.clear()
-                logger.info("http_web_config %s was read again", self._path)
+                logger.info("http_web_config %s was read again", path)
         return self._config
+
+    def _load(self, path: Path) -> WebConfig:
+        """Read it, and note how the files looked before: what changes meanwhile is seen next time.
+
+        Files that it names are noted where they can't be used too, since they may come later.
+        """
+        self._files, self._seen = (path,), _state((path,))
+        content = _read(path)
+        named = _named_files(path, content)
+        self._files += named
+        self._seen += _state(named)
+        return WebConfig(path, content)
 
     async def allows(self, config: WebConfig | None, authorization: str) -> bool:
         """Whether the value of an Authorization header lets its sender in."""
@@ -318,23 +352,19 @@ class WebAccess:
         return False
 
 
-def _check_no_less(path: Path, old: WebConfig, new: WebConfig) -> None:
-    """A file that is half written, or emptied by mistake, must not open what was closed.
-
-    Raises:
-        SettingsError: ``new`` has no TLS, or no logins, where ``old`` had.
-    """
+def _check_still_protected(path: Path, before: WebConfig, after: WebConfig) -> None:
     lost = [
         name
-        for name, had, has in (
-            ("TLS", old.tls is not None, new.tls is not None),
-            ("logins", bool(old.users), bool(new.users)),
-        )
+        for name, had, has in [
+            ("TLS", before.tls, after.tls),
+            ("logins", before.users, after.users),
+        ]
         if had and not has
     ]
     if lost:
         raise SettingsError(
-            f"http_web_config {path} has no {' and no '.join(lost)} any more: for that, restart"
+            f"http_web_config {path} has no {' and no '.join(lost)} any more: "
+            "restart if that is meant"
         )
 
 

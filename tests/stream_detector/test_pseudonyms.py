@@ -33,7 +33,13 @@ def test_another_key_gives_another() -> None:
 
 @pytest.mark.parametrize(
     ("client", "other"),
-    [("2001:DB8:0::1", "2001:db8::1"), ("[::1]", "::1"), ("Laptop-7.corp", "laptop-7.CORP")],
+    [
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("[::1]", "::1"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("[::FFFF:0a01:203]", "10.1.2.3"),
+        ("Laptop-7.corp", "laptop-7.CORP"),
+    ],
 )
 def test_a_client_is_one_however_it_is_spelled(client: str, other: str) -> None:
     assert Pseudonyms(KEY).of(client) == Pseudonyms(KEY).of(other)

@@ -202,6 +202,12 @@ def test_contradictions_and_impossible_values_are_refused_by_name(
     assert named in fault(flags)
 
 
+@pytest.mark.parametrize("host", ["", " ", "*"])
+def test_an_address_that_means_all_interfaces_in_silence_is_refused(host: str) -> None:
+    with pytest.raises(SettingsError, match="http_host"):
+        load_settings({"http_host": host}, {}, None)
+
+
 def test_two_passwords_contradict_each_other(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("a")

@@ -72,34 +72,10 @@ basic_auth_users:
     )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "# nothing yet\n",
-        "tls_server_config:\n",
-        "a: 2020-13-45",
-        "a: !!int abc",
-        "a: !!timestamp foo",
-        "[" * 5000,
-        'tls_server_config: {cert_file: "a\\0b", key_file: server.key}',
-    ],
-    ids=["empty", "no TLS", "date", "int", "time", "deep", "zero"],
-)
-def test_what_says_nothing_or_is_no_plain_yaml_is_refused(folder: Path, text: str) -> None:
-    with pytest.raises(SettingsError, match="http_web_config"):
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}", "---\n"])
+def test_an_empty_file_is_refused(folder: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match="is empty"):
         load_web_config(write(folder, text))
-
-
-def test_what_was_closed_is_not_opened_by_a_file_that_changes(folder: Path) -> None:
-    path = write(folder, f"basic_auth_users: {{kim: {hash_of(PASSWORD)}}}\n")
-    access = WebAccess(path)
-    for text in ("", "http_server_config: {headers: {X-Frame-Options: deny}}\n"):
-        path.write_text(text)
-        assert access.config is not None
-        assert set(access.config.users) == {"kim"}
-    path.write_text(f"basic_auth_users: {{lee: {hash_of(PASSWORD)}}}\n")
-    assert set(access.config.users) == {"lee"}
-    access.close()
 
 
 FILES = "cert_file: server.crt, key_file: server.key"
@@ -144,6 +120,17 @@ FILES = "cert_file: server.crt, key_file: server.key"
         ),
         ("basic_auth_users: {kim: hunter2-in-clear", ["line 1", "is not YAML"]),
         ("a: !!python/object/apply:os.system [true]", ["line 1", "is not YAML"]),
+        ("tls_server_config:", ["tls_server_config: is empty"]),
+        ("a: 2020-13-45", ["has a value that is none"]),
+        ("a: !!int hunter2", ["has a value that is none"]),
+        ("a: !!timestamp hunter2", ["has a value that is none"]),
+        ("a: !!bool hunter2", ["has a value that is none"]),
+        ("a: !!int ''", ["has a value that is none"]),
+        ("[" * 5_000, ["nested too deep"]),
+        (
+            'tls_server_config: {cert_file: "a\\0b", key_file: "\\ud800"}',
+            ["tls_server_config.cert_file: should be the path", "tls_server_config.key_file"],
+        ),
         ("- a list", ["the file: should be names with values"]),
         (
             "basic_auth_users:\n"
@@ -251,13 +238,64 @@ def test_what_has_become_wrong_is_told_once_and_what_was_right_stays(
 
         file.unlink()
         assert access.config is before
-        late = folder / "late.crt"
-        login = f"basic_auth_users: {{lee: {hash_of(PASSWORD)}}}\n"
-        file.write_text("tls_server_config: {cert_file: late.crt, key_file: server.key}\n" + login)
+        file.write_text("a: 2020-13-45\n")
         assert access.config is before
-        late.write_bytes((folder / "server.crt").read_bytes())
+        file.write_text(f"basic_auth_users:\n  jo: {hash_of(PASSWORD)}\n")
         after = access.config
         assert after is not None
-        assert set(after.users) == {"lee"}
+        assert set(after.users) == {"jo"}
+    finally:
+        access.close()
+
+
+LOGINS = f"basic_auth_users: {{kim: {hash_of(PASSWORD)}}}\n"
+TLS = f"tls_server_config: {{{FILES}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is empty"),
+        (TLS, "no logins any more: restart"),
+        (LOGINS, "no TLS any more: restart"),
+        (TLS + "basic_auth_users: {}\n", "no logins any more: restart"),
+        ("http_server_config: {http2: false}\n", "no TLS and no logins any more: restart"),
+    ],
+)
+def test_tls_and_logins_are_not_taken_away_while_it_runs(
+    folder: Path, caplog: pytest.LogCaptureFixture, text: str, told: str
+) -> None:
+    file = write(folder, TLS + LOGINS)
+    access = WebAccess(file)
+    try:
+        before = access.config
+        file.write_text(text)
+        assert access.config is access.config is before
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        assert told in record.message
+        assert "stays in force" in record.message
+
+        file.write_text(TLS + LOGINS + "# again\n")
+        assert access.config is not before
+    finally:
+        access.close()
+
+
+def test_files_that_a_new_configuration_names_may_come_later(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = write(folder, TLS)
+    access = WebAccess(file)
+    try:
+        before = access.config
+        file.write_text("tls_server_config: {cert_file: new.crt, key_file: new.key}\n")
+        assert access.config is access.config is before
+        assert len(caplog.records) == 1
+        (folder / "server.crt").rename(folder / "new.crt")
+        (folder / "server.key").rename(folder / "new.key")
+        after = access.config
+        assert after is not None
+        assert after.files == (file, folder / "new.crt", folder / "new.key")
     finally:
         access.close()
