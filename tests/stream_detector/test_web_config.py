@@ -261,6 +261,8 @@ TLS = f"tls_server_config: {{{FILES}}}\n"
         (TLS + "basic_auth_users: {}\n", "no logins any more: restart"),
         ("http_server_config: {http2: false}\n", "no TLS and no logins any more: restart"),
     ],
+    # Not by the text: a hash has another salt in each process that collects the tests.
+    ids=["empty", "TLS alone", "logins alone", "no users", "neither"],
 )
 def test_tls_and_logins_are_not_taken_away_while_it_runs(
     folder: Path, caplog: pytest.LogCaptureFixture, text: str, told: str
