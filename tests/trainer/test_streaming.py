@@ -249,8 +249,9 @@ def write_urls(path, rows):
 @pytest.mark.slow
 def test_memory_stays_flat_however_many_times_the_buffer_there_are(tmp_path):
     found = []
-    # From four times on every buffer is full.
-    for times in (4, 16):
+    # From four times on every buffer is full. What the allocator keeps differs by up to 40 MiB from
+    # run to run, so there have to be many more.
+    for times in (4, 26):
         write_urls(tmp_path / "urls.parquet", times * BUFFER_ROWS)
         result = subprocess.run(
             [sys.executable, "-m", "support.streamed_training", "urls.parquet", str(BUFFER_ROWS)],
@@ -264,7 +265,7 @@ def test_memory_stays_flat_however_many_times_the_buffer_there_are(tmp_path):
         assert result.returncode == 0, result.stderr
         found.append(json.loads(result.stdout))
     few, many = found
-    assert many["rows"] >= 15 * BUFFER_ROWS
+    assert many["rows"] >= 25 * BUFFER_ROWS
     # The texts alone, if they were held, would be twice as much.
     held = (many["rows"] - few["rows"]) * URL_CHARACTERS / 2**20
     assert many["peak_mib"] - few["peak_mib"] < held / 2, found
