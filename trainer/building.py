@@ -27,12 +27,12 @@ from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
 from trainer.training import Fit, Recipe, logits_of
 
-__all__ = ["LABELS", "build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
+__all__ = ["build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
 
 SUSPICIOUS_FPR = 0.01
 MALICIOUS_FPR = 0.001
 
-LABELS = "labels"
+_LABELS = "labels"
 """Name of the labels among the data files of a manifest."""
 
 _SPLITS = {
@@ -104,7 +104,7 @@ def build_bundle(
             rows=census.parts,
             data_sha256={
                 **digests(examples.paths),
-                **({LABELS: labels_sha256} if labels_sha256 else {}),
+                **({_LABELS: labels_sha256} if labels_sha256 else {}),
             },
             history=[
                 msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.history

@@ -8,6 +8,7 @@ from pathlib import Path
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.announcements import announce, current_announcements, end_shadow
+from stream_detector.kafka.rights import Operation
 from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement, Role
 from stream_detector.models.files import MANIFEST_NAME
@@ -115,26 +116,22 @@ def announced_now(settings: Settings) -> dict[Kind, Announcement]:
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka can't be reached.
     """
-    check_topic(settings, settings.models_topic, "READ")
-    return asyncio.run(current_announcements(settings))
+    return _announced(settings, "READ")
 
 
-def decision_beside(bundle: Path) -> GateDecision | None:
-    """The gate's decision on ``bundle`` that lies beside it; None where there is none.
+def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
+    """The gate's decision that lies beside ``bundle``, whose sha256 it is; None if there is none.
 
     One on what was in this folder before is none on what is in it now.
 
     Raises:
         GateError: what lies there is no decision.
-        BundleError: ``bundle`` is no bundle.
     """
-    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-
     path = decision_path(bundle)
     if not path.exists():
         return None
     decision = read_decision(path)
-    return decision if decision.challenger.sha256 == load_bundle(bundle).sha256 else None
+    return decision if decision.challenger.sha256 == sha256 else None
 
 
 def admitted_bundle(
@@ -153,7 +150,8 @@ def admitted_bundle(
     """
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
 
-    checked, decision = load_bundle(bundle), decision_beside(bundle)
+    checked = load_bundle(bundle)
+    decision = decision_beside(bundle, checked.sha256)
     kind = checked.manifest.kind
     announced = announced_now(settings).get(kind)
     if because is not None:
@@ -196,8 +194,7 @@ def promote(
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    check_topic(settings, settings.models_topic, "READ", "WRITE")
-    current = asyncio.run(current_announcements(settings)).get(model.kind)
+    current = _announced(settings, "READ", "WRITE").get(model.kind)
     if current is not None and current.sha256 == model.ref.sha256:
         return None
     check_admitted(model.ref, current, gate)
@@ -221,8 +218,7 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    check_topic(settings, settings.models_topic, "READ", "WRITE")
-    current = asyncio.run(current_announcements(settings)).get(kind)
+    current = _announced(settings, "READ", "WRITE").get(kind)
     if current is None or not current.previous:
         raise StreamDetectorError(
             f"no {kind} model was announced before "
@@ -241,8 +237,7 @@ def shadows_now(settings: Settings) -> dict[Kind, Announcement]:
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka can't be reached.
     """
-    check_topic(settings, settings.models_topic, "READ")
-    return asyncio.run(current_announcements(settings, role="shadow"))
+    return _announced(settings, "READ", role="shadow")
 
 
 def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Announcement:
@@ -256,8 +251,7 @@ def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Ann
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    check_topic(settings, settings.models_topic, "READ", "WRITE")
-    serving = asyncio.run(current_announcements(settings)).get(model.kind)
+    serving = _announced(settings, "READ", "WRITE").get(model.kind)
     if serving is not None and serving.sha256 == model.ref.sha256:
         raise StreamDetectorError(
             f"{model.kind} model {model.ref.version} is announced to serve, and can't be its own "
@@ -274,12 +268,19 @@ def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    check_topic(settings, settings.models_topic, "READ", "WRITE")
-    shadow = asyncio.run(current_announcements(settings, role="shadow")).get(kind)
+    shadow = _announced(settings, "READ", "WRITE", role="shadow").get(kind)
     if shadow is None:
         raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
     asyncio.run(end_shadow(settings, kind))
     return shadow
+
+
+def _announced(
+    settings: Settings, *operations: Operation, role: Role = "serve"
+) -> dict[Kind, Announcement]:
+    """What is announced for ``role``, by kind, on a topic that allows ``operations``."""
+    check_topic(settings, settings.models_topic, *operations)
+    return asyncio.run(current_announcements(settings, role=role))
 
 
 def _announce(

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["load_fetched"]
 
 
-def load_fetched(store: ModelStore, kind: Kind, sha256: str, folder: Path) -> "Bundle":
+def load_fetched(
+    store: ModelStore, kind: Kind, sha256: str, folder: Path, *, expected: Kind | None = None
+) -> "Bundle":
     """Load what ``store.fetch`` has put into ``folder``; errors name its place in the store.
+
+    ``expected`` is what it has to be for, where that is not for the caller to check.
 
     Raises:
         BundleError: as ``load_bundle``.
@@ -24,7 +28,7 @@ def load_fetched(store: ModelStore, kind: Kind, sha256: str, folder: Path) -> "B
         from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
 
     try:
-        return load_bundle(folder)
+        return load_bundle(folder, kind=expected)
     except BundleError as error:
         # The folder is gone when somebody reads of it.
         where = store.url_of(kind, sha256)

@@ -134,6 +134,7 @@ def publish(
     settings = _settings(config, flags)
     store = _store(settings)
     from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
     from trainer.publishing import (  # noqa: PLC0415
         admitted_bundle,
         decision_beside,
@@ -146,7 +147,7 @@ def publish(
             check_topic(settings, settings.models_topic, "READ", "WRITE")
             decision = admitted_bundle(settings, bundle, because=because)
         else:
-            decision = decision_beside(bundle)
+            decision = decision_beside(bundle, load_bundle(bundle).sha256)
         model, is_new = store_bundle(bundle, store, signing_key=signing_key, decision=decision)
     except OSError as error:
         raise StreamDetectorError(f"{bundle} cannot be read: {error.strerror}") from error

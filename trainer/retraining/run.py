@@ -15,6 +15,7 @@ import msgspec
 
 from stream_detector.errors import BundleError, RetryableError, StreamDetectorError
 from stream_detector.events import Kind
+from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import Bundle, Manifest, load_bundle
 from stream_detector.models.fetching import load_fetched
 from stream_detector.models.store import ModelStore
@@ -42,6 +43,15 @@ _KEPT = 5
 """Challengers of a kind that stay in the folder: those published are in the model store."""
 
 Tell = Callable[[str], None]
+
+
+class _Champion(NamedTuple):
+    """The bundle to go on from and to beat."""
+
+    folder: Path
+    bundle: Bundle
+    announced: Announcement | None
+    """Of its kind when it was looked up; None where nothing was, or nobody has to know."""
 
 
 class Plan(NamedTuple):
@@ -89,16 +99,16 @@ def retrain(plan: Plan, settings: Settings, *, tell: Tell) -> tuple[Outcome, Gat
 
 
 def _retrain(
-    plan: Plan, settings: Settings, champion: Path, tell: Tell
+    plan: Plan, settings: Settings, champion: _Champion, tell: Tell
 ) -> tuple[Outcome, GateDecision | None]:
-    served = load_bundle(champion, kind=plan.kind)
+    served = champion.bundle
     tell(f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})")
     examples = _examples(plan, tell)
     identity = _identity(plan, examples)
     if served.manifest.training.identity == identity:
         tell("nothing new: the model that serves was trained on these rows and labels, and so")
         return "unchanged", None
-    if plan.publish and plan.because is None and _was_withdrawn(plan, settings, served, identity):
+    if plan.publish and plan.because is None and _was_withdrawn(settings, champion, identity):
         tell(
             "nothing new: what these rows and labels give was published, and rolled back; a new "
             "label, another way of training or --force makes another try"
@@ -111,7 +121,7 @@ def _retrain(
     tell(f"challenger: {challenger}; the gate compares the two")
     decision = judge(
         challenger,
-        champion,
+        champion.folder,
         hold_out=examples.held.of_part("test"),
         newest=examples.newest,
         rules=plan.gate,
@@ -128,7 +138,7 @@ def _retrain(
     store = ModelStore(settings.model_store)
     if announced_now(settings).get(plan.kind) is None:
         # What served unannounced is what a rollback goes back to.
-        served_model, _ = store_bundle(champion, store, signing_key=plan.signing_key)
+        served_model, _ = store_bundle(champion.folder, store, signing_key=plan.signing_key)
         promote(settings, served_model)
     model, _ = store_bundle(challenger, store, signing_key=plan.signing_key, decision=decision)
     promote(settings, model, gate=decision)
@@ -136,14 +146,14 @@ def _retrain(
 
 
 @contextlib.contextmanager
-def _champion(plan: Plan, settings: Settings) -> Iterator[Path]:
-    """The folder of the bundle to go on from."""
-    if plan.champion is not None:
-        yield plan.champion
-        return
-    announced = announced_now(settings).get(plan.kind) if settings.model_store else None
-    if announced is None:
-        yield settings.url_bundle if plan.kind == "url" else settings.host_bundle
+def _champion(plan: Plan, settings: Settings) -> Iterator[_Champion]:
+    """The one that the plan names, or that is announced, or else that workers are set to."""
+    is_asked = plan.publish if plan.champion is not None else bool(settings.model_store)
+    announced = announced_now(settings).get(plan.kind) if is_asked else None
+    if plan.champion is not None or announced is None:
+        set_to = settings.url_bundle if plan.kind == "url" else settings.host_bundle
+        folder = plan.champion or set_to
+        yield _Champion(folder, load_bundle(folder, kind=plan.kind), announced)
         return
     store = ModelStore(settings.model_store)
     folder = plan.folder / f".champion-{plan.kind}"
@@ -151,8 +161,8 @@ def _champion(plan: Plan, settings: Settings) -> Iterator[Path]:
     folder.mkdir()
     try:
         store.fetch(plan.kind, announced.sha256, folder)
-        load_fetched(store, plan.kind, announced.sha256, folder)
-        yield folder
+        bundle = load_fetched(store, plan.kind, announced.sha256, folder, expected=plan.kind)
+        yield _Champion(folder, bundle, announced)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -167,15 +177,15 @@ def _identity(plan: Plan, examples: RetrainingExamples) -> str:
     )
 
 
-def _was_withdrawn(plan: Plan, settings: Settings, served: Bundle, identity: str) -> bool:
+def _was_withdrawn(settings: Settings, champion: _Champion, identity: str) -> bool:
     """Whether a rollback took back what the same would give."""
-    announced = announced_now(settings).get(plan.kind)
+    announced, served = champion.announced, champion.bundle
     if announced is None:
         return False
     store = ModelStore(settings.model_store)
     for sha256 in announced.withdrawn:
         with contextlib.suppress(BundleError, RetryableError):
-            manifest = msgspec.json.decode(store.manifest(plan.kind, sha256), type=Manifest)
+            manifest = msgspec.json.decode(store.manifest(announced.kind, sha256), type=Manifest)
             if (manifest.training.identity, manifest.training.warm_start) == (
                 identity,
                 served.sha256,
