@@ -3,22 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
-
 from stream_detector.errors import TopicsError
 from stream_detector.events import Label
-from stream_detector.kafka.admin import as_ours
-from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.rights import rights_of
+from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import label_message
 from stream_detector.settings import Settings
 
 __all__ = ["Written", "write_labels"]
-
-_SECONDS_MAX = 150.0
-"""Longer than the producer itself tries (two minutes): its own error comes first."""
 
 
 class Written(NamedTuple):
@@ -43,17 +35,11 @@ def write_labels(settings: Settings, labels: Sequence[Label]) -> list[Written]:
     if problems := topic_problems(settings, "labeller"):
         raise TopicsError("; ".join(problems))
     topic = settings.topic(settings.labels_topic)
-    options = kafka_python_options(settings, KafkaProducer) | {"acks": "all"}
-    try:
-        producer = KafkaProducer(**options)
-        try:
-            sent = [
+    with confirming_producer(settings, "labeller") as producer:
+        found = confirmed(
+            [
                 producer.send(topic, key=key, value=value)
                 for key, value, _ in map(label_message, labels)
             ]
-            found = [future.get(timeout=_SECONDS_MAX) for future in sent]
-        finally:
-            producer.close(timeout=5)
-    except (KafkaError, OSError) as error:
-        raise as_ours(error, settings, rights=rights_of("labeller", settings)) from error
+        )
     return [Written(topic, metadata.partition, metadata.offset) for metadata in found]

@@ -4,18 +4,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
-
-from stream_detector.kafka.admin import as_ours
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings import Settings
 
 __all__ = ["write_records"]
 
-_SECONDS_MAX = 150.0
-"""Longer than the producer itself tries (two minutes): its own error comes first."""
 _LINGER_MS = 5
 
 
@@ -38,28 +32,15 @@ def write_records(
     """
     topic = settings.input_topic_names[0]
     check_topic(settings, settings.input_topics[0], "WRITE")
-    options = {"linger_ms": _LINGER_MS} | kafka_python_options(settings, KafkaProducer)
-    try:
-        producer = KafkaProducer(**options | {"acks": "all"})
-        try:
-            began = time.monotonic()
-            sent: list[Any] = []
-            for count, value in enumerate(values, start=1):
-                time.sleep(max(count / rate - (time.monotonic() - began), 0))
-                sent.append(producer.send(topic, value=value))
-                if count % round(rate) == 0:
-                    _wait_for(sent)
-                    on_written(count)
-            _wait_for(sent)
-        finally:
-            producer.close(timeout=5)
-    except (KafkaError, OSError) as error:
-        raise as_ours(error, settings) from error
+    with confirming_producer(settings, "log-shipper", linger_ms=_LINGER_MS) as producer:
+        began = time.monotonic()
+        sent: list[Any] = []
+        for count, value in enumerate(values, start=1):
+            time.sleep(max(count / rate - (time.monotonic() - began), 0))
+            sent.append(producer.send(topic, value=value))
+            if count % round(rate) == 0:
+                confirmed(sent)
+                sent.clear()
+                on_written(count)
+        confirmed(sent)
     return topic
-
-
-def _wait_for(sent: list[Any]) -> None:
-    """Until Kafka has all of ``sent``, which is empty then."""
-    for future in sent:
-        future.get(timeout=_SECONDS_MAX)
-    sent.clear()

@@ -18,6 +18,7 @@ from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import DeadLetter, Rejected, SourcePosition
 from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.confirmed import confirmed
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import read_label
@@ -35,8 +36,6 @@ _SILENT_SECONDS = 5.0
 """After which one that follows asks whether Kafka is there and whether the group is still its own:
 a poll says nothing of either, and a heartbeat that is told stops without a word."""
 _ANSWER_MS = 5_000
-_DEAD_LETTER_SECONDS = 150.0
-"""Longer than the producer itself tries (two minutes): its own error comes first."""
 _DEAD_LETTER_BYTES_MAX = 64 * 1024 * 1024
 """Whether a record is too large is for the topic to say, not for the client."""
 
@@ -305,8 +304,7 @@ class _Collector:
             key = b"" if key is None and value is None else key
             headers = dead_letter_headers(letter)
             sent.append(self._producer.send(topic, key=key, value=value, headers=headers))
-        for future in sent:
-            future.get(timeout=_DEAD_LETTER_SECONDS)
+        confirmed(sent)
 
 
 def _read(record: Any) -> StoredLabel | Rejected:
