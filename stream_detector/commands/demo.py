@@ -3,6 +3,7 @@
 import click
 from rich.console import Console
 
+from stream_detector.commands.replay import pace_options
 from stream_detector.kafka.embedded import require_librdkafka
 
 __all__ = ["demo"]
@@ -13,20 +14,7 @@ _RATE = 1250.0
 
 
 @click.command()
-@click.option(
-    "--records",
-    type=click.IntRange(min=1),
-    default=_RECORDS,
-    show_default=True,
-    help="How many records to replay.",
-)
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=1),
-    default=_RATE,
-    show_default=True,
-    help="How many a second.",
-)
+@pace_options(records=_RECORDS, rate=_RATE, what="replay")
 @click.option("--keep", is_flag=True, help="Leave it all running until Ctrl-C.")
 def demo(records: int, rate: float, keep: bool) -> None:
     """Show the detector at work: sample logs in, verdicts and alerts out.

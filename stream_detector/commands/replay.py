@@ -2,14 +2,18 @@
 
 import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.settings import DATA_FOLDER, SETTING_GROUPS
 
-__all__ = ["replay"]
+__all__ = ["pace_options", "replay"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 _RECORDS = 20_000
 _RATE = 200.0
@@ -21,21 +25,31 @@ _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id", "cluster"}
 }
 
 
+def pace_options(*, records: int, rate: float, what: str) -> Callable[[Command], Command]:
+    """Options ``--records`` and ``--rate`` with these defaults; ``what`` is done with records."""
+
+    def decorate(command: Command) -> Command:
+        count = click.option(
+            "--records",
+            type=click.IntRange(min=1),
+            default=records,
+            show_default=True,
+            help=f"How many records to {what}.",
+        )
+        pace = click.option(
+            "--rate",
+            type=click.FloatRange(min=1),
+            default=rate,
+            show_default=True,
+            help="How many a second.",
+        )
+        return count(pace(command))
+
+    return decorate
+
+
 @click.command(cls=SettingsCommand)
-@click.option(
-    "--records",
-    type=click.IntRange(min=1),
-    default=_RECORDS,
-    show_default=True,
-    help="How many records to write, the sample lines over and over.",
-)
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=1),
-    default=_RATE,
-    show_default=True,
-    help="How many a second.",
-)
+@pace_options(records=_RECORDS, rate=_RATE, what="write, the sample lines over and over")
 @setting_options({"Kafka: how to reach it", "Topics"}, without=_WITHOUT)
 def replay(records: int, rate: float, config: Path | None, **flags: object) -> None:
     """Write the sample logs to the first of --input-topics, at a steady rate, for a look at

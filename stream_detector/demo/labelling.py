@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
+from stream_detector.demo.outputs import view_consumer
 from stream_detector.errors import FatalError
 from stream_detector.kafka.embedded import PARTITIONS
 from stream_detector.processes import ChildProcess
@@ -152,16 +153,15 @@ def _told(verdict: _Verdict) -> str:
 
 @contextmanager
 def _asking(settings: Settings) -> Iterator[_Asked]:
-    servers = {"bootstrap.servers": ",".join(settings.bootstrap_servers), "log_level": 2}
-    consumer = Consumer(
-        servers | {"group.id": "demo-label", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
-    )
+    consumer = view_consumer(settings)
     topic = settings.topic(settings.verdicts_topic)
     places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     for place in places:
         _, place.offset = consumer.get_watermark_offsets(place)
     consumer.assign(places)
     try:
-        yield _Asked(Producer(servers | {"linger.ms": 0}), consumer, settings.input_topic_names[0])
+        servers = ",".join(settings.bootstrap_servers)
+        producer = Producer({"bootstrap.servers": servers, "linger.ms": 0, "log_level": 2})
+        yield _Asked(producer, consumer, settings.input_topic_names[0])
     finally:
         consumer.close()

@@ -11,7 +11,7 @@ from stream_detector.demo.ledger import Highlight, Ledger
 from stream_detector.kafka.embedded import PARTITIONS
 from stream_detector.settings import Settings
 
-__all__ = ["Outputs"]
+__all__ = ["Outputs", "view_consumer"]
 
 
 class _Source(msgspec.Struct):
@@ -46,6 +46,20 @@ class _Alert(msgspec.Struct):
     event: _Event
 
 
+def view_consumer(settings: Settings) -> Consumer:
+    """A consumer of the embedded broker that commits nothing; what to read is for the caller."""
+    return Consumer(
+        {
+            "bootstrap.servers": ",".join(settings.bootstrap_servers),
+            "group.id": "demo-view",
+            "enable.auto.commit": False,
+            # The embedded broker lets an idle fetch wait that long even if records come.
+            "fetch.wait.max.ms": 10,
+            "log_level": 2,
+        }
+    )
+
+
 class Outputs:
     """A consumer of the three output topics, from their beginning. Close it after use."""
 
@@ -59,16 +73,7 @@ class Outputs:
             settings.topic(settings.alerts_topic): self._alert,
             settings.topic(settings.dead_letters_topic): self._dead_letter,
         }
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": ",".join(settings.bootstrap_servers),
-                "group.id": "demo-view",
-                "enable.auto.commit": False,
-                # The embedded broker lets an idle fetch wait that long even if records come.
-                "fetch.wait.max.ms": 10,
-                "log_level": 2,
-            }
-        )
+        self._consumer = view_consumer(settings)
         self._consumer.assign(
             [
                 TopicPartition(topic, partition, OFFSET_BEGINNING)
