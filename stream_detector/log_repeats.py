@@ -3,7 +3,8 @@
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TextIO
 
 __all__ = ["LINES_MAX", "WINDOW_SECONDS", "RepeatsHeldBack", "message_of"]
@@ -73,10 +74,18 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
 
     def close(self) -> None:
         """Tell what is still held back."""
-        with self.lock or threading.RLock():
+        with self._locked():
             self._tell([_Due(kind, window) for kind, window in self._windows.items()])
             self._windows.clear()
         super().close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
 
     def _has_room_for(self, record: logging.LogRecord) -> bool:
         template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
@@ -98,7 +107,7 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
         return False
 
     def _when_due(self) -> None:
-        with self.lock or threading.RLock():
+        with self._locked():
             self._is_waiting = False
             self._tell(self._due())
             if any(window.held_back for window in self._windows.values()):

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.log_repeats import RepeatsHeldBack, message_of
-from stream_detector.masking import MASK, line_without_secrets
+from stream_detector.masking import MASK, SENSITIVE_NAMES, line_without_secrets
 from stream_detector.settings import SECRETS, Settings
 
 __all__ = [
@@ -43,7 +43,7 @@ _SECRET_FILES = ("sasl_password_file", "ssl_key_password_file", "client_key_file
 _SECRET_CHARACTERS_MIN = 4
 """Shorter ones stand in any line by chance."""
 
-_SECRET_FIELD = re.compile(r"password|passwd|secret|token|authorization|api_?key", re.IGNORECASE)
+_SECRET_FIELD = re.compile(f"{SENSITIVE_NAMES}|authorization", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _STANDARD_FIELDS = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys() | {"message", "asctime"}

@@ -12,6 +12,7 @@ from stream_detector.events import Canonical
 
 __all__ = [
     "MASK",
+    "SENSITIVE_NAMES",
     "before_query",
     "is_query_masked",
     "line_without_secrets",
@@ -204,8 +205,10 @@ def before_query(value: bytes) -> bytes:
 _WORD = re.compile(r"\S*[@?#]\S*|\S*%(?:25)?40\S*")
 _BEFORE_WORD = re.compile(r"[\"'(\[{<=,]*")
 _AFTER_WORD = "\"')]}>,;:."
+SENSITIVE_NAMES = "password|passwd|secret|token|api_?key"
+"""What names a secret, as a pattern."""
 _SECRET_VALUE = re.compile(
-    r"((?:password|passwd|secret|token|api_?key)(?:\s*=|['\"]\s*[=:])\s*['\"]?"
+    rf"((?:{SENSITIVE_NAMES})(?:\s*=|['\"]\s*[=:])\s*['\"]?"
     r"|authorization['\"]?\s*[=:]\s*['\"]?(?:basic|bearer)\s+)[^\s'\",;&]+",
     re.IGNORECASE,
 )
