@@ -3,7 +3,7 @@
 The thread runs its own event loop: a blocked worker still answers that it is blocked, and a
 scrape never holds up the worker. Slow, broken and too many clients cost a bounded amount of
 memory, no thread each, and are dropped after ``_REQUEST_SECONDS_MAX``, a TLS handshake included.
-Who may have an answer is for ``web_config`` to say.
+Who may have an answer is for ``web_access`` to say.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from stream_detector.errors import SettingsError
-from stream_detector.web_config import WebAccess, WebConfig
+from stream_detector.web_access import WebAccess
+from stream_detector.web_config import WebConfig
 
 __all__ = ["HealthServer"]
 

@@ -7,22 +7,13 @@ renewed certificate needs no restart. Unlike there, TLS and logins end with a re
 that is empty while it is being written must not open what it protects.
 """
 
-import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
-import logging
 import os
 import re
-import secrets
 import ssl
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import bcrypt
 import yaml
 from pydantic import (
     AfterValidator,
@@ -37,12 +28,8 @@ from pydantic import (
 
 from stream_detector.errors import SettingsError
 
-__all__ = ["WebAccess", "WebConfig", "load_web_config"]
+__all__ = ["WebConfig", "WebFile", "load_web_config", "named_files", "read_web_file"]
 
-logger = logging.getLogger(__name__)
-
-_PASSWORD_BYTES_MAX = 72
-"""bcrypt reads no more."""
 _HASH = re.compile(r"\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
@@ -135,7 +122,9 @@ class _Http(_Section):
         return self
 
 
-class _File(_Section):
+class WebFile(_Section):
+    """The whole file, as it is written."""
+
     tls_server_config: _Tls | None = None
     http_server_config: _Http = _Http()
     basic_auth_users: dict[str, Hash] = Field(default_factory=dict)
@@ -166,7 +155,12 @@ class WebConfig:
     hashes by name, empty where nobody has to log in; ``files`` are all that was read.
     """
 
-    def __init__(self, path: Path, content: _File) -> None:
+    def __init__(self, path: Path, content: WebFile) -> None:
+        """``content`` was read from ``path``.
+
+        Raises:
+            SettingsError: a certificate that it names can't be used.
+        """
         self.users: Mapping[str, bytes] = {
             name: password.get_secret_value().encode()
             for name, password in content.basic_auth_users.items()
@@ -176,7 +170,7 @@ class WebConfig:
         }
         tls = content.tls_server_config
         self.tls = None if tls is None else _context(path, tls)
-        self.files = (path, *_named_files(path, content))
+        self.files = (path, *named_files(path, content))
 
 
 def load_web_config(path: Path) -> WebConfig:
@@ -186,10 +180,15 @@ def load_web_config(path: Path) -> WebConfig:
         SettingsError: it can't be read, says what this server does not heed, or a certificate in
             it can't be used.
     """
-    return WebConfig(path, _read(path))
+    return WebConfig(path, read_web_file(path))
 
 
-def _read(path: Path) -> _File:
+def read_web_file(path: Path) -> WebFile:
+    """What the file itself says; nothing that it names is looked at.
+
+    Raises:
+        SettingsError: it can't be read, or says what this server does not heed.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -216,13 +215,14 @@ def _read(path: Path) -> _File:
             "or start without http_web_config"
         )
     try:
-        return _File.model_validate(content)
+        return WebFile.model_validate(content)
     except ValidationError as error:
         faults = "; ".join(_faults(error))
         raise SettingsError(f"http_web_config {path}: {faults}") from None
 
 
-def _named_files(path: Path, content: _File) -> tuple[Path, ...]:
+def named_files(path: Path, content: WebFile) -> tuple[Path, ...]:
+    """The files that ``content``, read from ``path``, names."""
     tls = content.tls_server_config
     names = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file)
     return tuple(path.parent / name for name in names if name)
@@ -269,136 +269,3 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
 
 def _reason(error: OSError) -> str:
     return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
-
-
-class WebAccess:
-    """Who may have an answer, by the file as it stands now. Called from one event loop.
-
-    A password is checked in a thread of its own, one at a time, since bcrypt is made to be slow;
-    who was let in once is known by a keyed digest, and costs nothing. Of an unknown user the
-    password is checked too, so that time tells no names.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        """Read the file; without one everybody is let in, in the clear.
-
-        Raises:
-            SettingsError: as ``load_web_config``.
-        """
-        self._path = path
-        self._files: tuple[Path, ...] = ()
-        self._seen: list[Any] = []
-        self._config: WebConfig | None = None
-        self._key = secrets.token_bytes(32)
-        self._let_in: dict[str, bytes] = {}
-        self._checking = ThreadPoolExecutor(1, thread_name_prefix="password")
-        if path is not None:
-            self._config = self._load(path)
-
-    def close(self) -> None:
-        """End the thread."""
-        self._checking.shutdown(wait=False, cancel_futures=True)
-
-    @property
-    def config(self) -> WebConfig | None:
-        """What the file says now; what it said before, where it can't be used any more.
-
-        Nor does a file take TLS or logins away while the process runs.
-        """
-        path, before = self._path, self._config
-        if path is not None and before is not None and _state(self._files) != self._seen:
-            try:
-                config = self._load(path)
-                _check_still_protected(path, before, config)
-            except SettingsError as error:
-                logger.warning("%s; what it said before stays in force", error)
-            else:
-                self._config = config
-                self._let_in.clear()
-                logger.info("http_web_config %s was read again", path)
-        return self._config
-
-    def _load(self, path: Path) -> WebConfig:
-        """Read it, and note how the files looked before: what changes meanwhile is seen next time.
-
-        Files that it names are noted where they can't be used too, since they may come later.
-        """
-        self._files, self._seen = (path,), _state((path,))
-        content = _read(path)
-        named = _named_files(path, content)
-        self._files += named
-        self._seen += _state(named)
-        return WebConfig(path, content)
-
-    async def allows(self, config: WebConfig | None, authorization: str) -> bool:
-        """Whether the value of an Authorization header lets its sender in."""
-        if config is None or not config.users:
-            return True
-        login = _login(authorization)
-        if login is None:
-            return False
-        user, password = login
-        known = config.users.get(user)
-        digest = hmac.digest(self._key, b"\0".join((known or b"", password)), hashlib.sha256)
-        if known and hmac.compare_digest(self._let_in.get(user, b""), digest):
-            return True
-        # For an unknown user, the slowest hash there is.
-        compared = known or max(config.users.values(), key=_rounds)
-        loop = asyncio.get_running_loop()
-        right = await loop.run_in_executor(self._checking, _matches, password, compared)
-        if known and right:
-            self._let_in[user] = digest
-            return True
-        return False
-
-
-def _check_still_protected(path: Path, before: WebConfig, after: WebConfig) -> None:
-    lost = [
-        name
-        for name, had, has in [
-            ("TLS", before.tls, after.tls),
-            ("logins", before.users, after.users),
-        ]
-        if had and not has
-    ]
-    if lost:
-        raise SettingsError(
-            f"http_web_config {path} has no {' and no '.join(lost)} any more: "
-            "restart if that is meant"
-        )
-
-
-def _state(files: tuple[Path, ...]) -> list[Any]:
-    """What changes when one of ``files`` does."""
-    states: list[Any] = []
-    for file in files:
-        try:
-            found = file.stat()
-            states.append((found.st_mtime_ns, found.st_size, found.st_ino))
-        except OSError as error:
-            states.append(error.errno)
-    return states
-
-
-def _login(authorization: str) -> tuple[str, bytes] | None:
-    """User and password of a header ``Basic ...``."""
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, colon, password = base64.b64decode(value.strip(), validate=True).partition(b":")
-        return (user.decode(), password) if colon else None
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _rounds(password_hash: bytes) -> int:
-    return int(password_hash[4:6])
-
-
-def _matches(password: bytes, password_hash: bytes) -> bool:
-    """bcrypt's own comparison, which takes the same time whatever differs."""
-    if len(password) > _PASSWORD_BYTES_MAX:
-        bcrypt.checkpw(password[:_PASSWORD_BYTES_MAX], password_hash)
-        return False
-    return bcrypt.checkpw(password, password_hash)

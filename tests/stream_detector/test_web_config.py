@@ -7,7 +7,8 @@ import bcrypt
 import pytest
 
 from stream_detector.errors import SettingsError
-from stream_detector.web_config import WebAccess, load_web_config
+from stream_detector.web_access import WebAccess
+from stream_detector.web_config import load_web_config
 from support.certificates import CertificateAuthority
 
 PASSWORD = "correct-horse-battery"

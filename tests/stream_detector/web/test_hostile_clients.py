@@ -1,0 +1,179 @@
+"""Slow, broken, hostile and many clients of a server, in the clear and by TLS."""
+
+import os
+import socket
+import ssl
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from stream_detector import health
+from support.web import NEITHER, PASSWORD, TLS, Serve, all_of, basic, get, users
+
+GARBAGE = [
+    b"\0" * 100,
+    os.urandom(500),
+    b"\x16\x03\x01\x40\x00" + os.urandom(300),
+    b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
+    b"GET /metrics HTTP/1.1\r\n\r\n",
+    b"\x80\x2e\x01\x03\x01",
+    b"",
+]
+
+
+@pytest.mark.parametrize("tls", [NEITHER, TLS], ids=["in clear", "by TLS"])
+def test_garbage_is_dropped_and_the_next_one_served(
+    serve: Serve, trusting: ssl.SSLContext, tls: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(tls or "http_server_config: {}\n")
+
+    for garbage in GARBAGE:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(garbage)
+            client.shutdown(socket.SHUT_WR)
+            all_of(client)
+
+    assert get(server, tls=trusting if tls is TLS else None)[0].status == 200
+    assert caplog.records == []
+
+
+def test_garbage_inside_of_tls_is_a_bad_request(serve: Serve, trusting: ssl.SSLContext) -> None:
+    server = serve(TLS)
+
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain,
+        trusting.wrap_socket(plain, server_hostname="localhost") as client,
+    ):
+        client.sendall(b"\0\1\2 <script>\r\n\r\n")
+        answer = all_of(client)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"script" not in answer
+
+
+def test_a_handshake_that_stops_half_way_is_dropped_and_holds_up_no_one(
+    serve: Serve, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_REQUEST_SECONDS_MAX", 1.0)
+    server = serve(TLS)
+    hello = ssl.MemoryBIO()
+    half = trusting.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        half.do_handshake()
+    first = hello.read()
+
+    with ExitStack() as clients:
+        for sent in (b"", first[:20], first):
+            client = clients.enter_context(
+                socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            )
+            client.sendall(sent)
+            assert get(server, tls=trusting)[0].status == 200
+            all_of(client)  # It ends: the server hangs up.
+    assert get(server, tls=trusting)[0].status == 200
+
+
+def test_a_client_that_neither_reads_nor_closes_is_dropped(
+    serve: Serve, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_REQUEST_SECONDS_MAX", 1.0)
+    monkeypatch.setattr(health, "_CONNECTIONS_MAX", 1)
+    server = serve(TLS)
+
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain,
+        trusting.wrap_socket(plain, server_hostname="localhost") as mute,
+    ):
+        mute.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+
+        def served() -> bool:
+            try:
+                return get(server, tls=trusting)[0].status == 200
+            except OSError:
+                return False
+
+        deadline = time.monotonic() + 30
+        while not served():
+            assert time.monotonic() < deadline, "its place is free again"
+
+
+def test_handshakes_count_as_connections_and_more_than_the_most_are_refused(
+    serve: Serve, trusting: ssl.SSLContext
+) -> None:
+    server = serve(TLS)
+    with ExitStack() as clients:
+        for _ in range(health._CONNECTIONS_MAX):
+            clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+        with pytest.raises(OSError):
+            get(server, tls=trusting)
+
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            assert get(server, tls=trusting)[0].status == 200
+            break
+        except OSError:
+            assert time.monotonic() < deadline, "closed connections make room"
+
+
+def test_many_at_once_are_all_served(serve: Serve, trusting: ssl.SSLContext) -> None:
+    server = serve(TLS + users(kim=PASSWORD))
+    statuses: list[int] = []
+
+    def scrape() -> None:
+        for _ in range(5):
+            response, body = get(server, headers=basic("kim", PASSWORD), tls=trusting)
+            assert body.endswith(b"\n")
+            statuses.append(response.status)
+
+    threads = [threading.Thread(target=scrape) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert statuses == [200] * 100
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "X" * 99])
+def test_other_methods_are_refused_and_not_echoed(
+    serve: Serve, trusting: ssl.SSLContext, method: str
+) -> None:
+    server = serve(TLS)
+
+    response, body = get(server, method=method, headers={"X-Marker": "mark"}, tls=trusting)
+
+    assert response.status == 405
+    assert response.headers["Allow"] == "GET, HEAD"
+    assert body == b"GET or HEAD only\n"
+    assert "mark" not in str(response.headers)
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET /a%0d%0aSet-Cookie:%20marker=1 HTTP/1.1\r\n",
+        b"GET /metrics?marker HTTP/1.1\r\nAuthorization: Basic \rmarker\nmarker: 1\r\n",
+        b"GET /marker\x00\x1b[31m HTTP/1.1\r\n",
+        b"GET /marker\rSet-Cookie: marker HTTP/1.1\r\n",
+        b"GET http://marker.example/ HTTP/1.1\r\nHost: marker\r\n",
+        b"GET / HTTP/1.1 marker\r\n",
+        b"GET /marker HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+    ],
+)
+def test_nothing_of_a_request_comes_back(
+    serve: Serve, request_head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(users(kim=PASSWORD))
+    login = f"Authorization: {basic('kim', PASSWORD)['Authorization']}\r\n".encode()
+
+    for sent in (request_head, request_head + login):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(sent + b"\r\n0\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            answer = all_of(client)
+        assert b"marker" not in answer
+        assert answer.count(b"HTTP/1.1 ") <= 1, "one answer a connection"
+    assert caplog.records == []
