@@ -1,5 +1,6 @@
 """The models: which versions serve, whether their traffic is what they were made for, shadows."""
 
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from panels import dashboard, limits, lines, number, row, versions
 
@@ -21,8 +22,18 @@ def model() -> Dashboard:
     return made
 
 
+def _age(name: str, kind: str) -> stat.Panel:
+    return number(
+        f"Age of the {name} model",
+        "Since it was trained; a ticket at 90 days.",
+        f'(time() - min(stream_detector_model_created_timestamp_seconds{{kind="{kind}"}}))',
+        unit="s",
+        colours=limits(amber=90 * 86_400),
+        width=6,
+    )
+
+
 def _versions(made: Dashboard) -> Dashboard:
-    age = '(time() - min(stream_detector_model_created_timestamp_seconds{{kind="{}"}}))'
     return (
         made.with_row(row("Versions"))
         .with_panel(
@@ -53,26 +64,8 @@ def _versions(made: Dashboard) -> Dashboard:
                 },
             )
         )
-        .with_panel(
-            number(
-                "Age of the URL model",
-                "Since it was trained; a ticket at 90 days.",
-                age.format("url"),
-                unit="s",
-                colours=limits(amber=90 * 86_400),
-                width=6,
-            )
-        )
-        .with_panel(
-            number(
-                "Age of the host model",
-                "Since it was trained; a ticket at 90 days.",
-                age.format("host"),
-                unit="s",
-                colours=limits(amber=90 * 86_400),
-                width=6,
-            )
-        )
+        .with_panel(_age("URL", "url"))
+        .with_panel(_age("host", "host"))
         .with_panel(
             number(
                 "Serving for",

@@ -1,7 +1,7 @@
 """Overview, for a person at night: is it working, is it keeping up, is anything lost."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from panels import FULL, dashboard, limits, lines, number, row
+from panels import FULL, dashboard, limits, lines, mishaps, number, row
 
 __all__ = ["overview"]
 
@@ -190,14 +190,11 @@ def _lost(made: Dashboard) -> Dashboard:
     return (
         made.with_row(row("Is anything lost?"))
         .with_panel(
-            number(
+            mishaps(
                 "Dead letters in the last hour",
                 "Records that could not be read. They are kept, with the reason, in the topic of "
                 "dead letters.",
                 "sum(increase(stream_detector_dead_letters_total[1h]))",
-                colours=limits(amber=1),
-                width=6,
-                decimals=0,
             )
         )
         .with_panel(
@@ -212,13 +209,10 @@ def _lost(made: Dashboard) -> Dashboard:
             )
         )
         .with_panel(
-            number(
+            mishaps(
                 "Outputs sent again in the last hour",
                 "Kafka did not take them at once. Nothing is committed until it does.",
                 "sum(increase(stream_detector_publish_retries_total[1h]))",
-                colours=limits(amber=1),
-                width=6,
-                decimals=0,
             )
         )
         .with_panel(

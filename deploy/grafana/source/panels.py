@@ -33,7 +33,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
-__all__ = ["FULL", "dashboard", "limits", "lines", "note", "number", "row", "versions"]
+__all__ = ["FULL", "dashboard", "limits", "lines", "mishaps", "note", "number", "row", "versions"]
 
 FULL = 24
 """Grafana's width, in columns."""
@@ -117,6 +117,12 @@ def number(
         .with_target(_query(expression, "", "A"))
     )
     return panel if decimals is None else panel.decimals(decimals)
+
+
+def mishaps(title: str, description: str, expression: str) -> stat.Panel:
+    """How often something went wrong in a while: amber from the first on."""
+    colours = limits(amber=1)
+    return number(title, description, expression, colours=colours, width=6, decimals=0)
 
 
 def lines(

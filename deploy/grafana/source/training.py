@@ -1,7 +1,7 @@
 """The trainer: labels in, models out."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from panels import dashboard, limits, lines, number, row
+from panels import dashboard, limits, lines, mishaps, number, row
 
 __all__ = ["training"]
 
@@ -39,23 +39,17 @@ def _collecting(made: Dashboard) -> Dashboard:
             )
         )
         .with_panel(
-            number(
+            mishaps(
                 "Labels that could not be used, in a day",
                 "They are in the topic of labels' dead letters, with the reason.",
                 "sum(increase(stream_trainer_label_dead_letters_total[1d]))",
-                colours=limits(amber=1),
-                width=6,
-                decimals=0,
             )
         )
         .with_panel(
-            number(
+            mishaps(
                 "Interruptions in a day",
                 "Times that collecting broke off and began again.",
                 "sum(increase(stream_trainer_collector_errors_total[1d]))",
-                colours=limits(amber=1),
-                width=6,
-                decimals=0,
             )
         )
         .with_panel(
