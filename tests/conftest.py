@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
 
 from support.broker import KafkaBroker
 from support.secured_broker import SecuredBroker
@@ -86,17 +84,7 @@ def secured_topics(secured_kafka: SecuredBroker) -> Topics:
 def _topics_of(broker: KafkaBroker) -> Topics:
     def create(label: str = "topic", *, partitions: int = 4, **settings: str) -> str:
         name = f"{label}-{uuid.uuid4().hex[:8]}"
-        client = KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
-        try:
-            topic = NewTopic(
-                name=name,
-                num_partitions=partitions,
-                replication_factor=1,
-                topic_configs={key.replace("_", "."): value for key, value in settings.items()},
-            )
-            client.create_topics([topic])
-        finally:
-            client.close()
+        broker.create_topic(name, partitions=partitions, **settings)
         return name
 
     return create

@@ -1,6 +1,5 @@
 """One set of names: what the code exports, what rules, dashboards and texts speak of."""
 
-import json
 import os
 import re
 import subprocess
@@ -15,22 +14,15 @@ from prometheus_client import CollectorRegistry
 
 from stream_detector.metrics import Metrics
 from support.processes import ROOT
+from support.prometheus import shipped_dashboards, shipped_rules
 from support.promql import metric_names
 from trainer.watching.metrics import WatchMetrics
 
 DEPLOY = ROOT / "deploy"
-RULES = [
-    rule
-    for path in sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
-    for group in yaml.safe_load(path.read_text())["groups"]
-    for rule in group["rules"]
-]
+RULES = shipped_rules()
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
-DASHBOARDS = {
-    path.stem: json.loads(path.read_text())
-    for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
-}
+DASHBOARDS = shipped_dashboards()
 OF_PROMETHEUS = {"up", "ALERTS"}
 TEXTS = [ROOT / "README.md", DEPLOY / "runbook.md"]
 

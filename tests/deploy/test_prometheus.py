@@ -17,22 +17,17 @@ from stream_detector.models.reference import reference_of
 from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
 from support.observed import Observed, Shown
 from support.processes import ROOT, wait_until
-from support.prometheus import FOLDER
+from support.prometheus import FOLDER, shipped_dashboards, shipped_rules
 from support.promql import selectors
 from support.records import read_all
 
 DEPLOY = ROOT / "deploy"
-RULES = [
-    rule
-    for path in sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
-    for group in yaml.safe_load(path.read_text())["groups"]
-    for rule in group["rules"]
-]
+RULES = shipped_rules()
 TESTS = sorted((ROOT / "tests" / "deploy" / "rules").glob("*.yml"))
 PANELS = [
-    (path.stem, panel["title"], target["expr"])
-    for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
-    for panel in json.loads(path.read_text())["panels"]
+    (name, panel["title"], target["expr"])
+    for name, dashboard in shipped_dashboards().items()
+    for panel in dashboard["panels"]
     for target in panel.get("targets", ())
 ]
 NEED_NOT_SHOW = {

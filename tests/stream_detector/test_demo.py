@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import start_module, wait_for_line, wait_until
+from support.processes import processes_with, start_module, wait_for_line, wait_until
 
 MARK = "DEMO_TEST_MARK"
 
@@ -28,14 +28,7 @@ class Demo:
 
     def processes(self):
         """Ids of all its processes that run."""
-        marked = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if self._mark.encode() in (folder / "environ").read_bytes():
-                    marked.append(int(folder.name))
-            except OSError:
-                continue
-        return marked
+        return processes_with(self._mark)
 
     def worker(self):
         """The worker's process id, once the demo has named it."""

@@ -13,12 +13,11 @@ from stream_detector.errors import BundleError
 from support.accounting import Sent
 from support.announced import (
     Models,
-    models_environment,
+    bench_following,
     more_verdicts,
     wait_for_metric,
     wait_until_serves,
 )
-from support.bench import Bench
 from support.feed import OFTEN, Feed
 from trainer.publishing import roll_back
 
@@ -31,16 +30,9 @@ def models(kafka, topics, tmp_path):
 
 
 @pytest.fixture
-def bench(kafka, topics, tmp_path, models):
-    bench = Bench(
-        kafka.bootstrap_servers,
-        topics,
-        tmp_path,
-        command=("stream_detector", "run"),
-        **models_environment(models),
-    )
-    yield bench
-    bench.close()
+def bench(topics, models):
+    with bench_following(models, topics) as bench:
+        yield bench
 
 
 @pytest.mark.timeout(600)

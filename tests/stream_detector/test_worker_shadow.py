@@ -4,9 +4,7 @@ A real worker process with small bundles on a real Kafka, announced and reported
 """
 
 import json
-import os
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 
@@ -18,12 +16,10 @@ from stream_detector.events import Thresholds
 from stream_detector.labels import make_label
 from stream_detector.models.scorer import Network
 from stream_detector.policy.thresholds import verdict_for
-from stream_detector.settings import ENVIRONMENT_PREFIX
 from stream_detector.shadow import is_sampled
-from support.announced import Models, models_environment, more_verdicts, wait_for_metric
-from support.bench import Bench
+from support.announced import Models, bench_following, more_verdicts, wait_for_metric
+from support.commands import run_trainer
 from support.feed import OFTEN, Feed
-from support.processes import ROOT
 from support.records import read_all
 from trainer.labels.store import LabelStore, StoredLabel
 from trainer.publishing import announce_shadow
@@ -43,43 +39,27 @@ def models(kafka, topics, tmp_path):
 
 
 @pytest.fixture
-def bench(kafka, topics, tmp_path, models):
-    bench = Bench(
-        kafka.bootstrap_servers,
+def bench(topics, models):
+    with bench_following(
+        models,
         topics,
-        tmp_path,
-        command=("stream_detector", "run"),
         STREAM_DETECTOR_URL_SUSPICIOUS_THRESHOLD=str(THRESHOLDS.suspicious),
         STREAM_DETECTOR_URL_MALICIOUS_THRESHOLD=str(THRESHOLDS.malicious),
-        **models_environment(models),
-    )
-    yield bench
-    bench.close()
+    ) as bench:
+        yield bench
 
 
 @pytest.fixture
 def trainer(models, tmp_path):
-    settings = models.settings
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)
-    } | {
-        "PYTHONPATH": str(ROOT),
-        "STREAM_DETECTOR_BOOTSTRAP_SERVERS": settings.bootstrap_servers[0],
-        "STREAM_DETECTOR_MODEL_STORE": settings.model_store,
-        "STREAM_DETECTOR_MODELS_TOPIC": settings.models_topic,
-        "STREAM_DETECTOR_SHADOW_TOPIC": settings.shadow_topic,
+    settings = {
+        "BOOTSTRAP_SERVERS": models.settings.bootstrap_servers[0],
+        "MODEL_STORE": models.settings.model_store,
+        "MODELS_TOPIC": models.settings.models_topic,
+        "SHADOW_TOPIC": models.settings.shadow_topic,
     }
 
     def run(*arguments: str) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [sys.executable, "-m", "trainer", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        done = run_trainer(*arguments, folder=tmp_path, settings=settings, timeout=240)
         assert done.returncode == 0, done.stderr
         return done
 

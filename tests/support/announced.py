@@ -1,7 +1,8 @@
 """Models that are announced to a worker, for tests of what it does then."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from trainer.publishing import announced_now, promote, store_bundle
 
 __all__ = [
     "Models",
-    "models_environment",
+    "bench_following",
     "more_verdicts",
     "wait_for_metric",
     "wait_until_serves",
@@ -74,16 +75,30 @@ class Models:
         asyncio.run(announce(self.settings, announcement))
 
 
-def models_environment(models: Models) -> Mapping[str, str]:
-    """The settings of a worker that serves the first bundle until another one is announced."""
-    return {
-        "STREAM_DETECTOR_URL_BUNDLE": str(models.folder / "first"),
-        "STREAM_DETECTOR_HOST_BUNDLE": str(models.folder / "host"),
-        "STREAM_DETECTOR_DEVICE": "cpu",
-        "STREAM_DETECTOR_MODEL_STORE": models.settings.model_store,
-        "STREAM_DETECTOR_MODELS_TOPIC": models.settings.models_topic,
-        "STREAM_DETECTOR_SHADOW_TOPIC": models.settings.shadow_topic,
-    }
+@contextmanager
+def bench_following(models: Models, topics, **environment: str) -> Iterator[Bench]:
+    """Workers that serve the first bundle until another one is announced.
+
+    ``environment`` is added to theirs.
+    """
+    settings = models.settings
+    bench = Bench(
+        settings.bootstrap_servers[0],
+        topics,
+        models.folder,
+        command=("stream_detector", "run"),
+        STREAM_DETECTOR_URL_BUNDLE=str(models.folder / "first"),
+        STREAM_DETECTOR_HOST_BUNDLE=str(models.folder / "host"),
+        STREAM_DETECTOR_DEVICE="cpu",
+        STREAM_DETECTOR_MODEL_STORE=settings.model_store,
+        STREAM_DETECTOR_MODELS_TOPIC=settings.models_topic,
+        STREAM_DETECTOR_SHADOW_TOPIC=settings.shadow_topic,
+        **environment,
+    )
+    try:
+        yield bench
+    finally:
+        bench.close()
 
 
 def wait_for_metric(bench: Bench, *parts: str) -> None:

@@ -13,6 +13,8 @@ from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
 
 from support.processes import ROOT, ChildProcess, ProcessEndedError
 
@@ -117,6 +119,20 @@ class KafkaBroker:
         """Stop in order and start again with the same data on the same port."""
         self.stop()
         self.start()
+
+    def create_topic(self, name: str, *, partitions: int, **settings: str) -> None:
+        """Make a topic; ``settings`` are its own, with underscores for dots."""
+        client = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
+        try:
+            topic = NewTopic(
+                name=name,
+                num_partitions=partitions,
+                replication_factor=1,
+                topic_configs={key.replace("_", "."): value for key, value in settings.items()},
+            )
+            client.create_topics([topic])
+        finally:
+            client.close()
 
     def __enter__(self) -> Self:
         """The running broker."""

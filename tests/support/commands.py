@@ -1,14 +1,21 @@
-"""``stream-detector`` as a user runs it: a process, with no settings of the machine's own."""
+"""Commands as a user runs them: as a process, with no settings of the machine's own."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from stream_detector.settings import ENVIRONMENT_PREFIX
 from support.processes import ROOT
 
-__all__ = ["assert_one_line_error", "command_line", "environment_of", "run_command"]
+__all__ = [
+    "assert_one_line_error",
+    "command_line",
+    "environment_of",
+    "run_command",
+    "run_trainer",
+]
 
 _TIMEOUT_SECONDS = 120.0
 
@@ -37,6 +44,28 @@ def run_command(
         capture_output=True,
         env=environment_of(settings),
         timeout=_TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+def run_trainer(
+    *arguments: object,
+    folder: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    timeout: float = _TIMEOUT_SECONDS,
+    **environment: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run ``stream-trainer`` in ``folder`` to its end; output and errors are kept as text.
+
+    ``environment`` are other variables than settings.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", "trainer", *map(str, arguments)],
+        cwd=folder,
+        env={**environment_of(settings), **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
         check=False,
     )
 

@@ -18,8 +18,6 @@ from typing import Any
 import click
 import matplotlib as mpl
 import msgspec
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from PIL import Image
@@ -79,16 +77,8 @@ def main(folder: Path, minutes: float) -> None:
 
 def _topics_of(broker: KafkaBroker) -> Any:
     def create(label: str, *, partitions: int = 4, **settings: str) -> str:
-        client = KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
         name = label if label != "events" else "url-events"
-        topic = NewTopic(
-            name=name,
-            num_partitions=partitions,
-            replication_factor=1,
-            topic_configs={key.replace("_", "."): value for key, value in settings.items()},
-        )
-        client.create_topics([topic])
-        client.close()
+        broker.create_topic(name, partitions=partitions, **settings)
         return name
 
     return create

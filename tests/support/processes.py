@@ -20,6 +20,7 @@ __all__ = [
     "ProcessEndedError",
     "answers",
     "free_port",
+    "processes_with",
     "start_module",
     "wait_for_http",
     "wait_for_line",
@@ -61,6 +62,18 @@ def wait_for_line(process: ChildProcess, text: str, *, timeout: float = 60) -> s
 
     process.wait_until(there, timeout=timeout, what=f"a line with {text!r}")
     return found[0]
+
+
+def processes_with(mark: str) -> list[int]:
+    """Ids of all processes that run with ``mark``, such as ``NAME=value``, in their environment."""
+    marked = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                marked.append(int(folder.name))
+        except OSError:
+            continue
+    return marked
 
 
 def answers(url: str) -> bool:

@@ -13,13 +13,29 @@ import yaml
 
 from support.processes import ROOT, ChildProcess, free_port, wait_for_http
 
-__all__ = ["FOLDER", "Prometheus"]
+__all__ = ["FOLDER", "Prometheus", "shipped_dashboards", "shipped_rules"]
 
 FOLDER = Path(os.environ.get("PROMETHEUS", ROOT / ".cache" / "prometheus"))
 """Where ``make prometheus`` puts prometheus and promtool."""
 
 _SHIPPED = ROOT / "deploy" / "prometheus"
 _START_SECONDS = 60.0
+
+
+def shipped_rules() -> list[dict[str, Any]]:
+    """All rules, recordings and alerts, in the order of the files."""
+    return [
+        rule
+        for path in sorted((_SHIPPED / "rules").glob("*.yml"))
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+
+
+def shipped_dashboards() -> dict[str, dict[str, Any]]:
+    """Grafana's dashboards, by the name of the file."""
+    folder = ROOT / "deploy" / "grafana" / "dashboards"
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
 class Prometheus:

@@ -16,7 +16,7 @@ from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import load_bundle
 from stream_detector.settings import Settings
 from support.commands import environment_of
-from support.processes import ROOT, ChildProcess, answers, free_port, start_module
+from support.processes import ROOT, ChildProcess, answers, free_port, processes_with, start_module
 from support.records import produce, read_all
 from trainer.labels.store import LabelStore
 from trainer.publishing import announced_now
@@ -151,14 +151,7 @@ class Watching:
 
     def processes(self) -> list[int]:
         """Ids of all processes that descend from what was started here, and run."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if self.mark.encode() in (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-        return found
+        return processes_with(self.mark)
 
     def close(self) -> None:
         """End every watch; its retraining dies with it."""

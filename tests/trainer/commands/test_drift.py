@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,7 +11,7 @@ from confluent_kafka import Producer
 from stream_detector.events import ModelRef
 from stream_detector.models.bundle import load_bundle
 from stream_detector.settings import Settings
-from support.commands import environment_of
+from support.commands import run_trainer
 from support.drifting import END, INJECTED_DOMAIN, INJECTED_TOPIC, injected, ordinary
 
 UNKNOWN = ModelRef("url-model", "3", "a" * 64)
@@ -21,14 +19,7 @@ BEFORE, RECENT = (24.1, 8 * 24), (0.01, 23.9)
 
 
 def drift(*arguments, settings=None):
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", "drift", *map(str, arguments)],
-        env=environment_of(settings),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    return run_trainer("drift", *arguments, settings=settings, timeout=240)
 
 
 def all_verdicts(model=UNKNOWN, count=1000):

@@ -1,13 +1,12 @@
 """``stream-trainer retrain`` on a small real network, without Kafka: nothing is published."""
 
 import io
-import subprocess
 import sys
 
 import pytest
 
 from stream_detector.models.bundle import load_bundle
-from support.commands import environment_of
+from support.commands import run_trainer
 from support.examples import rule
 from support.retraining import corpus, fill_store, save_wide_champion, write_corpus
 from trainer import console
@@ -156,18 +155,6 @@ def test_two_never_train_in_one_folder_at_once(retrain, tmp_path):
     assert challengers(tmp_path) == []
 
 
-def trainer(*arguments, folder):
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", *arguments],
-        cwd=folder,
-        env=environment_of(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 RETRAIN = ("retrain", "--kind", "url", "--data", "urls.csv")
 
 
@@ -186,7 +173,7 @@ RETRAIN = ("retrain", "--kind", "url", "--data", "urls.csv")
 )
 def test_what_cannot_be_done_is_told_in_one_line(tmp_path, arguments, code, said):
     (tmp_path / "urls.csv").write_text("url,label\n")
-    done = trainer(*arguments, folder=tmp_path)
+    done = run_trainer(*arguments, folder=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1

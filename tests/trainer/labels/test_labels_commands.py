@@ -2,13 +2,12 @@
 
 import csv
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from support.commands import environment_of
+from support.commands import run_trainer
 from support.labels import stored_label
 from trainer.datasets import Examples, read_examples
 from trainer.labels.store import LabelStore
@@ -34,15 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def labels(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", "labels", *arguments],
-        cwd=folder,
-        env=environment_of(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_trainer("labels", *arguments, folder=folder)
 
 
 def test_of_a_url_every_standing_label_is_shown_the_one_that_counts_first(folder: Path) -> None:
