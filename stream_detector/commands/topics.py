@@ -139,18 +139,24 @@ def acls(
     stream-detector topics acls --yaml
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.acl_commands import acl_commands, acl_document  # noqa: PLC0415
+    from stream_detector.kafka.acl_commands import (  # noqa: PLC0415
+        acl_commands,
+        acl_document,
+        group_named,
+        user_named,
+    )
     from stream_detector.kafka.rights import PARTS  # noqa: PLC0415
 
     chosen = [_part(name, "--part") for name in parts] or list(PARTS)
     who = {part: f"User:{part}" for part in PARTS}
     for given in principals:
-        name, _, principal = given.partition("=")
-        if not principal:
+        name, equals, principal = given.partition("=")
+        if not equals:
             raise click.UsageError(f"--principal takes PART=NAME, not {given!r}")
-        who[_part(name, "--principal")] = (
-            principal if principal.startswith("User:") else f"User:{principal}"
-        )
+        who[_part(name, "--principal")] = user_named(principal, f"--principal {name}")
+    group_named(consumer_group, "--consumer-group")
+    group_named(settings.group_id, "group_id")
+    group_named(settings.labels_group_id, "labels_group_id")
     if as_yaml:
         import yaml  # noqa: PLC0415
 

@@ -1,15 +1,61 @@
-"""The least rights as ``kafka-acls.sh`` commands, and as data for a file."""
+"""The least rights as ``kafka-acls.sh`` commands, and as data for a file.
 
+That tool takes blanks off the ends of names, reads ``*`` as everybody or every group, and takes
+types of principals that Kafka's own authorizer never meets: what would not come out as it was
+given is refused.
+"""
+
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from stream_detector.errors import SettingsError
 from stream_detector.kafka.rights import PARTS, Part, Right, rights_of
 from stream_detector.settings import Settings
 
-__all__ = ["acl_commands", "acl_document"]
+__all__ = ["acl_commands", "acl_document", "group_named", "user_named"]
 
 _TOOL = "kafka-acls.sh"
+_USER = "User:"
+_OTHER_TYPE = re.compile(r"\w*:")
+
+
+def user_named(text: str, where: str) -> str:
+    """``text``, with or without ``User:``, as a principal of Kafka; ``where`` it was given.
+
+    Raises:
+        SettingsError: it is no one user that Kafka's own authorizer may know.
+    """
+    if not text.startswith(_USER) and _OTHER_TYPE.match(text.lstrip()):
+        raise SettingsError(
+            f"{where} holds {text!r}, but Kafka's own authorizer knows users alone: "
+            f"if that is a user's name give {_USER + text.strip()!r}"
+        )
+    return _USER + _one_name(text.removeprefix(_USER), where, "user")
+
+
+def group_named(text: str, where: str) -> str:
+    """``text`` if it is a consumer group that rights can be given on; ``where`` it was given.
+
+    Raises:
+        SettingsError: it is none, or would be every group.
+    """
+    return _one_name(text, where, "consumer group")
+
+
+def _one_name(text: str, where: str, what: str) -> str:
+    """``text`` if ``kafka-acls.sh`` takes it as the name of one ``what``, and as it is."""
+    if not text.strip():
+        raise SettingsError(f"{where} names no {what}: give its name")
+    if text == "*":
+        raise SettingsError(f"{where} holds '*', which is every {what} in Kafka: name one")
+    if text != text.strip() or not text.isprintable():
+        raise SettingsError(
+            f"{where} holds {text!r}, which kafka-acls.sh would not take as it is: give a {what} "
+            "without control characters, and without blanks at its ends"
+        )
+    return text
 
 
 def acl_commands(

@@ -300,11 +300,18 @@ def kafka_acls(tmp_path: Path) -> dict[str, str]:
 def test_the_commands_printed_give_what_the_table_has(
     kafka_acls: dict[str, str], secured_kafka: SecuredBroker
 ) -> None:
-    names = {"detector": "svc-detector", "consumer": "User:soc team"}
+    consumer_group, labels_group = "--add", 'it\'s "own" $HOME'
+    names = {
+        "detector": "svc-detector",
+        "consumer": "User:soc team",
+        "labeller": "User:Group:x",
+        "reporter": "-r",
+        "trainer": 'CN=it\'s "it" $HOME,O=é',
+    }
     done = run_command(
         *("topics", "acls", "--bootstrap-servers", secured_kafka.bootstrap_servers),
         *("--topic-prefix", PREFIX, "--group-id", "rights", "--model-store", "/srv/models"),
-        *("--labels-group-id", "rights-labels", "--consumer-group", CONSUMER_GROUP),
+        *("--labels-group-id", labels_group, "--consumer-group", consumer_group),
         *(f"--principal={part}={name}" for part, name in names.items()),
         *(f"--principal={part}=printed-{part}" for part in PARTS if part not in names),
     )
@@ -315,9 +322,11 @@ def test_the_commands_printed_give_what_the_table_has(
     )
     assert given.returncode == 0, given.stderr.decode()
 
+    settings = Settings(**NAMES | {"labels_group_id": labels_group})
     for part in PARTS:
         user = names.get(part, f"printed-{part}").removeprefix("User:")
-        assert secured_kafka.rights_of_user(user) == set(needed(part)), part
+        expected = rights_of(part, settings, consumer_group=consumer_group)
+        assert secured_kafka.rights_of_user(user) == set(expected), part
 
 
 def test_the_file_is_what_the_command_prints() -> None:
@@ -373,6 +382,31 @@ def test_a_collector_that_loses_a_right_names_it(
 )
 def test_a_part_that_is_none_is_told_in_one_line(arguments: list[str], parts: list[str]) -> None:
     assert_one_line_error(run_command("topics", "acls", *arguments), 2, *parts)
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        *("", "User:", " ", " kim", "User: kim", "User:kim ", "ki\nm", "ki\x1bm", "ki\udcffm"),
+        *("*", "User:*", "Group:x", " Group:x", "user:kim", ":kim"),
+    ],
+)
+def test_a_principal_that_kafka_would_take_for_another_is_told_in_one_line(user: str) -> None:
+    done = run_command("topics", "acls", "--part", "detector", "--principal", f"detector={user}")
+
+    assert_one_line_error(done, 2, "--principal detector", "user")
+
+
+@pytest.mark.parametrize("option", ["--consumer-group", "--group-id", "--labels-group-id"])
+@pytest.mark.parametrize("form", ["--yaml", "--part=detector"])
+def test_a_group_that_rights_can_not_be_given_on_is_told_in_one_line(
+    option: str, form: str
+) -> None:
+    where = option if option == "--consumer-group" else option.strip("-").replace("-", "_")
+    for group in ("", " ", "*", "a ", "a\nb"):
+        done = run_command("topics", "acls", form, f"{option}={group}")
+
+        assert_one_line_error(done, 2, where, "consumer group")
 
 
 def test_the_commands_are_for_the_administrator_who_is_named() -> None:
