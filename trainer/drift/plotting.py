@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from trainer.drift.comparing import Drift, StatisticDrift
+from trainer.drift.findings import Drift, StatisticDrift
 from trainer.report.plots import encoded
 
 __all__ = ["drift_plot"]

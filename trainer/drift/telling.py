@@ -9,7 +9,7 @@ import numpy as np
 from stream_detector.drift import TEXTS_MIN
 from stream_detector.models.reference import PSI_LOOK, PSI_MOVED
 from trainer.console import printable
-from trainer.drift.comparing import Counts, Drift, Group, Groups, ModelDrift, StatisticDrift
+from trainer.drift.findings import Counts, Drift, Group, Groups, ModelDrift, StatisticDrift
 
 __all__ = ["interpretation", "lines_of"]
 

@@ -76,6 +76,17 @@ class Columns(NamedTuple):
             {name: values[chosen] for name, values in self.statistics.items()},
         )
 
+    @property
+    def row_count(self) -> int:
+        """How many verdicts these are."""
+        return len(self.detected_at)
+
+    def is_first_of_text(self) -> NDArray[np.bool_]:
+        """Whether a row is the first one of its text."""
+        is_first = np.zeros(self.row_count, bool)
+        is_first[np.unique(self.texts, return_index=True)[1]] = True
+        return is_first
+
 
 class Verdicts:
     """Verdicts that were read, by model. Those that a list decided are only counted."""
