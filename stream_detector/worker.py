@@ -23,8 +23,14 @@ from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
+from stream_detector.kafka.reach import ReachMonitor
 from stream_detector.kafka.topics import cluster_id
-from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport, Delivery
+from stream_detector.kafka.transport import (
+    ChunkConsumer,
+    ChunkProducer,
+    ChunkTransport,
+    Delivery,
+)
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
@@ -38,6 +44,7 @@ __all__ = ["DetectorApp", "Following", "create_app"]
 logger = logging.getLogger(__name__)
 
 _LAG_INTERVAL_SECONDS = 2.0
+_REACH_INTERVAL_SECONDS = 2.0
 _GROUP_CHECK_SECONDS = 1.0
 _HEARTBEAT_MS = 2_000
 _SESSION_TIMEOUT_MS = 20_000
@@ -67,7 +74,7 @@ class _ChunkSchema(faust.Schema):
 
 
 class DetectorApp(faust.App):
-    """The Faust app: owns transport, batcher, publisher and lag monitor."""
+    """The Faust app: owns transport, batcher, publisher, and the monitors of lag and reach."""
 
     logger = logging.getLogger("faust.app")
 
@@ -129,8 +136,14 @@ class DetectorApp(faust.App):
             clock=time.monotonic,
             wall_clock=time.time,
         )
+        self.reach_monitor = ReachMonitor(
+            self._unconnected_brokers,
+            context=self.consumer_options.get("ssl_context"),
+            clock=time.monotonic,
+        )
         self.watch(self.batcher.run())
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
+        self.watch(self.reach_monitor.run(_REACH_INTERVAL_SECONDS))
         self.watch(self._check_group())
         if self.following is not None:
             models, shadows = self.following
@@ -237,6 +250,10 @@ class DetectorApp(faust.App):
         if self.following is not None:
             self.following.shadows.drop_all(fault)
 
+    def _unconnected_brokers(self) -> set[str]:
+        producer = cast(ChunkProducer, self.producer)
+        return self.chunk_consumer.unconnected_brokers() | producer.unconnected_brokers()
+
     @property
     def chunk_consumer(self) -> ChunkConsumer:
         """The consumer, as the chunk transport made it."""
@@ -246,6 +263,8 @@ class DetectorApp(faust.App):
         """Whether the worker does its work, and if not, why; called from the HTTP thread."""
         if not self.started:
             return False, "starting"
+        if self.reach_monitor.fault:
+            return False, self.reach_monitor.fault
         if self.rebalancing:
             return False, "rebalancing"
         if not self._assignment:

@@ -1,11 +1,6 @@
 """A connected kafka-python admin client, or an error that says what to do."""
 
 import asyncio
-import re
-import socket
-import ssl
-import struct
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,20 +21,13 @@ from kafka.net.compat import KafkaNetClient
 
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
 from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.probing import PROBE_SECONDS, reachable_broker
 from stream_detector.kafka.rights import Right
 from stream_detector.settings import Settings
 
 __all__ = ["as_ours", "connected_admin"]
 
-_PROBE_SECONDS = 4.0
-"""For all addresses together: a host that drops packets must not hold up a command."""
 _BOOTSTRAP_MS = 5_000
-
-_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
-"""A request that any broker answers before a login: size, ApiVersions, version 0, id 0, no name."""
-
-# OpenSSL's codes of what is wrong with a certificate.
-_NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 
 
 @contextmanager
@@ -53,7 +41,7 @@ def connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """
     options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **kafka_python_options(settings)}
     if not options.get("proxy_url"):
-        address = _reachable(settings, options.get("ssl_context"))
+        address = reachable_broker(settings.bootstrap_servers, options.get("ssl_context"))
         if "SASL" in settings.security_protocol:
             _log_in(settings, address, options)
     made: list[Any] = []
@@ -118,65 +106,6 @@ def _where(settings: Settings) -> str:
     return ", ".join(settings.bootstrap_servers)
 
 
-def _reachable(settings: Settings, context: ssl.SSLContext | None) -> tuple[str, int]:
-    """A broker reached by TCP and TLS, since kafka-python tells neither fault by name.
-
-    By TLS 1.3 a broker looks at the client's certificate when the client is done with its
-    handshake: a refusal comes with the first answer.
-    """
-    faults: list[str] = []
-    deadline = time.monotonic() + _PROBE_SECONDS
-    for address in settings.bootstrap_servers:
-        host, _, port = address.rpartition(":")
-        host = host.strip("[]")
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        try:
-            with socket.create_connection((host, int(port)), timeout=left) as plain:
-                if context is not None:
-                    with context.wrap_socket(plain, server_hostname=host) as secured:
-                        secured.sendall(_API_VERSIONS)
-                        secured.recv(1)
-            return host, int(port)
-        except ssl.SSLCertVerificationError as error:
-            raise FatalError(_distrust(address, error)) from error
-        except ssl.SSLError as error:
-            if re.search("ALERT.*(CERTIFICATE|UNKNOWN_CA)", error.reason or ""):
-                raise FatalError(
-                    f"Kafka at {address} refuses this client's certificate ({error.reason}): set "
-                    "ssl_certfile and ssl_keyfile to one that its CA has signed and that is valid"
-                ) from error
-            faults.append(f"{address}: no TLS handshake ({error.reason or error})")
-        except TimeoutError:
-            faults.append(f"{address}: no answer in time")
-        except OSError as error:
-            faults.append(f"{address}: {error.strerror or error}")
-    raise RetryableError(
-        f"Kafka can't be reached ({'; '.join(faults)}): check that it runs, bootstrap_servers "
-        "and security_protocol"
-    )
-
-
-def _distrust(address: str, error: ssl.SSLCertVerificationError) -> str:
-    """Why the certificate of the broker at ``address`` is not trusted, and what to do."""
-    reason = error.verify_message.rstrip(".")
-    certificate = f"the TLS certificate of Kafka at {address}"
-    if error.verify_code in {_OTHER_HOST, _OTHER_ADDRESS}:
-        return (
-            f"{certificate} is for another host ({reason}): name the broker in bootstrap_servers "
-            "as its certificate does, or have it issued for this name"
-        )
-    if error.verify_code == _EXPIRED:
-        return f"{certificate} is not valid ({reason}): have it renewed"
-    if error.verify_code == _NOT_YET_VALID:
-        return f"{certificate} is not valid ({reason}): check the clocks of both machines"
-    return (
-        f"{certificate} is not trusted ({reason}): set ssl_cafile to the certificate of the CA "
-        "that signed it"
-    )
-
-
 def _log_in(settings: Settings, address: tuple[str, int], options: Mapping[str, Any]) -> None:
     """Log in once by aiokafka.
 
@@ -192,7 +121,7 @@ def _log_in(settings: Settings, address: tuple[str, int], options: Mapping[str, 
 
     async def connect() -> None:
         connection = await create_conn(
-            host, port, request_timeout_ms=int(_PROBE_SECONDS * 1000), **login
+            host, port, request_timeout_ms=int(PROBE_SECONDS * 1000), **login
         )
         connection.close()
 

@@ -34,10 +34,11 @@ from mode.utils.futures import maybe_async
 
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk, RawRecord
+from stream_detector.kafka.connections import unconnected_of_consumer, unconnected_of_producer
 from stream_detector.kafka.retry import is_retriable
 from stream_detector.kafka.watermark import Entry, PartitionLedger
 
-__all__ = ["ChunkConsumer", "ChunkTransport", "Delivery", "TransportHost"]
+__all__ = ["ChunkConsumer", "ChunkProducer", "ChunkTransport", "Delivery", "TransportHost"]
 
 logger = logging.getLogger(__name__)
 _service_logger = logging.getLogger("faust.chunks")
@@ -172,6 +173,10 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         assignment = subscription.assignment if subscription else None
         state = assignment.state_value(driver.ensure_aiokafka_TP(tp)) if assignment else None
         return state.position if state and state.has_valid_position else None
+
+    def unconnected_brokers(self) -> set[str]:
+        """As ``connections.unconnected_of_consumer``; none before the consumer is made."""
+        return unconnected_of_consumer(self._consumer) if self._consumer is not None else set()
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         host: TransportHost = self.app
@@ -417,6 +422,11 @@ class ChunkConsumer(driver.Consumer):
         position: int | None = self._thread.fetch_position(tp)
         return position
 
+    def unconnected_brokers(self) -> set[str]:
+        """``host:port`` of each broker that is needed and has no connection now; never waits."""
+        addresses: set[str] = self._thread.unconnected_brokers()
+        return addresses
+
     # --- rebalance --------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -485,6 +495,10 @@ class ChunkProducer(driver.Producer):
     def client(self) -> aiokafka.AIOKafkaProducer:
         """The started aiokafka producer."""
         return self._ensure_producer()
+
+    def unconnected_brokers(self) -> set[str]:
+        """As ``connections.unconnected_of_producer``; none before the producer is made."""
+        return unconnected_of_producer(self._producer) if self._producer is not None else set()
 
 
 class ChunkTransport(driver.Transport):

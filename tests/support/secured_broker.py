@@ -1,5 +1,6 @@
 """A Kafka that knows its users (SCRAM over TLS, or by certificate) and their rights."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class SecuredBroker(KafkaBroker):
         for name, text in (("password", PASSWORD), ("key-password", KEY_PASSWORD)):
             self._passwords[name] = folder / name
             self._passwords[name].write_text(text + "\n")
-        own = self.authority.issue("broker")
+        self._own = own = self.authority.issue("broker")
         of_listener = {
             "scram": own,
             "mutual": own,
@@ -96,6 +97,10 @@ class SecuredBroker(KafkaBroker):
     def address(self, listener: str) -> str:
         """``host:port`` of a listener."""
         return f"127.0.0.1:{self._ports[listener]}"
+
+    def take_certificate(self, files: CertificateFiles) -> None:
+        """Have ``scram`` and ``mutual`` show another certificate, from the next start on."""
+        shutil.copyfile(files.both, self._own.both)
 
     def add_user(self, name: str, password: str = PASSWORD) -> None:
         """Let ``name`` log in by SCRAM."""

@@ -10,6 +10,8 @@ from importlib.metadata import version
 
 import aiokafka
 import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
@@ -120,6 +122,13 @@ async def test_aiokafka_keeps_the_state_that_is_read_of_it():
     assert state.position == 7
     assert callable(Assignment.state_value)
     assert callable(GroupCoordinator.check_errors)
+    client = AIOKafkaClient()
+    assert client._conns == {}
+    assert callable(AIOKafkaConnection.connected)
+    consumer = aiokafka.AIOKafkaConsumer(group_id="group")
+    assert consumer._client.cluster.brokers() == set()
+    assert consumer._coordinator is None
+    assert "self.coordinator_id = None" in inspect.getsource(GroupCoordinator.__init__)
 
 
 def test_aiokafka_sends_whole_record_batches():

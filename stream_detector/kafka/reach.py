@@ -1,0 +1,91 @@
+"""Whether a running worker reaches the brokers it needs; if not, why, in the words of the start.
+
+aiokafka tries again for ever, which is right, and names the broker by its number at best. So where
+a connection is missing a probe of our own finds out: a certificate that has expired, one that is
+no longer trusted, a host that is away.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Iterable
+
+from stream_detector.errors import FatalError, RetryableError
+from stream_detector.kafka.probing import reachable_broker
+
+__all__ = ["ReachMonitor"]
+
+logger = logging.getLogger(__name__)
+
+_REPEAT_SECONDS = 60.0
+"""A fault that lasts is told again after so long."""
+_FAULTS_TOLD_MAX = 3
+_REACHED_SECONDS = 30.0
+"""After so long a broker that was reached is probed again, if the connection is still missing: one
+that nothing needs now is missing for good reason."""
+
+
+class ReachMonitor:
+    """Looks for brokers that are needed and not reached. Runs on the event loop."""
+
+    def __init__(
+        self,
+        unconnected: Callable[[], Iterable[str]],
+        *,
+        context: ssl.SSLContext | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            unconnected: ``host:port`` of each broker that is needed and has no connection now.
+            context: the clients' own, which trusts what they trust; None without TLS.
+            clock: monotonic seconds.
+        """
+        self._unconnected = unconnected
+        self._context = context
+        self._clock = clock
+        self._told_at = 0.0
+        self._reached_at: dict[str, float] = {}
+        self.fault = ""
+        """What keeps the worker from a broker, and what to do; empty if nothing does."""
+
+    async def run(self, interval: float) -> None:
+        """Look every ``interval`` seconds until cancelled."""
+        while True:
+            await asyncio.sleep(interval)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once, and log what is new or was told too long ago."""
+        now = self._clock()
+        missing, since = set(self._unconnected()), now - _REACHED_SECONDS
+        self._reached_at = {
+            each: at for each, at in self._reached_at.items() if each in missing and at > since
+        }
+        addresses = sorted(missing - self._reached_at.keys())
+        found = await asyncio.gather(*(asyncio.to_thread(self._probe, each) for each in addresses))
+        faults = [error for error in found if error is not None]
+        reached = (each for each, error in zip(addresses, found, strict=True) if error is None)
+        self._reached_at |= dict.fromkeys(reached, now)
+        told = [str(error) for error in faults[:_FAULTS_TOLD_MAX]]
+        if more := len(faults) - len(told):
+            told.append(f"and {more} brokers more")
+        before, self.fault = self.fault, "; ".join(told)
+        if not self.fault:
+            if before:
+                logger.info("all brokers that are needed are reached again")
+            return
+        if self.fault != before or now - self._told_at >= _REPEAT_SECONDS:
+            self._told_at = now
+            # A certificate does not mend itself, a broker that is away comes back.
+            final = any(isinstance(error, FatalError) for error in faults)
+            level = logging.ERROR if final else logging.WARNING
+            logger.log(level, "%s; trying again until then", self.fault)
+
+    def _probe(self, address: str) -> FatalError | RetryableError | None:
+        try:
+            reachable_broker([address], self._context)
+        except (FatalError, RetryableError) as error:
+            return error
+        return None
