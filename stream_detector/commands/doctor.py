@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.cores import usable_cores
 from stream_detector.errors import FatalError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.policy.thresholds import effective_thresholds
@@ -164,8 +165,6 @@ def _device(settings: Settings) -> str:
 
 
 def _threads(settings: Settings) -> int:
-    from stream_detector.models.device import usable_cores  # noqa: PLC0415
-
     return settings.model_threads or usable_cores()
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
+from stream_detector.cores import usable_cores
 from stream_detector.errors import DeviceError
 
 __all__ = [
@@ -12,7 +13,6 @@ __all__ = [
     "choose_device",
     "prepare_tensorflow",
     "training_devices",
-    "usable_cores",
     "visible_gpus",
 ]
 
@@ -51,13 +51,6 @@ def visible_gpus() -> list[str]:
     import tensorflow as tf  # noqa: PLC0415 - slow to import, and not needed for --help
 
     return [device.name for device in tf.config.list_physical_devices("GPU")]
-
-
-def usable_cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS
 
 
 def prepare_tensorflow(threads: int) -> None:
