@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
@@ -232,10 +232,10 @@ async def _reach_kafka(settings: Settings) -> str:
     return cluster
 
 
-async def _announced(settings: Settings) -> dict[Kind, Announcement]:
+async def _announced(settings: Settings) -> Mapping[Kind, Announcement]:
     """What is announced; nothing where that can't be read now, since following tries again."""
     try:
-        return await current_announcements(settings)
+        return (await current_announcements(settings)).serving
     except RetryableError as error:
         logger.warning("%s; the bundles of the settings serve until then", error)
         return {}

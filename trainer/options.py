@@ -12,7 +12,14 @@ from trainer.gate.rules import GateRules
 if TYPE_CHECKING:
     from trainer.datasets import Examples
 
-__all__ = ["data_of", "data_options", "examples_of", "gate_options", "rules_of"]
+__all__ = [
+    "data_of",
+    "data_options",
+    "examples_of",
+    "gate_options",
+    "part_option",
+    "rules_of",
+]
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -133,6 +140,17 @@ def data_options(command: Command) -> Command:
     for option in reversed(_DATA_OPTIONS):
         command = option(command)
     return command
+
+
+def part_option(text: str) -> Callable[[Command], Command]:
+    """The part of the examples that a command measures on; ``text`` is its help."""
+    return click.option(
+        "--part",
+        type=click.Choice(["train", "val", "test"]),
+        default="test",
+        show_default=True,
+        help=text,
+    )
 
 
 def gate_options(command: Command) -> Command:

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
-from stream_detector.kafka.announcements import announce, current_announcements, end_shadow
+from stream_detector.kafka.announcements import (
+    Announced,
+    announce,
+    current_announcements,
+    end_shadow,
+)
 from stream_detector.kafka.rights import Operation
 from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement, Role
@@ -34,7 +39,6 @@ __all__ = [
     "fetch_version",
     "promote",
     "roll_back",
-    "shadows_now",
     "store_bundle",
     "withdraw_shadow",
 ]
@@ -109,8 +113,8 @@ def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def announced_now(settings: Settings) -> dict[Kind, Announcement]:
-    """What is announced, by kind.
+def announced_now(settings: Settings) -> Announced:
+    """What is announced: models that serve, and shadows.
 
     Raises:
         TopicsError: the topic is missing or may not be read.
@@ -153,7 +157,7 @@ def admitted_bundle(
     checked = load_bundle(bundle)
     decision = decision_beside(bundle, checked.sha256)
     kind = checked.manifest.kind
-    announced = announced_now(settings).get(kind)
+    announced = announced_now(settings).serving.get(kind)
     if because is not None:
         decision = force(checked.ref, kind, announced, decision, because)
         write_decision(bundle, decision)
@@ -173,7 +177,7 @@ def admitted_version(
     """
     kept = store.gate(model.kind, model.ref.sha256)
     decision = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
-    announced = announced_now(settings).get(model.kind)
+    announced = announced_now(settings).serving.get(model.kind)
     if because is not None:
         decision = force(model.ref, model.kind, announced, decision, because)
         store.put_gate(model.kind, model.ref.sha256, encode_decision(decision))
@@ -194,7 +198,7 @@ def promote(
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    current = _announced(settings, "READ", "WRITE").get(model.kind)
+    current = _announced(settings, "READ", "WRITE").serving.get(model.kind)
     if current is not None and current.sha256 == model.ref.sha256:
         return None
     check_admitted(model.ref, current, gate)
@@ -218,7 +222,7 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    current = _announced(settings, "READ", "WRITE").get(kind)
+    current = _announced(settings, "READ", "WRITE").serving.get(kind)
     if current is None or not current.previous:
         raise StreamDetectorError(
             f"no {kind} model was announced before "
@@ -228,16 +232,6 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
     back, *older = current.previous
     withdrawn = (current.sha256, *current.withdrawn)[:_PREVIOUS_MAX]
     return _announce(settings, store.find(back), previous=tuple(older), withdrawn=withdrawn)
-
-
-def shadows_now(settings: Settings) -> dict[Kind, Announcement]:
-    """The shadows that are announced, by kind.
-
-    Raises:
-        TopicsError: the topic is missing or may not be read.
-        RetryableError: Kafka can't be reached.
-    """
-    return _announced(settings, "READ", role="shadow")
 
 
 def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Announcement:
@@ -251,7 +245,7 @@ def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Ann
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    serving = _announced(settings, "READ", "WRITE").get(model.kind)
+    serving = _announced(settings, "READ", "WRITE").serving.get(model.kind)
     if serving is not None and serving.sha256 == model.ref.sha256:
         raise StreamDetectorError(
             f"{model.kind} model {model.ref.version} is announced to serve, and can't be its own "
@@ -268,19 +262,17 @@ def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    shadow = _announced(settings, "READ", "WRITE", role="shadow").get(kind)
+    shadow = _announced(settings, "READ", "WRITE").shadows.get(kind)
     if shadow is None:
         raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
     asyncio.run(end_shadow(settings, kind))
     return shadow
 
 
-def _announced(
-    settings: Settings, *operations: Operation, role: Role = "serve"
-) -> dict[Kind, Announcement]:
-    """What is announced for ``role``, by kind, on a topic that allows ``operations``."""
+def _announced(settings: Settings, *operations: Operation) -> Announced:
+    """What is announced on a topic that allows ``operations``."""
     check_topic(settings, settings.models_topic, *operations)
-    return asyncio.run(current_announcements(settings, role=role))
+    return asyncio.run(current_announcements(settings))
 
 
 def _announce(

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
@@ -26,7 +26,13 @@ from stream_detector.models.announcement import (
 )
 from stream_detector.settings import Settings
 
-__all__ = ["announce", "current_announcements", "end_shadow", "follow_announcements"]
+__all__ = [
+    "Announced",
+    "announce",
+    "current_announcements",
+    "end_shadow",
+    "follow_announcements",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +47,17 @@ Refuse = Callable[[RefusedModelError], object]
 _Latest = dict[tuple[Role, Kind], Announcement | ShadowEnd]
 
 
-async def current_announcements(
-    settings: Settings, *, role: Role = "serve"
-) -> dict[Kind, Announcement]:
-    """What is announced now for ``role``, by kind. The topic has to be there.
+class Announced(NamedTuple):
+    """What is announced, by kind."""
+
+    serving: Mapping[Kind, Announcement]
+    """The models that are to serve."""
+    shadows: Mapping[Kind, Announcement]
+    """Those that are only compared."""
+
+
+async def current_announcements(settings: Settings) -> Announced:
+    """What is announced now. The topic has to be there.
 
     What is no announcement is passed over; the one before it counts.
 
@@ -60,11 +73,7 @@ async def current_announcements(
             f"topic {settings.topic(settings.models_topic)} can't be read "
             f"({error or type(error).__name__}): check that Kafka runs, and the right to READ it"
         ) from error
-    return {
-        kind: announced
-        for (of_role, kind), announced in latest.items()
-        if of_role == role and isinstance(announced, Announcement)
-    }
+    return Announced(serving=_of_role(latest, "serve"), shadows=_of_role(latest, "shadow"))
 
 
 async def follow_announcements(
@@ -183,6 +192,14 @@ async def _read_to_the_end(consumer: Any) -> list[Any]:
             batches = await consumer.getmany(timeout_ms=_POLL_MS)
             records.extend(record for batch in batches.values() for record in batch)
     return records
+
+
+def _of_role(latest: _Latest, role: Role) -> dict[Kind, Announcement]:
+    return {
+        kind: announced
+        for (of_role, kind), announced in latest.items()
+        if of_role == role and isinstance(announced, Announcement)
+    }
 
 
 def _latest(records: Iterable[Any], refusing: Mapping[Role, Refuse]) -> _Latest:

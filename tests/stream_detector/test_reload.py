@@ -14,13 +14,13 @@ from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
-from stream_detector.models.base import ServedModel
 from stream_detector.models.files import MANIFEST_NAME, WEIGHTS_NAME
 from stream_detector.models.signing import new_key, sign
 from stream_detector.models.store import ModelStore
 from stream_detector.reload import ModelFollower, load_announced
 from stream_detector.settings import Settings
 from support.bundles import save_small_bundle
+from support.loads import Loads, SwitchedScorer
 
 
 def announced(bundle, **changes) -> Announcement:
@@ -164,51 +164,24 @@ def test_a_load_that_was_given_up_does_not_go_on_to_compile(stored, settings):
 # --- following ------------------------------------------------------------------------------
 
 
-class Network:
-    def __init__(self, announcement: Announcement) -> None:
-        self.served = ServedModel(announcement.ref, announcement.thresholds)
-
-
-class Scorer:
-    """Keeps what serves, and which thread switched."""
-
-    def __init__(self, announcement: Announcement) -> None:
-        self.models = {announcement.kind: Network(announcement).served}
-        self.threads: list[str] = []
-
-    def switch(self, kind, network) -> None:
-        self.threads.append(threading.current_thread().name)
-        self.models[kind] = network.served
-
-
-class Following:
+class Following(Loads):
     """A follower at work, whose loads the test lets go on or fail."""
 
     def __init__(self, current: Announcement, **settings) -> None:
+        super().__init__()
         self.metrics = Metrics()
-        self.scorer = Scorer(current)
+        self.scorer = SwitchedScorer(current)
         self.metrics.show_model(current.kind, self.scorer.models[current.kind])
-        self.go_on = threading.Event()
-        self.go_on.set()
-        self.faults: list[RefusalReason] = []
         self.now = 0.0
-        self.loaded: list[str] = []
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         self.follower = ModelFollower(
             self.scorer,
             settings=Settings(model_store="unused", **settings),
             metrics=self.metrics,
             executor=self._executor,
-            load=self._load,
+            load=self.load,
             clock=lambda: self.now,
         )
-
-    def _load(self, announcement, settings, expired):
-        self.loaded.append(announcement.version)
-        assert self.go_on.wait(30)
-        if self.faults:
-            raise RefusedModelError(self.faults.pop(0), "told to fail")
-        return Network(announcement)
 
     async def __aenter__(self):
         self._task = asyncio.create_task(self.follower.run())

@@ -1,23 +1,21 @@
 """Shadows start, rest and end as they are announced, loaded as models that serve are."""
 
 import asyncio
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import msgspec
-import numpy as np
 import pytest
 
-from stream_detector.errors import RefusalReason, RefusedModelError
+from stream_detector.errors import RefusalReason
 from stream_detector.events import Thresholds
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement, ShadowEnd
-from stream_detector.models.base import ServedModel
 from stream_detector.reload import ModelFollower
 from stream_detector.settings import Settings
 from stream_detector.shadow import Shadows
 from stream_detector.shadow_following import ShadowFollower
+from support.loads import Loads, SwitchedScorer
 
 
 def announced(number: int, *, share: float | None = 0.5, **changes) -> Announcement:
@@ -35,34 +33,15 @@ def announced(number: int, *, share: float | None = 0.5, **changes) -> Announcem
     return msgspec.structs.replace(announcement, **changes)
 
 
-class Network:
-    def __init__(self, announcement: Announcement) -> None:
-        self.served = ServedModel(announcement.ref, announcement.thresholds)
-
-    def score(self, texts):
-        return np.full(len(texts), np.nan, np.float32)
-
-
-class Scorer:
-    def __init__(self, announcement: Announcement) -> None:
-        self.models = {"url": Network(announcement).served}
-
-    def switch(self, kind, network) -> None:
-        self.models[kind] = network.served
-
-
-class Following:
+class Following(Loads):
     """Both followers at work, whose loads the test lets go on or fail."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.metrics = Metrics()
         first = announced(0, share=None)
-        self.scorer = Scorer(first)
+        self.scorer = SwitchedScorer(first)
         self.metrics.show_model("url", self.scorer.models["url"])
-        self.faults: list[RefusalReason] = []
-        self.loaded: list[str] = []
-        self.go_on = threading.Event()
-        self.go_on.set()
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         settings = Settings(model_store="unused")
         self.shadows = Shadows(settings=settings, metrics=self.metrics)
@@ -70,17 +49,10 @@ class Following:
             "settings": settings,
             "metrics": self.metrics,
             "executor": self.executor,
-            "load": self._load,
+            "load": self.load,
         }
         self.follower = ShadowFollower(self.shadows, self.scorer, **others)
         self.models = ModelFollower(self.scorer, after_switch=self.follower.reconsider, **others)
-
-    def _load(self, announcement, settings, expired):
-        self.loaded.append(announcement.version)
-        assert self.go_on.wait(30)
-        if self.faults:
-            raise RefusedModelError(self.faults.pop(0), "told to fail")
-        return Network(announcement)
 
     async def __aenter__(self):
         runs = (self.follower.run(), self.models.run())

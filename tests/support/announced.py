@@ -45,15 +45,18 @@ class Models:
         save_small_bundle(folder / "host", "host")
 
     def sha256(self, name: str) -> str:
+        """Of the bundle called ``name``."""
         return self.bundles[name].sha256
 
     def stored(self, name: str) -> StoredModel:
+        """That bundle as the store has it; put there first if it was not."""
         model, _ = store_bundle(self.folder / name, self.store)
         return model
 
     def announce(self, name: str) -> datetime:
+        """Store it and have it serve, past the gate; returns when that was announced."""
         model = self.stored(name)
-        current = announced_now(self.settings).get("url")
+        current = announced_now(self.settings).serving.get("url")
         because = force(model.ref, "url", current, None, "weights at random pass no gate")
         announcement = promote(self.settings, model, gate=because)
         assert announcement is not None
@@ -61,7 +64,7 @@ class Models:
 
     def announce_unchecked(self, name: str) -> None:
         """Announce what lies in the store, whatever it is by now, as no command of ours would."""
-        current, bundle = announced_now(self.settings)["url"], self.bundles[name]
+        current, bundle = announced_now(self.settings).serving["url"], self.bundles[name]
         announcement = Announcement(
             name=bundle.ref.name,
             kind="url",
@@ -102,6 +105,8 @@ def bench_following(models: Models, topics, **environment: str) -> Iterator[Benc
 
 
 def wait_for_metric(bench: Bench, *parts: str) -> None:
+    """Until a line of the newest worker's /metrics holds all ``parts``; fails if it ends first."""
+
     def there() -> bool:
         lines = bench.metrics().splitlines()
         return any(all(part in line for part in parts) for line in lines)
@@ -110,8 +115,10 @@ def wait_for_metric(bench: Bench, *parts: str) -> None:
 
 
 def wait_until_serves(bench: Bench, sha256: str) -> None:
+    """Until the newest worker shows this bundle as the one that serves."""
     wait_for_metric(bench, "model_info{", f'sha256="{sha256}"', "} 1.0")
 
 
 def more_verdicts(bench: Bench, count: int = 400) -> None:
+    """Until the workers have written ``count`` verdicts more than now."""
     bench.wait_for_verdicts(bench.written(bench.verdicts) + count, bench.workers[-1])

@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,12 @@ class Watching:
         self.champion = load_bundle(folder / "champion")
 
     def start(
-        self, *options: str, folder: str = FOLDER, stops_at: str = "", **environment: str
+        self,
+        *options: str,
+        folder: str = FOLDER,
+        data: Sequence[str] = ("--url-data", "urls.csv"),
+        stops_at: str = "",
+        **environment: str,
     ) -> ChildProcess:
         """A watch that retrains with the first label; see ``support/stops`` on ``stops_at``."""
         if stops_at:
@@ -76,7 +82,7 @@ class Watching:
             }
         self.ports.append(free_port())
         watch = start_module(
-            *("trainer", "watch", "--folder", folder, "--url-data", "urls.csv"),
+            *("trainer", "watch", "--folder", folder, *data),
             *("--http-port", str(self.ports[-1]), "--new-labels", "1", *options),
             *("--", *OPTIONS),
             log=self.folder / f"watch-{len(self.watches)}.log",
@@ -127,6 +133,7 @@ class Watching:
         return None
 
     def wait_for_metric(self, name: str, value: float = 1.0, **labels: str) -> None:
+        """Until the newest watch has at least ``value`` of this; fails if it ends first."""
         self.watches[-1].wait_until(
             lambda: (self.metric(name, **labels) or 0.0) >= value,
             timeout=WAIT_SECONDS,
@@ -143,7 +150,7 @@ class Watching:
 
     def announced(self) -> Announcement:
         """What is announced now."""
-        return announced_now(self.settings)["url"]
+        return announced_now(self.settings).serving["url"]
 
     def announcements(self) -> int:
         """How many records the topic of models has; compaction does not come so soon."""

@@ -11,7 +11,7 @@ from stream_detector.logs import native_output_held_back
 from stream_detector.models.files import kind_of_bundle
 from trainer.console import command_line, file_names, notes_on, show_figures, tell
 from trainer.families import FAMILY_NAMES, LENGTH_MAX
-from trainer.options import data_options, examples_of
+from trainer.options import data_options, examples_of, part_option
 
 if TYPE_CHECKING:
     from trainer.datasets import Part
@@ -22,13 +22,7 @@ __all__ = ["evaluate"]
 @click.command(short_help="Measure bundles and model families side by side.")
 @click.argument("bundles", nargs=-1, type=click.Path(path_type=Path))
 @data_options
-@click.option(
-    "--part",
-    type=click.Choice(["train", "val", "test"]),
-    default="test",
-    show_default=True,
-    help="Rows to measure on.",
-)
+@part_option("Rows to measure on.")
 @click.option(
     "--family",
     "family_names",

@@ -10,7 +10,7 @@ from rich.table import Table
 from stream_detector.logs import native_output_held_back
 from stream_detector.models.files import kind_of_bundle
 from trainer.console import tell
-from trainer.options import data_options, examples_of, gate_options, rules_of
+from trainer.options import data_options, examples_of, gate_options, part_option, rules_of
 from trainer.outcomes import REFUSED_CODE
 
 if TYPE_CHECKING:
@@ -29,13 +29,7 @@ __all__ = ["gate", "show_decision"]
     "checks that need none are made.",
 )
 @data_options
-@click.option(
-    "--part",
-    type=click.Choice(["train", "val", "test"]),
-    default="test",
-    show_default=True,
-    help="Rows to judge on, which neither bundle was trained on.",
-)
+@part_option("Rows to judge on, which neither bundle was trained on.")
 @click.option(
     "--newest",
     type=click.Path(path_type=Path),

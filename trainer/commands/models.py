@@ -169,11 +169,12 @@ def list_command(as_json: bool, config: Path | None, **flags: object) -> None:
     stream-trainer models list --json | jq -r 'select(.announced).sha256'
     """
     settings = _settings(config, flags)
-    from trainer.publishing import announced_now, shadows_now  # noqa: PLC0415
+    from trainer.publishing import announced_now  # noqa: PLC0415
 
     stored = _store(settings).versions()
-    announced = {one.sha256: one for one in announced_now(settings).values()}
-    shadows = {one.sha256: one for one in shadows_now(settings).values()}
+    now = announced_now(settings)
+    announced = {one.sha256: one for one in now.serving.values()}
+    shadows = {one.sha256: one for one in now.shadows.values()}
     there = {model.ref.sha256 for model in stored}
     listed: list[StoredModel | Announcement] = [*stored]
     listed += [one for sha256, one in (announced | shadows).items() if sha256 not in there]
@@ -232,7 +233,7 @@ def show(version: str, config: Path | None, **flags: object) -> None:
     from trainer.publishing import announced_now  # noqa: PLC0415
 
     model = _store(settings).find(version)
-    announced = announced_now(settings).get(model.kind)
+    announced = announced_now(settings).serving.get(model.kind)
     is_current = announced is not None and announced.sha256 == model.ref.sha256
     document = _document(model, announced if is_current else None)
     click.echo(json.dumps(document, indent=2))
@@ -306,7 +307,7 @@ def rollback(kind: Any, config: Path | None, **flags: object) -> None:
     from trainer.publishing import announced_now, roll_back  # noqa: PLC0415
 
     if kind is None:
-        announced = announced_now(settings)
+        announced = announced_now(settings).serving
         if len(announced) > 1:
             raise click.UsageError("models of both kinds are announced: say which by --kind")
         kind = next(iter(announced), "url")
@@ -382,10 +383,10 @@ def _start_shadow(settings: Settings, model: str, share: float, signing_key: Pat
 
 
 def _end_shadow(settings: Settings, kind: Any) -> None:
-    from trainer.publishing import shadows_now, withdraw_shadow  # noqa: PLC0415
+    from trainer.publishing import announced_now, withdraw_shadow  # noqa: PLC0415
 
     if kind is None:
-        shadows = shadows_now(settings)
+        shadows = announced_now(settings).shadows
         if len(shadows) > 1:
             raise click.UsageError("both kinds have a shadow: say which by --kind")
         kind = next(iter(shadows), "url")

@@ -130,9 +130,9 @@ def _chosen(settings: Settings, gathered: "Gathered", version: str | None) -> li
     """
     compared = gathered.shadows()
     if version is None:
-        from trainer.publishing import shadows_now  # noqa: PLC0415
+        from trainer.publishing import announced_now  # noqa: PLC0415
 
-        announced = [one.sha256 for one in shadows_now(settings).values()]
+        announced = [one.sha256 for one in announced_now(settings).shadows.values()]
         if not announced and compared:
             last = list(compared.values())[-1]
             tell(f"no shadow is announced; the last was {last.name} {last.version}")

@@ -136,7 +136,7 @@ def _retrain(
     if not plan.publish:
         return "passed", decision
     store = ModelStore(settings.model_store)
-    if announced_now(settings).get(plan.kind) is None:
+    if announced_now(settings).serving.get(plan.kind) is None:
         # What served unannounced is what a rollback goes back to.
         served_model, _ = store_bundle(champion.folder, store, signing_key=plan.signing_key)
         promote(settings, served_model)
@@ -149,7 +149,7 @@ def _retrain(
 def _champion(plan: Plan, settings: Settings) -> Iterator[_Champion]:
     """The one that the plan names, or that is announced, or else that workers are set to."""
     is_asked = plan.publish if plan.champion is not None else bool(settings.model_store)
-    announced = announced_now(settings).get(plan.kind) if is_asked else None
+    announced = announced_now(settings).serving.get(plan.kind) if is_asked else None
     if plan.champion is not None or announced is None:
         set_to = settings.url_bundle if plan.kind == "url" else settings.host_bundle
         folder = plan.champion or set_to

@@ -56,4 +56,4 @@ async def test_what_is_no_announcement_is_refused_by_whom_it_is_for(settings):
 
 async def test_what_is_no_announcement_leaves_nothing_announced(settings):
     write(settings, (b"url", b"{}"))
-    assert await current_announcements(settings) == {}
+    assert await current_announcements(settings) == ({}, {})

@@ -129,7 +129,7 @@ def publish(settings: Settings, folder: Path) -> None:
             ),
         )
     )
-    assert set(announced) <= {"url"}
+    assert set(announced.serving) <= {"url"}
 
 
 def train(settings: Settings, folder: Path) -> None:

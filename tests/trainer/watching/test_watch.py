@@ -157,7 +157,7 @@ def test_killed_in_every_stage_it_goes_on_and_one_challenger_is_announced_once(w
                 len(watching.challengers()),
                 len(list((watching.folder / FOLDER).glob("*-gate.json"))),
                 len(list((watching.folder / "store" / "url").iterdir())),
-                announced_now(watching.settings)["url"].sha256 != champion.sha256,
+                announced_now(watching.settings).serving["url"].sha256 != champion.sha256,
             )
         )
     assert found == [
@@ -206,6 +206,21 @@ def test_of_two_watches_one_goes_on(watching):
     wait_for_line(third, "retraining the url model")
     assert third.exit_code is None
     assert watching.challengers() == []
+
+
+def test_labels_of_both_kinds_are_shown_with_nothing_to_retrain_from_too(watching):
+    watch = watching.start(data=())
+    for kind in ("url", "host"):
+        watch.wait_until(
+            lambda kind=kind: watching.metric("stream_trainer_labels", kind=kind) == 0.0,
+            timeout=60,
+            what=f"it shows no {kind} labels",
+        )
+    watching.write([label_record(ASKED, "benign")])
+    watching.wait_for_metric("stream_trainer_labels", kind="url")
+    assert watching.metric("stream_trainer_labels", kind="host") == 0.0
+    assert watching.metric("stream_trainer_new_labels") is None
+    assert watch.stop() == 0
 
 
 def test_it_is_ready_while_it_collects_and_kafka_is_there(own_kafka, own_topics, tmp_path, given):
