@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
 from stream_detector.events import Kind
@@ -154,10 +154,11 @@ class Watcher:
         while not self._stopped.is_set():
             if self._stored.is_set():
                 self._stored.clear()
-                labels = {kind: self._store.count(kind) for kind in self._plan.commands}
-            for kind, count in labels.items():
-                last = state.attempts.get(kind)
-                self._metrics.labels.labels(kind).set(count)
+                labels = {kind: self._store.count(kind) for kind in get_args(Kind)}
+                for kind, count in labels.items():
+                    self._metrics.labels.labels(kind).set(count)
+            for kind in self._plan.commands:
+                count, last = labels[kind], state.attempts.get(kind)
                 self._metrics.new_labels.labels(kind).set(new_labels(count, last))
                 now = datetime.now(UTC)
                 due = self._plan.schedule.is_due(
