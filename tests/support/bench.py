@@ -60,6 +60,7 @@ class Bench:
         }
 
     def start_worker(self, *, ready: bool = True) -> ChildProcess:
+        """One more worker; back when it is ready, or at once without ``ready``."""
         number, port = len(self.workers), free_port()
         worker = start_module(
             *self.command,
@@ -79,9 +80,11 @@ class Bench:
             return response.read().decode()
 
     def written(self, topic: str) -> int:
+        """Records that were ever written to ``topic``."""
         return sum(end_offsets(self.bootstrap_servers, topic).values())
 
     def wait_for_verdicts(self, count: int, worker: ChildProcess) -> None:
+        """Until there are ``count`` verdicts; fails if ``worker`` ends first."""
         worker.wait_until(
             lambda: self.written(self.verdicts) >= count,
             timeout=FINISH_SECONDS,
@@ -89,6 +92,8 @@ class Bench:
         )
 
     def wait_until_committed(self, worker: ChildProcess) -> None:
+        """Until the group has committed all input; fails if ``worker`` ends first."""
+
         def all_committed() -> bool:
             ends = end_offsets(self.bootstrap_servers, self.input)
             committed = committed_offsets(self.bootstrap_servers, self.group)
@@ -97,10 +102,12 @@ class Bench:
         worker.wait_until(all_committed, timeout=FINISH_SECONDS, what="all input committed")
 
     def prove(self) -> Outputs:
+        """All outputs, once they are shown to account for every record that was sent."""
         outputs = Outputs(self.bootstrap_servers, self.verdicts, self.dead_letters)
         outputs.prove(self.account)
         return outputs
 
     def close(self) -> None:
+        """Kill every worker."""
         for worker in self.workers:
             worker.kill()

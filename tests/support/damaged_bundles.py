@@ -72,6 +72,7 @@ class Files:
 
     @classmethod
     def of(cls, folder: Path) -> "Files":
+        """Those of the bundle in ``folder``."""
         return cls((folder / MANIFEST_NAME).read_bytes(), (folder / WEIGHTS_NAME).read_bytes())
 
 
@@ -84,6 +85,7 @@ class Place:
         self.write(files.manifest, files.weights)
 
     def write(self, manifest: bytes, weights: bytes) -> None:
+        """Replace both files."""
         (self.folder / MANIFEST_NAME).write_bytes(manifest)
         (self.folder / WEIGHTS_NAME).write_bytes(weights)
 
@@ -99,6 +101,7 @@ class Place:
 
 
 def as_json(tree: Any) -> bytes:
+    """``tree`` as JSON, with literals that Python's own encoder would not write."""
     text = json.dumps(tree)
     for placeholder, literal in LITERALS.items():
         text = text.replace(placeholder, literal)
@@ -109,11 +112,13 @@ def as_json(tree: Any) -> bytes:
 
 
 def truncated(rng: random.Random, place: Place) -> None:
+    """One file ends early."""
     path = place.folder / rng.choice(NAMES)
     os.truncate(path, rng.randrange(path.stat().st_size))
 
 
 def flipped(rng: random.Random, content: bytes) -> bytes:
+    """``content`` with one to eight bits turned."""
     changed = bytearray(content)
     for bit in rng.sample(range(8 * len(changed)), rng.randint(1, 8)):
         changed[bit // 8] ^= 1 << bit % 8
@@ -121,14 +126,17 @@ def flipped(rng: random.Random, content: bytes) -> bytes:
 
 
 def manifest_bits(rng: random.Random, place: Place) -> None:
+    """Bits of the manifest are turned."""
     place.write(flipped(rng, place.files.manifest), place.files.weights)
 
 
 def weights_bits(rng: random.Random, place: Place) -> None:
+    """Bits of the weights are turned, and the manifest does not know."""
     place.write(place.files.manifest, flipped(rng, place.files.weights))
 
 
 def swapped(rng: random.Random, place: Place) -> None:
+    """Files stand in for others: those of another bundle, or for each other."""
     own, other = place.files, rng.choice(place.others)
     place.write(
         *rng.choice(
@@ -213,6 +221,7 @@ def change(rng: random.Random, tree: Any, values: tuple[Any, ...] = JUNK) -> Non
 
 
 def manifest_values(rng: random.Random, place: Place) -> None:
+    """Values of the manifest are missing, others, or of another type."""
     tree = json.loads(place.files.manifest)
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
         change(rng, tree)
@@ -259,6 +268,7 @@ def manifest_numbers(rng: random.Random, place: Place) -> None:
 
 
 def file_names(rng: random.Random, place: Place) -> None:
+    """The manifest names files that no bundle has."""
     tree = json.loads(place.files.manifest)
     sha256 = tree["files"][WEIGHTS_NAME]
     if rng.random() < 0.5:
@@ -305,12 +315,14 @@ def split(weights: bytes) -> tuple[Any, bytes]:
 
 
 def joined(header: Any, body: bytes, *, length: int | None = None) -> bytes:
+    """A safetensors file; ``length`` is what it says of its header, right unless given."""
     text = as_json(header)
     text = text.ljust(-(-len(text) // 8) * 8)
     return struct.pack("<Q", len(text) if length is None else length) + text + body
 
 
 def weights_header(rng: random.Random, place: Place) -> None:
+    """The header of the weights says what is not so."""
     header, body = split(place.files.weights)
     for _ in range(rng.choice([1, 1, 2, 3])):
         tensors = [value for value in header.values() if isinstance(value, dict)]
@@ -356,6 +368,7 @@ def weights_layout(rng: random.Random, place: Place) -> None:
 
 
 def weights_damaged(rng: random.Random, place: Place) -> None:
+    """The weights end early or have bits turned, and the manifest agrees with them."""
     content = place.files.weights
     if rng.random() < 0.5:
         place.write_weights(content[: rng.randrange(len(content))])
@@ -364,6 +377,7 @@ def weights_damaged(rng: random.Random, place: Place) -> None:
 
 
 def weights_values(rng: random.Random, place: Place) -> None:
+    """Some weights are numbers that no training gives."""
     header, body = split(place.files.weights)
     values = bytearray(body)
     for _ in range(rng.choice([1, 1, 3, 50])):

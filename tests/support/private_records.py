@@ -34,30 +34,36 @@ noise = st.text("abcXYZ019=?/:;$,%'\\@!*()[]|^~é", max_size=8)
 
 @st.composite
 def urls(draw: st.DrawFn) -> str:
+    """URLs without a scheme whose query and fragment hold the values above."""
     host = draw(st.sampled_from(["evil.com", "odd.com", "fine.com", "a.evil.co.uk"]))
     query = f"?name={draw(noise)}{QUERY_VALUE}{draw(noise)}&other={QUERY_VALUE}"
     return f"{host}/path{query}{draw(st.sampled_from(['', f'#{FRAGMENT}', f'#x={FRAGMENT}']))}"
 
 
 def as_json(url: str) -> bytes:
+    """``url`` as a record of the project's own JSON."""
     return json.dumps({"url": f"http://{url}", "client": CLIENT}).encode()
 
 
 def as_json_with_slashes_escaped(url: str) -> bytes:
+    """The same, as encoders write it that escape what need not be."""
     return as_json(url).replace(b"/", b"\\/").replace(b"?", b"\\u003f")
 
 
 def as_plain(url: str) -> bytes:
+    """``url`` alone."""
     return f"https://{url}".encode()
 
 
 def as_squid(url: str) -> bytes:
+    """``url`` as a line of Squid's access log."""
     return (
         f"1066036250.603    250 {CLIENT} TCP_MISS/200 1024 GET http://{url} - DIRECT/- text/html"
     ).encode()
 
 
 def as_suricata(url: str) -> bytes:
+    """``url`` as an event of Suricata's EVE log."""
     host, _, target = url.partition("/")
     return json.dumps(
         {
@@ -70,6 +76,7 @@ def as_suricata(url: str) -> bytes:
 
 
 def as_zeek_json(url: str) -> bytes:
+    """``url`` as a line of Zeek's http.log in JSON."""
     host, _, target = url.partition("/")
     return json.dumps(
         {
@@ -85,12 +92,14 @@ def as_zeek_json(url: str) -> bytes:
 
 
 def as_zeek_tsv(url: str) -> bytes:
+    """``url`` as a line of Zeek's http.log in TSV."""
     host, _, target = url.partition("/")
     uri = f"/{target}".replace("\\", "\\x5c")
     return (f"1795165220.6\tC1\t{CLIENT}\t1\t192.0.2.1\t80\t1\tGET\t{host}\t{uri}\t-\t1.1").encode()
 
 
 def as_dnsmasq(url: str) -> bytes:
+    """The host of ``url`` as a query in dnsmasq's log."""
     return f"Nov 20 09:00:13 dnsmasq[811]: query[A] {url.partition('/')[0]} from {CLIENT}".encode()
 
 
