@@ -10,6 +10,7 @@ import click
 
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup, run_command_line
+from stream_detector.termination import terminated_like_interrupted
 from trainer.commands.drift import drift
 from trainer.commands.evaluate import evaluate
 from trainer.commands.gate import gate
@@ -69,11 +70,13 @@ for command in (
 def main() -> None:
     """The command; its exit code is 0, 1 after an error, 2 for a wrong command line.
 
-    3 after ``gate`` refused a bundle.
+    3 after ``gate`` refused a bundle; 130 after Ctrl-C or SIGTERM, if no command tells of it.
     """
     # A step is traced once for each of a few lengths, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        sys.exit(run_command_line(cli, _PROGRAM))
+        with terminated_like_interrupted():
+            code = run_command_line(cli, _PROGRAM)
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,16 +1,15 @@
 """One run of the demo: start everything, replay, watch, account for every record, stop."""
 
 import os
-import signal
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 from rich.console import Console
@@ -27,6 +26,7 @@ from stream_detector.errors import FatalError
 from stream_detector.kafka.embedded import EmbeddedBroker
 from stream_detector.processes import ChildProcess, ProcessEndedError, free_port
 from stream_detector.settings import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings, load_settings
+from stream_detector.termination import terminated_like_interrupted
 
 __all__ = ["DemoOptions", "run_demo"]
 
@@ -58,7 +58,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     # Kept after the end: it holds the worker's log.
     folder = Path(tempfile.mkdtemp(prefix="stream-detector-demo-"))
     with ExitStack() as stack:
-        stack.enter_context(_terminated_like_interrupted())
+        stack.enter_context(terminated_like_interrupted())
         defaults, _ = load_settings({}, {}, None)
         broker = stack.enter_context(
             EmbeddedBroker(
@@ -199,17 +199,3 @@ def _unaccounted(ledger: Ledger, worker: ChildProcess) -> str:
         f"{ledger.sent_count:,} records are not accounted for; the end of the worker's log "
         f"({worker.log}):\n{worker.tail()}"
     )
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Make SIGTERM end this process the way Ctrl-C does: orderly, with its children."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import signal
 import subprocess
 import sys
 
@@ -96,6 +97,35 @@ def test_a_streamed_training_makes_a_bundle_that_says_so_and_leaves_no_rows(fold
         ("list", 600, 0, "MIT"),
     }
     assert {path.name for path in (folder / "streamed").iterdir()} == {"host", "host-report"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_streamed_training_that_is_stopped_leaves_no_rows(number, folder):
+    out = folder / f"stopped-{number}"
+    options = ["--stream", "--buffer-rows", "1000", "--units", "8", "--epochs", "1000"]
+    data = ["--kind", "host", "--data", "hosts.csv", "--output", str(out / "host")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainer", "train", *data, *options, "--patience", "1000"],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for line in process.stderr:
+            if line.startswith("epoch 1"):
+                break
+        assert list(out.glob("training-rows-*"))
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 1, errors
+    (line,) = [line for line in errors.splitlines() if line.startswith("stream-trainer:")]
+    assert "go on with --resume" in line
+    assert "Traceback" not in errors
+    assert not list(out.glob("training-rows-*"))
 
 
 def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_said(trained):
