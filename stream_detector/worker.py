@@ -107,6 +107,11 @@ class DetectorApp(faust.App):
             linger=settings.linger_ms / 1000,
             clock=time.monotonic,
         )
+        self.reach_monitor = ReachMonitor(
+            self._unconnected_brokers,
+            context=self.consumer_options.get("ssl_context"),
+            clock=time.monotonic,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
         broker = URL("kafka://" + ";".join(settings.bootstrap_servers))
@@ -135,11 +140,6 @@ class DetectorApp(faust.App):
             stall_timeout=self.settings.stall_timeout,
             clock=time.monotonic,
             wall_clock=time.time,
-        )
-        self.reach_monitor = ReachMonitor(
-            self._unconnected_brokers,
-            context=self.consumer_options.get("ssl_context"),
-            clock=time.monotonic,
         )
         self.watch(self.batcher.run())
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
