@@ -22,7 +22,8 @@ from typing import Any, TextIO
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.log_repeats import RepeatsHeldBack, message_of
-from stream_detector.masking import MASK, SENSITIVE_NAMES, line_without_secrets
+from stream_detector.masking import MASK
+from stream_detector.masking.lines import SENSITIVE_NAMES, line_without_secrets
 from stream_detector.settings import SECRETS, Settings
 
 __all__ = [
