@@ -23,8 +23,9 @@ from typing import Any, TextIO
 from stream_detector.errors import StreamDetectorError
 from stream_detector.log_repeats import RepeatsHeldBack, message_of
 from stream_detector.masking import MASK
-from stream_detector.masking.lines import SENSITIVE_NAMES, line_without_secrets
-from stream_detector.settings import SECRETS, Settings
+from stream_detector.masking.lines import line_without_secrets
+from stream_detector.masking.names import names_secret
+from stream_detector.settings import SECRET_FILES, SECRETS, Settings
 
 __all__ = [
     "JsonFormatter",
@@ -40,11 +41,9 @@ _CHATTY = frozenset({"absl", "aiokafka", "asyncio", "faust", "kafka", "mode", "t
 """Libraries of which only warnings and errors are of use to who runs a worker."""
 
 _STDERR = 2
-_SECRET_FILES = ("sasl_password_file", "ssl_key_password_file", "client_key_file")
 _SECRET_CHARACTERS_MIN = 4
 """Shorter ones stand in any line by chance."""
 
-_SECRET_FIELD = re.compile(f"{SENSITIVE_NAMES}|authorization", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _STANDARD_FIELDS = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys() | {"message", "asctime"}
@@ -98,7 +97,7 @@ class Redaction:
     def __init__(self, settings: Settings) -> None:
         self._with_queries = settings.log_queries
         found = {getattr(settings, name).get_secret_value() for name in SECRETS}
-        found |= {_content(getattr(settings, name)) for name in _SECRET_FILES}
+        found |= {_content(getattr(settings, name)) for name in SECRET_FILES}
         secrets = (secret for secret in found if len(secret) >= _SECRET_CHARACTERS_MIN)
         self._secrets = sorted(secrets, key=len, reverse=True)
 
@@ -119,7 +118,7 @@ class Redaction:
             return value
         if isinstance(value, Mapping):
             return {
-                self.text(str(name)): MASK if _SECRET_FIELD.search(str(name)) else self._value(item)
+                self.text(str(name)): MASK if names_secret(str(name)) else self._value(item)
                 for name, item in value.items()
             }
         if isinstance(value, list | tuple | set | frozenset):

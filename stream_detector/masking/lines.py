@@ -3,19 +3,13 @@
 import re
 
 from stream_detector.masking import MASK
+from stream_detector.masking.names import without_named_secrets
 from stream_detector.masking.urls import AT, OPENING, without_nested_credentials
 
-__all__ = ["SENSITIVE_NAMES", "line_without_secrets"]
+__all__ = ["line_without_secrets"]
 
 _WORD = re.compile(r"\S*[@?#]\S*|\S*%(?:25)?40\S*")
 _AFTER_WORD = "\"')]}>,;:."
-SENSITIVE_NAMES = "password|passwd|secret|token|api_?key"
-"""What names a secret, as a pattern."""
-_SECRET_VALUE = re.compile(
-    rf"((?:{SENSITIVE_NAMES})(?:\s*=|['\"]\s*[=:])\s*['\"]?"
-    r"|authorization['\"]?\s*[=:]\s*['\"]?(?:basic|bearer)\s+)[^\s'\",;&]+",
-    re.IGNORECASE,
-)
 
 
 def line_without_secrets(text: str, *, with_queries: bool) -> str:
@@ -23,7 +17,7 @@ def line_without_secrets(text: str, *, with_queries: bool) -> str:
 
     ``with_queries`` keeps the last.
     """
-    text = _SECRET_VALUE.sub(rf"\1{MASK}", text)
+    text = without_named_secrets(text)
     if not AT.search(text) and (with_queries or _has_no_query(text)):
         return text
 
