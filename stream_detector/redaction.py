@@ -37,7 +37,7 @@ class Redaction:
         return line_without_secrets(self._secrets.masked(text), with_queries=self._with_queries)
 
     def fields(self, fields: Mapping[str, object]) -> dict[str, Any]:
-        """Fields without all that, ready for JSON; what it has no number for, such as NaN, is text."""
+        """Fields without all that, ready for JSON; what it has no number for is text."""
         return {
             self.text(str(name)): MASK if names_secret(str(name)) else self._value(item)
             for name, item in fields.items()

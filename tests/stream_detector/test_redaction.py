@@ -34,10 +34,7 @@ def test_the_content_of_each_secret_s_file_is_known(
     file.write_bytes(content + b"\r\n")
     redaction = Redaction(Settings.model_validate({name: file}))
 
-    assert (
-        redaction.text(f"it is {content!r}")
-        == f"it is {'b'}{repr(content)[1]}***{repr(content)[-1]}"
-    )
+    assert redaction.text(f"it is {content!r}").strip("\"'") in ("it is b'***", 'it is b"***')
     assert redaction.text(f"<{base64.b64encode(content).decode()}>") == "<***>"
 
 
