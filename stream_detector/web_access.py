@@ -14,7 +14,7 @@ from typing import Any
 import bcrypt
 
 from stream_detector.errors import SettingsError
-from stream_detector.web_config import WebConfig, named_files, read_web_file
+from stream_detector.web_config import WebConfig, named_files, protection_lost, read_web_file
 
 __all__ = ["WebAccess"]
 
@@ -56,7 +56,7 @@ class WebAccess:
     def config(self) -> WebConfig | None:
         """What the file says now; what it said before, where it can't be used any more.
 
-        Nor does a file take TLS or logins away while the process runs.
+        Nor does a file take TLS or logins away, or weaken them, while the process runs.
         """
         path, before = self._path, self._config
         if path is not None and before is not None and _state(self._files) != self._seen:
@@ -106,18 +106,9 @@ class WebAccess:
 
 
 def _check_still_protected(path: Path, before: WebConfig, after: WebConfig) -> None:
-    lost = [
-        name
-        for name, had, has in [
-            ("TLS", before.tls, after.tls),
-            ("logins", before.users, after.users),
-        ]
-        if had and not has
-    ]
-    if lost:
+    if lost := protection_lost(before.content, after.content):
         raise SettingsError(
-            f"http_web_config {path} has no {' and no '.join(lost)} any more: "
-            "restart if that is meant"
+            f"http_web_config {path} {' and '.join(lost)}: restart if that is meant"
         )
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import islice
+from pathlib import Path
 
 import bcrypt
 import pytest
@@ -91,7 +92,7 @@ def test_clients_that_neither_read_nor_close_are_dropped(
 
 
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def connections(server: HealthServer, first: bytes) -> Iterator[socket.socket]:
