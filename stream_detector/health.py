@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, cast
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import choose_encoder
 
 from stream_detector.errors import SettingsError
@@ -74,6 +74,7 @@ class HealthServer:
             thread.
         loop: the worker's event loop; without one ``/healthz`` says only that the process runs.
         web_config: file of TLS and basic authentication; without one it serves anybody, in clear.
+        certificates: shows when those of ``web_config`` expire.
 
     Raises:
         SettingsError: the file of ``web_config`` can't be used.
@@ -88,8 +89,9 @@ class HealthServer:
         readiness: Callable[[], tuple[bool, str]],
         loop: asyncio.AbstractEventLoop | None = None,
         web_config: Path | None = None,
+        certificates: Gauge | None = None,
     ) -> None:
-        self._access = WebAccess(web_config)
+        self._access = WebAccess(web_config, certificates)
         self._registry = registry
         self._host = host
         self._readiness = readiness
