@@ -24,7 +24,7 @@ ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 DASHBOARDS = shipped_dashboards()
 OF_PROMETHEUS = {"up", "ALERTS"}
-TEXTS = [ROOT / "README.md", DEPLOY / "runbook.md"]
+TEXTS = [ROOT / "README.md", ROOT / "trainer" / "README.md", DEPLOY / "runbook.md"]
 
 
 def exported(registry: CollectorRegistry) -> Iterator[str]:

@@ -8,7 +8,9 @@ thresholds is its shadow, and labels are retrained on. Grafana itself is not nee
 
 import itertools
 import json
+import re
 import tempfile
+import textwrap
 import time
 import uuid
 from collections.abc import Mapping
@@ -20,6 +22,7 @@ import matplotlib as mpl
 import msgspec
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from stream_detector.models.bundle import OperatingPoint, load_bundle, save_bundle
@@ -34,7 +37,12 @@ _NOTE = (
     "sample logs."
 )
 _COLUMN_INCHES, _ROW_INCHES = 0.5, 0.36
-_DOTS_PER_INCH = 75
+_MARGIN_INCHES, _GAP_INCHES = 0.15, 0.1
+_HEAD_ROWS = 2
+"""Above the dashboard, for its title."""
+_DOTS_PER_INCH = 100
+_TEXT_COLUMNS = 190
+_PAGE_COLOUR, _EDGE_COLOUR, _QUIET = "#f4f5f5", "#d8d9da", "#808080"
 _COLOURS = 64
 """Of a picture, so that it stays small."""
 _STEP_SECONDS = 2.0
@@ -115,32 +123,100 @@ def _shown(own: Path) -> Shown:
 def draw(dashboard: dict[str, Any], prometheus: Prometheus, path: Path, *, minutes: float) -> None:
     """One dashboard as a picture of a few colours."""
     panels = dashboard["panels"]
-    height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) + 2
-    figure = plt.figure(figsize=(24 * _COLUMN_INCHES, height * _ROW_INCHES), dpi=_DOTS_PER_INCH)
-    figure.text(0.01, 1 - 0.9 / height, dashboard["title"], size=13, weight="bold")
-    figure.text(0.99, 1 - 0.9 / height, _NOTE.format(minutes=minutes), size=8, ha="right")
+    rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+    page = _Page(rows)
+    page.text(dashboard["title"], x=0, y=-1.0, size=14, weight="bold")
+    page.text(_NOTE.format(minutes=minutes), x=24, y=-1.0, size=8, colour=_QUIET, align="right")
     end = time.time()
     for panel in panels:
         place = panel["gridPos"]
-        top = 1 - (place["y"] + 1.6) / height
         if panel["type"] == "row":
-            figure.text(0.01, top - 0.4 / height, panel["title"], size=11, weight="bold")
+            page.text(panel["title"], x=place["x"], y=place["y"] + 0.7, size=11, weight="bold")
             continue
-        axes = figure.add_axes(
-            (
-                (place["x"] + 1.0) / 24,
-                top - (place["h"] - 1.0) / height,
-                (place["w"] - 1.4) / 24,
-                (place["h"] - 2.2) / height,
+        axes = page.card(panel["title"], place, has_axes=panel["type"] == "timeseries")
+        draw_panel(axes, panel, prometheus, start=end - minutes * 60, end=end)
+    page.save(path)
+
+
+class _Page:
+    """A page of cards on a dashboard's grid: 24 columns, and as many rows as are asked for."""
+
+    def __init__(self, rows: int) -> None:
+        self._width = 24 * _COLUMN_INCHES + 2 * _MARGIN_INCHES
+        self._height = (rows + _HEAD_ROWS) * _ROW_INCHES + _MARGIN_INCHES
+        self._figure = plt.figure(
+            figsize=(self._width, self._height), dpi=_DOTS_PER_INCH, facecolor=_PAGE_COLOUR
+        )
+
+    def text(
+        self,
+        text: str,
+        *,
+        x: float,
+        y: float,
+        size: float,
+        colour: str = _COLOUR["text"],
+        weight: str = "normal",
+        align: str = "left",
+    ) -> None:
+        """``text`` with its middle at row ``y``, from or up to column ``x``."""
+        left, top = self._place(x, y)
+        self._figure.text(
+            left, top, text, size=size, color=colour, weight=weight, ha=align, va="center"
+        )
+
+    def card(self, title: str, place: Mapping[str, int], *, has_axes: bool) -> Axes:
+        """A white card of a ``gridPos``, and the axes inside it."""
+        gap = _GAP_INCHES / 2
+        left, top = self._inches(place["x"], place["y"])
+        width = place["w"] * _COLUMN_INCHES - 2 * gap
+        height = place["h"] * _ROW_INCHES - 2 * gap
+        self._figure.add_artist(
+            Rectangle(
+                ((left + gap) / self._width, 1 - (top + gap + height) / self._height),
+                width / self._width,
+                height / self._height,
+                facecolor="white",
+                edgecolor=_EDGE_COLOUR,
+                linewidth=0.6,
+                transform=self._figure.transFigure,
+                zorder=-1,
             )
         )
-        axes.set_title(panel["title"], size=8, loc="left", pad=3)
-        draw_panel(axes, panel, prometheus, start=end - minutes * 60, end=end)
-    figure.savefig(path)
-    plt.close(figure)
-    Image.open(path).convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(
-        path, optimize=True
-    )
+        self._figure.text(
+            (left + gap + 0.1) / self._width,
+            1 - (top + gap + 0.17) / self._height,
+            title,
+            size=8,
+            weight="bold",
+            color=_COLOUR["text"],
+            va="center",
+        )
+        before, below = (0.62, 0.3) if has_axes else (0.1, 0.1)
+        return self._figure.add_axes(
+            (
+                (left + gap + before) / self._width,
+                1 - (top + gap + height - below) / self._height,
+                (width - before - 0.15) / self._width,
+                (height - below - 0.36) / self._height,
+            )
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the picture, with few colours."""
+        self._figure.savefig(path)
+        plt.close(self._figure)
+        Image.open(path).convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(
+            path, optimize=True
+        )
+
+    def _inches(self, x: float, y: float) -> tuple[float, float]:
+        """From the page's left and upper edges."""
+        return _MARGIN_INCHES + x * _COLUMN_INCHES, (y + _HEAD_ROWS) * _ROW_INCHES
+
+    def _place(self, x: float, y: float) -> tuple[float, float]:
+        left, top = self._inches(x, y)
+        return left / self._width, 1 - top / self._height
 
 
 def draw_panel(
@@ -153,7 +229,7 @@ def draw_panel(
         return
     axes.axis("off")
     if panel["type"] == "text":
-        axes.text(0, 0.9, "\n".join(panel["options"]["content"].splitlines()[:2]), size=7, va="top")
+        _draw_text(axes, panel["options"]["content"])
         return
     [target] = panel["targets"]
     found = prometheus.query(_asked(target["expr"]))
@@ -162,19 +238,32 @@ def draw_panel(
             "  ".join([*(each["metric"][label][:20] for label in _COLUMNS), each["value"][1]])
             for each in found
         ]
-        axes.text(0, 0.9, "\n".join(rows) or "none", size=8, va="top", family="monospace")
+        axes.text(0, 0.95, "\n".join(rows) or "none", size=8, va="top", family="monospace")
         return
     value = float(found[0]["value"][1]) if found else float("nan")
     steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
     colour = [step["color"] for step in steps if step["value"] is None or value >= step["value"]]
     axes.text(
-        0,
-        0.35,
+        0.5,
+        0.5,
         _written(value, unit),
-        size=20,
+        size=21,
         color=_COLOUR[colour[-1]],
+        ha="center",
         va="center",
         weight="bold",
+    )
+
+
+def _draw_text(axes: Axes, markdown: str) -> None:
+    """Its words, without the marks."""
+    lines = []
+    for paragraph in re.sub(r"\n(?![\n|])", " ", markdown).splitlines():
+        plain = re.sub(r"^\||\|$|`|\\", "", paragraph)
+        if not set(plain) <= set("|- "):
+            lines += textwrap.wrap(re.sub(r" \| ", ": ", plain, count=1).strip(), _TEXT_COLUMNS)
+    axes.text(
+        0, 0.98, "\n".join(lines), size=7.5, va="top", color=_COLOUR["text"], linespacing=1.35
     )
 
 
@@ -196,7 +285,7 @@ def _draw_lines(
             axes.plot(
                 [(moment - end) / 60 for moment in moments],
                 [float(value) for value in values],
-                linewidth=1,
+                linewidth=1.2,
                 label=label if drawn < _LEGENDS_MAX else None,
             )
             drawn += 1

@@ -37,9 +37,30 @@ class Architecture(ABC):
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of every weight."""
 
-    @abstractmethod
     def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
-        """Weights to start training from."""
+        """Weights to start training from: the same seed gives the same.
+
+        Glorot-uniform kernels, orthogonal recurrent kernels, forget bias 1 (as Keras). What a
+        weight is shows in the end of its name: ``embedding``, ``recurrent_kernel``, ``kernel``, the
+        ``bias`` of a direction (``forward/bias``), or anything else, which begins at zero.
+        """
+        rng = np.random.default_rng(seed)
+        weights: dict[str, NDArray[np.float32]] = {}
+        for name, shape in self.weight_shapes.items():
+            if name.endswith("embedding"):
+                value = rng.uniform(-0.05, 0.05, shape)
+            elif name.endswith("recurrent_kernel"):
+                value = np.linalg.qr(rng.normal(size=shape[::-1]))[0].T
+            elif name.endswith("kernel"):
+                receptive = int(np.prod(shape[:-2]))
+                value = rng.uniform(-1, 1, shape) * np.sqrt(6 / (receptive * sum(shape[-2:])))
+            else:
+                value = np.zeros(shape)
+                if name.endswith("ward/bias"):
+                    units = shape[0] // 4
+                    value[units : 2 * units] = 1
+            weights[name] = value.astype(np.float32)
+        return weights
 
     @abstractmethod
     def logits(

@@ -14,12 +14,10 @@ States of a text stay as they are past its end, so padding and neighbours never 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from stream_detector.models.architectures.base import Architecture, Weights
-from stream_detector.models.architectures.recurrence import LstmCell, drop, initial_weights
+from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 
 __all__ = ["BiLstm"]
@@ -64,10 +62,6 @@ class BiLstm(Architecture):
         shapes["logit/kernel"] = (self._hidden, 1)
         shapes["logit/bias"] = (1,)
         return shapes
-
-    def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
-        """Weights to start training from."""
-        return initial_weights(self.weight_shapes, seed)
 
     def logits(
         self,

@@ -6,12 +6,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from stream_detector.models.architectures.base import Architecture, Weights
-from stream_detector.models.architectures.recurrence import LstmCell, drop, initial_weights
+from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 
 __all__ = ["LstmEmbed", "LstmOneHot", "last_state"]
@@ -68,10 +66,6 @@ class LstmOneHot(Architecture):
             "logit/kernel": (self._units, 1),
             "logit/bias": (1,),
         }
-
-    def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
-        """Weights to start training from."""
-        return initial_weights(self.weight_shapes, seed)
 
     def logits(
         self,

@@ -1,17 +1,15 @@
-"""One step of an LSTM, folded for speed, and how its weights begin.
+"""One step of an LSTM, folded for speed, and dropout.
 
 LSTM: Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735. Weights lie as in Keras'
 ``LSTM`` (gates i, f, c, o). All gates go through one ``tanh``: sigmoid(x) = tanh(x / 2) / 2 + 1/2.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-__all__ = ["LstmCell", "drop", "initial_weights"]
+__all__ = ["LstmCell", "drop"]
 
 
 class LstmCell:
@@ -38,33 +36,6 @@ class LstmCell:
         )
         new_cell = forget_gate * cell + input_gate * new
         return output_gate * tf.tanh(new_cell), new_cell
-
-
-def initial_weights(
-    shapes: Mapping[str, tuple[int, ...]], seed: int
-) -> dict[str, NDArray[np.float32]]:
-    """Glorot-uniform kernels, orthogonal recurrent kernels, forget bias 1 (as Keras).
-
-    What a weight is shows in the end of its name: ``embedding``, ``recurrent_kernel``, ``kernel``,
-    the ``bias`` of a direction (``forward/bias``), or anything else, which begins at zero.
-    """
-    rng = np.random.default_rng(seed)
-    weights: dict[str, NDArray[np.float32]] = {}
-    for name, shape in shapes.items():
-        if name.endswith("embedding"):
-            value = rng.uniform(-0.05, 0.05, shape)
-        elif name.endswith("recurrent_kernel"):
-            value = np.linalg.qr(rng.normal(size=shape[::-1]))[0].T
-        elif name.endswith("kernel"):
-            receptive = int(np.prod(shape[:-2]))
-            value = rng.uniform(-1, 1, shape) * np.sqrt(6 / (receptive * sum(shape[-2:])))
-        else:
-            value = np.zeros(shape)
-            if name.endswith("ward/bias"):
-                units = shape[0] // 4
-                value[units : 2 * units] = 1
-        weights[name] = value.astype(np.float32)
-    return weights
 
 
 def drop(features: Any, share: float, seed: Any) -> Any:
