@@ -24,7 +24,7 @@ from stream_detector.events import (
     Thresholds,
     VerdictName,
 )
-from stream_detector.masking import observed_without_credentials, without_nested_credentials
+from stream_detector.masking.urls import observed_without_credentials, without_nested_credentials
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import CANARIES, ServedModel, TextScorer
 from stream_detector.policy.cache import Memo

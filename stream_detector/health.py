@@ -3,7 +3,8 @@
 The thread runs its own event loop: a blocked worker still answers that it is blocked, and a
 scrape never holds up the worker. Slow, broken and too many clients cost a bounded amount of
 memory, no thread each, and are dropped after ``_REQUEST_SECONDS_MAX``, a TLS handshake included.
-Who may have an answer is for ``web_access`` to say.
+Where there are too many, a new one takes the place of the one that has done least for the longest:
+idle clients can't shut out a scrape. Who may have an answer is for ``web_access`` to say.
 """
 
 import asyncio
@@ -12,12 +13,13 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from enum import IntEnum
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, cast
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import choose_encoder
 
 from stream_detector.errors import SettingsError
@@ -37,6 +39,15 @@ _CONNECTIONS_MAX = 64
 _LOOP_ANSWERS_SECONDS = 5.0
 """How long the worker's event loop may take to answer before ``/healthz`` fails."""
 _TEXT = "text/plain; charset=utf-8"
+
+
+class _Progress(IntEnum):
+    """How far a connection has come; where there are too many, the lowest are dropped first."""
+
+    CONNECTED = 0
+    ASKED = 1
+    """It has sent a whole request; its login may still be checked, which is slow on purpose."""
+    LET_IN = 2
 
 
 class _Response(NamedTuple):
@@ -63,6 +74,7 @@ class HealthServer:
             thread.
         loop: the worker's event loop; without one ``/healthz`` says only that the process runs.
         web_config: file of TLS and basic authentication; without one it serves anybody, in clear.
+        certificates: shows when those of ``web_config`` expire.
 
     Raises:
         SettingsError: the file of ``web_config`` can't be used.
@@ -77,8 +89,9 @@ class HealthServer:
         readiness: Callable[[], tuple[bool, str]],
         loop: asyncio.AbstractEventLoop | None = None,
         web_config: Path | None = None,
+        certificates: Gauge | None = None,
     ) -> None:
-        self._access = WebAccess(web_config)
+        self._access = WebAccess(web_config, certificates)
         self._registry = registry
         self._host = host
         self._readiness = readiness
@@ -86,7 +99,8 @@ class HealthServer:
         self._own = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._port = port
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], _Progress] = {}
+        """In the order in which they came."""
 
     @property
     def port(self) -> int:
@@ -132,32 +146,43 @@ class HealthServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, drop open connections and end the thread."""
-        if self._thread is not None:
+        """Stop listening, drop open connections and end the thread; once it has, nothing more."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
             self._own.call_soon_threadsafe(self._own.stop)
-            self._thread.join()
+            thread.join()
             self._access.close()
 
     def _run(self, server: asyncio.Server) -> None:
         asyncio.set_event_loop(self._own)
         self._own.run_forever()
         server.close()
-        for connection in self._connections:
-            connection.cancel()
-        self._own.run_until_complete(asyncio.gather(*self._connections, return_exceptions=True))
+        # Those too that were dropped and have not ended yet.
+        tasks = asyncio.all_tasks(self._own)
+        for task in tasks:
+            task.cancel()
+        self._own.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._own.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= _CONNECTIONS_MAX:
-            writer.transport.abort()
-            return
+            # Of those that have come least far, the first: the one that has waited longest.
+            dropped = min(self._connections, key=self._connections.__getitem__)
+            del self._connections[dropped]
+            dropped.cancel()
         config = self._access.config
         if config and config.tls:
             # What comes first belongs to the handshake.
             cast(asyncio.Transport, writer.transport).pause_reading()
         connection = self._own.create_task(self._serve(reader, writer, config))
-        self._connections.add(connection)
-        connection.add_done_callback(self._connections.discard)
+        self._connections[connection] = _Progress.CONNECTED
+
+        def ended(connection: asyncio.Task[None]) -> None:
+            # Not for the task itself: one that is dropped before its first step never begins.
+            writer.transport.abort()
+            self._connections.pop(connection, None)
+
+        connection.add_done_callback(ended)
 
     async def _serve(
         self,
@@ -166,17 +191,20 @@ class HealthServer:
         config: WebConfig | None,
     ) -> None:
         """Answer one request and close; a client that breaks off or dawdles is dropped."""
-        try:
-            with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-                async with asyncio.timeout(_REQUEST_SECONDS_MAX):
-                    if config and config.tls:
-                        await writer.start_tls(config.tls)
-                    writer.write(await self._answer(reader, config))
-                    await writer.drain()
-                    writer.close()
-                    await writer.wait_closed()
-        finally:
-            writer.transport.abort()
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(_REQUEST_SECONDS_MAX):
+                if config and config.tls:
+                    await writer.start_tls(config.tls)
+                writer.write(await self._answer(reader, config))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+
+    def _has_come_to(self, progress: _Progress) -> None:
+        """Note it of the connection whose task this is called in."""
+        connection = asyncio.current_task(self._own)
+        if connection in self._connections:
+            self._connections[connection] = progress
 
     async def _answer(self, reader: asyncio.StreamReader, config: WebConfig | None) -> bytes:
         """Read one request; the bytes of the answer to it."""
@@ -186,6 +214,7 @@ class HealthServer:
         except asyncio.LimitOverrunError:
             response = _Response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"too long\n")
             return _bytes_of(response, headers, with_body=True)
+        self._has_come_to(_Progress.ASKED)
         request_line, *lines = head.decode("latin-1").split("\r\n")
         method, _, rest = request_line.partition(" ")
         target, _, version = rest.partition(" ")
@@ -196,6 +225,7 @@ class HealthServer:
         elif method not in {"GET", "HEAD"}:
             response = _Response(HTTPStatus.METHOD_NOT_ALLOWED, b"GET or HEAD only\n")
         else:
+            self._has_come_to(_Progress.LET_IN)
             response = await self._respond(target.partition("?")[0], _header("accept", lines))
         return _bytes_of(response, headers, with_body=method != "HEAD")
 

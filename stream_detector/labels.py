@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from stream_detector.canonical import canonicalise, kind_of
 from stream_detector.errors import LabelError
 from stream_detector.events import Canonical, Label, LabelName, Rejected, RejectReason
-from stream_detector.masking import is_query_masked, observed_without_credentials
+from stream_detector.masking.urls import is_query_masked, observed_without_credentials
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire import Message
 

@@ -2,12 +2,15 @@
 
 import logging
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, TextIO
 
-__all__ = ["LINES_MAX", "WINDOW_SECONDS", "RepeatsHeldBack", "message_of"]
+from stream_detector.log_records import fields_of, message_of
+
+__all__ = ["LINES_MAX", "WINDOW_SECONDS", "RepeatsHeldBack"]
 
 LINES_MAX = 10
 """Lines of one kind in a window: enough to see different causes told by one template."""
@@ -44,8 +47,8 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
     """Writes at most ``LINES_MAX`` lines of one kind in ``WINDOW_SECONDS``.
 
     A kind is a logger, a level and a message's template. When the window is over one line says how
-    many were held back and what the last of them was; so it does when the handler is closed.
-    Critical lines, which tell why the process ends, are never held back.
+    many were held back and what the last of them was, with its fields; so it does when the handler
+    is closed. Critical lines, which tell why the process ends, are never held back.
 
     Args:
         stream: where to write.
@@ -71,6 +74,21 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
         self._tell(self._due())
         if record.levelno >= logging.CRITICAL or self._has_room_for(record):
             super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Tell where a line could not be made; Python's own trace would show what it was to say."""
+        told = logging.LogRecord(
+            record.name,
+            record.levelno,
+            record.pathname,
+            record.lineno,
+            "a line of %s:%d could not be written: %s",
+            (record.filename, record.lineno, getattr(sys.exc_info()[0], "__name__", "error")),
+            None,
+        )
+        with suppress(Exception):  # Such as a stream that is closed: there is nowhere to tell.
+            self.stream.write(self.format(told) + self.terminator)
+            self.flush()
 
     def close(self) -> None:
         """Tell what is still held back."""
@@ -140,13 +158,5 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
                 (window.held_back, WINDOW_SECONDS, message_of(window.last)),
                 None,
             )
-            summary.held_back = window.held_back
+            vars(summary).update(fields_of(window.last), held_back=window.held_back)
             super().emit(summary)
-
-
-def message_of(record: logging.LogRecord) -> str:
-    """The message; the template alone where arguments do not fit it."""
-    try:
-        return record.getMessage()
-    except (TypeError, ValueError):
-        return str(record.msg)

@@ -13,21 +13,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from stream_detector.errors import StreamDetectorError
-from stream_detector.log_repeats import RepeatsHeldBack, message_of
-from stream_detector.masking import MASK, SENSITIVE_NAMES, line_without_secrets
-from stream_detector.settings import SECRETS, Settings
+from stream_detector.log_records import fields_of, message_of
+from stream_detector.log_repeats import RepeatsHeldBack
+from stream_detector.redaction import Redaction
+from stream_detector.settings import Settings
 
 __all__ = [
     "JsonFormatter",
-    "Redaction",
     "RetriedAsWarnings",
     "TerminalFormatter",
     "configure_logging",
@@ -39,15 +38,7 @@ _CHATTY = frozenset({"absl", "aiokafka", "asyncio", "faust", "kafka", "mode", "t
 """Libraries of which only warnings and errors are of use to who runs a worker."""
 
 _STDERR = 2
-_SECRET_FILES = ("sasl_password_file", "ssl_key_password_file", "client_key_file")
-_SECRET_CHARACTERS_MIN = 4
-"""Shorter ones stand in any line by chance."""
-
-_SECRET_FIELD = re.compile(f"{SENSITIVE_NAMES}|authorization", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_STANDARD_FIELDS = frozenset(
-    vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys() | {"message", "asctime"}
-)
 
 
 def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:
@@ -85,53 +76,6 @@ def _tell_uncaught(
         logging.getLogger(__name__).critical("unexpected error", exc_info=(kind, error, trace))
     elif kind is not SystemExit:
         sys.__excepthook__(kind, error, trace)
-
-
-class Redaction:
-    """Takes out of a line what none may hold.
-
-    Secrets of the settings by their very values, user info of URLs, values called ``password`` or
-    the like and, unless ``settings.log_queries``, query strings.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._with_queries = settings.log_queries
-        found = {getattr(settings, name).get_secret_value() for name in SECRETS}
-        found |= {_content(getattr(settings, name)) for name in _SECRET_FILES}
-        secrets = (secret for secret in found if len(secret) >= _SECRET_CHARACTERS_MIN)
-        self._secrets = sorted(secrets, key=len, reverse=True)
-
-    def text(self, text: str) -> str:
-        """``text`` without all that."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return line_without_secrets(text, with_queries=self._with_queries)
-
-    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        """The fields of ``extra``, ready for JSON."""
-        fields = {k: v for k, v in vars(record).items() if k not in _STANDARD_FIELDS}
-        redacted: dict[str, Any] = self._value(fields)
-        return redacted
-
-    def _value(self, value: object) -> Any:
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        if isinstance(value, Mapping):
-            return {
-                self.text(str(name)): MASK if _SECRET_FIELD.search(str(name)) else self._value(item)
-                for name, item in value.items()
-            }
-        if isinstance(value, list | tuple | set | frozenset):
-            return [self._value(item) for item in value]
-        return self.text(str(value))
-
-
-def _content(path: Path | None) -> str:
-    """What a file of a secret holds; nothing where it can't be read, which is told elsewhere."""
-    try:
-        return path.read_text(errors="replace").strip() if path is not None else ""
-    except OSError:
-        return ""
 
 
 def stderr_of_its_own() -> TextIO:
@@ -198,11 +142,11 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": self._redaction.text(message_of(record)),
         }
-        line = {**line, **self._redaction.fields(record), **line}
+        line = {**line, **self._redaction.fields(fields_of(record)), **line}
         if trace := _trace(self, record):
             line["exception"] = self._redaction.text(trace)
         # As ASCII: lone surrogates and line separators could not be written, or would end a line.
-        return json.dumps(line)
+        return json.dumps(line, allow_nan=False)
 
 
 class TerminalFormatter(logging.Formatter):
@@ -217,7 +161,8 @@ class TerminalFormatter(logging.Formatter):
         clock = _time(record).astimezone().strftime("%H:%M:%S")
         message = " ".join(self._redaction.text(message_of(record)).splitlines())
         parts = [f"{clock} {record.levelname.lower():<8} {message}"]
-        parts += [f"{key}={_shown(value)}" for key, value in self._redaction.fields(record).items()]
+        fields = self._redaction.fields(fields_of(record))
+        parts += [f"{key}={_shown(value)}" for key, value in fields.items()]
         line = _without_control(" ".join(parts))
         if trace := _trace(self, record):
             lines = self._redaction.text(trace).splitlines()

@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from stream_detector.certificates import certificate_gauge
 from stream_detector.drift import DriftWindow
 from stream_detector.errors import RefusalReason
 from stream_detector.events import Kind, ModelRef, RejectReason, VerdictName
@@ -317,6 +318,7 @@ class Metrics:
         self.publish_retries = counter(
             "publish_retries_total", "Retries of outputs while Kafka was away."
         )
+        self.certificates = certificate_gauge(registry)
         ProcessCollector(registry=registry)
         self._begin_at_0()
 

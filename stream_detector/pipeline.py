@@ -30,7 +30,7 @@ from stream_detector.events import (
     UrlEvent,
     Verdict,
 )
-from stream_detector.masking import without_nested_credentials
+from stream_detector.masking.urls import without_nested_credentials
 from stream_detector.metrics import Metrics
 from stream_detector.policy.suppression import AlertWindows
 from stream_detector.privacy import Privacy

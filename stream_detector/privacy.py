@@ -11,12 +11,9 @@ import msgspec
 
 from stream_detector.comparisons import Disagreement
 from stream_detector.events import DeadLetter, Decision, Sighting, Verdict
-from stream_detector.masking import (
-    before_query,
-    line_without_secrets,
-    with_query_masked,
-    without_credentials,
-)
+from stream_detector.masking.lines import line_without_secrets
+from stream_detector.masking.records import before_query, without_credentials
+from stream_detector.masking.urls import with_query_masked
 from stream_detector.pseudonyms import Pseudonyms, client_key
 from stream_detector.settings import Settings
 

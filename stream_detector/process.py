@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 from stream_detector import __version__
+from stream_detector.certificates import kafka_certificates, show_certificates
 from stream_detector.decisions import Decider
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.events import Kind
@@ -63,6 +64,7 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
             "mask_queries": settings.mask_queries,
         },
     )
+    show_certificates(kafka_certificates(settings), process.metrics.certificates)
     try:
         with (
             asyncio.Runner() as runner,
@@ -73,6 +75,7 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
                 readiness=process.readiness,
                 loop=runner.get_loop(),
                 web_config=settings.http_web_config,
+                certificates=process.metrics.certificates,
             ) as health,
         ):
             logger.info("metrics and health on %s", health.url)

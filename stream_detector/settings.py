@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings_faults import faults
+from stream_detector.settings_files import GivenFile, SecretFile, secret_files_of
 from stream_detector.settings_sources import (
     ENVIRONMENT_PREFIX,
     Shape,
@@ -26,6 +27,7 @@ __all__ = [
     "DATA_FOLDER",
     "ENVIRONMENT_PREFIX",
     "SECRETS",
+    "SECRET_FILES",
     "SETTING_GROUPS",
     "Origin",
     "Settings",
@@ -95,11 +97,11 @@ class _Kafka(_Group):
     sasl_password: SecretStr = Field(
         SecretStr(""), description="SASL password; better give sasl_password_file."
     )
-    sasl_password_file: Path | None = Field(None, description="File that holds the SASL password.")
-    ssl_cafile: Path | None = Field(None, description="CA certificates (PEM) to trust.")
-    ssl_certfile: Path | None = Field(None, description="Client certificate (PEM), mutual TLS.")
-    ssl_keyfile: Path | None = Field(None, description="Client key (PEM), mutual TLS.")
-    ssl_key_password_file: Path | None = Field(
+    sasl_password_file: SecretFile = Field(None, description="File that holds the SASL password.")
+    ssl_cafile: GivenFile = Field(None, description="CA certificates (PEM) to trust.")
+    ssl_certfile: GivenFile = Field(None, description="Client certificate (PEM), mutual TLS.")
+    ssl_keyfile: SecretFile = Field(None, description="Client key (PEM), mutual TLS.")
+    ssl_key_password_file: SecretFile = Field(
         None, description="File that holds the client key's password."
     )
     ssl_check_hostname: bool = Field(
@@ -200,7 +202,7 @@ class _Announced(_Group):
         "url-shadow",
         description="Topic for what a shadow model and the one that serves disagree on.",
     )
-    model_public_key: Path | None = Field(
+    model_public_key: GivenFile = Field(
         None,
         description="Ed25519 public key (PEM); if set, announced bundles that its private key has "
         "not signed are refused.",
@@ -227,10 +229,10 @@ class _Policy(_Group):
     host_malicious_threshold: Probability | None = Field(
         None, description="Overrides the host bundle's threshold for malicious."
     )
-    allow_list: Path | None = Field(
+    allow_list: GivenFile = Field(
         None, description="File of domains, hosts or URLs, one a line, that are always benign."
     )
-    deny_list: Path | None = Field(
+    deny_list: GivenFile = Field(
         None, description="File of domains, hosts or URLs, one a line, that are always malicious."
     )
     cache_entries: int = Field(
@@ -256,7 +258,7 @@ class _Privacy(_Group):
         SecretStr(""),
         description="Key of the pseudonyms, 16 bytes or more; better give client_key_file.",
     )
-    client_key_file: Path | None = Field(
+    client_key_file: SecretFile = Field(
         None,
         description="File that holds the key of the pseudonyms, the same for all workers; such as "
         "openssl rand -hex 32 makes.",
@@ -277,7 +279,7 @@ class _Running(_Group):
         description="Address of /metrics, /healthz and /readyz.",
     )
     http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0: any free one.")
-    http_web_config: Path | None = Field(
+    http_web_config: GivenFile = Field(
         None,
         description="Web configuration file (YAML) as Prometheus' exporters have it: TLS and basic "
         "authentication for all three.",
@@ -352,6 +354,9 @@ SECRETS = frozenset(
     name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
 )
 """Settings whose value is never shown and which no flag sets."""
+
+SECRET_FILES = secret_files_of(Settings)
+"""Settings that name a file whose content is never shown."""
 
 
 def _shape(annotation: object) -> Shape:

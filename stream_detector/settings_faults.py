@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_detector.masking.names import names_secret
 from stream_detector.pseudonyms import KEY_BYTES_MIN, client_key
+from stream_detector.settings_files import files_of
 from stream_detector.settings_sources import ENVIRONMENT_PREFIX
 
 if TYPE_CHECKING:
@@ -13,20 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults"]
 
-_GIVEN_FILES = (
-    "sasl_password_file",
-    "ssl_cafile",
-    "ssl_certfile",
-    "ssl_keyfile",
-    "ssl_key_password_file",
-    "allow_list",
-    "deny_list",
-    "model_public_key",
-    "http_web_config",
-    "client_key_file",
-)
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_SECRET_OPTION = re.compile(r"password|secret|token|jaas", re.IGNORECASE)
 _LOGIN_IN_URL = re.compile(r"://[^/]*@")
 _NAME_SHOWN_CHARACTERS = 60
 
@@ -91,7 +80,7 @@ def _security_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
                     "security_protocol to SSL or SASL_SSL",
                 )
     for name, value in settings.kafka_options.items():
-        if _SECRET_OPTION.search(name) or _LOGIN_IN_URL.search(value):
+        if names_secret(name) or _LOGIN_IN_URL.search(value):
             yield (
                 "kafka_options",
                 f"kafka_options can't hold a secret such as {name}, since its values are shown: "
@@ -100,7 +89,7 @@ def _security_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
 
 
 def _file_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    for name in _GIVEN_FILES:
+    for name in files_of(type(settings)):
         path: Path | None = getattr(settings, name)
         if path is None:
             continue

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import bcrypt
+from prometheus_client import Gauge
 
+from stream_detector.certificates import http_certificates, show_certificates
 from stream_detector.errors import SettingsError
-from stream_detector.web_config import WebConfig, named_files, read_web_file
+from stream_detector.web_config import WebConfig, named_files, protection_lost, read_web_file
 
 __all__ = ["WebAccess"]
 
@@ -32,13 +34,16 @@ class WebAccess:
     password is checked too, so that time tells no names.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, certificates: Gauge | None = None) -> None:
         """Read the file; without one everybody is let in, in the clear.
+
+        ``certificates`` shows when those that are in use expire.
 
         Raises:
             SettingsError: as ``load_web_config``.
         """
         self._path = path
+        self._certificates = certificates
         self._files: tuple[Path, ...] = ()
         self._seen: list[Any] = []
         self._config: WebConfig | None = None
@@ -46,7 +51,7 @@ class WebAccess:
         self._let_in: dict[str, bytes] = {}
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="password")
         if path is not None:
-            self._config = self._load(path)
+            self._take(path, self._load(path))
 
     def close(self) -> None:
         """End the thread."""
@@ -56,7 +61,7 @@ class WebAccess:
     def config(self) -> WebConfig | None:
         """What the file says now; what it said before, where it can't be used any more.
 
-        Nor does a file take TLS or logins away while the process runs.
+        Nor does a file take TLS or logins away, or weaken them, while the process runs.
         """
         path, before = self._path, self._config
         if path is not None and before is not None and _state(self._files) != self._seen:
@@ -66,7 +71,7 @@ class WebAccess:
             except SettingsError as error:
                 logger.warning("%s; what it said before stays in force", error)
             else:
-                self._config = config
+                self._take(path, config)
                 self._let_in.clear()
                 logger.info("http_web_config %s was read again", path)
         return self._config
@@ -82,6 +87,10 @@ class WebAccess:
         self._files += named
         self._seen += _state(named)
         return WebConfig(path, content)
+
+    def _take(self, path: Path, config: WebConfig) -> None:
+        self._config = config
+        show_certificates(http_certificates(path, config.content), self._certificates)
 
     async def allows(self, config: WebConfig | None, authorization: str) -> bool:
         """Whether the value of an Authorization header lets its sender in."""
@@ -106,18 +115,9 @@ class WebAccess:
 
 
 def _check_still_protected(path: Path, before: WebConfig, after: WebConfig) -> None:
-    lost = [
-        name
-        for name, had, has in [
-            ("TLS", before.tls, after.tls),
-            ("logins", before.users, after.users),
-        ]
-        if had and not has
-    ]
-    if lost:
+    if lost := protection_lost(before.content, after.content):
         raise SettingsError(
-            f"http_web_config {path} has no {' and no '.join(lost)} any more: "
-            "restart if that is meant"
+            f"http_web_config {path} {' and '.join(lost)}: restart if that is meant"
         )
 
 

@@ -3,8 +3,8 @@
 The format is that of Prometheus' exporter-toolkit (``--web.config.file``), of which this server
 heeds what it can do; a key that it does not heed is refused, never passed over. As there, every
 path is protected, health checks too, and the files are read again when they change, so that a
-renewed certificate needs no restart. Unlike there, TLS and logins end with a restart alone: a file
-that is empty while it is being written must not open what it protects.
+renewed certificate needs no restart. Unlike there, it takes a restart to end TLS or logins and to
+ask less of clients: a file that is half written must not open what it protects.
 """
 
 import os
@@ -28,7 +28,14 @@ from pydantic import (
 
 from stream_detector.errors import SettingsError
 
-__all__ = ["WebConfig", "WebFile", "load_web_config", "named_files", "read_web_file"]
+__all__ = [
+    "WebConfig",
+    "WebFile",
+    "load_web_config",
+    "named_files",
+    "protection_lost",
+    "read_web_file",
+]
 
 _HASH = re.compile(r"\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
@@ -152,7 +159,8 @@ class WebConfig:
     """What one reading of the file says.
 
     ``tls`` is None where there is none; ``headers`` are for each answer; ``users`` are bcrypt
-    hashes by name, empty where nobody has to log in; ``files`` are all that was read.
+    hashes by name, empty where nobody has to log in; ``files`` are all that was read; ``content``
+    is as written.
     """
 
     def __init__(self, path: Path, content: WebFile) -> None:
@@ -171,6 +179,7 @@ class WebConfig:
         tls = content.tls_server_config
         self.tls = None if tls is None else _context(path, tls)
         self.files = (path, *named_files(path, content))
+        self.content = content
 
 
 def load_web_config(path: Path) -> WebConfig:
@@ -226,6 +235,22 @@ def named_files(path: Path, content: WebFile) -> tuple[Path, ...]:
     tls = content.tls_server_config
     names = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file)
     return tuple(path.parent / name for name in names if name)
+
+
+def protection_lost(before: WebFile, after: WebFile) -> list[str]:
+    """What ``after`` asks of clients no more, or less strictly: each in some words."""
+    lost = []
+    was, now = before.tls_server_config, after.tls_server_config
+    if was and not now:
+        lost.append("has no TLS any more")
+    if before.basic_auth_users and not after.basic_auth_users:
+        lost.append("has no logins any more")
+    if was and now:
+        if _CLIENT_CERTIFICATES[now.client_auth_type] < _CLIENT_CERTIFICATES[was.client_auth_type]:
+            lost.append(f"lowers client_auth_type {was.client_auth_type} to {now.client_auth_type}")
+        if _VERSIONS[now.min_version] < _VERSIONS[was.min_version]:
+            lost.append(f"lowers min_version {was.min_version} to {now.min_version}")
+    return lost
 
 
 def _faults(error: ValidationError) -> Iterator[str]:

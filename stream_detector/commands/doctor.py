@@ -4,17 +4,22 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.cores import usable_cores
-from stream_detector.errors import FatalError, StreamDetectorError
+from stream_detector.errors import FatalError, SettingsError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.policy.thresholds import effective_thresholds
 from stream_detector.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_detector.certificates import CertificateFile
 
 __all__ = ["doctor"]
 
@@ -25,8 +30,8 @@ _AHEAD_MAX_SECONDS = 5.0
 @click.command(cls=SettingsCommand)
 @setting_options()
 def doctor(config: Path | None, **flags: object) -> int:
-    """Check all that `run` needs: HTTP port, lists, models, their store if one is set, device,
-    Kafka, topics, rights, clock.
+    """Check all that `run` needs: HTTP port, certificates and a model store if set, lists,
+    models, device, Kafka, topics, rights, clock.
 
     Prints one line a check, ok or FAIL and what to do, and exits with 1 if any failed. Nothing is
     made, read or written in Kafka; no consumer group is joined.
@@ -61,7 +66,7 @@ class _Result(NamedTuple):
 def _show(result: _Result) -> bool:
     """Print the line of a check; returns whether it failed."""
     mark = click.style("ok  ", fg="green") if result.ok else click.style("FAIL", fg="red")
-    click.echo(f"{mark}  {result.subject:<11}  {' '.join(result.text.split())}")
+    click.echo(f"{mark}  {result.subject:<12}  {' '.join(result.text.split())}")
     return not result.ok
 
 
@@ -75,6 +80,8 @@ def _result(subject: str, check: Callable[[Settings], str], settings: Settings) 
 
 def _local_results(settings: Settings) -> Iterator[_Result]:
     yield _result("HTTP port", _port, settings)
+    if _certificate_files(settings):
+        yield _result("certificates", _certificates, settings)
     yield _result("lists", _lists, settings)
     models = [
         _result("URL model", _url_model, settings),
@@ -115,6 +122,33 @@ def _port(settings: Settings) -> str:
     transport = "in the clear" if access.tls is None else "by TLS"
     logins = f"{len(access.users)} users log in" if access.users else "nobody logs in"
     return f"{address[0]}:{address[1]} is free; {transport}, {logins}"
+
+
+def _certificate_files(settings: Settings) -> "list[CertificateFile]":
+    """Those that the settings name, and the web configuration where it can be read."""
+    from stream_detector.certificates import (  # noqa: PLC0415
+        http_certificates,
+        kafka_certificates,
+    )
+    from stream_detector.web_config import read_web_file  # noqa: PLC0415
+
+    files = kafka_certificates(settings)
+    if (path := settings.http_web_config) is not None:
+        with suppress(SettingsError):  # The check of the port tells it.
+            files += http_certificates(path, read_web_file(path))
+    return files
+
+
+def _certificates(settings: Settings) -> str:
+    """None has expired; one that soon will is told, and may be used."""
+    from stream_detector.certificates import expiry_notice  # noqa: PLC0415
+
+    expiries = [(file, file.expiry()) for file in _certificate_files(settings)]
+    notices = "; ".join(filter(None, (expiry_notice(*each) for each in expiries)))
+    first = min(expiry for _, expiry in expiries)
+    if first <= datetime.now(UTC):
+        raise FatalError(notices)
+    return notices or f"{len(expiries)}, the first expires {first:%Y-%m-%d %H:%M} UTC"
 
 
 def _lists(settings: Settings) -> str:

@@ -3,7 +3,7 @@ import http.client
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -198,14 +198,54 @@ def test_a_client_that_dawdles_is_dropped_and_holds_up_no_one(
         assert dawdler.recv(1) == b""
 
 
-def test_connections_are_bounded(server: HealthServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_CONNECTIONS_MAX", 1)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as first:
-        first.sendall(b"GET /readyz HTTP/1.1\r\n")
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as second:
-            assert second.recv(1) == b""
-        first.sendall(b"\r\n")
-        assert first.recv(100).startswith(b"HTTP/1.1 200 ")
+def test_of_too_many_connections_the_one_that_waited_longest_is_dropped(
+    server: HealthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_CONNECTIONS_MAX", 2)
+    with ExitStack() as clients:
+        first, second, third = (
+            clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            for _ in range(3)
+        )
+        assert first.recv(1) == b""
+        for client in (second, third):
+            client.sendall(b"GET /readyz HTTP/1.1\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_has_asked_is_not_dropped_for_who_has_not(
+    metrics: Metrics, readiness: Readiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_CONNECTIONS_MAX", 2)
+    with (
+        running_loop() as loop,
+        HealthServer(
+            registry=metrics.registry, host="127.0.0.1", port=0, readiness=readiness, loop=loop
+        ) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) as asking,
+    ):
+        blocked, release = threading.Event(), threading.Event()
+        loop.call_soon_threadsafe(lambda: (blocked.set(), release.wait()))
+        try:
+            assert blocked.wait(20)
+            asking.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+            for _ in range(5):
+                with socket.create_connection(("127.0.0.1", server.port), timeout=20):
+                    assert request(server, "/metrics")[0].status == 200
+        finally:
+            release.set()
+        assert asking.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_stopping_again_does_nothing(metrics: Metrics, readiness: Readiness) -> None:
+    server = HealthServer(registry=metrics.registry, host="127.0.0.1", port=0, readiness=readiness)
+    server.stop()
+    with server:
+        assert request(server, "/readyz")[0].status == 200
+        server.stop()
+        with pytest.raises(ConnectionRefusedError):
+            request(server, "/readyz")
+    server.stop()
 
 
 def test_a_port_in_use_is_a_settings_error_that_names_the_flag(

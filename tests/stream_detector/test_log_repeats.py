@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -22,8 +22,16 @@ class Bench:
             call_later=lambda seconds, callback: self.timers.append((self.now + seconds, callback)),
         )
 
-    def say(self, message: str, *values: object, logger: str = "a", level: int = 30) -> None:
-        record = logging.LogRecord(logger, level, "", 0, message, values, None)
+    def say(
+        self,
+        message: str,
+        *values: object,
+        logger: str = "a",
+        level: int = 30,
+        extra: Mapping[str, object] | None = None,
+    ) -> None:
+        record = logging.LogRecord(logger, level, "a.py", 7, message, values, None)
+        vars(record).update(extra or {})
         self.handler.handle(record)
 
     def wait(self, seconds: float) -> None:
@@ -52,6 +60,33 @@ def test_so_many_pass_and_one_line_says_how_many_did_not() -> None:
     ]
     bench.say("record %d is bad", 99)
     assert bench.lines[-1] == "record 99 is bad"
+
+
+def test_the_line_has_the_fields_of_the_last_one_held_back() -> None:
+    bench = Bench()
+    bench.handler.setFormatter(logging.Formatter("%(message)s %(topic)s %(held_back)s"))
+    for number in range(LINES_MAX + 3):
+        bench.say("bad", extra={"topic": f"t-{number}", "held_back": "?"})
+    bench.wait(WINDOW_SECONDS)
+
+    assert bench.lines[-1] == f"held back 3 more like this in 60 s: bad t-{LINES_MAX + 2} 3"
+
+
+def test_a_line_that_can_not_be_made_is_told_without_what_it_was_to_say(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("CANARY")
+
+    bench = Bench()
+    bench.say("bad %s %s", Broken(), "CANARY")
+    bench.say("good")
+    assert bench.lines == ["a line of a.py:7 could not be written: RuntimeError", "good"]
+    bench.stream.close()
+    bench.say("CANARY")
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_line_does_not_need_another_one_to_come() -> None:

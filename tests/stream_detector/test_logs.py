@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
@@ -37,7 +39,8 @@ def logging_as_it_was() -> Iterator[None]:
 
 
 def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    """What a strict parser makes of the lines."""
+    return [msgspec.json.decode(line) for line in stream.getvalue().splitlines()]
 
 
 def test_each_event_is_one_json_line_where_no_person_looks() -> None:
@@ -55,6 +58,22 @@ def test_each_event_is_one_json_line_where_no_person_looks() -> None:
         "message": "read\n5",
         "topic": "a",
     }
+
+
+def test_a_number_that_json_has_not_is_a_string() -> None:
+    stream = io.StringIO()
+    configure_logging(Settings(), stream=stream)
+    fields = {"loss": math.nan, "rates": [math.inf, -math.inf, 0.5], "deep": {"x": math.nan}}
+
+    logging.getLogger("a").info("trained", extra={**fields, math.nan: 10**400})
+
+    [line] = lines_of(stream)
+    assert (line["loss"], line["rates"], line["deep"]) == (
+        "nan",
+        ["inf", "-inf", 0.5],
+        {"x": "nan"},
+    )
+    assert '"nan": 1' + "0" * 400 in stream.getvalue()
 
 
 def test_an_exception_is_part_of_its_json_line() -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings import SECRETS, SETTING_GROUPS, Settings, load_settings
+from stream_detector.masking.names import names_secret
+from stream_detector.settings import (
+    SECRET_FILES,
+    SECRETS,
+    SETTING_GROUPS,
+    Settings,
+    load_settings,
+)
+from stream_detector.settings_faults import faults
+from stream_detector.settings_files import files_of
 
 PASSWORD = "hunter2-with-a-long-tail"
 
@@ -229,6 +238,29 @@ def test_a_key_of_clients_that_could_be_guessed_is_refused_and_not_shown() -> No
 
     assert "client_key holds 14 bytes, and a key needs 16" in message
     assert "fifteen" not in message
+
+
+def test_every_path_that_may_be_left_out_is_a_file_that_has_to_be_there() -> None:
+    paths = {n for n, field in Settings.model_fields.items() if field.annotation == Path | None}
+
+    assert set(files_of(Settings)) == paths
+    assert {name for name in Settings.model_fields if name.endswith("file")} <= paths
+
+
+def test_every_file_of_a_secret_is_known_as_one() -> None:
+    named = {name for name in files_of(Settings) if names_secret(name) or "keyfile" in name}
+
+    assert set(SECRET_FILES) == named
+    assert {f"{name}_file" for name in SECRETS} <= set(SECRET_FILES)
+
+
+@pytest.mark.parametrize("name", files_of(Settings))
+def test_a_file_that_is_not_there_is_told_by_its_setting(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "none"
+
+    told = faults(Settings.model_construct(**{name: path}))
+
+    assert any(f"{name} {path} can't be read" in fault for place, fault in told if place == name)
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))

@@ -260,7 +260,10 @@ TLS = f"tls_server_config: {{{FILES}}}\n"
         (TLS, "no logins any more: restart"),
         (LOGINS, "no TLS any more: restart"),
         (TLS + "basic_auth_users: {}\n", "no logins any more: restart"),
-        ("http_server_config: {http2: false}\n", "no TLS and no logins any more: restart"),
+        (
+            "http_server_config: {http2: false}\n",
+            "has no TLS any more and has no logins any more: restart",
+        ),
     ],
     # Not by the text: a hash has another salt in each process that collects the tests.
     ids=["empty", "TLS alone", "logins alone", "no users", "neither"],
@@ -281,6 +284,82 @@ def test_tls_and_logins_are_not_taken_away_while_it_runs(
 
         file.write_text(TLS + LOGINS + "# again\n")
         assert access.config is not before
+    finally:
+        access.close()
+
+
+def tls(**more: str) -> str:
+    return f"tls_server_config: {{{FILES}{''.join(f', {k}: {v}' for k, v in more.items())}}}\n"
+
+
+def client_certificates(client_auth_type: str, **more: str) -> str:
+    return tls(client_auth_type=client_auth_type, client_ca_file="ca.pem", **more)
+
+
+REQUIRED = client_certificates("RequireAndVerifyClientCert", min_version="TLS13")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"),
+    [
+        (
+            REQUIRED,
+            client_certificates("VerifyClientCertIfGiven", min_version="TLS13"),
+            "lowers client_auth_type RequireAndVerifyClientCert to VerifyClientCertIfGiven: ",
+        ),
+        (
+            client_certificates("VerifyClientCertIfGiven"),
+            tls(),
+            "lowers client_auth_type VerifyClientCertIfGiven to NoClientCert: ",
+        ),
+        (
+            REQUIRED,
+            client_certificates("RequireAndVerifyClientCert"),
+            "lowers min_version TLS13 to TLS12: ",
+        ),
+        (
+            REQUIRED,
+            tls(),
+            "lowers client_auth_type RequireAndVerifyClientCert to NoClientCert and lowers "
+            "min_version TLS13 to TLS12: ",
+        ),
+        (REQUIRED, LOGINS, "has no TLS any more: "),
+    ],
+    ids=["if given", "not asked for", "version", "both", "no TLS"],
+)
+def test_what_is_asked_of_clients_is_not_weakened_while_it_runs(
+    folder: Path, caplog: pytest.LogCaptureFixture, first: str, then: str, told: str
+) -> None:
+    file = write(folder, first)
+    access = WebAccess(file)
+    try:
+        before = access.config
+        assert before is not None
+        file.write_text(then)
+        assert access.config is access.config is before
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        assert f"{file} {told}restart if that is meant; what it said before" in record.message
+
+        restarted = WebAccess(file)
+        assert restarted.config is not None
+        restarted.close()
+        file.write_text(first + "# again\n")
+        assert access.config is not before
+    finally:
+        access.close()
+
+
+def test_more_may_be_asked_of_clients_while_it_runs(folder: Path) -> None:
+    file = write(folder, tls())
+    access = WebAccess(file)
+    try:
+        file.write_text(client_certificates("VerifyClientCertIfGiven"))
+        for text in (REQUIRED, REQUIRED + LOGINS):
+            before = access.config
+            assert before is not None
+            file.write_text(text)
+            assert access.config is not before
     finally:
         access.close()
 

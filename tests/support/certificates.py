@@ -27,7 +27,7 @@ class CertificateFiles(NamedTuple):
 class CertificateAuthority:
     """A CA whose certificate is in ``file``; what it signs is written beside it."""
 
-    def __init__(self, folder: Path, name: str = "ca") -> None:
+    def __init__(self, folder: Path, name: str = "ca", *, days_left: float = 90) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -39,8 +39,8 @@ class CertificateAuthority:
             .issuer_name(self._name)
             .public_key(self._key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _DAY)
-            .not_valid_after(now + _DAY)
+            .not_valid_before(now - 3 * _DAY)
+            .not_valid_after(now + days_left * _DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(self._key, hashes.SHA256())
         )
@@ -53,11 +53,14 @@ class CertificateAuthority:
         *,
         hosts: Sequence[str] = ("localhost",),
         addresses: Sequence[str] = ("127.0.0.1",),
-        expired: bool = False,
+        days_left: float = 90,
         key_password: str = "",
         common_name: str = "",
     ) -> CertificateFiles:
-        """A certificate in files called after ``name``, which is its common name unless given."""
+        """A certificate in files called after ``name``, which is its common name unless given.
+
+        ``days_left`` below 0 (and above -3, with which it began): it has expired.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name or name)]
@@ -70,7 +73,7 @@ class CertificateAuthority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - 3 * _DAY)
-            .not_valid_after(now - _DAY if expired else now + _DAY)
+            .not_valid_after(now + days_left * _DAY)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .sign(self._key, hashes.SHA256())
         )

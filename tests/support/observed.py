@@ -106,7 +106,11 @@ class Observed:
             *("--url-data", str(self._shown.corpus), "--http-port", str(ports["trainer"])),
             *("--", *self._shown.retrain),
         )
-        self.prometheus = Prometheus(self._folder / "prometheus", ports).__enter__()
+        jobs = [
+            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+            for job, port in ports.items()
+        ]
+        self.prometheus = Prometheus(self._folder / "prometheus", jobs).__enter__()
         self.write_labels("http://first.example/a", "http://second.example/b")
         for job, process in (("detector", worker), ("trainer", watch)):
             url = f"http://127.0.0.1:{ports[job]}/readyz"

@@ -5,7 +5,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,10 +39,10 @@ def shipped_dashboards() -> dict[str, dict[str, Any]]:
 
 
 class Prometheus:
-    """Scrapes local ports by the shipped jobs, every second. Use it as a context manager."""
+    """Scrapes what it is told to, every second. Use it as a context manager."""
 
-    def __init__(self, folder: Path, ports: Mapping[str, int]) -> None:
-        """``ports`` are by job; settings, data and output go to ``folder``."""
+    def __init__(self, folder: Path, scrape_configs: Sequence[Mapping[str, Any]]) -> None:
+        """Settings, data and output go to ``folder``."""
         self.url = f"http://127.0.0.1:{free_port()}"
         folder.mkdir()
         settings = yaml.safe_load((_SHIPPED / "prometheus.yml").read_text())
@@ -52,10 +52,7 @@ class Prometheus:
             "evaluation_interval": "1s",
         }
         settings["rule_files"] = [str(_SHIPPED / name) for name in settings["rule_files"]]
-        settings["scrape_configs"] = [
-            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
-            for job, port in ports.items()
-        ]
+        settings["scrape_configs"] = list(scrape_configs)
         file = folder / "prometheus.yml"
         file.write_text(yaml.safe_dump(settings))
         self._command = [

@@ -62,7 +62,7 @@ class SecuredBroker(KafkaBroker):
         of_listener = {
             "scram": own,
             "mutual": own,
-            "expired": self.authority.issue("expired", expired=True),
+            "expired": self.authority.issue("expired", days_left=-1),
             "foreign": self.authority.issue(
                 "foreign", hosts=["kafka.example.com"], addresses=["192.0.2.1"]
             ),

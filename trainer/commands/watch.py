@@ -125,6 +125,10 @@ def watch(
     configure_logging(settings)
     # What it would print is told by errors.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    from stream_detector.certificates import (  # noqa: PLC0415
+        kafka_certificates,
+        show_certificates,
+    )
     from stream_detector.health import HealthServer  # noqa: PLC0415
     from trainer.watching.metrics import WatchMetrics  # noqa: PLC0415 - imports much
     from trainer.watching.schedule import Schedule  # noqa: PLC0415
@@ -150,12 +154,14 @@ def watch(
     watcher = Watcher(plan, settings, metrics)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
+    show_certificates(kafka_certificates(settings), metrics.certificates)
     with HealthServer(
         registry=metrics.registry,
         host=settings.http_host,
         port=port,
         readiness=watcher.readiness,
         web_config=settings.http_web_config,
+        certificates=metrics.certificates,
     ) as health:
         logger.info("metrics and health on %s", health.url)
         watcher.run()

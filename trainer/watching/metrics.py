@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
+from stream_detector.certificates import certificate_gauge
 from stream_detector.events import Kind
 from trainer.outcomes import OUTCOMES
 
@@ -52,6 +53,7 @@ class WatchMetrics:
             "check",
         )
         self.ready = gauge("ready", "1 while labels are being collected.")
+        self.certificates = certificate_gauge(registry)
         ProcessCollector(registry=registry)
 
     def follow(self, kinds: Iterable[Kind]) -> None:

@@ -330,4 +330,18 @@ def _needs(made: Dashboard) -> Dashboard:
                 width=8,
             )
         )
+        .with_panel(
+            lines(
+                "Certificates",
+                "Time until those in use expire, of workers and trainers, the first of each kind; "
+                "a ticket below 14 days, a page below 0.",
+                {
+                    "{{certificate}} {{job}}": "min by (certificate, job) "
+                    "(stream_detector_certificate_expiry_timestamp_seconds) - time()"
+                },
+                unit="s",
+                width=FULL,
+                signed=True,
+            )
+        )
     )

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from kafka import KafkaAdminClient
 
 from stream_detector.settings import DATA_FOLDER, Settings
 from support.broker import KafkaBroker
+from support.certificates import CertificateAuthority
 from support.commands import assert_one_line_error, run_command
 from support.processes import start_module, wait_for_line
 from support.records import end_offsets, produce
@@ -146,6 +148,39 @@ def test_each_fault_of_this_machine_has_its_line(tmp_path: Path) -> None:
     assert "host_bundle" in failed["host model"]
     assert nowhere in failed["Kafka"]
     assert "bootstrap_servers" in failed["Kafka"]
+
+
+@pytest.mark.parametrize(
+    ("days_left", "mark", "told"),
+    [(-1, "FAIL", "has expired ("), (5, "ok", "expires within 14 days ("), (60, "ok", "")],
+)
+def test_a_certificate_that_has_expired_or_soon_will_is_named(
+    tmp_path: Path, days_left: int, mark: str, told: str
+) -> None:
+    authority = CertificateAuthority(tmp_path, days_left=70)
+    authority.issue("server", days_left=days_left)
+    web = tmp_path / "web.yml"
+    web.write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}\n")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nowhere = f"127.0.0.1:{closed.getsockname()[1]}"
+    settings = {
+        "BOOTSTRAP_SERVERS": nowhere,
+        "SECURITY_PROTOCOL": "SSL",
+        "SSL_CAFILE": str(authority.file),
+        "HTTP_PORT": "0",
+        "HTTP_WEB_CONFIG": str(web),
+        **{f"{kind}_BUNDLE": str(tmp_path / "none") for kind in ("URL", "HOST")},
+    }
+
+    found_mark, text = found(run_command("doctor", settings=settings))["certificates"]
+
+    assert found_mark == mark
+    if told:
+        assert text.startswith(f"http_web_config {web}: cert_file {tmp_path / 'server.crt'} {told}")
+        assert text.endswith(" UTC): renew it")
+    else:
+        day = datetime.now(UTC) + timedelta(days=days_left)
+        assert text.startswith(f"2, the first expires {day:%Y-%m-%d} ")
 
 
 @pytest.mark.kafka

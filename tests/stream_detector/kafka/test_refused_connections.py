@@ -137,7 +137,7 @@ def test_a_client_certificate_that_is_not_accepted(
     fault: str, kafka: SecuredBroker, strange_authority: CertificateAuthority
 ) -> None:
     files = (
-        kafka.authority.issue("expired-client", expired=True)
+        kafka.authority.issue("expired-client", days_left=-1)
         if fault == "expired"
         else strange_authority.issue("bearer")
     )

@@ -4,12 +4,17 @@ import os
 import socket
 import ssl
 import threading
-import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from itertools import islice
+from pathlib import Path
 
+import bcrypt
 import pytest
 
 from stream_detector import health
+from stream_detector.health import HealthServer
+from support.processes import wait_until
 from support.web import NEITHER, PASSWORD, TLS, Serve, all_of, basic, get, users
 
 GARBAGE = [
@@ -58,11 +63,7 @@ def test_a_handshake_that_stops_half_way_is_dropped_and_holds_up_no_one(
 ) -> None:
     monkeypatch.setattr(health, "_REQUEST_SECONDS_MAX", 1.0)
     server = serve(TLS)
-    hello = ssl.MemoryBIO()
-    half = trusting.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")
-    with pytest.raises(ssl.SSLWantReadError):
-        half.do_handshake()
-    first = hello.read()
+    first = half_a_handshake(trusting)
 
     with ExitStack() as clients:
         for sent in (b"", first[:20], first):
@@ -75,47 +76,102 @@ def test_a_handshake_that_stops_half_way_is_dropped_and_holds_up_no_one(
     assert get(server, tls=trusting)[0].status == 200
 
 
-def test_a_client_that_neither_reads_nor_closes_is_dropped(
+def test_clients_that_neither_read_nor_close_are_dropped(
     serve: Serve, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_REQUEST_SECONDS_MAX", 1.0)
-    monkeypatch.setattr(health, "_CONNECTIONS_MAX", 1)
     server = serve(TLS)
 
-    with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain,
-        trusting.wrap_socket(plain, server_hostname="localhost") as mute,
-    ):
-        mute.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-
-        def served() -> bool:
-            try:
-                return get(server, tls=trusting)[0].status == 200
-            except OSError:
-                return False
-
-        deadline = time.monotonic() + 30
-        while not served():
-            assert time.monotonic() < deadline, "its place is free again"
-
-
-def test_handshakes_count_as_connections_and_more_than_the_most_are_refused(
-    serve: Serve, trusting: ssl.SSLContext
-) -> None:
-    server = serve(TLS)
     with ExitStack() as clients:
-        for _ in range(health._CONNECTIONS_MAX):
-            clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
-        with pytest.raises(OSError):
-            get(server, tls=trusting)
+        for _ in range(2 * health._CONNECTIONS_MAX):
+            plain = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            mute = clients.enter_context(trusting.wrap_socket(plain, server_hostname="localhost"))
+            mute.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert get(server, tls=trusting)[0].status == 200
+        wait_until(lambda: not server._connections, timeout=30, what="the end of their time")
 
-    deadline = time.monotonic() + 30
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def connections(server: HealthServer, first: bytes) -> Iterator[socket.socket]:
+    """New connections, each with ``first`` sent."""
     while True:
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        client.sendall(first)
+        yield client
+
+
+def half_a_handshake(trusting: ssl.SSLContext) -> bytes:
+    """All that a client sends before it hears anything."""
+    hello = ssl.MemoryBIO()
+    half = trusting.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        half.do_handshake()
+    return hello.read()
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["in the clear", "by TLS and login"])
+def test_idle_and_trickling_clients_do_not_shut_out_a_request(
+    serve: Serve,
+    trusting: ssl.SSLContext,
+    secured: bool,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first try is answered, though nobody's time ever runs out."""
+    monkeypatch.setattr(health, "_REQUEST_SECONDS_MAX", 1000.0)
+    server = serve(TLS + users(kim=PASSWORD) if secured else NEITHER)
+    files_before = open_files()
+    hello = half_a_handshake(trusting)
+    starts = [b"", hello[:20], hello] if secured else [b"", b"G", b"GET /metrics HTTP/1.1\r\nA:"]
+
+    def answered() -> bool:
+        headers = basic("kim", PASSWORD) if secured else {}
+        return get(server, headers=headers, tls=trusting if secured else None)[0].status == 200
+
+    with ExitStack() as clients:
+        held = [
+            clients.enter_context(client)
+            for start in starts
+            for client in islice(connections(server, start), 200)
+        ]
+        assert answered()
+        assert len(server._connections) <= health._CONNECTIONS_MAX
+        trickled = hello[20:40] if secured else b" "
+        for round_number in range(3):
+            for client in held:
+                with suppress(OSError):  # Most have been dropped.
+                    client.sendall(trickled[round_number : round_number + 1])
+            assert answered()
+    wait_until(lambda: open_files() <= files_before, timeout=30, what="the end of all connections")
+    assert not server._connections
+    assert caplog.records == []
+
+
+def test_clients_whose_logins_are_checked_do_not_shut_out_who_is_known(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(users(kim=PASSWORD))
+    assert get(server, headers=basic("kim", PASSWORD))[0].status == 200
+    checking, release = threading.Event(), threading.Event()
+
+    def never(password: bytes, hashed: bytes) -> bool:
+        checking.set()
+        return release.wait() and False
+
+    monkeypatch.setattr(bcrypt, "checkpw", never)
+    wrong = basic("kim", "wrong")["Authorization"]
+    head = f"GET /metrics HTTP/1.1\r\nAuthorization: {wrong}\r\n\r\n".encode()
+    with ExitStack() as clients:
         try:
-            assert get(server, tls=trusting)[0].status == 200
-            break
-        except OSError:
-            assert time.monotonic() < deadline, "closed connections make room"
+            for client in islice(connections(server, head), 2 * health._CONNECTIONS_MAX):
+                clients.enter_context(client)
+            assert checking.wait(20)
+            assert get(server, headers=basic("kim", PASSWORD))[0].status == 200
+        finally:
+            release.set()
 
 
 def test_many_at_once_are_all_served(serve: Serve, trusting: ssl.SSLContext) -> None:

@@ -2,19 +2,20 @@
 
 import http.client
 import json
-import os
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from stream_detector.errors import SettingsError
 from stream_detector.health import HealthServer
 from stream_detector.metrics import Metrics
 from support.certificates import CertificateAuthority
 from support.commands import assert_one_line_error, environment_of, run_command
-from support.processes import free_port, start_module, wait_for_line
+from support.processes import ROOT, ChildProcess, free_port, start_module, wait_for_line
 from support.web import PASSWORD, TLS, basic, users
 
 
@@ -37,19 +38,12 @@ def test_a_worker_serves_by_tls_to_who_logs_in(
     file = folder / "worker.yml"
     file.write_text(TLS + users(kim=PASSWORD))
     with socket.create_server(("127.0.0.1", 0)) as mute:  # A Kafka that never answers.
-        worker = start_module(
+        worker = _start(
             "support.rule_worker",
             log=tmp_path / "worker.log",
-            environment={
-                **environment_of(
-                    {
-                        "BOOTSTRAP_SERVERS": f"127.0.0.1:{mute.getsockname()[1]}",
-                        "HTTP_PORT": str(free_port()),
-                        "HTTP_WEB_CONFIG": str(file),
-                    }
-                ),
-                "PYTHONPATH": os.environ.get("PYTHONPATH", "") + ":" + ":".join(_paths()),
-            },
+            BOOTSTRAP_SERVERS=f"127.0.0.1:{mute.getsockname()[1]}",
+            HTTP_PORT=str(free_port()),
+            HTTP_WEB_CONFIG=str(file),
         )
         try:
             line = json.loads(wait_for_line(worker, "metrics and health on https://"))
@@ -69,9 +63,67 @@ def test_a_worker_serves_by_tls_to_who_logs_in(
     assert PASSWORD not in worker.log.read_text()
 
 
-def _paths() -> list[str]:
-    root = Path(__file__).resolve().parents[3]
-    return [str(root), str(root / "tests")]
+@pytest.mark.parametrize(
+    "command",
+    [("support.rule_worker",), ("trainer", "watch", "--folder", "watch")],
+    ids=["worker", "watch"],
+)
+def test_worker_and_watch_show_when_their_certificates_expire(
+    folder: Path,
+    authority: CertificateAuthority,
+    trusting: ssl.SSLContext,
+    tmp_path: Path,
+    command: tuple[str, ...],
+) -> None:
+    client = authority.issue("client", days_left=-1)
+    file = folder / "expiry.yml"
+    file.write_text(TLS)
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # A Kafka that never answers.
+        process = _start(
+            *command,
+            log=tmp_path / "process.log",
+            BOOTSTRAP_SERVERS=f"127.0.0.1:{mute.getsockname()[1]}",
+            SECURITY_PROTOCOL="SSL",
+            SSL_CERTFILE=str(client.certificate),
+            SSL_KEYFILE=str(client.key),
+            SSL_CAFILE=str(authority.file),
+            HTTP_PORT=str(port),
+            HTTP_WEB_CONFIG=str(file),
+        )
+        try:
+            wait_for_line(process, "metrics and health on https://")
+            text = _metrics(port, trusting)
+            told = [line for line in process.log.read_text().splitlines() if "expire" in line]
+        finally:
+            process.kill()
+
+    days = {
+        sample.labels["certificate"]: round((sample.value - time.time()) / 86400)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "stream_detector_certificate_expiry_timestamp_seconds"
+    }
+    assert days == {"http_server": 90, "kafka_client": -1, "kafka_authority": 90}
+    (line,) = told
+    assert f"ssl_certfile {client.certificate} has expired" in json.loads(line)["message"]
+
+
+def _metrics(port: int, trusting: ssl.SSLContext) -> str:
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=trusting)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def _start(*command: str, log: Path, **settings: str) -> ChildProcess:
+    return start_module(
+        *command,
+        log=log,
+        environment={**environment_of(settings), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+    )
 
 
 def test_a_server_that_can_not_be_made_leaves_nothing_open(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_client_certificates_are_asked_for_and_checked(
 
     for refused in (
         CertificateAuthority(tmp_path, "another").issue("client"),
-        authority.issue("expired", expired=True),
+        authority.issue("expired", days_left=-1),
     ):
         present(refused)
         with pytest.raises(refusals):

@@ -1,0 +1,56 @@
+"""Credentials, secrets by their names and query strings out of the lines of a log."""
+
+import re
+
+from stream_detector.masking import MASK
+from stream_detector.masking.names import without_named_secrets
+from stream_detector.masking.urls import AT, OPENING, without_nested_credentials
+
+__all__ = ["line_without_secrets"]
+
+_WORD = re.compile(r"\S*[@?#]\S*|\S*%(?:25)?40\S*")
+_AFTER_WORD = "\"')]}>,;:."
+
+
+def line_without_secrets(text: str, *, with_queries: bool) -> str:
+    """A line for a log without user info, values named password or the like, and query strings.
+
+    ``with_queries`` keeps the last.
+    """
+    text = without_named_secrets(text)
+    if not AT.search(text) and (with_queries or _has_no_query(text)):
+        return text
+
+    def masked(match: re.Match[str]) -> str:
+        word = _word_without_credentials(match[0])
+        return word if with_queries else _word_without_query(word)
+
+    return _WORD.sub(masked, text)
+
+
+def _has_no_query(text: str) -> bool:
+    return "?" not in text and "#" not in text
+
+
+def _word_without_credentials(word: str) -> str:
+    word = without_nested_credentials(word)
+    head, at, tail = word.rpartition("@")
+    if not at:
+        return word
+    if "//" in head:
+        return f"{head[: head.index('//') + 2]}{MASK}@{tail}"
+    if ":" in head:
+        opening = OPENING.match(head)
+        return f"{opening[0] if opening else ''}{MASK}@{tail}"
+    return word
+
+
+def _word_without_query(word: str) -> str:
+    query = word.find("?")
+    if query < 0 and "//" in word:
+        query = word.find("#")
+    rest = word[query + 1 :]
+    shown = rest.rstrip(_AFTER_WORD)
+    if query < 0 or not shown:
+        return word
+    return f"{word[: query + 1]}{MASK}{rest[len(shown) :]}"

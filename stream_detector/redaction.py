@@ -1,0 +1,68 @@
+"""What no line of a log may hold is taken out of its texts and fields."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stream_detector.masking import MASK
+from stream_detector.masking.lines import line_without_secrets
+from stream_detector.masking.names import names_secret
+from stream_detector.masking.spellings import KnownSecrets
+from stream_detector.settings import SECRET_FILES, SECRETS, Settings
+
+__all__ = ["Redaction"]
+
+_SECRET_CHARACTERS_MIN = 4
+"""Shorter ones stand in any line by chance."""
+
+
+class Redaction:
+    """Takes out of a line what none may hold.
+
+    Secrets of the settings by their very values, however spelled, user info of URLs, values called
+    ``password`` or the like and, unless ``settings.log_queries``, query strings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._with_queries = settings.log_queries
+        found = {getattr(settings, name).get_secret_value().strip() for name in SECRETS}
+        found |= {_content(getattr(settings, name)) for name in SECRET_FILES}
+        self._secrets = KnownSecrets(
+            [secret for secret in found if len(secret) >= _SECRET_CHARACTERS_MIN]
+        )
+
+    def text(self, text: str) -> str:
+        """``text`` without all that."""
+        return line_without_secrets(self._secrets.masked(text), with_queries=self._with_queries)
+
+    def fields(self, fields: Mapping[str, object]) -> dict[str, Any]:
+        """Fields without all that, ready for JSON; what it has no number for is text."""
+        return {
+            self.text(str(name)): MASK if names_secret(str(name)) else self._value(item)
+            for name, item in fields.items()
+        }
+
+    def _value(self, value: object) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, Mapping):
+            return self.fields(value)
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._value(item) for item in value]
+        text = str(value)
+        masked = self.text(text)
+        is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        return value if is_number and masked == text else masked
+
+
+def _content(path: Path | None) -> str:
+    """What a file of a secret holds; nothing where it can't be read, which is told elsewhere."""
+    try:
+        content = path.read_bytes() if path is not None else b""
+    except OSError:
+        return ""
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError:
+        return content.strip().decode("latin-1")
