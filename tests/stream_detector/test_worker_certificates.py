@@ -72,7 +72,7 @@ def test_it_is_told_in_one_line_until_a_good_one_is_back_and_nothing_is_lost(
 ) -> None:
     good = kafka.authority.issue("good")
     if fault == "expired":
-        bad, reason = kafka.authority.issue("bad", expired=True), "certificate has expired"
+        bad, reason = kafka.authority.issue("bad", days_left=-1), "certificate has expired"
     else:
         bad = CertificateAuthority(tmp_path / "strange", "strange-ca").issue("broker")
         reason = "is not trusted"

@@ -109,7 +109,7 @@ async def test_an_expired_certificate_is_an_error_that_names_the_broker(
     authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = Scene(ssl.create_default_context(cafile=authority.file))
-    with listener(authority.issue("broker", expired=True)) as address:
+    with listener(authority.issue("broker", days_left=-1)) as address:
         await scene.look(address)
     ((level, line),) = told(caplog)
     assert level == "ERROR"
