@@ -2,6 +2,7 @@
 of them is taken away while it runs.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,17 @@ def last_line(worker: ChildProcess) -> str:
     log = worker.log.read_text()
     for word in ("Traceback", PASSWORD, KEY_PASSWORD):
         assert word not in log, log
-    errors = [line for line in log.splitlines() if " ERROR " in line or '"error"' in line]
-    assert len(errors) == 1, log
-    return errors[0]
+    lines = [json.loads(line) for line in log.splitlines()]
+    # aiokafka tells for itself of each commit that was refused before it is given up.
+    errors = [
+        line
+        for line in lines
+        if line["level"] in {"error", "critical"} and not line["logger"].startswith("aiokafka.")
+    ]
+    assert [line["level"] for line in errors] == ["critical"], log
+    assert lines[-1] == errors[0], log
+    message: str = errors[0]["message"]
+    return message
 
 
 @pytest.fixture
