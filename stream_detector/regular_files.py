@@ -15,9 +15,13 @@ def read_regular_file(path: Path) -> bytes:
         OSError: it can't be read, or is a folder, a pipe, a socket or a device.
     """
     # Nothing is looked at before it is open, so nothing can be swapped in between.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
-        _check(path, os.fstat(file.fileno()))
-        return file.read()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        _check(path, os.fstat(descriptor))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def check_regular_file(path: Path) -> None:

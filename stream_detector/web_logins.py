@@ -132,8 +132,10 @@ class Logins:
             return await asyncio.shield(check.answer)
         finally:
             check.askers -= 1
-            if not check.askers and not check.running:
-                self._checks.pop(digest, None)
+            # Once it is answered, another one may have taken its place.
+            waits = not check.running and self._checks.get(digest) is check
+            if waits and not check.askers:
+                del self._checks[digest]
 
     async def _run_checks(self) -> None:
         """One after the other until none waits."""
