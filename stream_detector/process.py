@@ -47,6 +47,8 @@ __all__ = ["run_worker"]
 logger = logging.getLogger(__name__)
 
 _STOP_MARGIN_SECONDS = 15.0
+_CLOSE_SECONDS = 5.0
+"""For leaving the group and closing connections, once all is committed or given up."""
 _GC_THRESHOLD = 1_000_000
 """Objects; more than are under way at once, so that a collection looks for cycles, not at them."""
 
@@ -65,10 +67,9 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
         },
     )
     show_certificates(kafka_certificates(settings), process.metrics.certificates)
-    try:
-        with (
-            asyncio.Runner() as runner,
-            HealthServer(
+    with asyncio.Runner() as runner:
+        try:
+            with HealthServer(
                 registry=process.metrics.registry,
                 host=settings.http_host,
                 port=settings.http_port,
@@ -76,19 +77,19 @@ def run_worker(settings: Settings, *, scorer: TextScorer | None = None) -> int:
                 loop=runner.get_loop(),
                 web_config=settings.http_web_config,
                 certificates=process.metrics.certificates,
-            ) as health,
-        ):
-            logger.info("metrics and health on %s", health.url)
-            runner.run(process.serve())
-        code = 0
-    except FatalError as error:
-        logger.critical(
-            "%s", error, extra={"error": type(error).__name__, "exit_code": error.exit_code}
-        )
-        code = error.exit_code
-    if process.left_loading or loads_under_way():
-        logging.shutdown()
-        os._exit(code)
+            ) as health:
+                logger.info("metrics and health on %s", health.url)
+                runner.run(process.serve())
+            code = 0
+        except FatalError as error:
+            logger.critical(
+                "%s", error, extra={"error": type(error).__name__, "exit_code": error.exit_code}
+            )
+            code = error.exit_code
+        if process.left_running or loads_under_way():
+            # Here, since the runner would wait for what nothing can tell to stop.
+            logging.shutdown()
+            os._exit(code)
     return code
 
 
@@ -100,8 +101,9 @@ class _Process:
         self._settings = settings
         self._scorer = scorer
         self._app: DetectorApp | None = None
-        self.left_loading = False
-        """Whether a thread was left that loads the model: nothing can tell it to stop."""
+        self.left_running = False
+        """Whether something was left that nothing can tell to stop: a thread that loads the model,
+        a client of a Kafka that does not answer."""
         self.metrics.ready.set_function(lambda: float(self.readiness()[0]))
 
     def readiness(self) -> tuple[bool, str]:
@@ -126,7 +128,7 @@ class _Process:
             )
             app = await _unless(stop, starting)
             if app is None:
-                self.left_loading = not starting.done() or starting.cancelled()
+                self.left_running = not starting.done() or starting.cancelled()
                 logger.info("stopped before it was ready")
                 return
             self._app = app
@@ -135,13 +137,28 @@ class _Process:
         finally:
             _end_by_force_after(self._settings.shutdown_timeout + _STOP_MARGIN_SECONDS)
             if app is not None:
-                await app.stop()
+                await self._stop(app)
             executor.shutdown(wait=False, cancel_futures=True)
         if app.error is not None:
             raise app.error
         if app.crash_reason is not None:
             raise FatalError(f"Faust stopped: {app.crash_reason!r}") from app.crash_reason
         logger.info("stopped")
+
+    async def _stop(self, app: DetectorApp) -> None:
+        """Stop the app; its clients only for so long, once what is under way is finished."""
+        stopping = asyncio.create_task(app.stop())
+        await _first(app.finished.wait(), asyncio.wait({stopping}))
+        await asyncio.wait({stopping}, timeout=_CLOSE_SECONDS)
+        if stopping.done():
+            stopping.result()
+            return
+        self.left_running = True
+        logger.warning(
+            "Kafka's clients did not close in %.0f s and are left: the group misses this worker "
+            "when its session times out",
+            _CLOSE_SECONDS,
+        )
 
 
 async def _start(

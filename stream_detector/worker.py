@@ -46,6 +46,11 @@ logger = logging.getLogger(__name__)
 _LAG_INTERVAL_SECONDS = 2.0
 _REACH_INTERVAL_SECONDS = 2.0
 _GROUP_CHECK_SECONDS = 1.0
+_AWAY_SECONDS = 3.0
+"""A stop gives up on a Kafka that is not reached for so long: what is not committed replays."""
+_AWAY_POLL_SECONDS = 0.25
+_COMMIT_SECONDS = 5.0
+"""What the last commit may take of a Kafka that is reached and does not answer."""
 _HEARTBEAT_MS = 2_000
 _SESSION_TIMEOUT_MS = 20_000
 """A worker that was killed gives its partitions up after so long."""
@@ -98,6 +103,8 @@ class DetectorApp(faust.App):
         self.producer_options = _producer_options(settings)
         self.failed = asyncio.Event()
         """Set when the process has to stop because of ``error``."""
+        self.finished = asyncio.Event()
+        """Set by a stop when all that was under way is committed or given up."""
         self.error: FatalError | None = None
         self.batcher = Batcher(
             self._process,
@@ -164,12 +171,49 @@ class DetectorApp(faust.App):
         if self._consumer is not None:
             self.consumer.stop_flow()
             self.flow_control.suspend()
-            await self._drain(self.settings.shutdown_timeout)
-            await self.chunk_consumer.commit_finished()
+            await self._finish_or_give_up()
+        self.finished.set()
         for task in self._tasks:
             task.cancel()
         await super().on_stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         self._folder.cleanup()
+
+    async def _finish_or_give_up(self) -> None:
+        """Finish what is in flight and commit it; not for long where Kafka is away."""
+        finishing = asyncio.create_task(self._finish())
+        giving_up = asyncio.create_task(self._until_given_up())
+        await asyncio.wait({finishing, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+        giving_up.cancel()
+        if finishing.done():
+            finishing.result()
+        else:
+            finishing.cancel()
+        if self.reach_monitor.fault:
+            logger.warning(
+                "stopping while Kafka is away (%s): what was not committed will be read again",
+                self.reach_monitor.fault,
+            )
+
+    async def _finish(self) -> None:
+        await self._drain(self.settings.shutdown_timeout)
+        try:
+            await asyncio.wait_for(self.chunk_consumer.commit_finished(), _COMMIT_SECONDS)
+        except TimeoutError:
+            logger.warning(
+                "Kafka did not answer the last commit in %.0f s: what was not committed will be "
+                "read again",
+                _COMMIT_SECONDS,
+            )
+
+    async def _until_given_up(self) -> None:
+        """Until Kafka was away for so long that a stop does not wait for it any more."""
+        reached_at = time.monotonic()
+        while time.monotonic() - reached_at < _AWAY_SECONDS:
+            await asyncio.sleep(_AWAY_POLL_SECONDS)
+            if not self.reach_monitor.fault:
+                reached_at = time.monotonic()
 
     async def _check_group(self) -> None:
         while True:

@@ -120,6 +120,17 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self.thread_loop))
 
+    async def on_thread_stop(self) -> None:
+        """As the driver's, to its end: where a fetch is under way aiokafka's own breaks off.
+
+        Its fetcher awaits requests that it has just cancelled. What that raises would leave the
+        connections open, and end this thread without a word to those who wait for it.
+        """
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            await self._ensure_consumer()._client.close()
+
     async def halt_fetches(self) -> None:
         """End the fetches under way empty-handed, and let none begin."""
         await self.call_thread(self._halt_fetches)
@@ -410,8 +421,13 @@ class ChunkConsumer(driver.Consumer):
         Faust's ``commit`` waits for one that is under way and then does nothing, and what was
         acknowledged since that one began would replay.
         """
-        await self.maybe_wait_for_commit_to_finish()
+        if self._commit_fut is not None:
+            # Not awaited itself: who gives this wait up would cancel it for all who wait.
+            await asyncio.wait({self._commit_fut})
         await self.commit()
+
+    async def commit_and_end_transactions(self) -> None:
+        """Nothing: the app has committed before it stops; where Kafka is away this would hang."""
 
     async def check_group(self) -> None:
         """Raise FatalError where Kafka does not let this worker join the group."""
@@ -490,6 +506,16 @@ class ChunkProducer(driver.Producer):
 
     def _settings_auth(self) -> Mapping[str, Any]:
         return {}
+
+    async def flush(self) -> None:
+        """Nothing: who publishes awaits its outputs; what nobody awaits any more is not needed."""
+
+    async def on_stop(self) -> None:
+        """Stop at once: aiokafka's would try to send what is left until that times out."""
+        if self._producer is not None and (task := self._producer._sender.sender_task) is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        await super().on_stop()
 
     @property
     def client(self) -> aiokafka.AIOKafkaProducer:
