@@ -1,5 +1,6 @@
 """What is wrong with settings that are each right: contradictions, and files that are not there."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["faults"]
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_LOGIN_IN_URL = re.compile(r"://[^/]*@")
+_LOGIN_IN_URL = re.compile(r"://(?:[^/]*@|[^/@]*:.*@)")
+"""Passwords may have slashes, as secret keys of AWS do."""
 _NAME_SHOWN_CHARACTERS = 60
 
 
@@ -88,13 +90,18 @@ def _security_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
             )
 
 
+def _opened_without_waiting(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is no reason to hang."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _file_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     for name in files_of(type(settings)):
         path: Path | None = getattr(settings, name)
         if path is None:
             continue
         try:
-            with path.open("rb"):
+            with open(path, "rb", opener=_opened_without_waiting):
                 pass
         except OSError as error:
             yield name, f"{name} {path} can't be read ({error.strerror}): correct it"

@@ -132,11 +132,36 @@ def _licence(found: Distribution, names: Mapping[str, str]) -> str:
 
 
 def _is_allowed(licence: str, allowed: set[str]) -> bool:
-    """Whether an expression of AND and OR can be fulfilled by what is allowed."""
-    return any(
-        all(each.strip(" ()") in allowed for each in re.split(r"\s+AND\s+", choice))
-        for choice in re.split(r"\s+OR\s+", licence)
-    )
+    """Whether an SPDX expression can be fulfilled by what is allowed; AND binds before OR.
+
+    A licence WITH an exception is one name.
+    """
+    parts = [each.strip() for each in re.split(r"([()]|\b(?:AND|OR)\b)", licence) if each.strip()]
+
+    def any_of() -> bool:
+        fulfilled = all_of()
+        while parts[:1] == ["OR"]:
+            parts.pop(0)
+            fulfilled |= all_of()
+        return fulfilled
+
+    def all_of() -> bool:
+        fulfilled = one()
+        while parts[:1] == ["AND"]:
+            parts.pop(0)
+            fulfilled &= one()
+        return fulfilled
+
+    def one() -> bool:
+        part = parts.pop(0) if parts else ""
+        if part != "(":
+            return part in allowed
+        fulfilled = any_of()
+        closed = parts[:1] == [")"]
+        del parts[:1]
+        return fulfilled and closed
+
+    return any_of() and not parts
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ __all__ = ["names_secret", "without_named_secrets"]
 
 _NAMES = (
     r"pass(?:word|wd|phrase|code)s?|(?<!old)pwd|secrets?|token(?!s|i[sz])|credentials?"
-    r"|(?:api|private|access|account|client)[ _.-]?key"
+    r"|(?:api|private|access|account|client|secret)[ _.-]?key"
     r"|authorization|cookies?|sess(?:ion)?[_.-]?id|jaas[_.-]?config"
 )
 """How names of secrets end, in any case. Tokens that are counted are not meant."""

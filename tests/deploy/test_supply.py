@@ -1,5 +1,6 @@
 """Dependencies are pinned and of licences that were looked at; the tools for it are pinned too."""
 
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -49,6 +50,31 @@ def test_every_dependency_is_pinned_and_has_a_licence_that_is_allowed() -> None:
     # What others need is found as well: keras is TensorFlow's, and namex keras'.
     assert {"keras", "namex"} <= set(shown)
     assert shown.items() <= pinned.items()
+
+
+@pytest.mark.parametrize(
+    ("licence", "is_allowed"),
+    [
+        ("MIT", True),
+        ("MIT AND Apache-2.0", True),
+        ("GPL-3.0-only OR MIT", True),
+        ("GPL-3.0-only OR MIT AND Apache-2.0", True),
+        ("(GPL-3.0-only OR MIT) AND (Apache-2.0)", True),
+        ("GPL-2.0-only WITH Classpath-exception-2.0 OR MIT", True),
+        ("", False),
+        ("GPL-3.0-only", False),
+        ("GPL-3.0-only AND MIT", False),
+        ("GPL-3.0-only AND (MIT OR Apache-2.0)", False),
+        ("(MIT OR GPL-3.0-only) AND GPL-3.0-only", False),
+        ("MIT WITH Classpath-exception-2.0", False),
+        ("(MIT", False),
+        ("MIT)", False),
+        ("MIT AND", False),
+    ],
+)
+def test_expressions_of_licences_are_read_as_spdx_has_them(licence: str, is_allowed: bool) -> None:
+    module = runpy.run_path(str(DEPLOY / "supply" / "licences.py"))
+    assert module["_is_allowed"](licence, {"MIT", "Apache-2.0"}) is is_allowed
 
 
 def test_a_licence_that_is_not_on_the_list_is_told_with_its_package(tmp_path: Path) -> None:

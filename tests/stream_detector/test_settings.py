@@ -295,6 +295,7 @@ def test_a_secret_is_in_no_text_of_the_settings() -> None:
         ({}, {"STREAM_DETECTOR_KAFKA_OPTIONS": f"sasl_plain_password={PASSWORD}"}, ""),
         ({}, {"STREAM_DETECTOR_KAFKA_OPTIONS": f"proxy_url=socks5://a:{PASSWORD}@b:1"}, ""),
         ({}, {"STREAM_DETECTOR_BOOTSTRAP_SERVERS": f"a:{PASSWORD}@b:1"}, ""),
+        ({}, {"STREAM_DETECTOR_MODEL_STORE": f"s3://a:x/{PASSWORD}@bucket/models"}, ""),
         ({}, {"STREAM_DETECTOR_MODEL_STORE": f"s3://a:{PASSWORD}@bucket/models"}, ""),
         ({}, {"STREAM_DETECTOR_SASL_PASWORD": PASSWORD}, ""),
         ({}, {}, f"sasl_password = {PASSWORD}"),
