@@ -44,9 +44,10 @@ bench: kafka $(VENV)/.test ## Records a second, with and without a model, beside
 bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)
 
-dashboards: $(VENV)/.test ## Make Grafana's dashboards and the table of metrics from their source
+dashboards: $(VENV)/.test ## Make dashboards, table of metrics and Kubernetes' rules from their source
 	@$(BIN)/python deploy/grafana/source deploy/grafana/dashboards
 	@$(BIN)/python deploy/metrics.py deploy/metrics.md
+	@$(BIN)/python deploy/kubernetes/prometheus_rules.py deploy/kubernetes/base/prometheus-rules.yaml
 
 compose-test: kafka ## docker-compose.yml brought up from nothing and checked; up to 25 minutes, root
 	@exec $(PYTHON) deploy/compose-test/run.py

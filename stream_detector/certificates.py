@@ -14,6 +14,7 @@ from cryptography import x509
 from prometheus_client import CollectorRegistry, Gauge
 
 from stream_detector.errors import SettingsError
+from stream_detector.regular_files import read_regular_file
 from stream_detector.settings import Settings
 from stream_detector.web_config import WebFile
 
@@ -52,7 +53,7 @@ class CertificateFile(NamedTuple):
             SettingsError: it can't be read.
         """
         try:
-            certificates = x509.load_pem_x509_certificates(self.path.read_bytes())
+            certificates = x509.load_pem_x509_certificates(read_regular_file(self.path))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not PEM certificates"
             raise SettingsError(

@@ -3,16 +3,19 @@
 The thread runs its own event loop: a blocked worker still answers that it is blocked, and a
 scrape never holds up the worker. Slow, broken and too many clients cost a bounded amount of
 memory, no thread each, and are dropped after ``_REQUEST_SECONDS_MAX``, a TLS handshake included.
-Where there are too many, a new one takes the place of the one that has done least for the longest:
-idle clients can't shut out a scrape. Who may have an answer is for ``web_access`` to say.
+Where there are too many, a new one takes the place of the one that has done least, of the address
+that has most of them, for the longest: idle clients can't shut out a scrape. Who may have an answer
+is for ``web_access`` to say.
 """
 
 import asyncio
 import errno
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import IntEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +28,7 @@ from prometheus_client.exposition import choose_encoder
 from stream_detector.errors import SettingsError
 from stream_detector.web_access import WebAccess
 from stream_detector.web_config import WebConfig
+from stream_detector.web_logins import TooManyLoginsError, client_of
 
 __all__ = ["HealthServer"]
 
@@ -48,6 +52,12 @@ class _Progress(IntEnum):
     ASKED = 1
     """It has sent a whole request; its login may still be checked, which is slow on purpose."""
     LET_IN = 2
+
+
+@dataclass(slots=True)
+class _Connection:
+    client: str
+    progress: _Progress = _Progress.CONNECTED
 
 
 class _Response(NamedTuple):
@@ -99,7 +109,7 @@ class HealthServer:
         self._own = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._port = port
-        self._connections: dict[asyncio.Task[None], _Progress] = {}
+        self._connections: dict[asyncio.Task[None], _Connection] = {}
         """In the order in which they came."""
 
     @property
@@ -166,16 +176,15 @@ class HealthServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= _CONNECTIONS_MAX:
-            # Of those that have come least far, the first: the one that has waited longest.
-            dropped = min(self._connections, key=self._connections.__getitem__)
-            del self._connections[dropped]
-            dropped.cancel()
+            self._drop_one()
         config = self._access.config
         if config and config.tls:
             # What comes first belongs to the handshake.
             cast(asyncio.Transport, writer.transport).pause_reading()
-        connection = self._own.create_task(self._serve(reader, writer, config))
-        self._connections[connection] = _Progress.CONNECTED
+        host, *_ = writer.get_extra_info("peername") or ("",)
+        client = client_of(host)
+        connection = self._own.create_task(self._serve(reader, writer, config, client))
+        self._connections[connection] = _Connection(client)
 
         def ended(connection: asyncio.Task[None]) -> None:
             # Not for the task itself: one that is dropped before its first step never begins.
@@ -184,18 +193,31 @@ class HealthServer:
 
         connection.add_done_callback(ended)
 
+    def _drop_one(self) -> None:
+        of_client = Counter(each.client for each in self._connections.values())
+
+        def worth(connection: asyncio.Task[None]) -> tuple[_Progress, int]:
+            about = self._connections[connection]
+            return about.progress, -of_client[about.client]
+
+        # Of several the first: the one that has waited longest.
+        dropped = min(self._connections, key=worth)
+        del self._connections[dropped]
+        dropped.cancel()
+
     async def _serve(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         config: WebConfig | None,
+        client: str,
     ) -> None:
         """Answer one request and close; a client that breaks off or dawdles is dropped."""
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             async with asyncio.timeout(_REQUEST_SECONDS_MAX):
                 if config and config.tls:
                     await writer.start_tls(config.tls)
-                writer.write(await self._answer(reader, config))
+                writer.write(await self._answer(reader, config, client))
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
@@ -204,9 +226,11 @@ class HealthServer:
         """Note it of the connection whose task this is called in."""
         connection = asyncio.current_task(self._own)
         if connection in self._connections:
-            self._connections[connection] = progress
+            self._connections[connection].progress = progress
 
-    async def _answer(self, reader: asyncio.StreamReader, config: WebConfig | None) -> bytes:
+    async def _answer(
+        self, reader: asyncio.StreamReader, config: WebConfig | None, client: str
+    ) -> bytes:
         """Read one request; the bytes of the answer to it."""
         headers = config.headers if config else {}
         try:
@@ -220,13 +244,23 @@ class HealthServer:
         target, _, version = rest.partition(" ")
         if not version.startswith("HTTP/1."):
             response = _Response(HTTPStatus.BAD_REQUEST, b"not an HTTP/1 request\n")
-        elif not await self._access.allows(config, _header("authorization", lines)):
-            response = _Response(HTTPStatus.UNAUTHORIZED, b"log in\n")
-        elif method not in {"GET", "HEAD"}:
-            response = _Response(HTTPStatus.METHOD_NOT_ALLOWED, b"GET or HEAD only\n")
-        else:
-            self._has_come_to(_Progress.LET_IN)
-            response = await self._respond(target.partition("?")[0], _header("accept", lines))
+            return _bytes_of(response, headers, with_body=True)
+        try:
+            if not await self._access.allows(config, _header("authorization", lines), client):
+                response = _Response(HTTPStatus.UNAUTHORIZED, b"log in\n")
+            elif method not in {"GET", "HEAD"}:
+                response = _Response(HTTPStatus.METHOD_NOT_ALLOWED, b"GET or HEAD only\n")
+            else:
+                self._has_come_to(_Progress.LET_IN)
+                response = await self._respond(target.partition("?")[0], _header("accept", lines))
+        except TooManyLoginsError:
+            response = _Response(
+                HTTPStatus.TOO_MANY_REQUESTS, b"too many logins from your address: try again\n"
+            )
+        except Exception:
+            # A collector, a text of readiness or a hash that bcrypt does not take.
+            logger.exception("a request could not be answered")
+            response = _Response(HTTPStatus.INTERNAL_SERVER_ERROR, b"internal error; see the log\n")
         return _bytes_of(response, headers, with_body=method != "HEAD")
 
     async def _respond(self, path: str, accept: str) -> _Response:

@@ -1,37 +1,25 @@
 """Who may have an answer of the HTTP server: TLS and logins by the file as it stands now."""
 
-import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import logging
-import secrets
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import bcrypt
 from prometheus_client import Gauge
 
 from stream_detector.certificates import http_certificates, show_certificates
 from stream_detector.errors import SettingsError
 from stream_detector.web_config import WebConfig, named_files, protection_lost, read_web_file
+from stream_detector.web_logins import Logins
 
 __all__ = ["WebAccess"]
 
 logger = logging.getLogger(__name__)
 
-_PASSWORD_BYTES_MAX = 72
-"""bcrypt reads no more."""
-
 
 class WebAccess:
     """Who may have an answer, by the file as it stands now. Called from one event loop.
 
-    A password is checked in a thread of its own, one at a time, since bcrypt is made to be slow;
-    who was let in once is known by a keyed digest, and costs nothing. Of an unknown user the
-    password is checked too, so that time tells no names.
+    Who was let in stays so when the file is read again, as long as his hash is the same.
     """
 
     def __init__(self, path: Path | None, certificates: Gauge | None = None) -> None:
@@ -47,15 +35,13 @@ class WebAccess:
         self._files: tuple[Path, ...] = ()
         self._seen: list[Any] = []
         self._config: WebConfig | None = None
-        self._key = secrets.token_bytes(32)
-        self._let_in: dict[str, bytes] = {}
-        self._checking = ThreadPoolExecutor(1, thread_name_prefix="password")
+        self._logins = Logins()
         if path is not None:
             self._take(path, self._load(path))
 
     def close(self) -> None:
         """End the thread."""
-        self._checking.shutdown(wait=False, cancel_futures=True)
+        self._logins.close()
 
     @property
     def config(self) -> WebConfig | None:
@@ -72,7 +58,6 @@ class WebAccess:
                 logger.warning("%s; what it said before stays in force", error)
             else:
                 self._take(path, config)
-                self._let_in.clear()
                 logger.info("http_web_config %s was read again", path)
         return self._config
 
@@ -92,26 +77,15 @@ class WebAccess:
         self._config = config
         show_certificates(http_certificates(path, config.content), self._certificates)
 
-    async def allows(self, config: WebConfig | None, authorization: str) -> bool:
-        """Whether the value of an Authorization header lets its sender in."""
+    async def allows(self, config: WebConfig | None, authorization: str, client: str) -> bool:
+        """Whether the value of an Authorization header lets its sender in, which is ``client``.
+
+        Raises:
+            TooManyLoginsError: as ``Logins.allow``.
+        """
         if config is None or not config.users:
             return True
-        login = _login(authorization)
-        if login is None:
-            return False
-        user, password = login
-        known = config.users.get(user)
-        digest = hmac.digest(self._key, b"\0".join((known or b"", password)), hashlib.sha256)
-        if known and hmac.compare_digest(self._let_in.get(user, b""), digest):
-            return True
-        # For an unknown user, the slowest hash there is.
-        compared = known or max(config.users.values(), key=_rounds)
-        loop = asyncio.get_running_loop()
-        right = await loop.run_in_executor(self._checking, _matches, password, compared)
-        if known and right:
-            self._let_in[user] = digest
-            return True
-        return False
+        return await self._logins.allow(config.users, authorization, client)
 
 
 def _check_still_protected(path: Path, before: WebConfig, after: WebConfig) -> None:
@@ -131,27 +105,3 @@ def _state(files: tuple[Path, ...]) -> list[Any]:
         except OSError as error:
             states.append(error.errno)
     return states
-
-
-def _login(authorization: str) -> tuple[str, bytes] | None:
-    """User and password of a header ``Basic ...``."""
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, colon, password = base64.b64decode(value.strip(), validate=True).partition(b":")
-        return (user.decode(), password) if colon else None
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _rounds(password_hash: bytes) -> int:
-    return int(password_hash[4:6])
-
-
-def _matches(password: bytes, password_hash: bytes) -> bool:
-    """bcrypt's own comparison, which takes the same time whatever differs."""
-    if len(password) > _PASSWORD_BYTES_MAX:
-        bcrypt.checkpw(password[:_PASSWORD_BYTES_MAX], password_hash)
-        return False
-    return bcrypt.checkpw(password, password_hash)

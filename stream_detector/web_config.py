@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from stream_detector.errors import SettingsError
+from stream_detector.regular_files import check_regular_file, read_regular_file
 
 __all__ = [
     "WebConfig",
@@ -199,7 +200,7 @@ def read_web_file(path: Path) -> WebFile:
         SettingsError: it can't be read, or says what this server does not heed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_file(path).decode()
     except OSError as error:
         raise SettingsError(f"http_web_config {path} can't be read ({error.strerror})") from error
     except UnicodeDecodeError:
@@ -250,6 +251,8 @@ def protection_lost(before: WebFile, after: WebFile) -> list[str]:
             lost.append(f"lowers client_auth_type {was.client_auth_type} to {now.client_auth_type}")
         if _VERSIONS[now.min_version] < _VERSIONS[was.min_version]:
             lost.append(f"lowers min_version {was.min_version} to {now.min_version}")
+        if _VERSIONS[now.max_version] < _VERSIONS[was.max_version]:
+            lost.append(f"lowers max_version {was.max_version} to {now.max_version}")
     return lost
 
 
@@ -272,6 +275,8 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
     context.minimum_version = _VERSIONS[tls.min_version]
     context.maximum_version = _VERSIONS[tls.max_version]
     try:
+        for file in (certificate, key):
+            check_regular_file(file)
         # A password that is none: OpenSSL would ask for one on the terminal.
         context.load_cert_chain(certificate, key, password="")
     except (OSError, ssl.SSLError) as error:
@@ -283,6 +288,7 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
     if tls.client_ca_file:
         authority = path.parent / tls.client_ca_file
         try:
+            check_regular_file(authority)
             context.load_verify_locations(authority)
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(

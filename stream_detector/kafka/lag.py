@@ -88,13 +88,16 @@ class LagMonitor:
                 )
 
     async def measure(self) -> None:
-        """Update gauges and progress once. Kafka being away counts as no news."""
+        """Update gauges and progress once. Kafka being away counts as no news.
+
+        What is not known now is not shown: a gauge that stands still reads as a calm topic.
+        """
         consumer = self._consumer
         self._metrics.buffered_records.set(consumer.buffered_records)
         self._metrics.buffered_bytes.set(consumer.buffered_bytes)
         assigned = consumer.assignment()
         self._metrics.assigned_partitions.set(len(assigned))
-        self._forget(self._shown - assigned)
+        self._forget((self._shown | self._progress.keys()) - assigned)
         if not assigned:
             return
         try:
@@ -102,12 +105,16 @@ class LagMonitor:
                 ends = await consumer.highwaters(*assigned)
         except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
             logger.debug("ends of partitions not known: %r", error)
+            self._hide(set(self._shown))
             self._progress.clear()
             return
         for tp in assigned & consumer.assignment():
-            position = consumer.fetch_position(tp)
-            if position is not None:
-                self._note(tp, ends.get(tp) or 0, position)
+            position, end = consumer.fetch_position(tp), ends.get(tp)
+            if position is None or end is None:
+                # Its progress stays: a position that is not known for long is a stall.
+                self._hide({tp})
+            else:
+                self._note(tp, end, position)
 
     def _note(self, tp: TP, end: int, position: int) -> None:
         ledger = self._consumer.ledgers.get(tp)
@@ -145,7 +152,12 @@ class LagMonitor:
         return sorted(tp for tp, seen in progress if now - seen.since >= seconds)
 
     def _forget(self, gone: set[TP]) -> None:
+        self._hide(gone)
         for tp in gone:
+            self._progress.pop(tp, None)
+
+    def _hide(self, unknown: set[TP]) -> None:
+        for tp in unknown:
             labels = (tp.topic, str(tp.partition))
             for gauge in (
                 self._metrics.committed_offset,
@@ -154,5 +166,4 @@ class LagMonitor:
                 self._metrics.lag_seconds,
             ):
                 gauge.remove(*labels)
-            self._progress.pop(tp, None)
-        self._shown -= gone
+        self._shown -= unknown

@@ -22,6 +22,7 @@ from stream_detector import __version__
 from stream_detector.commands.group import group
 from stream_detector.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from support.processes import ROOT
+from support.prometheus import kubernetes_rules, shipped_rules
 from trainer.cli import cli as trainer
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -88,6 +89,7 @@ def test_all_that_is_promised_is_there() -> None:
     assert {kind for kind, _ in BASE} == {
         *("Namespace", "ServiceAccount", "ConfigMap", "PersistentVolumeClaim", "Service", "Job"),
         *("Deployment", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "CronJob"),
+        "PrometheusRule",
     }
     assert set(FOLDERS) == {"base", "keda", "gpu"}
 
@@ -108,6 +110,8 @@ def test_every_document_is_valid_by_its_schema(name: str, version: str) -> None:
         ("Deployment", "detector", "spec.replicas", "two"),
         ("NetworkPolicy", "metrics", "spec.ingres", []),
         ("ServiceMonitor", "detector", "spec.endpoint", []),
+        ("PrometheusRule", "stream-detector", "spec.group", []),
+        ("PrometheusRule", "stream-detector", "spec.groups", [{"name": "a", "rules": [{}]}]),
     ],
 )
 def test_a_slip_of_the_pen_is_not_valid(kind: str, name: str, path: str, value: object) -> None:
@@ -354,6 +358,18 @@ def test_one_retraining_at_a_time_in_a_folder_that_stays() -> None:
         assert path == "url" or Path(path).is_relative_to(volume["mountPath"])
     stores = {word for word in (*collect["command"], *retrain["args"]) if "--store=" in word}
     assert len(stores) == 1
+
+
+def test_all_rules_are_shipped_and_those_of_the_trainer_know_its_job() -> None:
+    groups = BASE["PrometheusRule", "stream-detector"]["spec"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert rules == [*shipped_rules(), *kubernetes_rules()]
+    asked_for = str(kubernetes_rules())
+    assert set(re.findall(r'cronjob="(\S+?)"', asked_for)) == {
+        name for kind, name in BASE if kind == "CronJob"
+    }
+    namespace = BASE["Namespace", "stream-detector"]["metadata"]["name"]
+    assert set(re.findall(r'namespace="(\S+?)"', asked_for)) == {namespace}
 
 
 def test_scaling_follows_the_lag_of_the_group_up_to_one_worker_a_partition() -> None:

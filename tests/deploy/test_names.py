@@ -14,16 +14,22 @@ from prometheus_client import CollectorRegistry
 
 from stream_detector.metrics import Metrics
 from support.processes import ROOT
-from support.prometheus import shipped_dashboards, shipped_rules
+from support.prometheus import kubernetes_rules, shipped_dashboards, shipped_rules
 from support.promql import metric_names
 from trainer.watching.metrics import WatchMetrics
 
 DEPLOY = ROOT / "deploy"
-RULES = shipped_rules()
+RULES = [*shipped_rules(), *kubernetes_rules()]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 DASHBOARDS = shipped_dashboards()
 OF_PROMETHEUS = {"up", "ALERTS"}
+OF_KUBE_STATE_METRICS = {
+    "kube_cronjob_created",
+    "kube_cronjob_spec_suspend",
+    "kube_cronjob_status_last_successful_time",
+}
+"""By its documentation; all are stable there."""
 TEXTS = [ROOT / "README.md", ROOT / "trainer" / "README.md", DEPLOY / "runbook.md"]
 
 
@@ -59,7 +65,7 @@ def test_rules_speak_of_what_is_there(rule: dict[str, Any]) -> None:
     names = metric_names(rule["expr"])
 
     assert names
-    assert names <= KNOWN
+    assert names <= (KNOWN | OF_KUBE_STATE_METRICS if rule in kubernetes_rules() else KNOWN)
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
@@ -114,19 +120,52 @@ def test_what_is_exported_is_explained() -> None:
         assert f"| `{name}` |" in reference
 
 
-def test_the_reference_and_the_dashboards_are_what_their_source_makes(tmp_path: Path) -> None:
+def test_the_reference_the_dashboards_and_kubernetes_rules_are_what_their_source_makes(
+    tmp_path: Path,
+) -> None:
     for script, made in (
         (DEPLOY / "metrics.py", "metrics.md"),
         (DEPLOY / "grafana" / "source", ""),
+        (DEPLOY / "kubernetes" / "prometheus_rules.py", "prometheus-rules.yaml"),
     ):
         command = [sys.executable, script, tmp_path / made]
         subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
 
     assert (tmp_path / "metrics.md").read_text() == (DEPLOY / "metrics.md").read_text()
+    shipped = DEPLOY / "kubernetes" / "base" / "prometheus-rules.yaml"
+    assert (tmp_path / shipped.name).read_text() == shipped.read_text(), "run `make dashboards`"
     assert {path.stem for path in tmp_path.glob("*.json")} == set(DASHBOARDS)
     for path in tmp_path.glob("*.json"):
         kept = DEPLOY / "grafana" / "dashboards" / path.name
         assert path.read_text() == kept.read_text(), "run `make dashboards`"
+
+
+@pytest.mark.parametrize(
+    ("alert", "dashboard", "panel"),
+    [
+        ("InputSilent", "overview", "Silent topics"),
+        ("AlertFlood", "detection", "Alerts against the day before"),
+    ],
+)
+def test_a_panel_beside_an_alert_asks_for_the_same(alert: str, dashboard: str, panel: str) -> None:
+    [shown] = [each for each in DASHBOARDS[dashboard]["panels"] if each["title"] == panel]
+    drawn = "".join("".join(target["expr"].split()) for target in shown["targets"])
+
+    asked = "".join(ALERTS[alert]["expr"].split())
+
+    if alert == "AlertFlood":  # Drawn as lines: what is compared, and with what.
+        asked = asked.partition(">10*")[2]
+    assert asked
+    assert asked in drawn
+
+
+def test_a_number_that_may_be_below_1_is_not_told_in_thousandths() -> None:
+    humanized = {
+        name for name, rule in ALERTS.items() if "| humanize }}" in rule["annotations"]["summary"]
+    }
+
+    # Whole records, and more than 10 alerts a minute.
+    assert humanized == {"LagWithoutCommits", "AlertFlood"}
 
 
 def test_alerts_have_what_a_person_needs() -> None:
@@ -150,6 +189,20 @@ def test_alerts_have_what_a_person_needs() -> None:
             "Do",
             "Escalate",
         ]
+
+
+def test_the_runbook_s_commands_name_what_compose_and_kubernetes_run() -> None:
+    head = (DEPLOY / "runbook.md").read_text().partition("\n## ")[0]
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    detector = yaml.safe_load((DEPLOY / "kubernetes/base/detector.yaml").read_text())
+    namespace = yaml.safe_load((DEPLOY / "kubernetes/base/namespace.yaml").read_text())
+
+    compose = re.findall(r"docker compose \w+ (?:-\S+ (?:50 |\S+=\S+ )?)*(\w+)", head)
+    kubernetes = re.findall(r"kubectl --namespace ([\w-]+) \w+ (?:--\S+ )*deploy/(\w+)", head)
+
+    assert {"detector", "trainer", "kafka"} <= set(compose) <= set(services)
+    assert len(kubernetes) >= 3
+    assert set(kubernetes) == {(namespace["metadata"]["name"], detector["metadata"]["name"])}
 
 
 def test_links_of_the_runbook_lead_somewhere() -> None:

@@ -17,7 +17,7 @@ from stream_detector.models.reference import reference_of
 from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
 from support.observed import Observed, Shown
 from support.processes import ROOT, wait_until
-from support.prometheus import FOLDER, shipped_dashboards, shipped_rules
+from support.prometheus import FOLDER, kubernetes_rules, shipped_dashboards, shipped_rules
 from support.promql import selectors
 from support.records import read_all
 
@@ -34,6 +34,7 @@ NEED_NOT_SHOW = {
     ("overview", "Alerts firing"): "nothing may be wrong",
     ("overview", "Errors"): "nothing went wrong",
     ("overview", "Certificates"): "all goes in the clear; see test_secured_scrape.py",
+    ("detection", "Alerts against the day before"): "there is no day before",
     ("model", "Switches and refusals"): "no model was refused",
     ("trainer", "The gate's checks of the last challenger"): "a retraining takes minutes",
 }
@@ -45,7 +46,7 @@ _DATA_SECONDS = 120.0
 
 def test_rules_and_settings_are_valid() -> None:
     for command in (
-        ["check", "rules", *map(str, sorted((DEPLOY / "prometheus" / "rules").glob("*.yml")))],
+        ["check", "rules", *map(str, sorted(DEPLOY.glob("*/rules/*.yml")))],
         ["check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")],
     ):
         assert promtool(*command).returncode == 0
@@ -64,7 +65,7 @@ def test_every_alert_is_seen_firing_and_not_firing() -> None:
         for test in yaml.safe_load(path.read_text())["tests"]:
             for each in test.get("alert_rule_test", ()):
                 (firing if each["exp_alerts"] else silent).add(each["alertname"])
-    alerts = {rule["alert"] for rule in RULES if "alert" in rule}
+    alerts = {rule["alert"] for rule in (*RULES, *kubernetes_rules()) if "alert" in rule}
 
     assert firing == alerts
     assert silent == alerts

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from stream_detector import health
 from stream_detector.errors import SettingsError
@@ -110,6 +112,29 @@ def test_a_readiness_check_that_raises_is_not_ready_and_tells_no_secret(
     assert "hunter2" not in body
     readiness.answer = (True, "ready")
     assert request(server, "/readyz")[0].status == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz"])
+def test_what_can_not_be_answered_is_an_error_and_a_line_in_the_log(
+    server: HealthServer,
+    metrics: Metrics,
+    readiness: Readiness,
+    path: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Collector):
+        def collect(self) -> Iterator[Metric]:
+            raise RuntimeError("password=hunter2")
+
+    metrics.registry.register(Broken())
+    readiness.answer = (True, "\ud800")
+    for method, told in (("GET", "internal error; see the log\n"), ("HEAD", "")):
+        response, body = request(server, path, method=method)
+        assert (response.status, body) == (500, told)
+
+    assert len(caplog.records) == 2
+    assert {record.message for record in caplog.records} == {"a request could not be answered"}
+    assert request(server, "/healthz")[0].status == 200
 
 
 def test_a_loop_that_runs_is_healthy_and_one_that_is_blocked_is_not(

@@ -1,6 +1,7 @@
 """The web configuration file: what it may say, what is refused, and that it is read again."""
 
-import base64
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
@@ -17,10 +18,6 @@ PASSWORD = "correct-horse-battery"
 def hash_of(password: str) -> str:
     """As fast as bcrypt allows."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-
-
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 @pytest.fixture
@@ -162,67 +159,6 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
         load_web_config(tmp_path / "bytes.yml")
 
 
-async def test_logins_are_let_in_or_not(folder: Path) -> None:
-    umlaut, longest = "pässwörd", "x" * 72
-    users = {"kim": PASSWORD, "jörg": umlaut, "long": longest}
-    lines = "".join(f"  {name}: {hash_of(password)}\n" for name, password in users.items())
-    access = WebAccess(write(folder, f"basic_auth_users:\n{lines}"))
-    config = access.config
-    try:
-        for _ in range(2):  # The second time from memory.
-            for name, password in users.items():
-                assert await access.allows(config, basic(name, password))
-        for header in [
-            "",
-            "Basic",
-            "Basic !!!",
-            "Basic a2lt",
-            f"Bearer {PASSWORD}",
-            basic("kim", ""),
-            basic("kim", umlaut),
-            basic("kim", PASSWORD + "x"),
-            basic("kim", PASSWORD + "\0"),
-            basic("kim", "\0"),
-            basic("long", longest + "x"),
-            basic("mallory", PASSWORD),
-            basic("", ""),
-            "Basic /////w==",
-        ]:
-            assert not await access.allows(config, header), header
-        assert await access.allows(config, basic("kim", PASSWORD).replace("Basic", "basic"))
-    finally:
-        access.close()
-
-
-async def test_a_password_is_checked_once_and_again_when_the_file_has_changed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checked: list[bytes] = []
-    real = bcrypt.checkpw
-
-    def checkpw(password: bytes, hashed: bytes) -> bool:
-        checked.append(password)
-        return real(password, hashed)
-
-    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
-    file = write(folder, f"basic_auth_users:\n  kim: {hash_of(PASSWORD)}\n")
-    access = WebAccess(file)
-    try:
-        for _ in range(3):
-            assert await access.allows(access.config, basic("kim", PASSWORD))
-        assert len(checked) == 1
-        for _ in range(2):  # Of what is wrong nothing is kept, and names take the same time.
-            assert not await access.allows(access.config, basic("kim", "wrong"))
-            assert not await access.allows(access.config, basic("mallory", PASSWORD))
-        assert len(checked) == 5
-
-        file.write_text(f"basic_auth_users:\n  kim: {hash_of('another')}  # new\n")
-        assert not await access.allows(access.config, basic("kim", PASSWORD))
-        assert await access.allows(access.config, basic("kim", "another"))
-    finally:
-        access.close()
-
-
 def test_what_has_become_wrong_is_told_once_and_what_was_right_stays(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -317,6 +253,7 @@ REQUIRED = client_certificates("RequireAndVerifyClientCert", min_version="TLS13"
             client_certificates("RequireAndVerifyClientCert"),
             "lowers min_version TLS13 to TLS12: ",
         ),
+        (tls(), tls(max_version="TLS12"), "lowers max_version TLS13 to TLS12: "),
         (
             REQUIRED,
             tls(),
@@ -325,7 +262,7 @@ REQUIRED = client_certificates("RequireAndVerifyClientCert", min_version="TLS13"
         ),
         (REQUIRED, LOGINS, "has no TLS any more: "),
     ],
-    ids=["if given", "not asked for", "version", "both", "no TLS"],
+    ids=["if given", "not asked for", "lowest version", "highest version", "both", "no TLS"],
 )
 def test_what_is_asked_of_clients_is_not_weakened_while_it_runs(
     folder: Path, caplog: pytest.LogCaptureFixture, first: str, then: str, told: str
@@ -354,7 +291,7 @@ def test_more_may_be_asked_of_clients_while_it_runs(folder: Path) -> None:
     file = write(folder, tls())
     access = WebAccess(file)
     try:
-        file.write_text(client_certificates("VerifyClientCertIfGiven"))
+        file.write_text(client_certificates("VerifyClientCertIfGiven", max_version="TLS12"))
         for text in (REQUIRED, REQUIRED + LOGINS):
             before = access.config
             assert before is not None
@@ -362,6 +299,35 @@ def test_more_may_be_asked_of_clients_while_it_runs(folder: Path) -> None:
             assert access.config is not before
     finally:
         access.close()
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+@pytest.mark.parametrize("name", ["web.yml", "server.crt", "server.key", "ca.pem"])
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    folder: Path, caplog: pytest.LogCaptureFixture, name: str, made: Callable[[Path], None]
+) -> None:
+    file = write(folder, client_certificates("RequireAndVerifyClientCert"))
+    access = WebAccess(file)
+    try:
+        before = access.config
+        (folder / name).unlink()
+        made(folder / name)
+        assert access.config is access.config is before
+        (record,) = caplog.records
+        assert f"{name} is not a regular file" in record.message
+        assert "stays in force" in record.message
+        with pytest.raises(SettingsError, match=f"{name} is not a regular file"):
+            load_web_config(file)
+    finally:
+        access.close()
+
+
+def test_files_may_be_links_to_others(folder: Path) -> None:
+    (folder / "server.crt").rename(folder / "first.crt")
+    (folder / "server.crt").symlink_to("first.crt")
+    (folder / "link.yml").symlink_to(write(folder, tls()))
+
+    assert load_web_config(folder / "link.yml").tls is not None
 
 
 def test_files_that_a_new_configuration_names_may_come_later(

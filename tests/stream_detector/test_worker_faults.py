@@ -7,6 +7,7 @@ Each test asserts on the set of ids that must come out, not on a count.
 import json
 import os
 import random
+import re
 import signal
 
 import pytest
@@ -164,6 +165,29 @@ def _lines_of_a_stop(worker):
     lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
     assert not [line for line in lines if "exception" in line or line["level"] == "critical"]
     return lines
+
+
+@pytest.mark.timeout(400)
+def test_no_lag_is_shown_while_a_broker_takes_connections_and_does_not_answer(
+    own_kafka, own_topics, tmp_path
+):
+    bench = Bench(own_kafka.bootstrap_servers, own_topics, tmp_path)
+    shown = re.compile(r"^stream_detector_(lag_records|lag_seconds|end_offset)\{", re.M)
+    try:
+        bench.account.send(mixed_records(1_000))
+        worker = bench.start_worker()
+        bench.wait_until_committed(worker)
+        wait_until(lambda: shown.search(bench.metrics()), timeout=60, what="figures of lag")
+        os.kill(own_kafka.pid, signal.SIGSTOP)
+        wait_until(lambda: not shown.search(bench.metrics()), timeout=60, what="none of them")
+        # What LagUnknown asks for.
+        assert re.search(r"^stream_detector_assigned_partitions [1-9]", bench.metrics(), re.M)
+        os.kill(own_kafka.pid, signal.SIGCONT)
+        wait_until(lambda: shown.search(bench.metrics()), timeout=60, what="figures of lag again")
+        assert worker.stop() == 0
+        bench.prove()
+    finally:
+        bench.close()
 
 
 @pytest.mark.timeout(400)

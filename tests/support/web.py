@@ -45,12 +45,14 @@ def get(
     method: str = "GET",
     headers: dict[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
+    source: str = "127.0.0.1",
 ) -> tuple[http.client.HTTPResponse, bytes]:
-    """One request, and its answer with the body."""
+    """One request from the address ``source``, and its answer with the body."""
+    of_client = {"timeout": 20, "source_address": (source, 0)}
     connection: http.client.HTTPConnection = (
-        http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        http.client.HTTPConnection("127.0.0.1", server.port, **of_client)
         if tls is None
-        else http.client.HTTPSConnection("127.0.0.1", server.port, timeout=20, context=tls)
+        else http.client.HTTPSConnection("127.0.0.1", server.port, context=tls, **of_client)
     )
     try:
         connection.request(method, path, headers=headers or {})

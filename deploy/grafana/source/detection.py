@@ -25,6 +25,10 @@ a data source in Grafana; none comes with this dashboard. An alert stands for on
 in an hour: `stream_detector.folded` is what the one before held back."""
 
 
+_DAY_BEFORE = "avg_over_time(stream_detector_alerts:rate15m[1d] offset 15m)"
+"""As the alert AlertFlood has it."""
+
+
 def detection() -> Dashboard:
     """What was found."""
     made = dashboard(
@@ -129,11 +133,12 @@ def _alerts(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Alerts against the day before",
-                "A minute over 15 minutes. A page at 10 times the mean of the day before, and at "
-                "least 10 a minute.",
+                "A minute over 15 minutes. A page above 10 times the mean of the day before these, "
+                "and above 10 a minute; on the first day there is no such line.",
                 {
                     "now": "60 * stream_detector_alerts:rate15m",
-                    "the day before": "60 * avg_over_time(stream_detector_alerts:rate15m[1d])",
+                    "the day before": f"60 * {_DAY_BEFORE}",
+                    "a page above": f"60 * clamp_min(10 * {_DAY_BEFORE}, 10 / 60)",
                 },
                 unit="cpm",
             )

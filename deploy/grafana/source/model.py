@@ -151,9 +151,9 @@ def _drift(made: Dashboard) -> Dashboard:
         )
         .with_panel(
             lines(
-                "Drift of the last texts, by worker",
+                "Drift of the last texts, the worst worker",
                 "The same of what a worker scored last, each text half as heavy as one 20,000 "
-                "later: it moves sooner.",
+                "later: it moves sooner. Of each statistic the worker that has moved most.",
                 {
                     "{{kind}} {{statistic}}": "max by (kind, statistic) "
                     "(stream_detector_population_stability_index)"

@@ -1,9 +1,13 @@
 """Overview, for a person at night: is it working, is it keeping up, is anything lost."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from panels import FULL, dashboard, limits, lines, mishaps, number, row
+from panels import FULL, dashboard, limits, lines, measured, mishaps, number, row
 
 __all__ = ["overview"]
+
+_LAG_KNOWN = "count(stream_detector_lag_seconds) >= sum(stream_detector_assigned_partitions)"
+"""Of every partition that a worker has; none while Kafka does not tell where they end."""
+_END = "topic_partition:stream_detector_end_offset:max"
 
 
 def overview() -> Dashboard:
@@ -91,20 +95,23 @@ def _keeping_up(made: Dashboard) -> Dashboard:
     return (
         made.with_row(row("Is it keeping up?"))
         .with_panel(
-            number(
+            measured(
                 "Lag",
-                "Age of the oldest record that is not committed. The objective is 60 s.",
+                "Age of the oldest record that is not committed. The objective is 60 s. Unknown "
+                "while Kafka does not tell a worker where its partitions end.",
                 "max(stream_detector_lag_seconds)",
+                known=_LAG_KNOWN,
                 unit="s",
                 colours=limits(amber=30, red=60),
                 width=6,
             )
         )
         .with_panel(
-            number(
+            measured(
                 "Records behind",
                 "Written to the input topics and not committed.",
                 "sum(stream_detector_lag_records)",
+                known=_LAG_KNOWN,
                 width=6,
             )
         )
@@ -186,6 +193,15 @@ def _age(share: float) -> str:
     )
 
 
+_SILENT = (
+    f"sum by (topic) (increase({_END}[7d])) > 0"
+    f" and sum by (topic) (last_over_time({_END}[5m]) - last_over_time({_END}[5m] offset 30m)) == 0"
+    f" and count by (topic) (last_over_time({_END}[5m]) - last_over_time({_END}[5m] offset 30m))"
+    f" == count by (topic) (last_over_time({_END}[35m]))"
+)
+"""As the alert InputSilent has it."""
+
+
 def _lost(made: Dashboard) -> Dashboard:
     return (
         made.with_row(row("Is anything lost?"))
@@ -216,11 +232,12 @@ def _lost(made: Dashboard) -> Dashboard:
             )
         )
         .with_panel(
-            number(
+            measured(
                 "Silent topics",
-                "Input topics to which nothing was written for 30 minutes.",
-                "count(sum by (topic) (changes(stream_detector_end_offset[30m])) == 0)"
-                " or vector(0)",
+                "Input topics to which nothing was written for 30 minutes, and something within "
+                "the week. Unknown while Kafka does not tell a worker where its partitions end.",
+                f"(count({_SILENT}) or vector(0))",
+                known=_LAG_KNOWN,
                 colours=limits(amber=1),
                 width=6,
             )

@@ -29,11 +29,24 @@ from grafana_foundation_sdk.models.dashboard import (
     FieldColorModeId,
     Threshold,
     ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
-__all__ = ["FULL", "dashboard", "limits", "lines", "mishaps", "note", "number", "row", "versions"]
+__all__ = [
+    "FULL",
+    "dashboard",
+    "limits",
+    "lines",
+    "measured",
+    "mishaps",
+    "note",
+    "number",
+    "row",
+    "versions",
+]
 
 FULL = 24
 """Grafana's width, in columns."""
@@ -41,6 +54,8 @@ FULL = 24
 _TAG = "stream-detector"
 _SOURCE = DataSourceRef(type_val="prometheus", uid="prometheus")
 _NUMBER_HEIGHT, _LINES_HEIGHT = 4, 8
+_UNKNOWN = -1
+"""In place of what is not known, of which all values are at least 0."""
 _GREEN, _AMBER, _RED, _PLAIN = "green", "orange", "red", "text"
 
 
@@ -117,6 +132,28 @@ def number(
         .with_target(_query(expression, "", "A"))
     )
     return panel if decimals is None else panel.decimals(decimals)
+
+
+def measured(
+    title: str,
+    description: str,
+    expression: str,
+    *,
+    known: str,
+    unit: str = "short",
+    colours: ThresholdsConfig | None = None,
+    width: int = 4,
+) -> stat.Panel:
+    """One number that may not be known now: said in red then, where Grafana would show the last."""
+    unknown = ValueMap({str(_UNKNOWN): ValueMappingResult(text="unknown", color=_RED)})
+    return number(
+        title,
+        description,
+        f"({expression} and {known}) or vector({_UNKNOWN})",
+        unit=unit,
+        colours=colours,
+        width=width,
+    ).mappings([unknown])
 
 
 def mishaps(title: str, description: str, expression: str) -> stat.Panel:

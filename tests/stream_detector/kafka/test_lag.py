@@ -111,6 +111,32 @@ async def test_a_broker_that_is_away_is_no_stall(scene):
     assert scene.monitor.stalled_for(60) == []
 
 
+async def test_figures_go_while_kafka_does_not_tell_them_and_come_back(scene):
+    figures = ("lag_records", "lag_seconds", "committed_offset", "end_offset")
+    scene.consumer.ends[ONE] = 100
+    await scene.monitor.measure()
+    assert None not in [scene.gauge(name) for name in figures]
+    scene.consumer.away = True
+    await scene.monitor.measure()
+    assert [scene.gauge(name) for name in figures] == [None] * 4
+    assert scene.metrics.registry.get_sample_value("stream_detector_assigned_partitions") == 1
+    scene.consumer.away = False
+    await scene.monitor.measure()
+    assert (scene.gauge("lag_records"), scene.gauge("end_offset")) == (100, 100)
+
+
+async def test_a_position_that_is_not_known_hides_the_figures_and_is_a_stall_in_the_end(scene):
+    await scene.monitor.measure()
+    scene.consumer.positions[ONE] = None
+    await scene.monitor.measure()
+    assert scene.gauge("lag_records") is None
+    scene.now += 61
+    assert scene.monitor.stalled_for(60) == [ONE]
+    scene.consumer.assigned = set()
+    await scene.monitor.measure()
+    assert scene.monitor.stalled_for(60) == []
+
+
 async def test_a_partition_that_went_takes_its_figures_along(scene):
     await scene.monitor.measure()
     assert scene.gauge("lag_records") == 0
