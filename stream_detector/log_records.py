@@ -1,9 +1,10 @@
 """What a record of Python's logging says: its message, and the fields of its ``extra``."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["fields_of", "message_of"]
+__all__ = ["fields_of", "message_of", "text_of"]
 
 _STANDARD_FIELDS = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys() | {"message", "asctime"}
@@ -14,10 +15,18 @@ def message_of(record: logging.LogRecord) -> str:
     """The message; the template alone where arguments do not fit it."""
     try:
         return record.getMessage()
-    except (TypeError, ValueError):
-        return str(record.msg)
+    except Exception:  # noqa: BLE001 - whatever an argument raises when it is asked for its text
+        return text_of(record.msg)
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """The fields of ``extra``, as they were given."""
     return {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
+
+
+def text_of(value: object, write: Callable[[object], str] = str) -> str:
+    """``value`` as text, or of what kind it is where it has none, as an int of 5,000 digits."""
+    try:
+        return write(value)
+    except Exception:  # noqa: BLE001 - a line that lacks this is better than none
+        return f"<{type(value).__name__} without a text>"

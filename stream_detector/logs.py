@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from stream_detector.errors import StreamDetectorError
-from stream_detector.log_records import fields_of, message_of
+from stream_detector.log_records import fields_of, message_of, text_of
 from stream_detector.log_repeats import RepeatsHeldBack
 from stream_detector.redaction import Redaction
 from stream_detector.settings import Settings
@@ -66,16 +66,28 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     threading.excepthook = lambda thread: _tell_uncaught(
         thread.exc_type, thread.exc_value or thread.exc_type(), thread.exc_traceback
     )
+    sys.unraisablehook = _tell_unraisable
 
 
 def _tell_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Log an error that nothing caught: a trace on stderr would be neither a line nor redacted."""
-    if issubclass(kind, Exception):
-        logging.getLogger(__name__).critical("unexpected error", exc_info=(kind, error, trace))
-    elif kind is not SystemExit:
+    if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
+    elif not issubclass(kind, SystemExit):
+        logging.getLogger(__name__).critical("unexpected error", exc_info=(kind, error, trace))
+
+
+def _tell_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Log an error that Python has nobody to raise it to, as where an object is cleared away."""
+    error = unraisable.exc_value or unraisable.exc_type()
+    logging.getLogger(__name__).error(
+        "%s: %s",
+        unraisable.err_msg or "Exception ignored in",
+        text_of(unraisable.object, repr),
+        exc_info=(unraisable.exc_type, error, unraisable.exc_traceback),
+    )
 
 
 def stderr_of_its_own() -> TextIO:

@@ -240,10 +240,12 @@ class Pipeline:
         reasons = Counter((letter.source.topic, letter.reason.value) for letter in dead_letters)
         for (topic, reason), count in reasons.items():
             metrics.dead_letters.labels(topic, reason).inc(count)
-        if reasons:
+        if count := reasons.total():
             logger.warning(
-                "%d records became dead letters",
-                reasons.total(),
+                "%d record became a dead letter"
+                if count == 1
+                else "%d records became dead letters",
+                count,
                 extra={f"{topic}_{reason}": count for (topic, reason), count in reasons.items()},
             )
 

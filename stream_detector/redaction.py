@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stream_detector.log_records import text_of
 from stream_detector.masking import MASK
 from stream_detector.masking.lines import line_without_secrets
 from stream_detector.masking.names import names_secret
@@ -15,6 +16,10 @@ __all__ = ["Redaction"]
 
 _SECRET_CHARACTERS_MIN = 4
 """Shorter ones stand in any line by chance."""
+_DEPTH_MAX = 5
+"""Of fields in fields; what holds itself has no end."""
+_INT_BITS_MAX = 14_000
+"""Python writes no int of more than 4,300 digits."""
 
 
 class Redaction:
@@ -38,21 +43,29 @@ class Redaction:
 
     def fields(self, fields: Mapping[str, object]) -> dict[str, Any]:
         """Fields without all that, ready for JSON; what it has no number for is text."""
+        return self._fields(fields, _DEPTH_MAX)
+
+    def _fields(self, fields: Mapping[str, object], depth: int) -> dict[str, Any]:
+        named = {text_of(name): item for name, item in fields.items()}
         return {
-            self.text(str(name)): MASK if names_secret(str(name)) else self._value(item)
-            for name, item in fields.items()
+            self.text(name): MASK if names_secret(name) else self._value(item, depth)
+            for name, item in named.items()
         }
 
-    def _value(self, value: object) -> Any:
+    def _value(self, value: object, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, Mapping):
-            return self.fields(value)
-        if isinstance(value, list | tuple | set | frozenset):
-            return [self._value(item) for item in value]
-        text = str(value)
+        if isinstance(value, Mapping | list | tuple | set | frozenset):
+            if not depth:
+                return f"<{type(value).__name__} nested too deep>"
+            if isinstance(value, Mapping):
+                return self._fields(value, depth - 1)
+            return [self._value(item, depth - 1) for item in value]
+        text = text_of(value)
         masked = self.text(text)
-        is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        is_number = (isinstance(value, int) and value.bit_length() <= _INT_BITS_MAX) or (
+            isinstance(value, float) and math.isfinite(value)
+        )
         return value if is_number and masked == text else masked
 
 

@@ -13,6 +13,7 @@ so that another version fails there and not by losing records.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from itertools import chain
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -130,6 +131,9 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             await super().on_thread_stop()
         except asyncio.CancelledError:
             await self._ensure_consumer()._client.close()
+
+    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+        """Nothing: the error leaves the thread, and is told there; Faust's own prints a trace."""
 
     async def halt_fetches(self) -> None:
         """End the fetches under way empty-handed, and let none begin."""
@@ -513,6 +517,9 @@ class ChunkProducer(driver.Producer):
     async def on_stop(self) -> None:
         """Stop at once: aiokafka's would try to send what is left until that times out."""
         if self._producer is not None and (task := self._producer._sender.sender_task) is not None:
+            left = self._producer._message_accumulator
+            for batch in [*left._pending_batches, *chain(*left._batches.values())]:
+                batch.future.cancel()
             task.cancel()
             await asyncio.wait({task})
         await super().on_stop()

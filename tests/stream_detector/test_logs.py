@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -31,10 +32,10 @@ def logging_as_it_was() -> Iterator[None]:
     """Leave the process's logging as other tests expect it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    hooks = sys.excepthook, threading.excepthook
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     yield
     root.handlers[:], root.level = handlers, level
-    sys.excepthook, threading.excepthook = hooks
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
     logging.captureWarnings(capture=False)
 
 
@@ -74,6 +75,28 @@ def test_a_number_that_json_has_not_is_a_string() -> None:
         {"x": "nan"},
     )
     assert '"nan": 1' + "0" * 400 in stream.getvalue()
+
+
+def test_what_can_not_be_written_costs_a_line_nothing_else() -> None:
+    stream = io.StringIO()
+    configure_logging(Settings(), stream=stream)
+    loop: dict[str, Any] = {"topic": "a"}
+    loop["self"] = loop
+
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    fields = {"loop": loop, "all": [[[[[[0]]]]]], "huge": 10**5000, "mute": Mute(), "fine": 1}
+    logging.getLogger("a").info("read %s", Mute(), extra={**fields, 10**5000: 2})
+
+    [line] = lines_of(stream)
+    assert (line["message"], line["fine"]) == ("read %s", 1)
+    assert (line["huge"], line["mute"]) == ("<int without a text>", "<Mute without a text>")
+    assert line["<int without a text>"] == 2
+    assert line["all"] == [[[[["<list nested too deep>"]]]]]
+    assert line["loop"]["topic"] == line["loop"]["self"]["topic"] == "a"
+    assert "<dict nested too deep>" in stream.getvalue()
 
 
 def test_an_exception_is_part_of_its_json_line() -> None:
@@ -261,20 +284,32 @@ def test_what_is_repeated_is_held_back_but_not_what_ends_the_process() -> None:
 
 
 UNCAUGHT = """
-import threading
+import asyncio, gc, threading
 from stream_detector.logs import configure_logging
 from stream_detector.settings import Settings
 configure_logging(Settings())
-def fail(): raise ValueError("at http://kim:pASSWORDp@a.com/?q=1")
-thread = threading.Thread(target=fail); thread.start(); thread.join()
-fail()
+WHERE = "at http://kim:pASSWORDp@a.com/?q=1"
+def fail(kind): raise kind(WHERE)
+for kind in ValueError, asyncio.CancelledError, SystemExit:
+    thread = threading.Thread(target=fail, args=[kind]); thread.start(); thread.join()
+class Left:
+    def __del__(self): fail(asyncio.CancelledError)
+Left()
+async def leave():
+    async def work(): fail(ValueError)
+    asyncio.create_task(work())
+    await asyncio.sleep(0)
+    gc.collect()
+asyncio.run(leave())
+fail({kind})
 """
 
 
-def test_an_error_that_nothing_catches_is_a_line_too() -> None:
+@pytest.mark.parametrize("kind", ["ValueError", "asyncio.CancelledError"])
+def test_an_error_that_nothing_catches_is_a_line_too(kind: str) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", UNCAUGHT],
+        [sys.executable, "-c", UNCAUGHT.replace("{kind}", kind)],
         capture_output=True,
         text=True,
         env=environment,
@@ -283,8 +318,26 @@ def test_an_error_that_nothing_catches_is_a_line_too() -> None:
 
     assert done.returncode == 1
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [line["level"] for line in lines] == ["critical", "critical"]
-    assert all("ValueError: at http://***@a.com/?***" in line["exception"] for line in lines)
+    levels = ["critical", "critical", "error", "error", "critical"]
+    assert [line["level"] for line in lines] == levels
+    assert all("Error: at http://***@a.com/?***" in line["exception"] for line in lines)
+    assert lines[2]["message"].startswith("Exception ignored in: <function Left.__del__")
+    assert lines[3]["message"].startswith("Task exception was never retrieved")
+
+
+def test_ctrl_c_is_no_unexpected_error() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    program = UNCAUGHT.replace("{kind}", "KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr.count('"critical"') == 2
 
 
 NATIVE = """

@@ -184,6 +184,14 @@ class TestRecordsOfSeveralLines:
         assert letter.value == value
         assert letter.source.index == 1
 
+    def test_a_log_line_says_how_many_became_dead_letters(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench = Bench()
+        bench.process([b"exa mple"])
+        bench.process([b"exa mple", b"http://"])
+        assert caplog.messages == ["1 record became a dead letter", "2 records became dead letters"]
+
     def test_a_fault_of_the_model_counts_if_it_comes_first(self) -> None:
         bench = Bench(WordScorer(raises_on=["b.com"]))
         (letter,) = bench.process([b"a.com\nb.com\nexa mple"]).dead_letters

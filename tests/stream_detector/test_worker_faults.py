@@ -4,6 +4,7 @@ A real worker process on a real Kafka; only the model is a rule (``support.rule_
 Each test asserts on the set of ids that must come out, not on a count.
 """
 
+import json
 import os
 import random
 import re
@@ -13,7 +14,7 @@ import pytest
 
 from support.accounting import Sent, mixed_records, poison_records
 from support.bench import Bench
-from support.processes import wait_until
+from support.processes import wait_for_line, wait_until
 from support.records import committed_offsets
 
 RECORDS = 50_000
@@ -107,6 +108,63 @@ def test_nothing_is_lost_when_the_broker_stops_and_starts_under_load(
         bench.prove()
     finally:
         bench.close()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_a_stop_while_kafka_is_away_is_orderly_and_loses_nothing(
+    own_kafka, own_topics, tmp_path, in_flight
+):
+    bench = Bench(own_kafka.bootstrap_servers, own_topics, tmp_path)
+    try:
+        bench.account.send(mixed_records(RECORDS if in_flight else 500))
+        worker = bench.start_worker()
+        if in_flight:
+            bench.wait_for_verdicts(len(bench.account.verdict_ids) // 10, worker)
+        else:
+            bench.wait_until_committed(worker)
+        own_kafka.kill()
+        wait_for_line(worker, "Kafka can't be reached")
+        lines = _lines_of_a_stop(worker)
+        told = [line["level"] for line in lines if "stopping while Kafka" in line["message"]]
+        assert told == ["warning"]
+        own_kafka.start()
+        worker = bench.start_worker()
+        bench.wait_until_committed(worker)
+        assert worker.stop() == 0
+        bench.prove()
+    finally:
+        bench.close()
+
+
+@pytest.mark.timeout(400)
+def test_a_stop_does_not_wait_for_a_kafka_that_answers_nothing(own_kafka, own_topics, tmp_path):
+    servers = own_kafka.bootstrap_servers
+    bench = Bench(servers, own_topics, tmp_path, STREAM_DETECTOR_SHUTDOWN_TIMEOUT="3")
+    try:
+        bench.account.send(mixed_records(RECORDS))
+        worker = bench.start_worker()
+        bench.wait_for_verdicts(len(bench.account.verdict_ids) // 10, worker)
+        os.kill(own_kafka.pid, signal.SIGSTOP)
+        lines = _lines_of_a_stop(worker)
+        assert any("did not close" in line["message"] for line in lines)
+        os.kill(own_kafka.pid, signal.SIGCONT)
+        worker = bench.start_worker()
+        bench.wait_until_committed(worker)
+        assert worker.stop() == 0
+        bench.prove()
+    finally:
+        bench.close()
+
+
+def _lines_of_a_stop(worker):
+    """All lines of a worker that SIGTERM ends: JSON, no trace, no end by force."""
+    worker.send(signal.SIGTERM)
+    wait_until(lambda: worker.exit_code is not None, timeout=90, what="SIGTERM ends the worker")
+    assert worker.exit_code == 0
+    lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
+    assert not [line for line in lines if "exception" in line or line["level"] == "critical"]
+    return lines
 
 
 @pytest.mark.timeout(400)

@@ -15,7 +15,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
-from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from faust import App
 from faust.streams import Stream
 from faust.transport.consumer import Consumer, ThreadDelegateConsumer
@@ -36,13 +36,18 @@ OVERRIDDEN = [
     (DriverConsumer, transport.ChunkConsumer, "_to_message"),
     (Consumer, transport.ChunkConsumer, "ack"),
     (Consumer, transport.ChunkConsumer, "force_commit"),
+    (Consumer, transport.ChunkConsumer, "commit_and_end_transactions"),
     (Consumer, transport.ChunkConsumer, "on_partitions_revoked"),
     (Consumer, transport.ChunkConsumer, "perform_seek"),
     (DriverConsumer, transport.ChunkConsumer, "verify_event_path"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "call_thread"),
+    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "on_crash"),
+    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "on_thread_stop"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_fetch_records"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_create_worker_consumer"),
     (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_commit"),
+    (Producer, transport.ChunkProducer, "flush"),
+    (Producer, transport.ChunkProducer, "on_stop"),
     (Producer, transport.ChunkProducer, "_settings_default"),
     (Producer, transport.ChunkProducer, "_settings_auth"),
     (PartitionRecords, transport.RecordsAsDecoded, "_consumer_record"),
@@ -62,6 +67,11 @@ BODIES = {
     AIOKafkaConsumerThread.getmany: "26fc5fc9f3b667e1",
     AIOKafkaConsumerThread._fetch_records: "39a2c6c79fc1455a",
     AIOKafkaConsumerThread._create_worker_consumer: "c2701bfc3e6f6cad",
+    AIOKafkaConsumerThread.on_thread_stop: "8dfc004e258b6c25",
+    Producer.on_stop: "86799c5ab7b662f7",
+    Fetcher.close: "1cd24bc1c442149e",
+    aiokafka.AIOKafkaProducer.stop: "43ef97147111893b",
+    MessageAccumulator.flush: "2b0eaa3da8519269",
     AIOKafkaConsumerThread._commit: "932852ce7a23f658",
     Producer._new_producer: "e72355c3430ed02f",
     App._on_partitions_revoked: "d5c895bbe57dc73a",
