@@ -1,6 +1,8 @@
 """A broker of three ends under load: nothing is lost, and the worker stays up and ready."""
 
+import time
 import uuid
+from collections import Counter
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -12,8 +14,10 @@ from support.bench import Bench
 from support.broker import KafkaBroker, create_topic
 from support.cluster import KafkaCluster
 from support.feed import MixedFeed
-from support.processes import answers, wait_for_line, wait_until
+from support.labels import label_record
+from support.processes import answers, start_module, wait_for_line, wait_until
 from support.records import produce
+from trainer.labels.store import LabelStore
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -109,3 +113,45 @@ async def test_one_leader_that_is_away_hides_no_other_partition_s_end(own_cluste
         known = await known_ends(consumer, partitions, seconds=10)
 
     assert known == {tp: end for tp, end in ends.items() if tp not in led}
+
+
+def test_a_collector_of_labels_stays_up_when_a_broker_is_killed(
+    own_cluster, module_topics, tmp_path
+):
+    topic, letters = module_topics("labels", partitions=2), module_topics("labels-dlq")
+    group = f"group-{topic}"
+    settings = {
+        "BOOTSTRAP_SERVERS": own_cluster.bootstrap_servers,
+        "LABELS_TOPIC": topic,
+        "LABELS_DEAD_LETTERS_TOPIC": letters,
+        "LABELS_GROUP_ID": group,
+    }
+    urls = [f"http://host-{number}.example/" for number in range(40)]
+    collector = start_module(
+        *("trainer", "labels", "collect", "--follow", "--interval", "0.2"),
+        log=tmp_path / "collector.log",
+        environment={f"STREAM_DETECTOR_{name}": value for name, value in settings.items()},
+    )
+    store = LabelStore(tmp_path / "label-store")
+
+    def write_and_wait(urls):
+        produce(own_cluster.bootstrap_servers, topic, map(label_record, urls))
+        collector.wait_until(
+            lambda: {*urls} <= {each.label.url for each in store.labels()},
+            timeout=120,
+            what="the labels are stored",
+        )
+
+    try:
+        write_and_wait(urls[:20])
+        _coordinator(own_cluster, group).kill()
+        write_and_wait(urls[20:])
+        # It asks whether Kafka is there after 5 s without a label.
+        time.sleep(8)
+        assert collector.exit_code is None, collector.tail()
+        assert collector.stop() == 0
+    finally:
+        collector.kill()
+    stored = Counter(each.label.url for each in store.labels())
+    assert stored == Counter(urls)
+    assert "Traceback" not in collector.log.read_text()
