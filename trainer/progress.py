@@ -82,6 +82,8 @@ class ShownProgress(Progress):
     def __init__(self, console: Console = messages, *, line_seconds: float = _LINE_SECONDS) -> None:
         self._console = console
         self._line_seconds = line_seconds
+        self._told = time.monotonic()
+        """When the last line was told: many short stages are no reason to say nothing for long."""
         self._stages: list[Stage] = []
         self._bar = RichProgress(
             TextColumn("{task.description}"),
@@ -98,6 +100,7 @@ class ShownProgress(Progress):
 
     def tell(self, line: str) -> None:
         """See the base class."""
+        self._told = time.monotonic()
         self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     @contextlib.contextmanager
@@ -127,9 +130,10 @@ class ShownProgress(Progress):
             over.set()
 
     def _tell_now_and_then(self, over: threading.Event) -> None:
-        while not over.wait(self._line_seconds):
-            for stage in self._stages[-1:]:
-                self.tell(str(stage))
+        while not over.wait(max(0.0, self._told + self._line_seconds - time.monotonic())):
+            if time.monotonic() >= self._told + self._line_seconds:
+                for stage in self._stages[-1:]:
+                    self.tell(str(stage))
 
 
 class _ShownStage(Stage):
