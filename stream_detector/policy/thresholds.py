@@ -29,8 +29,8 @@ def effective_thresholds(kind: Kind, bundle: Thresholds, settings: Settings) -> 
         given = [settings.with_place(name) for name in names if getattr(settings, name) is not None]
         raise SettingsError(
             f"the {kind} threshold for suspicious ({effective.suspicious:g}) is above that for "
-            f"malicious ({effective.malicious:g}): correct {' or '.join(given)} (the bundle's own "
-            f"are {bundle.suspicious:g} and {bundle.malicious:g})"
+            f"malicious ({effective.malicious:g}): correct {' or '.join(given)}; the bundle's own "
+            f"are {bundle.suspicious:g} and {bundle.malicious:g}"
         )
     return effective
 
