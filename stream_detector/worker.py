@@ -21,6 +21,7 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
@@ -99,6 +100,7 @@ class DetectorApp(faust.App):
         self.executor = executor
         self.chunk_records = settings.chunk_records
         self.buffered_bytes_max = settings.buffered_bytes_max
+        self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
         self.producer_options = _producer_options(settings)
         self.failed = asyncio.Event()
@@ -148,9 +150,17 @@ class DetectorApp(faust.App):
             clock=time.monotonic,
             wall_clock=time.time,
         )
+        self.topic_monitor = TopicMonitor(
+            self.settings.input_topic_names,
+            self.chunk_consumer.look_at_topics,
+            unknown=self.chunk_consumer.unknown_topics,
+            metrics=self.metrics,
+            clock=time.monotonic,
+        )
         self.watch(self.batcher.run())
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
         self.watch(self.reach_monitor.run(_REACH_INTERVAL_SECONDS))
+        self.watch(self.topic_monitor.run())
         self.watch(self._check_group())
         if self.following is not None:
             models, shadows = self.following
@@ -307,8 +317,8 @@ class DetectorApp(faust.App):
         """Whether the worker does its work, and if not, why; called from the HTTP thread."""
         if not self.started:
             return False, "starting"
-        if self.reach_monitor.fault:
-            return False, self.reach_monitor.fault
+        if fault := self.reach_monitor.fault or self.topic_monitor.fault:
+            return False, fault
         if self.rebalancing:
             return False, "rebalancing"
         if not self._assignment:
@@ -372,7 +382,9 @@ def create_app(
 def _consumer_options(settings: Settings) -> dict[str, Any]:
     return {
         "group_id": settings.group_id,
-        "auto_offset_reset": settings.start_at,
+        # What Kafka has removed is gone, and nothing else may be passed over. Where a new group
+        # begins is for ``kafka.positions``.
+        "auto_offset_reset": "earliest",
         "max_partition_fetch_bytes": settings.fetch_bytes_max,
         "heartbeat_interval_ms": _HEARTBEAT_MS,
         "session_timeout_ms": _SESSION_TIMEOUT_MS,

@@ -1,0 +1,117 @@
+"""Whether the input topics are there while a worker runs: deleted, made again, more partitions.
+
+aiokafka asks for topics every five minutes, and says nothing of a topic that comes back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+from stream_detector.counted import counted
+from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
+from stream_detector.metrics import Metrics
+
+__all__ = ["LOOK_SECONDS", "TopicMonitor"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 10.0
+"""Between two requests: a topic that is there again, or has more partitions, is read so soon."""
+_PEEK_SECONDS = 1.0
+"""How often the consumer's own knowledge is looked at, which costs nothing."""
+_REPEAT_SECONDS = 60.0
+"""A topic that stays missing is logged again after so long."""
+_ANSWER_SECONDS = 10.0
+
+
+class TopicMonitor:
+    """Looks for the input topics. Runs on the event loop."""
+
+    def __init__(
+        self,
+        names: Collection[str],
+        look: Callable[[Collection[str]], Awaitable[Mapping[str, SeenTopic]]],
+        *,
+        unknown: Callable[[], Collection[str]],
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            names: the topics that have to be there.
+            look: asks Kafka which of them are there.
+            unknown: those that the consumer does not know of now; asks nobody.
+            metrics: shows which are missing.
+            clock: monotonic seconds.
+        """
+        self._names = list(names)
+        self._ask = look
+        self._unknown = unknown
+        self._metrics = metrics
+        self._clock = clock
+        self._seen: dict[str, SeenTopic] = {}
+        """As they were when they were last there."""
+        self._missing: list[str] = []
+        self._told_at = 0.0
+        self.fault = ""
+        """Which topics are missing, and what to do; empty if none is."""
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        due = self._clock()
+        while True:
+            await asyncio.sleep(_PEEK_SECONDS)
+            is_news = not self._missing and bool(self._unknown())
+            if is_news or self._clock() >= due:
+                await self.look()
+                due = self._clock() + LOOK_SECONDS
+
+    async def look(self) -> None:
+        """Look once, and log what has changed. Kafka being away counts as no news."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                seen = await self._ask(self._names)
+        except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
+            logger.debug("input topics not known: %r", error)
+            return
+        before, self._missing = self._missing, [name for name in self._names if name not in seen]
+        for name in self._names:
+            self._metrics.input_topic_missing.labels(name).set(name in self._missing)
+            if name in seen:
+                _log_change(name, self._seen.get(name), seen[name], was_missing=name in before)
+        self._seen |= seen
+        self.fault = _fault(self._missing)
+        if self._missing and (
+            self._missing != before or self._clock() - self._told_at >= _REPEAT_SECONDS
+        ):
+            self._told_at = self._clock()
+            logger.error("%s; reading goes on when it is there", self.fault)
+
+
+def _fault(missing: list[str]) -> str:
+    if not missing:
+        return ""
+    if len(missing) == 1:
+        return f"topic {missing[0]} is missing: `stream-detector topics create` makes it"
+    return f"topics {', '.join(missing)} are missing: `stream-detector topics create` makes them"
+
+
+def _log_change(name: str, before: SeenTopic | None, now: SeenTopic, *, was_missing: bool) -> None:
+    partitions = counted(now.partitions, "partition")
+    is_another = before is not None and is_of_another_topic(before.identity, now.identity)
+    if was_missing or is_another:
+        logger.warning(
+            "topic %s %s, with %s: reading goes on%s",
+            name,
+            "is there again" if was_missing else "was deleted and made again",
+            partitions,
+            " from its beginning" if is_another else "",
+        )
+    elif before is not None and before.partitions != now.partitions:
+        logger.info(
+            "topic %s has %s now and had %d: the group shares them out",
+            name,
+            partitions,
+            before.partitions,
+        )
