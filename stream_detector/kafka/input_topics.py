@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from stream_detector.counted import counted
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
+from stream_detector.log_libraries import KAFKA_FAULTS
 from stream_detector.metrics import Metrics
 
 __all__ = ["LOOK_SECONDS", "TopicMonitor"]
@@ -82,6 +83,7 @@ class TopicMonitor:
                 _log_change(name, self._seen.get(name), seen[name], was_missing=name in before)
         self._seen |= seen
         self.fault = _fault(self._missing)
+        KAFKA_FAULTS.report("topics", present=bool(self._missing), now=self._clock())
         if self._missing and (
             self._missing != before or self._clock() - self._told_at >= _REPEAT_SECONDS
         ):
