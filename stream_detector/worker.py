@@ -121,6 +121,12 @@ class DetectorApp(faust.App):
             context=self.consumer_options.get("ssl_context"),
             clock=time.monotonic,
         )
+        self.topic_monitor = TopicMonitor(
+            settings.input_topic_names,
+            lambda: self.chunk_consumer,
+            metrics=metrics,
+            clock=time.monotonic,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
         broker = URL("kafka://" + ";".join(settings.bootstrap_servers))
@@ -149,13 +155,6 @@ class DetectorApp(faust.App):
             stall_timeout=self.settings.stall_timeout,
             clock=time.monotonic,
             wall_clock=time.time,
-        )
-        self.topic_monitor = TopicMonitor(
-            self.settings.input_topic_names,
-            self.chunk_consumer.look_at_topics,
-            unknown=self.chunk_consumer.unknown_topics,
-            metrics=self.metrics,
-            clock=time.monotonic,
         )
         self.watch(self.batcher.run())
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
@@ -382,8 +381,7 @@ def create_app(
 def _consumer_options(settings: Settings) -> dict[str, Any]:
     return {
         "group_id": settings.group_id,
-        # What Kafka has removed is gone, and nothing else may be passed over. Where a new group
-        # begins is for ``kafka.positions``.
+        # Nothing that is there may be passed over; where a new group begins: ``kafka.positions``.
         "auto_offset_reset": "earliest",
         "max_partition_fetch_bytes": settings.fetch_bytes_max,
         "heartbeat_interval_ms": _HEARTBEAT_MS,

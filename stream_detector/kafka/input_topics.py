@@ -5,14 +5,15 @@ aiokafka asks for topics every five minutes, and says nothing of a topic that co
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 from stream_detector.counted import counted
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
 from stream_detector.log_libraries import KAFKA_FAULTS
 from stream_detector.metrics import Metrics
 
-__all__ = ["LOOK_SECONDS", "TopicMonitor"]
+__all__ = ["LOOK_SECONDS", "TopicConsumer", "TopicMonitor"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,15 +26,26 @@ _REPEAT_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
 
 
+class TopicConsumer(Protocol):
+    """What the monitor asks of the consumer (``transport.ChunkConsumer``)."""
+
+    async def look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
+        """Ask Kafka which of the topics ``names`` are there."""
+        ...
+
+    def unknown_topics(self) -> Collection[str]:
+        """Topics subscribed to that are not there as far as the consumer knows; asks nobody."""
+        ...
+
+
 class TopicMonitor:
     """Looks for the input topics. Runs on the event loop."""
 
     def __init__(
         self,
         names: Collection[str],
-        look: Callable[[Collection[str]], Awaitable[Mapping[str, SeenTopic]]],
+        consumer: Callable[[], TopicConsumer],
         *,
-        unknown: Callable[[], Collection[str]],
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
@@ -41,14 +53,12 @@ class TopicMonitor:
 
         Args:
             names: the topics that have to be there.
-            look: asks Kafka which of them are there.
-            unknown: those that the consumer does not know of now; asks nobody.
+            consumer: gives the consumer, which is made when the app starts.
             metrics: shows which are missing.
             clock: monotonic seconds.
         """
         self._names = list(names)
-        self._ask = look
-        self._unknown = unknown
+        self._consumer = consumer
         self._metrics = metrics
         self._clock = clock
         self._seen: dict[str, SeenTopic] = {}
@@ -63,7 +73,7 @@ class TopicMonitor:
         due = self._clock()
         while True:
             await asyncio.sleep(_PEEK_SECONDS)
-            is_news = not self._missing and bool(self._unknown())
+            is_news = not self._missing and bool(self._consumer().unknown_topics())
             if is_news or self._clock() >= due:
                 await self.look()
                 due = self._clock() + LOOK_SECONDS
@@ -72,7 +82,7 @@ class TopicMonitor:
         """Look once, and log what has changed. Kafka being away counts as no news."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                seen = await self._ask(self._names)
+                seen = await self._consumer().look_at_topics(self._names)
         except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
             logger.debug("input topics not known: %r", error)
             return

@@ -22,7 +22,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_detector.counted import counted
 from stream_detector.errors import PublishError
-from stream_detector.kafka.retry import back_off, is_retriable
+from stream_detector.kafka.retry import back_off, is_retriable, name_of
 from stream_detector.metrics import Metrics
 from stream_detector.wire import Encoded, Message
 
@@ -237,7 +237,7 @@ def _reason(error: BaseException) -> str:
     """Why outputs were not written: in words, or by Kafka's name of the error."""
     if isinstance(error, _TOO_LARGE):
         return "larger than max.message.bytes of the topic, so cut"
-    return getattr(error, "message", "") or type(error).__name__
+    return name_of(error)
 
 
 def _forbidden(topic: str) -> PublishError:

@@ -38,7 +38,7 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.connections import unconnected_of_consumer, unconnected_of_producer
 from stream_detector.kafka.positions import Positions
-from stream_detector.kafka.retry import is_retriable
+from stream_detector.kafka.retry import is_retriable, name_of
 from stream_detector.kafka.topic_identity import SeenTopic, seen_topics
 from stream_detector.kafka.watermark import Entry, PartitionLedger
 
@@ -269,7 +269,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                     "kafka_options"
                 ) from error
             self.app.count_error(error)
-            logger.warning("group coordination failed, Kafka is asked again: %r", error)
+            logger.warning("group coordination failed, Kafka is asked again: %s", name_of(error))
 
     def _forbidden(self, error: KafkaError) -> FatalError:
         """What to do about a right that is missing."""
@@ -303,7 +303,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         except KafkaError as error:
             if is_retriable(error):
                 self.app.count_error(error)
-                logger.warning("offsets not committed, will try again: %r", error)
+                logger.warning("offsets not committed, will try again: %s", name_of(error))
             else:
                 self.app.fail(
                     self._forbidden(error)

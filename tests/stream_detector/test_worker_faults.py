@@ -119,6 +119,7 @@ def assert_one_voice(worker):
     others = [line for line, is_own in zip(lines, own, strict=True) if not is_own]
     # As the worker starts, a new cluster has no coordinator yet.
     assert all("Coordinator" in line["message"] for line in others), others
+    assert not [line for line in lines if "exception" in line]
     assert len(others) <= 1
 
 
