@@ -98,6 +98,8 @@ class _Process:
         self._settings = settings
         self._scorer = scorer
         self._app: DetectorApp | None = None
+        self._kafka_fault = ""
+        """What keeps the start from Kafka; empty if nothing does."""
         self.left_running = False
         """Whether something was left that nothing can tell to stop: a thread that loads the model,
         a client of a Kafka that does not answer."""
@@ -105,7 +107,12 @@ class _Process:
 
     def readiness(self) -> tuple[bool, str]:
         """Whether the worker does its work, and if not, why; called from the HTTP thread."""
-        return self._app.readiness() if self._app else (False, "warming up")
+        if self._app is None:
+            return False, self._kafka_fault or "warming up"
+        return self._app.readiness()
+
+    def _report(self, kafka_fault: str) -> None:
+        self._kafka_fault = kafka_fault
 
     async def serve(self) -> None:
         """Start, run until a signal or an error, stop.
@@ -121,7 +128,7 @@ class _Process:
         app: DetectorApp | None = None
         try:
             starting = loop.create_task(
-                _start(self._settings, self._scorer, self.metrics, executor)
+                _start(self._settings, self._scorer, self.metrics, executor, self._report)
             )
             try:
                 app = await _unless(stop, starting)
@@ -165,18 +172,20 @@ async def _start(
     scorer: TextScorer | None,
     metrics: Metrics,
     executor: ThreadPoolExecutor,
+    report: Callable[[str], object],
 ) -> DetectorApp:
     """Ask Kafka and warm the model up at the same time, make the app.
 
     Neither waits for the other, so that the first fault of either ends the start at once: Kafka
     may be away for hours, and a model takes seconds to load.
     Where models are announced Kafka comes first: the first record is scored by what is announced.
+    ``report`` gets what keeps this from Kafka, and an empty text when nothing does any more.
     """
     sources_by_topic(settings)
     if scorer is None and settings.model_store:
-        return await _start_following(settings, metrics, executor)
+        return await _start_following(settings, metrics, executor, report)
     shadows = Shadows(settings=settings, metrics=metrics)
-    asking = asyncio.create_task(_reach_kafka(settings))
+    asking = asyncio.create_task(_reach_kafka(settings, report))
     warming = asyncio.create_task(
         _warm(lambda: scorer or load_scorer(settings), settings, metrics, shadows, executor)
     )
@@ -191,11 +200,14 @@ async def _start(
 
 
 async def _start_following(
-    settings: Settings, metrics: Metrics, executor: ThreadPoolExecutor
+    settings: Settings,
+    metrics: Metrics,
+    executor: ThreadPoolExecutor,
+    report: Callable[[str], object],
 ) -> DetectorApp:
     """As ``_start``, with the models that are announced, which the app then follows."""
     check_store_settings(settings)
-    cluster = await _reach_kafka(settings)
+    cluster = await _reach_kafka(settings, report)
     # TensorFlow takes seconds to import, which are not the announced models' fault.
     await asyncio.get_running_loop().run_in_executor(executor, model_device, settings)
     networks = await networks_of(await _announced(settings), settings, metrics)
@@ -260,7 +272,7 @@ async def _warm(
     return scorer, decider
 
 
-async def _reach_kafka(settings: Settings) -> str:
+async def _reach_kafka(settings: Settings, report: Callable[[str], object]) -> str:
     """Wait for Kafka, and check the topics; returns the cluster's name for verdict ids.
 
     Raises:
@@ -270,8 +282,10 @@ async def _reach_kafka(settings: Settings) -> str:
         try:
             cluster = settings.cluster or await asyncio.to_thread(cluster_id, settings)
             problems = await asyncio.to_thread(check_topics, settings)
+            report("")
             break
         except RetryableError as error:
+            report(str(error))
             logger.warning("%s; trying again in %.1f s", error, pause)
             await asyncio.sleep(pause)
     if problems:
