@@ -122,12 +122,12 @@ def list_(
     from stream_detector.kafka.dead_letters import letters_since  # noqa: PLC0415
 
     chosen = _chosen(settings, reasons, topics, partitions)
-    tally, read = Tally(), 0
+    moment, tally, read = _moment(since), Tally(), 0
     topic = settings.topic(settings.dead_letters_topic)
     with shown_progress(f"reading {topic}") as report:
         for letter in letters_since(
             settings,
-            _moment(since),
+            moment,
             on_progress=lambda done, total: report(done, total, f"{done:,} read"),
         ):
             read += 1
@@ -142,7 +142,7 @@ def list_(
         click.echo(line)
     count = sum(group.letters for group in groups)
     of_all = "" if count == read else f" of {read:,}"
-    since_when = f" since {_written(since_moment)}" if (since_moment := _moment(since)) else ""
+    since_when = f" since {_written(moment)}" if moment else ""
     click.echo(f"{count:,}{of_all} dead letters in {topic}{since_when}")
 
 
@@ -354,6 +354,5 @@ def _told(outcome: "Outcome", topic: str, *, dry_run: bool) -> Iterable[str]:
     for letter, why in outcome.not_replayable[:_NOT_REPLAYABLE_SHOWN_MAX]:
         place = f"{topic}:{letter.partition}:{letter.offset}"
         yield f"can't be replayed: {place} ({printable(letter.reason)}): {printable(why)}"
-    if more := len(outcome.not_replayable) - _NOT_REPLAYABLE_SHOWN_MAX:
-        if more > 0:
-            yield f"can't be replayed: {more:,} more"
+    if (more := len(outcome.not_replayable) - _NOT_REPLAYABLE_SHOWN_MAX) > 0:
+        yield f"can't be replayed: {more:,} more"

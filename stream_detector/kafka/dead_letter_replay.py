@@ -239,49 +239,58 @@ def _original(letter: StoredLetter, source: SourcePosition, lookup: RecordLookup
     return _Record(found.key, found.value, [(name, value or b"") for name, value in found.headers])
 
 
+class _Writing(NamedTuple):
+    """A record, where it goes, and which letter it is the original of."""
+
+    letter: StoredLetter
+    topic: str
+    partition: int | None
+    record: _Record
+
+
 class _Writer:
     """Writes records, and notes in ``outcome`` what Kafka says of them."""
 
     def __init__(self, producer: Any, outcome: Outcome) -> None:
         self._producer = producer
         self._outcome = outcome
-        self._sent: list[tuple[StoredLetter, str, Any]] = []
+        self._sent: list[tuple[_Writing, Any]] = []
         self._bytes = 0
 
     def write(self, letter: StoredLetter, source: SourcePosition, record: _Record) -> None:
         """Write a record to the partition that it came from, while the topic has that."""
         partitions = self._producer.partitions_for(source.topic)
-        try:
-            sent = self._producer.send(
-                source.topic,
-                key=record.key,
-                value=record.value,
-                headers=record.headers,
-                partition=source.partition if source.partition in partitions else None,
-            )
-        except MessageSizeTooLargeError:
-            self._note_too_large(letter)
-            return
-        self._sent.append((letter, source.topic, sent))
+        partition = source.partition if source.partition in partitions else None
+        writing = _Writing(letter, source.topic, partition, record)
+        self._sent.append((writing, self._send(writing)))
         self._bytes += len(record.key or b"") + len(record.value or b"")
         if len(self._sent) >= _CONFIRM_RECORDS or self._bytes >= _CONFIRM_BYTES:
             self.confirm()
 
     def confirm(self) -> None:
         """Wait until all that was written is in Kafka."""
-        for letter, topic, sent in self._sent:
-            try:
-                confirmed([sent])
-            except MessageSizeTooLargeError:
-                self._note_too_large(letter)
-            else:
-                self._outcome.replayed[topic, letter.reason] += 1
+        too_large = [writing for writing, sent in self._sent if not self._confirmed(writing, sent)]
+        for writing in too_large:
+            # Kafka refuses a whole batch for one record: now each comes in a batch of its own.
+            if not self._confirmed(writing, self._send(writing)):
+                why = f"its record is larger than {writing.topic} takes"
+                self._outcome.not_replayable.append(NotReplayable(writing.letter, why))
         self._sent, self._bytes = [], 0
 
-    def _note_too_large(self, letter: StoredLetter) -> None:
-        self._outcome.not_replayable.append(
-            NotReplayable(letter, "its record is larger than its topic takes")
+    def _send(self, writing: _Writing) -> Any:
+        key, value, headers = writing.record
+        return self._producer.send(
+            writing.topic, key=key, value=value, headers=headers, partition=writing.partition
         )
+
+    def _confirmed(self, writing: _Writing, sent: Any) -> bool:
+        """Whether Kafka has the record; False where it finds it too large."""
+        try:
+            confirmed([sent])
+        except MessageSizeTooLargeError:
+            return False
+        self._outcome.replayed[writing.topic, writing.letter.reason] += 1
+        return True
 
 
 @contextmanager
@@ -292,6 +301,9 @@ def _writing(settings: Settings, outcome: Outcome) -> Iterator[_Writer]:
         "dead-letter-replayer",
         linger_ms=5,
         max_request_size=_RECORD_BYTES_MAX,
+        # After one record that is too large, kafka-python's idempotent producer refuses all.
+        enable_idempotence=False,
+        max_in_flight_requests_per_connection=1,
     ) as producer:
         writer = _Writer(producer, outcome)
         yield writer
