@@ -123,7 +123,7 @@ def test_the_installed_program_is_the_same() -> None:
             ["http://example.com/"],
             [
                 "no command",
-                "run, score, label, settings, topics, doctor, demo, replay, dead-letters",
+                ", ".join(COMMANDS),
             ],
         ),
         (["topics", "mak"], ["'mak'", "stream-detector topics --help"]),
