@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings_faults import faults
 from stream_detector.settings_files import GivenFile, SecretFile, secret_files_of
+from stream_detector.settings_group import SettingsGroup
 from stream_detector.settings_sources import (
     ENVIRONMENT_PREFIX,
     Shape,
@@ -60,19 +61,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
-class _Group(BaseModel):
-    """Settings that belong together; the first line of a subclass's docstring is its title."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        validate_default=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-    )
-
-
-class _Kafka(_Group):
+class _Kafka(SettingsGroup):
     """Kafka: how to reach it"""
 
     bootstrap_servers: list[Address] = Field(
@@ -115,7 +104,7 @@ class _Kafka(_Group):
     )
 
 
-class _Topics(_Group):
+class _Topics(SettingsGroup):
     """Topics"""
 
     topic_prefix: str = Field("", description="Put before every topic name below.")
@@ -145,7 +134,7 @@ class _Topics(_Group):
     )
 
 
-class _Limits(_Group):
+class _Limits(SettingsGroup):
     """Limits of a record and of a batch"""
 
     record_bytes_max: Positive = Field(
@@ -172,7 +161,7 @@ class _Limits(_Group):
     )
 
 
-class _Model(_Group):
+class _Model(SettingsGroup):
     """Model"""
 
     url_bundle: Path = Field(
@@ -189,7 +178,7 @@ class _Model(_Group):
     )
 
 
-class _Announced(_Group):
+class _Announced(SettingsGroup):
     """Announced models"""
 
     model_store: str = Field(
@@ -215,7 +204,7 @@ class _Announced(_Group):
     )
 
 
-class _Policy(_Group):
+class _Policy(SettingsGroup):
     """Policy"""
 
     url_suspicious_threshold: Probability | None = Field(
@@ -247,7 +236,7 @@ class _Policy(_Group):
     )
 
 
-class _Privacy(_Group):
+class _Privacy(SettingsGroup):
     """Privacy"""
 
     client_pseudonyms: list[Literal["verdicts", "alerts", "dead_letters"]] = Field(
@@ -271,7 +260,7 @@ class _Privacy(_Group):
     )
 
 
-class _Running(_Group):
+class _Running(SettingsGroup):
     """Running"""
 
     http_host: str = Field(
@@ -310,6 +299,14 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
 
     ``Settings(field=...)`` reads neither the environment nor a file: ``load_settings`` does.
     """
+
+    _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    """Where each value came from, of those that are not defaults."""
+
+    def with_place(self, name: str) -> str:
+        """The setting's name for an error message, with where its value came from if it is set."""
+        place = self._places.get(name)
+        return f"{name} (from {place})" if place else name
 
     def topic(self, name: str) -> str:
         """The full name of a topic: prefix and ``name``."""
@@ -418,6 +415,7 @@ def load_settings(
         raise SettingsError("; ".join(_messages(error, values, place))) from None
     for name, fault in faults(settings):
         raise SettingsError(f"{fault} ({name} comes from {place(name)})")
+    settings._places = {name: place(name) for name in origins if origins[name] != "default"}
     return settings, origins
 
 
@@ -430,5 +428,8 @@ def _messages(
         message = re.sub("^(Value error,|Input|List) ", "", fault["msg"])
         shown = ""
         if name not in SECRETS and fault["type"] != "value_error":
-            shown = f", not {str(values[name])[:_VALUE_SHOWN_CHARACTERS]!r}"
+            value = values[name]
+            for key in fault["loc"][1:]:  # Of a list or table only the item that is wrong.
+                value = value[key]  # type: ignore[index]
+            shown = f", not {str(value)[:_VALUE_SHOWN_CHARACTERS]!r}"
         yield f"{name} {message}{shown}: correct it in {place(name)}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.kafka.probing import reachable_broker
+from stream_detector.log_libraries import KAFKA_FAULTS
 
 __all__ = ["ReachMonitor"]
 
@@ -76,6 +77,7 @@ class ReachMonitor:
         if more := len(faults) - len(told):
             told.append(f"and {more} brokers more")
         before, self.fault = self.fault, "; ".join(told)
+        KAFKA_FAULTS.report("brokers", present=bool(self.fault), now=now)
         if not self.fault:
             if before:
                 logger.info("all brokers that are needed are reached again")
