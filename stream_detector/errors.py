@@ -14,7 +14,7 @@
         |-- SettingsError         a setting is missing, wrong or contradicts another
         |-- BundleError           a model bundle was refused
         |   `-- IncompatibleBundleError   it was made for other code
-        |-- DeviceError           memory or device failed, or the device asked for is absent
+        |-- DeviceError           memory or device failed
         |-- ModelError            the model cannot score even a text known to be good
         |-- TopicsError           a topic is missing or may not be used
         |-- PublishError          Kafka refused an output for good
@@ -49,6 +49,9 @@ __all__ = [
 
 class StreamDetectorError(Exception):
     """Root of the tree: catch this to catch everything the project raises on purpose."""
+
+    exit_code = 1
+    """Of a command that this error ends."""
 
 
 class RetryableError(StreamDetectorError):
@@ -109,8 +112,6 @@ class RefusedModelError(StreamDetectorError):
 class FatalError(StreamDetectorError):
     """No record is at fault and waiting will not help: stop, leave offsets uncommitted."""
 
-    exit_code = 1
-
 
 class SettingsError(FatalError):
     """A setting is missing, malformed or contradicts another one."""
@@ -127,7 +128,7 @@ class IncompatibleBundleError(BundleError):
 
 
 class DeviceError(FatalError):
-    """Memory or the device failed while scoring, or the device asked for is not there."""
+    """Memory or the device failed while scoring."""
 
 
 class ModelError(FatalError):
