@@ -7,13 +7,14 @@
     |-- RecordError               the record's fault: it becomes a dead letter
     |   |-- ScoringError          the model raised while it scored some texts
     |   |-- LabelError            a label can't be made of what was given
-    |   `-- VerdictIdError        no event is to be found by a verdict's id
+    |   |-- VerdictIdError        no event is to be found by a verdict's id
+    |   `-- MissingRecordError    Kafka has no record where one should be
     |-- RefusedModelError         an announced model is not taken: the one that serves goes on
     `-- FatalError                the process must stop, uncommitted
         |-- SettingsError         a setting is missing, wrong or contradicts another
         |-- BundleError           a model bundle was refused
         |   `-- IncompatibleBundleError   it was made for other code
-        |-- DeviceError           memory or device failed, or the device asked for is absent
+        |-- DeviceError           memory or device failed
         |-- ModelError            the model cannot score even a text known to be good
         |-- TopicsError           a topic is missing or may not be used
         |-- PublishError          Kafka refused an output for good
@@ -30,6 +31,7 @@ __all__ = [
     "FatalError",
     "IncompatibleBundleError",
     "LabelError",
+    "MissingRecordError",
     "ModelError",
     "PublishError",
     "RecordError",
@@ -70,6 +72,10 @@ class LabelError(RecordError):
 
 class VerdictIdError(RecordError):
     """No event is to be found by a verdict's id: it is none, or its input record has expired."""
+
+
+class MissingRecordError(RecordError):
+    """Kafka has no record at a position: it has expired, or the topic was made again."""
 
 
 class RefusalReason(StrEnum):
@@ -122,7 +128,7 @@ class IncompatibleBundleError(BundleError):
 
 
 class DeviceError(FatalError):
-    """Memory or the device failed while scoring, or the device asked for is not there."""
+    """Memory or the device failed while scoring."""
 
 
 class ModelError(FatalError):

@@ -30,7 +30,7 @@ from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
 from trainer.locking import LockedError, exclusive
 from trainer.outcomes import Outcome
-from trainer.progress import TrainingProgress
+from trainer.progress import ShownProgress, shown_training
 from trainer.publishing import announced_now, promote, reigning_model, store_bundle
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
 from trainer.retraining.warm_start import trained_on, tuned_table
@@ -224,15 +224,15 @@ def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples, identity:
         plan.folder / f"{plan.kind}-training.safetensors",
         identity=f"{identity} {served.sha256}",
     )
-    with TrainingProgress() as progress:
+    with shown_training(ShownProgress()) as shown:
         fitted: Fit
         if plan.only_ngrams:
             fitted = tuned_table(
                 served,
                 examples,
                 plan.recipe,
-                on_step=progress.on_step,
-                on_epoch=progress.on_epoch,
+                on_step=shown.on_step,
+                on_epoch=shown.on_epoch,
             )
         else:
             fitted = trained_on(
@@ -242,8 +242,8 @@ def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples, identity:
                 plan.recipe,
                 kind=plan.kind,
                 checkpoint=checkpoint,
-                on_step=progress.on_step,
-                on_epoch=progress.on_epoch,
+                on_step=shown.on_step,
+                on_epoch=shown.on_epoch,
             )
     build_bundle(
         challenger,
