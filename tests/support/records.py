@@ -1,7 +1,7 @@
 """Records into and out of topics, fast, for tests: 50,000 take about a second."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import (
@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 __all__ = [
     "Record",
     "committed_offsets",
+    "each_record",
     "end_offsets",
     "end_offsets_by",
     "open_consumer",
@@ -107,12 +108,16 @@ def produce(
 
 
 def read_all(bootstrap_servers: str, topic: str) -> list[Record]:
+    """As ``each_record``, in a list."""
+    return list(each_record(bootstrap_servers, topic))
+
+
+def each_record(bootstrap_servers: str, topic: str) -> Iterator[Record]:
     """All records of ``topic`` up to the ends its partitions have when they are reached.
 
     In order of offset within a partition. Only committed transactions are read.
     """
     consumer = open_consumer(bootstrap_servers, {"enable.partition.eof": True})
-    records: list[Record] = []
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     try:
         partitions = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
@@ -126,14 +131,14 @@ def read_all(bootstrap_servers: str, topic: str) -> list[Record]:
             for message in messages:
                 error = message.error()
                 if error is None:
-                    records.append(_record(message))
+                    deadline = time.monotonic() + _TIMEOUT_SECONDS
+                    yield _record(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     unfinished.discard(message.partition())
                 else:
                     raise AssertionError(f"{topic} could not be read: {error}")
     finally:
         consumer.close()
-    return records
 
 
 def end_offsets(bootstrap_servers: str, topic: str) -> dict[tuple[str, int], int]:
