@@ -121,10 +121,10 @@ class DetectorApp(faust.App):
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
-        broker = URL("kafka://" + ";".join(settings.bootstrap_servers))
+        brokers = [URL(f"kafka://{address}") for address in settings.bootstrap_servers]
         super().__init__(
             settings.group_id,
-            broker=[broker],
+            broker=brokers,
             datadir=self._folder.name,
             broker_commit_interval=settings.commit_interval,
             stream_wait_empty=False,
@@ -133,7 +133,7 @@ class DetectorApp(faust.App):
             topic_disable_leader=True,
             web_enabled=False,
         )
-        self.transport = ChunkTransport([broker], self)
+        self.transport = ChunkTransport(brokers, self)
 
     # --- life cycle -------------------------------------------------------------------------
 
