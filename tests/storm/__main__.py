@@ -1,6 +1,7 @@
 """Run a storm from the command line: ``make storm ARGS="--minutes 15"``."""
 
 import argparse
+import logging
 import random
 import sys
 import tempfile
@@ -71,6 +72,8 @@ def main() -> int:
         rate=options.rate,
         seed=random.randrange(10**6) if options.seed is None else options.seed,
     )
+    # The offline reading warns of each dead letter.
+    logging.getLogger("stream_detector").setLevel(logging.ERROR)
     console = Console()
     result = run(plan, console)
     lines = list(result.lines())

@@ -1,4 +1,4 @@
-"""The load of a storm: a thread that writes records at a steady rate, whatever becomes of brokers."""
+"""The load of a storm: a thread that writes records at a steady rate while brokers come and go."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""What a storm shows while it blows: a live line on a terminal, a line every few seconds elsewhere."""
+"""What a storm shows while it blows: a live line on a terminal, else a line every few seconds."""
 
 import time
 from types import TracebackType

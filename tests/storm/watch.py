@@ -5,8 +5,9 @@ from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaException
+from kafka.errors import KafkaError
 
-from support.records import committed_offsets, end_offsets
+from support.records import committed_offsets, end_offsets_by, open_consumer
 
 __all__ = ["Watch"]
 
@@ -45,12 +46,13 @@ class Watch:
         self._stop.set()
 
     def _run(self) -> None:
+        consumer = open_consumer(self._bootstrap_servers, {"log_level": 0})
         while not self._stop.wait(_POLL_SECONDS):
             try:
                 # In this order: what is committed is never beyond the end that is asked later.
                 committed = committed_offsets(self._bootstrap_servers, self._group)
-                ends = end_offsets(self._bootstrap_servers, self._topic)
-            except KafkaException:
+                ends = end_offsets_by(consumer, self._topic)
+            except (KafkaException, KafkaError):
                 continue
             if not ends:
                 continue  # A broker that has just come back knows no topic yet.

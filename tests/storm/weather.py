@@ -20,13 +20,15 @@ ACTIONS: Mapping[str, int] = {
 }
 """How often each is drawn, to the others. A worker that leaves ends by SIGTERM."""
 
-_CALM_SECONDS = (3.0, 12.0)
+_CALM_SECONDS = (2.0, 9.0)
 """Between two actions."""
 _PAUSE_SECONDS = (5.0, 30.0)
 _RETURN_SECONDS = (0.0, 8.0)
 """Until the supervisor starts again what has ended."""
 _OUTAGE_SECONDS = (3.0, 20.0)
-_RECKLESS = 0.2
+_DRAWS = 5
+"""Until one may be done now; a lull where none may."""
+_RECKLESS = 0.1
 """Share of the actions on workers that need no other worker to be ready."""
 
 
@@ -57,11 +59,13 @@ class Weather:
         if now < self._next:
             return None
         self._next = now + self._random.uniform(*_CALM_SECONDS)
-        action = self._random.choices(list(ACTIONS), list(ACTIONS.values()))[0]
-        done = self._do(action)
-        if done is not None:
-            self.counts[action] += 1
-        return done
+        for _ in range(_DRAWS):
+            action = self._random.choices(list(ACTIONS), list(ACTIONS.values()))[0]
+            done = self._do(action)
+            if done is not None:
+                self.counts[action] += 1
+                return done
+        return None
 
     def _do(self, action: str) -> str | None:
         """What was done; None where it may not be done now."""

@@ -1,6 +1,7 @@
 """What the workers of a storm wrote that no worker should write, whatever is done to it."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from storm.accounting import Count
 __all__ = ["LogReading", "read_logs"]
 
 _TRACE = "Traceback (most recent call last)"
+_DIGITS = re.compile(r"\d+")
 _MESSAGE_CHARACTERS = 200
 
 
@@ -20,7 +22,7 @@ class LogReading:
         self.tracebacks = Count()
         self.critical = Count()
         self.warnings: Counter[str] = Counter()
-        """Messages at ``warning`` and ``error``, without their numbers: no fault by themselves."""
+        """Messages at ``warning`` and ``error``, ``N`` for numbers: no fault by themselves."""
 
     def take(self, log: str, line: str) -> None:
         """Note what ``line`` of ``log`` says."""
@@ -34,7 +36,7 @@ class LogReading:
         if level == "critical":
             self.critical.add(f"{log}: {message[:_MESSAGE_CHARACTERS]}")
         elif level in {"warning", "error"}:
-            text = "".join("0" if each.isdigit() else each for each in message)
+            text = _DIGITS.sub("N", message)
             self.warnings[f"{level}: {text[:_MESSAGE_CHARACTERS]}"] += 1
 
 

@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from kafka import KafkaAdminClient, errors
 
 __all__ = [
     "Record",
@@ -171,17 +170,27 @@ def _end_offset(consumer: Consumer, topic: str, partition: int) -> int:
 
 
 def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int], int]:
-    """What ``group`` has committed, by (topic, partition); a partition without is left out."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    asked = client.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_SECONDS
-    )
-    answer = asked[group].result()
-    return {
-        (entry.topic, entry.partition): entry.offset
-        for entry in answer.topic_partitions
-        if entry.offset >= 0
-    }
+    """What ``group`` has committed, by (topic, partition); a partition without is left out.
+
+    Raises ``KafkaError`` of kafka-python where the group's coordinator does not answer in time.
+    """
+    # Not by librdkafka: its AdminClient crashes the process where the coordinator has just moved,
+    # since it then asks the consumer group, which it does not have, to look for another.
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            with KafkaAdminClient(bootstrap_servers=bootstrap_servers.split(",")) as client:
+                offsets = client.list_group_offsets(group)[group]
+        except errors.KafkaError as error:
+            if not error.retriable or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return {
+                (partition.topic, partition.partition): committed.offset
+                for partition, committed in offsets.items()
+                if committed.offset >= 0
+            }
 
 
 def open_consumer(bootstrap_servers: str, options: dict[str, object] | None = None) -> Consumer:
