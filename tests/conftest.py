@@ -111,6 +111,12 @@ def cluster_topics(cluster: KafkaCluster) -> Topics:
     return _topics_of(cluster)
 
 
+@pytest.fixture(scope="module")
+def module_topics(_cluster_of_module: KafkaCluster) -> Topics:
+    """The same on the three brokers of the module, for what lives longer than a test."""
+    return _topics_of(_cluster_of_module)
+
+
 @pytest.fixture
 def own_cluster_topics(own_cluster: KafkaCluster) -> Topics:
     """The same on the three brokers of the module."""

@@ -12,11 +12,12 @@ from kafka.errors import (
     InvalidReplicationFactorError,
     KafkaError,
     TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 
 from stream_detector.errors import RetryableError, TopicsError
-from stream_detector.kafka.admin import connected_admin
+from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.rights import Operation, Part, Right, rights_of
 from stream_detector.settings import Settings
 
@@ -59,8 +60,7 @@ def cluster_id(settings: Settings) -> str:
         RetryableError: Kafka can't be reached.
         FatalError: it refuses the credentials, or has no id (then ``cluster`` must be set).
     """
-    with connected_admin(settings) as admin:
-        found = admin.describe_cluster().get("cluster_id")
+    found = ask_kafka(settings, lambda admin: admin.describe_cluster().get("cluster_id"))
     if not found:
         raise TopicsError("Kafka reports no cluster id, of which verdict ids are made: set cluster")
     return str(found)
@@ -99,8 +99,8 @@ def right_problems(
 
     Without ``missing_too`` a topic that is not there is none. Raises as ``topic_problems``.
     """
-    with connected_admin(settings) as admin:
-        topics = _described(admin, list(dict.fromkeys(right.name for right in uses)))
+    names = list(dict.fromkeys(right.name for right in uses))
+    topics = ask_kafka(settings, lambda admin: _described(admin, names))
     who = settings.sasl_username or "this client"
     return [
         problem
@@ -144,7 +144,9 @@ def create_topics(settings: Settings) -> list[TopicState]:
         *settings.shadow_topic_names,
     ]
     who = settings.sasl_username or "this client"
-    with connected_admin(settings) as admin:
+    created: set[str] = set()
+
+    def create(admin: KafkaAdminClient) -> list[TopicState]:
         before = _described(admin, names)
         missing = [name for name in names if before[name]["error_code"] == _UNKNOWN_TOPIC]
         if missing:
@@ -156,9 +158,15 @@ def create_topics(settings: Settings) -> list[TopicState]:
             configs = _configs(settings, _record_bytes_max(admin, there, who))
             for name in missing:
                 _create(admin, settings, name, configs.get(name, {}))
+                created.add(name)
             admin.wait_for_topics(missing)
         after = _described(admin, names)
-    return [_state(after[name], who, created=name in missing) for name in names]
+        if any(after[name]["error_code"] == _UNKNOWN_TOPIC for name in created):
+            # Not every broker of a cluster knows a new topic at once.
+            raise UnknownTopicOrPartitionError
+        return [_state(after[name], who, created=name in created) for name in names]
+
+    return ask_kafka(settings, create)
 
 
 def _described(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, Any]]:

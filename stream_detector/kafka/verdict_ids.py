@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 
 from stream_detector.errors import RetryableError, TopicsError, VerdictIdError
 from stream_detector.events import SourcePosition, UrlEvent
-from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
@@ -59,7 +59,7 @@ def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:
     rights = [Right("topic", topic, "READ") for topic in topics]
     if problems := right_problems(settings, rights, missing_too=False):
         raise TopicsError("; ".join(problems))
-    options = kafka_python_options(settings, KafkaConsumer) | {
+    options = kafka_python_options(reached(settings), KafkaConsumer) | {
         "group_id": None,
         "enable_auto_commit": False,
         "isolation_level": "read_committed",

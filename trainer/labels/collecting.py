@@ -16,7 +16,7 @@ from kafka.structs import OffsetAndMetadata
 
 from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import DeadLetter, Rejected, SourcePosition
-from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.confirmed import confirmed
 from stream_detector.kafka.rights import rights_of
@@ -150,7 +150,8 @@ class _Collector:
         self._producer: Any = None
         self.collected = Collected(0, 0, 0)
 
-        options = {"group_instance_id": _MEMBER, **kafka_python_options(settings, KafkaConsumer)}
+        given = kafka_python_options(reached(settings), KafkaConsumer)
+        options = {"group_instance_id": _MEMBER, **given}
         self._consumer: Any = KafkaConsumer(
             **options
             | {
@@ -292,7 +293,7 @@ class _Collector:
         if not letters:
             return
         if self._producer is None:
-            options = kafka_python_options(self._settings, KafkaProducer)
+            options = kafka_python_options(reached(self._settings), KafkaProducer)
             self._producer = KafkaProducer(
                 **{"max_request_size": _DEAD_LETTER_BYTES_MAX, **options} | {"acks": "all"}
             )

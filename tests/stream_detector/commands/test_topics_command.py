@@ -135,7 +135,7 @@ def test_a_kafka_that_does_not_answer_is_told_in_one_line(action: str, mute_addr
         *("--kafka-options", "bootstrap_timeout_ms=300"),
     )
 
-    assert_one_line_error(done, 1, mute_address, "does not answer", "listeners")
+    assert_one_line_error(done, 1, mute_address, "does not answer", "security_protocol")
 
 
 def test_a_name_that_is_not_known_is_told_in_one_line() -> None:

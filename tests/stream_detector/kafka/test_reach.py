@@ -34,11 +34,10 @@ def listener(files: CertificateFiles | None = None) -> Iterator[str]:
                 except OSError:
                     return
                 with connection:
-                    if files is None:
-                        continue
                     try:
-                        with context.wrap_socket(connection, server_side=True) as secured:
-                            secured.recv(1)
+                        if files is not None:
+                            connection = context.wrap_socket(connection, server_side=True)
+                        connection.sendall(connection.recv(100))
                     except OSError:
                         continue
 
