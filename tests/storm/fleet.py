@@ -125,17 +125,17 @@ class Fleet:
             if worker.state is State.PAUSED:
                 self._resume(worker)
 
-    def tick(self, *, return_after: float) -> list[str]:
+    def tick(self, draw_return_after: Callable[[], float]) -> list[str]:
         """Do what is due, and say what was done.
 
-        What has ended and comes back is started ``return_after`` seconds later.
+        What has ended and comes back is started so many seconds later as is drawn for it.
         """
         now, done = self._clock(), []
         for worker in list(self.workers):
             if worker.process.exit_code is not None:
                 self._bury(worker)
                 if worker.comes_back:
-                    self._returns.append(now + return_after)
+                    self._returns.append(now + draw_return_after())
             elif worker.state is State.PAUSED and now >= worker.due:
                 self._resume(worker)
                 done.append(f"SIGCONT {worker.name}")

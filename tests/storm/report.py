@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storm.accounting import Account, Count
-from storm.weather import ACTIONS
+from storm.actions import ACTIONS
 from storm.worker_logs import LogReading
 
 __all__ = ["Result"]
@@ -28,6 +28,8 @@ class Result:
     """Input records that Kafka confirmed."""
     refused: Sequence[str]
     """Why Kafka refused input records."""
+    loaded_seconds: float
+    """From the first record until all was committed, or given up."""
     caught_up_seconds: float | None
     """From the storm's end until all was committed; None: it never was."""
     behind: str
@@ -67,7 +69,7 @@ class Result:
     def lines(self) -> Iterator[str]:
         """The summary, a line at a time."""
         account, findings = self.account, self.findings
-        rate = account.records / max(1.0, 60 * self.minutes + (self.caught_up_seconds or 0))
+        rate = account.records / max(1.0, self.loaded_seconds)
         twice = 100 * account.repeated / max(1, account.owed)
         yield (
             f"storm of {self.minutes:.1f} minutes, seed {self.seed}: {self.brokers} brokers, all "

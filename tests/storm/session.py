@@ -9,13 +9,13 @@ from typing import NamedTuple
 from rich.console import Console
 
 from storm.accounting import Account, OfflineReader, chunks_of
+from storm.actions import ActionSchedule
 from storm.brokers import Brokers
 from storm.fleet import Fleet, State
 from storm.load import Load
 from storm.progress import Progress
 from storm.report import Result
 from storm.watch import Watch
-from storm.weather import Weather
 from storm.worker_logs import read_logs
 from stream_detector.kafka.topics import cluster_id
 from stream_detector.settings import Settings
@@ -69,7 +69,7 @@ class _Session:
         self._fleet = fleet
         self._progress = progress
         servers = brokers.bootstrap_servers
-        self._weather = Weather(fleet, brokers, workers=plan.workers, seed=plan.seed)
+        self._schedule = ActionSchedule(fleet, brokers, workers=plan.workers, seed=plan.seed)
         self._load = Load(servers, _INPUT, rate=plan.rate, seed=plan.seed)
         self._watch = Watch(servers, _INPUT, _SETTINGS.group_id)
         self._started = time.monotonic()
@@ -78,6 +78,7 @@ class _Session:
         """From the first worker to the result."""
         for _ in range(self._plan.workers):
             self._fleet.start()
+        first_record = time.monotonic()
         with self._watch, self._load:
             with _until_interrupted(self._progress):
                 self._wait_for_the_first()
@@ -85,15 +86,17 @@ class _Session:
                 self._blow()
             minutes = (time.monotonic() - self._started) / 60
             caught_up_seconds = self._calm_down()
+        loaded_seconds = time.monotonic() - first_record
         self._stop_workers()
         return Result(
             seed=self._plan.seed,
             minutes=minutes,
             brokers=len(self._brokers.cluster.brokers),
             workers_started=len(self._fleet.logs),
-            actions=self._weather.counts,
+            actions=self._schedule.counts,
             delivered=self._load.delivered,
             refused=self._load.refused,
+            loaded_seconds=loaded_seconds,
             caught_up_seconds=caught_up_seconds,
             behind=self._watch.behind,
             account=self._account(),
@@ -117,7 +120,7 @@ class _Session:
         self._progress.stage("the storm begins")
         end = time.monotonic() + 60 * self._plan.minutes
         while time.monotonic() < end:
-            done = self._weather.act(time.monotonic())
+            done = self._schedule.act(time.monotonic())
             if done is not None:
                 self._progress.note(done)
             self._tick()
@@ -148,7 +151,7 @@ class _Session:
             self._tick()
 
     def _tick(self) -> None:
-        for done in self._fleet.tick(return_after=self._weather.return_after):
+        for done in self._fleet.tick(self._schedule.draw_return_after):
             self._progress.note(done)
         fleet, brokers = self._fleet, self._brokers
         minute = (time.monotonic() - self._started) / 60

@@ -83,6 +83,7 @@ def result_of(
         "actions": Counter({"SIGKILL": 3}),
         "delivered": account.records,
         "refused": [],
+        "loaded_seconds": 61.0,
         "caught_up_seconds": 1.0,
         "behind": "",
         "account": account,

@@ -1,4 +1,4 @@
-"""What strikes next, and whom: drawn at random from what may be done now."""
+"""What is done next, and to whom: drawn at random from what may be done now."""
 
 import random
 from collections import Counter
@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from storm.brokers import Brokers
 from storm.fleet import Fleet, State, Worker
 
-__all__ = ["ACTIONS", "Weather"]
+__all__ = ["ACTIONS", "ActionSchedule"]
 
 ACTIONS: Mapping[str, int] = {
     "SIGKILL": 5,
-    "SIGTERM": 3,
+    "SIGTERM": 4,
     "SIGSTOP": 3,
     "broker killed": 3,
     "broker restarted": 1,
-    "join": 1,
-    "leave": 1,
+    "join": 3,
+    "leave": 2,
 }
 """How often each is drawn, to the others. A worker that leaves ends by SIGTERM."""
 
@@ -28,11 +28,13 @@ _RETURN_SECONDS = (0.0, 8.0)
 _OUTAGE_SECONDS = (3.0, 20.0)
 _DRAWS = 5
 """Until one may be done now; a lull where none may."""
+_EARLY = 0.2
+"""Share of the draws that may strike a worker which is not ready, or not again."""
 _RECKLESS = 0.1
 """Share of the actions on workers that need no other worker to be ready."""
 
 
-class Weather:
+class ActionSchedule:
     """Acts on workers and brokers at random times; keeps count of what it did.
 
     The same ``seed`` draws the same, but what may be done depends on how fast workers start.
@@ -47,9 +49,8 @@ class Weather:
         self._next: float | None = None
         self.counts: Counter[str] = Counter()
 
-    @property
-    def return_after(self) -> float:
-        """Seconds until a worker that ended is started again; drawn anew each time."""
+    def draw_return_after(self) -> float:
+        """Seconds until a worker that ended is started again."""
         return self._random.uniform(*_RETURN_SECONDS)
 
     def act(self, now: float) -> str | None:
@@ -101,8 +102,13 @@ class Weather:
         return f"broker {number + 1} {how} for {seconds:.0f} s"
 
     def _victim(self, *, of_sigterm: bool) -> Worker | None:
-        """Whom to strike: any that another can stand in for, and now and then just any."""
-        states = {State.STARTING, State.READY}
+        """Whom to strike: one that another can stand in for, and now and then just any.
+
+        Mostly one that has work under way, not one that has yet to start.
+        """
+        states = {State.READY}
+        if self._random.random() < _EARLY:
+            states.add(State.STARTING)
         candidates: Sequence[Worker] = [
             worker
             for worker in self._fleet.workers
