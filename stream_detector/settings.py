@@ -44,11 +44,12 @@ DATA_FOLDER = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.
 """Default bundles, samples and schemas: inside an installed wheel, or the checkout's ``data/``."""
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/@\[\]]+):[0-9]{1,5}")
+_PORT_MAX = 65_535
 
 
 def _address(value: str) -> str:
     # The value is not repeated: what has an @ may hold a password.
-    if not _ADDRESS.fullmatch(value):
+    if not _ADDRESS.fullmatch(value) or not 0 < int(value.rpartition(":")[2]) <= _PORT_MAX:
         raise ValueError("entries should be host:port, such as kafka-1.example.com:9092")
     return value
 
@@ -77,7 +78,7 @@ class _Kafka(_Group):
     bootstrap_servers: list[Address] = Field(
         ["localhost:9092"],
         min_length=1,
-        description="Kafka brokers as host:port, separated by commas.",
+        description="Kafka brokers as host:port, separated by commas; one that answers will do.",
     )
     group_id: str = Field("stream-detector", description="Consumer group of the workers.")
     labels_group_id: str = Field(

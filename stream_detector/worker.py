@@ -116,6 +116,7 @@ class DetectorApp(faust.App):
         )
         self.reach_monitor = ReachMonitor(
             self._unconnected_brokers,
+            refresh=self._refresh_metadata,
             context=self.consumer_options.get("ssl_context"),
             clock=time.monotonic,
         )
@@ -297,6 +298,9 @@ class DetectorApp(faust.App):
     def _unconnected_brokers(self) -> set[str]:
         producer = cast(ChunkProducer, self.producer)
         return self.chunk_consumer.unconnected_brokers() | producer.unconnected_brokers()
+
+    def _refresh_metadata(self) -> None:
+        cast(ChunkProducer, self.producer).refresh_metadata()
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:

@@ -50,7 +50,7 @@ def reached(settings: Settings) -> Settings:
     options = kafka_python_options(settings)
     if options.get("proxy_url"):
         return settings
-    seconds = min(PROBE_SECONDS, options.get("bootstrap_timeout_ms", _BOOTSTRAP_MS) / 1000)
+    seconds = options.get("bootstrap_timeout_ms", PROBE_SECONDS * 1000) / 1000
     address = reachable_broker(
         settings.bootstrap_servers, options.get("ssl_context"), seconds=seconds
     )

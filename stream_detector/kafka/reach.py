@@ -32,6 +32,7 @@ class ReachMonitor:
         self,
         unconnected: Callable[[], Iterable[str]],
         *,
+        refresh: Callable[[], object],
         context: ssl.SSLContext | None,
         clock: Callable[[], float],
     ) -> None:
@@ -39,10 +40,13 @@ class ReachMonitor:
 
         Args:
             unconnected: ``host:port`` of each broker that is needed and has no connection now.
+            refresh: has the clients ask again which brokers lead what. One that writes nothing
+                would wait for minutes to hear that a broker which is away is not needed any more.
             context: the clients' own, which trusts what they trust; None without TLS.
             clock: monotonic seconds.
         """
         self._unconnected = unconnected
+        self._refresh = refresh
         self._context = context
         self._clock = clock
         self._told_at = 0.0
@@ -76,6 +80,7 @@ class ReachMonitor:
             if before:
                 logger.info("all brokers that are needed are reached again")
             return
+        self._refresh()
         if self.fault != before or now - self._told_at >= _REPEAT_SECONDS:
             self._told_at = now
             # A certificate does not mend itself, a broker that is away comes back.

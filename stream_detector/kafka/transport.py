@@ -36,6 +36,7 @@ from mode.utils.futures import maybe_async
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.connections import unconnected_of_consumer, unconnected_of_producer
+from stream_detector.kafka.ends import known_ends
 from stream_detector.kafka.retry import is_retriable
 from stream_detector.kafka.watermark import Entry, PartitionLedger
 
@@ -57,6 +58,9 @@ _RECORD_OVERHEAD_BYTES = 200
 
 _ROOM_POLL_SECONDS = 0.25
 """How often a fetch that waits for room looks again for a stop or a rebalance."""
+
+_LEADER_ANSWER_SECONDS = 5.0
+"""How long one broker may take to tell the ends of the partitions that it leads."""
 
 
 class Delivery(NamedTuple):
@@ -181,6 +185,9 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             self.app.fail(self._forbidden(error))
             return {}
         return records
+
+    async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:
+        return await known_ends(self._ensure_consumer(), partitions, seconds=_LEADER_ANSWER_SECONDS)
 
     def fetch_position(self, tp: TP) -> int | None:
         """Next offset to be fetched, or None where it is not known now; never waits."""
@@ -532,6 +539,11 @@ class ChunkProducer(driver.Producer):
     def unconnected_brokers(self) -> set[str]:
         """As ``connections.unconnected_of_producer``; none before the producer is made."""
         return unconnected_of_producer(self._producer) if self._producer is not None else set()
+
+    def refresh_metadata(self) -> None:
+        """Have aiokafka ask which brokers lead what; it does so by itself where a send fails."""
+        if self._producer is not None:
+            self._producer.client.force_metadata_update()
 
 
 class ChunkTransport(driver.Transport):
