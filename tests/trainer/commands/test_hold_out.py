@@ -112,6 +112,8 @@ def test_the_shipped_sample_is_enough_to_try_it(tmp_path):
     left_out = [line.split()[0] for line in output.splitlines() if line.startswith("made-up-")]
     assert left_out == ["made-up-malware", "made-up-phishing", "made-up-master"]
     assert "beware" not in errors
+    assert "made-up-malware: ROC AUC 0." in errors
+    assert "too few benign rows for TPR" in errors
 
 
 @pytest.mark.parametrize(
