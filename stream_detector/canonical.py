@@ -15,15 +15,19 @@ A model that saw ``http://www.`` on one side only learns the format, not the tas
 - Refused: what the parser refuses, schemes other than http, https, ftp, ws and wss, hosts longer
   than DNS allows (253, RFC 1035) or with an empty label, and what is longer than 64 KiB, as it
   came or in its canonical form.
+- An IPv6 address that stands for one of IPv4 becomes that one: mapped (``::ffff:0:0/96``), NAT64
+  (``64:ff9b::/96``, RFC 6052) and 6to4 (``2002::/16``, RFC 3056).
 - A host name may come with a port, which is dropped; with a path or user name it is refused.
-  Names of letters, digits, ``-`` and ``_`` are taken as they stand, even where a label is
-  no valid punycode: a browser would not go there, yet DNS resolves them and its logs hold them.
+  Names of letters, digits, ``-`` and ``_`` are taken as they stand, alone and in URLs, even where
+  a label is no valid punycode: a browser would not go there, yet DNS resolves them, programs
+  fetch from them, and logs hold them.
 
 The form is printable ASCII and idempotent: the canonical form of a canonical text is that text.
 """
 
 import re
 from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 
 import can_ada
 from publicsuffixlist import PublicSuffixList
@@ -35,6 +39,7 @@ __all__ = [
     "canonical_host",
     "canonical_url",
     "canonicalise",
+    "is_public_suffix",
     "kind_of",
     "registered_domain",
 ]
@@ -66,8 +71,15 @@ _NO_HOST_CHARACTER = re.compile(r"[\s/?#@\\\x00-\x1f\x7f]")
 _URL_CHARACTER = re.compile(r"[/?#@\\:]")
 _BARE_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*|\[[^\]]*\]")
 
+_WITH_PUNYCODE = re.compile(
+    r"([A-Za-z]+://)((?:[A-Za-z0-9_\-]+\.)*xn--[A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]+)*\.?)"
+    r"(?=[:/?#\\]|$)"
+)
+
 # A last label that starts with a digit may make it an IPv4 address: left to the parser.
 _DNS_NAME = re.compile(r"(?:[a-z0-9_\-]+\.)*[a-z_][a-z0-9_\-]*")
+
+_NAT64 = int(IPv6Address("64:ff9b::")) >> 32
 
 _public_suffixes = PublicSuffixList()
 
@@ -134,6 +146,12 @@ def registered_domain(host: str) -> str:
     return _private_suffix(host) or host
 
 
+def is_public_suffix(name: str) -> bool:
+    """Is ``name`` (lower case) on the public-suffix list, private suffixes among them?"""
+    suffix: str | None = _public_suffixes.publicsuffix(name, accept_unknown=False)
+    return suffix == name
+
+
 @lru_cache(_REGISTERED_DOMAINS_REMEMBERED)
 def _private_suffix(host: str) -> str | None:
     """Public suffix plus one label; None for addresses and bare public suffixes."""
@@ -171,8 +189,25 @@ def _serialised(text: str) -> str | Rejected:
     try:
         href: str = _parse(with_scheme).href
     except ValueError:
-        return Rejected(RejectReason.INVALID_URL, "not a URL by the WHATWG standard")
-    return href
+        href = _serialised_but_for_punycode(with_scheme)
+    return href or Rejected(RejectReason.INVALID_URL, "not a URL by the WHATWG standard")
+
+
+def _serialised_but_for_punycode(text: str) -> str:
+    """The serialised form of a URL in whose host name a label is no valid punycode; else empty.
+
+    The parser sees an ordinary name of the same length instead, which it leaves as it is.
+    """
+    match = _WITH_PUNYCODE.match(text)
+    if match is None:
+        return ""
+    name = match[2].lower()
+    instead = name.replace("xn--", "xn__")
+    try:
+        href: str = _parse(f"{match[1]}{instead}{text[match.end() :]}").href
+    except ValueError:
+        return ""
+    return href.replace(instead, name, 1)
 
 
 def _take_apart(href: str) -> tuple[str, str, str, tuple[str, ...]]:
@@ -242,6 +277,8 @@ def _plain_host(host: str) -> str | None:
 
     None if DNS could not hold it.
     """
+    if host.startswith(("[::ffff:", "[64:ff9b::", "[2002:")):
+        return _ipv4_of(host)
     host = host.removesuffix(".")
     if not 0 < len(host) <= _HOST_LENGTH_MAX or ".." in host or "." in {host[0], host[-1]}:
         return None
@@ -250,6 +287,19 @@ def _plain_host(host: str) -> str | None:
         if host[0] == "w" and _private_suffix(rest) is None:
             break
         host = rest
+    return host
+
+
+@lru_cache(4096)
+def _ipv4_of(host: str) -> str:
+    """The IPv4 address that an IPv6 address in brackets stands for; as it is where it does not."""
+    address = IPv6Address(host[1:-1])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    if address.sixtofour is not None:
+        return str(address.sixtofour)
+    if int(address) >> 32 == _NAT64:
+        return str(IPv4Address(int(address) & 0xFFFF_FFFF))
     return host
 
 
