@@ -27,7 +27,7 @@ The form is printable ASCII and idempotent: the canonical form of a canonical te
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Network, IPv6Network
 
 import can_ada
 from publicsuffixlist import PublicSuffixList
@@ -39,6 +39,8 @@ __all__ = [
     "canonical_host",
     "canonical_url",
     "canonicalise",
+    "ipv4_within",
+    "is_address",
     "is_public_suffix",
     "kind_of",
     "registered_domain",
@@ -72,14 +74,16 @@ _URL_CHARACTER = re.compile(r"[/?#@\\:]")
 _BARE_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*|\[[^\]]*\]")
 
 _WITH_PUNYCODE = re.compile(
-    r"([A-Za-z]+://)((?:[A-Za-z0-9_\-]+\.)*xn--[A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]+)*\.?)"
+    r"([A-Za-z]+://(?:[^/?#\\]*@)?)((?:[A-Za-z0-9_\-]+\.)*xn--[A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]+)*\.?)"
     r"(?=[:/?#\\]|$)"
 )
 
 # A last label that starts with a digit may make it an IPv4 address: left to the parser.
 _DNS_NAME = re.compile(r"(?:[a-z0-9_\-]+\.)*[a-z_][a-z0-9_\-]*")
 
-_NAT64 = int(IPv6Address("64:ff9b::")) >> 32
+_WITH_IPV4 = tuple(map(IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16")))
+"""Networks whose addresses have one of IPv4 right behind the prefix."""
+_ADDRESSES_REMEMBERED = 4_096
 
 _public_suffixes = PublicSuffixList()
 
@@ -137,6 +141,17 @@ def kind_of(text: str) -> Kind:
     return "url"
 
 
+def ipv4_within(network: IPv6Network) -> IPv4Network | None:
+    """The network of IPv4 whose addresses those of ``network`` stand for; None if there is none."""
+    for prefix in _WITH_IPV4:
+        if network.subnet_of(prefix):
+            shift = 128 - 32 - prefix.prefixlen
+            address = int(network.network_address) >> shift & 0xFFFF_FFFF
+            # 6to4: what is behind the address of IPv4 is of the site that has it.
+            return IPv4Network((address, min(32, network.prefixlen - prefix.prefixlen)))
+    return None
+
+
 def registered_domain(host: str) -> str:
     """Public suffix plus one label (private suffixes count); the host itself if it has none.
 
@@ -144,6 +159,11 @@ def registered_domain(host: str) -> str:
     ``publicsuffixlist`` package: the network is never asked.
     """
     return _private_suffix(host) or host
+
+
+def is_address(host: str) -> bool:
+    """Is ``host``, in canonical form, an IP address?"""
+    return host.startswith("[") or host.rpartition(".")[2].isdigit()
 
 
 def is_public_suffix(name: str) -> bool:
@@ -155,7 +175,7 @@ def is_public_suffix(name: str) -> bool:
 @lru_cache(_REGISTERED_DOMAINS_REMEMBERED)
 def _private_suffix(host: str) -> str | None:
     """Public suffix plus one label; None for addresses and bare public suffixes."""
-    if host.startswith("[") or host.rpartition(".")[2].isdigit():
+    if is_address(host):
         return None
     suffix: str | None = _public_suffixes.privatesuffix(host)
     return suffix
@@ -196,18 +216,19 @@ def _serialised(text: str) -> str | Rejected:
 def _serialised_but_for_punycode(text: str) -> str:
     """The serialised form of a URL in whose host name a label is no valid punycode; else empty.
 
-    The parser sees an ordinary name of the same length instead, which it leaves as it is.
+    The parser sees an ordinary name instead, which it leaves as it is.
     """
     match = _WITH_PUNYCODE.match(text)
     if match is None:
         return ""
-    name = match[2].lower()
+    before, name = match[1], match[2].lower()
     instead = name.replace("xn--", "xn__")
     try:
-        href: str = _parse(f"{match[1]}{instead}{text[match.end() :]}").href
+        href: str = _parse(f"{before}{instead}{text[match.end() :]}").href
     except ValueError:
         return ""
-    return href.replace(instead, name, 1)
+    host_end = href.index("/", href.index("://") + 3)
+    return href[:host_end].replace(instead, name) + href[host_end:]
 
 
 def _take_apart(href: str) -> tuple[str, str, str, tuple[str, ...]]:
@@ -290,17 +311,11 @@ def _plain_host(host: str) -> str | None:
     return host
 
 
-@lru_cache(4096)
+@lru_cache(_ADDRESSES_REMEMBERED)
 def _ipv4_of(host: str) -> str:
     """The IPv4 address that an IPv6 address in brackets stands for; as it is where it does not."""
-    address = IPv6Address(host[1:-1])
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    if address.sixtofour is not None:
-        return str(address.sixtofour)
-    if int(address) >> 32 == _NAT64:
-        return str(IPv4Address(int(address) & 0xFFFF_FFFF))
-    return host
+    network = ipv4_within(IPv6Network(host[1:-1]))
+    return host if network is None else str(network.network_address)
 
 
 def _lost_wildcard(parsed_host: str, host: str) -> bool:

@@ -12,7 +12,7 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source
 from stream_detector.sources.dnsmasq import Dnsmasq
-from stream_detector.sources.json_fields import JsonFields
+from stream_detector.sources.json_fields import JsonFields, chosen_fields
 from stream_detector.sources.json_record import (
     JsonRecord,
     JsonSource,
@@ -25,7 +25,15 @@ from stream_detector.sources.squid import Squid
 from stream_detector.sources.suricata import Suricata
 from stream_detector.sources.zeek import ZeekDns, ZeekHttp, tagged_record, zeek_log_path
 
-__all__ = ["SOURCES", "EventResult", "JsonFields", "Source", "read_record", "source_named"]
+__all__ = [
+    "SOURCES",
+    "EventResult",
+    "JsonFields",
+    "Source",
+    "chosen_fields",
+    "read_record",
+    "source_named",
+]
 
 SOURCES: Mapping[str, Source] = {
     source.name: source

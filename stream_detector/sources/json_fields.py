@@ -12,7 +12,7 @@ from stream_detector.sources.base import LineResult
 from stream_detector.sources.json_record import JsonObject, JsonRecord, decode_object
 from stream_detector.sources.plain_json import read_object
 
-__all__ = ["CHOOSABLE_FIELDS", "JsonFields"]
+__all__ = ["CHOOSABLE_FIELDS", "JsonFields", "chosen_fields"]
 
 CHOOSABLE_FIELDS = ("url", "host", "client", "time", "id")
 """What a field can be chosen for."""
@@ -58,6 +58,11 @@ class JsonFields:
         if "host" in chosen:
             record.host = host if isinstance(host, str) else None
         return read_object(record, line, host_chosen="host" in chosen)
+
+
+def chosen_fields(names: Mapping[str, str]) -> JsonFields | None:
+    """The reader of what the settings choose; None where they choose nothing."""
+    return JsonFields(names) if names else None
 
 
 def _value(content: JsonObject, path: str) -> _Value:

@@ -34,7 +34,7 @@ _PRIVATE_TOP_LEVEL = re.compile(
     "alt|bit|corp|domain|example|home|i2p|internal|intranet|invalid|lan|local|localdomain|localhost"
     "|onion|private|test"
 )
-"""Top-level domains that no registry has: of RFC 2606, 6761, 7686, and of home and office networks."""
+"""Top-level domains that no registry has, of RFC 2606, 6761, 7686 and of home networks."""
 
 
 def is_absolute(text: str) -> bool:
@@ -65,10 +65,9 @@ def names_target(text: str, *, single_label: bool = False) -> bool:
         return _is_ipv6(ipv6)
     labels = _DOTS.split(name)
     if len(labels) == 1:
-        return single_label and not port and match.end() == len(text) and not name.isdigit()
-    if labels[-1].isdigit():
-        return _is_ipv4(labels) and not _NETWORK.fullmatch(text)
-    return _is_top_level(labels[-1])
+        is_alone = not port and match.end() == len(text)
+        return single_label and is_alone and not name.isdigit()
+    return _ends_as_host(labels) and not _NETWORK.fullmatch(text)
 
 
 def starts_with_host(text: str) -> bool:
@@ -83,6 +82,10 @@ def starts_with_host(text: str) -> bool:
     if labels[-1].isdigit():
         return _is_ipv4(labels)
     return port is not None or len(labels) > 1
+
+
+def _ends_as_host(labels: list[str]) -> bool:
+    return _is_ipv4(labels) if labels[-1].isdigit() else _is_top_level(labels[-1])
 
 
 def _is_ipv6(text: str) -> bool:

@@ -6,7 +6,6 @@ import pytest
 from stream_detector.events import Rejected, RejectReason
 from stream_detector.sources.json_record import (
     JsonRecord,
-    PartDecoder,
     decode_json,
     decode_json_array,
 )
