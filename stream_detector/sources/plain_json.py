@@ -23,6 +23,8 @@ from stream_detector.sources.url_syntax import is_absolute, names_target, starts
 __all__ = ["PlainJson", "read_object"]
 
 _USUAL = ("http://", "https://")
+_LEADING = "".join(map(chr, range(0x21)))
+"""What the canonical form drops in front of a URL: control characters and space."""
 _NO_URL = frozenset({"", "-", "*"})
 """What servers write for the URL of a request that has none."""
 
@@ -142,6 +144,7 @@ def _other_client(line: bytes) -> str | None:
 
 def _is_whole(url: str, host: str | None) -> bool:
     """Does ``url`` name its host, or is it a path on ``host``?"""
+    url = url.lstrip(_LEADING)
     if is_absolute(url):
         return True
     if url.startswith(("/", "?")):

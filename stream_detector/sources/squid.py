@@ -53,7 +53,9 @@ class Squid(Source):
                 "set `access_log ... logformat=squid`",
             )
         time, client, method, url, code = match.groups()
-        if not (code is None or code == "-" or code[:5] == "HIER_" or _HIERARCHY.fullmatch(code)):
+        # A line that was cut ends before the code, or has none of its fields.
+        may_lack = code is None or (code == "-" and not _HIERARCHY.search(text, match.end()))
+        if not (may_lack or code[:5] == "HIER_" or _HIERARCHY.fullmatch(code)):
             url = _url_with_spaces(text[match.start(4) :].split())
         return _result(time, client, method, url)
 
