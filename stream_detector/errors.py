@@ -7,13 +7,14 @@
     |-- RecordError               the record's fault: it becomes a dead letter
     |   |-- ScoringError          the model raised while it scored some texts
     |   |-- LabelError            a label can't be made of what was given
-    |   `-- VerdictIdError        no event is to be found by a verdict's id
+    |   |-- VerdictIdError        no event is to be found by a verdict's id
+    |   `-- MissingRecordError    Kafka has no record where one should be
     |-- RefusedModelError         an announced model is not taken: the one that serves goes on
     `-- FatalError                the process must stop, uncommitted
         |-- SettingsError         a setting is missing, wrong or contradicts another
         |-- BundleError           a model bundle was refused
         |   `-- IncompatibleBundleError   it was made for other code
-        |-- DeviceError           memory or device failed, or the device asked for is absent
+        |-- DeviceError           memory or device failed
         |-- ModelError            the model cannot score even a text known to be good
         |-- TopicsError           a topic is missing or may not be used
         |-- PublishError          Kafka refused an output for good
@@ -30,6 +31,7 @@ __all__ = [
     "FatalError",
     "IncompatibleBundleError",
     "LabelError",
+    "MissingRecordError",
     "ModelError",
     "PublishError",
     "RecordError",
@@ -47,6 +49,9 @@ __all__ = [
 
 class StreamDetectorError(Exception):
     """Root of the tree: catch this to catch everything the project raises on purpose."""
+
+    exit_code = 1
+    """Of a command that this error ends."""
 
 
 class RetryableError(StreamDetectorError):
@@ -67,6 +72,10 @@ class LabelError(RecordError):
 
 class VerdictIdError(RecordError):
     """No event is to be found by a verdict's id: it is none, or its input record has expired."""
+
+
+class MissingRecordError(RecordError):
+    """Kafka has no record at a position: it has expired, or the topic was made again."""
 
 
 class RefusalReason(StrEnum):
@@ -103,8 +112,6 @@ class RefusedModelError(StreamDetectorError):
 class FatalError(StreamDetectorError):
     """No record is at fault and waiting will not help: stop, leave offsets uncommitted."""
 
-    exit_code = 1
-
 
 class SettingsError(FatalError):
     """A setting is missing, malformed or contradicts another one."""
@@ -121,7 +128,7 @@ class IncompatibleBundleError(BundleError):
 
 
 class DeviceError(FatalError):
-    """Memory or the device failed while scoring, or the device asked for is not there."""
+    """Memory or the device failed while scoring."""
 
 
 class ModelError(FatalError):

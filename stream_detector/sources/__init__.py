@@ -33,6 +33,7 @@ __all__ = [
     "chosen_fields",
     "read_record",
     "source_named",
+    "with_header",
 ]
 
 SOURCES: Mapping[str, Source] = {
@@ -200,15 +201,22 @@ def _claimant(record: JsonRecord) -> JsonSource:
     return _JSON
 
 
-def _of_lines(
-    lines: Sequence[bytes], source: Source | None, json_fields: JsonFields | None
-) -> Iterable[tuple[str, LineResult]]:
+def with_header(source: Source | None, lines: Sequence[bytes]) -> Source | None:
+    """The format of what stands among and after the header lines in ``lines``.
+
+    ``source`` is the one that is set; None where it is to be found.
+    """
     if source is None and lines[0].startswith(b"#"):
         path = zeek_log_path(lines)
         if path is not None:
             source = SOURCES["zeek_dns" if path.startswith("dns") else "zeek_http"]
-    if source is not None:
-        source = source.for_record(lines)
+    return None if source is None else source.for_record(lines)
+
+
+def _of_lines(
+    lines: Sequence[bytes], source: Source | None, json_fields: JsonFields | None
+) -> Iterable[tuple[str, LineResult]]:
+    source = with_header(source, lines)
     binary = any(b"\0" in line for line in lines)
     return [
         _BINARY if binary and b"\0" in line else _of_line(line, source, json_fields)

@@ -20,6 +20,7 @@ from stream_detector.events import (
     SourcePosition,
     Thresholds,
 )
+from stream_detector.log_records import fields_of
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
@@ -192,6 +193,24 @@ class TestRecordsOfSeveralLines:
         bench.process([b"exa mple", b"http://"])
         assert caplog.messages == ["1 record became a dead letter", "2 records became dead letters"]
 
+    def test_the_counts_of_a_log_line_are_one_list_whatever_the_topics_are_called(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        Bench().process([b"a.com", b"exa mple", b"", b"http://"], first=7)
+        (record,) = caplog.records
+        fields = fields_of(record)
+        assert list(fields) == ["counts"]
+        assert [(each["topic"], each["reason"], each["count"]) for each in fields["counts"]] == [
+            ("url-events", "unknown_format", 1),
+            ("url-events", "empty", 1),
+            ("url-events", "invalid_url", 1),
+        ]
+        assert [(e["first_partition"], e["first_offset"]) for e in fields["counts"]] == [
+            (0, 8),
+            (0, 9),
+            (0, 10),
+        ]
+
     def test_a_fault_of_the_model_counts_if_it_comes_first(self) -> None:
         bench = Bench(WordScorer(raises_on=["b.com"]))
         (letter,) = bench.process([b"a.com\nb.com\nexa mple"]).dead_letters
@@ -272,6 +291,15 @@ class TestDeadLetters:
         outcomes = bench.process([b"model-fault.com", None, b"http://", b"a.com"])
         assert [letter.source.offset for letter in outcomes.dead_letters] == [0, 1, 2]
         assert [v.sighting.source.offset for v in outcomes.verdicts] == [3]
+
+    def test_a_dead_letter_says_the_format_of_the_line_and_whether_it_is_a_replay(self) -> None:
+        bench = Bench()
+        replayed = Record(7, b"http://", headers=(("replay-of", b"url-events-dlq:3:17"),))
+        first = bench.process([b'{"neither": 1}', b"\xff", b"http://"]).dead_letters
+        (second,) = bench.pipeline.process([Chunk("url-events", 0, [replayed])]).dead_letters
+        assert [letter.format for letter in first] == ["json", "", "plain"]
+        assert {letter.replay_of for letter in first} == {b""}
+        assert (second.format, second.replay_of) == ("plain", b"url-events-dlq:3:17")
 
 
 class TestIgnoredLines:

@@ -26,10 +26,16 @@ __all__ = [
 ]
 
 _TIMEOUT_SECONDS = 60.0
-_NO_LEADER_YET = frozenset(
+_ANSWER_SECONDS = 10.0
+_TRY_AGAIN = frozenset(
     {
+        # A broker has just gone, and its partitions have no new leader yet.
+        KafkaError._DESTROY_BROKER,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.OFFSET_NOT_AVAILABLE,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
@@ -156,11 +162,11 @@ def _end_offset(consumer: Consumer, topic: str, partition: int) -> int:
     while True:
         try:
             offsets = consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
+                TopicPartition(topic, partition), timeout=_ANSWER_SECONDS
             )
             return int(offsets[1])
         except KafkaException as error:
-            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+            if error.args[0].code() not in _TRY_AGAIN or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 

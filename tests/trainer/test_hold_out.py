@@ -6,6 +6,7 @@ import pytest
 from trainer.datasets import DataError, Dataset
 from trainer.families.base import Family
 from trainer.hold_out import Fold, HoldOut, TrainingStore
+from trainer.progress import Progress
 from trainer.splits import parts_without
 from trainer.texts import take_apart
 
@@ -53,7 +54,7 @@ class Remembering(Family):
         self.score = score
         self.trained = []
 
-    def fit(self, train, validation, *, seed, tell):
+    def fit(self, train, validation, *, seed, progress):
         self.trained.append((train, validation))
         return self
 
@@ -66,7 +67,7 @@ def place_of(text):
 
 
 def train(plan, fold, family):
-    return plan.train(fold, family, identity="x", seed=1, tell=lambda _: None)
+    return plan.train(fold, family, identity="x", seed=1, progress=Progress())
 
 
 def test_each_large_malicious_source_is_held_out_once_and_every_benign_one_at_least_once():
@@ -159,7 +160,11 @@ def test_what_cannot_be_held_out_is_told(options, message):
 def test_a_fold_that_leaves_nothing_to_train_on_is_told_before_training():
     rows = dataset()
     one_feed = rows.rows(np.flatnonzero(np.isin(rows.sources, ["feed_a", "list_a", "list_b"])))
-    with pytest.raises(DataError, match=r"without feed_a .* 'train' has no malicious row left"):
+    with pytest.raises(
+        DataError,
+        match=r"without the sources 'feed_a' and .* 'train' has no malicious row left: "
+        r"give data with more",
+    ):
         HoldOut(one_feed, at_least=100)
 
 
@@ -168,7 +173,7 @@ def test_a_training_is_found_again_by_its_identity_alone(tmp_path):
     fold = plan.folds[0]
     identity = plan.identity(fold, "remembering", 6)
     training = plan.train(
-        fold, Remembering(place_of), identity=identity, seed=1, tell=lambda _: None
+        fold, Remembering(place_of), identity=identity, seed=1, progress=Progress()
     )
     store = TrainingStore(tmp_path / "trainings")
     assert store.load("remembering", identity) is None

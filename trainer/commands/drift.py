@@ -12,10 +12,10 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.durations import DURATION, written
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
 from trainer.console import messages, tell
-from trainer.durations import DURATION, written
 
 if TYPE_CHECKING:
     from trainer.drift.reading import Progress as OnProgress
