@@ -24,7 +24,7 @@ _AFTER_NAME = r"(?:(?:\[[0-9]+\])?: | (?:[0-9]+|-) \S+ (?:-|\[[^\]]*\]) )"
 _SERIAL = r"(?:(?:UDP|TCP) )?(?:[0-9]+ (?:(?:UDP|TCP) )?(?:\S+ )?)?"
 
 _NAMES = (b"dnsmasq", b"pihole-FTL")
-_LOOKS_LIKE = re.compile(rf"(?:^|[ /]){_DAEMON}{_AFTER_NAME}".encode())
+_LOOKS_LIKE = re.compile(rf"(?:^|[ />]){_DAEMON}{_AFTER_NAME}".encode())
 _BARE_QUERY = re.compile(rf"{_SERIAL}query\[\S{{1,20}}\] ".encode())
 # No header has a bracket: what a text in an answer has after one is no query.
 _BEFORE_QUERY = re.compile(rf"(?:[^\[]*{_DAEMON}{_AFTER_NAME})?{_SERIAL}")

@@ -20,12 +20,12 @@ from stream_detector.sources.json_record import (
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, names_target, starts_with_host
 
-__all__ = ["PlainJson", "read_object"]
+__all__ = ["NO_URL", "PlainJson", "read_object"]
 
 _USUAL = ("http://", "https://")
 _LEADING = "".join(map(chr, range(0x21)))
 """What the canonical form drops in front of a URL: control characters and space."""
-_NO_URL = frozenset({"", "-", "*"})
+NO_URL = frozenset({"", "-", "*"})
 """What servers write for the URL of a request that has none."""
 
 _CLIENTS = (
@@ -87,7 +87,7 @@ def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -
     url = record.url
     if not isinstance(url, str):
         url = _ecs_url(url, line)
-    elif url in _NO_URL:
+    elif url in NO_URL:
         url = None
     host = record.host if isinstance(record.host, str) else None
     if url and _is_whole(url, host):

@@ -30,11 +30,15 @@ _CSV_FIELD = re.compile(
 )
 """A comma is no fault in a path, but an address, a method or a URL between commas is a column."""
 
-_PRIVATE_TOP_LEVEL = re.compile(
-    "alt|bit|corp|domain|example|home|i2p|internal|intranet|invalid|lan|local|localdomain|localhost"
-    "|onion|private|test"
+_OTHER_TOP_LEVEL = re.compile(
+    # of RFC 2606, 6761 and 7686, and of home and office networks
+    "alt|corp|domain|example|home|internal|intranet|invalid|lan|local|localdomain|localhost|onion"
+    "|private|test"
+    # of EmerDNS, Namecoin and OpenNIC, where malware registers names, and of I2P
+    "|bazar|bbs|bit|chan|coin|cyb|dyn|emc|geek|gopher|i2p|indy|lib|libre|neo|null|oss|oz|parody"
+    "|pirate"
 )
-"""Top-level domains that no registry has, of RFC 2606, 6761, 7686 and of home networks."""
+"""Top-level domains that are in no registry of ICANN's."""
 
 
 def is_absolute(text: str) -> bool:
@@ -85,7 +89,11 @@ def starts_with_host(text: str) -> bool:
 
 
 def _ends_as_host(labels: list[str]) -> bool:
-    return _is_ipv4(labels) if labels[-1].isdigit() else _is_top_level(labels[-1])
+    last = labels[-1]
+    if last.isdigit():
+        return _is_ipv4(labels)
+    # Of a few countries the list has second levels alone, such as co.za.
+    return _is_known(last) or _is_known(".".join(labels[-2:]))
 
 
 def _is_ipv6(text: str) -> bool:
@@ -102,6 +110,6 @@ def _is_ipv4(labels: list[str]) -> bool:
 
 
 @lru_cache(4096)
-def _is_top_level(label: str) -> bool:
-    label = label.lower()
-    return is_public_suffix(label) or _PRIVATE_TOP_LEVEL.fullmatch(label) is not None
+def _is_known(suffix: str) -> bool:
+    suffix = suffix.lower()
+    return is_public_suffix(suffix) or _OTHER_TOP_LEVEL.fullmatch(suffix) is not None

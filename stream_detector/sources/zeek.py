@@ -328,7 +328,7 @@ def _is_query(record: JsonRecord) -> bool:
 
 def _is_of_inventory(record: JsonRecord) -> bool:
     """Is it of known_hosts.log or its like, whose host is one of the network's own?"""
-    if not isinstance(record.host, str):
+    if not isinstance(record.host, str) or record.client or record.client_ip or record.src_ip:
         return False
     try:
         return ip_address(record.host).is_private

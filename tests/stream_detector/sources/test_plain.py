@@ -89,6 +89,8 @@ def test_what_is_neither_a_url_nor_a_host_name_is_none(line: str) -> None:
         "printer.local",
         "a.internal",
         "a.onion",
+        "a.bazar",
+        "name.co.za",
         "a_b.example",
         "xn--bcher-kva.xn--p1ai",
         "пример.рф/a",
