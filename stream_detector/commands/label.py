@@ -35,7 +35,7 @@ _SOURCE_OF_ANALYSTS = "analysts"
 _SHOWN_MAX = 20
 """Labels of a file that are printed one by one; of more, their number."""
 
-_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "input_topics", "input_formats"}
+_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "input_topics", "input_formats", "json_fields"}
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_OPTIONS
 
 
