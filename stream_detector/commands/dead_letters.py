@@ -181,13 +181,15 @@ def show(
     from stream_detector.dead_letters import letter_document  # noqa: PLC0415
     from stream_detector.kafka.dead_letters import newest_letters  # noqa: PLC0415
 
-    letters = newest_letters(
-        settings,
-        _moment(since),
-        chosen=_chosen(settings, reasons, topics, partitions),
-        limit=limit,
-    )
     topic = settings.topic(settings.dead_letters_topic)
+    with shown_progress(f"reading {topic}") as report:
+        letters = newest_letters(
+            settings,
+            _moment(since),
+            chosen=_chosen(settings, reasons, topics, partitions),
+            limit=limit,
+            on_progress=lambda done, total: report(done, total, ""),
+        )
     if as_json:
         for letter in letters:
             click.echo(json.dumps(letter_document(letter)))
