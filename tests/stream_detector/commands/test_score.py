@@ -168,6 +168,23 @@ def test_lists_of_networks_and_paths_decide_on_the_verdict(tmp_path: Path) -> No
     assert rows[5]["score"] == rows[6]["score"] > 0.9
 
 
+@pytest.mark.slow
+def test_a_log_of_json_is_scored_by_chosen_fields(tmp_path: Path) -> None:
+    log = tmp_path / "events.json"
+    log.write_text(
+        '{"domain": "bad.example", "src": {"addr": "10.0.0.7"}, "host": "collector-1"}\n'
+        '{"host": "collector-1", "message": "10.0.0.7 asked for bad.example"}\n'
+    )
+    done = run_command(
+        *("score", "--json", "--format", "json", "--json-fields", "host=domain,client=src.addr"),
+        str(log),
+    )
+    assert done.returncode == 0, done.stderr
+    chosen, envelope = rows_of(done.stdout)
+    assert (chosen["canonical"], chosen["client"]) == ("bad.example", "10.0.0.7")
+    assert (envelope["rejected"], envelope["canonical"]) == ("unknown_format", None)
+
+
 @pytest.mark.parametrize(
     ("entry", "parts"),
     [
