@@ -26,12 +26,7 @@ from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
 from stream_detector.kafka.topics import cluster_id
-from stream_detector.kafka.transport import (
-    ChunkConsumer,
-    ChunkProducer,
-    ChunkTransport,
-    Delivery,
-)
+from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
@@ -118,7 +113,7 @@ class DetectorApp(faust.App):
         )
         self.reach_monitor = ReachMonitor(
             self._unconnected_brokers,
-            refresh=self._refresh_metadata,
+            refresh=lambda: cast(ChunkProducer, self.producer).refresh_metadata(),
             context=self.consumer_options.get("ssl_context"),
             clock=time.monotonic,
         )
@@ -305,11 +300,8 @@ class DetectorApp(faust.App):
             self.following.shadows.drop_all(fault)
 
     def _unconnected_brokers(self) -> set[str]:
-        producer = cast(ChunkProducer, self.producer)
-        return self.chunk_consumer.unconnected_brokers() | producer.unconnected_brokers()
-
-    def _refresh_metadata(self) -> None:
-        cast(ChunkProducer, self.producer).refresh_metadata()
+        of_producer = cast(ChunkProducer, self.producer).unconnected_brokers()
+        return self.chunk_consumer.unconnected_brokers() | of_producer
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:

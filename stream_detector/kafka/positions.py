@@ -5,8 +5,8 @@ deleted could lie within the one made in its place, and all records before it wo
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -16,6 +16,9 @@ from stream_detector.kafka.retry import back_off, is_retriable
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic, seen_topics
 
 __all__ = ["Positions"]
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Positions:
@@ -33,19 +36,24 @@ class Positions:
 
     async def seek(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         """Seek in all partitions assigned; returns the committed offsets that count."""
-        self._topics = await _seen(consumer)
+        partitions = list(consumer.assignment())
+        self._topics = await _patiently(
+            lambda: seen_topics(consumer._client, consumer.subscription())
+        )
         self._first = self._first or self._topics
         committed: dict[TopicPartition, int] = {}
-        offsets = await consumer._coordinator.fetch_committed_offsets(list(consumer.assignment()))
-        for partition in consumer.assignment():
-            offset = self._counting(partition, offsets.get(partition))
-            if offset is not None:
-                committed[partition] = offset
-            elif self._at_end and not self._is_new(partition):
-                ends = await consumer.end_offsets([partition])
-                offset = ends[partition]
-            # By a seek in any case: aiokafka may be about to go to what was committed.
-            consumer._fetcher.seek_to(partition, offset or 0)
+        found = await consumer._coordinator.fetch_committed_offsets(partitions)
+        for partition in partitions:
+            if partition in found and not self._is_stale(partition, found[partition]):
+                offset = committed[partition] = found[partition].offset
+            elif partition in found or (self._at_end and self._is_new(partition)):
+                offset = 0
+            elif self._at_end:
+                offset = await _end(consumer, partition)
+            else:
+                continue  # aiokafka goes to the beginning by itself.
+            # A seek in any case: aiokafka may be about to go to what was committed.
+            consumer._fetcher.seek_to(partition, offset)
         return committed
 
     def commit(self, partition: TopicPartition, offset: int) -> OffsetAndMetadata:
@@ -63,15 +71,9 @@ class Positions:
         self._found |= new
         return bool(new)
 
-    def _counting(
-        self, partition: TopicPartition, committed: OffsetAndMetadata | None
-    ) -> int | None:
-        """The committed offset, if it is one of this topic."""
-        if committed is None:
-            return None
-        is_stale = is_of_another_topic(committed.metadata, self._identity(partition.topic))
-        offset: int = committed.offset
-        return None if is_stale else offset
+    def _is_stale(self, partition: TopicPartition, committed: OffsetAndMetadata) -> bool:
+        """Whether it was committed on a topic that the one of this name has replaced."""
+        return is_of_another_topic(committed.metadata, self._identity(partition.topic))
 
     def _is_new(self, partition: TopicPartition) -> bool:
         """Whether it was not there when this worker first read."""
@@ -86,13 +88,19 @@ class Positions:
         return seen.identity if seen is not None else ""
 
 
-async def _seen(consumer: Any) -> Mapping[str, SeenTopic]:
-    """The topics subscribed to that are there; waits while Kafka is away."""
+async def _end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    ends = await _patiently(lambda: consumer.end_offsets([partition]))
+    offset: int = ends.get(partition, 0)
+    return offset
+
+
+async def _patiently(ask: Callable[[], Awaitable[Mapping[_Key, _Value]]]) -> Mapping[_Key, _Value]:
+    """What ``ask`` gives, once Kafka answers; nothing where it refuses, as the fetches will say."""
     for pause in back_off():
         try:
-            return await seen_topics(consumer._client, consumer.subscription())
+            return await ask()
         except KafkaError as error:
             if not is_retriable(error):
-                raise
+                return {}
             await asyncio.sleep(pause)
     raise AssertionError("back_off never ends")

@@ -10,7 +10,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -23,6 +23,13 @@ PROBE_SECONDS = 4.0
 
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
 """A request that any broker answers before a login: size, ApiVersions, version 0, id 0, no name."""
+
+_BY_FIRST_BYTE: Mapping[bytes, str | None] = {
+    b"\x00": None,  # The first of four bytes of the answer's size.
+    b"\x15": "it wants TLS",  # An alert.
+    b"": "it hangs up without an answer",
+}
+"""What is wrong, by the first byte that comes back."""
 
 # OpenSSL's codes of what is wrong with a certificate.
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
@@ -134,7 +141,7 @@ def _fault_of(
 
 def _unanswered(connection: socket.socket) -> str | None:
     connection.sendall(_API_VERSIONS)
-    return None if connection.recv(1) else "it hangs up without an answer"
+    return _BY_FIRST_BYTE.get(connection.recv(1), "what answers is no Kafka")
 
 
 def _tls_fault(address: str, error: ssl.SSLError) -> _Fault:

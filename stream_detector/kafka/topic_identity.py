@@ -10,7 +10,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import IncompatibleBrokerVersion, NodeNotReadyError
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    NodeNotReadyError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -49,7 +54,7 @@ async def seen_topics(client: AIOKafkaClient, names: Iterable[str]) -> Mapping[s
     """Those of the topics ``names`` that are there, as any broker says now.
 
     Raises:
-        KafkaError: no broker answers.
+        KafkaError: no broker answers, or one of them may not be described.
     """
     node = client.get_random_node()
     if node is None:
@@ -58,11 +63,13 @@ async def seen_topics(client: AIOKafkaClient, names: Iterable[str]) -> Mapping[s
         response = await client.send(node, _MetadataRequest(list(names)))
     except (NotImplementedError, IncompatibleBrokerVersion):
         return await _seen_by_the_client(client, names)
-    return {
-        name: SeenTopic(len(partitions), f"{response.cluster_id}/{topic_id}")
-        for code, name, topic_id, _, partitions, _, _ in response.topics
-        if code == _NO_ERROR and topic_id.int
-    }
+    seen: dict[str, SeenTopic] = {}
+    for code, name, topic_id, _, partitions, _, _ in response.topics:
+        if code not in {_NO_ERROR, UnknownTopicOrPartitionError.errno}:
+            raise for_code(code)(name)
+        if code == _NO_ERROR:
+            seen[name] = SeenTopic(len(partitions), f"{response.cluster_id}/{topic_id}")
+    return seen
 
 
 async def _seen_by_the_client(

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import urllib.error
 import urllib.request
 
 import pytest
@@ -131,12 +132,24 @@ def test_settings_that_contradict_each_other_are_told_without_waiting_for_kafka(
     assert "Traceback" not in output
 
 
+def not_ready(port):
+    """What /readyz says of a worker that is not ready."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10)
+    return caught.value.read()
+
+
 def test_a_stop_while_the_model_loads_ends_it_at_once_and_quietly(tmp_path):
     port = free_port()
     worker = start_module(
-        "stream_detector", "run", *("--http-port", str(port)), log=tmp_path / "worker.log"
+        *("stream_detector", "run", "--http-port", str(port)),
+        *("--bootstrap-servers", f"127.0.0.1:{free_port()}"),
+        log=tmp_path / "worker.log",
     )
     wait_for_http(worker, f"http://127.0.0.1:{port}/healthz")
+    worker.wait_until(
+        lambda: b"Kafka can't be reached" in not_ready(port), timeout=60, what="/readyz says why"
+    )
     worker.send(signal.SIGTERM)
     assert worker.wait(30) == 0
     lines = (tmp_path / "worker.log").read_text().splitlines()
