@@ -28,7 +28,7 @@ def shown_progress(what: str, *, clock: Callable[[], float] = time.monotonic) ->
 
     def tell(done: int, total: int, note: str) -> None:
         nonlocal next_at
-        if clock() >= next_at:
+        if clock() >= next_at and (done < total or not total):
             next_at = clock() + _REPEAT_SECONDS
             share = f"{done / total:.0%}" if total else ""
             click.echo(f"{what}: {', '.join(filter(None, (share, note)))}", err=True)

@@ -10,17 +10,17 @@ def test_lines_come_after_two_seconds_and_then_every_five(
 ) -> None:
     now = 100.0
     with shown_progress("reading url-events-dlq", clock=lambda: now) as report:
-        for second in range(13):
+        for second in range(18):
             now = 100.0 + second
-            report(second, 20, f"{second} read")
+            report(second, 17, f"{second} read")
 
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "reading url-events-dlq: 10%, 2 read",
-        "reading url-events-dlq: 35%, 7 read",
-        "reading url-events-dlq: 60%, 12 read",
-    ]
+        "reading url-events-dlq: 12%, 2 read",
+        "reading url-events-dlq: 41%, 7 read",
+        "reading url-events-dlq: 71%, 12 read",
+    ], "and none when it is done"
 
 
 def test_of_nothing_no_share_is_told(capsys: pytest.CaptureFixture[str]) -> None:
