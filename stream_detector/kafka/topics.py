@@ -103,13 +103,14 @@ def right_problems(
     names = list(dict.fromkeys(right.name for right in uses))
     topics = ask_kafka(settings, lambda admin: _described(admin, names))
     who = settings.sasl_username or "this client"
-    topics_by_fault: dict[_Fault, list[str]] = {}
+    # A topic that is needed for two operations is missing once.
+    topics_by_fault: dict[_Fault, dict[str, None]] = {}
     for right in uses:
         topic = topics[right.name]
         if missing_too or topic["error_code"] != _UNKNOWN_TOPIC:
             for fault in _faults(topic, right.operation, who):
-                topics_by_fault.setdefault(fault, []).append(right.name)
-    return [fault.of(names) for fault, names in topics_by_fault.items()]
+                topics_by_fault.setdefault(fault, {})[right.name] = None
+    return [fault.of(list(names)) for fault, names in topics_by_fault.items()]
 
 
 def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
