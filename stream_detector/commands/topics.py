@@ -135,7 +135,7 @@ def acls(
     \b
     stream-detector topics acls > acls.sh
     stream-detector topics acls --part detector --principal detector=svc-detector
-    stream-detector topics acls --topic-prefix prod. --command-config admin.properties | sh -e
+    stream-detector topics acls --part detector --command-config admin.properties | sh -e
     stream-detector topics acls --yaml
     """
     settings, _ = given_settings(config, flags)

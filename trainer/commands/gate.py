@@ -59,10 +59,9 @@ def gate(
     command line).
 
     \b
-    Examples:
-      stream-trainer gate bundles/new --champion bundles/url --data urls.csv
-      stream-trainer gate bundles/new --champion /srv/models/url/3f9a... --data urls.csv \\
-        --must-not-alert our-domains.txt --margin 0.01 && stream-trainer models publish bundles/new
+    stream-trainer gate bundles/new --champion bundles/url --data urls.csv
+    stream-trainer gate bundles/new --champion data/models/url --data urls.csv \\
+      --must-not-alert our-domains.txt --margin 0.01 && stream-trainer models publish bundles/new
     """
     from trainer.datasets import read_dataset  # noqa: PLC0415
 

@@ -28,9 +28,8 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
     generators, words of a list, permutations... All are for the training part.
 
     \b
-    Example:
-      stream-trainer generate-names --count 40000 --output generated.csv
-      stream-trainer train --kind host --data hosts.csv --extra generated.csv --output bundle
+    stream-trainer generate-names --count 40000 --output generated.csv
+    stream-trainer train --kind host --data hosts.csv --extra generated.csv --output bundle
     """
     from trainer.generators import generate_names  # noqa: PLC0415
 
@@ -72,9 +71,8 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
     wikis, dashboards, printers, routers, update servers...
 
     \b
-    Example:
-      stream-trainer generate-private --count 10000 --output private.csv
-      stream-trainer train --kind url --data urls.csv --extra private.csv --output bundle
+    stream-trainer generate-private --count 10000 --output private.csv
+    stream-trainer train --kind url --data urls.csv --extra private.csv --output bundle
     """
     from trainer.private_networks import generate_private  # noqa: PLC0415
 
@@ -90,9 +88,8 @@ def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[st
     of a proxy's log, and little of a corpus of pages.
 
     \b
-    Example:
-      stream-trainer generate-ordinary --count 10000 --output ordinary.csv
-      stream-trainer train --kind url --data urls.csv --extra ordinary.csv --output bundle
+    stream-trainer generate-ordinary --count 10000 --output ordinary.csv
+    stream-trainer train --kind url --data urls.csv --extra ordinary.csv --output bundle
     """
     from trainer.ordinary import generate_ordinary  # noqa: PLC0415
 

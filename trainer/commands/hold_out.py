@@ -111,10 +111,9 @@ def hold_out(
     that are done; --resume goes on.
 
     \b
-    Examples:
-      stream-trainer hold-out --kind url --data urls.csv --report unseen
-      stream-trainer hold-out --kind host --data hosts.csv --malicious generated.csv \\
-          --only 'generated_*' --family wide_bilstm --report unseen-dga
+    stream-trainer hold-out --kind url --data urls.csv --report unseen
+    stream-trainer hold-out --kind host --data hosts.csv --malicious generated.csv \\
+        --only 'generated_*' --family wide_bilstm --report unseen-dga
     """
     if data_options["split"] == "source" or data_options["held_out"]:
         raise click.UsageError(

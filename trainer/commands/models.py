@@ -33,14 +33,14 @@ def models() -> None:
 
     \b
     export STREAM_DETECTOR_MODEL_STORE=/srv/models
-    stream-detector topics create           the topic url-models too, since a store is set
-    stream-detector run                     a worker that follows it
+    stream-detector topics create           # the topic url-models too, since a store is set
+    stream-detector run                     # a worker that follows it
     stream-trainer models publish bundles/url
     stream-trainer gate bundles/new --champion bundles/url --data labelled.csv
     stream-trainer models publish bundles/new
     stream-trainer models list
-    stream-trainer models rollback          if it was no good idea
-    stream-trainer models shadow bundles/next --share 0.1     only compared, see shadow report
+    stream-trainer models rollback          # if it was no good idea
+    stream-trainer models shadow bundles/next --share 0.1     # only compared, see shadow report
     """
 
 

@@ -34,10 +34,10 @@ def shadow() -> None:
     """Sum up what a shadow model says of live traffic, beside the model that serves.
 
     \b
-    stream-trainer models shadow bundles/next --share 0.1     announces one
+    stream-trainer models shadow bundles/next --share 0.1     # announces one
     stream-trainer shadow report
-    stream-trainer models publish bundles/next                if it is better
-    stream-trainer models shadow --end                        if it is not
+    stream-trainer models publish bundles/next                # if it is better
+    stream-trainer models shadow --end                        # if it is not
     """
 
 

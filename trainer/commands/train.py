@@ -128,8 +128,7 @@ def train(
     are of the test part.
 
     \b
-    Example:
-      stream-trainer train --kind url --data urls.csv --output bundles/url
+    stream-trainer train --kind url --data urls.csv --output bundles/url
     """
     from trainer.datasets import read_licences  # noqa: PLC0415
 

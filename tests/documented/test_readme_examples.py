@@ -1,0 +1,64 @@
+"""Every command block of the READMEs works as it stands, section by section."""
+
+import pytest
+
+from support.documented import MARKDOWN_FILES, SHOWN, Section, indented_blocks, sections_of
+from support.processes import ROOT
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
+
+NOT_RUN = {
+    "make demo": "tests/stream_detector/test_demo.py runs it",
+    "make test": "it is what runs this test",
+    "make sbom": "tests/deploy/test_supply.py holds its parts; it fetches a second environment",
+    "make licences": "tests/deploy/test_supply.py runs it",
+    "make audit": "it asks a service about vulnerabilities, which CI may not reach",
+    "pip install": "`make test` has installed the checkout",
+    "docker compose": "`make compose-test` runs them, with Docker and as root",
+    "kubectl apply": "no cluster is here; tests/deploy/test_kubernetes.py checks what is applied",
+}
+"""How lines begin that are not run here, and why."""
+
+STATES = {
+    "On your own Kafka": "nothing",
+    "Retrain": "logs",
+    "Change the model without a stop": "logs",
+}
+"""What Kafka holds before a section, where it is not all: see ``World``."""
+
+SECTIONS = [section for file in MARKDOWN_FILES for section in sections_of(file)]
+
+
+def is_run(line: str) -> bool:
+    return not line.startswith(tuple(NOT_RUN))
+
+
+@pytest.mark.parametrize(
+    "section",
+    [each for each in SECTIONS if any(map(is_run, (line for b in each.blocks for line in b.lines)))],
+    ids=lambda section: f"{section.file}: {section.heading}",
+)
+def test_the_commands_of_a_section_work(section: Section, run_lines) -> None:
+    blocks = [[line for line in block.lines if is_run(line)] for block in section.blocks]
+
+    run_lines(blocks, state=STATES.get(section.heading, "models"))
+
+
+def test_what_is_not_run_is_still_there() -> None:
+    lines = [line for section in SECTIONS for block in section.blocks for line in block.lines]
+
+    assert [start for start in NOT_RUN if not any(line.startswith(start) for line in lines)] == []
+
+
+def test_what_is_no_command_is_still_there() -> None:
+    first = {
+        block[0]
+        for file in MARKDOWN_FILES
+        for block in indented_blocks((ROOT / file).read_text().splitlines())
+    }
+
+    assert SHOWN.keys() <= first
+
+
+def test_state_is_said_of_sections_that_are_there() -> None:
+    assert STATES.keys() <= {section.heading for section in SECTIONS}

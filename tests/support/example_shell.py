@@ -1,0 +1,181 @@
+"""A shell that runs examples as a user does: line by line, with those that go on in the background.
+
+What is not the user's own is in the tables here: the options that make a line cheap, the lines that
+end with another code than 0, and how a line that goes on shows that it works.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from support.example_world import World
+from support.processes import ChildProcess, answers
+
+__all__ = ["CODES", "OPTIONS", "Shell"]
+
+OPTIONS = {
+    "stream-trainer train": "--epochs 1",
+    "stream-trainer hold-out": "--epochs 1 --at-least 50 --folds 2",
+    "stream-trainer study": "--epochs 1 --family bilstm --family logistic_regression",
+    "stream-trainer gate": "--resamples 100",
+    "stream-trainer retrain": "--epochs 1 --resamples 100",
+    "stream-detector demo": "--records 2000",
+    "stream-detector replay": "--records 100",
+}
+"""Options that keep a command short; those that an example gives itself go before them."""
+
+CODES = {
+    "stream-trainer retrain": ({0, 3}, "the gate may refuse what one epoch on few rows gives"),
+    "python -u": ({-signal.SIGTERM, 128 + signal.SIGTERM}, "it has no end but by a signal"),
+}
+"""Exit codes that are right where 0 is not the only one, by how a line begins, and why."""
+
+_LINE_SECONDS = 240.0
+_READY_SECONDS = 120.0
+_STOP_SECONDS = 60.0
+
+
+class _Background(NamedTuple):
+    """A line that goes on until it is stopped."""
+
+    line: str
+    process: ChildProcess
+    stopped: str
+    """What the command line of the process has that gets SIGTERM."""
+
+
+class _Endless(NamedTuple):
+    """A kind of line that goes on."""
+
+    pattern: str
+    stopped: str
+    is_ready: Callable[[str, str], bool]
+    """By its output and the address of its health pages."""
+
+
+def _is_ready_by_http(_: str, address: str) -> bool:
+    return answers(f"{address}/readyz")
+
+
+_ENDLESS = (
+    _Endless(r"stream-detector run\b", "-m stream_detector run", _is_ready_by_http),
+    _Endless(r"stream-trainer watch\b", "-m trainer watch", _is_ready_by_http),
+    _Endless(r" --follow\b", "-m trainer labels", lambda output, _: "labels stored" in output),
+    _Endless(r"^tail -f\b", "tail -f", lambda output, _: '"verdict"' in output),
+    _Endless(r"^python -u\b", "-u -c", lambda output, _: '"alert"' in output),
+)
+
+
+class Shell:
+    """One terminal in ``world``, and as many more as lines go on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._exported: dict[str, str] = {}
+        self._background: list[_Background] = []
+
+    def run(self, line: str) -> None:
+        """Run ``line``; fails if it ends otherwise than it should, or in a stack trace."""
+        real = _with_options(self._world.real(line))
+        environment = self._world.environment(real, self._exported)
+        if real.startswith("export "):
+            self._export(real, environment)
+            return
+        for endless in _ENDLESS:
+            if re.search(endless.pattern, real):
+                self._start(line, real, environment, endless)
+                return
+        log = self._log()
+        with log.open("wb") as output:
+            done = subprocess.run(
+                ["bash", "-c", real],
+                cwd=self._world.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=_LINE_SECONDS,
+                check=False,
+            )
+        _check(line, done.returncode, log)
+
+    def stop(self) -> None:
+        """Stop what goes on, by SIGTERM, the last started first; each has to end as it should."""
+        while self._background:
+            line, process, stopped = self._background.pop()
+            try:
+                assert process.exit_code is None, f"{line}\nended by itself:\n{process.tail()}"
+                for pid in _processes_of(process.pid, stopped):
+                    os.kill(pid, signal.SIGTERM)
+                code = process.wait(_STOP_SECONDS)
+            finally:
+                process.kill()
+            _check(line, code, process.log)
+
+    def close(self) -> None:
+        """Kill what still goes on."""
+        for background in self._background:
+            background.process.kill()
+
+    def _export(self, line: str, environment: dict[str, str]) -> None:
+        text = subprocess.run(
+            ["bash", "-c", f"{line}\nenv -0"],
+            cwd=self._world.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        after = dict(entry.split("=", 1) for entry in text.split("\0") if entry)
+        self._exported |= {
+            name: after[name] for name in re.findall(r"\b([A-Z_]+)=", line) if name in after
+        }
+
+    def _start(
+        self, line: str, real: str, environment: dict[str, str], endless: _Endless
+    ) -> None:
+        log = self._log()
+        process = ChildProcess(
+            ["bash", "-c", real], log=log, environment=environment, folder=self._world.folder
+        )
+        self._background.append(_Background(line, process, endless.stopped))
+        address = f"http://127.0.0.1:{environment['STREAM_DETECTOR_HTTP_PORT']}"
+        process.wait_until(
+            lambda: endless.is_ready(log.read_text(errors="replace"), address),
+            timeout=_READY_SECONDS,
+            what=f"{line!r} works",
+        )
+
+    def _log(self) -> Path:
+        return self._world.folder / f".output-{uuid.uuid4().hex[:8]}"
+
+
+def _with_options(line: str) -> str:
+    for command, options in OPTIONS.items():
+        line = re.sub(rf"\b{re.escape(command)}(?= |$)", f"{command} {options}", line)
+    return line
+
+
+def _check(line: str, code: int, log: Path) -> None:
+    output = log.read_text(errors="replace")
+    codes = next((of for start, (of, _) in CODES.items() if line.startswith(start)), {0})
+    assert code in codes, f"{line}\nended with {code}:\n{output[-3000:]}"
+    assert "Traceback" not in output, f"{line}\nended in a stack trace:\n{output[-3000:]}"
+
+
+def _processes_of(group: int, words: str) -> list[int]:
+    """Processes of a process group whose command line holds ``words``; not the shell's own."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            of_group = int((folder / "stat").read_text().rpartition(")")[2].split()[2])
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if of_group == group and words in command and not command.startswith("bash -c"):
+                found.append(int(folder.name))
+    return found
