@@ -31,9 +31,7 @@ def run_lines(
 
     def run_lines(blocks: list[list[str]], *, state: str) -> None:
         prefix = f"{tmp_path.name}."
-        world = World(
-            secured_kafka, tmp_path / "home", example_files, prefix=prefix, state=state
-        )
+        world = World(secured_kafka, tmp_path / "home", example_files, prefix=prefix, state=state)
         if any(USER in line for block in blocks for line in block):
             world.let_in()
         for block in blocks:

@@ -35,7 +35,11 @@ def is_run(line: str) -> bool:
 
 @pytest.mark.parametrize(
     "section",
-    [each for each in SECTIONS if any(map(is_run, (line for b in each.blocks for line in b.lines)))],
+    [
+        each
+        for each in SECTIONS
+        if any(map(is_run, (line for b in each.blocks for line in b.lines)))
+    ],
     ids=lambda section: f"{section.file}: {section.heading}",
 )
 def test_the_commands_of_a_section_work(section: Section, run_lines) -> None:

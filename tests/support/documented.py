@@ -53,9 +53,7 @@ def _pages(name: str, command: click.Command) -> Iterator[tuple[str, click.Comma
             yield from _pages(f"{name} {word}", child)
 
 
-HELP_PAGES = dict(
-    page for name, command in PROGRAMS.items() for page in _pages(name, command)
-)
+HELP_PAGES = dict(page for name, command in PROGRAMS.items() for page in _pages(name, command))
 """Every command and group of both programs, by what a user types for it."""
 
 

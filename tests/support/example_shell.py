@@ -36,8 +36,8 @@ CODES = {
 }
 """Exit codes that are right where 0 is not the only one, by how a line begins, and why."""
 
-_LINE_SECONDS = 240.0
-_READY_SECONDS = 120.0
+_LINE_SECONDS = 400.0
+_READY_SECONDS = 240.0
 _STOP_SECONDS = 60.0
 
 
@@ -105,10 +105,14 @@ class Shell:
             )
         _check(line, done.returncode, log)
 
-    def stop(self) -> None:
-        """Stop what goes on, by SIGTERM, the last started first; each has to end as it should."""
-        while self._background:
-            line, process, stopped = self._background.pop()
+    def stop(self, kind: str = "") -> None:
+        """Stop what goes on, by SIGTERM, the last started first; each has to end as it should.
+
+        ``kind`` is in the command line of those to stop.
+        """
+        for background in [one for one in reversed(self._background) if kind in one.stopped]:
+            self._background.remove(background)
+            line, process, stopped = background
             try:
                 assert process.exit_code is None, f"{line}\nended by itself:\n{process.tail()}"
                 for pid in _processes_of(process.pid, stopped):
@@ -137,9 +141,8 @@ class Shell:
             name: after[name] for name in re.findall(r"\b([A-Z_]+)=", line) if name in after
         }
 
-    def _start(
-        self, line: str, real: str, environment: dict[str, str], endless: _Endless
-    ) -> None:
+    def _start(self, line: str, real: str, environment: dict[str, str], endless: _Endless) -> None:
+        self.stop(endless.stopped)  # Two workers of a page would share its few partitions.
         log = self._log()
         process = ChildProcess(
             ["bash", "-c", real], log=log, environment=environment, folder=self._world.folder

@@ -12,6 +12,7 @@ from stream_detector.models.files import kind_of_bundle
 from trainer.console import tell
 from trainer.options import data_options, examples_of, gate_options, part_option, rules_of
 from trainer.outcomes import REFUSED_CODE
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from trainer.datasets import Part
@@ -68,7 +69,9 @@ def gate(
     rules, options = rules_of(**options)
     examples = examples_of(**options)
     kind = kind_of_bundle(challenger)
-    hold_out = read_dataset(examples, kind, needed=[part]).of_part(part)
+    progress = ShownProgress()
+    with progress.stage(f"reading {examples}"):
+        hold_out = read_dataset(examples, kind, needed=[part]).of_part(part)
     newest_labels = None
     if newest:
         of_newest = examples._replace(
@@ -93,7 +96,7 @@ def gate(
         newest=newest_labels,
         rules=rules,
         seed=seed,
-        tell=tell,
+        progress=progress,
     )
     show_decision(decision)
     tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")

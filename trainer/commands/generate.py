@@ -1,15 +1,24 @@
 """``stream-trainer generate-...``: examples that no feed holds."""
 
 import csv
-from collections.abc import Callable, Iterable
-from typing import IO, TYPE_CHECKING
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import click
+
+from stream_detector.progress import Progress
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
 __all__ = ["generate_names_command", "generate_ordinary_command", "generate_private_command"]
+
+_Row = TypeVar("_Row")
+
+_ROWS_AT_ONCE = 1000
+"""Rows between two looks at the clock; they take some milliseconds."""
 
 
 @click.command("generate-names", short_help="Write names as malware generates them.")
@@ -34,7 +43,7 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
     from trainer.generators import generate_names  # noqa: PLC0415
 
     output.write("host,label,source,kind,part\n")
-    for name in generate_names(count, seed=seed):
+    for name in _counted(generate_names(count, seed=seed), count, output):
         output.write(f"{name.host},1,generated_{name.algorithm},dga,train\n")
 
 
@@ -76,7 +85,8 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
     """
     from trainer.private_networks import generate_private  # noqa: PLC0415
 
-    _write_benign(output, kind, "private", generate_private(count, kind=kind, seed=seed))
+    texts = _counted(generate_private(count, kind=kind, seed=seed), count, output)
+    _write_benign(output, kind, "private", texts)
 
 
 @click.command("generate-ordinary", short_help="Write URLs that every network asks for.")
@@ -93,7 +103,19 @@ def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[st
     """
     from trainer.ordinary import generate_ordinary  # noqa: PLC0415
 
-    _write_benign(output, kind, "ordinary", generate_ordinary(count, kind=kind, seed=seed))
+    texts = _counted(generate_ordinary(count, kind=kind, seed=seed), count, output)
+    _write_benign(output, kind, "ordinary", texts)
+
+
+def _counted(rows: Iterable[_Row], count: int, output: IO[str]) -> Iterator[_Row]:
+    """``rows``, with progress unless a terminal shows them as they come."""
+    is_seen = output.name == sys.stdout.name and sys.stdout.isatty()
+    progress = Progress() if is_seen else ShownProgress()
+    with progress.stage("writing rows", count) as stage:
+        for number, row in enumerate(rows, start=1):
+            yield row
+            if number % _ROWS_AT_ONCE == 0:
+                stage.update(number)
 
 
 def _write_benign(output: IO[str], kind: "Kind", name: str, texts: Iterable[str]) -> None:

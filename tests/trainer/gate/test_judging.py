@@ -42,7 +42,7 @@ def decide(folder, name, *, champion="champion", hold_out=HOLD_OUT, rules=RULES)
         hold_out=hold_out,
         newest=NEWEST,
         rules=rules,
-        tell=lambda _: None,
+        progress=Progress(),
     )
 
 
