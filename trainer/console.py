@@ -1,5 +1,6 @@
 """What the commands of ``stream-trainer`` say to who runs them, and how they call themselves."""
 
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,9 +23,15 @@ __all__ = [
     "messages",
     "notes_on",
     "printable",
+    "results",
     "show_figures",
     "tell",
 ]
+
+_PIPE_WIDTH = 100_000
+"""Characters: no table is so wide."""
+
+_USER_OF_URL = re.compile(r"://[^/@]*@")
 
 messages = Console(file=stderr_of_its_own())
 """Where messages go; results go to standard output."""
@@ -49,6 +56,12 @@ def notes_on(dataset: "Dataset") -> list[str]:
     ]
 
 
+def results() -> Console:
+    """Where results go; what is no terminal takes lines of any length, and names stay whole."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+
+
 def file_names(paths: Sequence[Path]) -> str:
     """Files by base name: a path of one machine says nothing on another."""
     return ", ".join(path.name for path in paths)
@@ -60,9 +73,24 @@ def counts_of(counts: Mapping[str, int]) -> str:
 
 
 def command_line() -> str:
-    """The command as it was given, with files by base name."""
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
-    return shlex.join(["stream-trainer", *words])
+    """The command as it was given, so that it can be given again from the same folder.
+
+    Paths below the working folder or the user's home are written from there, and URLs without
+    user name and password: manifests and reports go to other machines and people.
+    """
+    return " ".join(["stream-trainer", *map(_repeatable, sys.argv[1:])])
+
+
+def _repeatable(word: str) -> str:
+    """``word`` for a shell."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    value = _USER_OF_URL.sub("://", value)
+    path = Path(value)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        value = str(path.relative_to(Path.cwd()))
+    elif path.is_absolute() and path.is_relative_to(Path.home()):
+        return f"{option}{equals}~/{shlex.quote(str(path.relative_to(Path.home())))}"
+    return shlex.quote(f"{option}{equals}{value}")
 
 
 def show_figures(models: "Sequence[Measured]") -> None:
@@ -89,4 +117,4 @@ def show_figures(models: "Sequence[Measured]") -> None:
                     f"{group.roc_auc:.4f}",
                     f"{group.tpr.value:.4f}",
                 )
-    Console().print(table)
+    results().print(table)

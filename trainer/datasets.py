@@ -329,7 +329,7 @@ def read_examples(
                 counts["refused"] += 1
             else:
                 if isinstance(row, Row) and not extra:
-                    search.add(row.values[kind], example.label)
+                    search.add(example.text, example.label)
                 yield example._replace(extra=extra)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,7 @@ from stream_detector.canonical import registered_domain
 from trainer.datasets import DataError, Dataset
 from trainer.evaluation import threshold_at
 from trainer.families.base import Family
+from trainer.progress import Progress
 from trainer.report.figures import Detection, detection
 from trainer.splits import parts_without
 from trainer.statistics import Interval, wilson
@@ -48,6 +49,11 @@ FLAGGED_FPR = 0.01
 
 _RATES = (0.01, 0.001)
 
+_OF_CORPUS = 4000
+"""Malicious rows of a group that is held out: fewer say little, and each costs a training."""
+_OF_SAMPLE = 100
+"""The same of data where no group has so many, for a first look."""
+
 
 class Fold(msgspec.Struct, frozen=True):
     """What one training goes without."""
@@ -59,9 +65,12 @@ class Fold(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         benign = (
-            f"{len(self.benign)} benign sources" if len(self.benign) > 1 else "".join(self.benign)
+            f"{len(self.benign)} benign sources"
+            if len(self.benign) > 1
+            else "".join(map(repr, self.benign))
         )
-        return " and ".join(filter(None, (self.malicious, benign)))
+        malicious = repr(self.malicious) if self.malicious else ""
+        return " and ".join(filter(None, (malicious, benign)))
 
 
 class HeldOutMalicious(msgspec.Struct, frozen=True):
@@ -112,7 +121,7 @@ class HoldOut:
         dataset: Dataset,
         *,
         by: GroupBy = "source",
-        at_least: int = 4000,
+        at_least: int | None = None,
         only: Sequence[str] = (),
         benign_folds: int = 4,
     ) -> None:
@@ -122,6 +131,7 @@ class HoldOut:
             dataset: rows with parts, and with the names of their sources.
             by: what one malicious group is.
             at_least: rows that a malicious group needs to be held out; the others always stay in.
+                By default 4,000, or 100 where no group has so many.
             only: patterns as of a shell; where given, malicious groups that match none stay in.
             benign_folds: benign sources are dealt to so many groups of about as many rows, and
                 each fold holds one of these out; 0 holds none out. There are as many folds as
@@ -162,7 +172,7 @@ class HoldOut:
         *,
         identity: str,
         seed: int,
-        tell: Callable[[str], None],
+        progress: Progress,
     ) -> Training:
         """Fit ``family`` without what ``fold`` holds out, and measure it on that.
 
@@ -173,12 +183,13 @@ class HoldOut:
         held, parts = self._without(fold)
         train = dataset.rows(np.flatnonzero(parts == "train"))
         fitted = family.fit(
-            train, dataset.rows(np.flatnonzero(parts == "val")), seed=seed, tell=tell
+            train, dataset.rows(np.flatnonzero(parts == "val")), seed=seed, progress=progress
         )
         of_test = (parts == "test") & (dataset.labels == 0)
         measured = np.flatnonzero(held | of_test)
         scores = np.full(len(dataset.texts), np.nan, np.float32)
-        scores[measured] = fitted.scores([dataset.texts[row] for row in measured])
+        with progress.stage(f"{family.name}: scoring {len(measured):,} rows"):
+            scores[measured] = fitted.scores([dataset.texts[row] for row in measured])
         benign = scores[of_test]
         threshold = threshold_at(benign, FLAGGED_FPR)
         return Training(
@@ -201,7 +212,7 @@ class HoldOut:
             ],
         )
 
-    def _malicious_groups(self, at_least: int, only: Sequence[str]) -> list[str]:
+    def _malicious_groups(self, at_least: int | None, only: Sequence[str]) -> list[str]:
         """Names of the groups to hold out, the largest first."""
         counted = _counted(self._malicious)
         matching = {
@@ -209,6 +220,9 @@ class HoldOut:
             for name, rows in counted.items()
             if not only or any(fnmatch.fnmatchcase(name, pattern) for pattern in only)
         }
+        if at_least is None:
+            of_corpus = max(matching.values(), default=0) >= _OF_CORPUS
+            at_least = _OF_CORPUS if of_corpus else _OF_SAMPLE
         groups = [name for name, rows in matching.items() if rows >= at_least]
         if not groups:
             there = ", ".join(f"{name} ({rows:,})" for name, rows in list(counted.items())[:8])
@@ -236,8 +250,10 @@ class HoldOut:
             for label in needed:
                 if not np.any((parts == part) & (labels == label)):
                     raise DataError(
-                        f"without {fold} and their domains the part '{part}' has no "
-                        f"{'malicious' if label else 'benign'} row left: there are too few sources"
+                        f"without the sources {fold} and their domains the part '{part}' has no "
+                        f"{'malicious' if label else 'benign'} row left: give data with more "
+                        f"{'malicious' if label else 'benign'} sources, or leave out kinds of "
+                        "malice with --group kind"
                     )
 
 

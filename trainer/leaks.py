@@ -1,16 +1,14 @@
 """Things that tell the label alone: a model that finds them has learned the collection.
 
-Each is a yes or no of a row as it was read. What is told is balanced accuracy: 0.5 says nothing,
-1.0 says all.
+Each is a yes or no of a row's canonical text, as models read it: the scheme, ``www.`` and a lone
+``/`` are gone there and tell nothing. Balanced accuracy measures it: 0.5 says nothing, 1.0 all.
 """
 
-import re
 from collections import Counter
 from typing import NamedTuple
 
 __all__ = ["Leak", "LeakSearch"]
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SUSPECT = 0.8
 _ROWS_MIN = 50
 """Of each label, below which chance makes leaks."""
@@ -33,21 +31,13 @@ class LeakSearch:
         self._rows: Counter[int] = Counter()
         self._holds: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
 
-    def add(self, observed: str, label: int) -> None:
-        """Count a row as it was read, before it is made canonical."""
+    def add(self, text: str, label: int) -> None:
+        """Count a row by its canonical text."""
         self._rows[label] += 1
         holds = self._holds[label]
-        scheme = _SCHEME.match(observed)
-        rest = observed[scheme.end() :] if scheme else observed
-        host, slash, path = rest.partition("/")
-        holds[f"the scheme {scheme[1].lower()}" if scheme else "no scheme"] += 1
-        if host.startswith("www."):
-            holds["www."] += 1
-        if path.strip("/"):
+        if "/" in text:
             holds["a path"] += 1
-        elif slash:
-            holds["a lone / at the end"] += 1
-        holds.update({f"the character {letter!r}" for letter in rest if not letter.isalnum()})
+        holds.update({f"the character {letter!r}" for letter in text if not letter.isalnum()})
 
     def leaks(self) -> list[Leak]:
         """What tells the label well alone, worst first."""

@@ -1,12 +1,13 @@
 """Options that several commands of ``stream-trainer`` share: examples, and the gate's rules."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from trainer.families import FAMILY_NAMES
 from trainer.gate.rules import GateRules
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = [
     "data_of",
     "data_options",
+    "epochs_option",
     "examples_of",
+    "family_option",
     "gate_options",
     "part_option",
     "rules_of",
@@ -140,6 +143,30 @@ def data_options(command: Command) -> Command:
     for option in reversed(_DATA_OPTIONS):
         command = option(command)
     return command
+
+
+def family_option(text: str, *, default: Sequence[str] = ()) -> Callable[[Command], Command]:
+    """The model families of a command that takes several, as ``family_names``."""
+    return click.option(
+        "--family",
+        "family_names",
+        type=click.Choice(FAMILY_NAMES),
+        multiple=True,
+        default=default,
+        show_default=bool(default),
+        help=text,
+    )
+
+
+def epochs_option(default: int) -> Callable[[Command], Command]:
+    """For how long a command trains the families that have epochs."""
+    return click.option(
+        "--epochs",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        help="At most so many, of networks; of the language model never more than 3.",
+    )
 
 
 def part_option(text: str) -> Callable[[Command], Command]:

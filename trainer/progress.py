@@ -1,95 +1,82 @@
-"""What a training shows while it runs: a bar for the epoch, a line for each that is done."""
+"""What a command of the trainer shows of long work: see ``stream_detector.progress``."""
 
 import contextlib
 from collections.abc import Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
-from stream_detector.errors import StreamDetectorError
+from stream_detector.progress import Progress, Stage
+from stream_detector.progress import ShownProgress as OnConsole
 from trainer.console import messages
 
 if TYPE_CHECKING:
     from trainer.checkpoint import Checkpoint
     from trainer.training import Epoch
 
-__all__ = ["TrainingProgress", "stopped_by_hand"]
+__all__ = [
+    "Progress",
+    "ShownProgress",
+    "Stage",
+    "TrainingProgress",
+    "shown_training",
+    "stopped_by_hand",
+]
+
+
+class ShownProgress(OnConsole):
+    """On the trainer's own stderr, which goes on while that of TensorFlow is held back."""
+
+    def __init__(self) -> None:
+        super().__init__(messages)
 
 
 class TrainingProgress:
-    """A bar on a terminal, lines elsewhere. A context manager; its methods are for ``fit``."""
+    """What ``training.fit`` calls, shown as a stage an epoch and a line for each that is done."""
 
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            _RateColumn(),
-            TimeRemainingColumn(),
-            console=messages,
-            transient=True,  # By the end it shows an epoch that is never run.
-            disable=not messages.is_terminal,
-        )
-        self._task = self._progress.add_task("epoch 1", total=None, loss="")
+    def __init__(self, progress: Progress, stage: Stage, name: str) -> None:
+        self._progress = progress
+        self._stage = stage
+        self._prefix = f"{name}: " if name else ""
+        self._epoch = 0
+        self._begin_epoch(1)
 
     def on_step(self, done: int, total: int, loss: float) -> None:
         """Rows done, rows in all, and the loss."""
-        self._progress.update(self._task, completed=done, total=total, loss=f"loss {loss:.4f}")
+        if self._stage.total is None:
+            self._stage.begin(self._stage.what, total)
+        self._stage.update(done, f"loss {loss:.4f}")
+        if done == total:
+            self._stage.begin(f"{self._prefix}epoch {self._epoch}, validation")
 
     def on_epoch(self, epoch: "Epoch") -> None:
         """An epoch is done."""
-        self._progress.print(
-            f"epoch {epoch.number}: loss {epoch.loss:.4f}, validation AUC "
+        self._progress.tell(
+            f"{self._prefix}epoch {epoch.number}: loss {epoch.loss:.4f}, validation AUC "
             f"{epoch.validation_auc:.4f}, TPR at FPR 1% {epoch.validation_tpr:.3f}, "
-            f"{epoch.seconds:.0f} s",
-            soft_wrap=True,
+            f"{epoch.seconds:.0f} s"
         )
-        self._progress.reset(
-            self._task,
-            description=f"epoch {epoch.number + 1} (AUC so far {epoch.validation_auc:.4f})",
-        )
+        self._begin_epoch(epoch.number + 1)
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
+    def _begin_epoch(self, number: int) -> None:
+        self._epoch = number
+        self._stage.begin(f"{self._prefix}epoch {number}")
 
 
 @contextlib.contextmanager
-def stopped_by_hand(checkpoint: "Checkpoint") -> Iterator[None]:
+def shown_training(progress: Progress, name: str = "") -> Iterator[TrainingProgress]:
+    """The block is a training; ``name`` says of what, where there are several."""
+    with progress.stage(name) as stage:
+        yield TrainingProgress(progress, stage, name)
+
+
+@contextlib.contextmanager
+def stopped_by_hand(progress: Progress, checkpoint: "Checkpoint") -> Iterator[None]:
     """Say on Ctrl-C what is kept."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = (
-            f"the epochs that were done are in {checkpoint.path}; go on with --resume"
+        progress.tell(
+            f"stopped: the epochs that were done are in {checkpoint.path}; go on with --resume"
             if checkpoint.path.exists()
-            else "no epoch was done, so there is nothing to go on with"
+            else "stopped: no epoch was done, so there is nothing to go on with"
         )
-        raise StreamDetectorError(f"stopped: {kept}") from None
-
-
-class _RateColumn(ProgressColumn):
-    """Rows a second, once it is known."""
-
-    def render(self, task: Task) -> Text:
-        """The rate as text."""
-        return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
+        raise

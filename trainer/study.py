@@ -5,7 +5,7 @@ character-level LSTMs and scikit-learn's classifiers, histories by epoch, and 'p
 for the first rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from trainer.families import families
 from trainer.families.base import Family
 from trainer.families.neural import FittedNetwork
 from trainer.imbalance import Imbalance, resampled
+from trainer.progress import Progress
 from trainer.report.figures import Measured
 from trainer.report.making import Candidate, candidate_of_family, make_report
 
@@ -37,7 +38,7 @@ def run_study(
     command: str,
     data: str,
     notes: Sequence[str],
-    tell: Callable[[str], None],
+    progress: Progress,
 ) -> list[Measured]:
     """Fit the families ``names`` on the training part, measure them on the test part, report.
 
@@ -49,7 +50,7 @@ def run_study(
     known: Mapping[str, Family] = families(length_max=length_max, epochs=epochs)
     candidates: list[Candidate] = []
     for name in names:
-        fitted = known[name].fit(train, validation, seed=seed, tell=tell)
+        fitted = known[name].fit(train, validation, seed=seed, progress=progress)
         candidate = candidate_of_family(
             name,
             known[name].summary,
@@ -73,5 +74,5 @@ def run_study(
         command=command,
         data=data,
         notes=[*notes, f"Trained on {len(train.texts):,} rows after '{imbalance}'."],
-        tell=tell,
+        progress=progress,
     )

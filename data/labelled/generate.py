@@ -30,7 +30,10 @@ def rows() -> Iterator[tuple[str, int, str]]:
         *((url, 0, "ordinary") for url in generate_ordinary(ORDINARY, kind="url", seed=SEED)),
         *((url, 0, "private") for url in generate_private(PRIVATE, kind="url", seed=SEED)),
         *((visits.ordinary_url(), 0, "visited") for _ in range(VISITED)),
-        *((visits.malicious_url(), 1, "made up") for _ in range(MALICIOUS)),
+        *(
+            (url, 1, f"made-up-{malice}")
+            for malice, url in (visits.named_malicious_url() for _ in range(MALICIOUS))
+        ),
     ]
     random.Random(SEED).shuffle(made)  # noqa: S311 - guards nothing
     seen: set[str] = set()

@@ -210,16 +210,20 @@ class Generator:
 
     def malicious_url(self) -> str:
         """A phishing page, a malware download or a call to a master."""
+        return self.named_malicious_url()[1]
+
+    def named_malicious_url(self) -> tuple[str, str]:
+        """What sort of malice it is, in a word, and the URL."""
         path = self.fill(self.random.choice(MALWARE_PATHS))
         draw = self.random.random()
         if draw < 0.4:
             port = self.random.choice(["", "", f":{self.random.randint(30000, 60000)}"])
             network = self.random.choice(BAD_NETWORKS)
-            return f"http://{network}.{self.random.randint(1, 254)}{port}{path}"
+            return "malware", f"http://{network}.{self.random.randint(1, 254)}{port}{path}"
         if draw < 0.8:
             page = self.fill(self.random.choice(PHISHING_PAGES))
-            return f"http://{self.look_alike()}/{page}"
-        return f"http://{self.generated_domain()}{path}"
+            return "phishing", f"http://{self.look_alike()}/{page}"
+        return "master", f"http://{self.generated_domain()}{path}"
 
     def malicious_host(self) -> str:
         """A generated domain, a look-alike, or data smuggled out in labels."""

@@ -6,6 +6,7 @@ import pytest
 from trainer.datasets import DataError, Dataset
 from trainer.families.base import Family
 from trainer.hold_out import Fold, HoldOut, TrainingStore
+from trainer.progress import Progress
 from trainer.splits import parts_without
 from trainer.texts import take_apart
 
@@ -66,7 +67,7 @@ def place_of(text):
 
 
 def train(plan, fold, family):
-    return plan.train(fold, family, identity="x", seed=1, tell=lambda _: None)
+    return plan.train(fold, family, identity="x", seed=1, progress=Progress())
 
 
 def test_each_large_malicious_source_is_held_out_once_and_every_benign_one_at_least_once():
@@ -168,7 +169,7 @@ def test_a_training_is_found_again_by_its_identity_alone(tmp_path):
     fold = plan.folds[0]
     identity = plan.identity(fold, "remembering", 6)
     training = plan.train(
-        fold, Remembering(place_of), identity=identity, seed=1, tell=lambda _: None
+        fold, Remembering(place_of), identity=identity, seed=1, progress=Progress()
     )
     store = TrainingStore(tmp_path / "trainings")
     assert store.load("remembering", identity) is None

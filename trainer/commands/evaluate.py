@@ -10,8 +10,15 @@ from stream_detector.events import Kind
 from stream_detector.logs import native_output_held_back
 from stream_detector.models.files import kind_of_bundle
 from trainer.console import command_line, file_names, notes_on, show_figures, tell
-from trainer.families import FAMILY_NAMES, LENGTH_MAX
-from trainer.options import data_options, examples_of, part_option
+from trainer.families import LENGTH_MAX
+from trainer.options import (
+    data_options,
+    epochs_option,
+    examples_of,
+    family_option,
+    part_option,
+)
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from trainer.datasets import Part
@@ -23,20 +30,16 @@ __all__ = ["evaluate"]
 @click.argument("bundles", nargs=-1, type=click.Path(path_type=Path))
 @data_options
 @part_option("Rows to measure on.")
-@click.option(
-    "--family",
-    "family_names",
-    type=click.Choice(FAMILY_NAMES),
-    multiple=True,
-    help="Fit this model on the data's training part and measure it beside the bundles; may be "
-    "given several times.",
+@family_option(
+    "Fit this model on the data's training part and measure it beside the bundles; may be given "
+    "several times."
 )
 @click.option(
     "--kind",
     type=click.Choice(["url", "host"]),
     help="What the data's rows are; needed where no bundle says it.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=6, show_default=True, help="Of networks.")
+@epochs_option(6)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option(
     "--report",
@@ -86,22 +89,25 @@ def evaluate(
                 "a time"
             )
     assert kind is not None  # noqa: S101 - checked above
-    dataset = read_dataset(examples, kind, needed=PARTS if family_names else [part])
+    progress = ShownProgress()
+    with progress.stage(f"reading {examples}"):
+        dataset = read_dataset(examples, kind, needed=PARTS if family_names else [part])
 
     # Not before the data is known to be good: TensorFlow takes seconds.
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
-    from trainer.building import (  # noqa: PLC0415
-        MALICIOUS_FPR,
-        SUSPICIOUS_FPR,
-        trained_otherwise,
-    )
-    from trainer.families import families  # noqa: PLC0415
-    from trainer.report.making import (  # noqa: PLC0415
-        candidate_of_bundle,
-        candidate_of_family,
-        make_report,
-    )
+    with progress.stage("loading TensorFlow"):
+        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+        from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
+        from trainer.building import (  # noqa: PLC0415
+            MALICIOUS_FPR,
+            SUSPICIOUS_FPR,
+            trained_otherwise,
+        )
+        from trainer.families import families  # noqa: PLC0415
+        from trainer.report.making import (  # noqa: PLC0415
+            candidate_of_bundle,
+            candidate_of_family,
+            make_report,
+        )
 
     candidates = []
     for folder in bundles:
@@ -112,7 +118,8 @@ def evaluate(
     known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
     validation = dataset.of_part("val")
     for name in family_names:
-        fitted = known[name].fit(dataset.of_part("train"), validation, seed=seed, tell=tell)
+        train = dataset.of_part("train")
+        fitted = known[name].fit(train, validation, seed=seed, progress=progress)
         candidates.append(
             candidate_of_family(
                 name,
@@ -135,7 +142,7 @@ def evaluate(
             f"{int(rows.labels.sum()):,} of them malicious.",
             notes=notes_on(dataset),
             quote_rows=quote_rows,
-            tell=tell,
+            progress=progress,
         )
     except OSError as error:
         raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back
-from trainer.console import command_line, counts_of, file_names, messages, notes_on, tell
-from trainer.families import FAMILY_NAMES, LENGTH_MAX
-from trainer.options import data_options, examples_of
+from trainer.console import command_line, counts_of, file_names, notes_on, results, tell
+from trainer.families import LENGTH_MAX
+from trainer.options import data_options, epochs_option, examples_of, family_option
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,15 +31,9 @@ _WORST_SHOWN = 3
 @click.command("hold-out", short_help="Measure families on sources that they never saw.")
 @click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What rows are.")
 @data_options
-@click.option(
-    "--family",
-    "family_names",
-    type=click.Choice(FAMILY_NAMES),
-    multiple=True,
+@family_option(
+    "Train this one; may be given several times. The first is what the others are compared with.",
     default=_FAMILIES,
-    show_default=True,
-    help="Train this one; may be given several times. The first is what the others are compared "
-    "with.",
 )
 @click.option(
     "--group",
@@ -53,9 +47,8 @@ _WORST_SHOWN = 3
 @click.option(
     "--at-least",
     type=click.IntRange(1),
-    default=4000,
-    show_default=True,
-    help="Malicious rows that a source (or kind) needs to be left out.",
+    help="Malicious rows that a source (or kind) needs to be left out.  [default: 4000, or 100 "
+    "where none has as many]",
 )
 @click.option(
     "--only",
@@ -72,7 +65,7 @@ _WORST_SHOWN = 3
     help="Deal the benign sources to so many groups; each training leaves one out as well. 0: "
     "leave no benign source out.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=6, show_default=True, help="Of networks.")
+@epochs_option(6)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option(
     "--report",
@@ -91,7 +84,7 @@ def hold_out(
     kind: "Kind",
     family_names: tuple[str, ...],
     by: "GroupBy",
-    at_least: int,
+    at_least: int | None,
     only: tuple[str, ...],
     folds: int,
     epochs: int,
@@ -108,9 +101,10 @@ def hold_out(
     each benign source the share is told that is flagged where 1% of those are.
 
     There are as many trainings a family as malicious sources. Ctrl-C writes the report of those
-    that are done; --resume goes on.
+    that are done and ends with exit code 130; --resume goes on.
 
     \b
+    stream-trainer hold-out --kind url --data data/labelled/urls.csv.gz --family lexical
     stream-trainer hold-out --kind url --data urls.csv --report unseen
     stream-trainer hold-out --kind host --data hosts.csv --malicious generated.csv \\
         --only 'generated_*' --family wide_bilstm --report unseen-dga
@@ -131,26 +125,31 @@ def hold_out(
     )
 
     examples = examples_of(**data_options)
-    with messages.status(f"reading {examples}"):
+    progress = ShownProgress()
+    with progress.stage(f"reading {examples}"):
         dataset = read_dataset(examples, kind)
     tell(f"{len(dataset.texts):,} rows: {counts_of(dataset.counts)}")
     plan = HoldOut(dataset, by=by, at_least=at_least, only=only, benign_folds=folds)
 
     # Not before the data is known to be good: TensorFlow takes seconds.
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from trainer.families import families  # noqa: PLC0415
+    with progress.stage("loading TensorFlow"):
+        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+        from trainer.families import families  # noqa: PLC0415
 
-    known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
+        known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
     chosen = [known[name] for name in dict.fromkeys(family_names)]
     wanted = len(plan.folds) * len(chosen)
     done: list[Training] = []
     try:
         report.mkdir(parents=True, exist_ok=True)
-        for training in _trainings(plan, chosen, report, (kind, epochs, seed), resume=resume):
+        for training in _trainings(
+            *(plan, chosen, report, (kind, epochs, seed), progress), resume=resume
+        ):
             done.append(training)  # noqa: PERF402 - those before Ctrl-C are kept
     except KeyboardInterrupt:
         if not done:
-            raise StreamDetectorError("stopped: no training was done") from None
+            tell("stopped: no training was done")
+            raise
     except OSError as error:
         raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
     stopped = (
@@ -180,7 +179,8 @@ def hold_out(
     _show(held_out_table(done, means, short=True).rows, means)
     tell(f"report: {report / 'report.html'}")
     if stopped:
-        raise StreamDetectorError(stopped)
+        tell(stopped)
+        raise KeyboardInterrupt
 
 
 def _trainings(
@@ -188,6 +188,7 @@ def _trainings(
     chosen: "Sequence[Family]",
     report: Path,
     options: "tuple[Kind, int, int]",
+    progress: ShownProgress,
     *,
     resume: bool,
 ) -> "Iterator[Training]":
@@ -208,7 +209,9 @@ def _trainings(
             f"{', done before' if training else ''}"
         )
         if training is None:
-            training = plan.train(fold, family, identity=identity, seed=options[-1], tell=tell)
+            training = plan.train(
+                fold, family, identity=identity, seed=options[-1], progress=progress
+            )
             store.save(training)
         tell(f"  {_in_short(training)}")
         yield training
@@ -238,14 +241,14 @@ def _show(rows: "Sequence[Sequence[str]]", means: "Sequence[FamilyMean]") -> Non
         table.add_column(name, justify="left" if place in {0, 2} else "right", overflow="fold")
     for row in body:
         table.add_row(*row)
-    results = Console()
-    results.print(table)
+    console = results()
+    console.print(table)
     for mean in means:
         if mean.flagged is not None:
             worst = ", ".join(
                 f"{one.name} {one.flagged.value:.1%}" for one in mean.benign[:_WORST_SHOWN]
             )
-            results.print(
+            console.print(
                 f"{mean.family}: of {len(mean.benign)} benign sources {mean.flagged:.2%} flagged "
                 f"on average, most of {worst}",
                 soft_wrap=True,

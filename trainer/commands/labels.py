@@ -234,7 +234,7 @@ def _show_all(resolved: Iterable["ResolvedLabel"], days: Mapping[str, int]) -> N
     click.echo(f"{sum(days.values()):,} labels collected, from {min(days)} to {max(days)}")
     click.echo(
         f"{len(resolved):,} texts: {of_label['malicious']:,} malicious, {of_label['benign']:,} "
-        f"benign; of {disputed:,} there are disagreements"
+        f"benign; {_disputed(disputed)}"
     )
     standing = [stored for each in resolved for stored in each.standing]
     won = Counter(each.winner.label.source for each in resolved)
@@ -247,6 +247,12 @@ def _show_all(resolved: Iterable["ResolvedLabel"], days: Mapping[str, int]) -> N
             f"{printable(source):<{max(width, 6)}}  {count:>9,}  {won[source]:>9,}  "
             f"{overruled[source]:>9,}"
         )
+
+
+def _disputed(texts: int) -> str:
+    if not texts:
+        return "no labels contradict each other"
+    return f"{texts:,} text{'s have' if texts > 1 else ' has'} labels that contradict each other"
 
 
 def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -> None:

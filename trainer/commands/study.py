@@ -9,6 +9,8 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back
 from trainer.console import command_line, notes_on, show_figures, tell
 from trainer.families import FAMILY_NAMES, LENGTH_MAX
+from trainer.options import epochs_option, family_option
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from trainer.imbalance import Imbalance
@@ -25,13 +27,7 @@ __all__ = ["study"]
     show_default=True,
     help="Folder for the report: Markdown, HTML, JSON and plots.",
 )
-@click.option(
-    "--family",
-    "family_names",
-    type=click.Choice(FAMILY_NAMES),
-    multiple=True,
-    help="Only this one; may be given several times.  [default: all]",
-)
+@family_option("Only this one; may be given several times.  [default: all]")
 @click.option(
     "--imbalance",
     type=click.Choice(["truncate", "oversample", "none"]),
@@ -39,9 +35,7 @@ __all__ = ["study"]
     show_default=True,
     help="Leave rows of the larger label out, repeat those of the smaller one, or neither.",
 )
-@click.option(
-    "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Of networks."
-)
+@epochs_option(20)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @native_output_held_back()
 def study(
@@ -63,11 +57,14 @@ def study(
     from trainer.datasets import Examples, read_dataset  # noqa: PLC0415
 
     examples = Examples(files=(data,), columns=("url", "label"), split="random")
-    dataset = read_dataset(examples, "url")
+    progress = ShownProgress()
+    with progress.stage(f"reading {data}"):
+        dataset = read_dataset(examples, "url")
 
     # Not before the data is known to be good: TensorFlow takes seconds.
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from trainer.study import run_study  # noqa: PLC0415
+    with progress.stage("loading TensorFlow"):
+        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+        from trainer.study import run_study  # noqa: PLC0415
 
     rows = dataset.of_part("test")
     try:
@@ -85,7 +82,7 @@ def study(
             data=f"{data.name}, test part, split by chance: {len(rows.texts):,} rows, "
             f"{int(rows.labels.sum()):,} of them malicious.",
             notes=notes_on(dataset),
-            tell=tell,
+            progress=progress,
         )
     except OSError as error:
         raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error

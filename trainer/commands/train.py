@@ -9,10 +9,11 @@ import click
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back
-from trainer.console import command_line, counts_of, messages, notes_on, show_figures, tell
+from trainer.console import command_line, counts_of, notes_on, show_figures, tell
+from trainer.destination import check_nothing_lost, checkpoint_of
 from trainer.families import LENGTH_MAX, NETWORK_NAMES
 from trainer.options import data_options, examples_of
-from trainer.progress import TrainingProgress, stopped_by_hand
+from trainer.progress import ShownProgress, shown_training, stopped_by_hand
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -34,13 +35,13 @@ _BUFFER_ROWS = 262_144
     "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle."
 )
 @click.option(
-    "--model",
+    "--family",
     type=click.Choice(NETWORK_NAMES),
     default="wide_bilstm",
     show_default=True,
     help="Which network.",
 )
-@click.option("--name", help="The model's name in verdicts.  [default: KIND-MODEL]")
+@click.option("--name", help="The model's name in verdicts.  [default: KIND-FAMILY]")
 @click.option(
     "--sources",
     type=click.Path(path_type=Path),
@@ -88,6 +89,11 @@ _BUFFER_ROWS = 262_144
     help="Go on with a training that was stopped: same data, options and output.",
 )
 @click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace a bundle of another model, and drop a training that was stopped.",
+)
+@click.option(
     "--stream",
     is_flag=True,
     help="For more data than fits in memory: the rows to train on are written, in canonical form, "
@@ -105,7 +111,7 @@ _BUFFER_ROWS = 262_144
 def train(
     kind: "Kind",
     output: Path,
-    model: str,
+    family: str,
     name: str | None,
     sources: Path | None,
     epochs: int,
@@ -117,6 +123,7 @@ def train(
     units: int,
     seed: int,
     resume: bool,
+    overwrite: bool,
     stream: bool,
     buffer_rows: int,
     **data_options: Any,
@@ -127,33 +134,42 @@ def train(
     rates 1% for suspicious, 0.1% for malicious) are set there too, the figures in the manifest
     are of the test part.
 
+    Ctrl-C ends a training with exit code 130 and keeps the epochs that are done: --resume goes on.
+
     \b
     stream-trainer train --kind url --data urls.csv --output bundles/url
     """
     from trainer.datasets import read_licences  # noqa: PLC0415
 
     examples = examples_of(**data_options)
+    name = name or f"{kind}-{family}"
+    if not overwrite:
+        replaced = check_nothing_lost(output, name=name, kind=kind, family=family, resume=resume)
+        if replaced is not None:
+            tell(replaced)
     if stream:
         _check_streamable(examples, imbalance)
     licences = read_licences(sources, kind) if sources else {}
+    progress = ShownProgress()
     if stream:
         data = click.get_current_context().with_resource(
-            _streamed_data(examples, kind, output.parent, buffer_rows, imbalance, seed)
+            _streamed_data(examples, kind, output.parent, buffer_rows, imbalance, seed, progress)
         )
     else:
-        data = _held_data(examples, kind, imbalance, seed)
+        data = _held_data(examples, kind, imbalance, seed, progress)
 
     # Not before the data is known to be good: TensorFlow takes seconds.
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from stream_detector.models.architectures import ARCHITECTURES  # noqa: PLC0415
-    from stream_detector.models.bundle import check_destination  # noqa: PLC0415
-    from trainer.building import build_bundle, weak_thresholds  # noqa: PLC0415
-    from trainer.checkpoint import Checkpoint, fingerprint  # noqa: PLC0415
-    from trainer.training import Recipe, fit  # noqa: PLC0415
+    with progress.stage("loading TensorFlow"):
+        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
+        from stream_detector.models.architectures import ARCHITECTURES  # noqa: PLC0415
+        from stream_detector.models.bundle import check_destination  # noqa: PLC0415
+        from trainer.building import build_bundle, weak_thresholds  # noqa: PLC0415
+        from trainer.checkpoint import Checkpoint, fingerprint  # noqa: PLC0415
+        from trainer.training import Recipe, fit  # noqa: PLC0415
 
     check_destination(output)
     parameters = {"length_max": LENGTH_MAX[kind], "units": units}
-    architecture = ARCHITECTURES[model](**parameters)
+    architecture = ARCHITECTURES[family](**parameters)
     recipe = Recipe(
         epochs=epochs,
         patience=patience,
@@ -165,41 +181,42 @@ def train(
     )
     validation = data.held.of_part("val")
     checkpoint = Checkpoint(
-        output.with_name(f"{output.name}-training.safetensors"),
+        checkpoint_of(output),
         identity=fingerprint(
-            *(model, parameters, recipe, validation.labels.tobytes(), *data.identity),
+            *(family, parameters, recipe, validation.labels.tobytes(), *data.identity),
             texts=[*data.texts, *validation.texts],
         ),
     )
-    with TrainingProgress() as progress, stopped_by_hand(checkpoint):
+    with stopped_by_hand(progress, checkpoint), shown_training(progress) as shown:
         fitted = fit(
             architecture,
             data.train,
             validation,
             recipe,
             kind=kind,
-            on_step=progress.on_step,
-            on_epoch=progress.on_epoch,
+            on_step=shown.on_step,
+            on_epoch=shown.on_epoch,
             checkpoint=checkpoint,
             resume=resume,
         )
-    bundle = build_bundle(
-        output,
-        name=name or f"{kind}-{model}",
-        kind=kind,
-        architecture=architecture,
-        fitted=fitted,
-        dataset=data.held,
-        census=data.census,
-        recipe=recipe,
-        examples=examples,
-        licences=licences,
-        command=command_line(),
-    )
+    with progress.stage("calibrating and measuring"):
+        bundle = build_bundle(
+            output,
+            name=name,
+            kind=kind,
+            architecture=architecture,
+            fitted=fitted,
+            dataset=data.held,
+            census=data.census,
+            recipe=recipe,
+            examples=examples,
+            licences=licences,
+            command=command_line(),
+        )
     checkpoint.delete()
     for weakness in weak_thresholds(validation):
         tell(f"beware: {weakness}")
-    _show_report_of(bundle, output, data.held)
+    _show_report_of(bundle, output, data.held, progress)
 
 
 class _TrainingData(NamedTuple):
@@ -216,12 +233,16 @@ class _TrainingData(NamedTuple):
 
 
 def _held_data(
-    examples: "Examples", kind: "Kind", imbalance: "Imbalance", seed: int
+    examples: "Examples",
+    kind: "Kind",
+    imbalance: "Imbalance",
+    seed: int,
+    progress: ShownProgress,
 ) -> _TrainingData:
     from trainer.datasets import census_of, read_dataset  # noqa: PLC0415
     from trainer.imbalance import malicious_weight, resampled  # noqa: PLC0415
 
-    with messages.status(f"reading {examples}"):
+    with progress.stage(f"reading {examples}"):
         dataset = read_dataset(examples, kind)
     _tell_of_rows(len(dataset.texts), dataset)
     rows = resampled(dataset.of_part("train"), imbalance, seed=seed)
@@ -255,13 +276,14 @@ def _streamed_data(
     buffer_rows: int,
     imbalance: "Imbalance",
     seed: int,
+    progress: ShownProgress,
 ) -> Iterator[_TrainingData]:
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from trainer.imbalance import balancing_weight  # noqa: PLC0415
     from trainer.streaming import streamed  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
-        with messages.status(f"reading {examples}"):
+        with progress.stage(f"reading {examples}"):
             data = stack.enter_context(
                 streamed(examples, kind, folder=folder, buffer_rows=buffer_rows, seed=seed)
             )
@@ -277,7 +299,9 @@ def _tell_of_rows(rows: int, dataset: "Dataset") -> None:
         tell(f"beware: {leak}")
 
 
-def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
+def _show_report_of(
+    bundle: "Bundle", output: Path, dataset: "Dataset", progress: ShownProgress
+) -> None:
     """The report of a new bundle, its model card, in a folder beside it."""
     from trainer.report.making import candidate_of_bundle, make_report  # noqa: PLC0415
 
@@ -301,7 +325,7 @@ def _show_report_of(bundle: "Bundle", output: Path, dataset: "Dataset") -> None:
             data=f"Test part, split {manifest.training.split}: {len(rows.texts):,} rows, "
             f"{int(rows.labels.sum()):,} of them malicious.",
             notes=notes,
-            tell=tell,
+            progress=progress,
         )
     except OSError as error:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error

@@ -68,7 +68,10 @@ def _of_model(model: ModelDrift) -> Iterator[str]:
     yield ""
     yield from _table(
         [
-            ["PSI of", "to baseline", "", "to reference", "(baseline's)", "what moved most"],
+            [
+                *("PSI", "recent to baseline", "", "recent to reference"),
+                *("baseline to reference", "what moved most"),
+            ],
             *[_statistic_row(one) for one in model.statistics],
         ],
         right={1, 3, 4},
@@ -122,7 +125,7 @@ def _statistic_row(one: StatisticDrift) -> list[str]:
         _index(one.psi_baseline),
         "" if decisive is None else interpretation(decisive),
         _index(one.psi_reference),
-        "" if one.psi_baseline_reference is None else f"({one.psi_baseline_reference:.3f})",
+        _index(one.psi_baseline_reference),
         _moved_bins(one),
     ]
 

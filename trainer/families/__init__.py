@@ -31,12 +31,16 @@ LENGTH_MAX: Mapping["Kind", int] = {"url": 192, "host": 80}
 
 
 def families(*, length_max: int, epochs: int) -> Mapping[str, "Family"]:
-    """All families by name; networks read ``length_max`` characters for up to ``epochs``."""
-    from trainer.families.anomaly import ANOMALY  # noqa: PLC0415
+    """All families by name; networks read ``length_max`` characters.
+
+    They and the language model are trained for up to ``epochs``.
+    """
+    from trainer.families.anomaly import OUTLIERS, LanguageModelSurprise  # noqa: PLC0415
     from trainer.families.classical import CLASSICAL  # noqa: PLC0415
     from trainer.families.neural import Network  # noqa: PLC0415
     from trainer.training import Recipe  # noqa: PLC0415
 
     recipe = Recipe(epochs=epochs)
     networks = [Network(name, length_max=length_max, recipe=recipe) for name in NETWORK_NAMES]
-    return {family.name: family for family in (*networks, *CLASSICAL, *ANOMALY)}
+    others = (*OUTLIERS, LanguageModelSurprise(epochs=epochs))
+    return {family.name: family for family in (*networks, *CLASSICAL, *others)}

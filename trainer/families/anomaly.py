@@ -4,7 +4,7 @@ The study remarked that its task should ideally be one of outliers. These are me
 supervised families, with the same figures.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from trainer.datasets import Dataset
 from trainer.families.base import Family, Fitted
 from trainer.families.classical import dense_features
-from trainer.families.language_model import fit_language_model
+from trainer.families.language_model import EPOCHS_MAX, fit_language_model
+from trainer.progress import Progress
 
-__all__ = ["ANOMALY"]
+__all__ = ["OUTLIERS", "LanguageModelSurprise"]
 
 
 class _FittedOutliers:
@@ -41,15 +42,17 @@ class _Outliers(Family):
         validation: Dataset,  # noqa: ARG002 - none of these stops early
         *,
         seed: int,
-        tell: Callable[[str], None],
+        progress: Progress,
     ) -> Fitted:
         """See the base class; malicious rows are not looked at."""
         benign = _benign_texts(train)
-        tell(f"{self.name}: {len(benign):,} benign rows")
+        what = f"{self.name}: {len(benign):,} benign rows"
+        progress.tell(what)
         model = make_pipeline(
             FunctionTransformer(dense_features), StandardScaler(), *self._steps(seed)
         )
-        return _FittedOutliers(model.fit(benign))
+        with progress.stage(what):
+            return _FittedOutliers(model.fit(benign))
 
     def _steps(self, seed: int) -> Sequence[Any]:
         raise NotImplementedError
@@ -85,17 +88,25 @@ class LanguageModelSurprise(Family):
     summary = "surprise per character of an LSTM language model of benign rows"
     supervised = False
 
+    def __init__(self, *, epochs: int = EPOCHS_MAX) -> None:
+        """It is trained for so many ``epochs``, but never for more than ``EPOCHS_MAX``."""
+        self._epochs = min(epochs, EPOCHS_MAX)
+
     def fit(
         self,
         train: Dataset,
         validation: Dataset,
         *,
         seed: int,
-        tell: Callable[[str], None],
+        progress: Progress,
     ) -> Fitted:
         """See the base class; malicious rows are not looked at."""
         return fit_language_model(
-            _benign_texts(train), _benign_texts(validation), seed=seed, tell=tell
+            _benign_texts(train),
+            _benign_texts(validation),
+            epochs=self._epochs,
+            seed=seed,
+            progress=progress,
         )
 
 
@@ -103,8 +114,4 @@ def _benign_texts(dataset: Dataset) -> list[str]:
     return [dataset.texts[row] for row in np.flatnonzero(dataset.labels == 0)]
 
 
-ANOMALY: tuple[Family, ...] = (
-    IsolationForestOutliers(),
-    OneClassSvmOutliers(),
-    LanguageModelSurprise(),
-)
+OUTLIERS: tuple[Family, ...] = (IsolationForestOutliers(), OneClassSvmOutliers())

@@ -1,13 +1,14 @@
 """The contract of a model family."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.datasets import Dataset
+from trainer.progress import Progress
 
 __all__ = ["Family", "Fitted"]
 
@@ -40,9 +41,9 @@ class Family(ABC):
         validation: Dataset,
         *,
         seed: int,
-        tell: Callable[[str], None],
+        progress: Progress,
     ) -> Fitted:
-        """Fit on ``train``; ``validation`` is for stopping only. ``tell`` takes progress lines.
+        """Fit on ``train``; ``validation`` is for stopping only. ``progress`` shows the work.
 
         The same seed and data give the same model on the same CPU.
         """

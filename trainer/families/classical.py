@@ -1,6 +1,6 @@
 """scikit-learn's classifiers: the study's table, on character n-grams and on lexical features."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.svm import LinearSVC
 from trainer.datasets import Dataset
 from trainer.families.base import Family, Fitted
 from trainer.families.lexical import lexical_features
+from trainer.progress import Progress
 
 __all__ = ["CLASSICAL", "FittedPipeline", "dense_features", "ngrams"]
 
@@ -71,11 +72,13 @@ class _Classifier(Family):
         validation: Dataset,  # noqa: ARG002 - none of these stops early
         *,
         seed: int,
-        tell: Callable[[str], None],
+        progress: Progress,
     ) -> Fitted:
         """See the base class."""
-        tell(f"{self.name}: {len(train.texts):,} rows")
-        return FittedPipeline(self._pipeline(seed).fit(train.texts, train.labels))
+        what = f"{self.name}: {len(train.texts):,} rows"
+        progress.tell(what)
+        with progress.stage(what):
+            return FittedPipeline(self._pipeline(seed).fit(train.texts, train.labels))
 
     def _pipeline(self, seed: int) -> Pipeline:
         raise NotImplementedError

@@ -4,21 +4,22 @@ Next-character prediction: Graves 2013, arXiv:1308.0850. The surprise of a text 
 -log2 p(character | those before it), in bits, its end included.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from stream_detector.models.encoding import CODES, encode, shorten
+from trainer.progress import Progress
 
-__all__ = ["FittedLanguageModel", "fit_language_model"]
+__all__ = ["EPOCHS_MAX", "FittedLanguageModel", "fit_language_model"]
 
 _LENGTH_MAX = 96
 _UNITS = 96
 _EMBEDDING = 32
 _BATCH_ROWS = 256
-_EPOCHS = 3
+EPOCHS_MAX = 3
 _ROWS_MAX = 60_000
 """An epoch of these takes about a minute on two cores; more rows hardly move the figures."""
 
@@ -47,10 +48,11 @@ def fit_language_model(
     texts: Sequence[str],
     validation: Sequence[str],
     *,
+    epochs: int,
     seed: int,
-    tell: Callable[[str], None],
+    progress: Progress,
 ) -> FittedLanguageModel:
-    """Train on at most ``_ROWS_MAX`` of ``texts``, drawn by ``seed``."""
+    """Train on at most ``_ROWS_MAX`` of ``texts``, drawn by ``seed``, for so many ``epochs``."""
     tf.keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     chosen = [texts[row] for row in rng.permutation(len(texts))[:_ROWS_MAX]]
@@ -75,14 +77,17 @@ def fit_language_model(
         return loss
 
     fitted = FittedLanguageModel(model)
-    for epoch in range(1, _EPOCHS + 1):
+    for epoch in range(1, epochs + 1):
         order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
         starts = np.arange(0, len(order), _BATCH_ROWS)
         rng.shuffle(starts)
-        for start in starts:
-            step(*_batch([short[row] for row in order[start : start + _BATCH_ROWS]]))
-        held_out = float(np.mean(fitted.scores(validation[:2000])))
-        tell(f"language_model: epoch {epoch} of {_EPOCHS}, {held_out:.2f} bits a character")
+        name = f"language_model: epoch {epoch} of {epochs}"
+        with progress.stage(name, len(order)) as stage:
+            for batch, start in enumerate(starts, start=1):
+                step(*_batch([short[row] for row in order[start : start + _BATCH_ROWS]]))
+                stage.update(min(batch * _BATCH_ROWS, len(order)))
+            held_out = float(np.mean(fitted.scores(validation[:2000])))
+        progress.tell(f"{name}, {held_out:.2f} bits a character")
     return fitted
 
 

@@ -1,6 +1,6 @@
 """The networks: trained by ``trainer.training``, served as bundles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from stream_detector.models.architectures import ARCHITECTURES, Architecture
 from trainer.datasets import Dataset
 from trainer.families.base import Family
-from trainer.training import Epoch, Fit, Recipe, fit, logits_of
+from trainer.progress import Progress, shown_training
+from trainer.training import Fit, Recipe, fit, logits_of
 
 __all__ = ["FittedNetwork", "Network"]
 
@@ -40,23 +41,17 @@ class Network(Family):
         validation: Dataset,
         *,
         seed: int,
-        tell: Callable[[str], None],
+        progress: Progress,
     ) -> FittedNetwork:
         """See the base class."""
-
-        def on_epoch(epoch: Epoch) -> None:
-            tell(
-                f"{self.name}: epoch {epoch.number}, loss {epoch.loss:.4f}, validation AUC "
-                f"{epoch.validation_auc:.4f}, {epoch.seconds:.0f} s"
+        with shown_training(progress, self.name) as shown:
+            fitted = fit(
+                self._architecture,
+                train,
+                validation,
+                self._recipe._replace(seed=seed),
+                kind="url",  # it says how rows are augmented, which they are not here
+                on_step=shown.on_step,
+                on_epoch=shown.on_epoch,
             )
-
-        fitted = fit(
-            self._architecture,
-            train,
-            validation,
-            self._recipe._replace(seed=seed),
-            kind="url",  # it says how rows are augmented, which they are not here
-            on_step=lambda *_: None,
-            on_epoch=on_epoch,
-        )
         return FittedNetwork(self._architecture, fitted)

@@ -11,6 +11,13 @@ from trainer.statistics import Interval
 __all__ = ["Block", "Heading", "Paragraph", "Plot", "Report", "Table", "content"]
 
 
+_GROUPS_SAID = (
+    "ROC AUC and TPR compare the malicious rows of a group with the benign rows of all groups. "
+    "Benign flagged: the share of the group's benign rows at or above the threshold that flags 1% "
+    "of all of them."
+)
+
+
 class Report(msgspec.Struct, frozen=True):
     """One measurement: everything that the files of a report are made of."""
 
@@ -79,9 +86,10 @@ def content(report: Report) -> list[Block]:
 
 def _of_model(model: Measured, *, alone: bool) -> list[Block]:
     def heading(what: str) -> Heading:
-        return Heading(what[0].upper() + what[1:] if alone else f"{model.name}: {what}")
+        return Heading(what[0].upper() + what[1:]) if alone else Heading(f"{model.name}: {what}", 3)
 
     blocks: list[Block] = [
+        *([] if alone else [Heading(model.name)]),
         heading("verdicts at the thresholds of suspicious and malicious"),
         _confusion(model.thresholds),
         Table(
@@ -113,8 +121,11 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
             ),
             _traffic_table(model.traffic),
         ]
-    for by, groups in model.groups.items():
-        blocks += [heading(f"by {by}"), _group_table(groups)]
+    for place, (by, groups) in enumerate(model.groups.items()):
+        blocks += [heading(f"by {by}")]
+        if place == 0:
+            blocks += [Paragraph(_GROUPS_SAID)]
+        blocks += [_group_table(groups)]
     if model.robustness:
         blocks += [
             heading("robustness"),
@@ -160,11 +171,16 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
             ]
         ),
         heading("worst errors"),
-        Paragraph("Malicious rows with the lowest scores:"),
-        _example_table(model.worst_missed),
-        Paragraph("Benign rows with the highest scores:"),
-        _example_table(model.worst_flagged),
+        *_errors("Malicious rows below", "the lowest scores first", model, model.worst_missed),
+        *_errors("Benign rows at or above", "the highest scores first", model, model.worst_flagged),
     ]
+
+
+def _errors(what: str, order: str, model: Measured, errors: Sequence[Example]) -> list[Block]:
+    threshold = f"the threshold of {model.thresholds[0].name} ({model.thresholds[0].threshold:.4f})"
+    if not errors:
+        return [Paragraph(f"{what} {threshold}: none.")]
+    return [Paragraph(f"{what} {threshold}, {order}:"), _example_table(errors)]
 
 
 def _label(malicious: bool) -> str:
@@ -214,7 +230,9 @@ def _differences(differences: Sequence[Difference]) -> Table:
                     one.second,
                     one.first,
                     one.statistic,
-                    f"{one.interval.value:+.4f} ({one.interval.low:+.4f} to "
+                    "too few benign rows"
+                    if one.interval is None
+                    else f"{one.interval.value:+.4f} ({one.interval.low:+.4f} to "
                     f"{one.interval.high:+.4f})",
                 ]
                 for one in differences

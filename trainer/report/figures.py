@@ -43,6 +43,8 @@ FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 BASE_RATES = (1e-3, 1e-4, 1e-5)
 """Shares of malicious events in traffic for which precision is told."""
 
+_COMPARED_RATE = 0.01
+"""False-positive rate at which groups, transformations and models are compared."""
 _BINS = 15
 _LENGTHS = ((0, 20), (20, 40), (40, 80), (80, 160), (160, 1 << 20))
 _MONTHS_MAX = 24
@@ -169,7 +171,9 @@ class Measured(msgspec.Struct, frozen=True):
     """By ``source``, ``kind``, ``length``, and ``period`` where rows have times."""
     robustness: list[Robustness]
     worst_missed: list[Example]
+    """Malicious rows below the threshold of suspicious, the lowest scores first."""
     worst_flagged: list[Example]
+    """Benign rows at or above it, the highest scores first."""
     first_rows: list[Example]
     history: list[dict[str, float]]
     rows_per_second: float
@@ -181,7 +185,8 @@ class Difference(msgspec.Struct, frozen=True):
     first: str
     second: str
     statistic: str
-    interval: Interval
+    interval: Interval | None
+    """None where there are too few benign rows for the statistic's false-positive rate."""
 
 
 def measure_model(
@@ -222,8 +227,8 @@ def measure_model(
         traffic=_traffic(rows, scores, kind, thresholds),
         groups=_groups(rows, scores),
         robustness=_robustness(score, rows, scores, kind, seed),
-        worst_missed=_examples(rows, scores, 1, order=1),
-        worst_flagged=_examples(rows, scores, 0, order=-1),
+        worst_missed=_errors(rows, scores, 1, thresholds.suspicious),
+        worst_flagged=_errors(rows, scores, 0, thresholds.suspicious),
         first_rows=[_example(rows, scores, row) for row in range(min(_WORST, len(labels)))],
         history=list(history),
         rows_per_second=len(labels) / max(seconds, 1e-9),
@@ -235,19 +240,25 @@ def difference(
     first: tuple[str, Scores], second: tuple[str, Scores], labels: NDArray[np.int8]
 ) -> list[Difference]:
     """ROC AUC and TPR at 1% of the second model over the first, by a paired bootstrap."""
-    statistics: dict[str, Callable[[Scores, NDArray[np.int8]], float]] = {
+    statistics: dict[str, Callable[[Scores, NDArray[np.int8]], float] | None] = {
         "ROC AUC": lambda scores, of: float(roc_auc_score(of, scores)),
-        "TPR at FPR 1%": lambda scores, of: true_positive_rate(scores, of, 0.01),
+        "TPR at FPR 1%": (lambda scores, of: true_positive_rate(scores, of, _COMPARED_RATE))
+        if _is_measurable(_COMPARED_RATE, int(np.sum(labels == 0)))
+        else None,
     }
     return [
         Difference(
             first[0],
             second[0],
             name,
-            paired_bootstrap(statistic, first[1], second[1], labels),
+            None if statistic is None else paired_bootstrap(statistic, first[1], second[1], labels),
         )
         for name, statistic in statistics.items()
     ]
+
+
+def _is_measurable(false_positive_rate: float, benign_rows: int) -> bool:
+    return benign_rows * false_positive_rate >= FALSE_POSITIVES_MIN
 
 
 def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
@@ -258,7 +269,7 @@ def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
         threshold=threshold,
         tpr=wilson(int(np.sum(malicious >= threshold)), len(malicious)),
         benign_rows=len(benign),
-        enough=len(benign) * rate >= FALSE_POSITIVES_MIN,
+        enough=_is_measurable(rate, len(benign)),
     )
 
 
@@ -337,8 +348,8 @@ def _periods(times: NDArray[np.float64]) -> NDArray[np.str_]:
 
 def _group(name: str, inside: NDArray[np.bool_], labels: NDArray[np.int8], scores: Scores) -> Group:
     benign = scores[labels == 0]
-    threshold = threshold_at(benign, 0.01)
-    enough = len(benign) * 0.01 >= FALSE_POSITIVES_MIN
+    threshold = threshold_at(benign, _COMPARED_RATE)
+    enough = _is_measurable(_COMPARED_RATE, len(benign))
     of_malicious, of_benign = scores[inside & (labels == 1)], scores[inside & (labels == 0)]
     against = np.concatenate([of_malicious, benign])
     truth = np.concatenate([np.ones(len(of_malicious)), np.zeros(len(benign))])
@@ -365,7 +376,7 @@ def _robustness(
     score: Callable[[Sequence[str]], Scores], rows: Dataset, scores: Scores, kind: Kind, seed: int
 ) -> list[Robustness]:
     rng = random.Random(seed)  # noqa: S311 - draws rows, guards nothing
-    threshold = threshold_at(scores[rows.labels == 0], 0.01)
+    threshold = threshold_at(scores[rows.labels == 0], _COMPARED_RATE)
     malicious = np.flatnonzero(rows.labels == 1).tolist()
     chosen = rng.sample(malicious, min(_ROBUST_ROWS, len(malicious)))
     results = []
@@ -386,9 +397,11 @@ def _robustness(
     return results
 
 
-def _examples(rows: Dataset, scores: Scores, label: int, *, order: int) -> list[Example]:
-    inside = np.flatnonzero(rows.labels == label)
-    ranked = inside[np.argsort(order * scores[inside], kind="stable")][:_WORST]
+def _errors(rows: Dataset, scores: Scores, label: int, threshold: float) -> list[Example]:
+    """Rows of ``label`` on the wrong side of ``threshold``, the farthest from it first."""
+    inside = np.flatnonzero((rows.labels == label) & ((scores >= threshold) != bool(label)))
+    farthest = scores[inside] if label else -scores[inside]
+    ranked = inside[np.argsort(farthest, kind="stable")][:_WORST]
     return [_example(rows, scores, int(row)) for row in ranked]
 
 

@@ -17,8 +17,9 @@ from stream_detector.models.scorer import Scorer
 from trainer.datasets import Dataset
 from trainer.evaluation import threshold_at
 from trainer.families.base import Fitted
+from trainer.progress import Progress
 from trainer.report.content import Report
-from trainer.report.figures import Measured, difference, measure_model
+from trainer.report.figures import Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
 
@@ -84,7 +85,7 @@ def make_report(
     data: str,
     notes: Sequence[str] = (),
     quote_rows: bool = True,
-    tell: Callable[[str], None],
+    progress: Progress,
 ) -> list[Measured]:
     """Measure ``candidates`` on ``rows``; write the report where there is a ``folder``.
 
@@ -96,16 +97,18 @@ def make_report(
     """
     measured, scores = [], []
     for candidate in candidates:
-        tell(f"measuring {candidate.name}")
-        one, of_one = measure_model(
-            candidate.name,
-            candidate.what,
-            candidate.score,
-            rows,
-            kind=kind,
-            thresholds=candidate.thresholds,
-            history=candidate.history,
-        )
+        what = f"measuring {candidate.name}"
+        progress.tell(what)
+        with progress.stage(what):
+            one, of_one = measure_model(
+                candidate.name,
+                candidate.what,
+                candidate.score,
+                rows,
+                kind=kind,
+                thresholds=candidate.thresholds,
+                history=candidate.history,
+            )
         measured.append(one)
         scores.append(of_one)
     if folder is None:
@@ -115,13 +118,11 @@ def make_report(
             msgspec.structs.replace(one, first_rows=[], worst_missed=[], worst_flagged=[])
             for one in measured
         ]
-    differences = [
-        one
-        for candidate, of_one in zip(candidates[1:], scores[1:], strict=True)
-        for one in difference(
-            (candidates[0].name, scores[0]), (candidate.name, of_one), rows.labels
-        )
-    ]
+    differences: list[Difference] = []
+    first = (candidates[0].name, scores[0])
+    for candidate, of_one in zip(candidates[1:], scores[1:], strict=True):
+        with progress.stage(f"comparing {candidate.name} with {first[0]}"):
+            differences += difference(first, (candidate.name, of_one), rows.labels)
     report = Report(
         title=title,
         created_at=datetime.now(UTC).replace(microsecond=0),
@@ -131,5 +132,6 @@ def make_report(
         models=measured,
         differences=differences,
     )
-    write_report(folder, report, plots(measured, scores, rows.labels))
+    with progress.stage("drawing the plots"):
+        write_report(folder, report, plots(measured, scores, rows.labels))
     return measured

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,11 +12,27 @@ from trainer.report.content import Block, Heading, Paragraph, Plot, Report, Tabl
 __all__ = ["markdown", "page", "write_report"]
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-td, th { border-bottom: 1px solid #ddd; padding: .25rem .6rem; text-align: left }
-td { overflow-wrap: anywhere } figure { margin: 1rem 0 } figcaption { color: #555 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: anywhere }
+.wide { overflow-x: auto; margin: 1rem 0 }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+td, th { border-bottom: 1px solid #ddd; padding: .25rem .6rem; text-align: left;
+  vertical-align: top }
+table { overflow-wrap: normal }
+.number { text-align: right } td span { white-space: nowrap }
+.text { min-width: 16rem; overflow-wrap: anywhere }
+figure { margin: 1rem 0 } figure svg { max-width: 100%; height: auto } figcaption { color: #555 }
+nav ul { columns: 18rem; padding-left: 1.2rem }
 """
+
+_NUMBER = re.compile(r"((?:1 in )?[-+]?[\d,]+(?:\.\d+)?%?)(?: (\(.*\)))?")
+"""A number, and its interval or what else there is to say of it."""
+_NO_NUMBER = frozenset({"", "too few benign rows"})
+"""Cells of a column of numbers that hold none."""
+_TEXT_MIN = 40
+"""Characters from which on a cell is a text that may be broken anywhere."""
+_CONTENTS_MIN = 4
+"""Sections below which a table of contents is longer than what it spares."""
 
 
 def write_report(folder: Path, report: Report, plots: Mapping[str, bytes]) -> None:
@@ -44,11 +60,29 @@ def markdown(blocks: list[Block], plots: Mapping[str, bytes]) -> str:
 
 def page(title: str, blocks: list[Block], plots: Mapping[str, bytes]) -> str:
     """The report as one HTML page that needs no other file."""
-    body = "\n".join(_as_html(block, plots) for block in blocks if _shown(block, plots))
+    shown = [block for block in blocks if _shown(block, plots)]
+    parts = [_as_html(block, plots) for block in shown]
+    sections = [block.text for block in shown if isinstance(block, Heading) and block.level == 2]
+    if len(sections) >= _CONTENTS_MIN:
+        first = next(place for place, block in enumerate(shown) if block == Heading(sections[0]))
+        parts.insert(first, _contents(sections))
+    body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
         f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n{body}\n</html>\n"
     )
+
+
+def _contents(sections: list[str]) -> str:
+    links = "\n".join(
+        f'<li><a href="#{_anchor(section)}">{html.escape(section)}</a></li>' for section in sections
+    )
+    return f"<nav>\n<ul>\n{links}\n</ul>\n</nav>"
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
 
 
 def _shown(block: Block, plots: Mapping[str, bytes]) -> bool:
@@ -65,14 +99,17 @@ def _as_markdown(block: Block) -> str:
             return f"![{caption}](plots/{_file_name(name)}.svg)"
         case Table(rows):
             lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
-            lines.insert(1, "|" + "---|" * len(rows[0]))
+            kinds = _kinds_of_columns(rows)
+            lines.insert(
+                1, f"|{''.join('---:|' if kind == 'number' else '---|' for kind in kinds)}"
+            )
             return "\n".join(lines)
 
 
 def _as_html(block: Block, plots: Mapping[str, bytes]) -> str:
     match block:
         case Heading(text, level):
-            return f"<h{level}>{html.escape(text)}</h{level}>"
+            return f'<h{level} id="{_anchor(text)}">{html.escape(text)}</h{level}>'
         case Paragraph(text):
             return f"<p>{html.escape(text)}</p>"
         case Plot(name, caption):
@@ -80,13 +117,42 @@ def _as_html(block: Block, plots: Mapping[str, bytes]) -> str:
             drawing = drawing[drawing.index("<svg") :]
             return f"<figure>{drawing}<figcaption>{html.escape(caption)}</figcaption></figure>"
         case Table(rows):
-            head, *body = (
-                "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
-                for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]
-            )
-            return (
-                "<table>\n" + "\n".join(f"<tr>{row}</tr>" for row in (head, *body)) + "\n</table>"
-            )
+            return _table(rows)
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Columns of numbers are on the right and never broken, those of long texts are, anywhere."""
+    kinds = _kinds_of_columns(rows)
+    lines = [
+        "".join(
+            f"<{tag}{kind and f' class={kind}'}>{_cell_as_html(cell)}</{tag}>"
+            for cell, kind in zip(row, kinds, strict=True)
+        )
+        for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]
+    ]
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<div class="wide">\n<table>\n{body}\n</table>\n</div>'
+
+
+def _kinds_of_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Each column's class in ``_STYLE``; the first row names the columns."""
+    if len(rows) == 1:
+        return [""] * len(rows[0])
+    return [_kind_of_column(column) for column in zip(*rows[1:], strict=True)]
+
+
+def _kind_of_column(cells: Sequence[str]) -> str:
+    if all(cell in _NO_NUMBER or _NUMBER.fullmatch(cell) for cell in cells):
+        return "number"
+    return "text" if max(map(len, cells)) >= _TEXT_MIN else ""
+
+
+def _cell_as_html(cell: str) -> str:
+    """A line may end between a number and its interval, and within neither."""
+    found = _NUMBER.fullmatch(cell)
+    if found is None:
+        return html.escape(cell)
+    return " ".join(f"<span>{html.escape(part)}</span>" for part in found.groups() if part)
 
 
 def _cell(text: str) -> str:

@@ -79,7 +79,8 @@ class CnnLstm(Architecture):
                 place = time + offset
                 code = tf.cast(forward[tf.clip_by_value(place, 0, last)], tf.int32)
                 inside = (place >= 0) & (place < lengths)
-                total += tf.where(inside[:, None], tf.gather(table, code), 0.0)
+                # Not +=, which would assign to the bias where training passes variables.
+                total = total + tf.where(inside[:, None], tf.gather(table, code), 0.0)
             return tf.where((time < lengths)[:, None], tf.nn.relu(total), 0.0)
 
         def inputs_at(step: Any) -> Any:

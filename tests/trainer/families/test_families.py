@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from support.examples import rule
 from trainer.families import FAMILY_NAMES, NETWORK_NAMES, families
+from trainer.progress import Progress
 
 pytestmark = pytest.mark.slow
 
@@ -16,11 +17,19 @@ FAMILIES = families(length_max=24, epochs=2)
 OTHERS = [name for name in FAMILY_NAMES if name not in NETWORK_NAMES]
 
 
+class Told(Progress):
+    def __init__(self):
+        self.lines = []
+
+    def tell(self, line):
+        self.lines.append(line)
+
+
 def fit(name, train=TRAIN):
-    told = []
-    fitted = FAMILIES[name].fit(train, VALIDATION, seed=1, tell=told.append)
-    assert all(line.startswith(name) for line in told)
-    assert told
+    told = Told()
+    fitted = FAMILIES[name].fit(train, VALIDATION, seed=1, progress=told)
+    assert all(line.startswith(name) for line in told.lines)
+    assert told.lines
     return fitted.scores(TEST.texts)
 
 

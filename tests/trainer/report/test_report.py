@@ -8,6 +8,7 @@ import pytest
 
 from stream_detector.events import Thresholds
 from trainer.datasets import Dataset
+from trainer.progress import Progress
 from trainer.report.figures import measure_model
 from trainer.report.making import Candidate, make_report
 
@@ -143,7 +144,7 @@ def test_the_files_say_what_was_measured(tmp_path):
         title="Rule & flat",
         command="stream-trainer evaluate",
         data="2,000 rows",
-        tell=lambda _: None,
+        progress=Progress(),
     )
     report = json.loads((tmp_path / "report.json").read_text())
     assert [model["name"] for model in report["models"]] == ["rule", "flat"]
@@ -179,7 +180,7 @@ def test_rates_that_too_few_benign_rows_set_are_not_told_as_figures(tmp_path):
         title="Rule",
         command="",
         data="",
-        tell=lambda _: None,
+        progress=Progress(),
     )
     line = next(
         line for line in (tmp_path / "report.md").read_text().splitlines() if line[:7] == "| rule "
@@ -198,7 +199,7 @@ def test_rows_are_quoted_unless_told_otherwise(tmp_path, quote_rows):
         command="",
         data="",
         quote_rows=quote_rows,
-        tell=lambda _: None,
+        progress=Progress(),
     )
     for name in ("report.md", "report.html", "report.json"):
         assert ("good0.example" in (tmp_path / name).read_text()) == quote_rows
