@@ -48,6 +48,9 @@ __all__ = [
 class StreamDetectorError(Exception):
     """Root of the tree: catch this to catch everything the project raises on purpose."""
 
+    exit_code = 1
+    """Of a command that this error ends."""
+
 
 class RetryableError(StreamDetectorError):
     """A passing fault outside the process, such as a broker that is away. Try again later."""
@@ -102,8 +105,6 @@ class RefusedModelError(StreamDetectorError):
 
 class FatalError(StreamDetectorError):
     """No record is at fault and waiting will not help: stop, leave offsets uncommitted."""
-
-    exit_code = 1
 
 
 class SettingsError(FatalError):

@@ -2,10 +2,13 @@
 
 import asyncio
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from stream_detector.errors import StreamDetectorError
+from stream_detector.errors import BundleError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.announcements import (
     Announced,
@@ -16,10 +19,11 @@ from stream_detector.kafka.announcements import (
 from stream_detector.kafka.rights import Operation
 from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement, Role
-from stream_detector.models.files import MANIFEST_NAME
-from stream_detector.models.store import ModelStore, StoredModel
+from stream_detector.models.fetching import load_fetched
+from stream_detector.models.files import MANIFEST_NAME, ref_of_bundle
+from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 from stream_detector.settings import Settings
-from trainer.gate.admission import check_admitted, force
+from trainer.gate.admission import Reigning, check_admitted, force
 from trainer.gate.decision import (
     GateDecision,
     GateError,
@@ -38,6 +42,8 @@ __all__ = [
     "decision_beside",
     "fetch_version",
     "promote",
+    "reigning_folder",
+    "reigning_model",
     "roll_back",
     "store_bundle",
     "withdraw_shadow",
@@ -53,14 +59,14 @@ def store_bundle(
     *,
     signing_key: Path | None = None,
     decision: GateDecision | None = None,
-) -> tuple[StoredModel, bool]:
-    """Put a bundle into the store; returns it as stored, and whether it was not there before.
+) -> tuple[StoredModel, PutOutcome]:
+    """Put a bundle into the store; returns it as stored, and what the store had of it before.
 
     ``decision`` is what the gate decided on it, kept with it.
 
     Raises:
         GateError: ``decision`` is on another bundle.
-        BundleError: it is no bundle that this program can serve, or is damaged in the store.
+        BundleError: it is no bundle that this program can serve.
         SettingsError: ``signing_key`` holds no Ed25519 private key.
         RetryableError: the store can't be reached or written.
         OSError: the bundle can't be read.
@@ -78,14 +84,14 @@ def store_bundle(
         from stream_detector.models.signing import sign  # noqa: PLC0415
 
         signature = sign((bundle / MANIFEST_NAME).read_bytes(), signing_key)
-    is_new = store.put(
+    outcome = store.put(
         bundle,
         checked.manifest.kind,
         checked.sha256,
         signature=signature,
         gate=None if decision is None else encode_decision(decision),
     )
-    return store.find(checked.sha256), is_new
+    return store.find(checked.sha256), outcome
 
 
 def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
@@ -123,6 +129,44 @@ def announced_now(settings: Settings) -> Announced:
     return _announced(settings, "READ")
 
 
+def reigning_model(settings: Settings, kind: Kind, announced: Announcement | None) -> Reigning:
+    """The model whose place an announcement takes: ``announced``, or the bundle of the settings.
+
+    Raises:
+        BundleError: nothing is announced, and the settings name no bundle.
+    """
+    if announced is not None:
+        return Reigning(kind, announced.ref, is_announced=True)
+    return Reigning(kind, ref_of_bundle(_set_folder(settings, kind)), is_announced=False)
+
+
+@contextmanager
+def reigning_folder(settings: Settings, kind: Kind) -> Iterator[Path]:
+    """A folder with the bundle that serves ``kind`` now, as long as the block lasts.
+
+    Without a model store that is the bundle of the settings.
+
+    Raises:
+        TopicsError: the topic is missing or may not be read.
+        BundleError: the announced bundle is damaged in the store.
+        RetryableError: Kafka or the store can't be reached.
+    """
+    announced = announced_now(settings).serving.get(kind) if settings.model_store else None
+    if announced is None:
+        yield _set_folder(settings, kind)
+        return
+    with tempfile.TemporaryDirectory(prefix="stream-trainer-champion-") as name:
+        store = ModelStore(settings.model_store)
+        store.fetch(kind, announced.sha256, Path(name))
+        load_fetched(store, kind, announced.sha256, Path(name), expected=kind)
+        yield Path(name)
+
+
+def _set_folder(settings: Settings, kind: Kind) -> Path:
+    """The bundle that workers serve while nothing is announced."""
+    return settings.url_bundle if kind == "url" else settings.host_bundle
+
+
 def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
     """The gate's decision that lies beside ``bundle``, whose sha256 it is; None if there is none.
 
@@ -141,14 +185,15 @@ def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
 def admitted_bundle(
     settings: Settings, bundle: Path, *, because: str | None = None
 ) -> GateDecision | None:
-    """The decision to announce ``bundle`` on; None where it needs none and there is none.
+    """The decision to announce ``bundle`` on; None if it serves already and there is none.
 
     ``because`` is the reason to announce it whatever the gate decided; it is recorded in the
-    decision beside the bundle.
+    decision beside the bundle, unless that one serves already.
 
     Raises:
-        GateError: it may not be announced, or there is no reason in ``because``.
-        BundleError: it is no bundle that this program can serve.
+        NotAdmittedError: it may not be announced.
+        GateError: there is no reason in ``because``.
+        BundleError: it, or the one of the settings, is no bundle that this program can serve.
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka can't be reached.
     """
@@ -157,11 +202,11 @@ def admitted_bundle(
     checked = load_bundle(bundle)
     decision = decision_beside(bundle, checked.sha256)
     kind = checked.manifest.kind
-    announced = announced_now(settings).serving.get(kind)
-    if because is not None:
-        decision = force(checked.ref, kind, announced, decision, because)
+    reigning = reigning_model(settings, kind, announced_now(settings).serving.get(kind))
+    if because is not None and reigning.ref.sha256 != checked.sha256:
+        decision = force(checked.ref, reigning, decision, because)
         write_decision(bundle, decision)
-    check_admitted(checked.ref, announced, decision)
+    check_admitted(checked.ref, reigning, decision)
     return decision
 
 
@@ -171,45 +216,63 @@ def admitted_version(
     """``admitted_bundle`` for a version of the store, whose decision is kept there.
 
     Raises:
-        GateError: it may not be announced, or there is no reason in ``because``.
+        NotAdmittedError: it may not be announced.
+        GateError: there is no reason in ``because``.
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka or the store can't be reached.
     """
     kept = store.gate(model.kind, model.ref.sha256)
     decision = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
     announced = announced_now(settings).serving.get(model.kind)
-    if because is not None:
-        decision = force(model.ref, model.kind, announced, decision, because)
+    reigning = reigning_model(settings, model.kind, announced)
+    if because is not None and reigning.ref.sha256 != model.ref.sha256:
+        decision = force(model.ref, reigning, decision, because)
         store.put_gate(model.kind, model.ref.sha256, encode_decision(decision))
-    check_admitted(model.ref, announced, decision)
+    check_admitted(model.ref, reigning, decision)
     return decision
 
 
 def promote(
-    settings: Settings, model: StoredModel, *, gate: GateDecision | None = None
-) -> Announcement | None:
-    """Announce a version of the store; None if it is the one announced already.
+    settings: Settings,
+    model: StoredModel,
+    *,
+    gate: GateDecision | None = None,
+    signing_key: Path | None = None,
+) -> Announcement:
+    """Announce a version of the store; one that is announced already is announced again.
 
-    ``gate`` is the decision of its comparison with the one announced now, which is needed for all
-    but the first model of a kind.
+    Workers that refused it try once more then: it may have been signed or repaired since.
+
+    ``gate`` is the decision of its comparison with the model that serves, unless it is that model.
+    What served while nothing was announced is stored too, signed with ``signing_key`` if there is
+    one: a rollback goes back to it.
 
     Raises:
-        GateError: ``gate`` is missing, on another pair of models, or refused the model.
+        NotAdmittedError: ``gate`` is missing, on another pair of models, or refused the model.
+        BundleError: ``model`` is damaged in the store, or the settings name no bundle.
         TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka can't be reached.
+        RetryableError: Kafka or the store can't be reached.
     """
-    current = _announced(settings, "READ", "WRITE").serving.get(model.kind)
-    if current is not None and current.sha256 == model.ref.sha256:
-        return None
-    check_admitted(model.ref, current, gate)
-    previous = () if current is None else (current.sha256, *current.previous)
+    kind, sha256 = model.kind, model.ref.sha256
+    current = _announced(settings, "READ", "WRITE").serving.get(kind)
+    reigning = reigning_model(settings, kind, current)
+    check_admitted(model.ref, reigning, gate)
+    previous = () if current is None else current.previous
+    if reigning.ref.sha256 != sha256:
+        if current is None:
+            store = ModelStore(settings.model_store)
+            store_bundle(_set_folder(settings, kind), store, signing_key=signing_key)
+        previous = (reigning.ref.sha256, *previous)
     withdrawn = () if current is None else current.withdrawn
+    decision = None if gate is None else gate.announced()
+    if current is not None and current.sha256 == sha256 and current.gate is not None:
+        decision = current.gate  # By which it took the place of the one before.
     return _announce(
         settings,
         model,
         previous=previous[:_PREVIOUS_MAX],
-        withdrawn=tuple(sha256 for sha256 in withdrawn if sha256 != model.ref.sha256),
-        gate=gate,
+        withdrawn=tuple(each for each in withdrawn if each != sha256),
+        gate=decision,
     )
 
 
@@ -218,7 +281,7 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
 
     Raises:
         StreamDetectorError: none was announced before.
-        BundleError: it is in the store no more.
+        BundleError: it is not in the store any more, or damaged there.
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
@@ -231,7 +294,13 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
         )
     back, *older = current.previous
     withdrawn = (current.sha256, *current.withdrawn)[:_PREVIOUS_MAX]
-    return _announce(settings, store.find(back), previous=tuple(older), withdrawn=withdrawn)
+    model = next((each for each in store.versions() if each.ref.sha256 == back), None)
+    if model is None:
+        raise BundleError(
+            f"{kind} model {back[:12]}, which was announced before this one, is not in "
+            f"{store.url} any more: name another one to `stream-trainer models promote`"
+        )
+    return _announce(settings, model, previous=tuple(older), withdrawn=withdrawn)
 
 
 def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Announcement:
@@ -281,11 +350,11 @@ def _announce(
     *,
     previous: tuple[str, ...] = (),
     withdrawn: tuple[str, ...] = (),
-    gate: GateDecision | None = None,
+    gate: dict[str, Any] | None = None,
     role: Role = "serve",
     share: float | None = None,
 ) -> Announcement:
-    ModelStore(settings.model_store).check(model)
+    ModelStore(settings.model_store).check(model.kind, model.ref.sha256)
     announcement = Announcement(
         name=model.ref.name,
         kind=model.kind,
@@ -296,7 +365,7 @@ def _announce(
         announced_at=datetime.now(UTC),
         previous=previous,
         withdrawn=withdrawn,
-        gate=None if gate is None else gate.announced(),
+        gate=gate,
         role=role,
         share=share,
     )

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from stream_detector.errors import FatalError, StreamDetectorError
+from stream_detector.errors import StreamDetectorError
 
 __all__ = ["CommandGroup", "run_command_line"]
 
@@ -50,7 +50,7 @@ def run_command_line(group: click.Group, program: str) -> int:
             hint = f" (see {error.ctx.command_path} --help)"
         code = _fail(program, error.format_message() + hint, error.exit_code)
     except StreamDetectorError as error:
-        code = _fail(program, str(error), error.exit_code if isinstance(error, FatalError) else 1)
+        code = _fail(program, str(error), error.exit_code)
     except click.Abort as error:
         raise KeyboardInterrupt from error
     except BrokenPipeError:

@@ -1,15 +1,17 @@
 """What files a bundle has, for those who carry bundles about and need no TensorFlow for it."""
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from stream_detector.errors import BundleError
-from stream_detector.events import Kind
+from stream_detector.events import Kind, ModelRef
 
 __all__ = [
     "BYTES_MAX",
@@ -20,6 +22,7 @@ __all__ = [
     "in_short",
     "kind_of_bundle",
     "read_bundle_file",
+    "ref_of_bundle",
 ]
 
 MANIFEST_NAME = "manifest.json"
@@ -39,6 +42,7 @@ BYTES_MAX: Mapping[str, int] = {
 
 
 _SHOWN_CHARACTERS = 200
+_Shape = TypeVar("_Shape")
 
 
 class _OfManifest(msgspec.Struct, frozen=True):
@@ -47,15 +51,34 @@ class _OfManifest(msgspec.Struct, frozen=True):
     kind: Kind
 
 
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+
+
 def kind_of_bundle(bundle: Path) -> Kind:
     """What the bundle is for, as its manifest says; ``load_bundle`` checks all the rest.
 
     Raises:
         BundleError: there is no manifest that says it.
     """
+    return _decoded(bundle, read_bundle_file(bundle, MANIFEST_NAME), _OfManifest).kind
+
+
+def ref_of_bundle(bundle: Path) -> ModelRef:
+    """How verdicts name the bundle, as its manifest says; ``load_bundle`` checks all the rest.
+
+    Raises:
+        BundleError: there is no manifest that says it.
+    """
     content = read_bundle_file(bundle, MANIFEST_NAME)
+    named = _decoded(bundle, content, _Named)
+    return ModelRef(named.name, named.version, hashlib.sha256(content).hexdigest())
+
+
+def _decoded(bundle: Path, manifest: bytes, shape: type[_Shape]) -> _Shape:
     try:
-        return msgspec.json.decode(content, type=_OfManifest).kind
+        return msgspec.json.decode(manifest, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(
             f"{bundle / MANIFEST_NAME} is not a manifest: {in_short(error)}"

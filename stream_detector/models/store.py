@@ -1,8 +1,8 @@
 """The model store: bundles under content-addressed versions, in any folder that fsspec reaches.
 
 ``URL/KIND/SHA256/`` holds a bundle's files. A version is complete or not there: its manifest is
-put last, each file under a temporary name and then renamed. It is never overwritten; what is
-said of it, signature and gate's decision, may be.
+put last, each file under a temporary name and then renamed. Only a damaged one is overwritten,
+and what is said of a version, signature and gate's decision.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import fsspec
 import msgspec
@@ -29,9 +29,13 @@ from stream_detector.models.files import (
     WEIGHTS_NAME,
 )
 
-__all__ = ["ModelStore", "StoredModel"]
+__all__ = ["ModelStore", "PutOutcome", "StoredModel"]
 
 logger = logging.getLogger(__name__)
+
+PutOutcome = Literal["new", "known", "repaired"]
+"""What became of a bundle that was put into the store: it was not there, it was there whole, or it
+was there damaged and was replaced."""
 
 _VERSION = re.compile("[0-9a-f]{64}")
 _PART = ".part"
@@ -109,35 +113,30 @@ class ModelStore:
         *,
         signature: bytes | None = None,
         gate: bytes | None = None,
-    ) -> bool:
-        """Store a bundle that ``load_bundle`` accepts; returns whether it was not there before.
+    ) -> PutOutcome:
+        """Store a bundle that ``load_bundle`` accepts; returns what was there before.
 
-        ``sha256`` is that of its manifest. A signature and the gate's decision are added to a
+        ``sha256`` is that of its manifest. A version that is there is read and checked, and
+        replaced if its files do not match. A signature and the gate's decision are added to a
         version that is there too, in the place of older ones.
 
         Raises:
             RetryableError: the store can't be reached or written.
-            BundleError: the version is there, and damaged.
             OSError: the bundle can't be read.
         """
         weights, manifest = bundle / WEIGHTS_NAME, (bundle / MANIFEST_NAME).read_bytes()
-        size = weights.stat().st_size
         folder = self._folder(kind, sha256)
         with self._answering():
-            is_new = not self._files.exists(f"{folder}/{MANIFEST_NAME}")
-            if not is_new:
-                self._check(folder, sha256, size)
-            if signature is not None and self._optional(folder, SIGNATURE_NAME) != signature:
-                self._files.makedirs(folder, exist_ok=True)
+            outcome = self._outcome(folder, kind, sha256)
+            self._files.makedirs(folder, exist_ok=True)
+            if signature is not None:
                 self._put(folder, SIGNATURE_NAME, signature)
             if gate is not None:
-                self._files.makedirs(folder, exist_ok=True)
                 self._put(folder, GATE_NAME, gate)
-            if is_new:
-                self._files.makedirs(folder, exist_ok=True)
+            if outcome != "known":
                 self._put(folder, WEIGHTS_NAME, weights)
                 self._put(folder, MANIFEST_NAME, manifest)
-        return is_new
+        return outcome
 
     def put_gate(self, kind: Kind, sha256: str, gate: bytes) -> None:
         """Keep the gate's decision on a version that is there, in the place of an older one.
@@ -179,11 +178,7 @@ class ModelStore:
                         f"{self.url_of(kind, sha256)} is not in the store, or not whole: publish "
                         "it, or check model_store"
                     ) from error
-        if _sha256(folder / MANIFEST_NAME) != sha256:
-            raise BundleError(
-                f"{self.url_of(kind, sha256)}/{MANIFEST_NAME} does not have the sha256 of its "
-                "version: it is damaged or was swapped"
-            )
+        self._check_manifest((folder / MANIFEST_NAME).read_bytes(), kind, sha256)
 
     def manifest(self, kind: Kind, sha256: str) -> bytes:
         """A version's manifest, which has the SHA-256 asked for.
@@ -196,34 +191,47 @@ class ModelStore:
             content = self._read(
                 f"{self._folder(kind, sha256)}/{MANIFEST_NAME}", BYTES_MAX[MANIFEST_NAME]
             )
+        self._check_manifest(content, kind, sha256)
+        return content
+
+    def _check_manifest(self, content: bytes, kind: Kind, sha256: str) -> None:
         if hashlib.sha256(content).hexdigest() != sha256:
             raise BundleError(
                 f"{self.url_of(kind, sha256)}/{MANIFEST_NAME} does not have the sha256 of its "
-                "version: it is damaged or was swapped"
+                "version: it is damaged or was swapped; publish the bundle again, which replaces it"
             )
-        return content
 
-    def check(self, model: "StoredModel") -> None:
-        """Whether a version's weights are those of its manifest: told before it is announced.
+    def check(self, kind: Kind, sha256: str) -> None:
+        """Check that a version's weights are those of its manifest.
 
         Raises:
             RetryableError: the version is not there, or the store can't be reached.
             BundleError: they are not.
         """
-        content = self.manifest(model.kind, model.ref.sha256)
-        path = f"{self._folder(model.kind, model.ref.sha256)}/{WEIGHTS_NAME}"
-        digest = hashlib.sha256()
-        with self._answering(), self._files.open(path, "rb") as file:
-            while block := file.read(_COPY_BYTES):
-                digest.update(block)
-        if (
-            msgspec.json.decode(content, type=_Manifest).files.get(WEIGHTS_NAME)
-            != digest.hexdigest()
-        ):
+        content = self.manifest(kind, sha256)
+        path = f"{self._folder(kind, sha256)}/{WEIGHTS_NAME}"
+        with self._answering():
+            self._check_file(path, BYTES_MAX[WEIGHTS_NAME])
+            with self._files.open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if msgspec.json.decode(content, type=_Manifest).files.get(WEIGHTS_NAME) != digest:
             raise BundleError(
-                f"{model.url}/{WEIGHTS_NAME} does not match the sha256 in the manifest: it is "
-                "damaged or was swapped, and no worker would take it; publish the bundle again"
+                f"{self.url_of(kind, sha256)}/{WEIGHTS_NAME} does not match the sha256 in the "
+                "manifest: it is damaged or was swapped, and no worker would take it; publish the "
+                "bundle again, which replaces it"
             )
+
+    def remove(self, kind: Kind, sha256: str) -> None:
+        """Remove a version with all that is said of it.
+
+        Raises:
+            RetryableError: the store can't be reached or written.
+        """
+        folder = self._folder(kind, sha256)
+        with self._answering():
+            # Without its manifest it is not there, should the rest fail.
+            self._files.rm_file(f"{folder}/{MANIFEST_NAME}")
+            self._files.rm(folder, recursive=True)
 
     def versions(self) -> list[StoredModel]:
         """All complete versions of all kinds, oldest first by ``created_at``.
@@ -314,18 +322,17 @@ class ModelStore:
             signed=self._files.exists(f"{folder}/{SIGNATURE_NAME}"),
         )
 
-    def _check(self, folder: str, sha256: str, weights_bytes: int) -> None:
-        """Whether what is there is what would be put there."""
-        manifest = self._read(f"{folder}/{MANIFEST_NAME}", BYTES_MAX[MANIFEST_NAME])
-        same = hashlib.sha256(manifest).hexdigest() == sha256
+    def _outcome(self, folder: str, kind: Kind, sha256: str) -> PutOutcome:
+        """What putting a version there comes to."""
+        if not self._files.exists(f"{folder}/{MANIFEST_NAME}"):
+            return "new"
+        if not self._files.exists(f"{folder}/{WEIGHTS_NAME}"):
+            return "repaired"
         try:
-            same = same and self._files.size(f"{folder}/{WEIGHTS_NAME}") == weights_bytes
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise BundleError(
-                f"{folder} is in the store and damaged: remove this folder, and publish again"
-            )
+            self.check(kind, sha256)
+        except BundleError:
+            return "repaired"
+        return "known"
 
     def _optional(self, folder: str, name: str) -> bytes | None:
         try:
@@ -388,7 +395,3 @@ class ModelStore:
                 f"the model store {self.url} can't be used now ({reason}): check model_store, its "
                 "rights and that it is reached from here"
             ) from error
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -13,7 +13,7 @@ from stream_detector.settings import Settings
 from support.bench import Bench
 from support.bundles import save_small_bundle
 from trainer.gate import force
-from trainer.publishing import announced_now, promote, store_bundle
+from trainer.publishing import announced_now, promote, reigning_model, store_bundle
 
 __all__ = [
     "Models",
@@ -34,6 +34,8 @@ class Models:
         self.settings = Settings(
             bootstrap_servers=[bootstrap_servers],
             model_store=str(folder / "store"),
+            url_bundle=folder / "first",
+            host_bundle=folder / "host",
             models_topic=topics("models", partitions=1, cleanup_policy="compact"),
             shadow_topic=topics("shadow"),
         )
@@ -57,10 +59,9 @@ class Models:
         """Store it and have it serve, past the gate; returns when that was announced."""
         model = self.stored(name)
         current = announced_now(self.settings).serving.get("url")
-        because = force(model.ref, "url", current, None, "weights at random pass no gate")
-        announcement = promote(self.settings, model, gate=because)
-        assert announcement is not None
-        return announcement.announced_at
+        reigning = reigning_model(self.settings, "url", current)
+        because = force(model.ref, reigning, None, "weights at random pass no gate")
+        return promote(self.settings, model, gate=because).announced_at
 
     def announce_unchecked(self, name: str) -> None:
         """Announce what lies in the store, whatever it is by now, as no command of ours would."""

@@ -45,6 +45,7 @@ class Watching:
             bootstrap_servers=[bootstrap_servers],
             model_store=str(folder / "store"),
             models_topic=self.models_topic,
+            url_bundle=folder / "champion",
         )
         self.mark = f"WATCHING_TEST_MARK={uuid.uuid4().hex}"
         name, _, value = self.mark.partition("=")

@@ -1,5 +1,6 @@
 """``stream-trainer gate``: whether a bundle may take the place of the one that serves."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,27 +8,37 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from stream_detector.commands.options import SettingsCommand, given_settings
 from stream_detector.logs import native_output_held_back
 from stream_detector.models.files import kind_of_bundle
+from stream_detector.settings import Settings
+from trainer.commands.models.options import announcing_options
 from trainer.console import tell
-from trainer.options import data_options, examples_of, gate_options, part_option, rules_of
+from trainer.options import data_of, data_options, gate_options, part_option, rules_of
 from trainer.outcomes import REFUSED_CODE
 from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
+    from stream_detector.events import Kind
     from trainer.datasets import Part
     from trainer.gate.decision import Check, GateDecision
 
 __all__ = ["gate", "show_decision"]
 
+_SERVED = "served"
+"""As a champion: whichever bundle serves now."""
 
-@click.command(short_help="Judge whether a bundle may take the served one's place.")
+
+@click.command(
+    cls=SettingsCommand, short_help="Judge whether a bundle may take the served one's place."
+)
 @click.argument("challenger", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--champion",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The bundle that serves now, such as its folder in the model store; without, only the "
-    "checks that need none are made.",
+    help=f"The bundle that serves now: a folder, or the word {_SERVED} for the one that is "
+    "announced or, where none is, the one that workers are set to. Without, only the checks that "
+    "need no champion are made.",
 )
 @data_options
 @part_option("Rows to judge on, which neither bundle was trained on.")
@@ -40,6 +51,7 @@ __all__ = ["gate", "show_decision"]
 )
 @gate_options
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@announcing_options
 @native_output_held_back()
 def gate(
     challenger: Path,
@@ -47,6 +59,7 @@ def gate(
     part: "Part",
     newest: tuple[Path, ...],
     seed: int,
+    config: Path | None,
     **options: Any,
 ) -> int:
     """Judge whether the bundle CHALLENGER may take the place of the one that serves.
@@ -60,14 +73,15 @@ def gate(
     command line).
 
     \b
-    stream-trainer gate bundles/new --champion bundles/url --data urls.csv
-    stream-trainer gate bundles/new --champion data/models/url --data urls.csv \\
+    stream-trainer gate bundles/new --champion served --data urls.csv
+    stream-trainer gate bundles/new --champion bundles/url --data urls.csv \\
       --must-not-alert our-domains.txt --margin 0.01 && stream-trainer models publish bundles/new
     """
     from trainer.datasets import read_dataset  # noqa: PLC0415
 
     rules, options = rules_of(**options)
-    examples = examples_of(**options)
+    examples, flags = data_of(**options)
+    settings, _ = given_settings(config, flags)
     kind = kind_of_bundle(challenger)
     progress = ShownProgress()
     with progress.stage(f"reading {examples}"):
@@ -86,23 +100,35 @@ def gate(
     from trainer.gate.decision import write_decision  # noqa: PLC0415
     from trainer.gate.judging import judge  # noqa: PLC0415
 
-    for folder in filter(None, (challenger, champion)):
-        if known_rows := trained_otherwise(load_bundle(folder, kind=kind).manifest, examples):
-            tell(f"beware: {known_rows}")
-    decision = judge(
-        challenger,
-        champion,
-        hold_out=hold_out,
-        newest=newest_labels,
-        rules=rules,
-        seed=seed,
-        progress=progress,
-    )
+    with _champion(champion, settings, kind) as reigning:
+        for folder in filter(None, (challenger, reigning)):
+            if known_rows := trained_otherwise(load_bundle(folder, kind=kind).manifest, examples):
+                tell(f"beware: {known_rows}")
+        decision = judge(
+            challenger,
+            reigning,
+            hold_out=hold_out,
+            newest=newest_labels,
+            rules=rules,
+            seed=seed,
+            progress=progress,
+        )
     show_decision(decision)
     tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")
     if not decision.passed:
         return REFUSED_CODE
     return 0
+
+
+def _champion(
+    champion: Path | None, settings: Settings, kind: "Kind"
+) -> AbstractContextManager[Path | None]:
+    """The folder of the champion, as long as the block lasts."""
+    if champion == Path(_SERVED) and not champion.exists():
+        from trainer.publishing import reigning_folder  # noqa: PLC0415
+
+        return reigning_folder(settings, kind)
+    return nullcontext(champion)
 
 
 def _verdict_on(check: "Check") -> str:

@@ -5,7 +5,7 @@
 record, ``rules`` what a user may set, ``admission`` what a record lets be published.
 """
 
-from trainer.gate.admission import check_admitted, force
+from trainer.gate.admission import NotAdmittedError, Reigning, check_admitted, force
 from trainer.gate.decision import (
     Check,
     GateDecision,
@@ -22,6 +22,8 @@ __all__ = [
     "GateDecision",
     "GateError",
     "GateRules",
+    "NotAdmittedError",
+    "Reigning",
     "check_admitted",
     "decision_path",
     "force",

@@ -32,7 +32,7 @@ from trainer.labels.store import LabelStore
 from trainer.locking import LockedError, exclusive
 from trainer.outcomes import Outcome
 from trainer.progress import shown_training
-from trainer.publishing import announced_now, promote, store_bundle
+from trainer.publishing import announced_now, promote, reigning_model, store_bundle
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
 from trainer.retraining.warm_start import trained_on, tuned_table
 from trainer.training import Fit, Recipe
@@ -141,31 +141,36 @@ def _retrain(
     if not plan.publish:
         return "passed", decision
     with progress.stage("publishing"):
-        _publish(plan, settings, champion, challenger, decision)
+        _publish(plan, settings, challenger, decision)
     return "published", decision
 
 
-def _publish(
-    plan: Plan, settings: Settings, champion: _Champion, challenger: Path, decision: GateDecision
-) -> None:
+def _publish(plan: Plan, settings: Settings, challenger: Path, decision: GateDecision) -> None:
     store = ModelStore(settings.model_store)
-    if announced_now(settings).serving.get(plan.kind) is None:
-        # What served unannounced is what a rollback goes back to.
-        served_model, _ = store_bundle(champion.folder, store, signing_key=plan.signing_key)
-        promote(settings, served_model)
     model, _ = store_bundle(challenger, store, signing_key=plan.signing_key, decision=decision)
-    promote(settings, model, gate=decision)
+    promote(settings, model, gate=decision, signing_key=plan.signing_key)
 
 
 @contextlib.contextmanager
 def _champion(plan: Plan, settings: Settings) -> Iterator[_Champion]:
-    """The one that the plan names, or that is announced, or else that workers are set to."""
+    """The one that the plan names, or that is announced, or else that workers are set to.
+
+    Raises:
+        StreamDetectorError: the plan names one to publish a successor of, and another one serves.
+    """
     is_asked = plan.publish if plan.champion is not None else bool(settings.model_store)
     announced = announced_now(settings).serving.get(plan.kind) if is_asked else None
     if plan.champion is not None or announced is None:
         set_to = settings.url_bundle if plan.kind == "url" else settings.host_bundle
         folder = plan.champion or set_to
-        yield _Champion(folder, load_bundle(folder, kind=plan.kind), announced)
+        bundle = load_bundle(folder, kind=plan.kind)
+        reigning = reigning_model(settings, plan.kind, announced) if plan.publish else None
+        if reigning is not None and reigning.ref.sha256 != bundle.sha256:
+            raise StreamDetectorError(
+                f"--champion {folder} is not {reigning}, whose place a published model takes: "
+                "leave out --champion, or give --no-publish"
+            )
+        yield _Champion(folder, bundle, announced)
         return
     store = ModelStore(settings.model_store)
     folder = plan.folder / f".champion-{plan.kind}"

@@ -1,7 +1,6 @@
 """What is in the store is whole, named by its content, and never overwritten."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from stream_detector.errors import BundleError, RetryableError, SettingsError
 from stream_detector.models.bundle import load_bundle
 from stream_detector.models.files import (
     BYTES_MAX,
+    GATE_NAME,
     MANIFEST_NAME,
     SIGNATURE_NAME,
     WEIGHTS_NAME,
@@ -39,8 +39,8 @@ def names_in(path: Path) -> set[str]:
 
 
 def test_what_was_put_is_fetched_as_it_was(store, folder, bundle, tmp_path):
-    assert store.put(folder, "url", bundle.sha256) is True
-    assert store.put(folder, "url", bundle.sha256) is False
+    assert store.put(folder, "url", bundle.sha256) == "new"
+    assert store.put(folder, "url", bundle.sha256) == "known"
     there = Path(store.url_of("url", bundle.sha256))
     assert names_in(there) == {MANIFEST_NAME, WEIGHTS_NAME}
 
@@ -98,31 +98,59 @@ def test_an_upload_that_breaks_off_is_not_there_and_can_be_made_good(
     assert [model for model in store.versions() if model.kind == "url"] == []
 
     monkeypatch.undo()
-    assert store.put(folder, "url", bundle.sha256) is True
+    assert store.put(folder, "url", bundle.sha256) == "new"
     assert [model.ref for model in store.versions()] == [bundle.ref]
 
 
-def test_a_version_that_is_damaged_is_told_and_not_overwritten(store, folder, bundle, tmp_path):
+def append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        (MANIFEST_NAME, append, "does not have the sha256 of its version"),
+        (WEIGHTS_NAME, flip, "does not match the sha256 in the manifest"),
+        (WEIGHTS_NAME, lambda path: path.write_bytes(b""), "does not match the sha256"),
+        (WEIGHTS_NAME, lambda path: os.truncate(path, 2**40), "is larger than"),
+    ],
+)
+def test_a_damaged_version_is_told_and_replaced_when_it_is_put_again(
+    store, folder, bundle, tmp_path, name, damage, said
+):
+    store.put(folder, "url", bundle.sha256, signature=b"s" * 64, gate=b"one")
+    there = Path(store.url_of("url", bundle.sha256))
+    damage(there / name)
+    with pytest.raises(BundleError, match=said):
+        store.check("url", bundle.sha256)
+
+    assert store.put(folder, "url", bundle.sha256) == "repaired"
+    store.check("url", bundle.sha256)
+    assert (there / WEIGHTS_NAME).read_bytes() == (folder / WEIGHTS_NAME).read_bytes()
+    assert names_in(there) == {MANIFEST_NAME, WEIGHTS_NAME, SIGNATURE_NAME, GATE_NAME}
+    assert store.put(folder, "url", bundle.sha256) == "known"
+
+
+def test_a_version_without_its_weights_is_repaired(store, folder, bundle):
     store.put(folder, "url", bundle.sha256)
-    manifest = Path(store.url_of("url", bundle.sha256)) / MANIFEST_NAME
-    manifest.write_bytes(manifest.read_bytes() + b"\n")
-
-    with pytest.raises(BundleError, match="damaged: remove this folder"):
-        store.put(folder, "url", bundle.sha256)
-    with pytest.raises(BundleError, match="does not have the sha256 of its version"):
-        store.fetch("url", bundle.sha256, tmp_path)
-    assert store.versions() == []
-
-    shutil.rmtree(manifest.parent)
-    assert store.put(folder, "url", bundle.sha256) is True
+    (Path(store.url_of("url", bundle.sha256)) / WEIGHTS_NAME).unlink()
+    assert store.put(folder, "url", bundle.sha256) == "repaired"
+    store.check("url", bundle.sha256)
 
 
-def test_weights_that_are_too_short_are_no_version_that_is_there(store, folder, bundle):
-    store.put(folder, "url", bundle.sha256)
-    (Path(store.url_of("url", bundle.sha256)) / WEIGHTS_NAME).write_bytes(b"")
-
-    with pytest.raises(BundleError, match="damaged"):
-        store.put(folder, "url", bundle.sha256)
+def test_what_is_removed_is_gone_with_all_that_is_said_of_it(store, folder, bundle, tmp_path):
+    other = save_small_bundle(tmp_path / "other", seed=1)
+    store.put(folder, "url", bundle.sha256, signature=b"s" * 64, gate=b"one")
+    store.put(tmp_path / "other", "url", other.sha256)
+    store.remove("url", bundle.sha256)
+    assert [model.ref for model in store.versions()] == [other.ref]
+    assert names_in(tmp_path / "store" / "url") == {other.sha256}
 
 
 def test_a_file_far_too_large_is_refused_before_it_fills_the_disk(store, folder, bundle, tmp_path):

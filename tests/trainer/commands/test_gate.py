@@ -18,8 +18,14 @@ def champion(tmp_path):
 
 
 @pytest.fixture
-def models(trainer):
-    return lambda *arguments, **options: trainer("models", *arguments, **options)
+def set_to(tmp_path):
+    """Workers are set to the champion."""
+    return {"STREAM_DETECTOR_HOST_BUNDLE": str(tmp_path / "champion")}
+
+
+@pytest.fixture
+def models(trainer, set_to):
+    return lambda *arguments, **options: trainer("models", *arguments, **set_to, **options)
 
 
 def announced(models) -> dict:
@@ -28,23 +34,22 @@ def announced(models) -> dict:
     return model
 
 
-def test_a_worse_challenger_is_refused_and_a_reason_is_recorded(
-    trainer, models, champion, tmp_path
+def test_a_worse_challenger_is_refused_from_the_first_on_and_a_reason_is_recorded(
+    trainer, models, champion, set_to, tmp_path
 ):
     worse = save_ignorant(tmp_path / "worse", champion)
-    models("publish", "champion")
 
     options = ("--data", "rows.csv", "--newest", "newest.csv", "--resamples", 100)
-    refused = trainer("gate", "worse", "--champion", "champion", *options, code=3)
+    refused = trainer("gate", "worse", "--champion", "served", *options, code=3, **set_to)
     assert "REFUSED" in refused.stdout
     assert "detection at 1%" in refused.stdout
     assert refused.stderr.splitlines()[-1].startswith("refused: ")
 
-    told = models("publish", "worse", code=1).stderr
+    told = models("publish", "worse", code=3).stderr
     assert "the gate refused rule ignorant" in told
     assert '--force "REASON"' in told
-    assert announced(models)["sha256"] == champion.sha256
-    assert {path.name for path in (tmp_path / "store/host").iterdir()} == {champion.sha256}
+    assert not (tmp_path / "store").exists()
+    models("publish", "champion")  # What serves already needs no decision.
     assert "give a reason" in models("publish", "worse", "--force", "  ", code=2).stderr
     assert (
         "to `promote`" in models("publish", "worse", "--no-announce", "--force", "x", code=2).stderr
@@ -74,9 +79,10 @@ def test_one_that_passed_is_published_in_the_place_of_the_one_it_was_compared_wi
     models("fetch", champion.sha256[:8], "fetched")
     assert "is not empty" in models("fetch", champion.sha256[:8], "fetched", code=1).stderr
 
-    judged = ("--champion", "fetched", "--data", "rows.csv", "--resamples", 100)
-    for name in ("second", "third"):
-        assert "REFUSED" not in trainer("gate", name, *judged).stdout
+    judged = ("--data", "rows.csv", "--resamples", 100)
+    for name, champion_is in (("second", "fetched"), ("third", "served")):
+        passed = trainer("gate", name, "--champion", champion_is, *judged)
+        assert "REFUSED" not in passed.stdout
     models("publish", "third", "--no-announce")
     models("publish", "second")
     gate = announced(models)["gate"]
@@ -85,7 +91,7 @@ def test_one_that_passed_is_published_in_the_place_of_the_one_it_was_compared_wi
 
     # The one that third was compared with serves no more.
     for command in (("promote", third.sha256), ("publish", "third")):
-        told = models(*command, code=1).stderr
+        told = models(*command, code=3).stderr
         assert f"was compared with another ({champion.sha256[:12]})" in told
         assert f"announced now ({second.sha256[:12]})" in told
     # Back to the one before, the decision in the store is good again.
@@ -95,7 +101,7 @@ def test_one_that_passed_is_published_in_the_place_of_the_one_it_was_compared_wi
 
     # A decision on what was in the folder before is none on what is in it now.
     save_challenger(tmp_path / "second", champion, version="4")
-    assert "has not been compared" in models("publish", "second", code=1).stderr
+    assert "has not been compared" in models("publish", "second", code=3).stderr
     (tmp_path / "second-gate.json").write_text("{}")
     assert "is no decision of the gate" in models("publish", "second", code=1).stderr
 

@@ -1,29 +1,43 @@
-"""``stream-trainer models`` as a user runs it, on a real Kafka and a store in a folder."""
+"""``stream-trainer models`` as a user runs it, on a real Kafka and a store in a folder.
+
+Workers are set to the bundle ``first``.
+"""
 
 import json
 import shutil
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
+from stream_detector.models.bundle import load_bundle
 from support.bundles import save_small_bundle
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 @pytest.fixture
-def run(trainer):
+def run(trainer, tmp_path):
+    bundle = {"STREAM_DETECTOR_URL_BUNDLE": str(tmp_path / "first")}
+
     def run(*arguments: object, code: int = 0, **changes: str) -> subprocess.CompletedProcess:
-        done = trainer("models", *arguments, code=code, **changes)
+        done = trainer("models", *arguments, code=code, **bundle, **changes)
         assert not code or done.stderr.count("\n") == 1
         return done
 
     return run
 
 
+def listed(run) -> list[dict]:
+    return [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
+
+
 def announced(run) -> list[str]:
-    lines = run("list", "--json").stdout.splitlines()
-    return [model["sha256"] for model in map(json.loads, lines) if model["announced"]]
+    return [model["sha256"] for model in listed(run) if model["announced"]]
+
+
+def described(run, sha256: str) -> list[dict]:
+    return [model for model in listed(run) if model["sha256"] == sha256]
 
 
 @pytest.mark.timeout(600)
@@ -32,29 +46,78 @@ def test_publish_promote_and_roll_back(run, tmp_path):
     second = save_small_bundle(tmp_path / "second", seed=1).sha256
     run("new-key", "models.key")
 
+    unjudged = run("publish", "second", code=3).stderr
+    assert "has not been compared with the url model that serves while none is" in unjudged
+    assert f"announced ({first[:12]}): judge it by `stream-trainer gate" in unjudged
+    assert not (tmp_path / "store").exists()
+
     assert run("publish", "first").stdout == f"{first}\n"
     done = run("publish", "second", "--no-announce", "--signing-key", "models.key")
     assert done.stdout == f"{second}\n"
     assert announced(run) == [first]
 
-    unjudged = run("promote", second[:8], code=1).stderr
+    unjudged = run("promote", second[:8], code=3).stderr
     assert f"has not been compared with the url model announced now ({first[:12]})" in unjudged
     assert announced(run) == [first]
     run("promote", second[:8], "--force", "nothing to lose")
     assert announced(run) == [second]
-    table = run("list").stdout
-    assert f"* url   {second[:12]}" in table
-    assert f"  url   {first[:12]}" in table
-    assert table.count("signed") == 1
+    table = run("list")
+    header, *rows = table.stdout.splitlines()
+    row_of_first, row_of_second = sorted(rows, key=lambda row: second[:12] in row)
+    columns = ["kind", "sha256", "version", "name", "trained", "announced"]
+    assert header.split() == columns
+    assert row_of_first.split()[:2] == ["url", first[:12]]
+    assert row_of_first[header.index("announced") :].strip() == "rollback goes back to it"
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert row_of_second[header.index("announced") :].startswith(today)
+    assert row_of_second.endswith("  signed; forced: nothing to lose")
+    assert "--worker http://HOST:9464, or --prometheus" in table.stderr
     shown = json.loads(run("show", second).stdout)
     assert (shown["announced"], shown["signed"]) == (True, True)
     assert shown["gate"]["forced_because"] == "nothing to lose"
     assert shown["thresholds"] == {"suspicious": 0.6, "malicious": 0.9}
 
-    assert "is announced already" in run("promote", second).stderr
     run("rollback")
     assert announced(run) == [first]
     assert "announced before this one" in run("rollback", code=1).stderr
+    assert "rolled back; forced: nothing to lose" in run("list").stdout
+
+
+@pytest.mark.timeout(600)
+def test_what_serves_already_is_announced_again_and_keeps_its_record(run, tmp_path):
+    save_small_bundle(tmp_path / "first", seed=0)
+    second = save_small_bundle(tmp_path / "second", seed=1).sha256
+    run("publish", "second", "--force", "nothing to lose")
+    (before,) = described(run, second)
+
+    assert "announced: url model" in run("promote", second).stderr
+    run("publish", "second", "--force", "another reason")
+    (after,) = described(run, second)
+    assert after["announced_at"] > before["announced_at"]
+    assert after["gate"] == before["gate"]
+
+    # The first one takes the place of what served unannounced, which a rollback brings back.
+    run("rollback")
+    assert announced(run) == [load_bundle(tmp_path / "first").sha256]
+
+
+@pytest.mark.timeout(600)
+def test_a_bundle_that_is_damaged_in_the_store_is_repaired_by_publishing_it_again(run, tmp_path):
+    save_small_bundle(tmp_path / "first", seed=0)
+    second = save_small_bundle(tmp_path / "second", seed=1).sha256
+    run("publish", "second", "--no-announce")
+    weights = tmp_path / "store" / "url" / second / "weights.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-1] ^= 1
+    weights.write_bytes(damaged)
+
+    told = run("promote", second[:8], "--force", "a drill", code=1).stderr
+    assert "does not match the sha256 in the manifest" in told
+    assert "publish the bundle again" in told
+    told = run("publish", "second", "--force", "a drill").stderr
+    assert "was damaged in the store, and is replaced" in told
+    assert announced(run) == [second]
+    assert weights.read_bytes() == (tmp_path / "second" / "weights.safetensors").read_bytes()
 
 
 @pytest.mark.timeout(600)
@@ -80,8 +143,7 @@ def test_a_shadow_is_announced_beside_what_serves_and_ended(run, tmp_path):
 
     assert run("shadow", "second", "--share", "0.25").stdout == f"{second}\n"
     assert announced(run) == [first]
-    listed = map(json.loads, run("list", "--json").stdout.splitlines())
-    assert {model["sha256"]: model["shadow_share"] for model in listed} == {
+    assert {model["sha256"]: model["shadow_share"] for model in listed(run)} == {
         first: None,
         second: 0.25,
     }
@@ -103,16 +165,16 @@ def test_what_is_announced_and_not_in_the_store_has_a_row(run, tmp_path):
     for sha256 in (first, second):
         shutil.rmtree(tmp_path / "store" / "url" / sha256)
 
-    stored, served, shadow = run("list").stdout.splitlines()
-    assert stored.startswith(f"  url   {third[:12]}  1 ")
-    assert served.startswith(f"* url   {first[:12]}  1 ")
-    assert served.endswith("  announced, not in the store")
-    assert shadow.startswith(f"  url   {second[:12]}  1 ")
-    assert shadow.endswith("  shadow, share 0.25  announced, not in the store")
+    _, stored, served, shadow = run("list").stdout.splitlines()
+    assert stored.startswith(f"url   {third[:12]}  1 ")
+    assert served.startswith(f"url   {first[:12]}  1 ")
+    assert served.endswith("  not in the store")
+    assert shadow.startswith(f"url   {second[:12]}  1 ")
+    assert shadow.endswith("  not in the store; shadow, share 0.25")
 
-    listed = list(map(json.loads, run("list", "--json").stdout.splitlines()))
+    found = listed(run)
     assert [
         (model["sha256"], model["stored"], model["announced"], model["shadow_share"])
-        for model in listed
+        for model in found
     ] == [(third, True, False, None), (first, False, True, None), (second, False, False, 0.25)]
-    assert listed[1]["created_at"] is None
+    assert found[1]["created_at"] is None

@@ -5,18 +5,23 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from stream_detector.events import ModelRef, Thresholds
-from stream_detector.models.announcement import Announcement
+from stream_detector.events import ModelRef
 from stream_detector.models.store import ModelStore
 from support.bundles import save_small_bundle
-from trainer.gate import Check, GateDecision, GateError, check_admitted, force
+from trainer.gate import (
+    Check,
+    GateDecision,
+    GateError,
+    NotAdmittedError,
+    Reigning,
+    check_admitted,
+    force,
+)
 from trainer.publishing import store_bundle
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CHALLENGER, CHAMPION, OTHER = (ModelRef("m", version, version * 64) for version in "abc")
-ANNOUNCED = Announcement(
-    CHAMPION.name, "url", CHAMPION.version, CHAMPION.sha256, "", Thresholds(0.5, 0.9), NOW
-)
+ANNOUNCED = Reigning("url", CHAMPION, is_announced=True)
 PASSED = GateDecision(
     challenger=CHALLENGER,
     champion=CHAMPION,
@@ -38,9 +43,16 @@ def test_a_decision_that_passed_on_this_pair_admits():
     check_admitted(CHALLENGER, ANNOUNCED, PASSED)
 
 
-def test_the_first_of_a_kind_and_the_one_announced_already_need_none():
-    check_admitted(CHALLENGER, None, None)
-    check_admitted(CHAMPION, ANNOUNCED, None)
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_the_model_that_serves_already_needs_none(is_announced):
+    check_admitted(CHAMPION, ANNOUNCED._replace(is_announced=is_announced), None)
+
+
+def test_the_first_of_a_kind_needs_one_against_what_serves_unannounced():
+    unannounced = ANNOUNCED._replace(is_announced=False)
+    with pytest.raises(NotAdmittedError, match="the url model that serves while none is announced"):
+        check_admitted(CHALLENGER, unannounced, None)
+    check_admitted(CHALLENGER, unannounced, PASSED)
 
 
 @pytest.mark.parametrize(
@@ -54,15 +66,15 @@ def test_the_first_of_a_kind_and_the_one_announced_already_need_none():
     ],
 )
 def test_any_other_does_not_and_it_is_told_how_to_get_one(decision, message):
-    with pytest.raises(GateError, match=message) as caught:
+    with pytest.raises(NotAdmittedError, match=message) as caught:
         check_admitted(CHALLENGER, ANNOUNCED, decision)
     assert '--force "REASON"' in str(caught.value)
     if decision is not REFUSED:
-        assert "stream-trainer gate BUNDLE --champion" in str(caught.value)
+        assert "stream-trainer gate BUNDLE --champion served" in str(caught.value)
 
 
 def test_a_reason_admits_and_keeps_what_was_found():
-    forced = force(CHALLENGER, "url", ANNOUNCED, REFUSED, "  a\ndrill ")
+    forced = force(CHALLENGER, ANNOUNCED, REFUSED, "  a\ndrill ")
     check_admitted(CHALLENGER, ANNOUNCED, forced)
     assert forced == msgspec.structs.replace(REFUSED, forced_because="a drill")
     assert forced.announced()["forced_because"] == "a drill"
@@ -72,22 +84,22 @@ def test_a_reason_admits_and_keeps_what_was_found():
 
 @pytest.mark.parametrize("decision", [None, msgspec.structs.replace(PASSED, champion=OTHER)])
 def test_a_reason_without_a_decision_on_this_pair_says_that_nothing_was_judged(decision):
-    forced = force(CHALLENGER, "url", ANNOUNCED, decision, "a drill")
+    forced = force(CHALLENGER, ANNOUNCED, decision, "a drill")
     check_admitted(CHALLENGER, ANNOUNCED, forced)
     assert (forced.passed, forced.checks, forced.champion) == (False, (), CHAMPION)
 
 
 def test_a_reason_is_good_for_one_pair_alone():
-    forced = force(CHALLENGER, "url", ANNOUNCED, None, "a drill")
-    later = msgspec.structs.replace(ANNOUNCED, sha256=OTHER.sha256)
-    with pytest.raises(GateError, match="was compared with another"):
+    forced = force(CHALLENGER, ANNOUNCED, None, "a drill")
+    later = ANNOUNCED._replace(ref=OTHER)
+    with pytest.raises(NotAdmittedError, match="was compared with another"):
         check_admitted(CHALLENGER, later, forced)
 
 
 @pytest.mark.parametrize("reason", ["", " \n"])
 def test_an_empty_reason_is_none(reason):
     with pytest.raises(GateError, match="needs a reason"):
-        force(CHALLENGER, "url", ANNOUNCED, PASSED, reason)
+        force(CHALLENGER, ANNOUNCED, PASSED, reason)
 
 
 def test_an_announced_decision_stays_small():
