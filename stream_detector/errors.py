@@ -7,7 +7,8 @@
     |-- RecordError               the record's fault: it becomes a dead letter
     |   |-- ScoringError          the model raised while it scored some texts
     |   |-- LabelError            a label can't be made of what was given
-    |   `-- VerdictIdError        no event is to be found by a verdict's id
+    |   |-- VerdictIdError        no event is to be found by a verdict's id
+    |   `-- MissingRecordError    Kafka has no record where one should be
     |-- RefusedModelError         an announced model is not taken: the one that serves goes on
     `-- FatalError                the process must stop, uncommitted
         |-- SettingsError         a setting is missing, wrong or contradicts another
@@ -30,6 +31,7 @@ __all__ = [
     "FatalError",
     "IncompatibleBundleError",
     "LabelError",
+    "MissingRecordError",
     "ModelError",
     "PublishError",
     "RecordError",
@@ -70,6 +72,10 @@ class LabelError(RecordError):
 
 class VerdictIdError(RecordError):
     """No event is to be found by a verdict's id: it is none, or its input record has expired."""
+
+
+class MissingRecordError(RecordError):
+    """Kafka has no record at a position: it has expired, or the topic was made again."""
 
 
 class RefusalReason(StrEnum):

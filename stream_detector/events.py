@@ -250,6 +250,10 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """The record's own timestamp, milliseconds since the epoch."""
     withheld: Sequence[str] = ()
     """What was taken out of key and value: ``clients``, ``queries``, ``credentials``."""
+    format: str = ""
+    """Of the line at fault; empty where no format recognised it."""
+    replay_of: bytes = b""
+    """Where the dead letter lies that the record is a replay of; empty if it is none."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False):

@@ -23,6 +23,7 @@ from stream_detector.events import (
     Decision,
     Kind,
     Outcomes,
+    RawRecord,
     Rejected,
     RejectReason,
     Sighting,
@@ -37,6 +38,7 @@ from stream_detector.privacy import Privacy
 from stream_detector.settings import Settings
 from stream_detector.shadow import Compared
 from stream_detector.sources import EventResult, Source, read_record, source_named
+from stream_detector.wire import REPLAY_OF
 
 __all__ = ["Pipeline", "sources_by_topic", "utc_now"]
 
@@ -50,8 +52,12 @@ _CLIENT_CHARACTERS_MAX = 256
 _LOG_ID_CHARACTERS_MAX = 256
 """Longer ones are cut, so that no log line makes a verdict too large for Kafka (1 MB)."""
 
-_Faults = dict[int, tuple[SourcePosition, Rejected]]
-"""The first fault of each record at fault, by the record's place in the batch."""
+_REPLAY_OF_BYTES_MAX = 300
+"""A topic's name is 249 characters at most, and two numbers follow."""
+
+_Faults = dict[int, tuple[SourcePosition, str, Rejected]]
+"""The first fault of each record at fault, by the record's place in the batch: where, and the
+format of the line."""
 
 
 def utc_now() -> datetime:
@@ -184,7 +190,7 @@ class Pipeline:
                         observed.append((result.kind, result.observed))
                         places.append(place)
                     elif isinstance(result, Rejected):
-                        faults.setdefault(place, (position, result))
+                        faults.setdefault(place, (position, name, result))
                     else:
                         ignored.append(name)
             records_before += len(records)
@@ -266,7 +272,7 @@ def _judge(reading: _Reading, decisions: Sequence[Decision | Rejected]) -> list[
             continue
         earlier = faults.get(place)
         if earlier is None or sighting.source.index < earlier[0].index:
-            faults[place] = (sighting.source, decision)
+            faults[place] = (sighting.source, sighting.format, decision)
     return verdicts
 
 
@@ -319,14 +325,30 @@ def _dead_letters(chunks: Iterable[Chunk], faults: _Faults) -> list[DeadLetter]:
         return []
     records = list(chain.from_iterable(chunk.records for chunk in chunks))
     letters: list[DeadLetter] = []
-    for place, (position, fault) in sorted(faults.items(), key=itemgetter(0)):
+    for place, (position, log_format, fault) in sorted(faults.items(), key=itemgetter(0)):
         record = records[place]
         letters.append(
             DeadLetter(
-                record.key, record.value, fault.reason, fault.detail, position, record.timestamp
+                record.key,
+                record.value,
+                fault.reason,
+                fault.detail,
+                position,
+                record.timestamp,
+                format=log_format,
+                replay_of=_replay_of(record),
             )
         )
     return letters
+
+
+def _replay_of(record: RawRecord) -> bytes:
+    """What ``dead-letters replay`` notes in a record that it writes: a letter that it becomes says
+    so, lest it be replayed again and again."""
+    for name, value in record.headers:
+        if name == REPLAY_OF and value:  # Kafka allows a header without a value.
+            return value[:_REPLAY_OF_BYTES_MAX]
+    return b""
 
 
 def sources_by_topic(settings: Settings) -> dict[str, Source]:

@@ -26,6 +26,7 @@ from stream_detector.pseudonyms import is_pseudonym
 
 __all__ = [
     "ECS_VERSION",
+    "REPLAY_OF",
     "Encoded",
     "Message",
     "alert_key",
@@ -37,6 +38,10 @@ __all__ = [
 
 ECS_VERSION = "8.17.0"
 """Version of the Elastic Common Schema whose field names alerts use."""
+
+REPLAY_OF = "replay-of"
+"""Header of a record that ``dead-letters replay`` wrote, and of a dead letter that it became again:
+``topic:partition:offset`` of the dead letter that it is the original of."""
 
 Headers = list[tuple[str, bytes]]
 Message = tuple[bytes | None, bytes | None, Headers]
@@ -122,7 +127,8 @@ def dead_letter_headers(letter: DeadLetter) -> Headers:
     """Why a record is a dead letter, and where it came from; numbers in decimal.
 
     ``source-timestamp`` is the record's own, in milliseconds since the epoch, and is left out
-    where the record had none. ``withheld`` is there where key or value are not as read.
+    where the record had none. ``format`` is there where one recognised the line, ``withheld``
+    where key or value are not as read, ``replay-of`` where the record was a replay.
     """
     source = letter.source
     headers = [
@@ -136,6 +142,10 @@ def dead_letter_headers(letter: DeadLetter) -> Headers:
     ]
     if letter.record_time is not None:
         headers.append(("source-timestamp", b"%d" % letter.record_time))
+    if letter.format:
+        headers.append(("format", letter.format.encode()))
+    if letter.replay_of:
+        headers.append((REPLAY_OF, letter.replay_of))
     if letter.withheld:
         headers.append(("withheld", ",".join(letter.withheld).encode()))
     return headers

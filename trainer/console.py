@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream_detector.logs import stderr_of_its_own
+from stream_detector.printable import printable
 
 if TYPE_CHECKING:
     from trainer.datasets import Dataset
@@ -40,11 +41,6 @@ messages = Console(file=stderr_of_its_own())
 def tell(line: str) -> None:
     """Print one line of progress."""
     messages.print(line, soft_wrap=True, highlight=False)
-
-
-def printable(text: str) -> str:
-    """``text`` without what could play with a terminal: names come from whoever writes to Kafka."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def notes_on(dataset: "Dataset") -> list[str]:

@@ -21,6 +21,7 @@ _COMMANDS = {
     "doctor": "Check Kafka, models and machine; say what to do.",
     "demo": "Show it at work on sample logs, with a Kafka of its own.",
     "replay": "Feed the sample logs to your own Kafka.",
+    "dead-letters": "Look at records that could not be read; write them to the input again.",
 }
 """Help by command, in the order a newcomer needs them; each is a module beside this one."""
 
@@ -36,8 +37,9 @@ class _LazyGroup(CommandGroup):
         """The command, imported now."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"stream_detector.commands.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"stream_detector.commands.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -24,6 +24,8 @@ Part = Literal[
     "model-publisher",
     "trainer",
     "reporter",
+    "dead-letter-reader",
+    "dead-letter-replayer",
     "log-shipper",
     "consumer",
 ]
@@ -37,6 +39,9 @@ PARTS: Mapping[Part, str] = {
     "model-publisher": "stream-trainer models publish, promote, rollback, list; retrain",
     "trainer": "stream-trainer watch, which collects labels, retrains and publishes",
     "reporter": "stream-trainer drift and shadow report, which read without a group",
+    "dead-letter-reader": "stream-detector dead-letters list and show, without a group",
+    "dead-letter-replayer": "stream-detector dead-letters replay, which writes to input topics and "
+    "reads there what dead letters withhold",
     "log-shipper": "what writes log records into the input topics, as stream-detector replay does",
     "consumer": "what reads verdicts, alerts and dead letters, as a consumer group",
 }
@@ -62,6 +67,7 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
     """
     inputs = settings.input_topic_names
     outputs = settings.output_topic_names
+    dead_letters = [settings.topic(settings.dead_letters_topic)]
     labels, label_dead_letters = settings.label_topic_names
     models, shadows = settings.announcement_topic_names, settings.shadow_topic_names
     every = [*inputs, *outputs, labels, label_dead_letters, *models, *shadows]
@@ -88,6 +94,11 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
         "model-publisher": publishing,
         "trainer": [*collecting, *publishing],
         "reporter": _topics([settings.topic(settings.verdicts_topic), *shadows], "READ"),
+        "dead-letter-reader": _topics(dead_letters, "READ"),
+        "dead-letter-replayer": [
+            *_topics(dead_letters, "READ"),
+            *_topics(inputs, "READ", "WRITE"),
+        ],
         "log-shipper": _topics(inputs, "WRITE"),
         "consumer": [*_topics(outputs, "READ"), Right("group", consumer_group, "READ")],
     }

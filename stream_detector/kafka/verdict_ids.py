@@ -7,17 +7,14 @@ topic keeps the record, which may be shorter than verdicts are kept.
 """
 
 import re
-import time
 from collections.abc import Sequence
-from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from stream_detector.errors import RetryableError, TopicsError, VerdictIdError
+from stream_detector.errors import MissingRecordError, TopicsError, VerdictIdError
 from stream_detector.events import SourcePosition, UrlEvent
 from stream_detector.kafka.admin import as_ours
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.record_lookup import RecordLookup, record_lookup
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings import Settings
@@ -31,7 +28,6 @@ _ID = re.compile(
     r"(?P<partition>[0-9]{1,9}):(?P<offset>[0-9]{1,18}):(?P<index>[0-9]{1,9})",
     re.DOTALL,
 )
-_READ_SECONDS = 30.0
 _INSTEAD = "give the URL itself, which the verdict has as observed unless queries are masked"
 
 
@@ -59,18 +55,9 @@ def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:
     rights = [Right("topic", topic, "READ") for topic in topics]
     if problems := right_problems(settings, rights, missing_too=False):
         raise TopicsError("; ".join(problems))
-    options = kafka_python_options(settings, KafkaConsumer) | {
-        "group_id": None,
-        "enable_auto_commit": False,
-        "isolation_level": "read_committed",
-        "max_poll_records": 1,
-    }
     try:
-        consumer = KafkaConsumer(**options)
-        try:
-            return [_event(settings, consumer, position) for _, position in positions]
-        finally:
-            consumer.close()
+        with record_lookup(settings) as lookup:
+            return [_event(settings, lookup, position) for _, position in positions]
     except (KafkaError, OSError) as error:
         raise as_ours(error, settings, rights=rights) from error
 
@@ -87,9 +74,12 @@ def _position(verdict_id: str) -> tuple[str, SourcePosition]:
     )
 
 
-def _event(settings: Settings, consumer: KafkaConsumer, position: SourcePosition) -> UrlEvent:
-    value = _value(consumer, position)
-    where = _place(position)
+def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -> UrlEvent:
+    try:
+        record = lookup.record(position.topic, position.partition, position.offset)
+    except MissingRecordError as error:
+        raise VerdictIdError(f"{error}: check the id, or {_INSTEAD}") from error
+    value = record.value or b""
     if len(value) <= settings.record_bytes_max:
         results = read_record(
             value,
@@ -101,40 +91,10 @@ def _event(settings: Settings, consumer: KafkaConsumer, position: SourcePosition
             if isinstance(event, UrlEvent):
                 return event
     raise VerdictIdError(
-        f"{where} holds no URL or host name at index {position.index}: set input_formats as for "
-        f"the worker, or {_INSTEAD}"
+        f"record {position.offset} in partition {position.partition} of {position.topic} holds no "
+        f"URL or host name at index {position.index}: set input_formats as for the worker, or "
+        f"{_INSTEAD}"
     )
-
-
-def _value(consumer: KafkaConsumer, position: SourcePosition) -> bytes:
-    """The value of the record at ``position``."""
-    where = _place(position)
-    partition = TopicPartition(position.topic, position.partition)
-    if position.partition not in (consumer.partitions_for_topic(position.topic) or ()):
-        raise VerdictIdError(f"there is no {where}, not even the partition: {_INSTEAD}")
-    first = consumer.beginning_offsets([partition])[partition]
-    if position.offset < first:
-        raise VerdictIdError(f"{where} has expired, the oldest record there is {first}: {_INSTEAD}")
-    if position.offset >= consumer.end_offsets([partition])[partition]:
-        raise VerdictIdError(f"{where} has not been written yet: check the id")
-    consumer.assign([partition])
-    consumer.seek(partition, position.offset)
-    record = _next_record(consumer, partition)
-    if record is None:
-        raise RetryableError(f"{where} was not read within {_READ_SECONDS:.0f} s: try again")
-    if record.offset != position.offset:
-        raise VerdictIdError(
-            f"there is no {where} (compacted away, or never committed): {_INSTEAD}"
-        )
-    return record.value or b""
-
-
-def _next_record(consumer: KafkaConsumer, partition: TopicPartition) -> Any:
-    deadline = time.monotonic() + _READ_SECONDS
-    while time.monotonic() < deadline:
-        if records := consumer.poll(timeout_ms=500, max_records=1).get(partition):
-            return records[0]
-    return None
 
 
 def _source(settings: Settings, topic: str) -> Source | None:
@@ -143,7 +103,3 @@ def _source(settings: Settings, topic: str) -> Source | None:
         if settings.topic(name) == topic:
             return source_named(log_format)
     return None
-
-
-def _place(position: SourcePosition) -> str:
-    return f"record {position.offset} in partition {position.partition} of {position.topic}"

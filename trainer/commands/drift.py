@@ -8,10 +8,10 @@ import click
 import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.durations import DURATION, written
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
 from trainer.console import tell
-from trainer.durations import DURATION, written
 from trainer.progress import ShownProgress
 
 __all__ = ["drift"]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.durations import DURATION, written
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS, Settings
 from trainer.console import tell
-from trainer.durations import DURATION, written
 
 if TYPE_CHECKING:
     from stream_detector.comparisons import Disagreement

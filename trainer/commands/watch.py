@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.durations import DURATION
 from stream_detector.logs import configure_logging
 from stream_detector.settings import ENVIRONMENT_PREFIX, SETTING_GROUPS, Settings
 from trainer.commands.retrain import FOLDER, retrain
-from trainer.durations import DURATION
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stream_detector.errors import StreamDetectorError
+from stream_detector.kafka.reading import Span, reading, records_of, spans_between
 from stream_detector.settings import Settings
 from trainer.drift.verdicts import Verdicts
-from trainer.topics import Span, reading, records_of, spans_between
 
 __all__ = ["read_files", "read_topic"]
 

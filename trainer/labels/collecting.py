@@ -19,6 +19,7 @@ from stream_detector.events import DeadLetter, Rejected, SourcePosition
 from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.confirmed import confirmed
+from stream_detector.kafka.reading import POLL_MS, QUIET_SECONDS
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import read_label
@@ -26,7 +27,6 @@ from stream_detector.privacy import letter_without_credentials
 from stream_detector.settings import Settings
 from stream_detector.wire import dead_letter_headers
 from trainer.labels.store import LabelStore, StoredLabel
-from trainer.topics import POLL_MS, QUIET_SECONDS
 
 __all__ = ["Collected", "collect_labels"]
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from stream_detector.comparisons import Comparison, read_comparison
 from stream_detector.errors import RecordError
+from stream_detector.kafka.reading import reading, records_of, spans_between
 from stream_detector.settings import Settings
-from trainer.topics import reading, records_of, spans_between
 
 __all__ = ["read_comparisons"]
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 import pytest
 
-from trainer.durations import DURATION, written
+from stream_detector.durations import DURATION, written
 
 
 @pytest.mark.parametrize(
