@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from stream_detector.commands.options import SettingsCommand
+from stream_detector.durations import DURATION
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back
 from trainer.commands.models.options import (
@@ -17,7 +18,6 @@ from trainer.commands.models.options import (
     workers_options,
 )
 from trainer.console import printable, tell
-from trainer.durations import DURATION
 
 __all__ = ["fetch", "prune"]
 
