@@ -20,19 +20,26 @@ def scored(benign, malicious, *, by, seed=0):
     return (rng.normal(size=benign + malicious) + by * labels).astype(np.float32), labels
 
 
+class Counted(Stage):
+    """Keeps how much was done each time that it was said."""
+
+    def __init__(self, updates):
+        super().__init__("")
+        self._updates = updates
+
+    def update(self, done, note="", *, total=None):
+        self._updates.append(done)
+
+
 class Recorded(Progress):
-    """Keeps how many resamples were done each time that it was said."""
+    """Keeps that of all its stages."""
 
     def __init__(self):
         self.updates = []
 
     @contextlib.contextmanager
     def stage(self, what, total=None):
-        class Kept(Stage):
-            def update(kept, done, note="", *, total=None):
-                self.updates.append(done)
-
-        yield Kept(what, total)
+        yield Counted(self.updates)
 
 
 def check(challenger, champion, labels, rates=RATES, **rules):
