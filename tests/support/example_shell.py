@@ -10,12 +10,13 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from support.example_world import World
-from support.processes import ChildProcess, answers
+from support.processes import ChildProcess, answers, wait_until
+from support.prometheus import Prometheus
 
 __all__ = ["CODES", "OPTIONS", "Shell"]
 
@@ -35,6 +36,10 @@ CODES = {
     "python -u": ({-signal.SIGTERM, 128 + signal.SIGTERM}, "it has no end but by a signal"),
 }
 """Exit codes that are right where 0 is not the only one, by how a line begins, and why."""
+
+_WORKER = r"http://(detector-\d|localhost):9464"
+_PROMETHEUS = "http://prometheus:9090"
+"""Addresses in examples of what is started when a line names it."""
 
 _LINE_SECONDS = 400.0
 _READY_SECONDS = 240.0
@@ -79,10 +84,14 @@ class Shell:
         self._world = world
         self._exported: dict[str, str] = {}
         self._background: list[_Background] = []
+        self._worker = ""
+        """Address of the last worker that was started."""
+        self._prometheus: Prometheus | None = None
+        self._servers = ExitStack()
 
     def run(self, line: str) -> None:
         """Run ``line``; fails if it ends otherwise than it should, or in a stack trace."""
-        real = _with_options(self._world.real(line))
+        real = self._with_addresses(_with_options(self._world.real(line)))
         environment = self._world.environment(real, self._exported)
         if real.startswith("export "):
             self._export(real, environment)
@@ -126,6 +135,26 @@ class Shell:
         """Kill what still goes on."""
         for background in self._background:
             background.process.kill()
+        self._servers.close()
+
+    def _with_addresses(self, line: str) -> str:
+        """``line`` with the addresses of a worker and a Prometheus that are there."""
+        if not re.search(_WORKER, line) and _PROMETHEUS not in line:
+            return line
+        if not self._worker:
+            self.run("stream-detector run")
+        if _PROMETHEUS in line and self._prometheus is None:
+            target = self._worker.removeprefix("http://")
+            jobs = [{"job_name": "detector", "static_configs": [{"targets": [target]}]}]
+            server = Prometheus(self._world.folder / "prometheus", jobs)
+            self._prometheus = self._servers.enter_context(server)
+            wait_until(
+                lambda: bool(server.query("stream_detector_model_info")),
+                timeout=_READY_SECONDS,
+                what="Prometheus has scraped the worker",
+            )
+        url = "" if self._prometheus is None else self._prometheus.url
+        return re.sub(_WORKER, self._worker, line).replace(_PROMETHEUS, url)
 
     def _export(self, line: str, environment: dict[str, str]) -> None:
         text = subprocess.run(
@@ -149,6 +178,8 @@ class Shell:
         )
         self._background.append(_Background(line, process, endless.stopped))
         address = f"http://127.0.0.1:{environment['STREAM_DETECTOR_HTTP_PORT']}"
+        if " run" in endless.stopped:
+            self._worker = address
         process.wait_until(
             lambda: endless.is_ready(log.read_text(errors="replace"), address),
             timeout=_READY_SECONDS,

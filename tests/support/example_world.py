@@ -1,5 +1,6 @@
 """Where an example is run: a folder with the files it names, programs on PATH, topics in Kafka."""
 
+import asyncio
 import os
 import re
 import shlex
@@ -19,8 +20,10 @@ from stream_detector.comparisons import (
     encode_comparison,
 )
 from stream_detector.events import Alert
+from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import cluster_id, create_topics
+from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import ModelStore
 from stream_detector.settings import Settings
 from stream_detector.wire import encode_alert
@@ -32,8 +35,6 @@ from support.processes import free_port
 from support.records import produce
 from support.secured_broker import SecuredBroker
 from support.verdicts import verdict_with
-from trainer.gate import force
-from trainer.publishing import announced_now, promote
 
 __all__ = ["USER", "World"]
 
@@ -162,11 +163,18 @@ class World:
         create_topics(settings)
         store = ModelStore(settings.model_store)
         for kind, bundle in SHIPPED.items():
-            for version in (model_at(self.folder / "bundles" / kind), model_at(bundle)):
-                model = store.find(version.sha256)
-                current = announced_now(settings).serving.get(kind)
-                decision = force(model.ref, kind, current, None, "the first ones")
-                promote(settings, model, gate=decision)
+            model = store.find(model_at(bundle).sha256)
+            announcement = Announcement(
+                name=model.ref.name,
+                kind=kind,
+                version=model.ref.version,
+                sha256=model.ref.sha256,
+                url=model.url,
+                thresholds=model.thresholds,
+                announced_at=datetime.now(UTC),
+                previous=(model_at(self.folder / "bundles" / kind).sha256,),
+            )
+            asyncio.run(announce(settings, announcement))
         self._compare(settings)
 
     def _compare(self, settings: Settings) -> None:
