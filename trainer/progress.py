@@ -17,6 +17,7 @@ __all__ = [
     "ShownProgress",
     "Stage",
     "TrainingProgress",
+    "shown_stage",
     "shown_training",
     "stopped_by_hand",
 ]
@@ -27,6 +28,13 @@ class ShownProgress(OnConsole):
 
     def __init__(self) -> None:
         super().__init__(messages)
+
+
+@contextlib.contextmanager
+def shown_stage(what: str) -> Iterator[Stage]:
+    """The block, or the command that this decorates, is one piece of work."""
+    with ShownProgress().stage(what) as stage:
+        yield stage
 
 
 class TrainingProgress:
