@@ -25,14 +25,17 @@ OPTIONS = {
     "stream-trainer hold-out": "--epochs 1 --at-least 50 --folds 2",
     "stream-trainer study": "--epochs 1 --family bilstm --family logistic_regression",
     "stream-trainer gate": "--resamples 100",
-    "stream-trainer retrain": "--epochs 1 --resamples 100",
+    "stream-trainer retrain": "--epochs 1 --resamples 100 --force 'few rows'",
     "stream-detector demo": "--records 2000",
     "stream-detector replay": "--records 100",
 }
 """Options that keep a command short; those that an example gives itself go before them."""
 
+_FEW_ROWS = "the gate may refuse what one epoch on few rows gives"
+
 CODES = {
-    "stream-trainer retrain": ({0, 3}, "the gate may refuse what one epoch on few rows gives"),
+    "stream-trainer gate bundles/url --champion served --data": ({0, 3}, _FEW_ROWS),
+    "stream-trainer models publish bundles/url          # refused": ({0, 3}, _FEW_ROWS),
     "python -u": ({-signal.SIGTERM, 128 + signal.SIGTERM}, "it has no end but by a signal"),
 }
 """Exit codes that are right where 0 is not the only one, by how a line begins, and why."""

@@ -85,7 +85,7 @@ class World:
             "TOPIC_PREFIX": self._prefix,
         }
         path = f"{self.folder / '.venv' / 'bin'}:{os.environ['PATH']}"
-        return {**environment_of(given), "PATH": path, "HOME": str(self.folder)}
+        return {**environment_of(given), "PATH": path}
 
     def real(self, line: str) -> str:
         """``line`` with what stands for something in it put in.
