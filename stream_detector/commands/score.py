@@ -1,60 +1,69 @@
 """``stream-detector score``: scores by hand and in bulk, without Kafka."""
 
 import os
-import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
-import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.progress import Report, shown_progress
 from stream_detector.lines import BLOCK_LINES, Block, line_blocks
 
 if TYPE_CHECKING:
     from stream_detector.decisions import Decider
-    from stream_detector.events import Kind, ModelRef, RejectReason, Thresholds
+    from stream_detector.scoring import LogScorer
     from stream_detector.settings import Settings
 
 __all__ = ["score"]
 
 _STDIN = "-"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_COLOURS = {"malicious": "red", "suspicious": "yellow", "benign": "green", "rejected": "magenta"}
-_SHOWN_CHARACTERS_MAX = 200
-"""Of a line that was rejected, in the table."""
+_AUTO = "auto"
 
 
 @click.command(cls=SettingsCommand)
-@click.argument("urls", nargs=-1)
+@click.argument("urls", nargs=-1, metavar="[URL or log file]...")
 @click.option(
     "--file",
     "file",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="Score each line of this file; - is stdin.",
+    help="Score each line of this file; - is stdin. Compressed files (gzip, zstd, bzip2, xz) are "
+    "unpacked.",
+)
+@click.option(
+    "--format",
+    "log_format",
+    metavar="NAME",
+    help="Read log files, named as arguments or by --file, in this format: json, plain, zeek_http, "
+    "zeek_dns, squid, dnsmasq or suricata; auto finds it line by line, as the worker does.",
 )
 @click.option(
     "--kind",
-    type=click.Choice(["auto", "url", "host"]),
-    default="auto",
+    type=click.Choice([_AUTO, "url", "host"]),
+    default=_AUTO,
     show_default=True,
-    help="How to read the input; auto: a host name unless it has a scheme, port or path.",
+    help="How to read the input without --format; auto: a host name unless it has a scheme, port "
+    "or path.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line of input.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line of input, or event of a log."
+)
 @setting_options({"Model", "Policy"}, without={"alert_window", "alert_keys_max"})
 def score(
     urls: tuple[str, ...],
     file: str | None,
+    log_format: str | None,
     kind: Literal["auto", "url", "host"],
     as_json: bool,
     config: Path | None,
     **flags: object,
 ) -> None:
-    """Score URLS, the lines of a --file, or with - the lines of stdin.
+    """Score URLs, the lines of a --file, or with - the lines of stdin. With --format, score what
+    the lines of log files name.
 
     The score is the probability that a URL or host name is malicious, as the model has it from
     the characters alone: nothing is looked up or visited.
@@ -62,42 +71,62 @@ def score(
     \b
     stream-detector score example.com/login http://198.51.100.7/gate.php
     stream-detector score --file urls.txt > scores.txt
+    stream-detector score --format squid access.log
+    stream-detector score --format auto --json dns.log.gz eve.json > scores.jsonl
     tail -f proxy.urls | stream-detector score --json -
 
     --json writes exactly one line per line of input, in order: input, canonical, kind, score,
-    rejected, verdict, model. Where there is no score, rejected says why; a verdict without a
-    score is that of --allow-list or --deny-list.
+    rejected, verdict, model, reason. Where there is no score, rejected says why, or reason which
+    list decided (allow_list, deny_list).
+
+    With --format it writes one line per event and per rejected line, with file, line, format,
+    client, time, log_id and detail (what was wrong) besides. Lines that name no URL or host are
+    only counted; the counts come on stderr at the end.
     """
-    blocks = _input(urls, file)
-    path = None if file is None or file == _STDIN else Path(file)
+    if log_format is not None and _is_given("kind"):
+        raise click.UsageError("--kind is for lists of URLs: a log line says what it names")
+    if file is not None and urls:
+        raise click.UsageError("give either arguments or --file, not both")
     settings, _ = given_settings(config, flags)
+    if log_format is None:
+        _score_list(settings, urls, file, kind, as_json=as_json)
+    else:
+        names = urls if file is None else (file,)
+        _score_logs(settings, log_format, _log_files(names), as_json=as_json)
+
+
+def _is_given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not click.core.ParameterSource.DEFAULT
+
+
+def _score_list(
+    settings: "Settings",
+    urls: tuple[str, ...],
+    file: str | None,
+    kind: Literal["auto", "url", "host"],
+    *,
+    as_json: bool,
+) -> None:
+    """Score arguments, or the lines of a file or of stdin, that are a URL or host name each."""
+    blocks = _input(urls, file)
+    from stream_detector.commands.score_output import RowTable, json_lines  # noqa: PLC0415
+    from stream_detector.scoring import ListScorer  # noqa: PLC0415 - see the package's docstring
+
     decider = _decider(settings)
-    write = _json_lines if as_json else _Table(decider.thresholds).lines
-    output = sys.stdout.buffer
+    scorer = ListScorer(decider, kind)
+    write = json_lines if as_json else RowTable(decider.thresholds, of_logs=False).lines
+    paths = [] if file is None else [_path_of(file)]
     with ExitStack() as stack:
-        advance = _progress(stack, path)
+        progress = _Progress(stack, paths)
         for lines, consumed in blocks:
-            output.write(write(_rows(decider, kind, lines)))
-            output.flush()
-            advance(consumed)
-
-
-class _Row(msgspec.Struct, frozen=True, gc=False):
-    """What one line of input became; as JSON, its fields in this order."""
-
-    input: str
-    canonical: str | None = None
-    kind: "Kind | None" = None
-    score: float | None = None
-    rejected: "RejectReason | None" = None
-    verdict: str | None = None
-    model: "ModelRef | None" = None
+            sys.stdout.buffer.write(write(scorer.rows(lines)))
+            sys.stdout.buffer.flush()
+            progress.advance(len(lines), consumed)
 
 
 def _input(urls: tuple[str, ...], file: str | None) -> Iterator[Block]:
     """Blocks of lines from wherever they were asked for."""
-    if file is not None and urls:
-        raise click.UsageError("give either URLs or --file, not both")
     if file == _STDIN or urls == (_STDIN,):
         return line_blocks(sys.stdin.fileno())
     if file is not None:
@@ -112,6 +141,54 @@ def _input(urls: tuple[str, ...], file: str | None) -> Iterator[Block]:
     return ((lines[start : start + BLOCK_LINES], 0) for start in starts)
 
 
+def _log_files(names: Sequence[str]) -> list[Path | None]:
+    """The files of these names, None for stdin."""
+    if not names:
+        raise click.UsageError("nothing to score: give log files, or - for stdin")
+    for name in names:
+        if name != _STDIN and not Path(name).exists():
+            raise click.UsageError(
+                f"there is no log file {name!r}: with --format the arguments are log files"
+            )
+        if name != _STDIN and Path(name).is_dir():
+            raise click.UsageError(f"{name!r} is a folder: give the log files in it")
+    return [None if name == _STDIN else Path(name) for name in names]
+
+
+def _score_logs(
+    settings: "Settings", log_format: str, files: Sequence[Path | None], *, as_json: bool
+) -> None:
+    """Score what the lines of log files name."""
+    from stream_detector.sources import source_named  # noqa: PLC0415 - see the package's docstring
+
+    source = None if log_format == _AUTO else source_named(log_format)
+    from stream_detector.commands.score_output import RowTable, json_lines  # noqa: PLC0415
+    from stream_detector.scoring import LogScorer  # noqa: PLC0415
+
+    decider = _decider(settings)
+    scorer = LogScorer(decider, source, line_bytes_max=settings.record_bytes_max)
+    write = json_lines if as_json else RowTable(decider.thresholds, of_logs=True).lines
+    with ExitStack() as stack:
+        progress = _Progress(stack, [_path_of(file) for file in files])
+        for file in files:
+            scorer.begin(None if file is None else os.fsdecode(file))
+            blocks = line_blocks(sys.stdin.fileno()) if file is None else _blocks_of(file)
+            for lines, consumed in blocks:
+                sys.stdout.buffer.write(write(scorer.rows(lines)))
+                sys.stdout.buffer.flush()
+                progress.advance(len(lines), consumed)
+    _tell_counts(scorer)
+
+
+def _tell_counts(scorer: "LogScorer") -> None:
+    counts = scorer.counts
+    click.echo(
+        f"{counts['lines']:,} lines: {counts['events']:,} URLs and host names, "
+        f"{counts['rejected']:,} rejected, {counts['nameless']:,} lines that name none",
+        err=True,
+    )
+
+
 def _blocks_of(file: Path) -> Iterator[Block]:
     with file.open("rb", buffering=0) as opened:
         yield from line_blocks(opened.fileno())
@@ -124,113 +201,30 @@ def _decider(settings: "Settings") -> "Decider":
     return Decider(load_scorer(settings), settings=settings, metrics=None)
 
 
-def _rows(decider: "Decider", kind: str, lines: Sequence[bytes]) -> list[_Row]:
-    """What each of ``lines`` became, in order; one call of the model for all."""
-    from stream_detector.canonical import kind_of  # noqa: PLC0415
-    from stream_detector.events import Rejected, RejectReason  # noqa: PLC0415
-
-    rows: list[_Row] = []
-    observed: list[tuple[Kind, str]] = []
-    places: list[int] = []
-    for line in lines:
-        try:
-            text = line.removeprefix(_BYTE_ORDER_MARK).decode()
-        except UnicodeDecodeError:
-            text = line.decode(errors="replace")
-            rows.append(_Row(text, rejected=RejectReason.NOT_UTF8))
-            continue
-        if "\0" in text:
-            rows.append(_Row(text, rejected=RejectReason.NOT_UTF8))
-        elif not text or text.isspace():
-            rows.append(_Row(text, rejected=RejectReason.EMPTY))
-        else:
-            places.append(len(rows))
-            rows.append(_Row(text))
-            observed.append((kind_of(text) if kind == "auto" else kind, text))  # type: ignore[arg-type]
-    decisions = decider.decide(observed)
-    for place, (read_as, text), decision in zip(places, observed, decisions, strict=True):
-        if isinstance(decision, Rejected):
-            rows[place] = _Row(text, kind=read_as, rejected=decision.reason)
-        else:
-            rows[place] = _Row(
-                text,
-                decision.canonical.text,
-                decision.canonical.kind,
-                decision.score,
-                None,
-                decision.verdict,
-                None if decision.score is None else decision.model,
-            )
-    return rows
+def _path_of(file: str | Path | None) -> Path:
+    """What to ask for a size."""
+    return Path("/dev/stdin") if file is None or file == _STDIN else Path(file)
 
 
-_encoder = msgspec.json.Encoder()
+class _Progress:
+    """Shows on stderr how far files are scored, where that disturbs nobody.
 
-# JSON lets them stand as they are, but to some readers, such as str.splitlines, they end a line.
-_LINE_ENDS = {character.encode(): b"\\u%04x" % ord(character) for character in "\x85\u2028\u2029"}
-
-
-def _json_lines(rows: Sequence[_Row]) -> bytes:
-    text = _encoder.encode_lines(rows)
-    for line_end, escaped in _LINE_ENDS.items():
-        text = text.replace(line_end, escaped)
-    return text
-
-
-class _Table:
-    """Rows as aligned text, coloured on a terminal; the head comes with the first block.
-
-    It says where verdicts change, which differs from kind to kind.
+    Pipes have no end that is known, and rows on a terminal show by themselves how far it is.
     """
 
-    def __init__(self, thresholds: "Mapping[Kind, Thresholds]") -> None:
-        self._thresholds = ", ".join(
-            f"{kind} suspicious from {of_kind.suspicious:.4f}, malicious from "
-            f"{of_kind.malicious:.4f}"
-            for kind, of_kind in thresholds.items()
-        )
-        self._is_terminal = sys.stdout.isatty()
-        self._is_coloured = self._is_terminal and not os.environ.get("NO_COLOR")
-        self._has_head = False
+    def __init__(self, stack: ExitStack, paths: Sequence[Path]) -> None:
+        self._report: Report | None = None
+        self._total = self._done = self._lines = 0
+        if not paths or (sys.stderr.isatty() and sys.stdout.isatty()):
+            return
+        sizes = [status.st_size for path in paths if stat.S_ISREG((status := path.stat()).st_mode)]
+        if len(sizes) == len(paths):
+            self._total = sum(sizes)
+            self._report = stack.enter_context(shown_progress("scoring"))
 
-    def lines(self, rows: Sequence[_Row]) -> bytes:
-        """The text of a block."""
-        lines = list(map(self._line, rows))
-        if not self._has_head:
-            lines.insert(0, self._fitted(f"# {self._thresholds}"))
-            lines.insert(1, f"{'score':>6}  {'verdict':<10}  {'kind':<4}  canonical form")
-            self._has_head = True
-        return ("\n".join(lines) + "\n").encode()
-
-    def _line(self, row: _Row) -> str:
-        score = "-" if row.score is None else f"{row.score:.4f}"
-        verdict = row.verdict or "rejected"
-        if row.rejected is None:
-            text = row.canonical or ""
-        else:
-            # Escaped: what is no URL may be made to play with the terminal.
-            shown = ascii(row.input[:_SHOWN_CHARACTERS_MAX])
-            text = f"{row.rejected}: {shown}"
-        line = f"{score:>6}  {verdict:<10}  {row.kind or '-':<4}  {text}"
-        line = self._fitted(line)
-        return click.style(line, fg=_COLOURS[verdict]) if self._is_coloured else line
-
-    def _fitted(self, line: str) -> str:
-        """``line``, cut to the terminal's width where there is one."""
-        width = shutil.get_terminal_size().columns if self._is_terminal else len(line)
-        return line if len(line) <= width else line[: width - 3] + "..."
-
-
-def _progress(stack: ExitStack, file: Path | None) -> Callable[[int], object]:
-    """Show a bar on stderr where it disturbs nobody; returns what takes the bytes done."""
-    if file is None or not sys.stderr.isatty() or sys.stdout.isatty():
-        return lambda _: None
-    status = file.stat()
-    if not stat.S_ISREG(status.st_mode):
-        return lambda _: None
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
-
-    progress = stack.enter_context(Progress(console=Console(stderr=True)))
-    task = progress.add_task(file.name, total=status.st_size)
-    return lambda done: progress.advance(task, done)
+    def advance(self, lines: int, consumed: int) -> None:
+        """So many lines more are scored, which stood in so many bytes of input."""
+        self._lines += lines
+        self._done += consumed
+        if self._report is not None:
+            self._report(self._done, self._total, f"{self._lines:,} lines")

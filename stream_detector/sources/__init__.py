@@ -25,7 +25,7 @@ from stream_detector.sources.squid import Squid
 from stream_detector.sources.suricata import Suricata
 from stream_detector.sources.zeek import ZeekDns, ZeekHttp, zeek_log_path
 
-__all__ = ["SOURCES", "EventResult", "Source", "read_record", "source_named"]
+__all__ = ["SOURCES", "EventResult", "Source", "read_record", "source_named", "with_header"]
 
 SOURCES: Mapping[str, Source] = {
     source.name: source
@@ -147,11 +147,19 @@ def _of_object(record: JsonRecord, source: Source | None) -> tuple[str, LineResu
     return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
 
 
-def _of_lines(lines: Sequence[bytes], source: Source | None) -> Iterable[tuple[str, LineResult]]:
+def with_header(source: Source | None, lines: Sequence[bytes]) -> Source | None:
+    """The format of what stands among and after the header lines in ``lines``.
+
+    ``source`` is the one that is set; None where it is to be found.
+    """
     if source is None and lines[0].startswith(b"#"):
         source = SOURCES.get(f"zeek_{zeek_log_path(lines)}")
+    return None if source is None else source.for_record(lines)
+
+
+def _of_lines(lines: Sequence[bytes], source: Source | None) -> Iterable[tuple[str, LineResult]]:
+    source = with_header(source, lines)
     if source is not None:
-        source = source.for_record(lines)
         return [(source.name, source.parse(line)) for line in lines]
     return [_of_line(line) for line in lines]
 

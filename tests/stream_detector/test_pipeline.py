@@ -273,6 +273,15 @@ class TestDeadLetters:
         assert [letter.source.offset for letter in outcomes.dead_letters] == [0, 1, 2]
         assert [v.sighting.source.offset for v in outcomes.verdicts] == [3]
 
+    def test_a_dead_letter_says_the_format_of_the_line_and_whether_it_is_a_replay(self) -> None:
+        bench = Bench()
+        replayed = Record(7, b"http://", headers=(("replay-of", b"url-events-dlq:3:17"),))
+        first = bench.process([b'{"neither": 1}', b"\xff", b"http://"]).dead_letters
+        (second,) = bench.pipeline.process([Chunk("url-events", 0, [replayed])]).dead_letters
+        assert [letter.format for letter in first] == ["json", "", "plain"]
+        assert {letter.replay_of for letter in first} == {b""}
+        assert (second.format, second.replay_of) == ("plain", b"url-events-dlq:3:17")
+
 
 class TestIgnoredLines:
     def test_a_line_that_names_no_url_by_its_nature_gives_a_count_alone(self) -> None:

@@ -154,6 +154,13 @@ def test_a_dead_letter_says_why_and_from_where() -> None:
     }
 
 
+def test_a_dead_letter_says_its_format_and_which_letter_it_is_a_replay_of() -> None:
+    letter = msgspec.structs.replace(LETTER, format="squid", replay_of=b"url-events-dlq:3:17")
+    headers = dict(dead_letter_headers(letter))
+    assert headers["format"] == b"squid"
+    assert headers["replay-of"] == b"url-events-dlq:3:17"
+
+
 def test_a_dead_letter_of_a_record_without_time_has_no_time() -> None:
     letter = msgspec.structs.replace(LETTER, record_time=None, detail="\ud800")
     headers = dict(dead_letter_headers(letter))

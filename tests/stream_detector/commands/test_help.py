@@ -17,9 +17,17 @@ from support.commands import (
     run_command,
 )
 
-COMMANDS = ["run", "score", "label", "settings", "topics", "doctor", "demo", "replay"]
+COMMANDS = [
+    *("run", "score", "label", "settings", "topics", "doctor", "demo", "replay", "dead-letters")
+]
 TOPIC_COMMANDS = ["create", "check", "acls"]
-HELP_PAGES = [[], *([name] for name in COMMANDS), *(["topics", name] for name in TOPIC_COMMANDS)]
+LETTER_COMMANDS = ["list", "show", "replay"]
+HELP_PAGES = [
+    [],
+    *([name] for name in COMMANDS),
+    *(["topics", name] for name in TOPIC_COMMANDS),
+    *(["dead-letters", name] for name in LETTER_COMMANDS),
+]
 HEAVY = {"aiokafka", "confluent_kafka", "faust", "kafka", "numpy", "tensorflow"}
 
 
@@ -113,7 +121,10 @@ def test_the_installed_program_is_the_same() -> None:
         (["scor"], ["'scor'", "did you mean score?"]),
         (
             ["http://example.com/"],
-            ["no command", "run, score, label, settings, topics, doctor, demo, replay"],
+            [
+                "no command",
+                ", ".join(COMMANDS),
+            ],
         ),
         (["topics", "mak"], ["'mak'", "stream-detector topics --help"]),
         (["score", "--jsn", "a.example"], ["--jsn", "--json", "stream-detector score --help"]),

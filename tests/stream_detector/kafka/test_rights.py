@@ -17,10 +17,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from kafka import KafkaProducer
 
+from stream_detector.dead_letters import LetterFilter
 from stream_detector.errors import FatalError, StreamDetectorError, TopicsError
 from stream_detector.events import Thresholds
 from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
+from stream_detector.kafka.dead_letter_replay import replay_dead_letters
+from stream_detector.kafka.dead_letters import letters_since
 from stream_detector.kafka.inspection import group_problem
 from stream_detector.kafka.labels import write_labels
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
@@ -67,7 +70,16 @@ def kafka_with_topics(secured_kafka: SecuredBroker) -> SecuredBroker:
     settings = secured_kafka.plain_settings(secured_kafka.scram_settings("nobody", **NAMES))
     create_topics(settings)
     (events,) = settings.input_topic_names
-    produce(secured_kafka.bootstrap_servers, events, [b"http://a.example/"], partition=0)
+    produce(secured_kafka.bootstrap_servers, events, [b"http://a.example/"] * 2, partition=0)
+    place = [("source-topic", events.encode()), ("source-partition", b"0")]
+    for offset, withheld in ((b"0", b""), (b"1", b"clients")):
+        produce(
+            secured_kafka.bootstrap_servers,
+            settings.topic(settings.dead_letters_topic),
+            [b"http://a.example/"],
+            partition=0,
+            headers=[*place, ("source-offset", offset), ("withheld", withheld)],
+        )
     for part in PARTS:
         secured_kafka.add_user(part)
     return secured_kafka
@@ -144,6 +156,24 @@ def report(settings: Settings, folder: Path) -> None:
     list(read_comparisons(settings, since=times[0]))
 
 
+def read_letters(settings: Settings, folder: Path) -> None:
+    list(letters_since(settings, None, on_progress=lambda *_: None))
+
+
+def replay_letters(settings: Settings, folder: Path) -> None:
+    outcome = replay_dead_letters(
+        settings,
+        datetime.now(UTC) - timedelta(hours=1),
+        chosen=LetterFilter(),
+        again=False,
+        limit=None,
+        dry_run=False,
+        on_progress=lambda *_: None,
+    )
+    # One as it is, one whose original is read; others in the topic are no dead letters.
+    assert outcome.replayed.total() == 2
+
+
 def ship(settings: Settings, folder: Path) -> None:
     producer = KafkaProducer(**kafka_python_options(settings, KafkaProducer))
     try:
@@ -175,6 +205,8 @@ WORK: Mapping[Part, Callable[[Settings, Path], None]] = {
     "model-publisher": publish,
     "trainer": train,
     "reporter": report,
+    "dead-letter-reader": read_letters,
+    "dead-letter-replayer": replay_letters,
     "log-shipper": ship,
     "consumer": consume,
 }
