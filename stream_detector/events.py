@@ -25,6 +25,7 @@ __all__ = [
     "Kind",
     "Label",
     "LabelName",
+    "LabelWord",
     "Labels",
     "ModelRef",
     "Outcomes",
@@ -44,6 +45,8 @@ Kind = Literal["url", "host"]
 
 VerdictName = Literal["malicious", "suspicious", "benign"]
 LabelName = Literal["malicious", "benign"]
+LabelWord = Literal["malicious", "benign", "retracted"]
+"""What a label says; ``retracted`` takes back what the same voice said of the same text before."""
 
 
 class RejectReason(StrEnum):
@@ -267,7 +270,7 @@ class Label(msgspec.Struct, frozen=True, gc=False):
     """A URL or host name as it was given."""
     canonical: Canonical
     """What the label is about: labels of one canonical text are about the same."""
-    label: LabelName
+    label: LabelWord
     source: str
     """Which system the label comes from."""
     labeled_at: datetime

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from stream_detector.canonical import canonicalise, kind_of
 from stream_detector.errors import LabelError
-from stream_detector.events import Canonical, Label, LabelName, Rejected, RejectReason
+from stream_detector.events import Canonical, Label, LabelWord, Rejected, RejectReason
 from stream_detector.masking.urls import is_query_masked, observed_without_credentials
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire import Message
@@ -24,6 +24,9 @@ AHEAD_MAX = timedelta(days=1)
 over all that follow."""
 
 _NAME_CHARACTERS_MAX = 256
+_EMPTY = "no label; one is taken back by the label retracted"
+"""A record without a value does not say whose label it takes back, so it takes back none."""
+
 _DETAIL_CHARACTERS_MAX = 200
 """Of what is wrong: it becomes a header, and may quote the record."""
 
@@ -36,7 +39,7 @@ class _Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The JSON object. Nothing is required here: a field that is missing is told apart below."""
 
     url: str | UnsetType = UNSET
-    label: LabelName | UnsetType = UNSET
+    label: LabelWord | UnsetType = UNSET
     source: _Name | UnsetType = UNSET
     labeled_at: _Time | UnsetType = UNSET
     analyst: _Name | UnsetType = UNSET
@@ -58,7 +61,7 @@ def read_label(value: bytes | None, *, written_at: datetime | None = None) -> La
         written_at: when the record was written, timezone-aware; None where it is not known.
     """
     if not value or value.isspace():
-        return Rejected(RejectReason.EMPTY, "no label")
+        return Rejected(RejectReason.EMPTY, _EMPTY)
     record = decode_part(msgspec.Raw(value), _decoder)
     if isinstance(record, Rejected):
         return Rejected(record.reason, record.detail[:_DETAIL_CHARACTERS_MAX])
@@ -70,7 +73,7 @@ def read_label(value: bytes | None, *, written_at: datetime | None = None) -> La
 
 def make_label(
     url: str,
-    label: LabelName,
+    label: LabelWord,
     *,
     source: str,
     labeled_at: datetime,

@@ -72,6 +72,9 @@ def main() -> None:
 
     3 after ``gate`` refused a bundle; 130 after Ctrl-C or SIGTERM, if no command tells of it.
     """
+    # Where they matter errors say it; the last resort of logging would print their warnings.
+    for library in ("aiokafka", "kafka"):
+        logging.getLogger(library).addHandler(logging.NullHandler())
     # A step is traced once for each of a few lengths, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:

@@ -1,9 +1,13 @@
 """``stream-detector label``: what an analyst or a feed says of URLs and host names."""
 
 import csv
-import os
-from collections.abc import Iterator, Mapping
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -19,9 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["label"]
 
-_Name = Literal["malicious", "benign"]
+_Name = Literal["malicious", "benign", "retracted"]
 _NAMES: tuple[_Name, ...] = get_args(_Name)
+_NUMBERS: Mapping[str, _Name] = {"1": "malicious", "0": "benign"}
+"""What files for training have, those of `stream-trainer labels export` among them."""
+_CHOICE = "malicious, benign or retracted"
 
+_STDIN = Path("-")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _COLUMNS = ("url", "host", "label", "source", "labeled_at", "analyst", "feed", "confidence")
 _SOURCE_OF_ANALYSTS = "analysts"
@@ -44,7 +52,7 @@ class _Defaults(NamedTuple):
 
 
 @click.command(cls=SettingsCommand, no_args_is_help=True)
-@click.argument("words", nargs=-1, metavar="[URL]... [malicious|benign]")
+@click.argument("words", nargs=-1, metavar="[URL]... [malicious|benign|retracted]")
 @click.option("--analyst", metavar="NAME", help="Who labels.")
 @click.option("--feed", metavar="NAME", help="Which feed labels, where no person does.")
 @click.option(
@@ -64,10 +72,11 @@ class _Defaults(NamedTuple):
 @click.option(
     "--file",
     "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help="Label each line of a plain list, or each row of a .csv or .tsv file with columns url or "
-    "host, and optionally label, source, labeled_at, analyst, feed, confidence. Written only if "
-    "all can be.",
+    "host, and optionally label, source, labeled_at, analyst, feed, confidence; `stream-trainer "
+    "labels export` writes such a file. - is standard input: a table if its first line names a "
+    "column url or host, else a plain list. Written only if all can be.",
 )
 @setting_options({"Kafka: how to reach it", "Topics"}, without=_WITHOUT)
 def label(
@@ -88,10 +97,13 @@ def label(
     stream-detector label benign --verdict-id 'k2Xf:url-events:3:17:0' --analyst kim
     stream-detector label malicious --file urls.txt --feed urlhaus --confidence 0.9
     stream-detector label --file labels.csv --analyst kim
+    zcat urls.gz | stream-detector label malicious --file - --feed urlhaus
+    stream-detector label http://evil.example/login retracted --analyst kim
 
     The last word is the label; only a file with a column label needs none. The latest label of
-    each text counts, an analyst's before a feed's. Prints each label with its place in Kafka
-    once all replicas have it.
+    each text counts, an analyst's before a feed's. "retracted" takes back what the same --analyst
+    or --feed, with the same --source, said of the text before: as if they had never labelled it.
+    Prints each label with its place in Kafka once all replicas have it.
 
     A verdict id is looked up by reading its input record again. When that has expired, or
     --input-formats or --cluster are not those of the worker, give the URL, which the verdict has
@@ -101,7 +113,9 @@ def label(
     if file is None and not urls and not verdict_ids:
         raise click.UsageError("nothing to label: give URLs, --verdict-id or --file")
     if name is None and (file is None or urls or verdict_ids):
-        raise click.UsageError("say malicious or benign as the last word")
+        raise click.UsageError(f"say {_CHOICE} as the last word")
+    if analyst is None and feed is None and (urls or verdict_ids):
+        raise click.UsageError("say who labels, by --analyst or --feed")
     settings, _ = given_settings(config, flags)
     defaults = _Defaults(name, source, analyst, feed, confidence, datetime.now(UTC))
     labels = [_made(defaults, {"url": url}, where=ascii(url)) for url in urls]
@@ -120,10 +134,12 @@ def label(
         for one, (topic, partition, offset) in zip(labels, written, strict=True):
             click.echo(f"{one.label:<9}  {one.canonical.text}  in {topic}:{partition}:{offset}")
     else:
-        malicious = sum(one.label == "malicious" for one in labels)
+        counts = Counter(one.label for one in labels)
         click.echo(
-            f"{len(labels):,} labels in {settings.topic(settings.labels_topic)}: {malicious:,} "
-            f"malicious, {len(labels) - malicious:,} benign"
+            f"{len(labels):,} labels in {settings.topic(settings.labels_topic)}: "
+            + ", ".join(
+                f"{counts[each]:,} {each}" for each in _NAMES if counts[each] or each != "retracted"
+            )
         )
 
 
@@ -139,16 +155,20 @@ def _made(defaults: _Defaults, given: Mapping[str, str], *, where: str) -> "Labe
     """The label that ``given`` (columns by name) and the options make together.
 
     Raises:
+        click.UsageError: neither says who labels.
         LabelError: it can't be made; the message begins with ``where``.
     """
     from stream_detector.labels import make_label  # noqa: PLC0415
 
     analyst = given.get("analyst") or None
     feed = given.get("feed") or None
+    labeled_at = given.get("labeled_at") or given.get("time")  # As an export calls it.
     if analyst is None and feed is None:
         analyst, feed = defaults.analyst, defaults.feed
     if analyst is None and feed is None:
-        raise LabelError(f"{where}: say who labels, by --analyst or --feed")
+        raise click.UsageError(
+            f"{where}: say who labels, by --analyst or --feed, or by a column; nothing was written"
+        )
     try:
         return make_label(
             given["url"],
@@ -157,9 +177,7 @@ def _made(defaults: _Defaults, given: Mapping[str, str], *, where: str) -> "Labe
             or defaults.source
             or (feed if analyst is None else None)
             or _SOURCE_OF_ANALYSTS,
-            labeled_at=_time(given["labeled_at"])
-            if given.get("labeled_at")
-            else defaults.labeled_at,
+            labeled_at=_time(labeled_at) if labeled_at else defaults.labeled_at,
             analyst=analyst,
             feed=feed,
             confidence=_number(given["confidence"])
@@ -174,7 +192,11 @@ def _label_name(text: str | None) -> _Name:
     for name in _NAMES:
         if text == name:
             return name
-    raise LabelError(f"the label is {text!r} and not malicious or benign" if text else "no label")
+    if not text:
+        raise LabelError("no label")
+    if text in _NUMBERS:
+        return _NUMBERS[text]
+    raise LabelError(f"the label is {text!r} and not {_CHOICE}")
 
 
 def _time(text: str) -> datetime:
@@ -219,22 +241,40 @@ def _labels_of(file: Path, defaults: _Defaults) -> list["Label"]:
     Raises:
         LabelError: the file, or a line of it, can't be used.
     """
-    delimiter = _DELIMITERS.get(file.suffix.lower())
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = _plain(lines) if delimiter is None else _table(lines, delimiter, file)
+        with (
+            nullcontext(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline=""))
+            if file == _STDIN
+            else file.open(encoding="utf-8-sig", newline="")
+        ) as lines:
+            first = next(lines, "")
+            delimiter = _delimiter(file, first)
+            every = chain([first], lines)
+            rows = _plain(every) if delimiter is None else _table(every, delimiter, file)
             labels = [
-                _made(defaults, row, where=f"{os.fspath(file)}, line {number}")
-                for number, row in rows
+                _made(defaults, row, where=f"{_shown(file)}, line {number}") for number, row in rows
             ]
     except UnicodeDecodeError as error:
-        raise LabelError(f"{file} is not UTF-8 text ({error.reason})") from error
+        raise LabelError(f"{_shown(file)} is not UTF-8 text ({error.reason})") from error
     if not labels:
-        raise LabelError(f"{file} holds nothing to label")
+        raise LabelError(f"{_shown(file)} holds nothing to label")
     return labels
 
 
-def _plain(lines: Iterator[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _shown(file: Path) -> str:
+    return "standard input" if file == _STDIN else str(file)
+
+
+def _delimiter(file: Path, first: str) -> str | None:
+    """What parts the columns of a table that begins with the line ``first``; None for a list."""
+    if file != _STDIN:
+        return _DELIMITERS.get(file.suffix.lower())
+    delimiter = "\t" if "\t" in first else ","
+    names = {name.strip() for name in first.split(delimiter)}
+    return delimiter if names & {"url", "host"} else None
+
+
+def _plain(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if text and not text.startswith("#"):
@@ -242,7 +282,7 @@ def _plain(lines: Iterator[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 
 def _table(
-    lines: Iterator[str], delimiter: str, file: Path
+    lines: Iterable[str], delimiter: str, file: Path
 ) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Rows by the names of their columns, a host as ``url``."""
     reader = csv.reader(lines, delimiter=delimiter)
@@ -250,7 +290,7 @@ def _table(
         header = [name.strip() for name in next(reader, [])]
         if len({"url", "host"} & set(header)) != 1:
             raise LabelError(
-                f"{file}: its first line has to name a column url or host, and may name "
+                f"{_shown(file)}: its first line has to name a column url or host, and may name "
                 f"{', '.join(_COLUMNS[2:])}"
             )
         for fields in reader:
@@ -258,10 +298,12 @@ def _table(
                 continue
             if len(fields) != len(header):
                 raise LabelError(
-                    f"{file}, line {reader.line_num}: {len(fields)} columns where the header has "
-                    f"{len(header)}; nothing was written"
+                    f"{_shown(file)}, line {reader.line_num}: {len(fields)} columns where the "
+                    f"header has {len(header)}; nothing was written"
                 )
             row = dict(zip(header, map(str.strip, fields), strict=True))
             yield reader.line_num, {"url": row.get("host", ""), **row}
     except csv.Error as error:
-        raise LabelError(f"{file}, line {reader.line_num}: {error}; nothing was written") from error
+        raise LabelError(
+            f"{_shown(file)}, line {reader.line_num}: {error}; nothing was written"
+        ) from error

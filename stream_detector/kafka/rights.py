@@ -36,7 +36,7 @@ PARTS: Mapping[Part, str] = {
     "labeller": "stream-detector label",
     "verdict-labeller": "stream-detector label --verdict-id, which reads input topics",
     "label-collector": "stream-trainer labels collect",
-    "model-publisher": "stream-trainer models publish, promote, rollback, list; retrain",
+    "model-publisher": "stream-trainer models publish, promote, rollback, list; gate, retrain",
     "trainer": "stream-trainer watch, which collects labels, retrains and publishes",
     "reporter": "stream-trainer drift and shadow report, which read without a group",
     "dead-letter-reader": "stream-detector dead-letters list and show, without a group",

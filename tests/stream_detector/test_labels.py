@@ -30,7 +30,7 @@ urls = st.sampled_from(["http://evil.com/x?y=ü", "evil.com", "[2001:db8::1]", "
 labels = st.builds(
     make_label,
     urls,
-    st.sampled_from(["malicious", "benign"]),
+    st.sampled_from(["malicious", "benign", "retracted"]),
     source=names,
     labeled_at=st.datetimes(
         datetime(1990, 1, 1), datetime(9999, 1, 1), timezones=st.just(timezone(timedelta(hours=2)))
@@ -76,7 +76,7 @@ wrong = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) |
 times = st.sampled_from(["2026-11-01T10:00:00Z", "2026-11-01T10:00:00.25-05:30"])
 of_field = {
     "url": urls,
-    "label": st.sampled_from(["malicious", "benign", "phishing", ""]),
+    "label": st.sampled_from(["malicious", "benign", "retracted", "phishing", ""]),
     "source": st.text(st.characters(codec="ascii"), max_size=5) | st.just("x" * 257),
     "labeled_at": times,
     "analyst": st.text(max_size=3),

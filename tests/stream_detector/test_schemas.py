@@ -142,6 +142,7 @@ LABEL = {
         {},
         {"confidence": 0.7},
         {"label": "benign", "feed": "urlhaus"},
+        {"label": "retracted"},
         {"ticket": "SOC-17"},
     ],
 )

@@ -35,6 +35,7 @@ PASSWORD = "correct-horse-battery"
 """Of every user."""
 KEY_PASSWORD = "staple-of-the-key"
 
+_PLAIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
@@ -43,6 +44,7 @@ class SecuredBroker(KafkaBroker):
 
     - ``bootstrap_servers``: plain, on which everybody is the super user.
     - ``scram``: SASL_SSL with SCRAM-SHA-512. A client certificate may be given.
+    - ``clear``: SASL_PLAINTEXT with PLAIN, for the user ``clear`` alone.
     - ``mutual``: SSL with client certificates; the common name is the user's.
     - ``expired``, ``foreign``: as ``scram``, with a certificate that has expired, or that is for
       another host.
@@ -67,7 +69,7 @@ class SecuredBroker(KafkaBroker):
                 "foreign", hosts=["kafka.example.com"], addresses=["192.0.2.1"]
             ),
         }
-        self._ports = {name: free_port() for name in of_listener}
+        self._ports = {name: free_port() for name in (*of_listener, "clear")}
         plain = f"PLAINTEXT://127.0.0.1:{self.port}"
         others = [f"{name.upper()}://127.0.0.1:{port}" for name, port in self._ports.items()]
         controller = f"CONTROLLER://127.0.0.1:{self._controller_port}"
@@ -75,9 +77,12 @@ class SecuredBroker(KafkaBroker):
             f"listeners={','.join([plain, *others, controller])}",
             f"advertised.listeners={','.join([plain, *others])}",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
-            "SCRAM:SASL_SSL,MUTUAL:SSL,EXPIRED:SASL_SSL,FOREIGN:SASL_SSL",
+            "SCRAM:SASL_SSL,MUTUAL:SSL,EXPIRED:SASL_SSL,FOREIGN:SASL_SSL,CLEAR:SASL_PLAINTEXT",
             "inter.broker.listener.name=PLAINTEXT",
             "sasl.enabled.mechanisms=SCRAM-SHA-512",
+            "listener.name.clear.sasl.enabled.mechanisms=PLAIN",
+            f'listener.name.clear.plain.sasl.jaas.config={_PLAIN_MODULE} required user_clear="'
+            f'{PASSWORD}";',
             "ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/",
             "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users=User:ANONYMOUS",
@@ -121,6 +126,19 @@ class SecuredBroker(KafkaBroker):
             "ssl_cafile": self.authority.file,
         }
         return Settings(**(values | changes))
+
+    def clear_settings(self, **changes: Any) -> Settings:
+        """Settings that log the user ``clear`` in by its password, without TLS."""
+        return self.scram_settings(
+            "clear",
+            listener="clear",
+            **{
+                "security_protocol": "SASL_PLAINTEXT",
+                "sasl_mechanism": "PLAIN",
+                "ssl_cafile": None,
+                **changes,
+            },
+        )
 
     def mutual_settings(self, user: str, **changes: Any) -> Settings:
         """Settings that log ``user`` in by a certificate, whose key is encrypted."""

@@ -1,12 +1,11 @@
 """``stream-trainer labels``: collect labels from Kafka, look at them, write them for training."""
 
 import csv
-import logging
 import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -23,7 +22,7 @@ from trainer.progress import Progress, ShownProgress, Stage
 if TYPE_CHECKING:
     from stream_detector.events import Kind
     from trainer.labels.resolution import ResolvedLabel
-    from trainer.labels.store import StoredLabel
+    from trainer.labels.store import LabelStore, StoredLabel
 
 __all__ = ["labels", "labels_option", "trust_option", "trusted"]
 
@@ -61,8 +60,8 @@ def labels() -> None:
     stream-trainer train --kind url --data urls.csv --data labelled.csv --output bundles/url
 
     Of several labels of one text, in canonical form, one counts: of each voice (source, analyst
-    and feed) the latest stands; of those an analyst's goes before a feed's, then --trust decides,
-    then the time.
+    and feed) the latest stands, unless that takes the label back (retracted); of those an analyst's
+    goes before a feed's, then --trust decides, then the time.
     """
 
 
@@ -102,8 +101,6 @@ def collect(
     stream-trainer labels collect --follow --store /srv/labels
     """
     settings, _ = given_settings(config, flags)
-    # What it would print is told by errors.
-    logging.getLogger("kafka").addHandler(logging.NullHandler())
     stopped = Event()
     if follow:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -123,10 +120,7 @@ def collect(
             stopped=stopped.is_set,
             tell=tell,
         )
-    click.echo(
-        f"{done.records:,} records read: {done.stored:,} labels stored in {store}, {done.known:,} "
-        f"were there, {done.dead_letters:,} dead letters"
-    )
+    click.echo(f"{done}; the store is {store}")
 
 
 @labels.command(short_help="Show what is held of URLs, or of all in numbers.")
@@ -134,18 +128,23 @@ def collect(
 @labels_option
 @trust_option
 def show(urls: tuple[str, ...], store: Path, trust: str) -> None:
-    """Show each label of URLs or host names, the one that counts first; without, all in numbers.
+    """Show each label of URLs or host names, the one that counts first and those that were taken
+    back last; without, all in numbers.
 
     \b
     stream-trainer labels show
     stream-trainer labels show http://evil.example/x evil.example --trust soc,urlhaus
     """
-    resolved, days = _resolved(store, trust)
-    if urls:
-        for url in urls:
-            _show_one(url, resolved)
-    else:
-        _show_all(resolved.values(), days)
+    from trainer.labels.resolution import resolve, retractions  # noqa: PLC0415 - imports much
+
+    if not urls:
+        _show_all(*_resolved(store, trust))
+        return
+    texts = [_canonical_text(url) for url in urls]
+    labels = [stored for stored in _opened(store).labels() if stored.label.canonical.text in texts]
+    resolved, retracted = resolve(labels, trust=trusted(trust)), retractions(labels)
+    for text in texts:
+        _show_one(text, resolved.get(text), retracted.get(text, []))
 
 
 @labels.command(short_help="Write what counts as a file for training.")
@@ -189,10 +188,8 @@ def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapp
         StreamDetectorError: there is no store, or it can't be read.
     """
     from trainer.labels.resolution import resolve  # noqa: PLC0415 - imports much
-    from trainer.labels.store import LabelStore  # noqa: PLC0415
 
-    opened = LabelStore(store)
-    opened.check_filled()
+    opened = _opened(store)
     days: Counter[str] = Counter()
 
     def counted(stage: Stage) -> "Iterable[StoredLabel]":
@@ -206,28 +203,44 @@ def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapp
         return resolve(counted(stage), trust=trusted(trust)), days
 
 
+def _opened(store: Path) -> "LabelStore":
+    """The store, which is there and holds labels.
+
+    Raises:
+        StreamDetectorError: it does not.
+    """
+    from trainer.labels.store import LabelStore  # noqa: PLC0415 - imports much
+
+    opened = LabelStore(store)
+    opened.check_filled()
+    return opened
+
+
 def trusted(trust: str) -> tuple[str, ...]:
     """Names of sources in the order of trust, from the option."""
     return tuple(name.strip() for name in trust.split(",") if name.strip())
 
 
-def _show_one(url: str, resolved: Mapping[str, "ResolvedLabel"]) -> None:
+def _canonical_text(url: str) -> str:
     from stream_detector.canonical import canonicalise, kind_of  # noqa: PLC0415
     from stream_detector.events import Rejected  # noqa: PLC0415
 
     canonical = canonicalise(kind_of(url), url)
     if isinstance(canonical, Rejected):
         raise click.UsageError(f"{url!a} is no URL or host name: {canonical.detail}")
-    found = resolved.get(canonical.text)
+    return canonical.text
+
+
+def _show_one(text: str, found: "ResolvedLabel | None", retracted: "Sequence[StoredLabel]") -> None:
     if found is None:
-        click.echo(f"{canonical.text}: not labelled")
-        return
-    disagreeing = len(found.disagreeing)
-    click.echo(
-        f"{found.text}: {found.label}"
-        + (f", {disagreeing} of {len(found.standing)} voices disagree" if disagreeing else "")
-    )
-    for stored in found.standing:
+        click.echo(f"{text}: not labelled")
+    else:
+        disagreeing = len(found.disagreeing)
+        click.echo(
+            f"{text}: {found.label}"
+            + (f", {disagreeing} of {len(found.standing)} voices disagree" if disagreeing else "")
+        )
+    for stored in (*(found.standing if found else ()), *retracted):
         label = stored.label
         who = f"analyst {label.analyst}" if label.analyst else f"feed {label.feed}"
         sure = "" if label.confidence is None else f", confidence {label.confidence:g}"
@@ -236,32 +249,26 @@ def _show_one(url: str, resolved: Mapping[str, "ResolvedLabel"]) -> None:
         click.echo(f"  {printable(line)}  in {place}")
 
 
-def _show_all(resolved: Iterable["ResolvedLabel"], days: Mapping[str, int]) -> None:
-    resolved = list(resolved)
-    of_label = Counter(each.label for each in resolved)
-    disputed = sum(bool(each.disagreeing) for each in resolved)
+def _show_all(resolved: Mapping[str, "ResolvedLabel"], days: Mapping[str, int]) -> None:
+    standing = [stored for each in resolved.values() for stored in each.standing]
+    of_label = Counter(each.label for each in resolved.values())
+    disputed = sum(bool(each.disagreeing) for each in resolved.values())
     click.echo(f"{sum(days.values()):,} labels collected, from {min(days)} to {max(days)}")
     click.echo(
         f"{len(resolved):,} texts: {of_label['malicious']:,} malicious, {of_label['benign']:,} "
-        f"benign; {_disputed(disputed)}"
+        f"benign; disagreements on {disputed:,}"
     )
-    standing = [stored for each in resolved for stored in each.standing]
-    won = Counter(each.winner.label.source for each in resolved)
-    overruled = Counter(stored.label.source for each in resolved for stored in each.disagreeing)
+    won = Counter(each.winner.label.source for each in resolved.values())
+    overruled = Counter(
+        stored.label.source for each in resolved.values() for stored in each.disagreeing
+    )
     by_source = Counter(stored.label.source for stored in standing)
-    width = max(len(printable(source)) for source in by_source)
-    click.echo(f"{'source':<{max(width, 6)}}  {'standing':>9}  {'counting':>9}  {'overruled':>9}")
+    width = max(len(name) for name in ("source", *map(printable, by_source)))
+    click.echo(f"{'source':<{width}}  {'standing':>9}  {'counting':>9}  {'overruled':>9}")
     for source, count in by_source.most_common():
         click.echo(
-            f"{printable(source):<{max(width, 6)}}  {count:>9,}  {won[source]:>9,}  "
-            f"{overruled[source]:>9,}"
+            f"{printable(source):<{width}}  {count:>9,}  {won[source]:>9,}  {overruled[source]:>9,}"
         )
-
-
-def _disputed(texts: int) -> str:
-    if not texts:
-        return "no labels contradict each other"
-    return f"{texts:,} text{'s have' if texts > 1 else ' has'} labels that contradict each other"
 
 
 def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -> None:

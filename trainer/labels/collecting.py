@@ -59,6 +59,12 @@ class Collected(NamedTuple):
         """Labels that the store had already, from a run that was killed or by reading again."""
         return self.records - self.stored - self.dead_letters
 
+    def __str__(self) -> str:
+        return (
+            f"{self.records:,} records read: {self.stored:,} labels stored, {self.known:,} were "
+            f"there, {self.dead_letters:,} dead letters"
+        )
+
 
 def collect_labels(
     settings: Settings,
@@ -82,7 +88,7 @@ def collect_labels(
         interval: seconds that the first label of a batch waits for more, where it follows.
         from_beginning: read all that the topic still holds.
         stopped: asked about twice a second; after a yes what was read is stored and committed.
-        tell: is told each batch in a line.
+        tell: gets a line for each batch, but for the last one where it does not follow.
         on_batch: is given what each batch came to, when it is committed.
 
     Raises:
@@ -145,6 +151,7 @@ class _Collector:
         self._tell = tell
         self._on_batch = on_batch
         self._rewind = rewind
+        self._follow = False
         self._batch: list[Any] = []
         self._ends: dict[TopicPartition, int] = {}
         self._producer: Any = None
@@ -175,6 +182,7 @@ class _Collector:
 
     def run(self, *, follow: bool, interval: float, stopped: Callable[[], bool]) -> None:
         """Read, and store batch after batch, until the end or until ``stopped``."""
+        self._follow = follow
         heard = began = time.monotonic()
         while True:
             left = _BATCH_RECORDS - len(self._batch)
@@ -257,10 +265,8 @@ class _Collector:
         self._commit(batch)
         done = Collected(len(batch), stored, len(letters))
         self.collected = Collected(*map(sum, zip(self.collected, done, strict=True)))
-        self._tell(
-            f"{len(batch):,} records: {stored:,} labels stored, {len(labels) - stored:,} were "
-            f"there, {len(letters):,} dead letters"
-        )
+        if self._follow or len(batch) >= _BATCH_RECORDS:
+            self._tell(str(done))
         self._on_batch(done)
 
     def _commit_beginnings(self) -> None:

@@ -1,7 +1,8 @@
 """Which of the labels of a text counts, where there are several.
 
 1. Who says something again has changed their mind: of each voice (source, analyst and feed
-   together) the latest label stands, by ``labeled_at``, then by offset.
+   together) the latest label stands, by ``labeled_at``, then by offset. Where that one is
+   ``retracted``, the voice has taken back what it said, and none of its labels stands.
 2. Of the voices that stand, an analyst goes before a feed; then a source before those that stand
    after it in the order of trust, or not in it; then the latest.
 
@@ -9,14 +10,14 @@ The others are kept beside it: those that say otherwise are disagreements.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from stream_detector.events import Kind, LabelName
 from trainer.labels.store import StoredLabel
 
-__all__ = ["ResolvedLabel", "resolve"]
+__all__ = ["ResolvedLabel", "resolve", "retractions"]
 
 _Voice = tuple[str, str, str]
 _Age = tuple[datetime, int, int, str]
@@ -41,7 +42,8 @@ class ResolvedLabel(NamedTuple):
     @property
     def label(self) -> LabelName:
         """What counts."""
-        return self.winner.label.label
+        # A retraction never stands.
+        return cast(LabelName, self.winner.label.label)
 
     @property
     def disagreeing(self) -> tuple[StoredLabel, ...]:
@@ -59,29 +61,58 @@ def resolve(
         trust: names of sources, the most trusted first.
 
     Returns:
-        By canonical text, in the order of first appearance.
+        By canonical text, in the order of first appearance, those of which any label stands.
     """
-    standing: defaultdict[str, dict[_Voice, StoredLabel]] = defaultdict(dict)
-    kinds: defaultdict[str, set[Kind]] = defaultdict(set)
-    for stored in labels:
-        text = stored.label.canonical.text
-        kinds[text].add(stored.label.canonical.kind)
-        voice = _voice(stored)
-        earlier = standing[text].get(voice)
-        if earlier is None or _age(stored) > _age(earlier):
-            standing[text][voice] = stored
+    kinds: defaultdict[tuple[str, _Voice], set[Kind]] = defaultdict(set)
+
+    def noted() -> Iterator[StoredLabel]:
+        for stored in labels:
+            canonical = stored.label.canonical
+            if not _is_retraction(stored):
+                kinds[canonical.text, _voice(stored)].add(canonical.kind)
+            yield stored
+
+    latest = _latest(noted())
     places = {source: len(trust) - place for place, source in reversed(list(enumerate(trust)))}
 
     def rank(stored: StoredLabel) -> _Rank:
         label = stored.label
         return label.analyst is not None, places.get(label.source, 0), _age(stored)
 
-    return {
-        text: ResolvedLabel(
-            text, frozenset(kinds[text]), tuple(sorted(voices.values(), key=rank, reverse=True))
-        )
-        for text, voices in standing.items()
+    resolved = {}
+    for text, voices in latest.items():
+        standing = {voice: stored for voice, stored in voices.items() if not _is_retraction(stored)}
+        if standing:
+            resolved[text] = ResolvedLabel(
+                text,
+                frozenset().union(*(kinds[text, voice] for voice in standing)),
+                tuple(sorted(standing.values(), key=rank, reverse=True)),
+            )
+    return resolved
+
+
+def retractions(labels: Iterable[StoredLabel]) -> dict[str, list[StoredLabel]]:
+    """By canonical text, the retractions of the voices that have taken back what they said."""
+    found = {
+        text: [stored for stored in voices.values() if _is_retraction(stored)]
+        for text, voices in _latest(labels).items()
     }
+    return {text: retracted for text, retracted in found.items() if retracted}
+
+
+def _latest(labels: Iterable[StoredLabel]) -> Mapping[str, dict[_Voice, StoredLabel]]:
+    """By text, the last word of each voice."""
+    latest: defaultdict[str, dict[_Voice, StoredLabel]] = defaultdict(dict)
+    for stored in labels:
+        voices, voice = latest[stored.label.canonical.text], _voice(stored)
+        earlier = voices.get(voice)
+        if earlier is None or _age(stored) > _age(earlier):
+            voices[voice] = stored
+    return latest
+
+
+def _is_retraction(stored: StoredLabel) -> bool:
+    return stored.label.label == "retracted"
 
 
 def _voice(stored: StoredLabel) -> _Voice:

@@ -26,13 +26,13 @@ class Desk:
         self.labels: str = topics("labels")
         self.events: str = topics("events", partitions=1)
 
-    def label(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    def label(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         settings = {
             "BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "LABELS_TOPIC": self.labels,
             "INPUT_TOPICS": self.events,
         }
-        return run_command("label", *arguments, settings=settings)
+        return run_command("label", *arguments, settings=settings, stdin=stdin)
 
     def written(self) -> list[Record]:
         return read_all(self.kafka.bootstrap_servers, self.labels)
@@ -108,6 +108,49 @@ def test_a_long_list_is_written_whole_and_summed_up(desk: Desk, tmp_path: Path) 
     }
 
 
+EXPORTED = (
+    "url,label,source,time,analyst,feed,confidence,disagreeing\n"
+    "evil.example/x,1,soc,2026-11-24T14:00:00Z,kim,,,0\n"
+    "fine.example,0,urlhaus,2026-11-24T15:00:00Z,,urlhaus,0.5,1\n"
+)
+"""As ``stream-trainer labels export`` writes."""
+
+
+@pytest.mark.kafka
+def test_standard_input_is_read_as_a_list_or_as_the_table_that_an_export_is(desk: Desk) -> None:
+    done = desk.label("--file", "-", stdin=EXPORTED.encode())
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    by_key = {record.key: json.loads(record.value or b"") for record in desk.written()}
+    assert by_key == {
+        b"evil.example/x": {
+            "url": "evil.example/x",
+            "label": "malicious",
+            "source": "soc",
+            "labeled_at": "2026-11-24T14:00:00Z",
+            "analyst": "kim",
+        },
+        b"fine.example": {
+            "url": "fine.example",
+            "label": "benign",
+            "source": "urlhaus",
+            "labeled_at": "2026-11-24T15:00:00Z",
+            "feed": "urlhaus",
+            "confidence": 0.5,
+        },
+    }
+
+    plain = b"# bad ones\nhttp://third.example/\n\nfourth.example\n"
+    done = desk.label("malicious", "--file", "-", "--analyst", "kim", stdin=plain)
+    assert done.returncode == 0
+    assert {record.key for record in desk.written()} - set(by_key) == {
+        b"third.example",
+        b"fourth.example",
+    }
+    no_one = desk.label("malicious", "--file", "-", stdin=b"fifth.example\n")
+    assert_one_line_error(no_one, 2, "standard input, line 1: say who labels", "nothing was")
+
+
 @pytest.mark.kafka
 def test_one_bad_line_and_nothing_is_written(desk: Desk, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
@@ -175,9 +218,9 @@ def test_a_missing_topic_is_named(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("evil.com", "--analyst", "kim"), 2, "malicious or benign as the last word"),
+        (("evil.com", "--analyst", "kim"), 2, "malicious, benign or retracted as the last word"),
         (("malicious", "--analyst", "kim"), 2, "nothing to label"),
-        (("evil.com", "malicious"), 1, "--analyst or --feed"),
+        (("evil.com", "malicious"), 2, "--analyst or --feed"),
         (("http://", "malicious", "--analyst", "kim"), 1, "'http://'"),
         (("a.com", "benign", "--analyst", "k", "--confidence", "2"), 2, "confidence"),
         (("benign", "--verdict-id", "17", "--analyst", "k"), 1, "'17' is no verdict id"),

@@ -139,7 +139,7 @@ def test_labels_are_stored_and_what_cannot_be_used_is_a_dead_letter_with_its_rea
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "11 records read: 5 labels stored in store, 0 were there, 6 dead letters\n"
+        "11 records read: 5 labels stored, 0 were there, 6 dead letters; the store is store\n"
     )
     assert collection.stored() == Counter(good)
     letters = read_all(collection.kafka, collection.dead_letters)
@@ -257,7 +257,7 @@ def test_an_empty_store_is_filled_from_the_beginning_also_if_the_first_try_is_ki
     assert collection.stored() == Counter(written)
 
     reread = collection.collect("--from-beginning")
-    assert "0 labels stored in store, 20 were there" in reread.stdout
+    assert "0 labels stored, 20 were there" in reread.stdout
     assert collection.stored() == Counter(written)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.labels import stored_label
-from trainer.labels.resolution import ResolvedLabel, resolve
+from trainer.labels.resolution import ResolvedLabel, resolve, retractions
 from trainer.labels.store import StoredLabel
 
 
@@ -36,6 +36,42 @@ def test_of_the_same_moment_the_greater_offset_stands() -> None:
     first, second = analyst("kim", "malicious", offset=3), analyst("kim", "benign", offset=4)
 
     assert resolved(second, first).winner == second
+
+
+def test_what_a_voice_takes_back_leaves_the_labels_of_the_others() -> None:
+    fed, said = feed("urlhaus", "malicious"), analyst("kim", "benign", hours=1)
+    taken_back = analyst("kim", "retracted", hours=2)
+
+    found = resolved(said, taken_back, fed)
+
+    assert (found.label, found.standing) == ("malicious", (fed,))
+    assert retractions([said, taken_back, fed]) == {found.text: [taken_back]}
+
+
+def test_a_text_whose_labels_are_all_taken_back_is_not_labelled() -> None:
+    labels = [analyst("kim", "benign", hours=1), analyst("kim", "retracted", hours=2)]
+
+    assert resolve(labels) == {}
+    assert list(retractions(labels)) == [labels[0].label.canonical.text]
+
+
+def test_who_labels_again_after_taking_back_is_heard() -> None:
+    taken_back = analyst("kim", "retracted", hours=2)
+    again = analyst("kim", "malicious", hours=3)
+
+    assert resolved(again, taken_back).winner == again
+    assert retractions([taken_back, again]) == {}
+    # What came late, and is older than the retraction, is not.
+    assert resolve([taken_back, analyst("kim", "malicious", hours=1, offset=9)]) == {}
+
+
+def test_a_text_is_of_the_kinds_as_which_labels_that_stand_have_it() -> None:
+    as_url = feed("urlhaus", "malicious", url="http://bad.example/")
+    as_host = analyst("kim", "malicious", url="bad.example")
+    taken_back = analyst("kim", "retracted", url="bad.example", hours=1)
+
+    assert resolved(as_url, as_host).kinds == {"url", "host"}
+    assert resolved(as_url, as_host, taken_back).kinds == {"url"}
 
 
 def test_an_analyst_goes_before_a_later_and_more_trusted_feed() -> None:
