@@ -48,7 +48,8 @@ class World:
     """A folder and topics of its own, on a broker that others use too.
 
     ``state`` says what Kafka holds: ``nothing``, ``logs`` (all topics but those of announced
-    models, with records), or ``models`` (those too, the shipped models announced).
+    models, with records), or ``models`` (those too, the shipped models announced, and a model store
+    set in the environment).
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class World:
         following = self._settings.model_copy(
             update={"model_store": str(folder / "srv" / "models")}
         )
+        self._store = {"MODEL_STORE": following.model_store} if state == "models" else {}
         self._verdict_id = ""
         if state != "nothing":
             self._fill()
@@ -83,6 +85,7 @@ class World:
         given = {
             "BOOTSTRAP_SERVERS": self._broker.bootstrap_servers,
             "TOPIC_PREFIX": self._prefix,
+            **self._store,
         }
         path = f"{self.folder / '.venv' / 'bin'}:{os.environ['PATH']}"
         return {**environment_of(given), "PATH": path}

@@ -136,7 +136,7 @@ def rollback(kind: Any, config: Path | None, **flags: object) -> None:
     versions.
 
     \b
-    stream-trainer models rollback
+    stream-trainer models rollback --kind url
     stream-trainer models rollback --kind host
     """
     settings = settings_with_store(config, flags)
