@@ -18,7 +18,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check bench bench-training dashboards compose-test sbom licences \
+.PHONY: help demo test check bench storm bench-training dashboards compose-test sbom licences \
 	audit kafka prometheus clean
 
 help: ## Print this
@@ -40,6 +40,9 @@ check: $(VENV)/.test ## Lint, formatting and types
 
 bench: kafka $(VENV)/.test ## Records a second, with and without a model, beside a plain Faust agent
 	@PYTHONPATH=.:tests $(BIN)/python -m benchmarks.throughput $(ARGS)
+
+storm: kafka $(VENV)/.test ## Kill workers and brokers at random for some minutes; nothing may be lost
+	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m storm $(ARGS)
 
 bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)

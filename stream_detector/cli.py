@@ -2,20 +2,25 @@
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 after Ctrl-C. An error is one line on
 stderr. When the reader of the output goes (``| head``), the program ends with 1 and says nothing.
+A worker (``run``) that SIGTERM or Ctrl-C stops ends with 0, from its first moment on.
 """
 
 import os
+import signal
 import sys
 from typing import NoReturn
 
 __all__ = ["main"]
 
 _INTERRUPTED = 130
+_STOPPED = 0
 
 
 def main() -> NoReturn:
     """Run the command line and exit."""
     try:
+        if sys.argv[1:2] == ["run"]:
+            _stop_at_once()
         _replace_closed_streams()
         # Imported here, so that Ctrl-C while Python is still reading modules is caught as well.
         from stream_detector.commands.command_line import run_command_line  # noqa: PLC0415
@@ -26,6 +31,12 @@ def main() -> NoReturn:
         # At once: no thread of a library that still waits for Kafka may keep a person waiting.
         os._exit(_INTERRUPTED)
     sys.exit(code)
+
+
+def _stop_at_once() -> None:
+    """Until ``process`` has handlers of its own: nothing has begun that would have to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(_STOPPED))
 
 
 def _replace_closed_streams() -> None:

@@ -14,7 +14,7 @@
         |-- SettingsError         a setting is missing, wrong or contradicts another
         |-- BundleError           a model bundle was refused
         |   `-- IncompatibleBundleError   it was made for other code
-        |-- DeviceError           memory or device failed, or the device asked for is absent
+        |-- DeviceError           memory or device failed
         |-- ModelError            the model cannot score even a text known to be good
         |-- TopicsError           a topic is missing or may not be used
         |-- PublishError          Kafka refused an output for good
@@ -128,7 +128,7 @@ class IncompatibleBundleError(BundleError):
 
 
 class DeviceError(FatalError):
-    """Memory or the device failed while scoring, or the device asked for is not there."""
+    """Memory or the device failed while scoring."""
 
 
 class ModelError(FatalError):

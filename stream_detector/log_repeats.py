@@ -10,7 +10,7 @@ from typing import NamedTuple, TextIO
 
 from stream_detector.log_records import fields_of, message_of
 
-__all__ = ["LINES_MAX", "WINDOW_SECONDS", "RepeatsHeldBack"]
+__all__ = ["LINES_MAX", "WINDOW_SECONDS", "RepeatsHeldBack", "call_later"]
 
 LINES_MAX = 10
 """Lines of one kind in a window: enough to see different causes told by one template."""
@@ -37,7 +37,8 @@ class _Due(NamedTuple):
     window: _Window
 
 
-def _call_later(seconds: float, callback: Callable[[], None]) -> None:
+def call_later(seconds: float, callback: Callable[[], None]) -> None:
+    """Call back after so many seconds, in a thread that keeps no process alive."""
     timer = threading.Timer(seconds, callback)
     timer.daemon = True
     timer.start()
@@ -61,7 +62,7 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
         stream: TextIO,
         *,
         clock: Callable[[], float],
-        call_later: Callable[[float, Callable[[], None]], None] = _call_later,
+        call_later: Callable[[float, Callable[[], None]], None] = call_later,
     ) -> None:
         super().__init__(stream)
         self._clock = clock

@@ -1,7 +1,8 @@
 """One line per event on stderr: for people on a terminal, as JSON lines otherwise.
 
 No line holds a secret of the settings, a user name or password of a URL or, unless ``log_queries``
-allows it, a query string. What is said again and again is held back and counted (``log_repeats``).
+allows it, a query string. What is said again and again is held back and counted (``log_repeats``),
+what Kafka's clients say of a fault that has a line of its own is left out (``log_libraries``).
 What native libraries write past Python's logging is held back with ``native_output_held_back``.
 """
 
@@ -20,6 +21,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from stream_detector.errors import StreamDetectorError
+from stream_detector.log_libraries import LibrariesHeldBack
 from stream_detector.log_records import fields_of, message_of, text_of
 from stream_detector.log_repeats import RepeatsHeldBack
 from stream_detector.redaction import Redaction
@@ -56,9 +58,11 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     handler.setFormatter(TerminalFormatter(redaction) if is_pretty else JsonFormatter(redaction))
     handler.addFilter(RetriedAsWarnings())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    # With ``debug`` nothing is held back: somebody looks for what the libraries say.
+    is_debug = settings.log_level == "debug"
+    root.handlers[:] = [handler if is_debug else LibrariesHeldBack(handler, clock=time.monotonic)]
     root.setLevel(settings.log_level.upper())
-    libraries = logging.INFO if settings.log_level == "debug" else max(logging.WARNING, root.level)
+    libraries = logging.INFO if is_debug else max(logging.WARNING, root.level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(libraries)
     logging.captureWarnings(capture=True)

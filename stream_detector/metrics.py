@@ -254,6 +254,9 @@ class Metrics:
         self.lag_seconds = gauge(
             "lag_seconds", "Age of the oldest record not yet committed.", "topic", "partition"
         )
+        self.input_topic_missing = gauge(
+            "input_topic_missing", "1 for an input topic that is not there.", "topic"
+        )
         self.rebalances = counter("rebalances_total", "Rebalances of the consumer group.")
         self.assigned_partitions = gauge("assigned_partitions", "Partitions this worker has.")
         self.cache_lookups = counter("cache_lookups_total", "Decisions looked up.", "result")
@@ -341,6 +344,7 @@ class Metrics:
         """Show what is counted by input topic, before anything came."""
         for topic in topics:
             self.records.labels(topic)
+            self.input_topic_missing.labels(topic)
             self.record_age_seconds.observe(topic, 0.0, 0)
             for reason in RejectReason:
                 self.dead_letters.labels(topic, reason.value)

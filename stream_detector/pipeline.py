@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from stream_detector.comparisons import Comparison, Counts, Disagreement, pairs_of
+from stream_detector.counted import counted
 from stream_detector.decisions import Decider, Observed
 from stream_detector.errors import SettingsError
 from stream_detector.events import (
@@ -243,16 +244,34 @@ class Pipeline:
             folded[kind] -= count
         for kind, count in folded.items():
             metrics.alerts_folded.labels(kind).inc(count)
-        reasons = Counter((letter.source.topic, letter.reason.value) for letter in dead_letters)
-        for (topic, reason), count in reasons.items():
-            metrics.dead_letters.labels(topic, reason).inc(count)
-        if count := reasons.total():
+        self._count_dead_letters(dead_letters)
+
+    def _count_dead_letters(self, dead_letters: Iterable[DeadLetter]) -> None:
+        """Count them by topic and reason, and log the counts with where the first of each is."""
+        letters: dict[tuple[str, str], list[DeadLetter]] = {}
+        for letter in dead_letters:
+            letters.setdefault((letter.source.topic, letter.reason.value), []).append(letter)
+        for (topic, reason), alike in letters.items():
+            self._metrics.dead_letters.labels(topic, reason).inc(len(alike))
+        if count := sum(map(len, letters.values())):
             logger.warning(
-                "%d record became a dead letter"
-                if count == 1
-                else "%d records became dead letters",
-                count,
-                extra={f"{topic}_{reason}": count for (topic, reason), count in reasons.items()},
+                "%s became %s",
+                counted(count, "record"),
+                "a dead letter" if count == 1 else "dead letters",
+                extra={
+                    # One list and not a field for each topic and reason: a log index keeps every
+                    # name of a field for ever.
+                    "counts": [
+                        {
+                            "topic": topic,
+                            "reason": reason,
+                            "count": len(alike),
+                            "first_partition": alike[0].source.partition,
+                            "first_offset": alike[0].source.offset,
+                        }
+                        for (topic, reason), alike in letters.items()
+                    ]
+                },
             )
 
 

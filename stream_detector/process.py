@@ -1,4 +1,4 @@
-"""The worker's process: warm up, wait for Kafka, join the group, follow announced models.
+"""The worker's process: ask Kafka, warm up, join the group, follow announced models.
 
 It ends by SIGTERM or SIGINT, or by the first error that no retry mends.
 """
@@ -10,9 +10,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, TypeVar
 
 from stream_detector import __version__
 from stream_detector.certificates import kafka_certificates, show_certificates
@@ -38,9 +38,6 @@ from stream_detector.settings import Settings
 from stream_detector.shadow import Shadows
 from stream_detector.shadow_following import ShadowFollower
 from stream_detector.worker import DetectorApp, Following, create_app
-
-if TYPE_CHECKING:
-    from stream_detector.models.scorer import Network, Scorer
 
 __all__ = ["run_worker"]
 
@@ -101,6 +98,8 @@ class _Process:
         self._settings = settings
         self._scorer = scorer
         self._app: DetectorApp | None = None
+        self._kafka_fault = ""
+        """What keeps the start from Kafka; empty if nothing does."""
         self.left_running = False
         """Whether something was left that nothing can tell to stop: a thread that loads the model,
         a client of a Kafka that does not answer."""
@@ -108,7 +107,12 @@ class _Process:
 
     def readiness(self) -> tuple[bool, str]:
         """Whether the worker does its work, and if not, why; called from the HTTP thread."""
-        return self._app.readiness() if self._app else (False, "warming up")
+        if self._app is None:
+            return False, self._kafka_fault or "warming up"
+        return self._app.readiness()
+
+    def _report(self, kafka_fault: str) -> None:
+        self._kafka_fault = kafka_fault
 
     async def serve(self) -> None:
         """Start, run until a signal or an error, stop.
@@ -124,11 +128,13 @@ class _Process:
         app: DetectorApp | None = None
         try:
             starting = loop.create_task(
-                _start(self._settings, self._scorer, self.metrics, executor)
+                _start(self._settings, self._scorer, self.metrics, executor, self._report)
             )
-            app = await _unless(stop, starting)
+            try:
+                app = await _unless(stop, starting)
+            finally:
+                self.left_running = app is None
             if app is None:
-                self.left_running = not starting.done() or starting.cancelled()
                 logger.info("stopped before it was ready")
                 return
             self._app = app
@@ -166,74 +172,107 @@ async def _start(
     scorer: TextScorer | None,
     metrics: Metrics,
     executor: ThreadPoolExecutor,
+    report: Callable[[str], object],
 ) -> DetectorApp:
-    """Warm the model up, wait for Kafka, check the topics, make the app.
+    """Ask Kafka and warm the model up at the same time, make the app.
 
-    What contradicts itself in the settings is told before the wait, which may take for ever.
+    Neither waits for the other, so that the first fault of either ends the start at once: Kafka
+    may be away for hours, and a model takes seconds to load.
     Where models are announced Kafka comes first: the first record is scored by what is announced.
+    ``report`` gets what keeps this from Kafka, and an empty text when nothing does any more.
     """
-    loop = asyncio.get_running_loop()
     sources_by_topic(settings)
-    cluster = ""
-    networks: dict[Kind, Network] = {}
-    is_following = scorer is None and bool(settings.model_store)
-    if is_following:
-        check_store_settings(settings)
-        cluster = await _reach_kafka(settings)
-        # TensorFlow takes seconds to import, which are not the announced models' fault.
-        await loop.run_in_executor(executor, model_device, settings)
-        networks = await networks_of(await _announced(settings), settings, metrics)
+    if scorer is None and settings.model_store:
+        return await _start_following(settings, metrics, executor, report)
     shadows = Shadows(settings=settings, metrics=metrics)
-    following: Following | None = None
-
-    def warm() -> tuple[TextScorer, Decider]:
-        warmed = scorer or load_scorer(settings, networks)
-        decider = Decider(warmed, settings=settings, metrics=metrics, shadows=shadows)
-        warmed.warm_up()
-        _describe(warmed, metrics)
-        return warmed, decider
-
-    started = time.monotonic()
-    warmed, decider = await loop.run_in_executor(executor, warm)
-    # What is loaded by now stays: no collection need look at it again, and batches of thousands
-    # of short-lived objects should not start one each.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
-    seconds = time.monotonic() - started
-    logger.info(
-        "model warm after %.1f s",
-        seconds,
-        extra={
-            f"{kind}_model": f"{model.ref.name} {model.ref.version}"
-            for kind, model in warmed.models.items()
-        },
+    asking = asyncio.create_task(_reach_kafka(settings, report))
+    warming = asyncio.create_task(
+        _warm(lambda: scorer or load_scorer(settings), settings, metrics, shadows, executor)
     )
-    if is_following:
-        shadow_follower = ShadowFollower(
-            shadows, cast("Scorer", warmed), settings=settings, metrics=metrics, executor=executor
-        )
-        follower = ModelFollower(
-            cast("Scorer", warmed),
-            settings=settings,
-            metrics=metrics,
-            executor=executor,
-            after_switch=shadow_follower.reconsider,
-        )
-        following = Following(follower, shadow_follower)
-    else:
-        cluster = await _reach_kafka(settings)
+    try:
+        cluster, (_, decider) = await asyncio.gather(asking, warming)
+    finally:
+        asking.cancel()
+        warming.cancel()
+    return create_app(
+        settings, decider=decider, metrics=metrics, cluster=cluster, executor=executor
+    )
+
+
+async def _start_following(
+    settings: Settings,
+    metrics: Metrics,
+    executor: ThreadPoolExecutor,
+    report: Callable[[str], object],
+) -> DetectorApp:
+    """As ``_start``, with the models that are announced, which the app then follows."""
+    check_store_settings(settings)
+    cluster = await _reach_kafka(settings, report)
+    # TensorFlow takes seconds to import, which are not the announced models' fault.
+    await asyncio.get_running_loop().run_in_executor(executor, model_device, settings)
+    networks = await networks_of(await _announced(settings), settings, metrics)
+    shadows = Shadows(settings=settings, metrics=metrics)
+    scorer, decider = await _warm(
+        lambda: load_scorer(settings, networks), settings, metrics, shadows, executor
+    )
+    shadow_follower = ShadowFollower(
+        shadows, scorer, settings=settings, metrics=metrics, executor=executor
+    )
+    follower = ModelFollower(
+        scorer,
+        settings=settings,
+        metrics=metrics,
+        executor=executor,
+        after_switch=shadow_follower.reconsider,
+    )
     return create_app(
         settings,
         decider=decider,
         metrics=metrics,
         cluster=cluster,
         executor=executor,
-        following=following,
+        following=Following(follower, shadow_follower),
     )
 
 
-async def _reach_kafka(settings: Settings) -> str:
+_AnyScorer = TypeVar("_AnyScorer", bound=TextScorer)
+
+
+async def _warm(
+    load: Callable[[], _AnyScorer],
+    settings: Settings,
+    metrics: Metrics,
+    shadows: Shadows,
+    executor: ThreadPoolExecutor,
+) -> tuple[_AnyScorer, Decider]:
+    """The scorer that ``load`` gives, compiled, and what decides by it; in the scorer's thread."""
+
+    def warm() -> tuple[_AnyScorer, Decider]:
+        scorer = load()
+        decider = Decider(scorer, settings=settings, metrics=metrics, shadows=shadows)
+        scorer.warm_up()
+        _describe(scorer, metrics)
+        return scorer, decider
+
+    started = time.monotonic()
+    scorer, decider = await asyncio.get_running_loop().run_in_executor(executor, warm)
+    # What is loaded by now stays: no collection need look at it again, and batches of thousands
+    # of short-lived objects should not start one each.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    logger.info(
+        "model warm after %.1f s",
+        time.monotonic() - started,
+        extra={
+            f"{kind}_model": f"{model.ref.name} {model.ref.version}"
+            for kind, model in scorer.models.items()
+        },
+    )
+    return scorer, decider
+
+
+async def _reach_kafka(settings: Settings, report: Callable[[str], object]) -> str:
     """Wait for Kafka, and check the topics; returns the cluster's name for verdict ids.
 
     Raises:
@@ -243,8 +282,10 @@ async def _reach_kafka(settings: Settings) -> str:
         try:
             cluster = settings.cluster or await asyncio.to_thread(cluster_id, settings)
             problems = await asyncio.to_thread(check_topics, settings)
+            report("")
             break
         except RetryableError as error:
+            report(str(error))
             logger.warning("%s; trying again in %.1f s", error, pause)
             await asyncio.sleep(pause)
     if problems:

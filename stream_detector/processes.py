@@ -155,7 +155,8 @@ def wait_until(condition: Callable[[], bool], *, timeout: float, what: str) -> N
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A TCP port of ``host`` that nothing listens on now; another process may still take it."""
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port

@@ -35,8 +35,9 @@ _LINE_SECONDS = 5.0
 class Stage:
     """One piece of work: how much of it is done."""
 
-    def __init__(self, what: str, total: int | None = None) -> None:
+    def __init__(self, what: str, total: int | None = None, unit: str = "") -> None:
         self._started = time.monotonic()
+        self._unit = unit
         self.begin(what, total)
 
     def begin(self, what: str, total: int | None = None) -> None:
@@ -56,9 +57,9 @@ class Stage:
             self.total = total
 
     def __str__(self) -> str:
-        counted = f"{self.done:,} of {self.total:,}" if self.total else ""
-        if self.total is None and self.done:
-            counted = f"{self.done:,}"
+        counted = f"{self.done:,}" if self.done or self.total else ""
+        if self.total:
+            counted = f"{counted} of {self.total:,} {self._unit}".rstrip()
         seconds = f"{time.monotonic() - self._started:.0f} s"
         return ", ".join(filter(None, (self.what, counted, self.note, seconds)))
 
@@ -70,9 +71,12 @@ class Progress:
         """One line that stays, such as the figures of an epoch."""
 
     @contextlib.contextmanager
-    def stage(self, what: str, total: int | None = None) -> Iterator[Stage]:
-        """The block is one piece of work of ``total`` units; stages may lie within one another."""
-        yield Stage(what, total)
+    def stage(self, what: str, total: int | None = None, unit: str = "") -> Iterator[Stage]:
+        """The block is one piece of work; stages may lie within one another.
+
+        It has ``total`` parts, called ``unit`` where ``what`` does not say what they are.
+        """
+        yield Stage(what, total, unit)
 
 
 class ShownProgress(Progress):
@@ -89,8 +93,9 @@ class ShownProgress(Progress):
         line_seconds: float = _LINE_SECONDS,
     ) -> None:
         self._console = Console(stderr=True) if console is None else console
-        self._first_line_seconds = first_line_seconds
         self._line_seconds = line_seconds
+        self._next_line_at = time.monotonic() + first_line_seconds
+        """Many short stages are no reason to say nothing for long: it outlasts them."""
         self._stages: list[Stage] = []
         self._bar = RichProgress(
             TextColumn("{task.description}", markup=False),
@@ -109,12 +114,13 @@ class ShownProgress(Progress):
 
     def tell(self, line: str) -> None:
         """See the base class."""
+        self._next_line_at = time.monotonic() + self._line_seconds
         self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     @contextlib.contextmanager
-    def stage(self, what: str, total: int | None = None) -> Iterator[Stage]:
+    def stage(self, what: str, total: int | None = None, unit: str = "") -> Iterator[Stage]:
         """See the base class."""
-        stage = _ShownStage(what, total, self._bar)
+        stage = _ShownStage(what, total, unit, self._bar)
         self._stages.append(stage)
         try:
             with self._shown() if len(self._stages) == 1 else contextlib.nullcontext():
@@ -138,20 +144,19 @@ class ShownProgress(Progress):
             over.set()
 
     def _tell_now_and_then(self, over: threading.Event) -> None:
-        seconds = self._first_line_seconds
-        while not over.wait(seconds):
-            seconds = self._line_seconds
-            for stage in self._stages[-1:]:
-                self.tell(str(stage))
+        while not over.wait(max(0.0, self._next_line_at - time.monotonic())):
+            if time.monotonic() >= self._next_line_at:
+                for stage in self._stages[-1:]:
+                    self.tell(str(stage))
 
 
 class _ShownStage(Stage):
     """A stage that is a bar of its own."""
 
-    def __init__(self, what: str, total: int | None, bar: RichProgress) -> None:
+    def __init__(self, what: str, total: int | None, unit: str, bar: RichProgress) -> None:
         self._bar = bar
         self._task = bar.add_task(what, total=total, note="")
-        super().__init__(what, total)
+        super().__init__(what, total, unit)
 
     def begin(self, what: str, total: int | None = None) -> None:
         """See the base class."""

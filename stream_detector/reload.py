@@ -30,7 +30,7 @@ from stream_detector.events import Kind
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.fetching import load_fetched
-from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME
+from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME, ref_of_bundle
 from stream_detector.models.serving import model_device, warm_network
 from stream_detector.models.store import ModelStore
 from stream_detector.policy.thresholds import effective_thresholds
@@ -107,9 +107,21 @@ def _fetched(announcement: Announcement, settings: Settings) -> "Bundle":
         folder = Path(name)
         store = ModelStore(settings.model_store)
         store.fetch(announcement.kind, announcement.sha256, folder)
-        if settings.model_public_key is not None:
+        if settings.model_public_key is not None and not _is_own(announcement, settings):
             _check_signed(folder, settings.model_public_key)
         return load_fetched(store, announcement.kind, announcement.sha256, folder)
+
+
+def _is_own(announcement: Announcement, settings: Settings) -> bool:
+    """Whether it is the bundle that the settings name, which needs no signature.
+
+    A rollback announces that bundle where it served before anything was announced.
+    """
+    set_to = settings.url_bundle if announcement.kind == "url" else settings.host_bundle
+    try:
+        return ref_of_bundle(set_to).sha256 == announcement.sha256
+    except BundleError:
+        return False
 
 
 def _check_signed(folder: Path, public_key: Path) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings_faults import faults
 from stream_detector.settings_files import GivenFile, SecretFile, secret_files_of
+from stream_detector.settings_group import SettingsGroup
 from stream_detector.settings_sources import (
     ENVIRONMENT_PREFIX,
     Shape,
@@ -44,11 +45,12 @@ DATA_FOLDER = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.
 """Default bundles, samples and schemas: inside an installed wheel, or the checkout's ``data/``."""
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/@\[\]]+):[0-9]{1,5}")
+_PORT_MAX = 65_535
 
 
 def _address(value: str) -> str:
     # The value is not repeated: what has an @ may hold a password.
-    if not _ADDRESS.fullmatch(value):
+    if not _ADDRESS.fullmatch(value) or not 0 < int(value.rpartition(":")[2]) <= _PORT_MAX:
         raise ValueError("entries should be host:port, such as kafka-1.example.com:9092")
     return value
 
@@ -59,25 +61,13 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
-class _Group(BaseModel):
-    """Settings that belong together; the first line of a subclass's docstring is its title."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        validate_default=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-    )
-
-
-class _Kafka(_Group):
+class _Kafka(SettingsGroup):
     """Kafka: how to reach it"""
 
     bootstrap_servers: list[Address] = Field(
         ["localhost:9092"],
         min_length=1,
-        description="Kafka brokers as host:port, separated by commas.",
+        description="Kafka brokers as host:port, separated by commas; one that answers will do.",
     )
     group_id: str = Field("stream-detector", description="Consumer group of the workers.")
     labels_group_id: str = Field(
@@ -114,7 +104,7 @@ class _Kafka(_Group):
     )
 
 
-class _Topics(_Group):
+class _Topics(SettingsGroup):
     """Topics"""
 
     topic_prefix: str = Field("", description="Put before every topic name below.")
@@ -144,7 +134,7 @@ class _Topics(_Group):
     )
 
 
-class _Limits(_Group):
+class _Limits(SettingsGroup):
     """Limits of a record and of a batch"""
 
     record_bytes_max: Positive = Field(
@@ -171,7 +161,7 @@ class _Limits(_Group):
     )
 
 
-class _Model(_Group):
+class _Model(SettingsGroup):
     """Model"""
 
     url_bundle: Path = Field(
@@ -188,7 +178,7 @@ class _Model(_Group):
     )
 
 
-class _Announced(_Group):
+class _Announced(SettingsGroup):
     """Announced models"""
 
     model_store: str = Field(
@@ -214,7 +204,7 @@ class _Announced(_Group):
     )
 
 
-class _Policy(_Group):
+class _Policy(SettingsGroup):
     """Policy"""
 
     url_suspicious_threshold: Probability | None = Field(
@@ -246,7 +236,7 @@ class _Policy(_Group):
     )
 
 
-class _Privacy(_Group):
+class _Privacy(SettingsGroup):
     """Privacy"""
 
     client_pseudonyms: list[Literal["verdicts", "alerts", "dead_letters"]] = Field(
@@ -270,7 +260,7 @@ class _Privacy(_Group):
     )
 
 
-class _Running(_Group):
+class _Running(SettingsGroup):
     """Running"""
 
     http_host: str = Field(
@@ -309,6 +299,14 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
 
     ``Settings(field=...)`` reads neither the environment nor a file: ``load_settings`` does.
     """
+
+    _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    """Where each value came from, of those that are not defaults."""
+
+    def with_place(self, name: str) -> str:
+        """The setting's name for an error message, with where its value came from if it is set."""
+        place = self._places.get(name)
+        return f"{name} (from {place})" if place else name
 
     def topic(self, name: str) -> str:
         """The full name of a topic: prefix and ``name``."""
@@ -417,6 +415,7 @@ def load_settings(
         raise SettingsError("; ".join(_messages(error, values, place))) from None
     for name, fault in faults(settings):
         raise SettingsError(f"{fault} ({name} comes from {place(name)})")
+    settings._places = {name: place(name) for name in origins if origins[name] != "default"}
     return settings, origins
 
 
@@ -429,5 +428,8 @@ def _messages(
         message = re.sub("^(Value error,|Input|List) ", "", fault["msg"])
         shown = ""
         if name not in SECRETS and fault["type"] != "value_error":
-            shown = f", not {str(values[name])[:_VALUE_SHOWN_CHARACTERS]!r}"
+            value = values[name]
+            for key in fault["loc"][1:]:  # Of a list or table only the item that is wrong.
+                value = value[key]  # type: ignore[index]
+            shown = f", not {str(value)[:_VALUE_SHOWN_CHARACTERS]!r}"
         yield f"{name} {message}{shown}: correct it in {place(name)}"

@@ -21,16 +21,12 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
 from stream_detector.kafka.topics import cluster_id
-from stream_detector.kafka.transport import (
-    ChunkConsumer,
-    ChunkProducer,
-    ChunkTransport,
-    Delivery,
-)
+from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
@@ -99,6 +95,7 @@ class DetectorApp(faust.App):
         self.executor = executor
         self.chunk_records = settings.chunk_records
         self.buffered_bytes_max = settings.buffered_bytes_max
+        self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
         self.producer_options = _producer_options(settings)
         self.failed = asyncio.Event()
@@ -116,15 +113,22 @@ class DetectorApp(faust.App):
         )
         self.reach_monitor = ReachMonitor(
             self._unconnected_brokers,
+            refresh=lambda: cast(ChunkProducer, self.producer).refresh_metadata(),
             context=self.consumer_options.get("ssl_context"),
+            clock=time.monotonic,
+        )
+        self.topic_monitor = TopicMonitor(
+            settings.input_topic_names,
+            lambda: self.chunk_consumer,
+            metrics=metrics,
             clock=time.monotonic,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
-        broker = URL("kafka://" + ";".join(settings.bootstrap_servers))
+        brokers = [URL(f"kafka://{address}") for address in settings.bootstrap_servers]
         super().__init__(
             settings.group_id,
-            broker=[broker],
+            broker=brokers,
             datadir=self._folder.name,
             broker_commit_interval=settings.commit_interval,
             stream_wait_empty=False,
@@ -133,7 +137,7 @@ class DetectorApp(faust.App):
             topic_disable_leader=True,
             web_enabled=False,
         )
-        self.transport = ChunkTransport([broker], self)
+        self.transport = ChunkTransport(brokers, self)
 
     # --- life cycle -------------------------------------------------------------------------
 
@@ -151,6 +155,7 @@ class DetectorApp(faust.App):
         self.watch(self.batcher.run())
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
         self.watch(self.reach_monitor.run(_REACH_INTERVAL_SECONDS))
+        self.watch(self.topic_monitor.run())
         self.watch(self._check_group())
         if self.following is not None:
             models, shadows = self.following
@@ -295,8 +300,8 @@ class DetectorApp(faust.App):
             self.following.shadows.drop_all(fault)
 
     def _unconnected_brokers(self) -> set[str]:
-        producer = cast(ChunkProducer, self.producer)
-        return self.chunk_consumer.unconnected_brokers() | producer.unconnected_brokers()
+        of_producer = cast(ChunkProducer, self.producer).unconnected_brokers()
+        return self.chunk_consumer.unconnected_brokers() | of_producer
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:
@@ -307,8 +312,8 @@ class DetectorApp(faust.App):
         """Whether the worker does its work, and if not, why; called from the HTTP thread."""
         if not self.started:
             return False, "starting"
-        if self.reach_monitor.fault:
-            return False, self.reach_monitor.fault
+        if fault := self.reach_monitor.fault or self.topic_monitor.fault:
+            return False, fault
         if self.rebalancing:
             return False, "rebalancing"
         if not self._assignment:
@@ -372,7 +377,8 @@ def create_app(
 def _consumer_options(settings: Settings) -> dict[str, Any]:
     return {
         "group_id": settings.group_id,
-        "auto_offset_reset": settings.start_at,
+        # Nothing that is there may be passed over; where a new group begins: ``kafka.positions``.
+        "auto_offset_reset": "earliest",
         "max_partition_fetch_bytes": settings.fetch_bytes_max,
         "heartbeat_interval_ms": _HEARTBEAT_MS,
         "session_timeout_ms": _SESSION_TIMEOUT_MS,

@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from support.broker import KafkaBroker
+from support.cluster import KafkaCluster
 from support.secured_broker import SecuredBroker
 
 
@@ -54,6 +55,29 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredB
         yield broker
 
 
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """The session's three brokers. Leave them running."""
+    with KafkaCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def _cluster_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    with KafkaCluster(tmp_path_factory.mktemp("own-cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def own_cluster(_cluster_of_module: KafkaCluster) -> KafkaCluster:
+    """Three brokers for the tests of one module, which may stop, kill and start them.
+
+    All of them run, and are in sync, at the beginning of each test.
+    """
+    _cluster_of_module.start()
+    return _cluster_of_module
+
+
 @pytest.fixture
 def topics(kafka: KafkaBroker) -> Topics:
     """``topics("events", partitions=4)`` makes a topic of the session's broker, returns its name.
@@ -81,7 +105,25 @@ def secured_topics(secured_kafka: SecuredBroker) -> Topics:
     return _topics_of(secured_kafka)
 
 
-def _topics_of(broker: KafkaBroker) -> Topics:
+@pytest.fixture
+def cluster_topics(cluster: KafkaCluster) -> Topics:
+    """The same on the session's three brokers, each of which has a copy."""
+    return _topics_of(cluster)
+
+
+@pytest.fixture(scope="module")
+def module_topics(_cluster_of_module: KafkaCluster) -> Topics:
+    """The same on the three brokers of the module, for what lives longer than a test."""
+    return _topics_of(_cluster_of_module)
+
+
+@pytest.fixture
+def own_cluster_topics(own_cluster: KafkaCluster) -> Topics:
+    """The same on the three brokers of the module."""
+    return _topics_of(own_cluster)
+
+
+def _topics_of(broker: KafkaBroker | KafkaCluster) -> Topics:
     def create(label: str = "topic", *, partitions: int = 4, **settings: str) -> str:
         name = f"{label}-{uuid.uuid4().hex[:8]}"
         broker.create_topic(name, partitions=partitions, **settings)

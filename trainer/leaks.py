@@ -37,7 +37,8 @@ class LeakSearch:
         holds = self._holds[label]
         if "/" in text:
             holds["a path"] += 1
-        holds.update({f"the character {letter!r}" for letter in text if not letter.isalnum()})
+        marks = {letter for letter in text if not letter.isalnum()} - {"/"}
+        holds.update({f"the character {mark!r}" for mark in marks})
 
     def leaks(self) -> list[Leak]:
         """What tells the label well alone, worst first."""

@@ -51,13 +51,14 @@ def run_study(
     candidates: list[Candidate] = []
     for name in names:
         fitted = known[name].fit(train, validation, seed=seed, progress=progress)
-        candidate = candidate_of_family(
-            name,
-            known[name].summary,
-            fitted,
-            validation,
-            rates=(SUSPICIOUS_FPR, MALICIOUS_FPR),
-        )
+        with progress.stage(f"{name}: calibrating"):
+            candidate = candidate_of_family(
+                name,
+                known[name].summary,
+                fitted,
+                validation,
+                rates=(SUSPICIOUS_FPR, MALICIOUS_FPR),
+            )
         if isinstance(fitted, FittedNetwork):
             history = [
                 msgspec.convert(epoch._asdict(), dict[str, float])

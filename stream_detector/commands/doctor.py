@@ -13,6 +13,7 @@ import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.cores import usable_cores
+from stream_detector.counted import counted
 from stream_detector.errors import FatalError, SettingsError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.policy.thresholds import effective_thresholds
@@ -102,7 +103,7 @@ def _kafka_results(settings: Settings) -> Iterator[_Result]:
     broker = _result("Kafka", _broker, settings)
     yield broker
     if broker.ok:
-        yield _result("topics", _topics, settings)
+        yield from _topics(settings)
         yield _result("group", _group, settings)
         yield _result("clock", _clock, settings)
 
@@ -117,14 +118,18 @@ def _port(settings: Settings) -> str:
             f"{address[0]}:{address[1]} can't be listened on ({error.strerror or error}): end "
             "what uses it, or set http_host or http_port"
         ) from error
+    where = f"{address[0]}:{address[1]} is free"
+    if settings.http_port == 0:
+        where = f"any free port of {settings.http_host} is taken, since http_port is 0"
     if settings.http_web_config is None:
-        return f"{address[0]}:{address[1]} is free"
+        return where
     from stream_detector.web_config import load_web_config  # noqa: PLC0415
 
     access = load_web_config(settings.http_web_config)
     transport = "in the clear" if access.tls is None else "by TLS"
-    logins = f"{len(access.users)} users log in" if access.users else "nobody logs in"
-    return f"{address[0]}:{address[1]} is free; {transport}, {logins}"
+    users = f"{counted(len(access.users), 'user')} may log in"
+    logins = users if access.users else "nobody logs in"
+    return f"{where}; {transport}, {logins}"
 
 
 def _certificate_files(settings: Settings) -> "list[CertificateFile]":
@@ -186,7 +191,7 @@ def _model_store(settings: Settings) -> str:
 
     check_store_settings(settings)
     versions = ModelStore(settings.model_store).versions()
-    return f"{len(versions)} versions in {settings.model_store}"
+    return f"{counted(len(versions), 'version')} in {settings.model_store}"
 
 
 def _device(settings: Settings) -> str:
@@ -211,18 +216,24 @@ def _broker(settings: Settings) -> str:
     return f"cluster {cluster_id(settings)} at {', '.join(settings.bootstrap_servers)}"
 
 
-def _topics(settings: Settings) -> str:
+def _topics(settings: Settings) -> Iterator[_Result]:
+    """A line for each kind of fault, with the topics that have it."""
     from stream_detector.kafka.topics import check_topics  # noqa: PLC0415
 
-    if problems := check_topics(settings):
-        raise FatalError("; ".join(problems))
     names = [
         *settings.input_topic_names,
         *settings.output_topic_names,
         *settings.announcement_topic_names,
         *settings.shadow_topic_names,
     ]
-    return ", ".join(names)
+    try:
+        problems = check_topics(settings)
+    except StreamDetectorError as error:
+        problems = [str(error)]
+    for problem in problems:
+        yield _Result("topics", False, problem)
+    if not problems:
+        yield _Result("topics", True, ", ".join(names))
 
 
 def _group(settings: Settings) -> str:

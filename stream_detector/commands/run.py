@@ -31,9 +31,11 @@ def run(config: Path | None, **flags: object) -> int:
     """
     settings, _ = given_settings(config, flags)
     from stream_detector.kafka.clients import aiokafka_consumer_options  # noqa: PLC0415
+    from stream_detector.models.serving import check_model_settings  # noqa: PLC0415
 
-    # Told now, not when the model is warm and Kafka reached.
+    # Before TensorFlow is loaded and Kafka is asked, which take seconds.
     aiokafka_consumer_options(settings)
+    check_model_settings(settings)
     configure_logging(settings)
     from stream_detector.process import run_worker  # noqa: PLC0415 - imports Faust
 

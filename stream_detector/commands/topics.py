@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.counted import counted
 from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.progress import ShownProgress
 
@@ -48,8 +49,8 @@ def create(config: Path | None, **flags: object) -> None:
     for state in states:
         what = "created" if state.created else "was there"
         click.echo(
-            f"{state.name:<{width}}  {what:<9}  {state.partitions} partitions, "
-            f"{state.replication_factor} replicas"
+            f"{state.name:<{width}}  {what:<9}  {counted(state.partitions, 'partition')}, "
+            f"{counted(state.replication_factor, 'replica')}"
         )
 
 
@@ -78,7 +79,7 @@ def check(config: Path | None, **flags: object) -> None:
     for problem in of_labels:
         click.echo(f"for labels only: {problem}")
     if problems:
-        raise TopicsError(f"{len(problems)} of the topics can't be used; see above")
+        raise TopicsError("not all topics can be used: see above")
     names = [
         *settings.input_topic_names,
         *settings.output_topic_names,

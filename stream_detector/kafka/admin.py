@@ -1,10 +1,11 @@
-"""A connected kafka-python admin client, or an error that says what to do."""
+"""Questions to Kafka by kafka-python's admin client, and errors that say what to do."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError as AiokafkaError
@@ -21,29 +22,67 @@ from kafka.net.compat import KafkaNetClient
 
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.probing import PROBE_SECONDS, reachable_broker
+from stream_detector.kafka.probing import PROBE_SECONDS, host_and_port, reachable_broker
+from stream_detector.kafka.retry import back_off
 from stream_detector.kafka.rights import Right
 from stream_detector.settings import Settings
 
-__all__ = ["as_ours", "connected_admin"]
+__all__ = ["as_ours", "ask_kafka", "reached"]
 
 _BOOTSTRAP_MS = 5_000
+_ASK_SECONDS = 15.0
+"""A cluster sends its clients to a broker that was killed until it misses it, 9 s by default."""
+
+_Answer = TypeVar("_Answer")
 
 
-@contextmanager
-def connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
-    """An admin client for the block; closed with its thread whatever happens.
+def reached(settings: Settings) -> Settings:
+    """The same settings with one of ``bootstrap_servers``: one that answers now.
+
+    kafka-python chooses among several at random, and waits longer and longer for one that is
+    away. Through a proxy nothing is tried, and all stay.
+
+    Raises:
+        RetryableError: none answers.
+        FatalError: a certificate is not accepted.
+        SettingsError: a client can't be set up from these settings.
+    """
+    options = kafka_python_options(settings)
+    if options.get("proxy_url"):
+        return settings
+    seconds = options.get("bootstrap_timeout_ms", PROBE_SECONDS * 1000) / 1000
+    address = reachable_broker(
+        settings.bootstrap_servers, options.get("ssl_context"), seconds=seconds
+    )
+    return settings.model_copy(update={"bootstrap_servers": [address]})
+
+
+def ask_kafka(settings: Settings, ask: Callable[[KafkaAdminClient], _Answer]) -> _Answer:
+    """The result of ``ask``, which gets an admin client, and another where a broker just went.
 
     Raises:
         RetryableError: Kafka can't be reached or does not answer now.
         FatalError: it refuses the credentials, the certificate or the protocol version.
         SettingsError: the client can't be set up from these settings.
     """
-    options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **kafka_python_options(settings)}
-    if not options.get("proxy_url"):
-        address = reachable_broker(settings.bootstrap_servers, options.get("ssl_context"))
-        if "SASL" in settings.security_protocol:
-            _log_in(settings, address, options)
+    deadline = time.monotonic() + _ASK_SECONDS
+    for pause in back_off():
+        with _connected_admin(settings) as admin:
+            try:
+                return ask(admin)
+            except KafkaError as error:
+                if not error.retriable or time.monotonic() + pause > deadline:
+                    raise
+        time.sleep(pause)
+    raise AssertionError("back_off never ends")
+
+
+@contextmanager
+def _connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
+    """An admin client for the block; closed with its thread whatever happens."""
+    options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **kafka_python_options(reached(settings))}
+    if "SASL" in settings.security_protocol and not options.get("proxy_url"):
+        _log_in(settings, options)
     made: list[Any] = []
 
     def make_client(**config: Any) -> Any:
@@ -106,13 +145,14 @@ def _where(settings: Settings) -> str:
     return ", ".join(settings.bootstrap_servers)
 
 
-def _log_in(settings: Settings, address: tuple[str, int], options: Mapping[str, Any]) -> None:
-    """Log in once by aiokafka.
+def _log_in(settings: Settings, options: Mapping[str, Any]) -> None:
+    """Log in once by aiokafka, at the only address in ``options``.
 
     kafka-python tries a refused login again until its time-out; and over TLS it may miss the
     refusal, after which Kafka hangs up.
     """
-    host, port = address
+    (address,) = options["bootstrap_servers"]
+    host, port = host_and_port(address)
     login = {
         name: value
         for name, value in options.items()
@@ -131,11 +171,11 @@ def _log_in(settings: Settings, address: tuple[str, int], options: Mapping[str, 
             thread.submit(lambda: asyncio.run(connect())).result()
     except (SaslAuthenticationFailed, UnsupportedSaslMechanismError) as error:
         raise FatalError(
-            f"Kafka at {host}:{port} refuses to log {settings.sasl_username!r} in: check "
+            f"Kafka at {address} refuses to log {settings.sasl_username!r} in: check "
             f"sasl_username, its password and sasl_mechanism ({settings.sasl_mechanism})"
         ) from error
     except (AiokafkaError, OSError) as error:
         raise RetryableError(
-            f"Kafka at {host}:{port} does not finish a login ({type(error).__name__}): check "
+            f"Kafka at {address} does not finish a login ({type(error).__name__}): check "
             "that security_protocol is that of this listener"
         ) from error

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from stream_detector.errors import RefusedModelError, RetryableError, TopicsError
 from stream_detector.events import Kind
+from stream_detector.kafka.admin import reached
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
 from stream_detector.kafka.retry import back_off
 from stream_detector.models.announcement import (
@@ -63,10 +64,12 @@ async def current_announcements(settings: Settings) -> Announced:
 
     Raises:
         RetryableError: Kafka can't be reached, or does not give the topic in time.
+        FatalError: a certificate is not accepted.
         SettingsError: the client can't be set up from these settings.
     """
     try:
-        async with asyncio.timeout(_READ_SECONDS), _consumer(settings) as consumer:
+        found = await asyncio.to_thread(reached, settings)
+        async with asyncio.timeout(_READ_SECONDS), _consumer(found) as consumer:
             latest = _latest(await _read_to_the_end(consumer), {})
     except _FAULTS as error:
         raise RetryableError(
@@ -127,6 +130,7 @@ async def announce(settings: Settings, announcement: Announcement) -> None:
     Raises:
         TopicsError: it may not be written.
         RetryableError: Kafka can't be reached, or does not take it.
+        FatalError: a certificate is not accepted.
         SettingsError: the client can't be set up from these settings.
     """
     await _write(settings, announcement_key(announcement), encode_announcement(announcement))
@@ -144,7 +148,8 @@ async def end_shadow(settings: Settings, kind: Kind) -> None:
 
 async def _write(settings: Settings, key: bytes, value: bytes | None) -> None:
     topic = settings.topic(settings.models_topic)
-    producer = AIOKafkaProducer(**{**aiokafka_producer_options(settings), "acks": "all"})
+    options = aiokafka_producer_options(await asyncio.to_thread(reached, settings))
+    producer = AIOKafkaProducer(**{**options, "acks": "all"})
     try:
         try:
             await producer.start()

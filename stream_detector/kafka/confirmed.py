@@ -7,7 +7,7 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.rights import Part, rights_of
 from stream_detector.settings import Settings
@@ -30,7 +30,7 @@ def confirming_producer(settings: Settings, part: Part, **options: Any) -> Itera
         RetryableError: Kafka can't be reached, or went away.
         FatalError: it refuses the credentials or a record.
     """
-    options |= kafka_python_options(settings, KafkaProducer) | {"acks": "all"}
+    options |= kafka_python_options(reached(settings), KafkaProducer) | {"acks": "all"}
     try:
         producer = KafkaProducer(**options)
         try:

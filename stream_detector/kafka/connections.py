@@ -46,4 +46,8 @@ def _unconnected(
     if not needed and not connected:
         needed = {broker.nodeId for broker in cluster.brokers()}
     brokers = map(cluster.broker_metadata, needed - connected)
-    return {f"{broker.host}:{broker.port}" for broker in brokers if broker is not None}
+    return {_address(broker.host, broker.port) for broker in brokers if broker is not None}
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,6 +1,7 @@
 """The topic of dead letters, read without a group."""
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -38,7 +39,12 @@ def letters_since(
 
 
 def newest_letters(
-    settings: Settings, since: datetime | None, *, chosen: LetterFilter, limit: int
+    settings: Settings,
+    since: datetime | None,
+    *,
+    chosen: LetterFilter,
+    limit: int,
+    on_progress: OnProgress,
 ) -> list[StoredLetter]:
     """The ``limit`` newest dead letters that are ``chosen`` and not older than ``since``.
 
@@ -47,9 +53,22 @@ def newest_letters(
     """
     found: list[StoredLetter] = []
     with reading(settings, settings.dead_letters_topic) as consumer:
-        for span in letter_spans(consumer, settings, since):
-            found += _newest_of(consumer, span, chosen, limit)
+        spans = letter_spans(consumer, settings, since)
+        total, done = sum(span.end - span.start for span in spans), 0
+        for span in spans:
+            missing = limit
+            for block in _blocks_backwards(span):
+                # No more than asked for: each may be as large as Kafka's largest record.
+                newest: deque[StoredLetter] = deque(maxlen=missing)
+                for records, _ in records_of(consumer, block):
+                    newest.extend(filter(chosen.admits, map(read_letter, records)))
+                on_progress(done + span.end - block.start, total)
+                found += newest
+                missing -= len(newest)
+                if not missing:
+                    break
             found = heapq.nlargest(limit, found, key=attrgetter("time", "partition", "offset"))
+            done += span.end - span.start
     return found
 
 
@@ -71,13 +90,10 @@ def letters_of(
         done += span.end - span.start
 
 
-def _newest_of(consumer: Any, span: Span, chosen: LetterFilter, limit: int) -> list[StoredLetter]:
-    """The ``limit`` last of a partition, and perhaps some more."""
-    found: list[StoredLetter] = []
+def _blocks_backwards(span: Span) -> Iterator[Span]:
+    """A span in stretches, the last first."""
     end = span.end
-    while end > span.start and len(found) < limit:
+    while end > span.start:
         start = max(span.start, end - _BLOCK_OFFSETS)
-        for records, _ in records_of(consumer, Span(span.partition, start, end)):
-            found += filter(chosen.admits, map(read_letter, records))
+        yield Span(span.partition, start, end)
         end = start
-    return found

@@ -36,7 +36,7 @@ class LagConsumer(Protocol):
         ...
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """End offsets."""
+        """End offsets of those whose leader answers."""
         ...
 
     def fetch_position(self, tp: TP) -> int | None:
@@ -110,7 +110,10 @@ class LagMonitor:
             return
         for tp in assigned & consumer.assignment():
             position, end = consumer.fetch_position(tp), ends.get(tp)
-            if position is None or end is None:
+            if end is None:
+                # Its leader is away, which is no stall.
+                self._forget({tp})
+            elif position is None:
                 # Its progress stays: a position that is not known for long is a stall.
                 self._hide({tp})
             else:

@@ -1,15 +1,22 @@
-"""Is a broker reached by TCP and TLS, and why not: Kafka's clients tell neither fault by name."""
+"""Is a broker reached by TCP and TLS, and why not: Kafka's clients tell neither fault by name.
+
+They also ask the addresses of a cluster one after the other, each for up to a minute; here all are
+asked at once, and the first that answers will do.
+"""
 
 import re
 import socket
 import ssl
 import struct
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any
 
 from stream_detector.errors import FatalError, RetryableError
 
-__all__ = ["PROBE_SECONDS", "reachable_broker"]
+__all__ = ["PROBE_SECONDS", "host_and_port", "reachable_broker"]
 
 PROBE_SECONDS = 4.0
 """For all addresses together: a host that drops packets must not hold up a command."""
@@ -17,52 +24,135 @@ PROBE_SECONDS = 4.0
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
 """A request that any broker answers before a login: size, ApiVersions, version 0, id 0, no name."""
 
+_BY_FIRST_BYTE: Mapping[bytes, str | None] = {
+    b"\x00": None,  # The first of four bytes of the answer's size.
+    b"\x15": "it wants TLS",  # An alert.
+    b"": "it hangs up without an answer",
+}
+"""What is wrong, by the first byte that comes back."""
+
 # OpenSSL's codes of what is wrong with a certificate.
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 
+_NO_ANSWER = "no answer in time"
+_GRACE_SECONDS = 0.5
+"""For a probe that gives up at the deadline to say why."""
 
-def reachable_broker(addresses: Iterable[str], context: ssl.SSLContext | None) -> tuple[str, int]:
-    """Host and port of the first of ``addresses`` reached by TCP and, given ``context``, by TLS.
+_Fault = FatalError | str
+"""What keeps from one address; an error where it is a certificate."""
 
-    Blocks for up to ``PROBE_SECONDS``. By TLS 1.3 a broker looks at the client's certificate when
+
+def reachable_broker(
+    addresses: Sequence[str], context: ssl.SSLContext | None, *, seconds: float = PROBE_SECONDS
+) -> str:
+    """The first of ``addresses`` that answers a request of Kafka's: by TLS, given ``context``.
+
+    Blocks for up to ``seconds``. By TLS 1.3 a broker looks at the client's certificate when
     the client is done with its handshake: a refusal comes with the first answer.
 
     Raises:
-        FatalError: a certificate is not accepted, the broker's or this client's.
-        RetryableError: none is reached.
+        FatalError: none answers, and a certificate is not accepted, a broker's or this client's.
+        RetryableError: none answers.
     """
-    faults: list[str] = []
-    deadline = time.monotonic() + PROBE_SECONDS
-    for address in addresses:
-        host, _, port = address.rpartition(":")
-        host = host.strip("[]")
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
+    deadline = time.monotonic() + seconds
+    results: SimpleQueue[tuple[str, _Fault | None]] = SimpleQueue()
+    probes = {
+        # Daemons: one whose host drops packets may outlive the command.
+        address: threading.Thread(
+            target=lambda address: results.put((address, _fault(address, context, deadline))),
+            args=(address,),
+            daemon=True,
+        )
+        for address in dict.fromkeys(addresses)
+    }
+    for probe in probes.values():
+        probe.start()
+    faults: dict[str, _Fault] = {}
+    while len(faults) < len(probes):
         try:
-            with socket.create_connection((host, int(port)), timeout=left) as plain:
-                if context is not None:
-                    with context.wrap_socket(plain, server_hostname=host) as secured:
-                        secured.sendall(_API_VERSIONS)
-                        secured.recv(1)
-            return host, int(port)
-        except ssl.SSLCertVerificationError as error:
-            raise FatalError(_distrust(address, error)) from error
-        except ssl.SSLError as error:
-            if re.search("ALERT.*(CERTIFICATE|UNKNOWN_CA)", error.reason or ""):
-                raise FatalError(
-                    f"Kafka at {address} refuses this client's certificate ({error.reason}): set "
-                    "ssl_certfile and ssl_keyfile to one that its CA has signed and that is valid"
-                ) from error
-            faults.append(f"{address}: no TLS handshake ({error.reason or error})")
-        except TimeoutError:
-            faults.append(f"{address}: no answer in time")
-        except OSError as error:
-            faults.append(f"{address}: {error.strerror or error}")
+            wait = max(0.0, deadline - time.monotonic()) + _GRACE_SECONDS
+            address, fault = results.get(timeout=wait)
+        except Empty:
+            break
+        probes[address].join()
+        if fault is None:
+            return address
+        faults[address] = fault
+    for fault in faults.values():
+        if isinstance(fault, FatalError):
+            raise fault
+    told = (f"{address}: {faults.get(address, _NO_ANSWER)}" for address in probes)
     raise RetryableError(
-        f"Kafka can't be reached ({'; '.join(faults)}): check that it runs, bootstrap_servers "
+        f"Kafka can't be reached ({'; '.join(told)}): check that it runs, bootstrap_servers "
         "and security_protocol"
     )
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The parts of ``host:port``; an IPv6 address without its brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _fault(address: str, context: ssl.SSLContext | None, deadline: float) -> _Fault | None:
+    """What keeps from the broker at ``address``; None if it answers by ``deadline``."""
+    host, port = host_and_port(address)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return error.strerror or str(error)
+    fault: _Fault | None = None
+    for number, (family, _, protocol, _, place) in enumerate(found):
+        # What is left is shared: the last address of a name may be the one that answers.
+        seconds = (deadline - time.monotonic()) / (len(found) - number)
+        if seconds <= 0:
+            break
+        with socket.socket(family, socket.SOCK_STREAM, protocol) as plain:
+            plain.settimeout(seconds)
+            fault = _fault_of(plain, place, host, address, context)
+        if fault is None:
+            return None
+    return fault or _NO_ANSWER
+
+
+def _fault_of(
+    plain: socket.socket,
+    place: tuple[Any, ...],
+    host: str,
+    address: str,
+    context: ssl.SSLContext | None,
+) -> _Fault | None:
+    """What keeps from the broker at ``place``, one of those that ``host`` stands for."""
+    is_connected = False
+    try:
+        plain.connect(place)
+        is_connected = True
+        if context is None:
+            return _unanswered(plain)
+        with context.wrap_socket(plain, server_hostname=host) as secured:
+            return _unanswered(secured)
+    except ssl.SSLError as error:
+        return _tls_fault(address, error)
+    except TimeoutError:
+        return "it accepts connections but does not answer" if is_connected else _NO_ANSWER
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _unanswered(connection: socket.socket) -> str | None:
+    connection.sendall(_API_VERSIONS)
+    return _BY_FIRST_BYTE.get(connection.recv(1), "what answers is no Kafka")
+
+
+def _tls_fault(address: str, error: ssl.SSLError) -> _Fault:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return FatalError(_distrust(address, error))
+    if re.search("ALERT.*(CERTIFICATE|UNKNOWN_CA)", error.reason or ""):
+        return FatalError(
+            f"Kafka at {address} refuses this client's certificate ({error.reason}): set "
+            "ssl_certfile and ssl_keyfile to one that its CA has signed and that is valid"
+        )
+    return f"no TLS handshake ({error.reason or error})"
 
 
 def _distrust(address: str, error: ssl.SSLCertVerificationError) -> str:

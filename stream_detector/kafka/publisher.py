@@ -20,8 +20,9 @@ from aiokafka.errors import (
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from stream_detector.counted import counted
 from stream_detector.errors import PublishError
-from stream_detector.kafka.retry import back_off, is_retriable
+from stream_detector.kafka.retry import back_off, is_retriable, name_of
 from stream_detector.metrics import Metrics
 from stream_detector.wire import Encoded, Message
 
@@ -139,9 +140,10 @@ class Publisher:
                 pause = next(waits)
                 self._count_retry(*(error for _, error in failed))
                 logger.warning(
-                    "%d record batches not published (%r), trying again in %.1f s",
-                    len(parcels),
-                    failed[0][1],
+                    "%s not written to %s (%s), trying again in %.1f s",
+                    counted(sum(len(parcel.messages) for parcel in parcels), "output"),
+                    ", ".join(sorted({parcel.topic for parcel in parcels})),
+                    _reason(failed[0][1]),
                     pause,
                 )
                 await asyncio.sleep(pause)
@@ -184,7 +186,7 @@ class Publisher:
                         "check that it exists (stream-detector topics check) and the rights"
                     ) from error
                 self._count_retry(error)
-                logger.warning("no metadata of topic %s (%r), trying again", topic, error)
+                logger.warning("no metadata of topic %s (%s), trying again", topic, _reason(error))
                 await asyncio.sleep(pause)
         raise AssertionError("back_off never ends")
 
@@ -229,6 +231,13 @@ class Publisher:
             f"Kafka refused outputs for topic {parcel.topic}, partition {parcel.partition}: "
             f"{error!r}; check the topic's max.message.bytes"
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Why outputs were not written: in words, or by Kafka's name of the error."""
+    if isinstance(error, _TOO_LARGE):
+        return "larger than max.message.bytes of the topic, so cut"
+    return name_of(error)
 
 
 def _forbidden(topic: str) -> PublishError:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.kafka.probing import reachable_broker
+from stream_detector.log_libraries import KAFKA_FAULTS
 
 __all__ = ["ReachMonitor"]
 
@@ -32,6 +33,7 @@ class ReachMonitor:
         self,
         unconnected: Callable[[], Iterable[str]],
         *,
+        refresh: Callable[[], object],
         context: ssl.SSLContext | None,
         clock: Callable[[], float],
     ) -> None:
@@ -39,10 +41,13 @@ class ReachMonitor:
 
         Args:
             unconnected: ``host:port`` of each broker that is needed and has no connection now.
+            refresh: has the clients ask again which brokers lead what. One that writes nothing
+                would wait for minutes to hear that a broker which is away is not needed any more.
             context: the clients' own, which trusts what they trust; None without TLS.
             clock: monotonic seconds.
         """
         self._unconnected = unconnected
+        self._refresh = refresh
         self._context = context
         self._clock = clock
         self._told_at = 0.0
@@ -72,10 +77,12 @@ class ReachMonitor:
         if more := len(faults) - len(told):
             told.append(f"and {more} brokers more")
         before, self.fault = self.fault, "; ".join(told)
+        KAFKA_FAULTS.report("brokers", present=bool(self.fault), now=now)
         if not self.fault:
             if before:
                 logger.info("all brokers that are needed are reached again")
             return
+        self._refresh()
         if self.fault != before or now - self._told_at >= _REPEAT_SECONDS:
             self._told_at = now
             # A certificate does not mend itself, a broker that is away comes back.

@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from stream_detector.errors import RetryableError
-from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings import Settings
@@ -42,7 +42,7 @@ def reading(settings: Settings, topic: str) -> Iterator[Any]:
         FatalError: it refuses the credentials or a request.
     """
     check_topic(settings, topic, "READ")
-    options = kafka_python_options(settings, KafkaConsumer) | {
+    options = kafka_python_options(reached(settings), KafkaConsumer) | {
         "group_id": None,
         "enable_auto_commit": False,
         # What expires before it is read is passed over, not all that is left.

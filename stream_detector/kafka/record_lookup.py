@@ -8,6 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from stream_detector.errors import MissingRecordError, RetryableError
+from stream_detector.kafka.admin import reached
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.settings import Settings
 
@@ -19,7 +20,7 @@ _READ_SECONDS = 30.0
 @contextmanager
 def record_lookup(settings: Settings) -> Iterator["RecordLookup"]:
     """A ``RecordLookup`` for the block. Raises what kafka-python raises."""
-    options = kafka_python_options(settings, KafkaConsumer) | {
+    options = kafka_python_options(reached(settings), KafkaConsumer) | {
         "group_id": None,
         "enable_auto_commit": False,
         "isolation_level": "read_committed",

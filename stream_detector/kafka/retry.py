@@ -11,7 +11,7 @@ from aiokafka.errors import (
     NotEnoughReplicasError,
 )
 
-__all__ = ["back_off", "is_retriable"]
+__all__ = ["back_off", "is_retriable", "name_of"]
 
 # aiokafka marks these as final, though they end when the broker is back.
 _PASSING = (
@@ -30,6 +30,11 @@ def is_retriable(error: BaseException) -> bool:
     if isinstance(error, KafkaError):
         return bool(error.retriable) or isinstance(error, _PASSING)
     return isinstance(error, (ConnectionError, TimeoutError))
+
+
+def name_of(error: BaseException) -> str:
+    """Kafka's own name of an error, such as NOT_ENOUGH_REPLICAS, where it has one."""
+    return getattr(error, "message", "") or type(error).__name__
 
 
 def back_off() -> Iterator[float]:

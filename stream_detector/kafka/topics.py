@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
@@ -12,11 +12,12 @@ from kafka.errors import (
     InvalidReplicationFactorError,
     KafkaError,
     TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 
 from stream_detector.errors import RetryableError, TopicsError
-from stream_detector.kafka.admin import connected_admin
+from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.rights import Operation, Part, Right, rights_of
 from stream_detector.settings import Settings
 
@@ -59,15 +60,14 @@ def cluster_id(settings: Settings) -> str:
         RetryableError: Kafka can't be reached.
         FatalError: it refuses the credentials, or has no id (then ``cluster`` must be set).
     """
-    with connected_admin(settings) as admin:
-        found = admin.describe_cluster().get("cluster_id")
+    found = ask_kafka(settings, lambda admin: admin.describe_cluster().get("cluster_id"))
     if not found:
         raise TopicsError("Kafka reports no cluster id, of which verdict ids are made: set cluster")
     return str(found)
 
 
 def check_topics(settings: Settings) -> list[str]:
-    """What is wrong with the topics, one problem a line; empty if the worker can use them all.
+    """What is wrong with the topics, one fault a line; empty if the worker can use them all.
 
     Nothing is made, read or written. Kafka before 2.3 does not tell rights. Topics of labels are
     not looked at: a worker needs none.
@@ -80,7 +80,7 @@ def check_topics(settings: Settings) -> list[str]:
 
 
 def topic_problems(settings: Settings, part: Part) -> list[str]:
-    """What keeps this client from using the topics that ``part`` needs, one problem a line.
+    """What keeps this client from using the topics that ``part`` needs, one fault a line.
 
     Nothing is made, read or written. Kafka before 2.3 does not tell rights.
 
@@ -95,19 +95,21 @@ def topic_problems(settings: Settings, part: Part) -> list[str]:
 def right_problems(
     settings: Settings, uses: Sequence[Right], *, missing_too: bool = True
 ) -> list[str]:
-    """What keeps this client from using topics by the rights ``uses``, one problem a line.
+    """What keeps this client from using topics by the rights ``uses``, one fault a line.
 
-    Without ``missing_too`` a topic that is not there is none. Raises as ``topic_problems``.
+    Topics with the same fault share a line. Without ``missing_too`` a topic that is not there is
+    none. Raises as ``topic_problems``.
     """
-    with connected_admin(settings) as admin:
-        topics = _described(admin, list(dict.fromkeys(right.name for right in uses)))
+    names = list(dict.fromkeys(right.name for right in uses))
+    topics = ask_kafka(settings, lambda admin: _described(admin, names))
     who = settings.sasl_username or "this client"
-    return [
-        problem
-        for right in uses
-        if missing_too or topics[right.name]["error_code"] != _UNKNOWN_TOPIC
-        for problem in _problems(topics[right.name], right.operation, who)
-    ]
+    topics_by_fault: dict[_Fault, list[str]] = {}
+    for right in uses:
+        topic = topics[right.name]
+        if missing_too or topic["error_code"] != _UNKNOWN_TOPIC:
+            for fault in _faults(topic, right.operation, who):
+                topics_by_fault.setdefault(fault, []).append(right.name)
+    return [fault.of(names) for fault, names in topics_by_fault.items()]
 
 
 def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
@@ -144,7 +146,9 @@ def create_topics(settings: Settings) -> list[TopicState]:
         *settings.shadow_topic_names,
     ]
     who = settings.sasl_username or "this client"
-    with connected_admin(settings) as admin:
+    created: set[str] = set()
+
+    def create(admin: KafkaAdminClient) -> list[TopicState]:
         before = _described(admin, names)
         missing = [name for name in names if before[name]["error_code"] == _UNKNOWN_TOPIC]
         if missing:
@@ -156,30 +160,59 @@ def create_topics(settings: Settings) -> list[TopicState]:
             configs = _configs(settings, _record_bytes_max(admin, there, who))
             for name in missing:
                 _create(admin, settings, name, configs.get(name, {}))
+                created.add(name)
             admin.wait_for_topics(missing)
         after = _described(admin, names)
-    return [_state(after[name], who, created=name in missing) for name in names]
+        if any(after[name]["error_code"] == _UNKNOWN_TOPIC for name in created):
+            # Not every broker of a cluster knows a new topic at once.
+            raise UnknownTopicOrPartitionError
+        return [_state(after[name], who, created=name in created) for name in names]
+
+    return ask_kafka(settings, create)
 
 
 def _described(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, Any]]:
     return {topic["name"]: topic for topic in admin.describe_topics(names)}
 
 
-def _problems(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[str]:
+class _Fault(NamedTuple):
+    """What follows the name of a topic in a message, and the names of several."""
+
+    of_one: str
+    of_several: str
+
+    def of(self, names: Sequence[str]) -> str:
+        """The message about the topics ``names``."""
+        if len(names) == 1:
+            return f"topic {names[0]} {self.of_one}"
+        return f"topics {', '.join(names)} {self.of_several}"
+
+
+_MISSING = _Fault(
+    "is missing: `stream-detector topics create` makes it",
+    "are missing: `stream-detector topics create` makes them",
+)
+
+
+def _faults(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[_Fault]:
     """What keeps ``who`` from using a topic."""
     name, code = topic["name"], topic["error_code"]
     if code == _UNKNOWN_TOPIC:
-        yield f"topic {name} is missing: `stream-detector topics create` makes it"
+        yield _MISSING
     elif code == _TOPIC_AUTHORIZATION_FAILED:
-        yield f"topic {name} may not be described: give {who} the rights DESCRIBE and {operation}"
+        yield _alike(f"may not be described: give {who} the rights DESCRIBE and {operation}")
     elif code == _LEADER_NOT_AVAILABLE or any(p["leader_id"] < 0 for p in topic["partitions"]):
         raise RetryableError(f"topic {name} has partitions without a leader: wait for its brokers")
     elif code:
-        yield f"topic {name} can't be used: {for_code(code).__name__}"
+        yield _alike(f"can't be used: {for_code(code).__name__}")
     else:
         allowed = topic.get("authorized_operations")
         if allowed is not None and not {operation, "ALL"} & set(allowed):
-            yield f"topic {name} may not be used: give {who} the right {operation}"
+            yield _alike(f"may not be used: give {who} the right {operation}")
+
+
+def _alike(text: str) -> _Fault:
+    return _Fault(text, text)
 
 
 def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ so that another version fails there and not by losing records.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from itertools import chain
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -26,6 +26,7 @@ from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
 )
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -36,7 +37,10 @@ from mode.utils.futures import maybe_async
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.connections import unconnected_of_consumer, unconnected_of_producer
-from stream_detector.kafka.retry import is_retriable
+from stream_detector.kafka.ends import known_ends
+from stream_detector.kafka.positions import Positions
+from stream_detector.kafka.retry import is_retriable, name_of
+from stream_detector.kafka.topic_identity import SeenTopic, seen_topics
 from stream_detector.kafka.watermark import Entry, PartitionLedger
 
 __all__ = ["ChunkConsumer", "ChunkProducer", "ChunkTransport", "Delivery", "TransportHost"]
@@ -55,8 +59,13 @@ _KEY, _VALUE, _HEADERS = attrgetter("key"), attrgetter("value"), attrgetter("hea
 _RECORD_OVERHEAD_BYTES = 200
 """What the objects of one record take beside its own bytes: a flood of empty ones counts too."""
 
+_TOPICS_POLL_SECONDS = 0.5
+"""How often a commit that is not answered looks whether its topics are still there."""
 _ROOM_POLL_SECONDS = 0.25
 """How often a fetch that waits for room looks again for a stop or a rebalance."""
+
+_LEADER_ANSWER_SECONDS = 5.0
+"""How long one broker may take to tell the ends of the partitions that it leads."""
 
 
 class Delivery(NamedTuple):
@@ -73,6 +82,8 @@ class TransportHost(Protocol):
     buffered_bytes_max: int
     consumer_options: Mapping[str, Any]
     producer_options: Mapping[str, Any]
+    starts_at_end: bool
+    """Where a new group begins: at the ends of the partitions, or at their beginnings."""
 
     async def finish_in_flight(self) -> None:
         """Finish the batches that are under way, within the revocation deadline."""
@@ -107,6 +118,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self._fetches: set[asyncio.Task[Records]] = set()
         self._halted = True
+        self._positions = Positions(at_end=self.app.starts_at_end)
 
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``fun`` in this thread and wait for its result, beside whatever else is called.
@@ -182,12 +194,52 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         return records
 
+    async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:
+        return await known_ends(self._ensure_consumer(), partitions, seconds=_LEADER_ANSWER_SECONDS)
+
     def fetch_position(self, tp: TP) -> int | None:
         """Next offset to be fetched, or None where it is not known now; never waits."""
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription else None
         state = assignment.state_value(driver.ensure_aiokafka_TP(tp)) if assignment else None
         return state.position if state and state.has_valid_position else None
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek to where each partition assigned is read from; returns the committed offsets."""
+        committed: Mapping[TP, int] = await self.call_thread(
+            self._positions.seek, self._ensure_consumer()
+        )
+        return committed
+
+    async def look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
+        """Those of the topics ``names`` that are there; the group rejoins where they have changed.
+
+        Raises:
+            KafkaError: no broker answers.
+        """
+        seen: Mapping[str, SeenTopic] = await self.call_thread(self._look_at_topics, names)
+        return seen
+
+    async def _look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
+        consumer = self._ensure_consumer()
+        seen = await seen_topics(consumer._client, names)
+        known = consumer._client.cluster.partitions_for_topic
+        if any(
+            len(known(name) or ()) != (seen[name].partitions if name in seen else 0)
+            for name in names
+        ):
+            # Its coordinator rejoins then. By itself it would ask in five minutes.
+            await consumer._client.force_metadata_update()
+        if self._positions.replaced(seen):
+            consumer._coordinator.request_rejoin()
+        return seen
+
+    def unknown_topics(self) -> set[str]:
+        """Topics subscribed to that are not there as far as the client knows; never waits."""
+        if (consumer := self._consumer) is None:
+            return set()
+        known = consumer._client.cluster.partitions_for_topic
+        return {name for name in consumer.subscription() if not known(name)}
 
     def unconnected_brokers(self) -> set[str]:
         """As ``connections.unconnected_of_consumer``; none before the consumer is made."""
@@ -224,7 +276,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                     "kafka_options"
                 ) from error
             self.app.count_error(error)
-            logger.warning("group coordination failed, Kafka is asked again: %r", error)
+            logger.warning("group coordination failed, Kafka is asked again: %s", name_of(error))
 
     def _forbidden(self, error: KafkaError) -> FatalError:
         """What to do about a right that is missing."""
@@ -245,19 +297,20 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         assigned = self.assignment()
         commits = {
-            driver.ensure_aiokafka_TP(tp): driver.OffsetAndMetadata(offset, "")
+            partition: self._positions.commit(partition, offset)
             for tp, offset in offsets.items()
             if tp in assigned
+            for partition in [driver.ensure_aiokafka_TP(tp)]
         }
         try:
-            await consumer.commit(commits)
+            await self._commit_while_topics_are_there(consumer, commits)
         except (CommitFailedError, IllegalStateError) as error:
             logger.info("offsets not committed, the group is rebalancing: %s", error)
             return False
         except KafkaError as error:
             if is_retriable(error):
                 self.app.count_error(error)
-                logger.warning("offsets not committed, will try again: %r", error)
+                logger.warning("offsets not committed, will try again: %s", name_of(error))
             else:
                 self.app.fail(
                     self._forbidden(error)
@@ -266,6 +319,24 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                 )
             return False
         return len(commits) == len(offsets)
+
+    async def _commit_while_topics_are_there(
+        self, consumer: aiokafka.AIOKafkaConsumer, commits: Mapping[Any, Any]
+    ) -> None:
+        """Commit, but do not wait for a topic that was deleted, as aiokafka would for ever.
+
+        Raises:
+            UnknownTopicOrPartitionError: one of the topics is not there.
+            KafkaError: as ``commit`` of aiokafka's consumer.
+        """
+        commit = asyncio.ensure_future(consumer.commit(commits))
+        try:
+            while not (await asyncio.wait({commit}, timeout=_TOPICS_POLL_SECONDS))[0]:
+                if gone := self.unknown_topics() & {partition.topic for partition in commits}:
+                    raise UnknownTopicOrPartitionError(", ".join(gone))
+        finally:
+            commit.cancel()
+        await commit
 
 
 class _NoReadOffsets(dict[TP, int]):
@@ -442,6 +513,20 @@ class ChunkConsumer(driver.Consumer):
         position: int | None = self._thread.fetch_position(tp)
         return position
 
+    async def look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
+        """Those of the topics ``names`` that are there; the group rejoins where they have changed.
+
+        Raises:
+            KafkaError: no broker answers.
+        """
+        seen: Mapping[str, SeenTopic] = await self._thread.look_at_topics(names)
+        return seen
+
+    def unknown_topics(self) -> set[str]:
+        """Topics subscribed to that are not there as far as the client knows; never waits."""
+        names: set[str] = self._thread.unknown_topics()
+        return names
+
     def unconnected_brokers(self) -> set[str]:
         """``host:port`` of each broker that is needed and has no connection now; never waits."""
         addresses: set[str] = self._thread.unconnected_brokers()
@@ -532,6 +617,11 @@ class ChunkProducer(driver.Producer):
     def unconnected_brokers(self) -> set[str]:
         """As ``connections.unconnected_of_producer``; none before the producer is made."""
         return unconnected_of_producer(self._producer) if self._producer is not None else set()
+
+    def refresh_metadata(self) -> None:
+        """Have aiokafka ask which brokers lead what; it does so by itself where a send fails."""
+        if self._producer is not None:
+            self._producer.client.force_metadata_update()
 
 
 class ChunkTransport(driver.Transport):

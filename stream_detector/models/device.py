@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from stream_detector.cores import usable_cores
-from stream_detector.errors import DeviceError
+from stream_detector.errors import SettingsError
 
 __all__ = [
     "DeviceChoice",
@@ -26,14 +26,14 @@ def choose_device(wanted: DeviceChoice, gpus: Sequence[str]) -> str:
     """The TensorFlow name of the device to use, of the ``gpus`` that there are.
 
     Raises:
-        DeviceError: ``gpu`` was asked for and there is none.
+        SettingsError: ``gpu`` was asked for and there is none.
     """
     if wanted == "cpu" or (wanted == "auto" and not gpus):
         return "/CPU:0"
     if not gpus:
-        raise DeviceError(
-            "device = gpu, but TensorFlow sees no GPU; check the driver and that the "
-            "tensorflow[and-cuda] package is installed, or set device = auto"
+        raise SettingsError(
+            "device is gpu, and TensorFlow sees none: check the driver and that the package "
+            "tensorflow[and-cuda] is installed, or set device to auto"
         )
     return "/GPU:0"
 

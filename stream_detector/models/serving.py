@@ -3,25 +3,76 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, get_args
 
-from stream_detector.errors import BundleError, RefusalReason, RefusedModelError
-from stream_detector.events import Kind
+import msgspec
+
+from stream_detector.errors import BundleError, RefusalReason, RefusedModelError, SettingsError
+from stream_detector.events import Kind, Thresholds
 from stream_detector.logs import native_output_held_back
 from stream_detector.models.base import CANARIES
+from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
+from stream_detector.policy.thresholds import effective_thresholds
 from stream_detector.settings import Settings
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network, Scorer
 
-__all__ = ["load_scorer", "model_device", "served_bundle", "warm_network"]
+__all__ = ["check_model_settings", "load_scorer", "model_device", "served_bundle", "warm_network"]
+
+
+class _Point(msgspec.Struct):
+    threshold: float
+
+
+class _Points(msgspec.Struct):
+    suspicious: _Point
+    malicious: _Point
+
+
+class _Head(msgspec.Struct):
+    """The part of a manifest that the settings may contradict."""
+
+    thresholds: _Points
+
+
+def check_model_settings(settings: Settings) -> None:
+    """Check the bundles' manifests and the thresholds, without TensorFlow, which loads for seconds.
+
+    Where models are announced those decide, and nothing is checked. Whatever else may be wrong
+    with a bundle is for ``served_bundle`` to say.
+
+    Raises:
+        SettingsError: there is no bundle in a folder that is set, or a threshold that is set
+            contradicts the bundle's other one.
+    """
+    if settings.model_store:
+        return
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    for kind in kinds:
+        try:
+            points = msgspec.json.decode(_manifest(settings, kind), type=_Head).thresholds
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        thresholds = Thresholds(points.suspicious.threshold, points.malicious.threshold)
+        effective_thresholds(kind, thresholds, settings)
+
+
+def _manifest(settings: Settings, kind: Kind) -> bytes:
+    name = f"{kind}_bundle"
+    try:
+        return read_bundle_file(getattr(settings, name), MANIFEST_NAME)
+    except BundleError as error:
+        raise SettingsError(f"{error}; correct {settings.with_place(name)}") from error
 
 
 def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
     """The bundle set for ``kind``.
 
     Raises:
+        SettingsError: there is none in the folder that is set.
         BundleError: it was refused; the message names the setting.
     """
+    _manifest(settings, kind)
     with native_output_held_back():
         from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
 
@@ -29,20 +80,24 @@ def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
     try:
         return load_bundle(folder, kind=kind)
     except BundleError as error:
-        raise BundleError(f"{error}; correct {kind}_bundle") from error
+        where = settings.with_place(f"{kind}_bundle")
+        raise BundleError(f"{error}; correct {where}") from error
 
 
 def model_device(settings: Settings) -> str:
     """Import TensorFlow without its announcements; returns its name of the device to use.
 
     Raises:
-        DeviceError: ``gpu`` was asked for and there is none.
+        SettingsError: ``gpu`` was asked for and there is none.
     """
     with native_output_held_back():
         from stream_detector.models import device  # noqa: PLC0415 - imports TensorFlow
 
         device.prepare_tensorflow(settings.model_threads)
-        return device.choose_device(settings.device, device.visible_gpus())
+        try:
+            return device.choose_device(settings.device, device.visible_gpus())
+        except SettingsError as error:
+            raise SettingsError(f"{error}; correct {settings.with_place('device')}") from error
 
 
 def load_scorer(settings: Settings, networks: "Mapping[Kind, Network] | None" = None) -> "Scorer":
@@ -52,7 +107,7 @@ def load_scorer(settings: Settings, networks: "Mapping[Kind, Network] | None" = 
 
     Raises:
         BundleError: a bundle was refused.
-        DeviceError: ``gpu`` was asked for and there is none.
+        SettingsError: ``gpu`` was asked for and there is none.
     """
     device = model_device(settings)
     with native_output_held_back():

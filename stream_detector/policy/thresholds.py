@@ -25,11 +25,12 @@ def effective_thresholds(kind: Kind, bundle: Thresholds, settings: Settings) -> 
         malicious=bundle.malicious if malicious is None else malicious,
     )
     if effective.suspicious > effective.malicious:
+        names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
+        given = [settings.with_place(name) for name in names if getattr(settings, name) is not None]
         raise SettingsError(
             f"the {kind} threshold for suspicious ({effective.suspicious:g}) is above that for "
-            f"malicious ({effective.malicious:g}): set {kind}_suspicious_threshold and "
-            f"{kind}_malicious_threshold so that suspicious is at most malicious (the bundle's "
-            f"own are {bundle.suspicious:g} and {bundle.malicious:g})"
+            f"malicious ({effective.malicious:g}): correct {' or '.join(given)}; the bundle's own "
+            f"are {bundle.suspicious:g} and {bundle.malicious:g}"
         )
     return effective
 

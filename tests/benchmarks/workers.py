@@ -78,7 +78,7 @@ def plain_agent(settings: Settings, scorer: TextScorer) -> faust.App:
     """The same job as a Faust agent by the book that loses no record: take, send, await, ack."""
     app = faust.App(
         settings.group_id,
-        broker="kafka://" + ";".join(settings.bootstrap_servers),
+        broker=";".join(f"kafka://{address}" for address in settings.bootstrap_servers),
         datadir=tempfile.mkdtemp(),
         topic_allow_declare=False,
         topic_disable_leader=True,

@@ -20,6 +20,7 @@ from stream_detector.events import (
     SourcePosition,
     Thresholds,
 )
+from stream_detector.log_records import fields_of
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
@@ -191,6 +192,24 @@ class TestRecordsOfSeveralLines:
         bench.process([b"exa mple"])
         bench.process([b"exa mple", b"http://"])
         assert caplog.messages == ["1 record became a dead letter", "2 records became dead letters"]
+
+    def test_the_counts_of_a_log_line_are_one_list_whatever_the_topics_are_called(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        Bench().process([b"a.com", b"exa mple", b"", b"http://"], first=7)
+        (record,) = caplog.records
+        fields = fields_of(record)
+        assert list(fields) == ["counts"]
+        assert [(each["topic"], each["reason"], each["count"]) for each in fields["counts"]] == [
+            ("url-events", "unknown_format", 1),
+            ("url-events", "empty", 1),
+            ("url-events", "invalid_url", 1),
+        ]
+        assert [(e["first_partition"], e["first_offset"]) for e in fields["counts"]] == [
+            (0, 8),
+            (0, 9),
+            (0, 10),
+        ]
 
     def test_a_fault_of_the_model_counts_if_it_comes_first(self) -> None:
         bench = Bench(WordScorer(raises_on=["b.com"]))

@@ -11,7 +11,7 @@ from rich.console import Console
 from stream_detector.progress import ShownProgress
 from support.commands import command_line, environment_of
 from support.processes import free_port
-from support.terminal import run_seen
+from support.seen import run_seen
 
 BAR = "━"
 NAMES = ("generate-names", "--count", "1000000")

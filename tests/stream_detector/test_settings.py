@@ -198,6 +198,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"alerts_topic": "a", "verdicts_topic": "a"}, "verdicts_topic"),
         ({"input_topics": ","}, "input_topics"),
         ({"bootstrap_servers": "kafka"}, "host:port"),
+        ({"bootstrap_servers": "kafka-1:9092,kafka-2:90922"}, "host:port"),
+        ({"bootstrap_servers": "::1:9092"}, "host:port"),
         ({"url_suspicious_threshold": ".9", "url_malicious_threshold": ".5"}, "url_malicious"),
         ({"host_suspicious_threshold": "1", "host_malicious_threshold": "0"}, "host_malicious"),
         ({"kafka_options": "linger_ms"}, "name=value"),

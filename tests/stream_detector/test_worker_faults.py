@@ -106,8 +106,21 @@ def test_nothing_is_lost_when_the_broker_stops_and_starts_under_load(
         assert worker.exit_code is None
         assert worker.stop() == 0
         bench.prove()
+        assert_one_voice(worker)
     finally:
         bench.close()
+
+
+def assert_one_voice(worker):
+    """The worker says what is wrong with Kafka, and no line of a library says it as well."""
+    lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
+    assert any("Kafka can't be reached" in line["message"] for line in lines)
+    own = [line["logger"].startswith("stream_detector") for line in lines]
+    others = [line for line, is_own in zip(lines, own, strict=True) if not is_own]
+    # As the worker starts, a new cluster has no coordinator yet.
+    assert all("Coordinator" in line["message"] for line in others), others
+    assert not [line for line in lines if "exception" in line]
+    assert len(others) <= 1
 
 
 @pytest.mark.timeout(400)

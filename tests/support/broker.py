@@ -1,4 +1,7 @@
-"""A real Apache Kafka, one process for broker and controller (KRaft), for tests."""
+"""A real Apache Kafka, one process for broker and controller (KRaft), for tests.
+
+``support.cluster`` makes one Kafka of several.
+"""
 
 import os
 import random
@@ -7,7 +10,7 @@ import socket
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +21,7 @@ from kafka.admin import NewTopic
 
 from support.processes import ROOT, ChildProcess, ProcessEndedError
 
-__all__ = ["KafkaBroker", "java_command"]
+__all__ = ["KafkaBroker", "create_topic", "free_ports", "java_command", "new_cluster_id"]
 
 LIBRARIES = Path(os.environ.get("KAFKA_LIBS", ROOT / ".cache" / "kafka" / "libs"))
 """The jars that ``make test`` fetches."""
@@ -32,8 +35,8 @@ _PORTS = range(18_000, 32_000)
 
 _PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{address}:{controller_port}
+node.id={node_id}
+controller.quorum.voters={voter}
 listeners=PLAINTEXT://{address}:{port},CONTROLLER://{address}:{controller_port}
 advertised.listeners=PLAINTEXT://{address}:{port}
 controller.listener.names=CONTROLLER
@@ -60,21 +63,49 @@ class KafkaBroker:
     As a context manager it is started at the beginning of the block and killed at its end.
     """
 
-    def __init__(self, folder: Path, *, properties: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        properties: Sequence[str] = (),
+        node_id: int = 1,
+        cluster_id: str = "",
+        heap: str = "512m",
+    ) -> None:
         """Keep data, settings and output in ``folder``; nothing is started yet.
 
-        ``properties`` are lines such as ``message.max.bytes=2000000``, added to the defaults.
+        Args:
+            folder: made with the first start.
+            properties: lines such as ``message.max.bytes=2000000``, added to the defaults.
+            node_id: its number in the cluster.
+            cluster_id: of the cluster that it belongs to; empty: a new one.
+            heap: how much memory Java may take for objects.
         """
         self.folder = folder
+        self.node_id = node_id
         self.log = folder / "kafka.log"
-        self._properties = tuple(properties)
+        self._settings = folder / "server.properties"
+        self.properties: Sequence[str] = tuple(properties)
+        """Written into its settings with the first start."""
+        self._cluster_id = cluster_id or new_cluster_id()
+        self._heap = heap
         self._process: ChildProcess | None = None
-        self.port, self._controller_port = _free_ports()
+        self.port, self._controller_port = free_ports(2)
 
     @property
     def bootstrap_servers(self) -> str:
         """Its address, ``host:port``."""
         return f"{_ADDRESS}:{self.port}"
+
+    @property
+    def voter(self) -> str:
+        """This node as Kafka's ``controller.quorum.voters`` names it."""
+        return f"{self.node_id}@{_ADDRESS}:{self._controller_port}"
+
+    @property
+    def controller_listener(self) -> str:
+        """The entry of ``listeners`` on which the controllers talk to each other."""
+        return f"CONTROLLER://{_ADDRESS}:{self._controller_port}"
 
     @property
     def running(self) -> bool:
@@ -92,11 +123,20 @@ class KafkaBroker:
 
         Raises ``ProcessEndedError`` with the end of its output if it does not.
         """
+        self.launch()
+        self.wait_until_it_answers()
+
+    def launch(self) -> None:
+        """Start the process alone: a node of a cluster answers when most of them are there."""
         assert not self.running, "the broker runs already"
-        settings = self.folder / "server.properties"
-        if not settings.exists():
-            self._format(settings)
-        self._process = ChildProcess(java_command("kafka.Kafka", str(settings)), log=self.log)
+        self.format()
+        self._process = ChildProcess(
+            java_command("kafka.Kafka", str(self._settings), heap=self._heap), log=self.log
+        )
+
+    def wait_until_it_answers(self) -> None:
+        """Wait for its first answer; as ``start`` where there is none."""
+        assert self._process is not None, "the broker has not been started"
         try:
             self._process.wait_until(
                 self._answers, timeout=_START_SECONDS, what="Kafka answers a metadata request"
@@ -122,17 +162,7 @@ class KafkaBroker:
 
     def create_topic(self, name: str, *, partitions: int, **settings: str) -> None:
         """Make a topic; ``settings`` are its own, with underscores for dots."""
-        client = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
-        try:
-            topic = NewTopic(
-                name=name,
-                num_partitions=partitions,
-                replication_factor=1,
-                topic_configs={key.replace("_", "."): value for key, value in settings.items()},
-            )
-            client.create_topics([topic])
-        finally:
-            client.close()
+        create_topic(self.bootstrap_servers, name, partitions, replicas=1, settings=settings)
 
     def __enter__(self) -> Self:
         """The running broker."""
@@ -144,27 +174,30 @@ class KafkaBroker:
         self.kill()
         shutil.rmtree(self.folder / "data", ignore_errors=True)
 
-    def _format(self, settings: Path) -> None:
-        """Write the settings and lay out the log folder, which Kafka wants before a first start."""
+    def format(self) -> None:
+        """Before a first start: write the settings and lay out the log folder."""
+        if self._settings.exists():
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         text = _PROPERTIES.format(
+            node_id=self.node_id,
+            voter=self.voter,
             address=_ADDRESS,
             port=self.port,
             controller_port=self._controller_port,
             data=self.folder / "data",
         )
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # A leading dash would be read as an option.
-        cluster = "k" + cluster[1:]
-        draft = settings.with_suffix(".draft")
-        draft.write_text(text + "\n".join(self._properties) + "\n", encoding="utf-8")
-        command = java_command("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft))
+        draft = self._settings.with_suffix(".draft")
+        draft.write_text(text + "\n".join(self.properties) + "\n", encoding="utf-8")
+        command = java_command(
+            "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(draft)
+        )
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_FORMAT_SECONDS, check=False
         )
         if done.returncode != 0:
             raise ProcessEndedError(f"Kafka could not format {self.folder}:\n{done.stderr}")
-        draft.rename(settings)
+        draft.rename(self._settings)
 
     def _answers(self) -> bool:
         """Does it list its topics? A plain connection first: librdkafka would log each refusal."""
@@ -176,8 +209,15 @@ class KafkaBroker:
             return False
 
 
-def java_command(main_class: str, *arguments: str) -> list[str]:
-    """The command that runs a class of Kafka."""
+def new_cluster_id() -> str:
+    """An id for a new cluster, of the form that Kafka asks for."""
+    random_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # A leading dash would be read as an option.
+    return "k" + random_id[1:]
+
+
+def java_command(main_class: str, *arguments: str, heap: str = "512m") -> list[str]:
+    """The command that runs a class of Kafka with so much memory for objects."""
     if not any(LIBRARIES.glob("kafka_*.jar")):
         raise FileNotFoundError(
             f"Kafka's jars are not in {LIBRARIES}: run `make kafka`, "
@@ -185,7 +225,7 @@ def java_command(main_class: str, *arguments: str) -> list[str]:
         )
     return [
         "java",
-        "-Xmx512m",
+        f"-Xmx{heap}",
         "-XX:+UseSerialGC",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
@@ -196,16 +236,39 @@ def java_command(main_class: str, *arguments: str) -> list[str]:
     ]
 
 
-def _free_ports() -> tuple[int, int]:
-    """Two ports that nothing listens on."""
+def create_topic(
+    bootstrap_servers: str,
+    name: str,
+    partitions: int,
+    *,
+    replicas: int,
+    settings: Mapping[str, str],
+) -> None:
+    """Make a topic; ``settings`` are its own, with underscores for dots."""
+    client = KafkaAdminClient(bootstrap_servers=bootstrap_servers.split(","))
+    try:
+        topic = NewTopic(
+            name=name,
+            num_partitions=partitions,
+            replication_factor=replicas,
+            topic_configs={key.replace("_", "."): value for key, value in settings.items()},
+        )
+        client.create_topics([topic])
+    finally:
+        client.close()
+
+
+def free_ports(count: int, address: str = _ADDRESS) -> list[int]:
+    """Ports of ``address`` that nothing listens on."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     free: list[int] = []
     for port in random.sample(_PORTS, 200):
-        with socket.socket() as probe:
+        with socket.socket(family) as probe:
             try:
-                probe.bind((_ADDRESS, port))
+                probe.bind((address, port))
             except OSError:
                 continue
         free.append(port)
-        if len(free) == 2:
-            return free[0], free[1]
-    raise OSError(f"no two free ports between {_PORTS.start} and {_PORTS.stop}")
+        if len(free) == count:
+            return free
+    raise OSError(f"no {count} free ports between {_PORTS.start} and {_PORTS.stop}")

@@ -2,11 +2,12 @@
 
 import itertools
 import threading
+from collections.abc import Iterable
 
-from support.accounting import Sent
+from support.accounting import Sent, mixed_records, poison_records
 from support.bench import Bench
 
-__all__ = ["OFTEN", "Feed"]
+__all__ = ["OFTEN", "Feed", "MixedFeed"]
 
 OFTEN = b"http://seen-often.example/page"
 
@@ -22,10 +23,13 @@ class Feed:
 
     def _run(self) -> None:
         for number in itertools.count():
-            urls = [f"http://h{number}.example/{place}".encode() for place in range(39)]
-            self._bench.account.send([Sent(url, 1) for url in [*urls, self._often]])
+            self._bench.account.send(self._records(number))
             if self._stop.wait(0.05):
                 return
+
+    def _records(self, number: int) -> Iterable[Sent]:
+        urls = [f"http://h{number}.example/{place}".encode() for place in range(39)]
+        return [Sent(url, 1) for url in [*urls, self._often]]
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -33,3 +37,13 @@ class Feed:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+
+
+class MixedFeed(Feed):
+    """As ``Feed``, of records in several formats, and of some that none can read."""
+
+    def _records(self, number: int) -> Iterable[Sent]:
+        return [*mixed_records(35, seed=number), *_POISON]
+
+
+_POISON = [record for record in poison_records(13) if len(record.value or b"") < 1_000]

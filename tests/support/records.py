@@ -1,23 +1,23 @@
 """Records into and out of topics, fast, for tests: 50,000 take about a second."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from kafka import KafkaAdminClient, errors
 
 __all__ = [
     "Record",
     "committed_offsets",
+    "each_record",
     "end_offsets",
     "end_offsets_by",
     "open_consumer",
@@ -26,10 +26,16 @@ __all__ = [
 ]
 
 _TIMEOUT_SECONDS = 60.0
-_NO_LEADER_YET = frozenset(
+_ANSWER_SECONDS = 10.0
+_TRY_AGAIN = frozenset(
     {
+        # A broker has just gone, and its partitions have no new leader yet.
+        KafkaError._DESTROY_BROKER,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.OFFSET_NOT_AVAILABLE,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
@@ -107,12 +113,16 @@ def produce(
 
 
 def read_all(bootstrap_servers: str, topic: str) -> list[Record]:
+    """As ``each_record``, in a list."""
+    return list(each_record(bootstrap_servers, topic))
+
+
+def each_record(bootstrap_servers: str, topic: str) -> Iterator[Record]:
     """All records of ``topic`` up to the ends its partitions have when they are reached.
 
     In order of offset within a partition. Only committed transactions are read.
     """
     consumer = open_consumer(bootstrap_servers, {"enable.partition.eof": True})
-    records: list[Record] = []
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     try:
         partitions = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
@@ -126,14 +136,14 @@ def read_all(bootstrap_servers: str, topic: str) -> list[Record]:
             for message in messages:
                 error = message.error()
                 if error is None:
-                    records.append(_record(message))
+                    deadline = time.monotonic() + _TIMEOUT_SECONDS
+                    yield _record(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     unfinished.discard(message.partition())
                 else:
                     raise AssertionError(f"{topic} could not be read: {error}")
     finally:
         consumer.close()
-    return records
 
 
 def end_offsets(bootstrap_servers: str, topic: str) -> dict[tuple[str, int], int]:
@@ -156,27 +166,37 @@ def _end_offset(consumer: Consumer, topic: str, partition: int) -> int:
     while True:
         try:
             offsets = consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
+                TopicPartition(topic, partition), timeout=_ANSWER_SECONDS
             )
             return int(offsets[1])
         except KafkaException as error:
-            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+            if error.args[0].code() not in _TRY_AGAIN or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 
 
 def committed_offsets(bootstrap_servers: str, group: str) -> dict[tuple[str, int], int]:
-    """What ``group`` has committed, by (topic, partition); a partition without is left out."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    asked = client.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_SECONDS
-    )
-    answer = asked[group].result()
-    return {
-        (entry.topic, entry.partition): entry.offset
-        for entry in answer.topic_partitions
-        if entry.offset >= 0
-    }
+    """What ``group`` has committed, by (topic, partition); a partition without is left out.
+
+    Raises ``KafkaError`` of kafka-python where the group's coordinator does not answer in time.
+    """
+    # Not by librdkafka: its AdminClient crashes the process where the coordinator has just moved,
+    # since it then asks the consumer group, which it does not have, to look for another.
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            with KafkaAdminClient(bootstrap_servers=bootstrap_servers.split(",")) as client:
+                offsets = client.list_group_offsets(group)[group]
+        except errors.KafkaError as error:
+            if not error.retriable or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return {
+                (partition.topic, partition.partition): committed.offset
+                for partition, committed in offsets.items()
+                if committed.offset >= 0
+            }
 
 
 def open_consumer(bootstrap_servers: str, options: dict[str, object] | None = None) -> Consumer:

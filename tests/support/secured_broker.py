@@ -72,9 +72,8 @@ class SecuredBroker(KafkaBroker):
         self._ports = {name: free_port() for name in (*of_listener, "clear")}
         plain = f"PLAINTEXT://127.0.0.1:{self.port}"
         others = [f"{name.upper()}://127.0.0.1:{port}" for name, port in self._ports.items()]
-        controller = f"CONTROLLER://127.0.0.1:{self._controller_port}"
         properties = [
-            f"listeners={','.join([plain, *others, controller])}",
+            f"listeners={','.join([plain, *others, self.controller_listener])}",
             f"advertised.listeners={','.join([plain, *others])}",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
             "SCRAM:SASL_SSL,MUTUAL:SSL,EXPIRED:SASL_SSL,FOREIGN:SASL_SSL,CLEAR:SASL_PLAINTEXT",
@@ -97,7 +96,7 @@ class SecuredBroker(KafkaBroker):
                 f"{prefix}.ssl.truststore.location={self.authority.file}",
                 f"{prefix}.ssl.client.auth={'required' if name == 'mutual' else 'requested'}",
             ]
-        self._properties = tuple(properties)
+        self.properties = properties
 
     def address(self, listener: str) -> str:
         """``host:port`` of a listener."""

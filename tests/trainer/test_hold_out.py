@@ -54,7 +54,7 @@ class Remembering(Family):
         self.score = score
         self.trained = []
 
-    def fit(self, train, validation, *, seed, tell):
+    def fit(self, train, validation, *, seed, progress):
         self.trained.append((train, validation))
         return self
 
@@ -160,7 +160,11 @@ def test_what_cannot_be_held_out_is_told(options, message):
 def test_a_fold_that_leaves_nothing_to_train_on_is_told_before_training():
     rows = dataset()
     one_feed = rows.rows(np.flatnonzero(np.isin(rows.sources, ["feed_a", "list_a", "list_b"])))
-    with pytest.raises(DataError, match=r"without feed_a .* 'train' has no malicious row left"):
+    with pytest.raises(
+        DataError,
+        match=r"without the sources 'feed_a' and .* 'train' has no malicious row left: "
+        r"give data with more",
+    ):
         HoldOut(one_feed, at_least=100)
 
 

@@ -1,3 +1,7 @@
+import pytest
+
+from support.processes import ROOT
+from trainer.datasets import Examples, read_dataset
 from trainer.leaks import LeakSearch
 
 
@@ -10,14 +14,33 @@ def leaks_of(benign, malicious):
 
 
 def test_what_tells_the_label_alone_is_found():
-    benign = [f"https://www.site{number}.example" for number in range(100)]
-    malicious = [f"http://site{number}.example/a_{number}" for number in range(100)]
-    leaks = leaks_of(benign, malicious)
-    assert leaks["the scheme https"] == leaks["www."] == leaks["a path"] == 1.0
-    assert leaks["the character '_'"] == 1.0
+    benign = [f"site{number}.example" for number in range(100)]
+    malicious = [f"site{number}.example/a_{number}" for number in range(100)]
+    assert leaks_of(benign, malicious) == {"a path": 1.0, "the character '_'": 1.0}
 
 
 def test_what_both_have_is_none_and_few_rows_say_nothing():
-    texts = [f"https://site{number}.example/a" for number in range(100)]
+    texts = [f"site{number}.example/a" for number in range(100)]
     assert leaks_of(texts, texts) == {}
-    assert leaks_of(["https://a.example"], ["b.example"]) == {}
+    assert leaks_of(["a.example"], ["b.example"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("benign", "malicious"),
+    [
+        ("https://site{}.example/a", "http://site{}.example/a"),
+        ("https://www.site{}.com/a", "https://site{}.com/a"),
+        ("https://site{}.example/", "https://site{}.example"),
+    ],
+    ids=["the scheme", "www.", "a lone slash"],
+)
+def test_what_canonical_form_drops_is_no_leak(tmp_path, benign, malicious):
+    for name, pattern in (("benign", benign), ("malicious", malicious)):
+        lines = [pattern.format(f"{name}{number}") for number in range(400)]
+        (tmp_path / name).write_text("\n".join(lines))
+    examples = Examples((), benign=(tmp_path / "benign",), malicious=(tmp_path / "malicious",))
+    assert read_dataset(examples, "url").leaks == ()
+
+
+def test_of_the_shipped_sample_nothing_alarming_is_told():
+    assert read_dataset(Examples((ROOT / "data/labelled/urls.csv.gz",)), "url").leaks == ()

@@ -1,5 +1,6 @@
 """``stream-trainer study`` as its user runs it: on the sample, all families, to its end."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -32,8 +33,7 @@ def studied(tmp_path_factory):
             text=True,
         )
         told = [(time.monotonic(), "")]
-        for line in process.stderr:
-            told.append((time.monotonic(), line.rstrip("\n")))
+        told.extend((time.monotonic(), line.rstrip("\n")) for line in process.stderr)
         code = process.wait()
     return folder, code, (folder / "printed").read_text(), told
 
@@ -58,7 +58,7 @@ def test_it_comes_to_its_end_with_every_family_in_its_table(studied):
 def test_it_is_never_silent_for_long_where_there_is_no_terminal(studied):
     *_, told = studied
     times = [moment for moment, _ in told]
-    silences = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    silences = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert max(silences) < _SILENT_SECONDS_MAX, told
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
+from support.terminal import OnTerminal
 from trainer import progress
 from trainer.training import Epoch
 
@@ -99,11 +101,10 @@ def test_a_streamed_training_makes_a_bundle_that_says_so_and_leaves_no_rows(fold
     assert {path.name for path in (folder / "streamed").iterdir()} == {"host", "host-report"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_streamed_training_that_is_stopped_leaves_no_rows(number, folder):
-    out = folder / f"stopped-{number}"
+def test_a_streamed_training_that_is_stopped_leaves_no_rows_and_is_not_dropped(folder):
+    out = folder / "stopped"
     options = ["--stream", "--buffer-rows", "1000", "--units", "8", "--epochs", "1000"]
-    data = ["--kind", "host", "--data", "hosts.csv", "--output", str(out / "host")]
+    data = ["--kind", "host", "--data", "hosts.csv", "--output", "stopped/host"]
     process = subprocess.Popen(
         [sys.executable, "-m", "trainer", "train", *data, *options, "--patience", "1000"],
         cwd=folder,
@@ -113,23 +114,71 @@ def test_a_streamed_training_that_is_stopped_leaves_no_rows(number, folder):
     )
     try:
         for line in process.stderr:
-            if line.startswith("epoch 1"):
+            if line.startswith("epoch 1:"):
                 break
         assert list(out.glob("training-rows-*"))
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 1, errors
-    (line,) = [line for line in errors.splitlines() if line.startswith("stream-trainer:")]
+    assert process.returncode == 130, errors
+    (line,) = [line for line in errors.splitlines() if line.startswith("stopped:")]
     assert "go on with --resume" in line
     assert "Traceback" not in errors
     assert not list(out.glob("training-rows-*"))
 
+    again = trainer("train", *data, folder=folder)
+    assert again.returncode == 2
+    assert "stopped/host-training.safetensors holds a training that was stopped" in again.stderr
+    assert "go on with --resume, or begin again with --overwrite" in again.stderr
+
+
+def test_on_a_terminal_a_training_shows_a_bar_and_ctrl_c_ends_it_with_130(folder):
+    command = ["train", "--kind", "host", "--data", "hosts.csv", "--output", "interrupted/host"]
+    with OnTerminal(
+        *(sys.executable, "-m", "trainer", *command),
+        *("--units", "8", "--epochs", "1000", "--patience", "1000"),
+        folder=folder,
+    ) as training:
+        training.read_until("epoch 2:")
+        training.press("\x03")  # Ctrl-C
+        text = training.read_to_end()
+        assert training.exit_code() == 130
+    assert "━" in text
+    assert "a second" in text
+    assert "stopped: the epochs that were done are in interrupted/host-training" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "there"),
+    [
+        (["--family", "bilstm"], "the host model host-wide_bilstm "),
+        (["--name", "other"], "the host model host-wide_bilstm "),
+        (["--kind", "url"], "the host model host-wide_bilstm "),
+    ],
+)
+def test_a_bundle_of_another_model_is_not_replaced(folder, trained, options, there):
+    before = (folder / "out/host/manifest.json").read_bytes()
+    done = trainer(
+        *("train", "--kind", "host", "--data", "hosts.csv", "--output", "out/host", *options),
+        folder=folder,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"out/host holds {there}" in line
+    assert "give another --output, or replace it with --overwrite" in line
+    assert (folder / "out/host/manifest.json").read_bytes() == before
+
 
 def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_said(trained):
-    lines = trained.stderr.strip().splitlines()
+    # A slow machine adds lines of progress, such as "loading TensorFlow, 5 s".
+    lines = [
+        line
+        for line in trained.stderr.splitlines()
+        if re.match(r"epoch \d+: ", line) or not re.search(r", \d+ s$", line)
+    ]
     assert [line.partition(":")[0] for line in lines] == [
         "1,200 rows",
         "epoch 1",
@@ -141,11 +190,10 @@ def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_sai
     assert "ROC AUC" in trained.stdout
 
 
-def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped(monkeypatch):
+def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped():
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
-    monkeypatch.setattr(progress, "messages", console)
-    with progress.TrainingProgress() as shown:
+    with progress.shown_training(progress.ShownProgress(console)) as shown:
         shown.on_epoch(Epoch(12, 0.1, 0.9, 0.9, 0.9, 1.0))
     _, bar, after = screen.getvalue().rpartition("epoch 13")
     assert bar
@@ -178,24 +226,6 @@ def test_evaluate_gives_the_figures_of_the_manifest_beside_those_of_a_family(fol
     assert family["name"] == "naive_bayes"
     assert f"{bundle['roc_auc']:.4f}" in result.stdout
     assert {one["second"] for one in report["differences"]} == {"naive_bayes"}
-
-
-def test_the_study_is_repeated_on_its_sample(tmp_path):
-    families = ("lexical", "isolation_forest", "lstm_embed")
-    result = trainer(
-        *("study", ROOT / "data/study/URL.csv", "--report", "study", "--epochs", 1),
-        *(word for name in families for word in ("--family", name)),
-        folder=tmp_path,
-    )
-    assert result.returncode == 0, result.stderr
-    report = json.loads((tmp_path / "study/report.json").read_text())
-    assert tuple(model["name"] for model in report["models"]) == families
-    lexical = report["models"][0]
-    assert lexical["accuracy"] > 0.8
-    assert lexical["first_rows"][0].keys() == {"text", "label", "score", "source", "kind"}
-    assert "[**qmark**]" not in (tmp_path / "study/report.json").read_text()
-    assert any("after 'truncate'" in note for note in report["notes"])
-    assert (tmp_path / "study/plots/history-lstm_embed.svg").exists()
 
 
 @pytest.mark.parametrize(

@@ -114,21 +114,22 @@ def evaluate(
         bundle = load_bundle(folder, kind=kind)
         if known_rows := trained_otherwise(bundle.manifest, examples):
             tell(f"beware: {known_rows}")
-        candidates.append(candidate_of_bundle(str(folder), bundle))
+        with progress.stage(f"loading {folder}"):
+            candidates.append(candidate_of_bundle(str(folder), bundle))
     known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
     validation = dataset.of_part("val")
     for name in family_names:
         train = dataset.of_part("train")
         fitted = known[name].fit(train, validation, seed=seed, progress=progress)
-        candidates.append(
-            candidate_of_family(
+        with progress.stage(f"{name}: calibrating"):
+            candidate = candidate_of_family(
                 name,
                 known[name].summary,
                 fitted,
                 validation,
                 rates=(SUSPICIOUS_FPR, MALICIOUS_FPR),
             )
-        )
+        candidates.append(candidate)
     rows = dataset.of_part(part)
     try:
         measured = make_report(

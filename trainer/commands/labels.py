@@ -256,7 +256,7 @@ def _show_all(resolved: Mapping[str, "ResolvedLabel"], days: Mapping[str, int]) 
     click.echo(f"{sum(days.values()):,} labels collected, from {min(days)} to {max(days)}")
     click.echo(
         f"{len(resolved):,} texts: {of_label['malicious']:,} malicious, {of_label['benign']:,} "
-        f"benign; disagreements on {disputed:,}"
+        f"benign; {_disputed(disputed)}"
     )
     won = Counter(each.winner.label.source for each in resolved.values())
     overruled = Counter(
@@ -289,6 +289,12 @@ def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -
                 len(each.disagreeing),
             )
         )
+
+
+def _disputed(texts: int) -> str:
+    if not texts:
+        return "no labels contradict each other"
+    return f"{texts:,} text{'s have' if texts > 1 else ' has'} labels that contradict each other"
 
 
 def _moment(time: datetime) -> str:

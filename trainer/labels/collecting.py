@@ -16,7 +16,7 @@ from kafka.structs import OffsetAndMetadata
 
 from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import DeadLetter, Rejected, SourcePosition
-from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.confirmed import confirmed
 from stream_detector.kafka.reading import POLL_MS, QUIET_SECONDS
@@ -36,6 +36,8 @@ _SILENT_SECONDS = 5.0
 """After which one that follows asks whether Kafka is there and whether the group is still its own:
 a poll says nothing of either, and a heartbeat that is told stops without a word."""
 _ANSWER_MS = 5_000
+_GONE_SECONDS = 20.0
+"""After which it gives up: a cluster takes some 10 s to replace a broker that died."""
 _DEAD_LETTER_BYTES_MAX = 64 * 1024 * 1024
 """Whether a record is too large is for the topic to say, not for the client."""
 
@@ -95,7 +97,7 @@ def collect_labels(
         LabelStoreError: the store can't be used, or is being written by another process.
         TopicsError: a topic is missing or may not be used.
         RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more;
-            where it follows, also one that is gone, after some 10 s.
+            where it follows, also one that is gone, after some 25 s.
         FatalError: Kafka refuses the credentials or a request, or another collector has taken the
             group over.
     """
@@ -157,7 +159,8 @@ class _Collector:
         self._producer: Any = None
         self.collected = Collected(0, 0, 0)
 
-        options = {"group_instance_id": _MEMBER, **kafka_python_options(settings, KafkaConsumer)}
+        given = kafka_python_options(reached(settings), KafkaConsumer)
+        options = {"group_instance_id": _MEMBER, **given}
         self._consumer: Any = KafkaConsumer(
             **options
             | {
@@ -201,8 +204,12 @@ class _Collector:
             if done:
                 return
             if follow and not self._batch and now - heard > _SILENT_SECONDS:
-                self._ask()
-                heard = time.monotonic()
+                if self._answers():
+                    heard = time.monotonic()
+                elif now - heard > _GONE_SECONDS:
+                    raise RetryableError(
+                        f"Kafka has not answered for {now - heard:.0f} s: check that it runs"
+                    )
             if not follow and now - heard > QUIET_SECONDS:
                 raise RetryableError(
                     f"Kafka gave no label for {QUIET_SECONDS:.0f} s though there are more: check "
@@ -210,11 +217,10 @@ class _Collector:
                     f"{self._settings.labels_group_id}; what was stored is committed"
                 )
 
-    def _ask(self) -> None:
-        """Commit where it stands once more, all that was read being stored.
+    def _answers(self) -> bool:
+        """Commit where it stands once more, all that was read being stored; does Kafka take it?
 
         Raises:
-            RetryableError: Kafka does not answer.
             FencedInstanceIdError: the group is another collector's.
         """
         stands = {
@@ -232,12 +238,11 @@ class _Collector:
             else:
                 any_partition = TopicPartition(self._settings.topic(self._settings.labels_topic), 0)
                 self._consumer.end_offsets([any_partition], timeout_ms=_ANSWER_MS)
+        except KafkaTimeoutError:
+            return False
         except CommitFailedError:
-            return  # Being rebalanced, so Kafka is there.
-        except KafkaTimeoutError as error:
-            raise RetryableError(
-                f"Kafka has not answered for {_ANSWER_MS / 1000:.0f} s: check that it runs"
-            ) from error
+            pass  # Being rebalanced, so Kafka is there.
+        return True
 
     def _at_end(self) -> bool:
         """Has everything been read that was there when its partition was assigned?"""
@@ -298,7 +303,7 @@ class _Collector:
         if not letters:
             return
         if self._producer is None:
-            options = kafka_python_options(self._settings, KafkaProducer)
+            options = kafka_python_options(reached(self._settings), KafkaProducer)
             self._producer = KafkaProducer(
                 **{"max_request_size": _DEAD_LETTER_BYTES_MAX, **options} | {"acks": "all"}
             )

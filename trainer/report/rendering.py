@@ -99,10 +99,8 @@ def _as_markdown(block: Block) -> str:
             return f"![{caption}](plots/{_file_name(name)}.svg)"
         case Table(rows):
             lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
-            kinds = _kinds_of_columns(rows)
-            lines.insert(
-                1, f"|{''.join('---:|' if kind == 'number' else '---|' for kind in kinds)}"
-            )
+            rules = ("---:" if kind == "number" else "---" for kind in _kinds_of_columns(rows))
+            lines.insert(1, f"|{'|'.join(rules)}|")
             return "\n".join(lines)
 
 

@@ -78,6 +78,7 @@ def test_where_all_is_well_each_line_says_so_and_nothing_changes(
     assert failures(done) == {}
     results = found(done)
     assert list(results) == LOCAL + KAFKA
+    assert "any free port of 127.0.0.1" in results["HTTP port"][1]
     assert "in the clear, nobody logs in" in results["HTTP port"][1]
     assert str(allowed) in results["lists"][1]
     assert str(Settings().url_bundle) in results["URL model"][1]
@@ -108,8 +109,10 @@ def test_missing_topics_and_a_clock_that_is_wrong_are_told_apart(
 
     failed = failures(done)
     assert list(failed) == ["topics", "clock"]
-    for name in ("url-verdicts", "url-alerts", "url-events-dlq"):
-        assert f"topic {name} is missing: `stream-detector topics create`" in failed["topics"]
+    assert failed["topics"] == (
+        "topics url-verdicts, url-alerts, url-events-dlq are missing: `stream-detector topics "
+        "create` makes them"
+    )
     assert "in the future" in failed["clock"]
     assert "NTP" in failed["clock"]
 
@@ -203,8 +206,13 @@ def test_a_login_that_is_refused_and_rights_that_are_missing_are_named(
     assert "sasl_username" in failures(refused)["Kafka"]
     assert b"wrong-horse" not in refused.stdout
     assert {"topics", "group"} <= failures(let_in).keys() <= {"topics", "group", "clock"}
-    for name in ("url-events", "url-verdicts", "url-alerts", "url-events-dlq"):
-        assert f"topic {settings['TOPIC_PREFIX']}{name} may not be " in failures(let_in)["topics"]
+    lines = [line for line in let_in.stdout.decode().splitlines() if "  topics  " in line]
+    prefix = settings["TOPIC_PREFIX"]
+    assert [line.partition("topics        ")[2] for line in lines] == [
+        f"topic {prefix}url-events may not be described: give alice the rights DESCRIBE and READ",
+        f"topics {prefix}url-verdicts, {prefix}url-alerts, {prefix}url-events-dlq may not be "
+        "described: give alice the rights DESCRIBE and WRITE",
+    ]
     assert "give alice the right READ" in failures(let_in)["group"]
     assert PASSWORD.encode() not in let_in.stdout
 

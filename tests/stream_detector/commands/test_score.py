@@ -1,17 +1,19 @@
 """``score``: one JSON line per line of any input, a table for people, lists, kinds."""
 
+import gzip
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import pytest
 
 from stream_detector.lines import BLOCK_LINES
 from stream_detector.settings import DATA_FOLDER
 from support.commands import assert_one_line_error, run_command
 
-FIELDS = ["input", "canonical", "kind", "score", "rejected", "verdict", "model"]
+FIELDS = ["input", "canonical", "kind", "score", "rejected", "verdict", "model", "reason"]
 
 # A line, the kind it is read as, then its canonical form, or why it has none.
 LINES: list[tuple[bytes, str | None, str | None, str | None]] = [
@@ -73,7 +75,9 @@ def test_there_is_a_score_or_the_reason_why_not(rows: list[dict[str, Any]]) -> N
     for row in rows:
         if row["rejected"]:
             assert (row["score"], row["verdict"], row["model"]) == (None, None, None)
+            assert row["reason"] is None
         else:
+            assert row["reason"] == "model"
             assert 0 <= row["score"] <= 1
             assert row["verdict"] in {"benign", "suspicious", "malicious"}
     models = {row["kind"]: row["model"] for row in rows if row["model"]}
@@ -97,7 +101,10 @@ def test_more_lines_than_a_block_come_out_whole_and_in_order(tmp_path: Path) -> 
 
     expected = [line.decode(errors="replace") for line in lines]
     for done in (from_file, from_stdin):
-        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.returncode == 0
+        assert re.fullmatch(
+            rb"(scoring, [\d,]+ of [\d,]+ bytes, ([\d,]+ lines, )?\d+ s\n)*", done.stderr
+        )
         assert [row["input"] for row in rows_of(done.stdout)] == expected
 
 
@@ -133,22 +140,27 @@ def test_lists_and_thresholds_decide_on_the_verdict(tmp_path: Path) -> None:
 
     assert (good["score"], good["verdict"], good["rejected"]) == (None, "benign", None)
     assert (bad["score"], bad["verdict"], bad["rejected"]) == (None, "malicious", None)
+    assert [row["reason"] for row in (good, bad, other)] == ["allow_list", "deny_list", "model"]
     assert other["score"] > 0
     assert other["verdict"] == "malicious"
 
 
 @pytest.mark.slow
-def test_people_get_a_table() -> None:
+def test_people_get_a_table(tmp_path: Path) -> None:
+    (tmp_path / "deny").write_text("bad.example\n")
     arguments = [b"http://www.example.com/", b"\x1b[31mred", b"login.example", b"", b"\xff"]
-    done = run_command("score", *arguments)
+    done = run_command(
+        "score", *arguments, "http://bad.example/x", "--deny-list", str(tmp_path / "deny")
+    )
     exact = [row["score"] for row in scored(*arguments)]
 
     assert (done.returncode, done.stderr) == (0, b"")
-    thresholds, head, url, red, host, empty, broken = done.stdout.decode().splitlines()
-    assert re.fullmatch(
-        r"# url suspicious from 0\.\d{4}, malicious from 0\.\d{4}, host suspicious from .*",
-        thresholds,
-    )
+    *thresholds, head, url, red, host, empty, broken, bad = done.stdout.decode().splitlines()
+    for kind, line in zip(("url", "host"), thresholds, strict=True):
+        assert re.fullmatch(
+            rf"# {kind}: suspicious from 0\.\d{{4}}, malicious from 0\.\d{{4}}", line
+        )
+    assert bad.split() == ["list", "malicious", "url", "bad.example/x"]
     assert head.split() == ["score", "verdict", "kind", "canonical", "form"]
     column = head.index("canonical")
     assert url.split() == [f"{exact[0]:.4f}", url.split()[1], "url", "example.com"]
@@ -189,7 +201,126 @@ def test_a_missing_bundle_is_told_with_its_setting(tmp_path: Path) -> None:
         (["--cache-entries", "-1", "a.example"], ["cache_entries", "'-1'", "--cache-entries"]),
         (["--deny-list", "/no/such/list", "a.example"], ["deny_list", "/no/such/list"]),
         (["--alert-window", "5", "a.example"], ["--alert-window"]),
+        (["--format", "squid"], ["nothing to score", "log files"]),
+        (["--format", "syslog", "/dev/null"], ["'syslog'", "squid", "zeek_dns"]),
+        (["--format", "squid", "/no/such/log"], ["'/no/such/log'", "arguments are log files"]),
+        (["--format", "auto", "/"], ["'/'", "is a folder"]),
+        (["--format", "auto", "--kind", "url", "/dev/null"], ["--kind", "a log line"]),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(arguments: list[str], parts: list[str]) -> None:
     assert_one_line_error(run_command("score", *arguments), 2, *parts)
+
+
+SQUID_LINE = (
+    b"1795165203.100    120 10.20.3.%d TCP_MISS/200 512 GET http://site%d.example/a?b=%d - "
+    b"HIER_DIRECT/192.0.2.9 text/html"
+)
+ZEEK_LOG = b"""\
+#separator \\x09
+#path\tdns
+#fields\tts\tuid\tquery\tid.orig_h
+#types\ttime\tstring\tstring\taddr
+1795165200.5\tCa1\tfirst.example\t10.20.9.1
+1795165201.5\tCa2\t-\t10.20.9.2
+1795165202.5\tCa3
+#close\t2026-11-20-10-00-00
+"""
+EVE_LINE = json.dumps(
+    {
+        "timestamp": "2026-11-20T09:05:00.000000+0000",
+        "event_type": "dns",
+        "src_ip": "10.20.9.7",
+        "flow_id": 77,
+        "dns": {"type": "query", "rrname": "second.example"},
+    }
+).encode()
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> list[str]:
+    """Squid's log, Zeek's with columns of its own and packed, and lines of several programs."""
+    squid, zeek, mixed = (tmp_path / name for name in ("access.log", "dns.log.gz", "mixed.log"))
+    squid.write_bytes(b"\n".join(SQUID_LINE % (n, n, n) for n in range(3)) + b"\nbroken \x1b[2J\n")
+    zeek.write_bytes(gzip.compress(ZEEK_LOG))
+    mixed.write_bytes(EVE_LINE + b"\n\n" + b"http://plain.example/x\nno log at all, this\n")
+    return list(map(str, (squid, zeek, mixed)))
+
+
+@pytest.mark.slow
+def test_what_log_files_name_is_scored_without_kafka(logs: list[str]) -> None:
+    done = run_command("score", "--format", "auto", "--json", *logs)
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(done.stdout)
+
+    squid, zeek, mixed = logs
+    assert [(r["file"], r["line"], r["format"], r["input"]) for r in rows if not r["rejected"]] == [
+        *[(squid, n + 1, "squid", f"http://site{n}.example/a?b={n}") for n in range(3)],
+        (zeek, 5, "zeek_dns", "first.example"),
+        (mixed, 1, "suricata", "second.example"),
+        (mixed, 3, "plain", "http://plain.example/x"),
+    ]
+    assert all(list(row)[: len(FIELDS)] == FIELDS for row in rows)
+    assert all(0 <= row["score"] <= 1 for row in rows if not row["rejected"])
+    by_input = {row["input"]: row for row in rows}
+    first = by_input["first.example"]
+    assert (first["client"], first["log_id"], first["kind"]) == ("10.20.9.1", "Ca1", "host")
+    assert first["time"] == "2026-11-20T09:00:00.500000Z"
+    rejected = {(r["file"], r["line"]): (r["rejected"], r["detail"]) for r in rows if r["rejected"]}
+    assert set(rejected) == {(squid, 4), (zeek, 7), (mixed, 4)}
+    assert rejected[zeek, 7][0] == "malformed"
+    assert rejected[mixed, 4] == ("unknown_format", "no log format recognises the line")
+    told = done.stderr.decode().splitlines()[-1]
+    assert told == ("16 lines: 6 URLs and host names, 3 rejected, 7 lines that name none"), (
+        "six of Zeek's and an empty one"
+    )
+
+
+@pytest.mark.slow
+def test_people_get_a_table_of_a_log_with_the_reason_of_what_is_rejected(logs: list[str]) -> None:
+    done = run_command("score", "--format", "squid", "--file", logs[0])
+
+    assert done.returncode == 0, done.stderr
+    *_, head, first, _, _, broken = done.stdout.decode().splitlines()
+    assert head.split() == ["score", "verdict", "kind", "line", "canonical", "form"]
+    assert first.split()[2:] == ["url", "1", "site0.example/a?b=0"]
+    assert broken.split(maxsplit=4) == [
+        *("-", "rejected", "-", "4", r"malformed (fewer than 7 fields): 'broken \x1b[2J'")
+    ]
+
+
+@pytest.mark.slow
+def test_a_log_of_stdin_is_scored_in_the_format_that_is_given() -> None:
+    lines = b"\n".join([SQUID_LINE % (1, 1, 1), EVE_LINE])
+    done = run_command("score", "--format", "squid", "--json", "-", stdin=lines)
+
+    good, json_line = rows_of(done.stdout)
+    assert (good["file"], good["input"]) == (None, "http://site1.example/a?b=1")
+    assert (json_line["rejected"], json_line["format"]) == ("malformed", "squid")
+
+
+@pytest.mark.slow
+def test_a_packed_file_is_read_and_a_damaged_one_told(tmp_path: Path) -> None:
+    packed, damaged = tmp_path / "urls.gz", tmp_path / "damaged.gz"
+    packed.write_bytes(gzip.compress(b"a.example\nhttp://b.example/\n"))
+    damaged.write_bytes(gzip.compress(bytes(range(256)) * 1000)[:-200])
+
+    rows = scored("--file", str(packed))
+    assert [row["canonical"] for row in rows] == ["a.example", "b.example"]
+    by_stdin = scored("-", stdin=bytes(cramjam.zstd.compress(b"c.example")))
+    assert [row["canonical"] for row in by_stdin] == ["c.example"]
+    done = run_command("score", "--file", str(damaged))
+    assert_one_line_error(done, 1, "damaged or cut off", "gzip")
+
+
+@pytest.mark.slow
+def test_long_work_shows_how_far_it_is_where_no_terminal_is(tmp_path: Path) -> None:
+    path = tmp_path / "urls"
+    path.write_bytes(b"".join(b"http://h%d.example/%d\n" % (n, n * 7) for n in range(60_000)))
+
+    done = run_command("score", "--json", "--file", str(path))
+
+    assert done.returncode == 0
+    assert done.stdout.count(b"\n") == 60_000
+    first, *_ = done.stderr.decode().splitlines()
+    assert re.fullmatch(r"scoring, [\d,]+ of [\d,]+ bytes, ([\d,]+ lines, )?\d+ s", first)

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -66,7 +67,8 @@ def test_a_line_is_answered_while_stdin_stays_open() -> None:
 def test_the_table_is_prompt_as_well() -> None:
     with scoring("-") as process:
         put(process, b"a.example\n")
-        assert b"malicious from" in read_line(process)
+        assert b"# url: suspicious from" in read_line(process)
+        assert b"# host: suspicious from" in read_line(process)
         assert b"canonical form" in read_line(process)
         assert b"a.example" in read_line(process)
         rest, errors = process.communicate()
@@ -127,8 +129,8 @@ def test_a_terminal_gets_colours_and_no_line_that_wraps(no_color: str, is_colour
     assert (process.returncode, errors) == (0, b"")
     lines = text.splitlines()
     assert ("\x1b[" in text) == is_coloured
-    assert "..." in lines[0]
-    assert "..." in lines[2]
+    assert re.search(r"malicious from 0\.\d{4}$", lines[0])
+    assert "..." in lines[3]
     assert "long/" * 20 not in text
     if not is_coloured:
         assert max(map(len, lines)) == 60

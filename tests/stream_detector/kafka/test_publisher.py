@@ -61,7 +61,9 @@ async def test_everything_is_there_in_order_by_key_when_publish_returns(kafka, t
     }
 
 
-async def test_a_dead_letter_too_large_for_its_topic_is_cut_and_says_so(kafka, topics, producer):
+async def test_a_dead_letter_too_large_for_its_topic_is_cut_and_says_so(
+    kafka, topics, producer, caplog
+):
     dlq = topics("dlq", partitions=1, max_message_bytes="200000")
     letters = [(b"k", b"y" * 1_000_000, [("reason", b"too_large")]), (b"k", b"small", [])]
     await publisher_to(producer, dlq, dlq, dlq).publish(Encoded([], [], letters))
@@ -71,6 +73,9 @@ async def test_a_dead_letter_too_large_for_its_topic_is_cut_and_says_so(kafka, t
     cut = values.pop(b"y" * 65_536)
     assert cut == {"reason": b"too_large", "truncated-from-bytes": b"1000000"}
     assert list(values) == [b"small"]
+    (line,) = caplog.messages
+    why = "larger than max.message.bytes of the topic, so cut"
+    assert line.startswith(f"1 output not written to {dlq} ({why}), trying again in ")
 
 
 async def test_what_no_waiting_mends_is_told_with_topic_and_cause(topics, producer):

@@ -34,11 +34,10 @@ def listener(files: CertificateFiles | None = None) -> Iterator[str]:
                 except OSError:
                     return
                 with connection:
-                    if files is None:
-                        continue
                     try:
-                        with context.wrap_socket(connection, server_side=True) as secured:
-                            secured.recv(1)
+                        if files is not None:
+                            connection = context.wrap_socket(connection, server_side=True)
+                        connection.sendall(connection.recv(100))
                     except OSError:
                         continue
 
@@ -64,7 +63,13 @@ class Scene:
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.missing: list[str] = []
         self.now = 1000.0
-        self.monitor = ReachMonitor(lambda: self.missing, context=context, clock=lambda: self.now)
+        self.refreshed = 0
+        self.monitor = ReachMonitor(
+            lambda: self.missing, refresh=self._refresh, context=context, clock=lambda: self.now
+        )
+
+    def _refresh(self) -> None:
+        self.refreshed += 1
 
     async def look(self, *missing: str) -> str:
         self.missing = list(missing)
@@ -100,8 +105,11 @@ async def test_a_broker_that_is_away_is_told_once_a_minute_until_it_is_back(
     await scene.look(closed_address)
     assert len(told(caplog)) == 1
 
+    refreshed = scene.refreshed
+    assert refreshed == 6
     assert await scene.look() == ""
     assert await scene.look() == ""
+    assert scene.refreshed == refreshed
     assert told(caplog) == [("INFO", "all brokers that are needed are reached again")]
 
 

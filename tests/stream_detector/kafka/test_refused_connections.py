@@ -69,8 +69,12 @@ def test_a_user_that_is_let_in_is_told_its_rights(kafka: SecuredBroker) -> None:
             *("topics", "check", "--topic-prefix", PREFIX),
             settings=connection_variables(settings),
         )
-        assert_one_line_error(done, 1, "4 of the topics can't be used", stdout=done.stdout)
+        assert_one_line_error(done, 1, "not all topics can be used", stdout=done.stdout)
         assert b"topic refused.url-events may not be described: give " in done.stdout
+        assert (
+            b"topics refused.url-verdicts, refused.url-alerts, refused.url-events-dlq may not"
+            in done.stdout
+        )
 
 
 def test_a_wrong_password(kafka: SecuredBroker, wrong_password: Path) -> None:
@@ -187,8 +191,6 @@ def test_the_worker_ends_with_one_line(
         )
     variables = {
         **connection_variables(settings),
-        # With a store Kafka comes before the models.
-        "MODEL_STORE": str(tmp_path / "models"),
         "TOPIC_PREFIX": PREFIX,
         "HTTP_PORT": "0",
     }

@@ -52,7 +52,7 @@ def test_missing_topics_are_made_and_then_pass_the_check(kafka: KafkaBroker) -> 
     settings = settings_for(kafka, input_topics=["proxy", "dns"])
     names = [*settings.input_topic_names, *settings.output_topic_names]
     assert check_topics(settings) == [
-        f"topic {name} is missing: `stream-detector topics create` makes it" for name in names
+        f"topics {', '.join(names)} are missing: `stream-detector topics create` makes them"
     ]
 
     states = create_topics(settings)
@@ -67,10 +67,10 @@ def test_missing_topics_are_made_and_then_pass_the_check(kafka: KafkaBroker) -> 
 def test_labels_are_kept_for_ever_and_their_dead_letters_are_not(kafka: KafkaBroker) -> None:
     settings = settings_for(kafka)
     labels, dead_letters = settings.label_topic_names
-    missing = "is missing: `stream-detector topics create` makes it"
-    assert topic_problems(settings, "labeller") == [f"topic {labels} {missing}"]
+    make = "`stream-detector topics create` makes"
+    assert topic_problems(settings, "labeller") == [f"topic {labels} is missing: {make} it"]
     assert topic_problems(settings, "label-collector") == [
-        f"topic {name} {missing}" for name in (labels, dead_letters)
+        f"topics {labels}, {dead_letters} are missing: {make} them"
     ]
 
     create_topics(settings)
@@ -231,8 +231,7 @@ def test_the_topics_of_models_and_shadows_are_made_and_needed_only_where_a_store
     name, shadow = settings.topic("url-models"), settings.topic("url-shadow")
     assert check_topics(without) == []
     assert [problem.partition(":")[0] for problem in check_topics(settings)] == [
-        f"topic {name} is missing",
-        f"topic {shadow} is missing",
+        f"topics {name}, {shadow} are missing"
     ]
     with pytest.raises(TopicsError, match="is missing"):
         check_topic(settings, settings.models_topic, "READ")

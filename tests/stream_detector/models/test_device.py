@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_detector.errors import DeviceError
+from stream_detector.errors import SettingsError
 from stream_detector.models.device import choose_device, training_devices
 
 GPU = ["/physical_device:GPU:0"]
@@ -23,7 +23,7 @@ def test_the_device_is_what_was_asked_for_and_is_there(wanted, gpus, device):
 
 
 def test_a_gpu_that_is_not_there_is_an_error_that_says_what_to_do():
-    with pytest.raises(DeviceError, match=r"sees no GPU; check the driver.*device = auto"):
+    with pytest.raises(SettingsError, match=r"sees none: check the driver.*device to auto"):
         choose_device("gpu", [])
 
 

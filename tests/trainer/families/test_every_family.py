@@ -94,9 +94,8 @@ def test_a_network_is_saved_with_the_command_that_makes_it(bundles, name):
 
 @pytest.mark.parametrize("name", NETWORK_NAMES)
 def test_a_network_serves_in_the_worker_s_scorer(bundles, name):
-    scorer = Scorer(
-        {"url": load_bundle(bundles[name])}, device=choose_device("auto", visible_gpus())
-    )
+    device = choose_device("auto", visible_gpus())
+    scorer = Scorer({"url": load_bundle(bundles[name])}, device=device)
     malicious, benign = scorer.score("url", [NEW[1], NEW[0]])
     assert 0 <= benign < 0.5 < malicious <= 1
 
@@ -108,9 +107,8 @@ def test_a_family_is_evaluated(report, name):
     model = models[name]
     # Anomalies are what differs from benign rows: lexical features hardly tell these names apart.
     assert model["roc_auc"] > (0.9 if name in NETWORK_NAMES else 0.55)
-    (line,) = [
-        line for line in printed.splitlines() if line.split()[:1] in ([name], [f"bundles/{name}"])
-    ]
+    shown = {name, f"bundles/{name}"}
+    (line,) = [line for line in printed.splitlines() if shown & {*line.split()[:1]}]
     assert f"{model['roc_auc']:.4f}" in line
 
 

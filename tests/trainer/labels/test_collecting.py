@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
+from stream_detector.kafka.rights import rights_of
 from support.broker import KafkaBroker
 from support.commands import environment_of
 from support.labels import NOON, label_record
 from support.processes import ChildProcess, wait_for_line
 from support.records import committed_offsets, end_offsets, produce, read_all
+from support.secured_broker import SecuredBroker, connection_variables
 from trainer.labels.store import LabelStore
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -44,6 +46,8 @@ class Collection:
         self.folder = folder
         self.store = LabelStore(folder / "store")
         self._number = 0
+        self.variables = {"BOOTSTRAP_SERVERS": self.kafka}
+        """How the command reaches Kafka."""
 
     def produce(
         self, values: list[bytes | None], *, codec: str = "none"
@@ -70,7 +74,7 @@ class Collection:
     def environment(self) -> dict[str, str]:
         return environment_of(
             {
-                "BOOTSTRAP_SERVERS": self.kafka,
+                **self.variables,
                 "LABELS_TOPIC": self.topic,
                 "LABELS_DEAD_LETTERS_TOPIC": self.dead_letters,
                 "LABELS_GROUP_ID": self.topic,
@@ -314,3 +318,22 @@ def test_what_keeps_it_from_collecting_is_one_line(
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("stream-trainer: ")
+
+
+def test_a_log_in_without_tls_prints_no_warnings_of_libraries(
+    secured_kafka: SecuredBroker, secured_topics: Any, tmp_path: Path
+) -> None:
+    collection = Collection(secured_kafka, secured_topics, tmp_path)
+    settings = secured_kafka.clear_settings(
+        labels_topic=collection.topic,
+        labels_dead_letters_topic=collection.dead_letters,
+        labels_group_id=collection.topic,
+    )
+    secured_kafka.grant("clear", rights_of("label-collector", settings))
+    collection.labels(1)
+    collection.variables = connection_variables(settings)
+
+    done = collection.collect()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 records read: 1 labels stored")

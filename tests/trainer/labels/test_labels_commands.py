@@ -53,7 +53,7 @@ def test_all_is_summed_up_and_names_cannot_play_with_the_terminal(folder: Path) 
 
     first, second, _, *sources = done.stdout.splitlines()
     assert first == "6 labels collected, from 2026-11-24 to 2026-11-25"
-    assert second == "3 texts: 2 malicious, 1 benign; disagreements on 1"
+    assert second == "3 texts: 2 malicious, 1 benign; 1 text has labels that contradict each other"
     assert sorted(line.split() for line in sources) == [
         ["a\\x1b[31m", "1", "1", "0"],
         ["soc", "1", "1", "0"],

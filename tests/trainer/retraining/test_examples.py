@@ -156,3 +156,15 @@ def test_the_census_counts_each_label_once():
     }
     assert census.sources == {"corpus": (80, 40), "labels: soc": (20, 20)}
     assert "20 labels" in census.remark
+
+
+def test_labels_that_were_taken_back_leave_the_base_corpus_as_it_is():
+    text = texts_of("train")[0]
+    said = stored_label(f"http://{text}", "malicious")
+    taken_back = stored_label(f"http://{text}", "retracted", offset=1, hours=1)
+
+    examples = made([said, taken_back])
+
+    assert examples.labelled.texts == []
+    assert rows_of(examples.train) == rows_of(base().of_part("train"))
+    assert examples.counts["of this kind"] == 0

@@ -1,0 +1,129 @@
+"""Whether the input topics are there while a worker runs: deleted, made again, more partitions.
+
+aiokafka asks for topics every five minutes, and says nothing of a topic that comes back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
+
+from stream_detector.counted import counted
+from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
+from stream_detector.log_libraries import KAFKA_FAULTS
+from stream_detector.metrics import Metrics
+
+__all__ = ["LOOK_SECONDS", "TopicConsumer", "TopicMonitor"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 10.0
+"""Between two requests: a topic that is there again, or has more partitions, is read so soon."""
+_PEEK_SECONDS = 1.0
+"""How often the consumer's own knowledge is looked at, which costs nothing."""
+_REPEAT_SECONDS = 60.0
+"""A topic that stays missing is logged again after so long."""
+_ANSWER_SECONDS = 10.0
+
+
+class TopicConsumer(Protocol):
+    """What the monitor asks of the consumer (``transport.ChunkConsumer``)."""
+
+    async def look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
+        """Ask Kafka which of the topics ``names`` are there."""
+        ...
+
+    def unknown_topics(self) -> Collection[str]:
+        """Topics subscribed to that are not there as far as the consumer knows; asks nobody."""
+        ...
+
+
+class TopicMonitor:
+    """Looks for the input topics. Runs on the event loop."""
+
+    def __init__(
+        self,
+        names: Collection[str],
+        consumer: Callable[[], TopicConsumer],
+        *,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            names: the topics that have to be there.
+            consumer: gives the consumer, which is made when the app starts.
+            metrics: shows which are missing.
+            clock: monotonic seconds.
+        """
+        self._names = list(names)
+        self._consumer = consumer
+        self._metrics = metrics
+        self._clock = clock
+        self._seen: dict[str, SeenTopic] = {}
+        """As they were when they were last there."""
+        self._missing: list[str] = []
+        self._told_at = 0.0
+        self.fault = ""
+        """Which topics are missing, and what to do; empty if none is."""
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        due = self._clock()
+        while True:
+            await asyncio.sleep(_PEEK_SECONDS)
+            is_news = not self._missing and bool(self._consumer().unknown_topics())
+            if is_news or self._clock() >= due:
+                await self.look()
+                due = self._clock() + LOOK_SECONDS
+
+    async def look(self) -> None:
+        """Look once, and log what has changed. Kafka being away counts as no news."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                seen = await self._consumer().look_at_topics(self._names)
+        except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
+            logger.debug("input topics not known: %r", error)
+            return
+        before, self._missing = self._missing, [name for name in self._names if name not in seen]
+        for name in self._names:
+            self._metrics.input_topic_missing.labels(name).set(name in self._missing)
+            if name in seen:
+                _log_change(name, self._seen.get(name), seen[name], was_missing=name in before)
+        self._seen |= seen
+        self.fault = _fault(self._missing)
+        KAFKA_FAULTS.report("topics", present=bool(self._missing), now=self._clock())
+        if self._missing and (
+            self._missing != before or self._clock() - self._told_at >= _REPEAT_SECONDS
+        ):
+            self._told_at = self._clock()
+            logger.error("%s; reading goes on when it is there", self.fault)
+
+
+def _fault(missing: list[str]) -> str:
+    if not missing:
+        return ""
+    if len(missing) == 1:
+        return f"topic {missing[0]} is missing: `stream-detector topics create` makes it"
+    return f"topics {', '.join(missing)} are missing: `stream-detector topics create` makes them"
+
+
+def _log_change(name: str, before: SeenTopic | None, now: SeenTopic, *, was_missing: bool) -> None:
+    partitions = counted(now.partitions, "partition")
+    is_another = before is not None and is_of_another_topic(before.identity, now.identity)
+    if was_missing or is_another:
+        logger.warning(
+            "topic %s %s, with %s: reading goes on%s",
+            name,
+            "is there again" if was_missing else "was deleted and made again",
+            partitions,
+            " from its beginning" if is_another else "",
+        )
+    elif before is not None and before.partitions != now.partitions:
+        logger.info(
+            "topic %s has %s now and had %d: the group shares them out",
+            name,
+            partitions,
+            before.partitions,
+        )

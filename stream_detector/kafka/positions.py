@@ -1,0 +1,106 @@
+"""Where the partitions that a worker is assigned are read from, and by what a commit is known.
+
+A commit names the topic that it was made on (``topic_identity``). An offset of a topic that was
+deleted could lie within the one made in its place, and all records before it would be passed over.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from stream_detector.kafka.retry import back_off, is_retriable
+from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic, seen_topics
+
+__all__ = ["Positions"]
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class Positions:
+    """Seeks after each rebalance. All of it runs in the consumer's thread."""
+
+    def __init__(self, *, at_end: bool) -> None:
+        """``at_end``: a group without offsets begins at the ends that partitions have then."""
+        self._at_end = at_end
+        self._topics: Mapping[str, SeenTopic] = {}
+        """At the last seek: what is read and committed is theirs."""
+        self._first: Mapping[str, SeenTopic] = {}
+        """At the first seek: what is not among them is no part of what a new group passes over."""
+        self._found: dict[str, str] = {}
+        """Identity by topic of those found to have replaced another since the last seek."""
+
+    async def seek(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        """Seek in all partitions assigned; returns the committed offsets that count."""
+        partitions = list(consumer.assignment())
+        self._topics = await _patiently(
+            lambda: seen_topics(consumer._client, consumer.subscription())
+        )
+        self._first = self._first or self._topics
+        committed: dict[TopicPartition, int] = {}
+        found = await consumer._coordinator.fetch_committed_offsets(partitions)
+        for partition in partitions:
+            if partition in found and not self._is_stale(partition, found[partition]):
+                offset = committed[partition] = found[partition].offset
+            elif partition in found or (self._at_end and self._is_new(partition)):
+                offset = 0
+            elif self._at_end:
+                offset = await _end(consumer, partition)
+            else:
+                continue  # aiokafka goes to the beginning by itself.
+            # A seek in any case: aiokafka may be about to go to what was committed.
+            consumer._fetcher.seek_to(partition, offset)
+        return committed
+
+    def commit(self, partition: TopicPartition, offset: int) -> OffsetAndMetadata:
+        """What to commit for ``offset``."""
+        return OffsetAndMetadata(offset, self._identity(partition.topic))
+
+    def replaced(self, topics: Mapping[str, SeenTopic]) -> bool:
+        """Whether one of ``topics`` has replaced another since the last seek; once for each."""
+        new = {
+            name: topic.identity
+            for name, topic in topics.items()
+            if is_of_another_topic(self._identity(name), topic.identity)
+            and self._found.get(name) != topic.identity
+        }
+        self._found |= new
+        return bool(new)
+
+    def _is_stale(self, partition: TopicPartition, committed: OffsetAndMetadata) -> bool:
+        """Whether it was committed on a topic that the one of this name has replaced."""
+        return is_of_another_topic(committed.metadata, self._identity(partition.topic))
+
+    def _is_new(self, partition: TopicPartition) -> bool:
+        """Whether it was not there when this worker first read."""
+        first, now = self._first.get(partition.topic), self._topics.get(partition.topic)
+        if first is None or now is None:
+            return first is None
+        replaced = is_of_another_topic(first.identity, now.identity)
+        return replaced or partition.partition >= first.partitions
+
+    def _identity(self, topic: str) -> str:
+        seen = self._topics.get(topic)
+        return seen.identity if seen is not None else ""
+
+
+async def _end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    ends = await _patiently(lambda: consumer.end_offsets([partition]))
+    offset: int = ends.get(partition, 0)
+    return offset
+
+
+async def _patiently(ask: Callable[[], Awaitable[Mapping[_Key, _Value]]]) -> Mapping[_Key, _Value]:
+    """What ``ask`` gives, once Kafka answers; nothing where it refuses, as the fetches will say."""
+    for pause in back_off():
+        try:
+            return await ask()
+        except KafkaError as error:
+            if not is_retriable(error):
+                return {}
+            await asyncio.sleep(pause)
+    raise AssertionError("back_off never ends")
