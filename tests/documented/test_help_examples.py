@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from support.documented import HELP_PAGES, PROGRAMS, examples_of
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3000)]
 
 
 @pytest.mark.parametrize("page", HELP_PAGES)

@@ -44,9 +44,9 @@ _WORKER = r"http://(detector-\d|localhost):9464"
 _PROMETHEUS = "http://prometheus:9090"
 """Addresses in examples of what is started when a line names it."""
 
-_LINE_SECONDS = 400.0
-_READY_SECONDS = 240.0
-_STOP_SECONDS = 60.0
+_LINE_SECONDS = 900.0
+_READY_SECONDS = 600.0
+_STOP_SECONDS = 120.0
 
 
 class _Background(NamedTuple):
@@ -103,19 +103,12 @@ class Shell:
             if re.search(endless.pattern, real):
                 self._start(line, real, environment, endless)
                 return
-        log = self._log()
-        with log.open("wb") as output:
-            done = subprocess.run(
-                ["bash", "-c", real],
-                cwd=self._world.folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=_LINE_SECONDS,
-                check=False,
-            )
-        _check(line, done.returncode, log)
+        process = self._process(real, environment)
+        try:
+            code = process.wait(_LINE_SECONDS)
+        finally:
+            process.kill()
+        _check(line, code, process.log)
 
     def stop(self, kind: str = "") -> None:
         """Stop what goes on, by SIGTERM, the last started first; each has to end as it should.
@@ -175,22 +168,24 @@ class Shell:
 
     def _start(self, line: str, real: str, environment: dict[str, str], endless: _Endless) -> None:
         self.stop(endless.stopped)  # Two workers of a page would share its few partitions.
-        log = self._log()
-        process = ChildProcess(
-            ["bash", "-c", real], log=log, environment=environment, folder=self._world.folder
-        )
+        process = self._process(real, environment)
         self._background.append(_Background(line, process, endless.stopped))
         address = f"http://127.0.0.1:{environment['STREAM_DETECTOR_HTTP_PORT']}"
         if " run" in endless.stopped:
             self._worker = address
         process.wait_until(
-            lambda: endless.is_ready(log.read_text(errors="replace"), address),
+            lambda: endless.is_ready(process.log.read_text(errors="replace"), address),
             timeout=_READY_SECONDS,
             what=f"{line!r} works",
         )
 
-    def _log(self) -> Path:
-        return self._world.folder / f".output-{uuid.uuid4().hex[:8]}"
+    def _process(self, line: str, environment: dict[str, str]) -> ChildProcess:
+        return ChildProcess(
+            ["bash", "-c", line],
+            log=self._world.folder / f".output-{uuid.uuid4().hex[:8]}",
+            environment=environment,
+            folder=self._world.folder,
+        )
 
 
 def _with_options(line: str) -> str:
