@@ -54,7 +54,14 @@ def _write_logs(folder: Path) -> None:
     urls = "http://paypal-login.example.net/verify\nhttps://www.bbc.co.uk/news\nintranet.example\n"
     for name in ("urls.txt", "proxy.urls"):
         (folder / name).write_text(urls)
-    (folder / "urls.gz").write_bytes(gzip.compress(urls.encode()))
+    for name in ("urls.gz", "urls.txt.gz"):
+        (folder / name).write_bytes(gzip.compress(urls.encode()))
+    samples = ROOT / "data" / "samples"
+    for name, sample in (("access.log", "squid_access.log"), ("eve.json", "suricata_eve.json")):
+        lines = (samples / sample).read_bytes().splitlines(keepends=True)
+        (folder / name).write_bytes(b"".join(lines[:50]))
+    lines = (samples / "zeek_dns.log").read_bytes().splitlines(keepends=True)
+    (folder / "dns.log.gz").write_bytes(gzip.compress(b"".join(lines[:50])))
     (folder / "labels.csv").write_text(
         "url,label\nhttp://shop.example/cart,benign\nhttp://198.51.100.4/x.exe,malicious\n"
     )

@@ -19,14 +19,14 @@ from stream_detector.comparisons import (
     comparison_key,
     encode_comparison,
 )
-from stream_detector.events import Alert
+from stream_detector.events import Alert, DeadLetter, RejectReason, SourcePosition
 from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import cluster_id, create_topics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import ModelStore
 from stream_detector.settings import Settings
-from stream_detector.wire import encode_alert
+from stream_detector.wire import dead_letter_headers, encode_alert
 from support.broker import java_command
 from support.commands import environment_of
 from support.example_files import SHIPPED, model_at, verdicts_before
@@ -149,6 +149,20 @@ class World:
             label_record("http://shop.example/", "benign"),
         ]
         produce(servers, settings.topic(settings.labels_topic), labels)
+        letter = DeadLetter(
+            key=None,
+            value=b'{"url": ',
+            reason=RejectReason.MALFORMED,
+            detail="truncated",
+            source=SourcePosition(events, 0, 0, 0),
+            record_time=None,
+        )
+        produce(
+            servers,
+            settings.topic(settings.dead_letters_topic),
+            [letter.value],
+            headers=dead_letter_headers(letter),
+        )
         alert = Alert(verdict_with(), folded=0, window_seconds=3600.0)
         produce(servers, settings.topic(settings.alerts_topic), [encode_alert(alert)])
         now = datetime.now(UTC)
