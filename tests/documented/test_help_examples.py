@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from support.documented import HELP_PAGES, PROGRAMS, examples_of
+from support.documented import HELP_PAGES, PROGRAMS, examples_of, without_comment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3000)]
 
@@ -33,7 +33,3 @@ def of_commands() -> set[str]:
     """All lines of all pages but the first of each program."""
     pages = [command for page, command in HELP_PAGES.items() if page not in PROGRAMS]
     return {without_comment(line) for command in pages for line in examples_of(command)}
-
-
-def without_comment(line: str) -> str:
-    return line.partition(" #")[0].rstrip()

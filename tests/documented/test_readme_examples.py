@@ -4,7 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.documented import MARKDOWN_FILES, SHOWN, Block, Section, indented_blocks, sections_of
+from support.documented import (
+    HELP_PAGES,
+    MARKDOWN_FILES,
+    SHOWN,
+    Block,
+    Section,
+    examples_of,
+    indented_blocks,
+    sections_of,
+    without_comment,
+)
 from support.processes import ROOT
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3000)]
@@ -21,6 +31,9 @@ NOT_RUN = {
 }
 """How lines begin that are not run here, and why."""
 
+ONCE = ("stream-trainer train", "stream-trainer retrain", "stream-trainer study")
+"""Long commands: a line that a help page has too is run there, and what it makes is prepared."""
+
 STATES = {
     "On your own Kafka": "nothing",
     "Retrain": "logs",
@@ -28,10 +41,15 @@ STATES = {
 }
 """What Kafka holds before a section, where it is not all: see ``World``."""
 
+HELP_LINES = {
+    without_comment(line) for command in HELP_PAGES.values() for line in examples_of(command)
+}
 SECTIONS = [section for file in MARKDOWN_FILES for section in sections_of(file)]
 
 
 def is_run(line: str) -> bool:
+    if line.startswith(ONCE) and without_comment(line) in HELP_LINES:
+        return False
     return not line.startswith(tuple(NOT_RUN))
 
 
@@ -42,7 +60,7 @@ def sections_to_run() -> Iterator[Section]:
         blocks = []
         for block in section.blocks:
             lines = tuple(filter(is_run, block.lines))
-            without_comments = tuple(line.partition(" #")[0].rstrip() for line in lines)
+            without_comments = tuple(map(without_comment, lines))
             if lines and without_comments not in seen:
                 seen.add(without_comments)
                 blocks.append(Block(lines))

@@ -24,6 +24,7 @@ __all__ = [
     "Section",
     "examples_of",
     "sections_of",
+    "without_comment",
 ]
 
 PROGRAMS: dict[str, click.Command] = {"stream-detector": group, "stream-trainer": cli}
@@ -60,6 +61,11 @@ def examples_of(command: click.Command) -> list[str]:
     paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(command.help or ""))
     marked = (paragraph for paragraph in paragraphs if paragraph.startswith("\b\n"))
     return [line for paragraph in marked for line in _joined(paragraph.splitlines()[1:])]
+
+
+def without_comment(line: str) -> str:
+    """What of ``line`` is run."""
+    return line.partition(" #")[0].rstrip()
 
 
 class Block(NamedTuple):

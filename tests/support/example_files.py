@@ -121,7 +121,7 @@ def _write_table(path: Path, kind: Kind, benign: Sequence[str], malicious: Seque
             left = iter(texts)
             for part, counts in _PART_ROWS.items():
                 for number in range(counts[label]):
-                    rows.writerow([next(left), label, f"feed-{label}-{number % 2}", part])
+                    rows.writerow([next(left), label, f"feed-{label}-{number % 4 == 0:d}", part])
 
 
 def _write_generated(path: Path, hosts: Iterable[str]) -> None:
@@ -130,7 +130,7 @@ def _write_generated(path: Path, hosts: Iterable[str]) -> None:
         rows = csv.writer(file)
         rows.writerow(["host", "source", "kind", "part"])
         for number, host in enumerate(hosts):
-            rows.writerow([host, f"generated_class{number % 2}", "dga", "train"])
+            rows.writerow([host, f"generated_class{number % 4 == 0:d}", "dga", "train"])
 
 
 def _write_bundles(folder: Path) -> None:

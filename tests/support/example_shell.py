@@ -22,7 +22,7 @@ __all__ = ["CODES", "OPTIONS", "Shell"]
 
 OPTIONS = {
     "stream-trainer train": "--epochs 1",
-    "stream-trainer hold-out": "--epochs 1 --at-least 50 --folds 2",
+    "stream-trainer hold-out": "--epochs 1 --at-least 200 --folds 2",
     "stream-trainer study": "--epochs 1 --family bilstm --family logistic_regression",
     "stream-trainer gate": "--resamples 100",
     "stream-trainer retrain": "--epochs 1 --resamples 100 --force 'few rows'",

@@ -81,7 +81,7 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
 
     \b
     stream-trainer generate-private --count 10000 --output private.csv
-    stream-trainer train --kind url --data urls.csv --extra private.csv --output bundle
+    stream-trainer generate-private --kind host --count 500 | head
     """
     from trainer.private_networks import generate_private  # noqa: PLC0415
 
