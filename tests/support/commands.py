@@ -1,6 +1,7 @@
 """Commands as a user runs them: as a process, with no settings of the machine's own."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,9 @@ __all__ = [
 ]
 
 _TIMEOUT_SECONDS = 120.0
+
+_PROGRESS = re.compile(r"^[^:\n]*, \d+ s\n", re.MULTILINE)
+"""How a command says what takes it long: on a busy machine anything may."""
 
 
 def command_line(*arguments: str | bytes) -> Sequence[str | bytes]:
@@ -37,8 +41,8 @@ def environment_of(settings: Mapping[str, str] | None = None) -> dict[str, str]:
 def run_command(
     *arguments: str | bytes, stdin: bytes = b"", settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run it to its end; output and errors are kept as bytes."""
-    return subprocess.run(
+    """Run it to its end; output and errors are kept as bytes, without progress."""
+    done = subprocess.run(
         command_line(*arguments),
         input=stdin,
         capture_output=True,
@@ -46,6 +50,10 @@ def run_command(
         timeout=_TIMEOUT_SECONDS,
         check=False,
     )
+    # Bytes that are no text come back as they were.
+    errors = done.stderr.decode(errors="surrogateescape")
+    done.stderr = _PROGRESS.sub("", errors).encode(errors="surrogateescape")
+    return done
 
 
 def run_trainer(
@@ -55,11 +63,11 @@ def run_trainer(
     timeout: float = _TIMEOUT_SECONDS,
     **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``stream-trainer`` in ``folder`` to its end; output and errors are kept as text.
+    """Run ``stream-trainer`` in ``folder`` to its end; text of output and errors, no progress.
 
     ``environment`` are other variables than settings.
     """
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "trainer", *map(str, arguments)],
         cwd=folder,
         env={**environment_of(settings), **environment},
@@ -68,6 +76,8 @@ def run_trainer(
         timeout=timeout,
         check=False,
     )
+    done.stderr = _PROGRESS.sub("", done.stderr)
+    return done
 
 
 def assert_one_line_error(
