@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from stream_detector.progress import Progress, Stage
 from stream_detector.progress import ShownProgress as OnConsole
 from trainer.console import messages
@@ -26,8 +28,8 @@ __all__ = [
 class ShownProgress(OnConsole):
     """On the trainer's own stderr, which goes on while that of TensorFlow is held back."""
 
-    def __init__(self) -> None:
-        super().__init__(messages)
+    def __init__(self, console: Console = messages) -> None:
+        super().__init__(console)
 
 
 @contextlib.contextmanager

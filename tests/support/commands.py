@@ -16,6 +16,7 @@ __all__ = [
     "environment_of",
     "run_command",
     "run_trainer",
+    "without_progress",
 ]
 
 _TIMEOUT_SECONDS = 120.0
@@ -38,6 +39,11 @@ def environment_of(settings: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**environment, "PYTHONPATH": str(ROOT), **given}
 
 
+def without_progress(errors: str) -> str:
+    """What a command wrote to stderr, but for the lines that say how far it is."""
+    return _PROGRESS.sub("", errors)
+
+
 def run_command(
     *arguments: str | bytes, stdin: bytes = b"", settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
@@ -52,7 +58,7 @@ def run_command(
     )
     # Bytes that are no text come back as they were.
     errors = done.stderr.decode(errors="surrogateescape")
-    done.stderr = _PROGRESS.sub("", errors).encode(errors="surrogateescape")
+    done.stderr = without_progress(errors).encode(errors="surrogateescape")
     return done
 
 
@@ -76,7 +82,7 @@ def run_trainer(
         timeout=timeout,
         check=False,
     )
-    done.stderr = _PROGRESS.sub("", done.stderr)
+    done.stderr = without_progress(done.stderr)
     return done
 
 
