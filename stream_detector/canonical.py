@@ -15,15 +15,19 @@ A model that saw ``http://www.`` on one side only learns the format, not the tas
 - Refused: what the parser refuses, schemes other than http, https, ftp, ws and wss, hosts longer
   than DNS allows (253, RFC 1035) or with an empty label, and what is longer than 64 KiB, as it
   came or in its canonical form.
+- An IPv6 address that stands for one of IPv4 becomes that one: mapped (``::ffff:0:0/96``), NAT64
+  (``64:ff9b::/96``, RFC 6052) and 6to4 (``2002::/16``, RFC 3056).
 - A host name may come with a port, which is dropped; with a path or user name it is refused.
-  Names of letters, digits, ``-`` and ``_`` are taken as they stand, even where a label is
-  no valid punycode: a browser would not go there, yet DNS resolves them and its logs hold them.
+  Names of letters, digits, ``-`` and ``_`` are taken as they stand, alone and in URLs, even where
+  a label is no valid punycode: a browser would not go there, yet DNS resolves them, programs
+  fetch from them, and logs hold them.
 
 The form is printable ASCII and idempotent: the canonical form of a canonical text is that text.
 """
 
 import re
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 
 import can_ada
 from publicsuffixlist import PublicSuffixList
@@ -35,6 +39,9 @@ __all__ = [
     "canonical_host",
     "canonical_url",
     "canonicalise",
+    "ipv4_within",
+    "is_address",
+    "is_public_suffix",
     "kind_of",
     "registered_domain",
 ]
@@ -66,8 +73,17 @@ _NO_HOST_CHARACTER = re.compile(r"[\s/?#@\\\x00-\x1f\x7f]")
 _URL_CHARACTER = re.compile(r"[/?#@\\:]")
 _BARE_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*|\[[^\]]*\]")
 
+_WITH_PUNYCODE = re.compile(
+    r"([A-Za-z]+://(?:[^/?#\\]*@)?)((?:[A-Za-z0-9_\-]+\.)*[Xx][Nn]--[A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]+)*\.?)"
+    r"(?=[:/?#\\]|$)"
+)
+
 # A last label that starts with a digit may make it an IPv4 address: left to the parser.
 _DNS_NAME = re.compile(r"(?:[a-z0-9_\-]+\.)*[a-z_][a-z0-9_\-]*")
+
+_WITH_IPV4 = tuple(map(IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16")))
+"""Networks whose addresses have one of IPv4 right behind the prefix."""
+_ADDRESSES_REMEMBERED = 4_096
 
 _public_suffixes = PublicSuffixList()
 
@@ -125,6 +141,17 @@ def kind_of(text: str) -> Kind:
     return "url"
 
 
+def ipv4_within(network: IPv6Network) -> IPv4Network | None:
+    """The network of IPv4 whose addresses those of ``network`` stand for; None if there is none."""
+    for prefix in _WITH_IPV4:
+        if network.subnet_of(prefix):
+            shift = 128 - 32 - prefix.prefixlen
+            address = int(network.network_address) >> shift & 0xFFFF_FFFF
+            # 6to4: what is behind the address of IPv4 is of the site that has it.
+            return IPv4Network((address, min(32, network.prefixlen - prefix.prefixlen)))
+    return None
+
+
 def registered_domain(host: str) -> str:
     """Public suffix plus one label (private suffixes count); the host itself if it has none.
 
@@ -134,10 +161,21 @@ def registered_domain(host: str) -> str:
     return _private_suffix(host) or host
 
 
+def is_address(host: str) -> bool:
+    """Is ``host``, in canonical form, an IP address?"""
+    return host.startswith("[") or host.rpartition(".")[2].isdigit()
+
+
+def is_public_suffix(name: str) -> bool:
+    """Is ``name`` (lower case) on the public-suffix list, private suffixes among them?"""
+    suffix: str | None = _public_suffixes.publicsuffix(name, accept_unknown=False)
+    return suffix == name
+
+
 @lru_cache(_REGISTERED_DOMAINS_REMEMBERED)
 def _private_suffix(host: str) -> str | None:
     """Public suffix plus one label; None for addresses and bare public suffixes."""
-    if host.startswith("[") or host.rpartition(".")[2].isdigit():
+    if is_address(host):
         return None
     suffix: str | None = _public_suffixes.privatesuffix(host)
     return suffix
@@ -171,8 +209,26 @@ def _serialised(text: str) -> str | Rejected:
     try:
         href: str = _parse(with_scheme).href
     except ValueError:
-        return Rejected(RejectReason.INVALID_URL, "not a URL by the WHATWG standard")
-    return href
+        href = _serialised_but_for_punycode(with_scheme)
+    return href or Rejected(RejectReason.INVALID_URL, "not a URL by the WHATWG standard")
+
+
+def _serialised_but_for_punycode(text: str) -> str:
+    """The serialised form of a URL in whose host name a label is no valid punycode; else empty.
+
+    The parser sees an ordinary name instead, which it leaves as it is.
+    """
+    match = _WITH_PUNYCODE.match(text)
+    if match is None:
+        return ""
+    before, name = match[1], match[2].lower()
+    instead = name.replace("xn--", "xn__")
+    try:
+        href: str = _parse(f"{before}{instead}{text[match.end() :]}").href
+    except ValueError:
+        return ""
+    host_end = href.index("/", href.index("://") + 3)
+    return href[:host_end].replace(instead, name) + href[host_end:]
 
 
 def _take_apart(href: str) -> tuple[str, str, str, tuple[str, ...]]:
@@ -242,6 +298,8 @@ def _plain_host(host: str) -> str | None:
 
     None if DNS could not hold it.
     """
+    if host.startswith(("[::ffff:", "[64:ff9b::", "[2002:")):
+        return _ipv4_of(host)
     host = host.removesuffix(".")
     if not 0 < len(host) <= _HOST_LENGTH_MAX or ".." in host or "." in {host[0], host[-1]}:
         return None
@@ -251,6 +309,13 @@ def _plain_host(host: str) -> str | None:
             break
         host = rest
     return host
+
+
+@lru_cache(_ADDRESSES_REMEMBERED)
+def _ipv4_of(host: str) -> str:
+    """The IPv4 address that an IPv6 address in brackets stands for; as it is where it does not."""
+    network = ipv4_within(IPv6Network(host[1:-1]))
+    return host if network is None else str(network.network_address)
 
 
 def _lost_wildcard(parsed_host: str, host: str) -> bool:

@@ -38,7 +38,7 @@ from stream_detector.policy.suppression import AlertWindows
 from stream_detector.privacy import Privacy
 from stream_detector.settings import Settings
 from stream_detector.shadow import Compared
-from stream_detector.sources import EventResult, Source, read_record, source_named
+from stream_detector.sources import EventResult, Source, chosen_fields, read_record, source_named
 from stream_detector.wire import REPLAY_OF
 
 __all__ = ["Pipeline", "sources_by_topic", "utc_now"]
@@ -108,6 +108,7 @@ class Pipeline:
     ) -> None:
         self._settings = settings
         self._sources = sources_by_topic(settings)
+        self._json_fields = chosen_fields(settings.json_fields)
         self._decider = decider
         self._metrics = metrics
         self._cluster = cluster
@@ -159,6 +160,7 @@ class Pipeline:
         """The events of all records, and the first fault of each record that has one."""
         bytes_max, lines_max = self._settings.record_bytes_max, self._settings.record_lines_max
         detected_at = self._clock()
+        json_fields = self._json_fields
         reading = _Reading([], [], [], {})
         sightings, observed, places, faults = reading
         records_before = 0
@@ -172,7 +174,9 @@ class Pipeline:
                 if len(value) > bytes_max:
                     results = _too_large(value, bytes_max)
                 else:
-                    results = read_record(value, source=source, lines_max=lines_max)
+                    results = read_record(
+                        value, source=source, lines_max=lines_max, json_fields=json_fields
+                    )
                 for index, (name, result) in enumerate(results):
                     position = SourcePosition(topic, partition, offset, index)
                     if isinstance(result, UrlEvent):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from stream_detector.canonical import kind_of
 from stream_detector.decisions import Decider, Observed
 from stream_detector.events import Decision, Kind, ModelRef, Rejected, RejectReason, UrlEvent
-from stream_detector.sources import Source
+from stream_detector.sources import JsonFields, Source
 from stream_detector.sources.log_file import LogFile
 
 __all__ = ["ListScorer", "LogRow", "LogScorer", "Row"]
@@ -85,13 +86,21 @@ class ListScorer:
 class LogScorer:
     """Scores what the lines of log files name: a row for each event and each rejected line."""
 
-    def __init__(self, decider: Decider, source: Source | None, *, line_bytes_max: int) -> None:
-        """``source`` is the format, None to find it line by line."""
+    def __init__(
+        self,
+        decider: Decider,
+        source: Source | None,
+        *,
+        line_bytes_max: int,
+        json_fields: JsonFields | None = None,
+    ) -> None:
+        """``source`` is the format, None to find it line by line; ``json_fields`` are chosen."""
         self._decider = decider
-        self._source = source
-        self._line_bytes_max = line_bytes_max
+        self._new_log = partial(
+            LogFile, source, line_bytes_max=line_bytes_max, json_fields=json_fields
+        )
         self._file: str | None = None
-        self._log = LogFile(source, line_bytes_max=line_bytes_max)
+        self._log = self._new_log()
         self._line = 0
         self.counts: Counter[str] = Counter()
         """``lines``, ``events``, ``rejected`` and ``nameless``: lines that name no URL or host."""
@@ -99,7 +108,7 @@ class LogScorer:
     def begin(self, file: str | None) -> None:
         """The lines of another file come now; None for stdin."""
         self._file, self._line = file, 0
-        self._log = LogFile(self._source, line_bytes_max=self._line_bytes_max)
+        self._log = self._new_log()
 
     def rows(self, lines: Iterable[bytes]) -> Sequence[LogRow]:
         """The rows of the next lines of the file; one call of the model for all."""

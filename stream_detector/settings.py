@@ -129,6 +129,12 @@ class _Topics(SettingsGroup):
         description="Log format by input topic, such as zeek_dns; a topic not named is detected "
         "record by record.",
     )
+    json_fields: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where JSON objects have url, host, client, time and id, if not under these "
+        "names; dots lead into nested objects. Such as url=request.url,client=src.addr or "
+        "host=domain.",
+    )
     start_at: Literal["earliest", "latest"] = Field(
         "earliest", description="Where a new consumer group starts to read."
     )
@@ -220,10 +226,13 @@ class _Policy(SettingsGroup):
         None, description="Overrides the host bundle's threshold for malicious."
     )
     allow_list: GivenFile = Field(
-        None, description="File of domains, hosts or URLs, one a line, that are always benign."
+        None,
+        description="File of domains, hosts, URLs or networks, one a line, that are always benign.",
     )
     deny_list: GivenFile = Field(
-        None, description="File of domains, hosts or URLs, one a line, that are always malicious."
+        None,
+        description="File of domains, hosts, URLs or networks, one a line, that are always "
+        "malicious.",
     )
     cache_entries: int = Field(
         200_000, ge=0, description="URLs and hosts whose decision is remembered; 0: none."

@@ -28,6 +28,7 @@ def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     yield from _file_faults(settings)
     yield from _topic_faults(settings)
     yield from _format_faults(settings)
+    yield from _field_faults(settings)
     yield from _store_faults(settings)
     yield from _privacy_faults(settings)
     for kind in ("url", "host"):
@@ -187,3 +188,21 @@ def _format_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
                 f"input_formats sets {name!r} for {topic!r}, which is no log format: take one of "
                 f"{', '.join(SOURCES)}",
             )
+
+
+def _field_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+    if not settings.json_fields:
+        return
+    from stream_detector.sources.json_fields import (  # noqa: PLC0415 - no help page needs them
+        CHOOSABLE_FIELDS,
+    )
+
+    for name, path in settings.json_fields.items():
+        if name not in CHOOSABLE_FIELDS:
+            yield (
+                "json_fields",
+                f"json_fields says where {name!r} is, which is not read: take some of "
+                f"{', '.join(CHOOSABLE_FIELDS)}, such as url=request.url,client=src.addr",
+            )
+        elif not path:
+            yield "json_fields", f"json_fields names no field for {name}: write {name}=FIELD"

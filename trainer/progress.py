@@ -28,8 +28,8 @@ __all__ = [
 class ShownProgress(OnConsole):
     """On the trainer's own stderr, which goes on while that of TensorFlow is held back."""
 
-    def __init__(self, console: Console = messages) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console = messages, **seconds: float) -> None:
+        super().__init__(console, **seconds)
 
 
 @contextlib.contextmanager

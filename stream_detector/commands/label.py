@@ -36,7 +36,7 @@ _SOURCE_OF_ANALYSTS = "analysts"
 _SHOWN_MAX = 20
 """Labels of a file that are printed one by one; of more, their number."""
 
-_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "input_topics", "input_formats"}
+_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "input_topics", "input_formats", "json_fields"}
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_OPTIONS
 
 
@@ -101,9 +101,10 @@ def label(
     stream-detector label http://evil.example/login retracted --analyst kim
 
     The last word is the label; only a file with a column label needs none. The latest label of
-    each text counts, an analyst's before a feed's. "retracted" takes back what the same
-    --analyst or --feed, with the same --source, said of the text before: no training learns it
-    again. A model that has learned it may go on saying so; label the opposite to change that.
+    each text counts, an analyst's before a feed's. "retracted" takes back what the same --analyst
+    or --feed, with the same --source, said of the text before: no training learns it again. A
+    model that has learned it may go on saying so; label the opposite to change that.
+
     Prints each label with its place in Kafka once all replicas have it.
 
     A verdict id is looked up by reading its input record again. When that has expired, or

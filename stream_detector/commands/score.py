@@ -13,6 +13,7 @@ import click
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.lines import BLOCK_LINES, Block, line_blocks
 from stream_detector.progress import ShownProgress, Stage
+from stream_detector.settings import SETTING_GROUPS
 
 if TYPE_CHECKING:
     from stream_detector.decisions import Decider
@@ -23,6 +24,7 @@ __all__ = ["score"]
 
 _STDIN = "-"
 _AUTO = "auto"
+_WITHOUT = {*SETTING_GROUPS["Topics"], "alert_window", "alert_keys_max"} - {"json_fields"}
 
 
 @click.command(cls=SettingsCommand)
@@ -52,7 +54,7 @@ _AUTO = "auto"
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per line of input, or event of a log."
 )
-@setting_options({"Model", "Policy"}, without={"alert_window", "alert_keys_max"})
+@setting_options({"Topics", "Model", "Policy"}, without=_WITHOUT)
 def score(
     urls: tuple[str, ...],
     file: str | None,
@@ -159,14 +161,19 @@ def _score_logs(
     settings: "Settings", log_format: str, files: Sequence[Path | None], *, as_json: bool
 ) -> None:
     """Score what the lines of log files name."""
-    from stream_detector.sources import source_named  # noqa: PLC0415 - see the package's docstring
+    from stream_detector.sources import chosen_fields, source_named  # noqa: PLC0415 - see the package's docstring
 
     source = None if log_format == _AUTO else source_named(log_format)
     from stream_detector.commands.score_output import RowTable, json_lines  # noqa: PLC0415
     from stream_detector.scoring import LogScorer  # noqa: PLC0415
 
     decider = _decider(settings)
-    scorer = LogScorer(decider, source, line_bytes_max=settings.record_bytes_max)
+    scorer = LogScorer(
+        decider,
+        source,
+        line_bytes_max=settings.record_bytes_max,
+        json_fields=chosen_fields(settings.json_fields),
+    )
     write = json_lines if as_json else RowTable(decider.thresholds, of_logs=True).lines
     with ExitStack() as stack:
         progress = _Progress(stack, [_path_of(file) for file in files])

@@ -18,7 +18,7 @@ from stream_detector.kafka.record_lookup import RecordLookup, record_lookup
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings import Settings
-from stream_detector.sources import Source, read_record, source_named
+from stream_detector.sources import Source, chosen_fields, read_record, source_named
 
 __all__ = ["events_of"]
 
@@ -34,7 +34,7 @@ _INSTEAD = "give the URL itself, which the verdict has as observed unless querie
 def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:
     """The events that the verdicts with these ids judged, in order.
 
-    ``input_formats`` and ``cluster`` have to be those of the worker.
+    ``input_formats``, ``json_fields`` and ``cluster`` have to be those of the worker.
 
     Raises:
         VerdictIdError: an id is none, is of another cluster, or its record has expired or holds no
@@ -85,6 +85,7 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
             value,
             source=_source(settings, position.topic),
             lines_max=settings.record_lines_max,
+            json_fields=chosen_fields(settings.json_fields),
         )
         if position.index < len(results):
             event = results[position.index][1]

@@ -1,44 +1,68 @@
-"""Allow and deny lists: domains, hosts and URLs whose verdict needs no model."""
+"""Allow and deny lists: domains, hosts, URLs and networks whose verdict needs no model."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from stream_detector.canonical import canonicalise, kind_of
+from stream_detector.canonical import (
+    canonical_host,
+    canonicalise,
+    is_address,
+    is_public_suffix,
+    kind_of,
+)
 from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical, Rejected
+from stream_detector.policy.networks import Network, Networks, looks_like_network, network_of
 
 __all__ = ["HostList"]
 
-_EXACT_URL = 1_000
-"""Specificity of an exact URL: more than the labels that DNS allows a host name."""
+_URL = 1_000
+"""Specificity of a URL, whose length is added to it: more than that of any host or network."""
+_ADDRESS = 200
+"""Specificity of one address: more than the bits of a network's prefix."""
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 """A ``#`` that begins a line or follows white space; inside a URL it begins a fragment."""
+_SUFFIX = "suffix:"
+
+Entry = Canonical | Network
 
 
 class HostList:
-    """Domains, hosts and URLs, held in canonical form.
+    """Domains, hosts, URLs and networks, held in canonical form.
 
-    A domain or host, with or without a leading ``*.``, matches itself and all its subdomains, be
-    it seen alone or in a URL. A URL matches the same canonical URL only. Of several matching
-    entries the most specific counts: a URL before a host, a longer host before a shorter one.
+    - A domain or host, with or without a leading ``*.``, matches itself and all its subdomains, be
+      it seen alone or in a URL. A public suffix is one of these where it is written ``suffix:``.
+    - A URL matches itself and what lies below its path, with any query; one with a query matches
+      that URL only. Its host has to be the same.
+    - A network matches the addresses in it.
+
+    Of several matching entries the most specific counts: a URL before a host, a longer path or
+    host before a shorter one, an address before a network, a smaller network before a larger one.
     """
 
-    def __init__(self, entries: Iterable[Canonical]) -> None:
+    def __init__(self, entries: Iterable[Entry]) -> None:
         entries = list(entries)
-        self._urls = frozenset(entry.text for entry in entries if entry.kind == "url")
-        self._hosts = frozenset(entry.host for entry in entries if entry.kind == "host")
+        named = [entry for entry in entries if isinstance(entry, Canonical)]
+        urls = [entry.text for entry in named if entry.kind == "url"]
+        self._exact_urls = frozenset(url for url in urls if "?" in url)
+        self._paths = frozenset(url.rstrip("/") for url in urls if "?" not in url)
+        self._sites = frozenset(path.partition("/")[0] for path in self._paths)
+        self._hosts = frozenset(entry.host for entry in named if entry.kind == "host")
+        self._networks = Networks(entry for entry in entries if not isinstance(entry, Canonical))
 
     def __len__(self) -> int:
-        return len(self._urls) + len(self._hosts)
+        names = len(self._exact_urls) + len(self._paths) + len(self._hosts)
+        return names + len(self._networks)
 
     @classmethod
     def load(cls, path: Path) -> "HostList":
         """Read a UTF-8 file: one entry a line; blank lines and ``#`` comments are skipped.
 
         Raises:
-            SettingsError: the file can't be read, or a line is no domain, host or URL.
+            SettingsError: the file can't be read, or a line is no domain, host, URL or network, or
+                a public suffix without ``suffix:``.
         """
         try:
             lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
@@ -51,27 +75,64 @@ class HostList:
 
     def specificity(self, canonical: Canonical) -> int:
         """How specific the entry is that matches ``canonical``: 0 for none, more is closer."""
-        if canonical.kind == "url" and canonical.text in self._urls:
-            return _EXACT_URL
-        labels = canonical.host.split(".")
+        if canonical.kind == "url" and (self._paths or self._exact_urls):
+            length = self._length_of_url(canonical.text)
+            if length:
+                return _URL + length
+        host = canonical.host
+        if is_address(host):
+            if host in self._hosts:
+                return _ADDRESS
+            prefix = self._networks.longest_prefix(host) if self._networks else None
+            return 0 if prefix is None else 1 + prefix
+        labels = host.split(".")
         for dropped in range(len(labels)):
             if ".".join(labels[dropped:]) in self._hosts:
                 return len(labels) - dropped
         return 0
 
+    def _length_of_url(self, text: str) -> int:
+        """Characters of the longest URL that matches ``text``; 0 for none."""
+        if text in self._exact_urls:
+            return len(text)
+        path, _, _ = text.partition("?")
+        if path.partition("/")[0] not in self._sites:
+            return 0
+        path = path.rstrip("/")
+        while path not in self._paths:
+            path, slash, _ = path.rpartition("/")
+            if not slash:
+                return 0
+        return len(path)
 
-def _entry(line: bytes, place: str) -> Canonical | None:
-    """The canonical form of one line; None where it holds no entry."""
+
+def _entry(line: bytes, place: str) -> Entry | None:
+    """One line in canonical form; None where it holds no entry."""
     try:
         text = _COMMENT.sub("", line.decode()).strip()
     except UnicodeDecodeError as error:
         raise SettingsError(f"{place}: not UTF-8; save the list as UTF-8") from error
     if not text:
         return None
-    canonical = canonicalise(kind_of(text), text)
+    if looks_like_network(text):
+        try:
+            return network_of(text)
+        except ValueError as error:
+            raise SettingsError(f"{place}: {text!r} can't be used: {error}") from None
+    is_suffix = text.startswith(_SUFFIX)
+    canonical = (
+        canonical_host(text.removeprefix(_SUFFIX))
+        if is_suffix
+        else canonicalise(kind_of(text), text)
+    )
     if isinstance(canonical, Rejected):
         raise SettingsError(
-            f"{place}: {text[:80]!r} is no domain, host or URL ({canonical.detail}); "
+            f"{place}: {text[:80]!r} is no domain, host, URL or network ({canonical.detail}); "
             "write one a line"
+        )
+    if canonical.kind == "host" and not is_suffix and is_public_suffix(canonical.host):
+        raise SettingsError(
+            f"{place}: {canonical.host} is a public suffix, so that the entry would match whatever "
+            f"anyone has registered under it; write {_SUFFIX}{canonical.host} if it should"
         )
     return canonical

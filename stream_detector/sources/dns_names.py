@@ -1,6 +1,8 @@
 """What a DNS query's name becomes: the one place that says which names are no targets."""
 
+import re
 from datetime import datetime
+from itertools import dropwhile, takewhile
 
 from stream_detector.events import Ignored, UrlEvent
 
@@ -8,14 +10,31 @@ __all__ = ["dns_event"]
 
 _REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
 
+# DNS allows any byte in a label: instances of services hold spaces, tunnels binary data. Host
+# names have of ASCII letters, digits, - and _ alone, and the * of a wildcard.
+_is_host_name = re.compile(r"[^\x00-)+,/:-@\[-^`{-\x7f\s\ufffd]+").fullmatch
+
 
 def dns_event(
     name: str, *, client: str | None, time: datetime | None, log_id: str | None
 ) -> UrlEvent | Ignored:
-    """An event of kind ``host``; Ignored for the root, single labels and reverse lookups."""
+    """An event of kind ``host``; Ignored for the root, single labels and reverse lookups.
+
+    Of a name with labels that no host can have, the domain that the query goes to is left.
+    """
     plain = name.rstrip(".")
     if "." not in plain:
         return Ignored("a single label" if plain else "no name")
     if plain.lower().endswith(_REVERSE_ZONES):
         return Ignored("a reverse lookup")
+    if not _is_host_name(plain):
+        name = _domain_below(plain)
+        if "." not in name:
+            return Ignored("a name that no host can have")
     return UrlEvent("host", name, client, time, log_id)
+
+
+def _domain_below(name: str) -> str:
+    """The last labels of ``name`` that a host can have, without those of a service."""
+    labels = list(takewhile(_is_host_name, reversed(name.split("."))))[::-1]
+    return ".".join(dropwhile(lambda label: label.startswith("_"), labels))

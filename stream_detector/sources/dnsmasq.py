@@ -1,27 +1,40 @@
-"""dnsmasq's query log (``log-queries``), with or without a syslog prefix.
+"""dnsmasq's query log (``log-queries``), with or without a syslog header; Pi-hole's among them.
 
 ``query[TYPE] NAME from CLIENT``, by https://thekelleys.org.uk/dnsmasq/docs/dnsmasq-man.html
-With ``extra`` or ``proto`` a serial number, the protocol and the client's port come before that.
-In the foreground the daemon gives no process id. Syslog times lack year and zone, so events
-have none.
+With ``extra`` a serial number and the client's address and port come before that
+(``12 10.0.0.9/5353 query[A] ...``), with ``proto`` the protocol before all of these
+(``UDP 12 10.0.0.9/5353 query[A] ...``), see ``log_query`` in dnsmasq's ``cache.c``. In the
+foreground the daemon gives no process id. Of headers, RFC 3164 (whose times lack year and zone,
+so events have none), RFC 5424, and those with a full time.
 """
 
 import re
+from datetime import datetime
 
 from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
 from stream_detector.sources.dns_names import dns_event
+from stream_detector.sources.times import to_time
 
 __all__ = ["Dnsmasq"]
 
-_LOOKS_LIKE = re.compile(
-    rb"(?:^|[ /])dnsmasq(?:-dhcp|-tftp|-script)?(?:\[[0-9]+\])?: |^query\[\S{1,20}\] "
+_DAEMON = r"(?:dnsmasq(?:-dhcp|-tftp|-script)?|pihole-FTL)"
+# After the name: `[PID]: `, or RFC 5424's `PROCID MSGID STRUCTURED-DATA `.
+_AFTER_NAME = r"(?:(?:\[[0-9]+\])?: | (?:[0-9]+|-) \S+ (?:-|\[[^\]]*\]) )"
+_SERIAL = r"(?:(?:UDP|TCP) )?(?:[0-9]+ (?:(?:UDP|TCP) )?(?:\S+ )?)?"
+
+_NAMES = (b"dnsmasq", b"pihole-FTL")
+_LOOKS_LIKE = re.compile(rf"(?:^|[ />]){_DAEMON}{_AFTER_NAME}".encode())
+_BARE_QUERY = re.compile(rf"{_SERIAL}query\[\S{{1,20}}\] ".encode())
+# No header has a bracket: what a text in an answer has after one is no query.
+_BEFORE_QUERY = re.compile(rf"(?:[^\[]*{_DAEMON}{_AFTER_NAME})?{_SERIAL}")
+_QUERY = re.compile(r"query\[[^\]\s]{1,20}\] (.+) from (\S+)\s*")
+_OTHER_QUERY = re.compile(
+    rf"{_DAEMON}{_AFTER_NAME}(?!.{{0,80}}(?:reply|cached|config|validation|/\S+) ).*"
+    r" query\[\S+\] \S+ from \S+\s*$"
 )
-# Both groups are None where a query is announced, but its name or client is missing.
-_QUERY = re.compile(
-    r"(?:^|dnsmasq(?:\[[0-9]+\])?: )(?:[0-9]+ (?:(?:UDP|TCP) )?\S+ )?"
-    r"query\[(?:[^\]\s]{1,20}\] (.+) from (\S+)\s*$)?"
-)
+"""What the next version may write before a query; in answers a text may look like one."""
+_TIME = re.compile(r"(?:<[0-9]{1,3}>(?:1 )?)?([0-9]{4}-[0-9]{2}-[0-9]{2}T\S+) ")
 
 
 class Dnsmasq(Source):
@@ -31,16 +44,30 @@ class Dnsmasq(Source):
 
     def recognises(self, line: bytes) -> bool:
         """Names the daemon, or starts with a query."""
-        return _LOOKS_LIKE.search(line[:512]) is not None
+        head = line[:512]
+        if _NAMES[0] in head or _NAMES[1] in head:
+            return _LOOKS_LIKE.search(head) is not None
+        return b"query[" in head and _BARE_QUERY.match(head) is not None
 
     def parse(self, line: bytes) -> LineResult:
         """The name asked for, and who asked."""
         text = decode_text(line)
-        if isinstance(text, Rejected):
+        if not isinstance(text, str):
             return text
-        match = _QUERY.search(text)
+        start = text.find("query[")
+        if start < 0 or not _BEFORE_QUERY.fullmatch(text, 0, start):
+            if start >= 0 and _OTHER_QUERY.search(text):
+                return Rejected(RejectReason.MALFORMED, "unknown words before a query")
+            if start >= 0 or self.recognises(line):
+                return Ignored("not a query")
+            return Rejected(RejectReason.MALFORMED, "no line of dnsmasq's")
+        match = _QUERY.fullmatch(text, start)
         if match is None:
-            return Ignored("not a query")
-        if match[1] is None:
             return Rejected(RejectReason.MALFORMED, "a query without name or client")
-        return dns_event(match[1], client=match[2], time=None, log_id=None)
+        return dns_event(match[1], client=match[2], time=_time(text), log_id=None)
+
+
+def _time(text: str) -> datetime | None:
+    """The time in the header, where it is a full one."""
+    match = _TIME.match(text) if text[:1] in "<2" else None
+    return to_time(match[1]) if match else None

@@ -4,13 +4,13 @@ import re
 from datetime import datetime
 
 from stream_detector.events import Rejected, RejectReason, UrlEvent
+from stream_detector.sources.url_syntax import is_absolute
 
-__all__ = ["http_event"]
-
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
-"""Only at the start: a path may hold a URL, as those of redirects and archives do."""
+__all__ = ["connect_target", "http_event", "joined_url"]
 
 _DEFAULT_PORTS = frozenset({None, 0, "0", 80, "80"})
+
+_CONNECT_TARGET = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*://)?([^/?#\s]+)")
 
 
 def http_event(
@@ -36,16 +36,30 @@ def http_event(
         log_id: the log's own identifier.
     """
     if method == "CONNECT":
-        observed = target or host
+        observed = connect_target(target) or host
         if observed:
             return UrlEvent("host", observed, client, time, log_id)
-    elif target and _ABSOLUTE.match(target):
+    elif target and target[0] != "/" and is_absolute(target):
         return UrlEvent("url", target, client, time, log_id)
     if not host:
-        return Rejected(RejectReason.NO_URL, "neither host name nor server address")
+        return Rejected(RejectReason.NO_URL, "a request without a host name")
+    return UrlEvent("url", joined_url(host, port, target), client, time, log_id)
+
+
+def connect_target(target: str | None) -> str | None:
+    """The host and port that a ``CONNECT`` asks for; None where ``target`` names none.
+
+    Logs have ``host:443``, ``host:443 /`` and ``tunnel://host:443/``.
+    """
+    match = _CONNECT_TARGET.match(target) if target else None
+    return match[1] if match else None
+
+
+def joined_url(host: str, port: int | str | None, target: str | None) -> str:
+    """A URL of its parts, as for ``http_event``."""
     target = target or "/"
     slash = "" if target[0] == "/" else "/"
-    return UrlEvent("url", f"http://{_authority(host, port)}{slash}{target}", client, time, log_id)
+    return f"http://{_authority(host, port)}{slash}{target}"
 
 
 def _authority(host: str, port: int | str | None) -> str:

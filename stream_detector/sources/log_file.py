@@ -5,7 +5,7 @@ follow, until others come.
 """
 
 from stream_detector.events import Rejected, RejectReason
-from stream_detector.sources import EventResult, Source, read_record, with_header
+from stream_detector.sources import EventResult, JsonFields, Source, read_record, with_header
 
 __all__ = ["LogFile"]
 
@@ -16,9 +16,16 @@ _LINES_MAX = 10_000
 class LogFile:
     """Reads one file from its first line to its last; a new file needs a new one of these."""
 
-    def __init__(self, source: Source | None, *, line_bytes_max: int) -> None:
-        """``source`` is the format, None to find it line by line."""
+    def __init__(
+        self,
+        source: Source | None,
+        *,
+        line_bytes_max: int,
+        json_fields: JsonFields | None = None,
+    ) -> None:
+        """As for ``read_record``; ``source`` is the format, None to find it line by line."""
         self._given = source
+        self._json_fields = json_fields
         self._source = source
         self._line_bytes_max = line_bytes_max
         self._header: list[bytes] = []
@@ -37,4 +44,6 @@ class LogFile:
             self._header.append(line)
             self._source = with_header(self._given, self._header)
         self._in_header = line.startswith(b"#")
-        return read_record(line, source=self._source, lines_max=_LINES_MAX)
+        return read_record(
+            line, source=self._source, lines_max=_LINES_MAX, json_fields=self._json_fields
+        )

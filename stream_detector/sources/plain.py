@@ -3,11 +3,9 @@
 from stream_detector.canonical import kind_of
 from stream_detector.events import Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
+from stream_detector.sources.url_syntax import names_target
 
 __all__ = ["Plain"]
-
-_QUOTES = (b'"', b"'")
-"""A quoted line is of JSON or CSV; read as a URL it would be another one."""
 
 
 class Plain(Source):
@@ -16,21 +14,28 @@ class Plain(Source):
     name = "plain"
 
     def recognises(self, line: bytes) -> bool:
-        """One word that has a dot or a colon, as every full name, address or URL has."""
-        return (
-            (b"." in line or b":" in line)
-            and len(line.split(None, 1)) == 1
-            and not line.lstrip().startswith(_QUOTES)
-        )
+        """One word that is a URL, an address, or a host name under a known top-level domain."""
+        return self.parse_recognised(line) is not None
+
+    def parse_recognised(self, line: bytes) -> LineResult | None:
+        """The line as it is; None where it is no such word."""
+        if b"." not in line and b":" not in line:
+            return None
+        try:
+            words = line.decode().split(None, 1)
+        except UnicodeDecodeError:
+            return None
+        if len(words) != 1 or not names_target(words[0]):
+            return None
+        return UrlEvent(kind_of(words[0]), words[0])
 
     def parse(self, line: bytes) -> LineResult:
         """The line as it is."""
-        line = line.strip()
-        if line.startswith(_QUOTES):
-            return Rejected(RejectReason.MALFORMED, "a quotation mark before the URL or host")
-        text = decode_text(line)
-        if isinstance(text, Rejected):
+        text = decode_text(line.strip())
+        if not isinstance(text, str):
             return text
         if len(text.split(None, 1)) != 1:
             return Rejected(RejectReason.MALFORMED, "more than one word on the line")
+        if not names_target(text, single_label=True):
+            return Rejected(RejectReason.MALFORMED, "neither a URL nor a host name")
         return UrlEvent(kind_of(text), text)

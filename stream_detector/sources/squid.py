@@ -2,18 +2,31 @@
 
 ``time elapsed client result/status bytes method URL user hierarchy/peer type``, by
 https://wiki.squid-cache.org/Features/LogFormat#squid-native-accesslog-format-in-detail
+Cisco's WSA and e2guardian write the same, with ``tunnel://host:443/`` for a tunnel, a status of
+``/0`` and a method of ``-``.
 """
 
 import re
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
+from stream_detector.sources.http_requests import connect_target
 from stream_detector.sources.times import to_time
 
 __all__ = ["Squid"]
 
-_LOOKS_LIKE = re.compile(rb"[0-9]{9,11}\.[0-9]{3} +[0-9-]+ \S+ [A-Z_]+/[0-9]{3} ")
-_FIELDS = 7
+_LOOKS_LIKE = re.compile(rb"[0-9]{9,11}\.[0-9]{3} +[0-9-]+ \S+ [A-Z_]+/[0-9]{1,3} ")
+_LINE = re.compile(
+    r"([0-9]{9,11}(?:\.[0-9]+)?) +[0-9-]+ +([^ ]+) +[A-Z_]+/[0-9]{1,3} +[0-9-]+ +"
+    r"([A-Za-z][A-Za-z_\-]*|-) +([^ ]+)(?: +[^ ]+(?: +([^ ]+))?)?"
+)
+"""Up to the hierarchy code, which a line that was cut may lack."""
+_HIERARCHY = re.compile(
+    r"(?:TIMEOUT_)?(?:HIER_[A-Z_]+|NONE|DIRECT|CARP|PINNED|ORIGINAL_DST|"
+    r"[A-Z_]+_(?:DIRECT|DST|FAIL|FASTEST|HIT|MISS|PARENT|POOL))/\S*"
+)
+"""The codes of the field after the user, where a URL with spaces ends:
+https://wiki.squid-cache.org/SquidFaq/SquidLogs#hierarchy-codes"""
 _NO_REQUEST = ("error:", "cache_object:")
 """What Squid writes for a URL where it could read none, and of its own statistics."""
 
@@ -30,13 +43,38 @@ class Squid(Source):
     def parse(self, line: bytes) -> LineResult:
         """The request's URL or host."""
         text = decode_text(line)
-        if isinstance(text, Rejected):
+        if not isinstance(text, str):
             return text
-        fields = text.split(None, _FIELDS)
-        if len(fields) < _FIELDS:
-            return Rejected(RejectReason.MALFORMED, f"fewer than {_FIELDS} fields")
-        time, _, client, _, _, method, url = fields[:_FIELDS]
-        if url == "-" or url.startswith(_NO_REQUEST):
-            return Ignored("no request for a URL")
-        kind = "host" if method == "CONNECT" else "url"
-        return UrlEvent(kind, url, client, to_time(time), None)  # type: ignore[arg-type]
+        match = _LINE.match(text)
+        if match is None:
+            return Rejected(
+                RejectReason.MALFORMED,
+                "not Squid's native format (time elapsed client code/status bytes method URL ...): "
+                "set `access_log ... logformat=squid`",
+            )
+        time, client, method, url, code = match.groups()
+        # A line that was cut ends before the code, or has none of its fields.
+        may_lack = code is None or (code == "-" and not _HIERARCHY.search(text, match.end()))
+        if not (may_lack or code[:5] == "HIER_" or _HIERARCHY.fullmatch(code)):
+            url = _url_with_spaces(text[match.start(4) :].split())
+        return _result(time, client, method, url)
+
+
+def _result(time: str, client: str, method: str, url: str | None) -> LineResult:
+    if url is None:
+        return Rejected(RejectReason.MALFORMED, "the URL has spaces, and its end is not clear")
+    if url == "-" or url.startswith(_NO_REQUEST):
+        return Ignored("no request for a URL")
+    if method == "CONNECT" or url.startswith("tunnel://"):
+        host = connect_target(url)
+        if host is not None:
+            return UrlEvent("host", host, client, to_time(time), None)
+    if url[0] == "/":
+        return Rejected(RejectReason.NO_URL, "a path without a host")
+    return UrlEvent("url", url, client, to_time(time), None)
+
+
+def _url_with_spaces(words: list[str]) -> str | None:
+    """All words up to the user and the hierarchy code; None where there is none, or several."""
+    codes = [place for place, word in enumerate(words) if _HIERARCHY.fullmatch(word)]
+    return " ".join(words[: codes[0] - 1]) if len(codes) == 1 and codes[0] > 1 else None

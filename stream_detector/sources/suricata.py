@@ -5,25 +5,37 @@ version 2 (one ``rrname``) and version 3 (an array ``queries``); answers are ign
 is never an event.
 """
 
+import re
+from typing import Any
+
 import msgspec
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
 from stream_detector.sources.dns_names import dns_event
 from stream_detector.sources.http_requests import http_event
-from stream_detector.sources.json_record import JsonRecord, JsonSource, decode_part
+from stream_detector.sources.json_record import JsonRecord, JsonSource, PartDecoder
 from stream_detector.sources.times import to_time
 
 __all__ = ["Suricata"]
 
+_EVENT_TYPES = re.compile(
+    "alert|anomaly|arp|bittorrent_dht|dcerpc|dhcp|dnp3|dns|doh2|drop|engine|enip|fileinfo|flow|frame"
+    "|ftp|ftp_data|http|http2|ike|ikev2|krb5|ldap|mdns|metadata|modbus|mqtt|netflow|nfs|packetinfo"
+    "|pgsql|pop3|quic|rdp|rfb|sip|smb|smtp|snmp|ssh|stats|telnet|template|tftp|tls|verdict|websocket"
+)
+"""Others are Suricata's if they have a flow: other programs have a field ``event_type`` too."""
+
 _QUERY_TYPES = frozenset({"query", "request"})
+_HOST_HEADERS = frozenset({":authority", "host"})
 
 
 class _Http(msgspec.Struct, gc=False):
     hostname: str | None = None
     url: str | None = None
-    http_port: int | None = None
+    http_port: int | str | None = None
     http_method: str | None = None
+    request_headers: msgspec.Raw = msgspec.Raw()
 
 
 class _Query(msgspec.Struct, gc=False):
@@ -41,22 +53,28 @@ class _Tls(msgspec.Struct, gc=False):
     sni: str | None = None
 
 
-_http = msgspec.json.Decoder(_Http)
-_dns = msgspec.json.Decoder(_Dns)
-_tls = msgspec.json.Decoder(_Tls)
+_http = PartDecoder(_Http, needed=frozenset({"hostname", "url"}))
+_dns = PartDecoder(_Dns, needed=frozenset({"type", "rrname", "queries", "query"}))
+_tls = PartDecoder(_Tls, needed=frozenset({"sni"}))
+
+_decode_headers = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
 class Suricata(JsonSource):
     """EVE events; those that name no URL or host (flow, stats, alert...) are ignored."""
 
     name = "suricata"
-    marker = "event_type"
+    markers = ("event_type",)
+    used = frozenset({"event_type"})
 
     def claims(self, record: JsonRecord) -> bool:
-        """Every EVE event has a type."""
-        return record.event_type is not None
+        """Every EVE event has a type, and most are of a flow."""
+        event_type = record.event_type
+        return event_type is not None and (
+            record.flow_id is not None or _EVENT_TYPES.fullmatch(event_type) is not None
+        )
 
-    def interpret(self, record: JsonRecord) -> LineResult:
+    def interpret(self, record: JsonRecord, line: bytes) -> LineResult:  # noqa: ARG002
         """The URL, the names asked for, or the server name."""
         if record.event_type == "http":
             return _from_http(record)
@@ -72,15 +90,16 @@ class Suricata(JsonSource):
 def _from_http(record: JsonRecord) -> LineResult:
     if not record.http:
         return Rejected(RejectReason.NO_URL, "an http event without http")
-    http = decode_part(record.http, _http)
-    if isinstance(http, Rejected):
+    http = _http.decode(record.http)
+    if not isinstance(http, _Http):
         return http
-    named = bool(http.hostname)
     return http_event(
         method=http.http_method,
-        host=http.hostname if named else record.dest_ip,
+        # Without one, the server's address is no host: HTTP/2 names it in another field, and a
+        # path on an address would be judged as if someone had asked for that.
+        host=http.hostname or _host_header(http.request_headers),
         # Beside a host name Suricata gives the port that the client named.
-        port=http.http_port if named else record.dest_port,
+        port=http.http_port if http.hostname else None,
         target=http.url,
         client=record.src_ip,
         time=to_time(record.timestamp),
@@ -88,11 +107,25 @@ def _from_http(record: JsonRecord) -> LineResult:
     )
 
 
+def _host_header(headers: msgspec.Raw) -> str | None:
+    """The host that the request's headers name, where they are logged (``dump-all-headers``)."""
+    if not headers:
+        return None
+    try:
+        for header in _decode_headers(headers):
+            value = header.get("value")
+            if str(header.get("name")).lower() in _HOST_HEADERS and isinstance(value, str):
+                return value.strip() or None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return None
+
+
 def _from_dns(record: JsonRecord) -> LineResult:
     if not record.dns:
         return Rejected(RejectReason.NO_URL, "a dns event without dns")
-    dns = decode_part(record.dns, _dns)
-    if isinstance(dns, Rejected):
+    dns = _dns.decode(record.dns)
+    if not isinstance(dns, _Dns):
         return dns
     if dns.type not in _QUERY_TYPES:
         return Ignored("an answer")
@@ -113,8 +146,8 @@ def _from_dns(record: JsonRecord) -> LineResult:
 def _from_tls(record: JsonRecord) -> LineResult:
     if not record.tls:
         return Ignored("no server name")
-    tls = decode_part(record.tls, _tls)
-    if isinstance(tls, Rejected):
+    tls = _tls.decode(record.tls)
+    if not isinstance(tls, _Tls):
         return tls
     if not tls.sni:
         return Ignored("no server name")

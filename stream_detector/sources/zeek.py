@@ -2,85 +2,88 @@
 
 Fields: https://docs.zeek.org/en/master/logs/http.html and .../logs/dns.html; TSV layout and its
 ``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends TSV lines
-one by one, without the header: then the columns are Zeek's default ones. A ``#fields`` line in
-the same record is honoured; header lines that come alone are ignored.
+one by one, without the header: then the columns are Zeek's default ones, and their types say which
+log a line is of. A ``#fields`` line in the same record is honoured; header lines that come alone
+are ignored, and so are lines of other logs.
 """
 
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from ipaddress import ip_address
+from typing import ClassVar
 
 from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
 from stream_detector.sources.dns_names import dns_event
 from stream_detector.sources.http_requests import http_event
-from stream_detector.sources.json_record import JsonRecord, JsonSource
+from stream_detector.sources.json_record import (
+    JsonRecord,
+    JsonSource,
+    decode_json,
+    decode_object,
+    text_of,
+)
 from stream_detector.sources.times import to_time
+from stream_detector.sources.zeek_columns import (
+    COMMON,
+    is_connection,
+    is_dns_query,
+    is_http_request,
+)
 
-__all__ = ["ZeekDns", "ZeekHttp", "zeek_log_path"]
+__all__ = ["ZeekDns", "ZeekHttp", "tagged_record", "zeek_log_path"]
 
 _UNSET = frozenset({"-", "(empty)", ""})
 _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
+_TSV_TABS_MIN = len(COMMON)
 _HEADER = re.compile(
     rb"#(?:separator|set_separator|empty_field|unset_field|path|open|close|fields|types)(?:\s|$)"
 )
 _ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
-_TSV_COLUMNS_MIN = 10
+_ESCAPE_OF_NO_TEXT = re.compile(rb"\\x([89A-Fa-f][0-9A-Fa-f])")
+_NOT_TEXT = re.compile("[\udc80-\udcff]")
 
-_COMMON = ("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p")
-_HTTP_COLUMNS = (*_COMMON, "trans_depth", "method", "host", "uri")
-_DNS_COLUMNS = (*_COMMON, "proto", "trans_id", "rtt", "query")
-
-
-class _Fields(NamedTuple):
-    """What both forms of a line come to."""
-
-    time: float | str | None
-    uid: str | None
-    client: str | None
-    server: str | None
-    server_port: str | None
-    method: str | None
-    host: str | None
-    uri: str | None
-    query: str | None
+_OF_SIP = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
+_SIP_METHOD = re.compile("ACK|BYE|CANCEL|INFO|INVITE|MESSAGE|PRACK|PUBLISH|REFER|REGISTER|UPDATE")
+_ANOTHER_LOG = Ignored("another log")
 
 
 class _Zeek(JsonSource):
     """What both logs share: two forms, header lines."""
 
-    marker = "uid"
+    markers = ("uid", "path", "ts")
     path: ClassVar[str]
     """What a ``#path`` line says, and what ``_path`` starts with (filters append to it)."""
     default_columns: ClassVar[Sequence[str]]
+    read_columns: ClassVar[Sequence[str]]
 
-    def __init__(self, columns: Sequence[str] | None = None) -> None:
-        self._columns = {name: place for place, name in enumerate(columns or self.default_columns)}
+    def __init__(self, columns: Sequence[str] | None = None, *, another: bool = False) -> None:
+        """With ``columns``, as a header has them; ``another``: the header is of another log."""
+        self._another = another
+        self._has_header = columns is not None
+        places = {name: place for place, name in enumerate(columns or self.default_columns)}
+        self._places = [places.get(name) for name in self.read_columns]
         # TSV lines may lack optional columns at their end, not those that are read.
-        self._last = max((self._columns.get(name, 0) for name in self.default_columns), default=0)
+        self._last = max((places.get(name, 0) for name in self.default_columns), default=0)
 
     @abstractmethod
-    def _has_columns(self, seventh: bytes, eighth: bytes) -> bool:
-        """Which log a TSV line without a header is of shows in the first columns of its own."""
+    def _fault(self, columns: Sequence[str]) -> LineResult | None:
+        """Why a TSV line without a header, of enough columns, is none of this log."""
 
     @abstractmethod
-    def _result(self, fields: _Fields) -> LineResult:
-        """What a line of either form says."""
+    def _result(self, *fields: str | float | None) -> LineResult:
+        """What a line of either form says in the columns of ``read_columns``."""
 
-    def recognises(self, line: bytes) -> bool:
-        """A JSON object or TSV line of this log, or a header line, which may be of any."""
-        if line[:1] == b"{":
-            return super().recognises(line)
-        if line[:1] == b"#":
-            return _HEADER.match(line) is not None
-        if not _TIME.match(line):
-            return False
-        columns = line.split(b"\t", _TSV_COLUMNS_MIN)
-        return len(columns) >= _TSV_COLUMNS_MIN and self._has_columns(*columns[6:8])
+    @abstractmethod
+    def _fields(self, record: JsonRecord) -> Sequence[str | float | None]:
+        """What a JSON line has for ``read_columns``."""
 
     def for_record(self, lines: Sequence[bytes]) -> Source:
         """With the columns of a ``#fields`` line, if the record has one."""
+        path = _header_path(lines)
+        if path is not None and not path.startswith(self.path):
+            return type(self)(another=True)
         for line in lines:
             if line.startswith(b"#fields\t"):
                 return type(self)(line.decode(errors="replace").split("\t")[1:])
@@ -93,53 +96,45 @@ class _Zeek(JsonSource):
         if line[:1] == b"#":
             return Ignored("a header")
         text = decode_text(line)
-        if isinstance(text, Rejected):
+        if not isinstance(text, str):
             return text
+        return _ANOTHER_LOG if self._another else self._parse_columns(text)
+
+    def _parse_columns(self, text: str) -> LineResult:
         values = text.split("\t")
         if len(values) <= self._last:
             return Rejected(
                 RejectReason.MALFORMED, f"{len(values)} columns, too few for {self.name}"
             )
-
-        def column(name: str) -> str | None:
-            place = self._columns.get(name)
-            if place is None or place >= len(values) or values[place] in _UNSET:
-                return None
-            return _without_escapes(values[place])
-
+        if not self._has_header:
+            if not is_connection(text):
+                return Rejected(RejectReason.MALFORMED, "not the columns of a log of connections")
+            fault = self._fault(values)
+            if fault is not None:
+                return fault
+        count = len(values)
         return self._result(
-            _Fields(
-                time=column("ts"),
-                uid=column("uid"),
-                client=column("id.orig_h"),
-                server=column("id.resp_h"),
-                server_port=column("id.resp_p"),
-                method=column("method"),
-                host=column("host"),
-                uri=column("uri"),
-                query=column("query"),
-            )
+            *[
+                None
+                if place is None or place >= count or (value := values[place]) in _UNSET
+                else value
+                if "\\x" not in value
+                else _without_escapes(value, _ESCAPE)
+                for place in self._places
+            ]
         )
 
-    def interpret(self, record: JsonRecord) -> LineResult:
+    def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
         """What a JSON line says."""
         if record.ts is None and record.uid is None:
+            if record.path is not None:
+                return _ANOTHER_LOG
             return Rejected(RejectReason.MALFORMED, "neither ts nor uid: not a line of Zeek's")
         if not _may_be_of(self.path, record):
-            return Ignored("another log")
-        return self._result(
-            _Fields(
-                time=record.ts,
-                uid=record.uid,
-                client=record.orig_h,
-                server=record.resp_h,
-                server_port=None if record.resp_p is None else str(record.resp_p),
-                method=record.method,
-                host=record.host,
-                uri=record.uri,
-                query=record.query,
-            )
-        )
+            return _ANOTHER_LOG
+        if record.orig_h is None and record.resp_h is None:
+            _find_connection(record, line)
+        return self._result(*self._fields(record))
 
 
 class ZeekHttp(_Zeek):
@@ -147,27 +142,82 @@ class ZeekHttp(_Zeek):
 
     name = "zeek_http"
     path = "http"
-    default_columns = _HTTP_COLUMNS
+    default_columns = (*COMMON, "trans_depth", "method", "host", "uri")
+    read_columns = (
+        "ts",
+        "uid",
+        "id.orig_h",
+        "id.resp_h",
+        "id.resp_p",
+        "method",
+        "host",
+        "uri",
+    )
+    needed = frozenset({"uri"})
+    used = frozenset({"host"})
 
     def claims(self, record: JsonRecord) -> bool:
         """An object with Zeek's connection fields that is no query: other logs' are ignored."""
-        return record.uid is not None and record.ts is not None and not _is_query(record)
+        if record.path is not None or (record.uid is not None and record.ts is not None):
+            return not _is_query(record)
+        return record.uid is None and record.ts is not None and _is_of_inventory(record)
 
-    def _has_columns(self, seventh: bytes, eighth: bytes) -> bool:
-        # trans_depth and method; ssh.log and smtp.log have another number and a word.
-        return seventh.isdigit() and (eighth == b"-" or (len(eighth) > 1 and eighth.isupper()))
+    def recognises(self, line: bytes) -> bool:
+        """A JSON object or TSV line of this log or one that is ignored, or a header line."""
+        if line[:1] == b"{":
+            return super().recognises(line)
+        if line[:1] == b"#":
+            return _HEADER.match(line) is not None
+        return _TIME.match(line) is not None and line.count(b"\t") >= _TSV_TABS_MIN
 
-    def _result(self, fields: _Fields) -> LineResult:
-        if fields.method is None and fields.uri is None:
+    def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
+        """What a JSON line says."""
+        if isinstance(record.host, dict) and record.method != "CONNECT" and record.uri is not None:
+            return Rejected(
+                RejectReason.WRONG_TYPE,
+                "host is an object, which a shipper put in place of the host asked for: let it "
+                "write its fields elsewhere",
+            )
+        return super().interpret(record, line)
+
+    def _fault(self, columns: Sequence[str]) -> LineResult | None:
+        return None if is_http_request(columns) else _ANOTHER_LOG
+
+    def _fields(self, record: JsonRecord) -> Sequence[str | float | None]:
+        return (
+            record.ts,
+            record.uid,
+            record.orig_h,
+            record.resp_h,
+            record.resp_p,
+            record.method,
+            record.host if isinstance(record.host, str) else None,
+            record.uri and _without_escapes(record.uri),
+        )
+
+    def _result(  # type: ignore[override]
+        self,
+        time: float | str | None,
+        uid: str | None,
+        client: str | None,
+        server: str | None,
+        port: int | str | None,
+        method: str | None,
+        host: str | None,
+        uri: str | None,
+    ) -> LineResult:
+        if method is None and uri is None:
             return Ignored("another log, or a reply without its request")
+        if not host and _is_of_sip(method, uri):
+            return _ANOTHER_LOG
         return http_event(
-            method=fields.method,
-            host=fields.host or fields.server,
-            port=fields.server_port,
-            target=fields.uri,
-            client=fields.client,
-            time=to_time(fields.time),
-            log_id=fields.uid,
+            method=method,
+            host=host or server,
+            port=port,
+            target=uri,
+            client=client,
+            time=to_time(time),
+            log_id=uid,
         )
 
 
@@ -176,31 +226,121 @@ class ZeekDns(_Zeek):
 
     name = "zeek_dns"
     path = "dns"
-    default_columns = _DNS_COLUMNS
+    default_columns = (*COMMON, "proto", "trans_id", "rtt", "query")
+    read_columns = ("ts", "uid", "id.orig_h", "query")
+    needed = frozenset({"query"})
 
     def claims(self, record: JsonRecord) -> bool:
         """An object with Zeek's connection fields and a query, or at least a transaction id."""
-        return record.uid is not None and record.ts is not None and _is_query(record)
+        return (
+            record.path is not None or (record.uid is not None and record.ts is not None)
+        ) and _is_query(record)
 
-    def _has_columns(self, seventh: bytes, eighth: bytes) -> bool:  # noqa: ARG002
-        return seventh in {b"udp", b"tcp"}  # proto
+    def recognises(self, line: bytes) -> bool:
+        """A JSON object or TSV line of this log, or a header line, which may be of any."""
+        if line[:1] == b"{":
+            return super().recognises(line)
+        if line[:1] == b"#":
+            return _HEADER.match(line) is not None
+        if not _TIME.match(line):
+            return False
+        columns = line.split(b"\t", _TSV_TABS_MIN + 2)
+        return len(columns) > _TSV_TABS_MIN + 2 and _starts_as_query(*columns[6:8])
 
-    def _result(self, fields: _Fields) -> LineResult:
-        return dns_event(
-            fields.query or "", client=fields.client, time=to_time(fields.time), log_id=fields.uid
+    def _fault(self, columns: Sequence[str]) -> LineResult | None:
+        if is_dns_query(columns):
+            return None
+        if _starts_as_query(*(column.encode() for column in columns[6:8])):
+            return Rejected(
+                RejectReason.MALFORMED,
+                "not the columns that dns.log has by default: send its #fields line in the same "
+                "record, or JSON",
+            )
+        return _ANOTHER_LOG
+
+    def _fields(self, record: JsonRecord) -> Sequence[str | float | None]:
+        return (
+            record.ts,
+            record.uid,
+            record.orig_h,
+            record.query and _without_escapes(record.query),
         )
 
+    def _result(  # type: ignore[override]
+        self,
+        time: float | str | None,
+        uid: str | None,
+        client: str | None,
+        query: str | None,
+    ) -> LineResult:
+        return dns_event(query or "", client=client, time=to_time(time), log_id=uid)
 
-def _without_escapes(value: str) -> str:
-    """TSV has a backslash, a tab, and what is no UTF-8, as ``\\xNN``."""
+
+def tagged_record(line: bytes) -> JsonRecord | None:
+    """The record inside ``{"http": {...}}``, as zeek-kafka's ``tag_json`` has it; None if none."""
+    content = decode_object(line)
+    if len(content) != 1:
+        return None
+    ((path, value),) = content.items()
+    record = decode_json(bytes(value))
+    if not isinstance(record, JsonRecord) or record.ts is None:
+        return None
+    record.path = path
+    return record
+
+
+def _find_connection(record: JsonRecord, line: bytes) -> None:
+    """Take over the addresses from ``id_orig_h`` or a nested ``id``, as shippers write them."""
+    prefix, content = "id_", record.id
+    if isinstance(content, dict):
+        prefix = ""
+        if not content.keys() & {"orig_h", "resp_h"}:  # of a record with a tag
+            return
+    else:
+        content = decode_object(line)
+    record.orig_h = text_of(content.get(f"{prefix}orig_h"))
+    record.resp_h = text_of(content.get(f"{prefix}resp_h"))
+    port = content.get(f"{prefix}resp_p")
+    record.resp_p = bytes(port).decode(errors="replace").strip('"') if port else None
+
+
+def _without_escapes(value: str, escape: re.Pattern[bytes] = _ESCAPE_OF_NO_TEXT) -> str:
+    """``value`` without ``\\xNN``, which TSV has for a backslash, a tab, and what is no UTF-8.
+
+    JSON has it for the last alone. That comes out percent-encoded, as a browser would send it.
+    """
     if "\\x" not in value:
         return value
-    plain = _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), value.encode())
-    return plain.decode(errors="replace")
+    plain = escape.sub(
+        lambda match: bytes.fromhex(match[1].decode()), value.encode("utf-8", "surrogatepass")
+    )
+    text = plain.decode(errors="surrogateescape")
+    return _NOT_TEXT.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", text)
+
+
+def _starts_as_query(proto: bytes, trans_id: bytes) -> bool:
+    return proto in {b"udp", b"tcp"} and trans_id.isdigit()
 
 
 def _is_query(record: JsonRecord) -> bool:
     return (record.query is not None or record.trans_id is not None) and _may_be_of("dns", record)
+
+
+def _is_of_inventory(record: JsonRecord) -> bool:
+    """Is it of known_hosts.log or its like, whose host is one of the network's own?"""
+    if not isinstance(record.host, str) or record.client or record.client_ip or record.src_ip:
+        return False
+    try:
+        return ip_address(record.host).is_private
+    except ValueError:
+        return False
+
+
+def _is_of_sip(method: str | None, uri: str | None) -> bool:
+    """Is it of sip.log, which has a method and a URI, too?"""
+    if method is not None and _SIP_METHOD.fullmatch(method):
+        return True
+    return uri is not None and _OF_SIP.match(uri) is not None
 
 
 def _may_be_of(path: str, record: JsonRecord) -> bool:
@@ -208,11 +348,23 @@ def _may_be_of(path: str, record: JsonRecord) -> bool:
 
 
 def zeek_log_path(lines: Sequence[bytes]) -> str | None:
-    """``http`` or ``dns``, as the header lines among ``lines`` say; None where they do not."""
+    """What the header lines among ``lines`` say which log it is; None where they do not.
+
+    Without a ``#path`` line it is ``dns`` or ``http`` by the names of the fields, or empty.
+    """
+    path = _header_path(lines)
+    if path is not None:
+        return path
+    for line in lines:
+        if line.startswith(b"#fields\t"):
+            if b"\tquery" in line:
+                return "dns"
+            return "http" if b"\turi" in line and b"\thost" in line else ""
+    return None
+
+
+def _header_path(lines: Sequence[bytes]) -> str | None:
     for line in lines:
         if line.startswith(b"#path\t"):
             return line[6:].decode(errors="replace").strip()
-    for line in lines:
-        if line.startswith(b"#fields\t"):
-            return "dns" if b"\tquery" in line else "http" if b"\turi" in line else None
     return None

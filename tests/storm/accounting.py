@@ -87,8 +87,8 @@ class Readings(NamedTuple):
     records: int
     verdicts: list[bytes]
     """As the pipeline writes them; the scores in them mean nothing."""
-    dead_letters: list[tuple[int, str]]
-    """Offset and reason."""
+    dead_letters: list[tuple[int, str, bytes]]
+    """Offset, reason and value."""
 
 
 class OfflineReader:
@@ -108,7 +108,10 @@ class OfflineReader:
         """What ``records``, in order of offset, have to become."""
         outcomes = self._pipeline.process([Chunk(self._topic, partition, records)])
         verdicts = [value or b"" for _, value, _ in encode(outcomes).verdicts]
-        letters = [(each.source.offset, each.reason.value) for each in outcomes.dead_letters]
+        letters = [
+            (each.source.offset, each.reason.value, each.value or b"")
+            for each in outcomes.dead_letters
+        ]
         return Readings(len(records), verdicts, letters)
 
 
@@ -139,6 +142,8 @@ class _Partition:
         self.letters = array("Q")
         """Offset of each dead letter owed."""
         self.reasons: list[str] = []
+        self.values = array("Q")
+        """A number for the value of each dead letter."""
         self.letters_seen = bytearray()
 
 
@@ -174,9 +179,10 @@ class Account:
             account.readings.append(written.reading())
             account.decisions.append(0)
             account.seen.append(0)
-        for offset, reason in readings.dead_letters:
+        for offset, reason, value in readings.dead_letters:
             account.letters.append(offset)
             account.reasons.append(reason)
+            account.values.append(_number(value))
             account.letters_seen.append(0)
 
     def see_verdict(self, value: bytes) -> None:
@@ -219,6 +225,11 @@ class Account:
         reason = headers["reason"].decode()
         if account.reasons[place] != reason:
             self.misread.add(f"{name}: {reason}, offline {account.reasons[place]}")
+        # What the topic would not take whole is cut, and says so.
+        elif "truncated-from-bytes" not in headers and account.values[place] != _number(
+            record.value or b""
+        ):
+            self.misread.add(f"{name}: its value is not that of the record")
         account.letters_seen[place] = 1
 
     def see_alert(self, key: bytes) -> None:

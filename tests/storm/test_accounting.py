@@ -196,6 +196,21 @@ def test_a_dead_letter_for_another_reason_is_found():
     assert_only(result_of(account_of(written)), "outputs that differ from an offline reading")
 
 
+def test_a_dead_letter_with_other_bytes_is_found():
+    written = outputs()
+    key, value, headers = written.dead_letters[0]
+    written.dead_letters[0] = key, (value or b"")[:-1], headers
+    assert_only(result_of(account_of(written)), "outputs that differ from an offline reading")
+
+
+def test_a_dead_letter_that_was_cut_and_says_so_is_no_fault():
+    written = outputs()
+    key, value, headers = written.dead_letters[0]
+    headers = [*headers, ("truncated-from-bytes", b"45")]
+    written.dead_letters[0] = key, (value or b"")[:-1], headers
+    assert result_of(account_of(written)).has_passed
+
+
 def test_a_malicious_client_and_domain_without_an_alert_is_found():
     written = outputs()
     written.alerts.pop()

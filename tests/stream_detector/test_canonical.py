@@ -1,11 +1,15 @@
 """The canonical form: one example or more for each rule."""
 
+import csv
+import gzip
+import hashlib
 import subprocess
 import sys
 
 import pytest
 
 from stream_detector.canonical import (
+    CANONICAL_FORM_VERSION,
     TEXT_LENGTH_MAX,
     canonical_host,
     canonical_url,
@@ -14,6 +18,7 @@ from stream_detector.canonical import (
     registered_domain,
 )
 from stream_detector.events import Canonical, Kind, Rejected, RejectReason
+from stream_detector.settings import DATA_FOLDER
 
 KINDS: tuple[Kind, ...] = ("url", "host")
 
@@ -108,7 +113,17 @@ URLS = {
     "192.0.2.7:8080": "192.0.2.7:8080",
     "http://[2001:DB8:0:0::0:1]/a": "[2001:db8::1]/a",
     "http://[2001:db8::1]:8080": "[2001:db8::1]:8080",
-    "http://[::ffff:192.0.2.7]/": "[::ffff:c000:207]",
+    # addresses of IPv6 that stand for one of IPv4
+    "http://[::ffff:192.0.2.7]/": "192.0.2.7",
+    "http://[::FFFF:c000:207]:8080/a": "192.0.2.7:8080/a",
+    "http://[64:ff9b::192.0.2.7]/a": "192.0.2.7/a",
+    "http://[2002:c000:207::1]/a": "192.0.2.7/a",
+    "http://[2002:c000:207:1:2:3:4:5]/": "192.0.2.7",
+    "http://[64:ff9b:1::c000:207]/": "[64:ff9b:1::c000:207]",
+    "http://[::fffe:c000:207]/": "[::fffe:c000:207]",
+    # names that are no valid punycode, and that programs fetch from all the same
+    "http://xn--a.example.com/A?b": "xn--a.example.com/A?b",
+    "https://user:word@XN--A.example.com:8443/xn--a": "xn--a.example.com:8443/xn--a",
     # international names
     "http://bücher.example/": "xn--bcher-kva.example",
     "http://BÜCHER.example/": "xn--bcher-kva.example",
@@ -118,6 +133,8 @@ URLS = {
 }
 
 HOSTS = {
+    "::ffff:192.0.2.7": "192.0.2.7",
+    "[64:ff9b::c000:207]": "192.0.2.7",
     "example.com": "example.com",
     "EXAMPLE.Com.": "example.com",
     "www.example.com": "example.com",
@@ -203,7 +220,7 @@ def test_a_wildcard_host_is_noted() -> None:
         "http://example.com:65536/",
         "http://example.com:port/",
         "http://a%00b.com/",
-        "http://xn--a.com/",
+        "http://xn--a%.com/",
         "http://[2001:db8::1/",
         "http://[example.com]/",
         "http://256.0.0.1/",
@@ -364,3 +381,17 @@ def refused(kind: Kind, text: str) -> RejectReason:
     form = canonical_url(text) if kind == "url" else canonical_host(text)
     assert isinstance(form, Rejected), form
     return form.reason
+
+
+def test_forms_of_ordinary_texts_are_those_that_the_models_were_trained_on() -> None:
+    """Any other digest asks for another ``CANONICAL_FORM_VERSION``, and for models trained anew."""
+    with gzip.open(DATA_FOLDER / "labelled" / "urls.csv.gz", "rt", encoding="utf-8") as file:
+        texts = [row["url"] for row in csv.DictReader(file)]
+    lines = (DATA_FOLDER / "samples" / "urls.txt").read_text(encoding="utf-8", errors="replace")
+    digest = hashlib.sha256()
+    for text in [*texts, *lines.split("\n")]:
+        form = canonicalise(kind_of(text), text)
+        written = form.text if isinstance(form, Canonical) else form.reason
+        digest.update(f"{written}\n".encode())
+    assert CANONICAL_FORM_VERSION == 1
+    assert digest.hexdigest() == "f40ec84dbf83d65d11b5af759c5a7ea8a26d882fc2b739d728f27c9638abcff4"

@@ -366,6 +366,22 @@ class TestFormats:
         (letter,) = bench.process([line("http://a.com/")], topic="lab.dns").dead_letters
         assert letter.reason is RejectReason.MALFORMED
 
+    def test_chosen_json_fields_give_verdicts_beside_other_formats(self) -> None:
+        bench = Bench(json_fields={"host": "dns.name", "client": "src"})
+        outcomes = bench.process(
+            [
+                b'{"dns":{"name":"evil.com"},"src":"10.0.0.7","host":"collector-1","message":"x"}',
+                line("http://fine.com/"),
+                b'{"host":"collector-1","message":"10.0.0.7 asked for evil.com"}',
+            ]
+        )
+        chosen, other = outcomes.verdicts
+        assert (chosen.decision.canonical.text, chosen.sighting.client) == ("evil.com", "10.0.0.7")
+        assert other.decision.canonical.text == "fine.com"
+        (letter,) = outcomes.dead_letters
+        assert letter.reason is RejectReason.UNKNOWN_FORMAT
+        assert "'message'" in letter.detail
+
     def test_an_unknown_format_is_refused_by_name(self) -> None:
         with pytest.raises(SettingsError, match="zeek_typo"):
             Bench(input_formats={"url-events": "zeek_typo"})

@@ -172,15 +172,29 @@ def test_labels_without_a_field_they_need_are_refused(field: str) -> None:
 
 
 fields = st.none() | st.text(max_size=5) | st.integers(-(2**40), 2**40) | st.floats(-1e12, 1e12)
-events = st.dictionaries(st.sampled_from(sorted(EVENTS.schema["properties"])), fields)
+targets = st.sampled_from(["http://a.example/b", "a.example/b", "a.example:80", "/b", "b", "-"])
+events = st.dictionaries(
+    st.sampled_from([*sorted(EVENTS.schema["properties"]), "message", "log", "event.original"]),
+    fields | targets,
+)
 
 
 @given(events)
-def test_an_event_is_read_exactly_if_it_follows_its_schema(event: dict[str, Any]) -> None:
+def test_an_event_that_follows_its_schema_is_read(event: dict[str, Any]) -> None:
     ((_, result),) = read_record(
         json.dumps(event).encode(), source=source_named("json"), lines_max=1
     )
-    assert isinstance(result, UrlEvent) is EVENTS.is_valid(event)
+    if EVENTS.is_valid(event):
+        assert isinstance(result, UrlEvent)
+    elif not any(isinstance(event.get(name), str) for name in ("url", "host")):
+        assert not isinstance(result, UrlEvent)
+
+
+@given(events)
+def test_an_event_without_url_and_host_does_not_follow_its_schema(event: dict[str, Any]) -> None:
+    named = {name: value for name, value in event.items() if name not in {"url", "host"}}
+    assert not EVENTS.is_valid(named)
+    assert not EVENTS.is_valid(named | {"url": "/login", "message": "GET /login"})
 
 
 sha256s = st.text("0123456789abcdef", min_size=64, max_size=64)

@@ -224,7 +224,7 @@ def _in_short(training: "Training") -> str:
         at_1 = training.malicious.detections[0]
         said = [
             f"{training.malicious.name}: ROC AUC {training.malicious.roc_auc:.4f}",
-            f"TPR at FPR 1% {at_1.tpr.value:.3f}",
+            f"TPR at FPR 1% {at_1.tpr.value:.3f}" if at_1.enough else "too few benign rows for TPR",
             *said,
         ]
     if training.benign:

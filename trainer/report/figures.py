@@ -16,26 +16,25 @@ from trainer.evaluation import (
     FALSE_POSITIVES_MIN,
     calibration_error,
     threshold_at,
-    true_positive_rate,
 )
-from trainer.statistics import Interval, paired_bootstrap, wilson
+from trainer.statistics import Interval, wilson
 from trainer.traffic import OTHER, TRAFFIC_TYPES, traffic_type
 
 __all__ = [
     "BASE_RATES",
+    "COMPARED_RATE",
     "FALSE_POSITIVE_RATES",
     "AtBaseRate",
     "AtThreshold",
     "Bin",
     "Detection",
-    "Difference",
     "Example",
     "Group",
     "Measured",
     "Robustness",
     "Traffic",
     "detection",
-    "difference",
+    "is_measurable",
     "measure_model",
 ]
 
@@ -43,7 +42,7 @@ FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 BASE_RATES = (1e-3, 1e-4, 1e-5)
 """Shares of malicious events in traffic for which precision is told."""
 
-_COMPARED_RATE = 0.01
+COMPARED_RATE = 0.01
 """False-positive rate at which groups, transformations and models are compared."""
 _BINS = 15
 _LENGTHS = ((0, 20), (20, 40), (40, 80), (80, 160), (160, 1 << 20))
@@ -179,16 +178,6 @@ class Measured(msgspec.Struct, frozen=True):
     rows_per_second: float
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """What the second model has over the first, both on the same rows."""
-
-    first: str
-    second: str
-    statistic: str
-    interval: Interval | None
-    """None where there are too few benign rows for the statistic's false-positive rate."""
-
-
 def measure_model(
     name: str,
     what: str,
@@ -236,28 +225,8 @@ def measure_model(
     return measured, scores
 
 
-def difference(
-    first: tuple[str, Scores], second: tuple[str, Scores], labels: NDArray[np.int8]
-) -> list[Difference]:
-    """ROC AUC and TPR at 1% of the second model over the first, by a paired bootstrap."""
-    statistics: dict[str, Callable[[Scores, NDArray[np.int8]], float] | None] = {
-        "ROC AUC": lambda scores, of: float(roc_auc_score(of, scores)),
-        "TPR at FPR 1%": (lambda scores, of: true_positive_rate(scores, of, _COMPARED_RATE))
-        if _is_measurable(_COMPARED_RATE, int(np.sum(labels == 0)))
-        else None,
-    }
-    return [
-        Difference(
-            first[0],
-            second[0],
-            name,
-            None if statistic is None else paired_bootstrap(statistic, first[1], second[1], labels),
-        )
-        for name, statistic in statistics.items()
-    ]
-
-
-def _is_measurable(false_positive_rate: float, benign_rows: int) -> bool:
+def is_measurable(false_positive_rate: float, benign_rows: int) -> bool:
+    """Whether so many benign rows set a threshold at that rate, and not chance."""
     return benign_rows * false_positive_rate >= FALSE_POSITIVES_MIN
 
 
@@ -269,7 +238,7 @@ def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
         threshold=threshold,
         tpr=wilson(int(np.sum(malicious >= threshold)), len(malicious)),
         benign_rows=len(benign),
-        enough=_is_measurable(rate, len(benign)),
+        enough=is_measurable(rate, len(benign)),
     )
 
 
@@ -348,8 +317,8 @@ def _periods(times: NDArray[np.float64]) -> NDArray[np.str_]:
 
 def _group(name: str, inside: NDArray[np.bool_], labels: NDArray[np.int8], scores: Scores) -> Group:
     benign = scores[labels == 0]
-    threshold = threshold_at(benign, _COMPARED_RATE)
-    enough = _is_measurable(_COMPARED_RATE, len(benign))
+    threshold = threshold_at(benign, COMPARED_RATE)
+    enough = is_measurable(COMPARED_RATE, len(benign))
     of_malicious, of_benign = scores[inside & (labels == 1)], scores[inside & (labels == 0)]
     against = np.concatenate([of_malicious, benign])
     truth = np.concatenate([np.ones(len(of_malicious)), np.zeros(len(benign))])
@@ -376,7 +345,7 @@ def _robustness(
     score: Callable[[Sequence[str]], Scores], rows: Dataset, scores: Scores, kind: Kind, seed: int
 ) -> list[Robustness]:
     rng = random.Random(seed)  # noqa: S311 - draws rows, guards nothing
-    threshold = threshold_at(scores[rows.labels == 0], _COMPARED_RATE)
+    threshold = threshold_at(scores[rows.labels == 0], COMPARED_RATE)
     malicious = np.flatnonzero(rows.labels == 1).tolist()
     chosen = rng.sample(malicious, min(_ROBUST_ROWS, len(malicious)))
     results = []

@@ -19,7 +19,8 @@ from trainer.evaluation import threshold_at
 from trainer.families.base import Fitted
 from trainer.progress import Progress
 from trainer.report.content import Report
-from trainer.report.figures import Difference, Measured, difference, measure_model
+from trainer.report.differences import Difference, difference
+from trainer.report.figures import Measured, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
 

@@ -145,6 +145,46 @@ def test_lists_and_thresholds_decide_on_the_verdict(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_lists_of_networks_and_paths_decide_on_the_verdict(tmp_path: Path) -> None:
+    (tmp_path / "allow").write_text("10.0.0.0/8\nexample.com/app\n")
+    (tmp_path / "deny").write_text("10.6.0.0/16\n45.83.12.9\n2001:db8::/32\n")
+
+    rows = scored(
+        *("--allow-list", str(tmp_path / "allow"), "--deny-list", str(tmp_path / "deny")),
+        *("http://10.1.2.3/login.exe", "10.6.1.1", "http://[::ffff:45.83.12.9]/arm7"),
+        *("https://www.example.com/app/deeper?x=1", "http://[2001:db8::7]:8080/a"),
+        *("http://[64:ff9b::198.51.100.9]/arm7", "http://198.51.100.9/arm7"),
+    )
+
+    assert [row["verdict"] for row in rows[:5]] == [
+        "benign",
+        "malicious",
+        "malicious",
+        "benign",
+        "malicious",
+    ]
+    assert [row["score"] for row in rows[:5]] == [None] * 5
+    # One target in two spellings has one score.
+    assert rows[5]["canonical"] == rows[6]["canonical"] == "198.51.100.9/arm7"
+    assert rows[5]["score"] == rows[6]["score"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("entry", "parts"),
+    [
+        ("co.uk", ["line 1", "co.uk", "public suffix", "suffix:co.uk"]),
+        ("10.1.2.3/8", ["line 1", "10.1.2.3/8", "10.0.0.0/8"]),
+    ],
+)
+def test_an_entry_that_means_something_else_is_refused_in_one_line(
+    tmp_path: Path, entry: str, parts: list[str]
+) -> None:
+    (tmp_path / "list").write_text(f"{entry}\n")
+    done = run_command("score", "--allow-list", str(tmp_path / "list"), "a.example")
+    assert_one_line_error(done, 2, *parts)
+
+
+@pytest.mark.slow
 def test_people_get_a_table(tmp_path: Path) -> None:
     (tmp_path / "deny").write_text("bad.example\n")
     arguments = [b"http://www.example.com/", b"\x1b[31mred", b"login.example", b"", b"\xff"]

@@ -88,6 +88,32 @@ def test_values_are_shown_as_they_are_given() -> None:
     assert rows["allow_list"] == ["default", "-"]
 
 
+def test_names_of_json_fields_are_given_by_flag_environment_and_file(toml: Write) -> None:
+    config = toml('[json_fields]\nurl = "request.url"\nclient = "src.addr"\n')
+    by_flag = table("--json-fields", "url=request.url,client=src.addr")["json_fields"]
+    assert by_flag == ["flag", "url=request.url,client=src.addr"]
+    assert table(settings={"JSON_FIELDS": "host=domain"})["json_fields"][1] == "host=domain"
+    assert table("--config", config)["json_fields"][1] == "url=request.url,client=src.addr"
+
+
+@pytest.mark.parametrize(
+    ("fields", "parts"),
+    [
+        ("uri=request.uri", ["'uri'", "url, host, client, time, id", "--json-fields"]),
+        ("url=", ["no field for url", "--json-fields"]),
+        ("url", ["name=value", "--json-fields"]),
+    ],
+)
+def test_a_wrong_name_of_a_json_field_is_refused_in_one_line(fields: str, parts: list[str]) -> None:
+    assert_one_line_error(run_command("run", "--json-fields", fields), 2, *parts)
+
+
+def test_help_teaches_how_json_fields_are_chosen() -> None:
+    text = " ".join(run_command("run", "--help").stdout.decode().split())
+    assert "--json-fields NAME=VALUE" in text
+    assert "url=request.url,client=src.addr" in text
+
+
 def test_a_file_name_of_any_bytes_can_be_shown() -> None:
     arguments = (b"--url-bundle", b"bundles/\xff")
     table_text = run_command("settings", *arguments).stdout.decode()

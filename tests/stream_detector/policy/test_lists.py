@@ -47,12 +47,33 @@ def test_a_host_matches_its_own_subdomains_and_not_its_siblings(tmp_path: Path) 
     assert not hosts.specificity(form("host", "hosting.com"))
 
 
-def test_a_url_matches_that_canonical_url_only(tmp_path: Path) -> None:
+def test_a_url_with_a_query_matches_that_canonical_url_only(tmp_path: Path) -> None:
     urls = load(tmp_path, "http://www.example.com/bad%20page?x=1\n")
     assert urls.specificity(form("url", "https://EXAMPLE.com/bad%20page?x=1#part"))
     assert not urls.specificity(form("url", "http://example.com/bad%20page?x=2"))
+    assert not urls.specificity(form("url", "http://example.com/bad%20page?x=1/a"))
     assert not urls.specificity(form("url", "http://example.com/"))
     assert not urls.specificity(form("host", "example.com"))
+
+
+@pytest.mark.parametrize("entry", ["example.com/bad", "https://www.example.com/bad/"])
+def test_a_url_matches_what_lies_below_its_path(tmp_path: Path, entry: str) -> None:
+    urls = load(tmp_path, entry)
+    for path in ("/bad", "/bad/", "/bad/deeper", "/bad/deeper/x.exe?a=b", "/bad?a=b/c"):
+        assert urls.specificity(form("url", f"http://example.com{path}")), path
+    for path in ("/badly", "/", "/other/bad", "/?/bad"):
+        assert not urls.specificity(form("url", f"http://example.com{path}")), path
+    assert not urls.specificity(form("url", "http://a.example.com/bad"))
+    assert not urls.specificity(form("url", "http://example.com:8080/bad"))
+    assert not urls.specificity(form("host", "example.com"))
+
+
+def test_a_url_without_a_path_matches_all_of_that_host_and_port(tmp_path: Path) -> None:
+    urls = load(tmp_path, "http://example.com/\nexample.com:8080\n")
+    assert urls.specificity(form("url", "http://example.com/a/b"))
+    assert urls.specificity(form("url", "http://example.com:8080/a?b"))
+    assert not urls.specificity(form("url", "http://example.com:8081/a"))
+    assert not urls.specificity(form("url", "http://a.example.com/a"))
 
 
 def test_addresses_match_whole(tmp_path: Path) -> None:
@@ -63,8 +84,69 @@ def test_addresses_match_whole(tmp_path: Path) -> None:
     assert not addresses.specificity(form("host", "1.192.0.2"))
 
 
+def test_a_network_matches_the_addresses_in_it(tmp_path: Path) -> None:
+    networks = load(tmp_path, "10.0.0.0/8\n198.51.100.4/30\n2001:db8::/32\n[2001:db9::]/64\n")
+    assert len(networks) == 4
+    for text in ("10.1.2.3", "198.51.100.7", "2001:db8:1::7", "2001:db9::1", "::ffff:10.1.2.3"):
+        assert networks.specificity(form("host", text)), text
+    assert networks.specificity(form("url", "http://10.255.0.1:8080/a"))
+    assert networks.specificity(form("url", "http://[2001:DB8::1]/a"))
+    for text in ("11.0.0.1", "198.51.100.8", "2001:dba::1", "2001:db9:0:1::1", "10.example.com"):
+        assert not networks.specificity(form("host", text)), text
+    assert not networks.specificity(form("url", "http://example.com/8"))
+
+
+@pytest.mark.parametrize(
+    "network", ["::ffff:198.51.100.0/120", "64:ff9b::c633:6400/120", "2002:c633:6400::/40"]
+)
+def test_a_network_that_stands_for_one_of_ipv4_is_that_one(tmp_path: Path, network: str) -> None:
+    networks = load(tmp_path, network)
+    for text in ("198.51.100.9", "::ffff:198.51.100.9", "64:ff9b::198.51.100.9"):
+        assert networks.specificity(form("host", text)), text
+    assert not networks.specificity(form("host", "198.51.101.9"))
+
+
+def test_a_smaller_network_and_an_address_are_more_specific(tmp_path: Path) -> None:
+    entries = load(tmp_path, "0.0.0.0/0\n10.0.0.0/8\n10.1.0.0/16\n10.1.2.3\n10.1.2.3/a\n")
+    found = [
+        entries.specificity(form(kind, text))
+        for kind, text in (
+            ("host", "2001:db8::1"),
+            ("host", "192.0.2.1"),
+            ("host", "10.2.0.1"),
+            ("url", "http://10.1.0.1/a"),
+            ("url", "http://10.1.2.3/b"),
+            ("url", "http://10.1.2.3/a"),
+        )
+    ]
+    assert found == sorted(set(found))
+    assert found[0] == 0
+
+
+def test_an_address_in_an_ipv6_spelling_of_its_own_matches(tmp_path: Path) -> None:
+    for entry in ("45.83.12.9", "::ffff:45.83.12.9"):
+        addresses = load(tmp_path, entry)
+        for url in ("http://45.83.12.9/x", "http://[::ffff:45.83.12.9]/x", "http://0x2d530c09/x"):
+            assert addresses.specificity(form("url", url))
+
+
+@pytest.mark.parametrize("suffix", ["co.uk", "com", "*.co.uk", "github.io", "xn--p1ai"])
+def test_a_public_suffix_is_refused_unless_it_says_so(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(SettingsError, match=r"line 1: .* public suffix.*suffix:"):
+        load(tmp_path, suffix)
+    entries = load(tmp_path, f"suffix:{suffix}")
+    host = f"some.name.{suffix.removeprefix('*.')}"
+    assert entries.specificity(form("host", host))
+    assert entries.specificity(form("url", f"http://{host}/a"))
+
+
+@pytest.mark.parametrize("name", ["localhost", "intranet", "corp", "evil.co.uk"])
+def test_a_name_that_is_no_public_suffix_needs_no_word(tmp_path: Path, name: str) -> None:
+    assert load(tmp_path, name).specificity(form("host", f"a.{name}"))
+
+
 def test_a_closer_entry_is_more_specific(tmp_path: Path) -> None:
-    entries = load(tmp_path, "com\nevil.com\na.evil.com\nhttp://a.evil.com/x")
+    entries = load(tmp_path, "suffix:com\nevil.com\na.evil.com\nhttp://a.evil.com/x")
     found = [
         entries.specificity(form(kind, text))
         for kind, text in (
@@ -100,10 +182,17 @@ def test_international_names_match_in_either_spelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (b"0.0.0.0 evil.com", "no domain, host or URL"),
-        (b"http://", "no domain, host or URL"),
+        (b"0.0.0.0 evil.com", "no domain, host, URL or network"),
+        (b"http://", "no domain, host, URL or network"),
         (b"\xff\xfe", "not UTF-8"),
-        (b".evil.com", "no domain, host or URL"),
+        (b".evil.com", "no domain, host, URL or network"),
+        (b"10.1.2.3/8", "bits of a host; the network is 10.0.0.0/8"),
+        (b"2001:db8::1/32", "bits of a host; the network is 2001:db8::/32"),
+        (b"10.0.0.0/33", "0 to 32 bits"),
+        (b"::/129", "0 to 128"),
+        (b"10.0.0/8", "not a network"),
+        (b"suffix:10.0.0.0/8", "no domain, host, URL or network"),
+        (b"suffix:", "no domain, host, URL or network"),
     ],
 )
 def test_a_bad_line_is_refused_with_file_and_line_number(

@@ -31,6 +31,20 @@ def test_a_name_of_several_labels_is_a_host_as_it_was_asked_for(name: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("name", "domain"),
+    [
+        ("a b.t.example.com", "t.example.com"),
+        ("x.a/b.t.example.com.", "t.example.com"),
+        ("\ufffd\ufffdz.example.com", "example.com"),
+        ("Printer 3._ipp._tcp.example.com", "example.com"),
+        ("a@b.c:d.example.com", "example.com"),
+    ],
+)
+def test_of_a_name_that_no_host_can_have_the_domain_is_left(name: str, domain: str) -> None:
+    assert result(name) == UrlEvent("host", domain, "10.0.0.1", TIME, "C1")
+
+
+@pytest.mark.parametrize(
     ("name", "what"),
     [
         ("", "no name"),
@@ -40,6 +54,9 @@ def test_a_name_of_several_labels_is_a_host_as_it_was_asked_for(name: str) -> No
         ("7.2.0.192.in-addr.arpa", "a reverse lookup"),
         ("7.2.0.192.IN-ADDR.ARPA.", "a reverse lookup"),
         ("in-addr.arpa", "a reverse lookup"),
+        ("Printer 3._ipp._tcp.local", "a name that no host can have"),
+        ("a#b.example", "a name that no host can have"),
+        ("a.b c", "a name that no host can have"),
         ("1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "a reverse lookup"),
     ],
 )

@@ -1,5 +1,7 @@
 """dnsmasq's query log, as dnsmasq, syslog and Pi-hole write it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
@@ -9,14 +11,18 @@ PREFIXES = {
     "syslog": "Nov 20 09:00:13 dnsmasq[811]: ",
     "one-digit day": "Nov  2 09:00:13 dnsmasq[811]: ",
     "syslog with host": "Nov 20 09:00:13 router dnsmasq[811]: ",
-    "RFC 3339": "2026-11-20T09:00:13.123456+01:00 router dnsmasq[811]: ",
     "facility": "Fri Nov 20 09:00:13 2026 daemon.info dnsmasq[811]: ",
     "priority": "<30>Nov 20 09:00:13 router dnsmasq[811]: ",
     "foreground": "dnsmasq: ",
     "message alone": "",
     "log-queries=extra": "Nov 20 09:00:13 dnsmasq[811]: 12 10.20.9.27/41952 ",
     "extra, IPv6": "dnsmasq[811]: 12 2001:db8::7/41952 ",
-    "log-queries=proto": "Nov 20 09:00:13 dnsmasq[811]: 12 UDP 10.20.9.27/41952 ",
+    "log-queries=proto": "Nov 20 09:00:13 dnsmasq[811]: UDP 12 10.20.9.27/41952 ",
+    "proto, over TCP and IPv6": "dnsmasq: TCP 12 2001:db8::7/41952 ",
+    "proto, message alone": "UDP 12 10.20.9.27/41952 ",
+    "proto, without a client": "dnsmasq[811]: UDP 12 ",
+    "Pi-hole": "Nov 20 09:00:13 gateway pihole-FTL[99]: ",
+    "RFC 5424 without a time": "<30>1 - gateway dnsmasq 811 - - ",
 }
 DAEMON = "Nov 20 09:00:13 dnsmasq[811]: "
 
@@ -29,6 +35,22 @@ def test_a_query_is_a_host_with_its_client(prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        "2026-11-20T09:00:13.5+01:00 router dnsmasq[811]: ",
+        "<30>2026-11-20T08:00:13.5Z router pihole-FTL[811]: ",
+        "<30>1 2026-11-20T08:00:13.5Z router dnsmasq 811 - - ",
+        '<30>1 2026-11-20T08:00:13.5Z router dnsmasq - queries [id@1 a="b"] ',
+    ],
+)
+def test_a_full_time_in_the_header_is_that_of_the_event(header: str) -> None:
+    line = f"{header}query[A] example.com from 10.20.9.27".encode()
+    time = datetime(2026, 11, 20, 8, 0, 13, 500000, tzinfo=UTC)
+    assert Dnsmasq().recognises(line)
+    assert Dnsmasq().parse(line) == UrlEvent("host", "example.com", "10.20.9.27", time)
+
+
+@pytest.mark.parametrize(
     ("message", "event"),
     [
         ("query[type=65] example.com from ::1", UrlEvent("host", "example.com", "::1")),
@@ -37,8 +59,12 @@ def test_a_query_is_a_host_with_its_client(prefix: str) -> None:
             UrlEvent("host", "bücher.example", "10.0.0.1"),
         ),
         (
-            "query[A] a from b.example from 10.0.0.1",
-            UrlEvent("host", "a from b.example", "10.0.0.1"),
+            "query[A] a from b.example.com from 10.0.0.1",
+            UrlEvent("host", "example.com", "10.0.0.1"),
+        ),
+        (
+            "query[TXT] x/y+z=.t.example.com from 10.0.0.1",
+            UrlEvent("host", "t.example.com", "10.0.0.1"),
         ),
         (
             "query[SRV] _ldap._tcp.example.com from 10.0.0.1 ",
@@ -63,6 +89,9 @@ def test_types_names_and_clients_of_every_kind(message: str, event: UrlEvent) ->
         "/etc/hosts printer.example is 10.0.0.9",
         "12 10.20.9.27/41952 reply www.example.com is 198.18.116.138",
         "reply example.com is query[A] other.example from 10.0.0.9",
+        "reply example.com is dnsmasq[1]: query[A] other.example from 10.0.0.9",
+        "UDP 12 10.20.9.27/41952 cached www.example.com is 198.18.116.138",
+        "query[A] test#domain.example from 10.0.0.9",
         "started, version 2.90 cachesize 150",
         "read /etc/hosts - 8 names",
     ],
@@ -97,6 +126,10 @@ def test_queries_for_no_target_are_ignored(name: str) -> None:
         (b"query[A] www.example.com from", RejectReason.MALFORMED),
         (b"query[A", RejectReason.MALFORMED),
         (b"12 10.20.9.27/41952 query[A] www.exam", RejectReason.MALFORMED),
+        (
+            b"QUIC 12 10.20.9.27#41952 query[A] www.example.com from 10.20.9.27",
+            RejectReason.MALFORMED,
+        ),
         (b"query[A] \xff.example.com from 10.20.9.27", RejectReason.NOT_UTF8),
     ],
 )
@@ -104,6 +137,13 @@ def test_each_fault_has_its_reason(message: bytes, reason: RejectReason) -> None
     fault = Dnsmasq().parse(DAEMON.encode() + message)
     assert isinstance(fault, Rejected)
     assert fault.reason is reason
+
+
+@pytest.mark.parametrize("line", [b"what is this", b"Nov 20 09:00:13 router unbound[811]: info: x"])
+def test_where_the_format_is_set_a_line_of_another_program_is_rejected(line: bytes) -> None:
+    fault = Dnsmasq().parse(line)
+    assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.MALFORMED
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ import pytest
 
 from stream_detector.events import Rejected, RejectReason
 from stream_detector.sources.json_record import (
+    FaultyRecord,
     JsonRecord,
+    PartDecoder,
     decode_json,
     decode_json_array,
     decode_part,
 )
 
-FAULTS = {
+BROKEN = {
     b"{": RejectReason.MALFORMED,
     b'{"url":"http://example.com/"': RejectReason.MALFORMED,
     b'{"url":"http://example.com/"} {}': RejectReason.MALFORMED,
@@ -20,25 +22,49 @@ FAULTS = {
     b'{"url":"\\ud800"}': RejectReason.MALFORMED,
     b'{"url":"a\nb"}': RejectReason.MALFORMED,
     b'{"other":' * 100_000: RejectReason.MALFORMED,
-    b'{"url":["http://example.com/"]}': RejectReason.WRONG_TYPE,
-    b'{"url":5}': RejectReason.WRONG_TYPE,
-    b'{"host":{"name":"example.com"}}': RejectReason.WRONG_TYPE,
-    b'{"time":true,"url":"http://example.com/"}': RejectReason.WRONG_TYPE,
-    b'{"time":1e999,"url":"http://example.com/"}': RejectReason.WRONG_TYPE,
-    b'{"id":' + b"9" * 5000 + b"}": RejectReason.WRONG_TYPE,
-    b'{"id.resp_p":"80"}': RejectReason.WRONG_TYPE,
-    b'{"url":"\xff"}': RejectReason.NOT_UTF8,
     b'{"\xff":"http://example.com/"': RejectReason.NOT_UTF8,
+    b'"http://example.com/"': RejectReason.WRONG_TYPE,
+    b"[]": RejectReason.WRONG_TYPE,
 }
 
 
-@pytest.mark.parametrize(("line", "reason"), FAULTS.items(), ids=[ascii(f[:40]) for f in FAULTS])
-def test_each_fault_has_its_reason(line: bytes, reason: RejectReason) -> None:
-    in_array = decode_json_array(b"[" + line + b"]")
-    for fault in (decode_json(line), in_array[0] if isinstance(in_array, list) else in_array):
-        assert isinstance(fault, Rejected)
-        assert fault.reason is reason
-        assert 0 < len(fault.detail) < 200
+@pytest.mark.parametrize(("line", "reason"), BROKEN.items(), ids=[ascii(f[:40]) for f in BROKEN])
+def test_what_is_no_object_has_its_reason(line: bytes, reason: RejectReason) -> None:
+    fault = decode_json(line)
+    assert isinstance(fault, Rejected)
+    assert fault.reason is reason
+    assert 0 < len(fault.detail) < 200
+
+
+DROPPED = {
+    b'{"url":["http://example.com/"],"uid":"C1"}': RejectReason.WRONG_TYPE,
+    b'{"url":5,"uid":"C1"}': RejectReason.WRONG_TYPE,
+    b'{"host":[],"uid":"C1"}': RejectReason.WRONG_TYPE,
+    b'{"time":true,"uid":"C1"}': RejectReason.WRONG_TYPE,
+    b'{"time":1e999,"uid":"C1"}': RejectReason.WRONG_TYPE,
+    b'{"id":' + b"9" * 5000 + b',"uid":"C1"}': RejectReason.WRONG_TYPE,
+    b'{"flow_id":[1],"uid":"C1"}': RejectReason.WRONG_TYPE,
+    b'{"url":"\xff","uid":"C1"}': RejectReason.NOT_UTF8,
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), DROPPED.items(), ids=[ascii(f[:40]) for f in DROPPED])
+def test_a_field_at_fault_is_dropped_and_the_others_are_kept(
+    line: bytes, reason: RejectReason
+) -> None:
+    record = decode_json(line)
+    assert isinstance(record, FaultyRecord)
+    assert record.uid == "C1"
+    ((name, fault),) = record.faults.items()
+    assert fault.reason is reason
+    assert getattr(record, name) is None
+    assert f"$.{name}" in fault.detail
+
+
+def test_objects_that_shippers_put_into_known_fields_are_no_fault() -> None:
+    record = decode_json(b'{"host":{"name":"a"},"url":{"full":"b"},"client":{},"id":{},"uid":"C1"}')
+    assert isinstance(record, JsonRecord)
+    assert not isinstance(record, FaultyRecord)
 
 
 def test_fields_that_no_format_reads_may_hold_anything() -> None:
@@ -59,26 +85,14 @@ def test_null_is_as_good_as_absent() -> None:
     assert (record.url, record.host, record.time, record.id) == (None, "example.com", None, None)
 
 
-def test_an_array_is_as_many_objects() -> None:
-    records = decode_json_array(b'[{"url":"http://a.example/"},\n {"host":"b.example"}, {}]')
-    assert isinstance(records, list)
-    assert [(record.url, record.host) for record in records] == [
-        ("http://a.example/", None),
-        (None, "b.example"),
-        (None, None),
+def test_an_array_is_as_many_elements() -> None:
+    assert decode_json_array(b'[{"url":"a"},\n {"host":5}, {}, "x"]') == [
+        b'{"url":"a"}',
+        b'{"host":5}',
+        b"{}",
+        b'"x"',
     ]
-
-
-def test_an_array_of_something_else_is_refused() -> None:
-    (fault,) = decode_json_array(b'["http://example.com/"]')
-    assert isinstance(fault, Rejected)
-    assert fault.reason is RejectReason.WRONG_TYPE
-
-
-def test_an_element_at_fault_costs_the_others_nothing() -> None:
-    first, fault, last = decode_json_array(b'[{"url":"a.example/x"}, {"url":5}, {"host":"b.c"}]')
-    assert (first.url, last.host) == ("a.example/x", "b.c")
-    assert fault.reason is RejectReason.WRONG_TYPE
+    assert isinstance(decode_json_array(b"[{},"), Rejected)
 
 
 @pytest.mark.parametrize(
@@ -94,3 +108,17 @@ def test_a_part_at_fault_is_refused(part: bytes, reason: RejectReason) -> None:
     fault = decode_part(msgspec.Raw(part), decoder)
     assert isinstance(fault, Rejected)
     assert fault.reason is reason
+
+
+class _Part(msgspec.Struct):
+    name: str | None = None
+    port: int | None = None
+
+
+def test_of_a_part_only_the_needed_fields_have_to_be_right() -> None:
+    decoder = PartDecoder(_Part, needed=frozenset({"name"}))
+    assert decoder.decode(msgspec.Raw(b'{"name":"a","port":"80"}')) == _Part("a")
+    for content in (b'{"name":5,"port":80}', b'"a"', b"null"):
+        fault = decoder.decode(msgspec.Raw(content))
+        assert isinstance(fault, Rejected)
+        assert fault.reason is RejectReason.WRONG_TYPE

@@ -62,13 +62,15 @@ def test_a_time_that_is_none_costs_no_event() -> None:
     [
         ({}, RejectReason.NO_URL),
         ({"url": "", "host": ""}, RejectReason.NO_URL),
-        ({"message": URL}, RejectReason.NO_URL),
         ({"url": 5}, RejectReason.WRONG_TYPE),
-        ({"url": {"full": URL}}, RejectReason.WRONG_TYPE),
+        ({"url": {"full": 5}}, RejectReason.WRONG_TYPE),
+        ({"host": {"name": "sensor.example"}}, RejectReason.WRONG_TYPE),
+        ({"url": 5, "host": "collector.example"}, RejectReason.WRONG_TYPE),
+        ({"url": "/a", "host": 5}, RejectReason.WRONG_TYPE),
+        ({"url": "-"}, RejectReason.NO_URL),
+        ({"url": "/login?x=1"}, RejectReason.NO_URL),
+        ({"url": "login"}, RejectReason.NO_URL),
         ({"url": [URL]}, RejectReason.WRONG_TYPE),
-        ({"url": URL, "client": 7}, RejectReason.WRONG_TYPE),
-        ({"url": URL, "id": 7.5}, RejectReason.WRONG_TYPE),
-        ({"url": URL, "time": [2026]}, RejectReason.WRONG_TYPE),
     ],
 )
 def test_each_fault_has_its_reason(fields: dict[str, Any], reason: RejectReason) -> None:
@@ -77,7 +79,151 @@ def test_each_fault_has_its_reason(fields: dict[str, Any], reason: RejectReason)
     assert fault.reason is reason
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"client": 167772161},
+        {"client": ["10.0.0.1"]},
+        {"id": 7.5},
+        {"id": {"a": 1}},
+        {"time": [2026]},
+        {"time": True},
+        {"uid": 1001},
+        {"flow_id": "f-1"},
+        {"query": {"a": "b"}},
+        {"method": 1},
+        {"id.resp_p": {}},
+        {"src_ip": 5},
+        {"host": 5},
+        {"host": {"name": "sensor.example"}},
+        {"ts": {}},
+        {"event_type": ["a"]},
+        {"trans_id": "x", "_path": 5},
+    ],
+    ids=str,
+)
+def test_a_wrong_type_costs_its_field_alone(other: dict[str, Any]) -> None:
+    assert parse(url=URL, **other) == UrlEvent("url", URL)
+
+
+def test_a_number_too_large_costs_its_field_alone() -> None:
+    line = f'{{"url":"{URL}","time":1e999,"id":{"9" * 5000},"client":"10.0.0.1"}}'
+    assert PlainJson().parse(line.encode()) == UrlEvent("url", URL, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "observed"),
+    [
+        ("/login?x=1", "shop.example", "http://shop.example/login?x=1"),
+        ("?x=1", "shop.example", "http://shop.example/?x=1"),
+        ("//a/b", "shop.example", "http://shop.example//a/b"),
+        ("login.php?x=1", "shop.example:8443", "http://shop.example:8443/login.php?x=1"),
+        ("/a", "2001:db8::7", "http://[2001:db8::7]/a"),
+        ("/to/http://b.example/", "shop.example", "http://shop.example/to/http://b.example/"),
+        ("b.example.com/a", "shop.example", "b.example.com/a"),
+        ("192.0.2.7:8080/a", "shop.example", "192.0.2.7:8080/a"),
+        ("https:b.example", "shop.example", "https:b.example"),
+        ("//b.example.com/a", None, "//b.example.com/a"),
+        ("intranet:8080/a", None, "intranet:8080/a"),
+    ],
+)
+def test_a_path_is_on_the_host_beside_it(url: str, host: str | None, observed: str) -> None:
+    assert parse(url=url, host=host) == UrlEvent("url", observed)
+
+
+@pytest.mark.parametrize("url", ["-", "*", ""])
+def test_a_url_that_is_none_leaves_the_host(url: str) -> None:
+    assert parse(url=url, host="shop.example") == UrlEvent("host", "shop.example")
+
+
+LINE = "1795165200.889 921 10.0.0.1 TCP_MISS/200 507 GET http://example.com/ - HIER_NONE/- -"
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"message": LINE}, "message"),
+        ({"log": LINE + "\n"}, "log"),
+        ({"short_message": LINE}, "short_message"),
+        ({"MESSAGE": LINE}, "MESSAGE"),
+        ({"event": {"original": LINE}}, "event.original"),
+        ({"event.original": LINE}, "event.original"),
+        ({"message": LINE, "url": "/login"}, "message"),
+    ],
+)
+def test_beside_a_log_line_the_host_is_the_shippers_and_gives_no_verdict(
+    fields: dict[str, Any], name: str
+) -> None:
+    for host in ({}, {"host": "proxy-1.corp.example"}, {"host": {"name": "proxy-1"}}):
+        fault = parse(**fields, **host)
+        assert isinstance(fault, Rejected)
+        assert fault.reason is RejectReason.UNKNOWN_FORMAT
+        assert repr(name) in fault.detail
+        assert "json_fields" in fault.detail
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"message": LINE}, {"log": {"file": {"path": "/a"}}}, {"event": {"original": LINE}}],
+)
+def test_beside_a_url_a_log_line_is_a_field_as_any_other(fields: dict[str, Any]) -> None:
+    assert parse(url=URL, host="proxy-1", **fields) == UrlEvent("url", URL)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"log": {"level": "info"}}, {"message": ""}, {"message": 5}, {"event": {"kind": "x"}}],
+)
+def test_a_field_without_a_log_line_changes_nothing(fields: dict[str, Any]) -> None:
+    assert parse(host="example.com", **fields) == UrlEvent("host", "example.com")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {name: "10.0.0.1"}
+        for name in (
+            "client",
+            "client_ip",
+            "clientip",
+            "clientIp",
+            "ClientIP",
+            "client.ip",
+            "src_ip",
+            "srcip",
+            "source_ip",
+            "source.ip",
+            "remote_addr",
+            "c-ip",
+            "userip",
+        )
+    ]
+    + [{"source": {"ip": "10.0.0.1"}}, {"client": {"ip": "10.0.0.1"}}],
+    ids=str,
+)
+def test_the_client_is_found_under_its_common_names(fields: dict[str, Any]) -> None:
+    assert parse(url=URL, **fields) == UrlEvent("url", URL, "10.0.0.1")
+    assert parse(host="example.com", **fields) == UrlEvent("host", "example.com", "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("fields", "observed"),
+    [
+        ({"url": {"full": URL, "domain": "b.example"}}, URL),
+        ({"url.full": URL, "url.domain": "b.example"}, URL),
+        ({"url": {"original": URL, "domain": "b.example"}}, URL),
+        ({"url": {"original": "/a?b", "domain": "b.example"}}, "http://b.example/a?b"),
+        ({"url.original": "/a?b", "url.domain": "b.example"}, "http://b.example/a?b"),
+        ({"url": {"domain": "b.example", "path": "/a", "query": "b"}}, "http://b.example/a?b"),
+        ({"url": {"domain": "b.example"}}, "http://b.example/"),
+    ],
+)
+def test_urls_of_ecs_are_read(fields: dict[str, Any], observed: str) -> None:
+    event = parse(**fields, host={"name": "sensor"}, source={"ip": "10.0.0.1"}, message=LINE)
+    assert event == UrlEvent("url", observed, "10.0.0.1")
+
+
 def test_every_object_is_recognised_and_nothing_else() -> None:
     assert PlainJson().recognises(b'{"message":"hello"}')
-    for line in (b"", b"{", b"[]", b'"http://example.com/"', b'{"url":5}', b"example.com"):
+    for line in (b"", b"{", b"[]", b'"http://example.com/"', b"example.com"):
         assert not PlainJson().recognises(line)

@@ -1,5 +1,7 @@
 """Records of one line or several, whose format is set or is to be found."""
 
+import json
+
 import pytest
 
 from stream_detector.errors import SettingsError
@@ -118,7 +120,7 @@ def test_a_line_at_fault_costs_the_others_nothing() -> None:
 
 
 @pytest.mark.parametrize("source", [None, "json", "plain", "zeek_dns"])
-@pytest.mark.parametrize("value", [b"", b" ", b"\r\n\t\n"])
+@pytest.mark.parametrize("value", [b"", b" ", b"\r\n\t\n", b"\xef\xbb\xbf"])
 def test_nothing_is_rejected_as_empty(value: bytes, source: str | None) -> None:
     assert reasons(value, source) == [RejectReason.EMPTY]
 
@@ -136,14 +138,43 @@ def test_more_lines_than_allowed_are_rejected_together() -> None:
         assert len(read(value, lines_max=3)) == 3
 
 
-@pytest.mark.parametrize("value", [b"\0", b"a.example\nb\0.example", b'{"url":"\0"}', b"[\0]"])
+@pytest.mark.parametrize("value", [b"\0", b'{"url":"\0"}', b"[\0]", "a.example".encode("utf-16")])
 def test_binary_records_are_no_text(value: bytes) -> None:
     assert reasons(value) == [RejectReason.NOT_UTF8]
 
 
-@pytest.mark.parametrize(
-    "value", [b"hello", b"one two", b"# a comment", b'"example.com"', b"\xef\xbb\xbf"]
-)
+@pytest.mark.parametrize("source", [None, "plain"])
+def test_a_nul_byte_costs_its_own_line(source: str | None) -> None:
+    first, binary, last = (
+        result for _, result in read(b"a.example\nb\0.example\nc.example", source)
+    )
+    assert first == UrlEvent("host", "a.example")
+    assert isinstance(binary, Rejected)
+    assert binary.reason is RejectReason.NOT_UTF8
+    assert last == UrlEvent("host", "c.example")
+
+
+@pytest.mark.parametrize("source", [None, "plain"])
+@pytest.mark.parametrize("first", [b"[Some List 2.0]", b"[", b"[1, 2", b'[{"url": "http://b.ex'])
+def test_a_first_bracket_costs_its_own_line(first: bytes, source: str | None) -> None:
+    fault, event = (result for _, result in read(first + b"\nhttp://a.example/3\n", source))
+    assert isinstance(fault, Rejected)
+    assert event == UrlEvent("url", "http://a.example/3")
+
+
+def test_a_line_that_starts_with_a_time_in_brackets_is_no_json() -> None:
+    line = b'[2026-11-20T09:00:13.123Z] "GET /a HTTP/1.1" 200 - "curl/8" "a.example" "192.0.2.8:80"'
+    assert reasons(line) == [RejectReason.UNKNOWN_FORMAT]
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_byte_order_mark_costs_nothing(name: str) -> None:
+    value = LINES[name] + b"\n" + LINES[name]
+    assert read(b"\xef\xbb\xbf" + value) == read(value)
+    assert read(b"\xef\xbb\xbf" + LINES[name], name) == read(LINES[name], name)
+
+
+@pytest.mark.parametrize("value", [b"hello", b"one two", b"# a comment", b'"example.com"'])
 def test_what_no_format_recognises_is_rejected(value: bytes) -> None:
     ((name, fault),) = read(value)
     assert name == ""
@@ -195,6 +226,29 @@ def test_zeeks_header_lines_say_which_log_the_others_are_of(
     kinds = [type(result) for _, result in results]
     assert kinds == [Ignored] * 5 + [UrlEvent, Ignored]
     assert read(HEADER + told + b"\n" + line, name) == results[:-1]
+
+
+@pytest.mark.parametrize("event_type", ["Security", "alert", 5])
+def test_an_object_with_a_url_is_json_whatever_else_it_has(event_type: str | int) -> None:
+    value = {"event_type": event_type, "url": "http://a.example/", "src_ip": "10.0.0.1"}
+    assert read(json.dumps(value).encode()) == [
+        ("json", UrlEvent("url", "http://a.example/", "10.0.0.1"))
+    ]
+
+
+def test_another_programs_events_are_not_passed_over_as_suricatas() -> None:
+    assert observed(b'{"event_type":"Security","host":"a.example"}') == ["a.example"]
+    assert reasons(b'{"event_type":"Security","domain":"a.example"}') == [RejectReason.NO_URL]
+
+
+def test_events_that_carry_their_own_message_stay_what_they_are() -> None:
+    for name in ("suricata", "zeek_dns", "zeek_http"):
+        event = json.loads(LINES[name]) | {
+            "message": "as text",
+            "log": "x",
+            "event": {"original": "y"},
+        }
+        assert read(json.dumps(event).encode()) == read(LINES[name])
 
 
 def test_a_format_is_found_by_its_name() -> None:

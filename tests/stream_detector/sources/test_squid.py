@@ -46,8 +46,44 @@ def test_a_request_is_a_url_with_client_and_time() -> None:
             b"1795165200.889      5 10.20.6.24 TCP_MEM_HIT/200 90 GET http://example.com/%C3%A9 -",
             UrlEvent("url", "http://example.com/%C3%A9", "10.20.6.24", TIME),
         ),
+        (
+            b"1795165200.889   7 10.20.6.24 TCP_MISS_SSL/200 39 CONNECT tunnel://example.com:443/ "
+            b'"CORP\\anna@ad" DIRECT/example.com - DEFAULT_CASE_12-x <"-",-> -',
+            UrlEvent("host", "example.com:443", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889      7 10.20.6.24 TCP_MISS/200 39 CONNECT https://example.com:443/a - "
+            b"DIRECT/example.com -",
+            UrlEvent("host", "example.com:443", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889      0 10.20.6.24 TCP_MISS/0 0 - https://example.com 10.20.6.24 "
+            b"DEFAULT_PARENT/ -",
+            UrlEvent("url", "https://example.com", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889   0 10.20.6.24 TCP_MISS/200 43 GET http://example.com/A b/c d.exe - "
+            b"HIER_DIRECT/192.0.2.1 application/octet-stream",
+            UrlEvent("url", "http://example.com/A b/c d.exe", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889   0 10.20.6.24 TCP_MISS/200 43 GET http://example.com/A b/C /d anna "
+            b"SOURCEHASH_PARENT/192.0.2.1 text/html [Host: a\\r\\n] [HTTP/1.1 200 OK\\r\\n]",
+            UrlEvent("url", "http://example.com/A b/C /d", "10.20.6.24", TIME),
+        ),
     ],
-    ids=["CONNECT", "IPv6", "older and newer codes", "log_mime_hdrs", "cut after the user"],
+    ids=[
+        "CONNECT",
+        "IPv6",
+        "older and newer codes",
+        "log_mime_hdrs",
+        "cut after the user",
+        "tunnel",
+        "CONNECT with a scheme",
+        "e2guardian",
+        "spaces",
+        "spaces, mime headers",
+    ],
 )
 def test_other_requests(line: bytes, event: UrlEvent) -> None:
     assert Squid().recognises(line)
@@ -75,6 +111,9 @@ def test_what_squid_says_of_itself_is_ignored(line: bytes) -> None:
     ("line", "reason"),
     [
         (MISS + b"GET", RejectReason.MALFORMED),
+        (MISS + b"GET http://example.com/A b c.exe", RejectReason.MALFORMED),
+        (MISS + b"GET http://a.b/c d - NONE/- e - HIER_DIRECT/192.0.2.1 -", RejectReason.MALFORMED),
+        (MISS + b"GET /cgi-bin/luci - HIER_NONE/- text/html", RejectReason.NO_URL),
         (b"hello", RejectReason.MALFORMED),
         (MISS + b"GET http://example.com/\xff - HIER_NONE/- -", RejectReason.NOT_UTF8),
     ],
@@ -83,6 +122,26 @@ def test_each_fault_has_its_reason(line: bytes, reason: RejectReason) -> None:
     fault = Squid().parse(line)
     assert isinstance(fault, Rejected)
     assert fault.reason is reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"a b c d e f g",
+        b"1 2 3 4 5 6 70",
+        b"1795165200.889 104 10.1.2.3 58938 TCP_MISS/200 904 123 364 123 528 GET http://a.b/ 1.1 -",
+        b"1795165200.889 104 10.1.2.3 TCP_MISS/200 904 123 364 123 528 GET http://a.b/ 1.1 -",
+        b'10.1.2.3 - anna [20/Nov/2026:10:00:00 +0100] "GET http://a.b/ HTTP/1.1" 200 56 "-" "a"',
+        b"Nov 20 09:00:13 proxy1 squid[722]: " + MISS + b"GET http://a.b/ - HIER_NONE/- -",
+        b"1795165200.889 0 10.1.2.3 TCP_MISS/200 x GET http://a.b/ - HIER_NONE/- -",
+    ],
+)
+def test_where_the_format_is_set_other_lines_are_refused_with_what_to_do(line: bytes) -> None:
+    fault = Squid().parse(line)
+    assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.MALFORMED
+    assert "native format" in fault.detail
+    assert "logformat=squid" in fault.detail
 
 
 @pytest.mark.parametrize(

@@ -72,25 +72,54 @@ def test_an_http_event_is_a_url_with_client_time_and_flow() -> None:
         ({"url": "/to/http://other.example/"}, "http://example.com/to/http://other.example/"),
         ({"url": "/?to=http://other.example/"}, "http://example.com/?to=http://other.example/"),
         ({"url": None}, "http://example.com/"),
-        ({"hostname": None}, "http://198.18.250.50/a?b=c"),
     ],
 )
 def test_host_port_and_path_make_the_url(fields: dict[str, Any], url: str) -> None:
     assert http(**fields) == event("url", url)
 
 
-def test_without_a_host_header_the_address_and_port_connected_to_are_the_host() -> None:
-    request = {"url": "/a", "http_method": "GET"}
-    assert parse("http", http=request, dest_port=8080) == event(
-        "url", "http://198.18.250.50:8080/a"
-    )
-    assert parse("http", http=request, dest_port="80") == event("url", "http://198.18.250.50/a")
-    assert parse("http", http=request, dest_ip="2001:db8::1") == event(
-        "url", "http://[2001:db8::1]/a"
-    )
-    # With one, the port connected to is that of a proxy, perhaps.
-    named = {"hostname": "example.com", **request}
+def test_the_port_connected_to_is_not_that_of_the_host() -> None:
+    named = {"hostname": "example.com", "url": "/a", "http_method": "GET"}
     assert parse("http", http=named, dest_port=3128) == event("url", "http://example.com/a")
+
+
+@pytest.mark.parametrize("name", [":authority", "Host", "host"])
+def test_a_host_that_only_the_headers_name_is_the_host(name: str) -> None:
+    headers = [{"name": "accept", "value": "*/*"}, {"name": name, "value": "example.com:8080"}]
+    assert http(hostname=None, request_headers=headers) == event(
+        "url", "http://example.com:8080/a?b=c"
+    )
+
+
+@pytest.mark.parametrize(
+    "headers", [None, [], "Host: example.com", [{"name": "host", "value": 5}], [{"name": "accept"}]]
+)
+def test_without_a_host_there_is_no_url_on_the_servers_address(headers: Any) -> None:
+    assert reason(http(hostname=None, request_headers=headers)) is RejectReason.NO_URL
+    whole = http(hostname=None, request_headers=headers, url="http://proxied.example/a")
+    assert whole == event("url", "http://proxied.example/a")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"flow_id": "x"},
+        {"flow_id": 1.5},
+        {"src_ip": 5},
+        {"timestamp": {}},
+        {"host": {"name": "sensor"}},
+        {"id": {}, "client": [], "query": 1, "uid": 2},
+    ],
+    ids=str,
+)
+def test_a_wrong_type_costs_its_field_alone(wrong: dict[str, Any]) -> None:
+    dns = {"type": "query", "rrname": "example.com"}
+    found = parse("dns", dns=dns, **wrong)
+    assert isinstance(found, UrlEvent)
+    assert found.observed == "example.com"
+    assert (found.client is None) is ("src_ip" in wrong)
+    assert (found.log_id is None) is ("flow_id" in wrong)
+    assert isinstance(http(http_port={}, status="200", length=None), UrlEvent)
 
 
 def test_connect_is_a_host() -> None:
@@ -195,7 +224,7 @@ def test_other_events_are_ignored(event_type: str) -> None:
         (b'{"event_type":"tls","tls":{"sni":5}}', RejectReason.WRONG_TYPE),
         (b'{"event_type":5}', RejectReason.WRONG_TYPE),
         (b'{"event_type":"tls","tls":{"sni":"\xff"}}', RejectReason.NOT_UTF8),
-        (b'{"event_type":"http","src_ip":"\xff"}', RejectReason.NOT_UTF8),
+        (b'{"event_type":"http","http":{"hostname":"\xff"}}', RejectReason.NOT_UTF8),
         (b'{"event_type":"http","http":{"hostname":"exam', RejectReason.MALFORMED),
         (b'{"event_type":"dns"}', RejectReason.NO_URL),
         (b'{"hostname":"example.com"}', RejectReason.MALFORMED),
@@ -213,6 +242,8 @@ def test_an_event_without_flow_client_and_time_is_still_one() -> None:
 
 def test_eve_is_recognised_by_its_event_type() -> None:
     assert Suricata().recognises(line("stats"))
+    assert Suricata().recognises(b'{"event_type":"new in the next version","flow_id":7}')
+    assert not Suricata().recognises(b'{"event_type":"Security","host":"example.com"}')
     for other in (b'{"url":"http://example.com/"}', b'{"event_type":', b"event_type", b"["):
         assert not Suricata().recognises(other)
 

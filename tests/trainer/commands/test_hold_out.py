@@ -105,6 +105,17 @@ def test_stopped_it_writes_what_is_done_and_goes_on_from_there(folder):
     assert not any("Incomplete" in note for note in again["notes"])
 
 
+def test_the_shipped_sample_is_enough_to_try_it(tmp_path):
+    sample = ("--kind", "url", "--data", ROOT / "data/labelled/urls.csv.gz")
+    code, output, errors = run(*sample, "--family", "lexical", folder=tmp_path)
+    assert code == 0, errors
+    left_out = [line.split()[0] for line in output.splitlines() if line.startswith("made-up-")]
+    assert left_out == ["made-up-malware", "made-up-phishing", "made-up-master"]
+    assert "beware" not in errors
+    assert "made-up-malware: ROC AUC 0." in errors
+    assert "too few benign rows for TPR" in errors
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,5 +1,7 @@
 """What was found, in words."""
 
+import re
+
 import pytest
 
 from support.compared import BEFORE, RECENT, UNKNOWN, drift_of
@@ -21,6 +23,11 @@ def test_the_text_names_what_moved_and_cannot_play_with_the_terminal():
     text = "\n".join(lines)
     assert "\x1b" not in text
     assert "proxy\\x1b[31m" in text
+    (heading,) = (line for line in lines if line.startswith("  PSI "))
+    assert re.split(r" {2,}", heading.strip()) == [
+        *("PSI", "recent to baseline", "recent to reference", "baseline to reference"),
+        "what moved most",
+    ]
     (score,) = (line for line in lines if line.startswith("  score "))
     assert score.split()[2] == "moved"
     (topic,) = (line for line in lines if line.startswith(f"    {INJECTED_TOPIC} "))

@@ -37,6 +37,23 @@ def score(texts):
     return np.array([one(text) for text in texts], np.float32)
 
 
+RULE = Candidate("rule", "rule", score, Thresholds(0.5, 0.92))
+
+
+def report_of(folder, *candidates, rows=None):
+    """A report of ``candidates`` in ``folder``."""
+    make_report(
+        folder,
+        candidates,
+        rows or dataset(),
+        kind="url",
+        title="Rules",
+        command="stream-trainer evaluate",
+        data="2,000 rows",
+        progress=Progress(),
+    )
+
+
 def measured(**options):
     return measure_model(
         "rule", "rule", score, dataset(), kind="url", thresholds=Thresholds(0.5, 0.92), **options
@@ -60,9 +77,10 @@ def test_figures_are_those_counted_by_hand():
     assert groups["list"].flagged.value == pytest.approx(0.01)
     assert groups["feed"].tpr.value == pytest.approx(400 / 600)
     assert groups["dump"].tpr.value == 1.0
-    assert [one.text for one in figures.worst_flagged][:10] == [
+    assert [one.text for one in figures.worst_flagged] == [
         f"good{number}.example" for number in range(10)
     ]
+    assert [one.score for one in figures.worst_missed] == pytest.approx([0.05] * 15)
 
 
 def with_times(*times):
@@ -155,6 +173,7 @@ def test_the_files_say_what_was_measured(tmp_path):
     assert "Rule &amp; flat" in page
     text = (tmp_path / "report.md").read_text()
     assert "[x](javascript" not in text
+    assert "compare the malicious rows of a group with the benign rows of all groups" in text
     assert "0.800 (0.774 to 0.824)" in text
     assert "| front page | 1,000 | 1.00% (0.54% to 1.83%) | 0.00% (0.00% to 0.38%) |" in text
     assert report["models"][0]["traffic"][0]["rows"] == 1000
@@ -169,6 +188,38 @@ def test_the_files_say_what_was_measured(tmp_path):
     for path in (tmp_path / "plots").iterdir():
         assert ET.parse(path).getroot().tag.endswith("svg")
         assert f"plots/{path.name}" in text
+
+
+def test_what_is_no_error_is_not_among_the_worst(tmp_path):
+    report_of(
+        tmp_path,
+        Candidate(
+            "right",
+            "rule",
+            lambda texts: np.array([not one.startswith("good") for one in texts], np.float32),
+            Thresholds(0.5, 0.9),
+        ),
+    )
+    model = json.loads((tmp_path / "report.json").read_text())["models"][0]
+    assert model["worst_missed"] == model["worst_flagged"] == []
+    text = (tmp_path / "report.md").read_text()
+    assert "Malicious rows below the threshold of suspicious (0.5000): none." in text
+    assert "Benign rows at or above the threshold of suspicious (0.5000): none." in text
+
+
+def test_a_difference_that_too_few_benign_rows_set_is_not_told_as_a_figure(tmp_path):
+    rows = dataset()
+    few = rows.rows(np.arange(100, ROWS))
+    report_of(tmp_path, RULE, RULE._replace(name="same"), rows=few)
+    auc, tpr = json.loads((tmp_path / "report.json").read_text())["differences"]
+    assert auc["interval"]["value"] == 0
+    assert (tpr["statistic"], tpr["interval"]) == ("TPR at FPR 1%", None)
+    (line,) = [
+        line
+        for line in (tmp_path / "report.md").read_text().splitlines()
+        if line.startswith("| same | rule | TPR")
+    ]
+    assert line.endswith("| too few benign rows |")
 
 
 def test_rates_that_too_few_benign_rows_set_are_not_told_as_figures(tmp_path):

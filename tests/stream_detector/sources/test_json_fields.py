@@ -1,0 +1,97 @@
+"""JSON objects read by the fields that the settings name."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from stream_detector.events import Rejected, RejectReason, UrlEvent
+from stream_detector.sources import SOURCES, EventResult, chosen_fields, read_record
+
+TIME = datetime(2026, 11, 20, 9, 0, 20, tzinfo=UTC)
+URL = "http://example.com/a"
+
+
+def read(
+    names: dict[str, str], *values: dict[str, Any], source: str | None = None
+) -> list[tuple[str, EventResult]]:
+    record = b"\n".join(json.dumps(value).encode() for value in values)
+    return read_record(
+        record, source=source and SOURCES[source], lines_max=9, json_fields=chosen_fields(names)
+    )
+
+
+def result(names: dict[str, str], value: dict[str, Any], source: str | None = None) -> EventResult:
+    ((_, found),) = read(names, value, source=source)
+    return found
+
+
+@pytest.mark.parametrize("source", [None, "json"])
+@pytest.mark.parametrize(
+    ("names", "value"),
+    [
+        ({"url": "request.url"}, {"request": {"url": URL}}),
+        ({"url": "request.url"}, {"request.url": URL}),
+        ({"url": "a.b.c"}, {"a": {"b.c": URL}}),
+        ({"url": "a.b.c"}, {"a": {"b": {"c": URL}}}),
+        ({"url": "URL"}, {"URL": URL, "url": "http://other.example/"}),
+    ],
+)
+def test_a_chosen_field_is_found_nested_or_with_dots_in_its_name(
+    names: dict[str, str], value: dict[str, Any], source: str | None
+) -> None:
+    assert result(names, value, source) == UrlEvent("url", URL)
+
+
+def test_each_of_the_five_can_be_chosen() -> None:
+    names = {"url": "u", "host": "h", "client": "src.addr", "time": "at", "id": "n"}
+    value = {"u": "/a", "h": "example.com", "src": {"addr": "10.0.0.1"}, "at": 1795165220, "n": 7}
+    assert result(names, value) == UrlEvent("url", URL, "10.0.0.1", TIME, "7")
+
+
+def test_what_is_not_chosen_is_read_under_its_own_name() -> None:
+    value = {"domain": "example.com", "src_ip": "10.0.0.1", "time": 1795165220, "id": "7"}
+    event = UrlEvent("host", "example.com", "10.0.0.1", TIME, "7")
+    assert result({"host": "domain"}, value) == event
+    assert result({"client": "c"}, {"url": URL, "c": "10.0.0.1"}) == UrlEvent(
+        "url", URL, "10.0.0.1"
+    )
+
+
+def test_a_chosen_host_is_no_shippers() -> None:
+    value = {"domain": "example.com", "host": "proxy-1", "message": "GET / 200"}
+    assert result({"host": "domain"}, value) == UrlEvent("host", "example.com")
+    value = {"host": "example.com", "message": "GET / 200"}
+    assert result({"host": "host"}, value) == UrlEvent("host", "example.com")
+
+
+@pytest.mark.parametrize("domain", [None, 5, {}, ["example.com"], ""])
+def test_without_the_chosen_field_an_object_is_read_as_usual(domain: object) -> None:
+    names = {"host": "domain"}
+    assert result(names, {"domain": domain, "url": URL}) == UrlEvent("url", URL)
+    fault = result(names, {"domain": domain})
+    assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.NO_URL
+
+
+def test_other_formats_in_the_same_record_stay_what_they_are() -> None:
+    tls = {"event_type": "tls", "tls": {"sni": "tls.example"}}
+    results = read({"host": "domain"}, {"domain": "a.example", "event_type": "x"}, tls)
+    assert results == [
+        ("json", UrlEvent("host", "a.example")),
+        ("suricata", UrlEvent("host", "tls.example")),
+    ]
+    assert result({"host": "a"}, tls, "suricata") == UrlEvent("host", "tls.example")
+
+
+def test_elements_of_an_array_are_read_so_too() -> None:
+    value = b'[{"domain":"a.example"},{"domain":"b.example"}]'
+    results = read_record(
+        value, source=None, lines_max=9, json_fields=chosen_fields({"host": "domain"})
+    )
+    assert [r.observed for _, r in results if isinstance(r, UrlEvent)] == ["a.example", "b.example"]
+
+
+def test_nothing_chosen_is_no_reader() -> None:
+    assert chosen_fields({}) is None
