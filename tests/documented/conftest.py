@@ -1,5 +1,6 @@
 """Worlds for examples, and the broker that they share."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+PROGRAMS = ("jq", "openssl")
+"""What examples use besides this project and what every system has."""
+
 RunLines = Callable[..., None]
 
 
@@ -30,9 +34,13 @@ def run_lines(
     shells: list[Shell] = []
 
     def run_lines(blocks: list[list[str]], *, state: str) -> None:
+        text = "\n".join(line for block in blocks for line in block)
+        for program in PROGRAMS:
+            if program in text and shutil.which(program) is None:
+                pytest.skip(f"{program} is not installed, which an example uses")
         prefix = f"{tmp_path.name}."
         world = World(secured_kafka, tmp_path / "home", example_files, prefix=prefix, state=state)
-        if any(USER in line for block in blocks for line in block):
+        if USER in text:
             world.let_in()
         for block in blocks:
             shell = Shell(world)
