@@ -6,6 +6,7 @@
 import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -176,8 +177,9 @@ class Tally:
         group.replays += bool(letter.replay_of)
 
     def groups(self) -> list[Group]:
-        """The largest first."""
-        return sorted(self._groups.values(), key=lambda group: -group.letters)
+        """The largest first, those alike by their names."""
+        by_name = sorted(self._groups.items(), key=itemgetter(0))
+        return [group for _, group in sorted(by_name, key=lambda item: -item[1].letters)]
 
 
 def _kind_of(detail: str) -> str:

@@ -45,8 +45,11 @@ def line_blocks(descriptor: int) -> Iterator[Block]:
         is_full = len(lines) >= BLOCK_LINES or line_bytes >= _BLOCK_BYTES
         if lines and (is_full or not source.more_comes()):
             for start in range(0, len(lines), BLOCK_LINES):
-                yield lines[start : start + BLOCK_LINES], source.consumed - done
-                done = source.consumed
+                block = lines[start : start + BLOCK_LINES]
+                # Each has its share of what was read, so that progress is that of the lines.
+                share = (source.consumed - done) * len(block) // (len(lines) - start)
+                yield block, share
+                done += share
             lines, line_bytes = [], 0
     if rest:
         lines.append(_line(rest))

@@ -117,12 +117,6 @@ def module_topics(_cluster_of_module: KafkaCluster) -> Topics:
     return _topics_of(_cluster_of_module)
 
 
-@pytest.fixture
-def own_cluster_topics(own_cluster: KafkaCluster) -> Topics:
-    """The same on the three brokers of the module."""
-    return _topics_of(own_cluster)
-
-
 def _topics_of(broker: KafkaBroker | KafkaCluster) -> Topics:
     def create(label: str = "topic", *, partitions: int = 4, **settings: str) -> str:
         name = f"{label}-{uuid.uuid4().hex[:8]}"

@@ -20,7 +20,7 @@ from stream_detector.sources.json_record import (
     decode_json_array,
 )
 from stream_detector.sources.plain import Plain
-from stream_detector.sources.plain_json import NO_URL, PlainJson
+from stream_detector.sources.plain_json import PlainJson
 from stream_detector.sources.squid import Squid
 from stream_detector.sources.suricata import Suricata
 from stream_detector.sources.zeek import ZeekDns, ZeekHttp, tagged_record, zeek_log_path
@@ -195,7 +195,8 @@ def _claimant(record: JsonRecord) -> JsonSource:
     """The format that an object is of."""
     # A URL of its own counts more than the fields that other formats share with anyone.
     url = record.url
-    if (url.__class__ is not str or url in NO_URL) and _markers_of(record) != _NO_MARKERS:
+    has_url = isinstance(url, str) and len(url) > 1  # "-" is none.
+    if not has_url and _markers_of(record) != _NO_MARKERS:
         for claimant in _JSON_SOURCES:
             if claimant.claims(record):
                 return claimant

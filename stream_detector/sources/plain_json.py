@@ -5,7 +5,7 @@ Optional: ``client`` (or ``client_ip``, ``src_ip`` and the like), ``time`` (or `
 ``data/schemas/url-event.json``. Of ECS the URL and ``source.ip`` are read, nested and dotted.
 """
 
-import re
+import msgspec
 
 from stream_detector.events import Kind, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
@@ -20,40 +20,64 @@ from stream_detector.sources.json_record import (
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, names_target, starts_with_host
 
-__all__ = ["NO_URL", "PlainJson", "read_object"]
+__all__ = ["PlainJson", "read_object"]
 
 _USUAL = ("http://", "https://")
 _LEADING = "".join(map(chr, range(0x21)))
 """What the canonical form drops in front of a URL: control characters and space."""
-NO_URL = frozenset({"", "-", "*"})
+_NO_URL = frozenset({"", "-", "*"})
 """What servers write for the URL of a request that has none."""
 
-_CLIENTS = (
-    "source_ip",
-    "source.ip",
-    "client.ip",
-    "srcip",
-    "srcIp",
-    "sourceIp",
-    "clientip",
-    "clientIp",
-    "clientIP",
-    "ClientIP",
-    "remote_addr",
-    "remoteAddr",
-    "c-ip",
-    "userip",
-    "userIp",
-)
-"""Other names of the client; of ``source`` and ``client`` as objects, ``ip`` counts."""
-_may_have_client = re.compile(
-    rb'"(?:c-ip|source["._I]|[cC]lient["._iI]|src[iI]p|remote_?[aA]ddr|user[iI]p)'
-).search
 
-_LINE_FIELDS = ("message", "log", "short_message", "full_message", "msg", "MESSAGE")
-_EVENT_ORIGINAL = "event.original"
-_LINE_FIELD_ENDS = (b'essage"', b'"log"', b'"msg"', b'"MESSAGE"', b'original"')
-"""Bytes without one of which an object has no field with a log line."""
+class _Clients(msgspec.Struct, gc=False):
+    """Other names of the client, as texts; of ``source`` and ``client`` as objects, ``ip``."""
+
+    source_ip: msgspec.Raw = msgspec.Raw()
+    source_dot_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="source.ip")
+    client_dot_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="client.ip")
+    srcip: msgspec.Raw = msgspec.Raw()
+    src_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="srcIp")
+    source_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="sourceIp")
+    clientip: msgspec.Raw = msgspec.Raw()
+    client_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="clientIp")
+    client_ip_title: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="ClientIP")
+    remote_addr: msgspec.Raw = msgspec.Raw()
+    c_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="c-ip")
+    userip: msgspec.Raw = msgspec.Raw()
+    user_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="userIp")
+    source: msgspec.Raw = msgspec.Raw()
+    client: msgspec.Raw = msgspec.Raw()
+
+
+class _Surroundings(msgspec.Struct, gc=False):
+    """Where an object without a ``url`` may have one, or a log line, to whose shipper the host
+    belongs."""
+
+    url_full: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="url.full")
+    url_original: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="url.original")
+    url_domain: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="url.domain")
+    message: msgspec.Raw = msgspec.Raw()
+    log: msgspec.Raw = msgspec.Raw()
+    short_message: msgspec.Raw = msgspec.Raw()
+    full_message: msgspec.Raw = msgspec.Raw()
+    msg: msgspec.Raw = msgspec.Raw()
+    journal_message: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="MESSAGE")
+    event: msgspec.Raw = msgspec.Raw()
+    event_original: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="event.original")
+
+
+# Undecoded values fit whatever they are, so these raise nothing where a first decoding did not.
+# To decode twice is faster than to have all these fields in every object.
+_clients_of = msgspec.json.Decoder(_Clients).decode
+_surroundings_of = msgspec.json.Decoder(_Surroundings).decode
+_as_tuple = msgspec.structs.astuple
+
+_NO_SURROUNDINGS = _Surroundings()
+_CLIENT_OBJECTS = 2
+_URL_FIELDS = 3
+_LINE_FIELDS = tuple(f.encode_name for f in msgspec.structs.fields(_Surroundings))[_URL_FIELDS:]
+
+_NOTHING = Rejected(RejectReason.NO_URL, "neither url nor host")
 
 
 class PlainJson(JsonSource):
@@ -73,6 +97,9 @@ class PlainJson(JsonSource):
         # Most objects, without a detour.
         if isinstance(url, str) and url.startswith(_USUAL):
             return _event("url", url, record, line)
+        host = record.host
+        if url is None and isinstance(host, str) and _surroundings_of(line) == _NO_SURROUNDINGS:
+            return _event("host", host, record, line) if host else _NOTHING
         return read_object(record, line)
 
 
@@ -87,7 +114,7 @@ def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -
     url = record.url
     if not isinstance(url, str):
         url = _ecs_url(url, line)
-    elif url in NO_URL:
+    elif url in _NO_URL:
         url = None
     host = record.host if isinstance(record.host, str) else None
     if url and _is_whole(url, host):
@@ -102,7 +129,7 @@ def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -
         return Rejected(RejectReason.NO_URL, "the url names no host, nor does a field host")
     if isinstance(record.host, dict) or isinstance(record.url, dict):
         return Rejected(RejectReason.WRONG_TYPE, "url or host is an object that names no URL")
-    return Rejected(RejectReason.NO_URL, "neither url nor host")
+    return _NOTHING
 
 
 def _event(kind: Kind, observed: str, record: JsonRecord, line: bytes) -> UrlEvent:
@@ -130,14 +157,15 @@ def _id_text(log_id: int | JsonObject) -> str | None:
 
 def _other_client(line: bytes) -> str | None:
     """The client under another name than the usual ones."""
-    if not _may_have_client(line):
+    clients = _clients_of(line)
+    values = _as_tuple(clients)
+    if not any(values):
         return None
-    content = decode_object(line)
-    for name in _CLIENTS:
-        if client := text_of(content.get(name)):
+    for value in values[:-_CLIENT_OBJECTS]:
+        if client := text_of(value):
             return client
-    for name in ("source", "client"):
-        if client := text_of(decode_object(content.get(name)).get("ip")):
+    for value in (clients.source, clients.client):
+        if client := text_of(decode_object(value).get("ip")):
             return client
     return None
 
@@ -145,20 +173,22 @@ def _other_client(line: bytes) -> str | None:
 def _is_whole(url: str, host: str | None) -> bool:
     """Does ``url`` name its host, or is it a path on ``host``?"""
     url = url.lstrip(_LEADING)
-    if is_absolute(url):
+    if ":" in url and is_absolute(url):
         return True
     if url.startswith(("/", "?")):
         return url.startswith("//") and not host
-    return names_target(url) or (not host and starts_with_host(url))
+    return (not host and starts_with_host(url)) or names_target(url)
 
 
 def _ecs_url(url: JsonObject | None, line: bytes) -> str | None:
     """The URL of an event in ECS, nested or dotted."""
     if url is None:
-        if b'"url.' not in line:
-            return None
-        content = decode_object(line)
-        url = {name[4:]: value for name, value in content.items() if name.startswith("url.")}
+        around = _surroundings_of(line)
+        url = {
+            "full": around.url_full,
+            "original": around.url_original,
+            "domain": around.url_domain,
+        }
     full, original, domain = (text_of(url.get(name)) for name in ("full", "original", "domain"))
     if full or not domain or (original and is_absolute(original)):
         return full or original
@@ -168,13 +198,11 @@ def _ecs_url(url: JsonObject | None, line: bytes) -> str | None:
 
 def _field_with_line(line: bytes) -> str | None:
     """The field in which a shipper put a log line as it was; None where there is none."""
-    if not any(end in line for end in _LINE_FIELD_ENDS):
-        return None
-    content = decode_object(line)
-    for name in (*_LINE_FIELDS, _EVENT_ORIGINAL):
-        if text_of(content.get(name)):
+    around = _surroundings_of(line)
+    for name, value in zip(_LINE_FIELDS, _as_tuple(around)[_URL_FIELDS:], strict=True):
+        if name != "event" and text_of(value):
             return name
-    return _EVENT_ORIGINAL if text_of(decode_object(content.get("event")).get("original")) else None
+    return "event.original" if text_of(decode_object(around.event).get("original")) else None
 
 
 def _in_envelope(name: str) -> Rejected:

@@ -53,9 +53,7 @@ class Squid(Source):
                 "set `access_log ... logformat=squid`",
             )
         time, client, method, url, code = match.groups()
-        # A line that was cut ends before the code, or has none of its fields.
-        may_lack = code is None or (code == "-" and not _HIERARCHY.search(text, match.end()))
-        if not (may_lack or code[:5] == "HIER_" or _HIERARCHY.fullmatch(code)):
+        if code is not None and code[:5] != "HIER_" and not _follows_url(code, text, match.end()):
             url = _url_with_spaces(text[match.start(4) :].split())
         return _result(time, client, method, url)
 
@@ -72,6 +70,13 @@ def _result(time: str, client: str, method: str, url: str | None) -> LineResult:
     if url[0] == "/":
         return Rejected(RejectReason.NO_URL, "a path without a host")
     return UrlEvent("url", url, client, to_time(time), None)
+
+
+def _follows_url(word: str, text: str, end: int) -> bool:
+    """Is ``word``, which ends at ``end`` of ``text``, in the place of the hierarchy code?"""
+    if word == "-":  # A line may have no code at all.
+        return _HIERARCHY.search(text, end) is None
+    return _HIERARCHY.fullmatch(word) is not None
 
 
 def _url_with_spaces(words: list[str]) -> str | None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stream_detector.errors import BundleError, RetryableError
 from stream_detector.kafka.announcements import announce
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import ModelStore, StoredModel
@@ -52,8 +53,11 @@ class Models:
 
     def stored(self, name: str) -> StoredModel:
         """That bundle as the store has it; put there first if it was not."""
-        model, _ = store_bundle(self.folder / name, self.store)
-        return model
+        try:
+            return self.store.find(self.sha256(name))  # To put it again would repair it.
+        except (BundleError, RetryableError):
+            model, _ = store_bundle(self.folder / name, self.store)
+            return model
 
     def announce(self, name: str) -> datetime:
         """Store it and have it serve, past the gate; returns when that was announced."""

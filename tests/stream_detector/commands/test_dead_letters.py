@@ -155,15 +155,17 @@ def test_list_counts_by_reason_topic_format_and_kind_of_detail(site: Site) -> No
     groups = site.objects("list")
     table = site.output("list")
 
-    counted = {
-        (group["reason"], group["source_topic"], group["format"], group["detail"]): group["letters"]
+    assert [
+        (group["letters"], group["reason"], group["source_topic"], group["format"])
         for group in groups
-    }
-    assert counted == {
-        ("malformed", INPUT, "squid", "JSON in a topic of squid"): 31,
-        ("malformed", INPUT, "squid", "fewer than N fields"): 1,
-        ("not_utf8", INPUT, "", "binary: it has a NUL byte"): 1,
-    }
+    ] == [
+        (31, "malformed", INPUT, "squid"),
+        (1, "malformed", INPUT, "squid"),
+        (1, "not_utf8", INPUT, ""),
+    ]
+    assert groups[0]["detail"] == "JSON in a topic of squid"
+    assert groups[1]["detail"] not in {"", groups[0]["detail"]}
+    assert groups[2]["detail"] == "binary: it has a NUL byte"
     assert groups[0]["not_as_read"] == len(WITH_QUERY) + len(EXPIRED)
     assert groups[0]["first"] <= groups[0]["last"]
     lines = [line.split() for line in table.splitlines()]

@@ -98,7 +98,9 @@ def test_a_reader_that_goes_ends_it_without_a_word(tmp_path: Path) -> None:
         assert process.stderr is not None
         errors = process.stderr.read()
 
-    assert (process.returncode, errors) == (1, b"")
+    assert process.returncode == 1
+    # A slow machine may have shown its progress by then.
+    assert re.fullmatch(rb"(scoring: \d+%, [\d,]+ lines\n)*", errors)
 
 
 def test_a_full_disk_is_told_in_one_line() -> None:

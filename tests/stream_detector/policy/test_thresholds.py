@@ -40,7 +40,7 @@ def test_an_override_of_zero_is_an_override() -> None:
 
 def test_suspicious_above_malicious_is_refused_and_the_message_names_the_settings() -> None:
     settings = Settings(host_malicious_threshold=0.4)
-    with pytest.raises(SettingsError, match=r"host_suspicious_threshold.*0\.5 and 0\.9"):
+    with pytest.raises(SettingsError, match=r"correct host_malicious_threshold;.*0\.5 and 0\.9"):
         effective_thresholds("host", BUNDLE, settings)
 
 

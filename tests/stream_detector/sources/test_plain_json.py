@@ -206,6 +206,11 @@ def test_the_client_is_found_under_its_common_names(fields: dict[str, Any]) -> N
     assert parse(host="example.com", **fields) == UrlEvent("host", "example.com", "10.0.0.1")
 
 
+@pytest.mark.parametrize("other", [{"source": "/var/log/a"}, {"source": {"ip": 5}}, {"srcip": 5}])
+def test_what_is_no_address_under_these_names_is_no_client(other: dict[str, Any]) -> None:
+    assert parse(url=URL, **other) == UrlEvent("url", URL)
+
+
 @pytest.mark.parametrize(
     ("fields", "observed"),
     [
