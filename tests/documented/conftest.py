@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_detector.models.signing import new_key
 from support.example_files import write_files
 from support.example_shell import Shell
 from support.example_world import USER, World
@@ -42,6 +43,8 @@ def run_lines(
         world = World(secured_kafka, tmp_path / "home", example_files, prefix=prefix, state=state)
         if USER in text:
             world.let_in()
+        if "models.key" in text and "new-key" not in text:
+            new_key(world.folder / "models.key")
         for block in blocks:
             shell = Shell(world)
             shells.append(shell)
