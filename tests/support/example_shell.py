@@ -31,6 +31,9 @@ OPTIONS = {
 }
 """Options that keep a command short; those that an example gives itself go before them."""
 
+GENERATED_ROWS = 400
+"""What generators write instead of the 10,000 and more of their examples, to be trained on."""
+
 _FEW_ROWS = "the gate may refuse what one epoch on few rows gives"
 
 CODES = {
@@ -191,7 +194,7 @@ class Shell:
 def _with_options(line: str) -> str:
     for command, options in OPTIONS.items():
         line = re.sub(rf"\b{re.escape(command)}(?= |$)", f"{command} {options}", line)
-    return line
+    return re.sub(r"--count \d+", f"--count {GENERATED_ROWS}", line)
 
 
 def _check(line: str, code: int, log: Path) -> None:
