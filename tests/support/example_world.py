@@ -114,7 +114,9 @@ class World:
     def let_in(self) -> None:
         """Give the examples' user its password, certificate and the rights of a worker."""
         self._broker.add_user(USER)
-        self._broker.grant(USER, rights_of("detector", self._settings))
+        store = {"model_store": self._store.get("MODEL_STORE", "")}
+        settings = self._settings.model_copy(update=store)
+        self._broker.grant(USER, rights_of("detector", settings))
         settings = self._broker.scram_settings(USER)
         for source, target in (
             (settings.sasl_password_file, "run/secrets/kafka"),
