@@ -12,11 +12,11 @@ import click
 import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.commands.progress import shown_progress
 from stream_detector.durations import DURATION
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import RejectReason
 from stream_detector.printable import printable, printable_bytes
+from stream_detector.progress import ShownProgress
 from stream_detector.settings import SETTING_GROUPS, Settings
 
 if TYPE_CHECKING:
@@ -124,11 +124,11 @@ def list_(
     chosen = _chosen(settings, reasons, topics, partitions)
     moment, tally, read = _moment(since), Tally(), 0
     topic = settings.topic(settings.dead_letters_topic)
-    with shown_progress(f"reading {topic}") as report:
+    with ShownProgress().stage(f"reading {topic}") as stage:
         for letter in letters_since(
             settings,
             moment,
-            on_progress=lambda done, total: report(done, total, f"{done:,} read"),
+            on_progress=lambda done, total: stage.update(done, total=total),
         ):
             read += 1
             if chosen.admits(letter):
@@ -182,13 +182,13 @@ def show(
     from stream_detector.kafka.dead_letters import newest_letters  # noqa: PLC0415
 
     topic = settings.topic(settings.dead_letters_topic)
-    with shown_progress(f"reading {topic}") as report:
+    with ShownProgress().stage(f"reading {topic}") as stage:
         letters = newest_letters(
             settings,
             _moment(since),
             chosen=_chosen(settings, reasons, topics, partitions),
             limit=limit,
-            on_progress=lambda done, total: report(done, total, ""),
+            on_progress=lambda done, total: stage.update(done, total=total),
         )
     if as_json:
         for letter in letters:
@@ -240,7 +240,7 @@ def replay(
     from stream_detector.kafka.dead_letter_replay import replay_dead_letters  # noqa: PLC0415
 
     topic = settings.topic(settings.dead_letters_topic)
-    with shown_progress(f"replaying {topic}") as report:
+    with ShownProgress().stage(f"replaying {topic}") as stage:
         outcome = replay_dead_letters(
             settings,
             datetime.now(UTC) - since,
@@ -248,7 +248,7 @@ def replay(
             again=again,
             limit=limit,
             dry_run=dry_run,
-            on_progress=lambda done, total: report(done, total, ""),
+            on_progress=lambda done, total: stage.update(done, total=total),
         )
     for line in _told(outcome, topic, dry_run=dry_run):
         click.echo(line)

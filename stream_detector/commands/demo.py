@@ -22,6 +22,9 @@ def demo(records: int, rate: float, keep: bool) -> None:
     Starts a Kafka broker inside this process, a worker as `stream-detector run` starts it, and
     replays the sample logs. Needs no Kafka, no Java and no Docker, takes less than a minute,
     and ends by itself. No address in the samples is asked for anything.
+
+    \b
+    stream-detector demo
     """
     require_librdkafka()
     from stream_detector.demo.session import DemoOptions, run_demo  # noqa: PLC0415

@@ -17,6 +17,7 @@ from stream_detector.counted import counted
 from stream_detector.errors import FatalError, SettingsError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.policy.thresholds import effective_thresholds
+from stream_detector.progress import ShownProgress
 from stream_detector.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,10 +48,12 @@ def doctor(config: Path | None, **flags: object) -> int:
     pool = ThreadPoolExecutor(1)
     try:
         kafka = pool.submit(lambda: list(_kafka_results(settings)))
-        for result in _local_results(settings):
-            failed = _show(result) or failed
-        for result in kafka.result():
-            failed = _show(result) or failed
+        with ShownProgress().stage("checking this machine and the models") as stage:
+            for result in _local_results(settings):
+                failed = _show(result) or failed
+            stage.begin("checking Kafka")
+            for result in kafka.result():
+                failed = _show(result) or failed
     finally:
         pool.shutdown(wait=False)  # Ctrl-C need not wait for Kafka.
     return int(failed)

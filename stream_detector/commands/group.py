@@ -59,10 +59,10 @@ def group() -> None:
     """Score URLs and host names as malicious or not, in streams of logs or by hand.
 
     \b
-    stream-detector score example.com/login     one URL, now
-    stream-detector demo                        the whole way, on this machine alone
-    stream-detector doctor                      is everything there to run?
-    stream-detector run                         the worker
+    stream-detector score example.com/login     # one URL, now
+    stream-detector demo                        # the whole way, on this machine alone
+    stream-detector doctor                      # is everything there to run?
+    stream-detector run                         # the worker
     """
     # Libraries say what they have to through errors; `run` sets up logging of its own.
     logging.getLogger().addHandler(logging.NullHandler())

@@ -15,6 +15,7 @@ import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import LabelError
+from stream_detector.progress import ShownProgress
 from stream_detector.settings import SETTING_GROUPS
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def label(
 
         for verdict_id, event in zip(verdict_ids, events_of(settings, verdict_ids), strict=True):
             labels.append(_made(defaults, {"url": _url_of(event)}, where=verdict_id))
-    written = write_labels(settings, labels)
+    with ShownProgress().stage("writing labels", len(labels)) as stage:
+        written = write_labels(settings, labels, on_written=stage.update)
     if len(labels) <= _SHOWN_MAX:
         for one, (topic, partition, offset) in zip(labels, written, strict=True):
             click.echo(f"{one.label:<9}  {one.canonical.text}  in {topic}:{partition}:{offset}")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.progress import ShownProgress
 from stream_detector.settings import DATA_FOLDER, SETTING_GROUPS
 
 __all__ = ["pace_options", "replay"]
@@ -71,8 +72,6 @@ def replay(records: int, rate: float, config: Path | None, **flags: object) -> N
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
     values = (value for _, value in itertools.islice(rounds, records))
 
-    def tell(written: int) -> None:
-        click.echo(f"{written:,} of {records:,}", err=True)
-
-    topic = write_records(settings, values, rate=rate, on_written=tell)
+    with ShownProgress().stage("writing records", records) as stage:
+        topic = write_records(settings, values, rate=rate, on_written=stage.update)
     click.echo(f"{records:,} records in {topic}")

@@ -23,7 +23,8 @@ def run(config: Path | None, **flags: object) -> int:
     stream-detector run
     stream-detector run --bootstrap-servers kafka-1:9092,kafka-2:9092 --input-topics proxy,dns
     stream-detector run --config detector.toml --kafka-options fetch_max_wait_ms=100
-    STREAM_DETECTOR_SASL_PASSWORD_FILE=/run/secrets/kafka stream-detector run ...
+    STREAM_DETECTOR_SASL_PASSWORD_FILE=/run/secrets/kafka stream-detector run \\
+      --security-protocol SASL_SSL --sasl-username svc-detector --ssl-cafile /etc/kafka/ca.pem
 
     Every option is also a variable (--group-id: STREAM_DETECTOR_GROUP_ID) and a key of the TOML
     file (group_id); a flag goes before the variable, the variable before the file.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.commands.progress import Report, shown_progress
 from stream_detector.lines import BLOCK_LINES, Block, line_blocks
+from stream_detector.progress import ShownProgress, Stage
 from stream_detector.settings import SETTING_GROUPS
 
 if TYPE_CHECKING:
@@ -220,18 +220,19 @@ class _Progress:
     """
 
     def __init__(self, stack: ExitStack, paths: Sequence[Path]) -> None:
-        self._report: Report | None = None
+        self._stage: Stage | None = None
         self._total = self._done = self._lines = 0
         if not paths or (sys.stderr.isatty() and sys.stdout.isatty()):
             return
         sizes = [status.st_size for path in paths if stat.S_ISREG((status := path.stat()).st_mode)]
         if len(sizes) == len(paths):
             self._total = sum(sizes)
-            self._report = stack.enter_context(shown_progress("scoring"))
+            stage = ShownProgress().stage("scoring", self._total, "bytes")
+            self._stage = stack.enter_context(stage)
 
     def advance(self, lines: int, consumed: int) -> None:
         """So many lines more are scored, which stood in so many bytes of input."""
         self._lines += lines
         self._done += consumed
-        if self._report is not None:
-            self._report(self._done, self._total, f"{self._lines:,} lines")
+        if self._stage is not None:
+            self._stage.update(self._done, f"{self._lines:,} lines")

@@ -8,6 +8,7 @@ import click
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.counted import counted
 from stream_detector.errors import RetryableError, TopicsError
+from stream_detector.progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.kafka.rights import Part
@@ -42,7 +43,8 @@ def create(config: Path | None, **flags: object) -> None:
     settings, _ = given_settings(config, flags)
     from stream_detector.kafka.topics import create_topics  # noqa: PLC0415
 
-    states = create_topics(settings)
+    with ShownProgress().stage("making the topics"):
+        states = create_topics(settings)
     width = max(len(state.name) for state in states)
     for state in states:
         what = "created" if state.created else "was there"
@@ -66,7 +68,8 @@ def check(config: Path | None, **flags: object) -> None:
     settings, _ = given_settings(config, flags)
     from stream_detector.kafka.topics import check_topics, topic_problems  # noqa: PLC0415
 
-    problems = check_topics(settings)
+    with ShownProgress().stage("checking the topics"):
+        problems = check_topics(settings)
     for problem in problems:
         click.echo(problem)
     try:
@@ -136,7 +139,7 @@ def acls(
     \b
     stream-detector topics acls > acls.sh
     stream-detector topics acls --part detector --principal detector=svc-detector
-    stream-detector topics acls --topic-prefix prod. --command-config admin.properties | sh -e
+    stream-detector topics acls --part detector --command-config admin.properties | sh -e
     stream-detector topics acls --yaml
     """
     settings, _ = given_settings(config, flags)

@@ -1,6 +1,6 @@
 """Labels into Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from stream_detector.errors import TopicsError
@@ -21,8 +21,19 @@ class Written(NamedTuple):
     offset: int
 
 
-def write_labels(settings: Settings, labels: Sequence[Label]) -> list[Written]:
+_CONFIRMED_AT_ONCE = 5000
+"""Labels whose confirmation is waited for together; the number done is told after each."""
+
+
+def write_labels(
+    settings: Settings,
+    labels: Sequence[Label],
+    *,
+    on_written: Callable[[int], object] = lambda _: None,
+) -> list[Written]:
     """Write ``labels`` to the topic of labels; back when all replicas in sync have them all.
+
+    ``on_written`` gets the number that they have, now and then.
 
     Returns where each lies, in order. After an error some may have been written; to write them
     once more does no harm, since the latest label of each text and source is the one that counts.
@@ -36,10 +47,11 @@ def write_labels(settings: Settings, labels: Sequence[Label]) -> list[Written]:
         raise TopicsError("; ".join(problems))
     topic = settings.topic(settings.labels_topic)
     with confirming_producer(settings, "labeller") as producer:
-        found = confirmed(
-            [
-                producer.send(topic, key=key, value=value)
-                for key, value, _ in map(label_message, labels)
-            ]
-        )
+        found = []
+        for start in range(0, len(labels), _CONFIRMED_AT_ONCE):
+            messages = map(label_message, labels[start : start + _CONFIRMED_AT_ONCE])
+            found += confirmed(
+                [producer.send(topic, key=key, value=value) for key, value, _ in messages]
+            )
+            on_written(len(found))
     return [Written(topic, metadata.partition, metadata.offset) for metadata in found]

@@ -1,6 +1,7 @@
 """Commands as a user runs them: as a process, with no settings of the machine's own."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,13 @@ __all__ = [
     "environment_of",
     "run_command",
     "run_trainer",
+    "without_progress",
 ]
 
 _TIMEOUT_SECONDS = 120.0
+
+_PROGRESS = re.compile(r"^[^:\n]*, \d+ s\n", re.MULTILINE)
+"""How a command says what takes it long: on a busy machine anything may."""
 
 
 def command_line(*arguments: str | bytes) -> Sequence[str | bytes]:
@@ -34,11 +39,16 @@ def environment_of(settings: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**environment, "PYTHONPATH": str(ROOT), **given}
 
 
+def without_progress(errors: str) -> str:
+    """What a command wrote to stderr, but for the lines that say how far it is."""
+    return _PROGRESS.sub("", errors)
+
+
 def run_command(
     *arguments: str | bytes, stdin: bytes = b"", settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run it to its end; output and errors are kept as bytes."""
-    return subprocess.run(
+    """Run it to its end; output and errors are kept as bytes, without progress."""
+    done = subprocess.run(
         command_line(*arguments),
         input=stdin,
         capture_output=True,
@@ -46,6 +56,10 @@ def run_command(
         timeout=_TIMEOUT_SECONDS,
         check=False,
     )
+    # Bytes that are no text come back as they were.
+    errors = done.stderr.decode(errors="surrogateescape")
+    done.stderr = without_progress(errors).encode(errors="surrogateescape")
+    return done
 
 
 def run_trainer(
@@ -55,11 +69,11 @@ def run_trainer(
     timeout: float = _TIMEOUT_SECONDS,
     **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``stream-trainer`` in ``folder`` to its end; output and errors are kept as text.
+    """Run ``stream-trainer`` in ``folder`` to its end; text of output and errors, no progress.
 
     ``environment`` are other variables than settings.
     """
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "trainer", *map(str, arguments)],
         cwd=folder,
         env={**environment_of(settings), **environment},
@@ -68,6 +82,8 @@ def run_trainer(
         timeout=timeout,
         check=False,
     )
+    done.stderr = without_progress(done.stderr)
+    return done
 
 
 def assert_one_line_error(

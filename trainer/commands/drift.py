@@ -1,24 +1,18 @@
 """``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.durations import DURATION, written
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
-from trainer.console import messages, tell
-
-if TYPE_CHECKING:
-    from trainer.drift.reading import Progress as OnProgress
+from trainer.console import tell
+from trainer.progress import ShownProgress
 
 __all__ = ["drift"]
 
@@ -115,7 +109,12 @@ def drift(
 
     end = datetime.now(UTC)
     references = References(bundles, settings)
-    with _progress("reading files" if files else "reading verdicts") as on_progress:
+    progress = ShownProgress()
+    with progress.stage("reading files" if files else "reading verdicts") as stage:
+
+        def on_progress(done: int, total: int) -> None:
+            stage.update(done, total=total)
+
         if files:
             verdicts = read_files(files, on_progress=on_progress)
         else:
@@ -124,12 +123,13 @@ def drift(
     if files and verdicts.has_any:
         # The window has its end open: a moment later the last verdict is in it.
         end = datetime.fromtimestamp(verdicts.latest, UTC) + timedelta(milliseconds=1)
-    found = compare(
-        verdicts,
-        Windows(end - since - baseline, end - since, end),
-        references,
-        groups_shown=top,
-    )
+    with progress.stage("comparing"):
+        found = compare(
+            verdicts,
+            Windows(end - since - baseline, end - since, end),
+            references,
+            groups_shown=top,
+        )
     if not found.models:
         raise StreamDetectorError(
             f"no model's verdict of the last {written(since)} was found"
@@ -150,14 +150,3 @@ def drift(
         return
     for line in lines_of(found):
         click.echo(line)
-
-
-@contextmanager
-def _progress(what: str) -> "Iterator[OnProgress]":
-    """A bar on a terminal, nothing elsewhere."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=messages, transient=True, disable=not messages.is_terminal
-    ) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -69,9 +69,8 @@ def evaluate(
     The first one named is what the others are compared with.
 
     \b
-    Examples:
-      stream-trainer evaluate bundles/url data/models/url --data urls.csv --report report
-      stream-trainer evaluate --kind url --family logistic_regression --data urls.csv
+    stream-trainer evaluate bundles/url data/models/url --data urls.csv --report report
+    stream-trainer evaluate --kind url --family logistic_regression --data urls.csv
     """
     if not bundles and not family_names:
         raise click.UsageError("name a bundle, or a family with --family")

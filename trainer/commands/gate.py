@@ -16,6 +16,7 @@ from trainer.commands.models.options import announcing_options
 from trainer.console import tell
 from trainer.options import data_of, data_options, gate_options, part_option, rules_of
 from trainer.outcomes import REFUSED_CODE
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -72,11 +73,9 @@ def gate(
     command line).
 
     \b
-    Examples:
-      stream-trainer gate bundles/new --champion served --data urls.csv
-      stream-trainer gate bundles/new --champion bundles/url --data urls.csv
-      stream-trainer gate bundles/new --champion /srv/models/url/3f9a... --data urls.csv \\
-        --must-not-alert our-domains.txt --margin 0.01 && stream-trainer models publish bundles/new
+    stream-trainer gate bundles/new --champion served --data urls.csv
+    stream-trainer gate bundles/new --champion bundles/url --data urls.csv \\
+      --must-not-alert our-domains.txt --margin 0.01 && stream-trainer models publish bundles/new
     """
     from trainer.datasets import read_dataset  # noqa: PLC0415
 
@@ -84,7 +83,9 @@ def gate(
     examples, flags = data_of(**options)
     settings, _ = given_settings(config, flags)
     kind = kind_of_bundle(challenger)
-    hold_out = read_dataset(examples, kind, needed=[part]).of_part(part)
+    progress = ShownProgress()
+    with progress.stage(f"reading {examples}"):
+        hold_out = read_dataset(examples, kind, needed=[part]).of_part(part)
     newest_labels = None
     if newest:
         of_newest = examples._replace(
@@ -110,7 +111,7 @@ def gate(
             newest=newest_labels,
             rules=rules,
             seed=seed,
-            tell=tell,
+            progress=progress,
         )
     show_decision(decision)
     tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")

@@ -1,15 +1,24 @@
 """``stream-trainer generate-...``: examples that no feed holds."""
 
 import csv
-from collections.abc import Callable, Iterable
-from typing import IO, TYPE_CHECKING
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import click
+
+from stream_detector.progress import Progress
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
 __all__ = ["generate_names_command", "generate_ordinary_command", "generate_private_command"]
+
+_Row = TypeVar("_Row")
+
+_ROWS_AT_ONCE = 1000
+"""Rows between two looks at the clock; they take some milliseconds."""
 
 
 @click.command("generate-names", short_help="Write names as malware generates them.")
@@ -28,14 +37,13 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
     generators, words of a list, permutations... All are for the training part.
 
     \b
-    Example:
-      stream-trainer generate-names --count 40000 --output generated.csv
-      stream-trainer train --kind host --data hosts.csv --extra generated.csv --output bundle
+    stream-trainer generate-names --count 40000 --output generated.csv
+    stream-trainer train --kind host --data hosts.csv --extra generated.csv --output bundle
     """
     from trainer.generators import generate_names  # noqa: PLC0415
 
     output.write("host,label,source,kind,part\n")
-    for name in generate_names(count, seed=seed):
+    for name in _counted(generate_names(count, seed=seed), count, output):
         output.write(f"{name.host},1,generated_{name.algorithm},dga,train\n")
 
 
@@ -72,13 +80,13 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
     wikis, dashboards, printers, routers, update servers...
 
     \b
-    Example:
-      stream-trainer generate-private --count 10000 --output private.csv
-      stream-trainer train --kind url --data urls.csv --extra private.csv --output bundle
+    stream-trainer generate-private --count 10000 --output private.csv
+    stream-trainer generate-private --kind host --count 500 | head
     """
     from trainer.private_networks import generate_private  # noqa: PLC0415
 
-    _write_benign(output, kind, "private", generate_private(count, kind=kind, seed=seed))
+    texts = _counted(generate_private(count, kind=kind, seed=seed), count, output)
+    _write_benign(output, kind, "private", texts)
 
 
 @click.command("generate-ordinary", short_help="Write URLs that every network asks for.")
@@ -90,13 +98,24 @@ def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[st
     of a proxy's log, and little of a corpus of pages.
 
     \b
-    Example:
-      stream-trainer generate-ordinary --count 10000 --output ordinary.csv
-      stream-trainer train --kind url --data urls.csv --extra ordinary.csv --output bundle
+    stream-trainer generate-ordinary --count 10000 --output ordinary.csv
+    stream-trainer train --kind url --data urls.csv --extra ordinary.csv --output bundle
     """
     from trainer.ordinary import generate_ordinary  # noqa: PLC0415
 
-    _write_benign(output, kind, "ordinary", generate_ordinary(count, kind=kind, seed=seed))
+    texts = _counted(generate_ordinary(count, kind=kind, seed=seed), count, output)
+    _write_benign(output, kind, "ordinary", texts)
+
+
+def _counted(rows: Iterable[_Row], count: int, output: IO[str]) -> Iterator[_Row]:
+    """``rows``, with progress unless a terminal shows them as they come."""
+    is_seen = output.name == sys.stdout.name and sys.stdout.isatty()
+    progress = Progress() if is_seen else ShownProgress()
+    with progress.stage("writing rows", count) as stage:
+        for number, row in enumerate(rows, start=1):
+            yield row
+            if number % _ROWS_AT_ONCE == 0:
+                stage.update(number)
 
 
 def _write_benign(output: IO[str], kind: "Kind", name: str, texts: Iterable[str]) -> None:

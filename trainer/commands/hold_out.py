@@ -104,11 +104,10 @@ def hold_out(
     that are done and ends with exit code 130; --resume goes on.
 
     \b
-    Examples:
-      stream-trainer hold-out --kind url --data data/labelled/urls.csv.gz --family lexical
-      stream-trainer hold-out --kind url --data urls.csv --report unseen
-      stream-trainer hold-out --kind host --data hosts.csv --malicious generated.csv \\
-          --only 'generated_*' --family wide_bilstm --report unseen-dga
+    stream-trainer hold-out --kind url --data data/labelled/urls.csv.gz --family lexical
+    stream-trainer hold-out --kind url --data urls.csv --report unseen
+    stream-trainer hold-out --kind host --data hosts.csv --malicious generated.csv \\
+        --only 'generated_*' --family wide_bilstm --report unseen-dga
     """
     if data_options["split"] == "source" or data_options["held_out"]:
         raise click.UsageError(

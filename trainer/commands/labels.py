@@ -17,6 +17,7 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
 from trainer.console import printable, tell
+from trainer.progress import Progress, ShownProgress, Stage
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -27,6 +28,8 @@ __all__ = ["labels", "labels_option", "trust_option", "trusted"]
 
 _STORE = Path("label-store")
 _STDOUT = Path("-")
+_LABELS_AT_ONCE = 1000
+"""Labels between two updates of the progress."""
 _TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "labels_dead_letters_topic"}
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "cluster"} - _TOPIC_OPTIONS
 
@@ -105,15 +108,18 @@ def collect(
     from trainer.labels.collecting import collect_labels  # noqa: PLC0415 - imports much
     from trainer.labels.store import LabelStore  # noqa: PLC0415
 
-    done = collect_labels(
-        settings,
-        LabelStore(store),
-        follow=follow,
-        interval=interval,
-        from_beginning=from_beginning,
-        stopped=stopped.is_set,
-        tell=tell,
-    )
+    # Followed for days, a log shall have what comes and nothing else.
+    progress = Progress() if follow else ShownProgress()
+    with progress.stage("reading labels from Kafka"):
+        done = collect_labels(
+            settings,
+            LabelStore(store),
+            follow=follow,
+            interval=interval,
+            from_beginning=from_beginning,
+            stopped=stopped.is_set,
+            tell=tell,
+        )
     click.echo(f"{done}; the store is {store}")
 
 
@@ -186,12 +192,15 @@ def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapp
     opened = _opened(store)
     days: Counter[str] = Counter()
 
-    def counted() -> "Iterable[StoredLabel]":
-        for stored in opened.labels():
+    def counted(stage: Stage) -> "Iterable[StoredLabel]":
+        for number, stored in enumerate(opened.labels(), start=1):
             days[stored.written_at.date().isoformat()] += 1
+            if number % _LABELS_AT_ONCE == 0:
+                stage.update(number)
             yield stored
 
-    return resolve(counted(), trust=trusted(trust)), days
+    with ShownProgress().stage("reading labels") as stage:
+        return resolve(counted(stage), trust=trusted(trust)), days
 
 
 def _opened(store: Path) -> "LabelStore":
@@ -262,12 +271,6 @@ def _show_all(resolved: Mapping[str, "ResolvedLabel"], days: Mapping[str, int]) 
         )
 
 
-def _disputed(texts: int) -> str:
-    if not texts:
-        return "no labels contradict each other"
-    return f"{texts:,} text{'s have' if texts > 1 else ' has'} labels that contradict each other"
-
-
 def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -> None:
     rows = csv.writer(output, lineterminator="\n")
     columns = (kind, "label", "source", "time", "analyst", "feed", "confidence", "disagreeing")
@@ -286,6 +289,12 @@ def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -
                 len(each.disagreeing),
             )
         )
+
+
+def _disputed(texts: int) -> str:
+    if not texts:
+        return "no labels contradict each other"
+    return f"{texts:,} text{'s have' if texts > 1 else ' has'} labels that contradict each other"
 
 
 def _moment(time: datetime) -> str:

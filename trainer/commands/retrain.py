@@ -15,6 +15,7 @@ from trainer.commands.models import force_option, signing_key_option
 from trainer.console import command_line, tell
 from trainer.options import data_of, data_options, gate_options, rules_of
 from trainer.outcomes import exit_code_of
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -170,7 +171,7 @@ def retrain(
         licences=read_licences(sources, kind) if sources else {},
         command=command_line(),
     )
-    outcome, decision = run_retraining(plan, settings, tell=tell)
+    outcome, decision = run_retraining(plan, settings, progress=ShownProgress())
     if decision is not None:
         show_decision(decision)
     tell(f"{kind}: {outcome}")

@@ -13,6 +13,7 @@ from stream_detector.durations import DURATION, written
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS, Settings
 from trainer.console import tell
+from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.comparisons import Disagreement
@@ -34,10 +35,10 @@ def shadow() -> None:
     """Sum up what a shadow model says of live traffic, beside the model that serves.
 
     \b
-    stream-trainer models shadow bundles/next --share 0.1     announces one
+    stream-trainer models shadow bundles/next --share 0.1     # announces one
     stream-trainer shadow report
-    stream-trainer models publish bundles/next                if it is better
-    stream-trainer models shadow --end                        if it is not
+    stream-trainer models publish bundles/next                # if it is better
+    stream-trainer models shadow --end                        # if it is not
     """
 
 
@@ -104,7 +105,8 @@ def report(
     from trainer.shadow.rendering import as_text  # noqa: PLC0415
     from trainer.shadow.summary import gather  # noqa: PLC0415
 
-    gathered = gather(read_comparisons(settings, since=datetime.now(UTC) - since))
+    with ShownProgress().stage("reading comparisons"):
+        gathered = gather(read_comparisons(settings, since=datetime.now(UTC) - since))
     if gathered.unreadable:
         tell(f"{gathered.unreadable:,} records are no comparisons and are passed over")
     shadows = _chosen(settings, gathered, version)

@@ -52,8 +52,7 @@ def study(
     histories by epoch, 'predicted / actual' for the first rows.
 
     \b
-    Example:
-      stream-trainer study data/study/URL.csv
+    stream-trainer study data/study/URL.csv
     """
     from trainer.datasets import Examples, read_dataset  # noqa: PLC0415
 

@@ -137,8 +137,7 @@ def train(
     Ctrl-C ends a training with exit code 130 and keeps the epochs that are done: --resume goes on.
 
     \b
-    Example:
-      stream-trainer train --kind url --data urls.csv --output bundles/url
+    stream-trainer train --kind url --data urls.csv --output bundles/url
     """
     from trainer.datasets import read_licences  # noqa: PLC0415
 

@@ -1,10 +1,11 @@
 """Whether the challenger finds as much as the champion at each false-positive rate served."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_detector.progress import Progress
 from trainer.evaluation import FALSE_POSITIVES_MIN, true_positive_rate
 from trainer.gate.decision import Check
 from trainer.gate.rules import GateRules
@@ -12,8 +13,8 @@ from trainer.statistics import Interval
 
 __all__ = ["check_detection", "tpr_differences"]
 
-_TOLD_EVERY = 250
-"""Draws between two lines of progress."""
+_SHOWN_EVERY = 25
+"""Draws between two updates of the progress."""
 
 Scores = NDArray[np.float32]
 
@@ -26,7 +27,7 @@ def check_detection(
     rules: GateRules,
     *,
     seed: int,
-    tell: Callable[[str], object],
+    progress: Progress,
 ) -> list[Check]:
     """A check for each of ``rates``; refused where none of them can be measured."""
     malicious, benign = int(np.sum(labels == 1)), int(np.sum(labels == 0))
@@ -46,7 +47,7 @@ def check_detection(
     if champion is None:
         return [_alone(challenger, labels, rate) for rate in measurable]
     intervals = tpr_differences(
-        champion, challenger, labels, measurable, rules=rules, seed=seed, tell=tell
+        champion, challenger, labels, measurable, rules=rules, seed=seed, progress=progress
     )
     compared = dict(zip(measurable, intervals, strict=True))
     return [
@@ -121,7 +122,7 @@ def tpr_differences(
     *,
     rules: GateRules,
     seed: int,
-    tell: Callable[[str], object] = lambda _: None,
+    progress: Progress,
 ) -> list[Interval]:
     """TPR of ``second`` minus that of ``first`` at each rate, with its percentile interval.
 
@@ -133,13 +134,16 @@ def tpr_differences(
     models = [_Ranked(scores, labels, rates) for scores in (first, second)]
     benign, malicious = models[0].benign, models[0].malicious
     differences = np.empty((rules.resamples, len(rates)))
-    for draw in range(rules.resamples):
-        drawn_benign = np.bincount(rng.integers(benign, size=benign), minlength=benign)
-        drawn_malicious = np.bincount(rng.integers(malicious, size=malicious), minlength=malicious)
-        of_first, of_second = (model.tprs(drawn_benign, drawn_malicious) for model in models)
-        differences[draw] = of_second - of_first
-        if (draw + 1) % _TOLD_EVERY == 0:
-            tell(f"paired bootstrap: {draw + 1:,} of {rules.resamples:,} resamples")
+    with progress.stage("paired bootstrap, resamples", rules.resamples) as stage:
+        for draw in range(rules.resamples):
+            drawn_benign = np.bincount(rng.integers(benign, size=benign), minlength=benign)
+            drawn_malicious = np.bincount(
+                rng.integers(malicious, size=malicious), minlength=malicious
+            )
+            of_first, of_second = (model.tprs(drawn_benign, drawn_malicious) for model in models)
+            differences[draw] = of_second - of_first
+            if (draw + 1) % _SHOWN_EVERY == 0:
+                stage.update(draw + 1)
     outside = (1 - rules.confidence) / 2
     lows, highs = np.quantile(differences, [outside, 1 - outside], axis=0)
     return [

@@ -1,13 +1,13 @@
 """Puts the gate's checks together: a challenger against a champion, on the same rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from stream_detector.errors import RefusalReason, RefusedModelError, StreamDetectorError
 from stream_detector.logs import native_output_held_back
-from trainer.console import tell as tell_on_console
+from stream_detector.progress import Progress, Stage
 from trainer.gate.decision import Check, GateDecision, HoldOutRows, RulesUsed
 from trainer.gate.rules import GateRules
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["judge"]
 
 _SERVED = "loads and scores"
+_BLOCK_ROWS = 16_384
+"""Rows between two updates of the progress; scoring is as fast as with all rows at once."""
 
 
 class _Served(NamedTuple):
@@ -59,13 +61,14 @@ def judge(
     newest: "Dataset | None",
     rules: GateRules,
     seed: int = 0,
-    tell: Callable[[str], object] = tell_on_console,
+    progress: Progress,
 ) -> GateDecision:
     """Whether ``challenger`` may be published in the place of ``champion``; nothing is written.
 
     Both are folders of bundles, for one kind. ``hold_out`` are rows that neither was trained on,
     ``newest`` the newest labels, held out by time. Without a champion what compares is told, and
     refuses nothing. ``seed`` is that of the resamples: the same one gives the same figures.
+    ``progress`` shows what is done.
 
     Raises:
         BundleError: a bundle can't be loaded, or they are of two kinds.
@@ -94,17 +97,20 @@ def judge(
             checks=tuple(checks),
         )
 
-    tell(f"{_named(ours)} scores {len(hold_out.texts):,} rows of the hold-out")
+    progress.tell(f"{_named(ours)} scores {len(hold_out.texts):,} rows of the hold-out")
     try:
-        judged = _serve(ours, device, hold_out)
+        judged = _serve(ours, device, hold_out, progress)
     except RefusedModelError as error:
         return decided([Check(_SERVED, False, f"it does not score as a worker scores: {error}")])
     reigning = None
     if theirs is not None:
-        tell(f"the champion, {_named(theirs)}, does the same")
-        reigning = _serve(theirs, device, hold_out)
+        progress.tell(f"the champion, {_named(theirs)}, does the same")
+        reigning = _serve(theirs, device, hold_out, progress)
     served = Check(_SERVED, True, f"a worker's code loads it, and it scores all rows on {device}")
-    compared = _checks(judged, reigning, hold_out, newest, rules, texts, seed=seed, tell=tell)
+    with progress.stage("comparing"):
+        compared = _checks(
+            judged, reigning, hold_out, newest, rules, texts, seed=seed, progress=progress
+        )
     return decided([served, *compared])
 
 
@@ -117,7 +123,7 @@ def _checks(
     texts: _Texts,
     *,
     seed: int,
-    tell: Callable[[str], object],
+    progress: Progress,
 ) -> list[Check]:
     from trainer.gate.calibration import (  # noqa: PLC0415 - scikit-learn
         check_calibration,
@@ -142,7 +148,7 @@ def _checks(
             _rates(judged, reigning),
             rules,
             seed=seed,
-            tell=tell,
+            progress=progress,
         ),
         check_calibration(judged.scores, champion_scores, labels, rules),
         *check_thresholds(judged.bundle.manifest, judged.scores, labels),
@@ -183,7 +189,7 @@ def _rates(*models: _Served | None) -> list[float]:
     return sorted(rates, reverse=True)
 
 
-def _serve(bundle: "Bundle", device: str, hold_out: "Dataset") -> _Served:
+def _serve(bundle: "Bundle", device: str, hold_out: "Dataset", progress: Progress) -> _Served:
     """The bundle, built, warm and scored as a worker does it.
 
     Raises:
@@ -194,8 +200,10 @@ def _serve(bundle: "Bundle", device: str, hold_out: "Dataset") -> _Served:
     from stream_detector.models.serving import warm_network  # noqa: PLC0415
 
     try:
-        network = warm_network(bundle, device)
-        scores = network.score(hold_out.texts)
+        with progress.stage(f"{bundle.ref.name} warms up") as stage:
+            network = warm_network(bundle, device)
+            stage.begin(f"{bundle.ref.name} scores", len(hold_out.texts))
+            scores = _scored(network, hold_out.texts, stage)
     except StreamDetectorError as error:
         raise RefusedModelError(RefusalReason.FAILED, f"{_named(bundle)}: {error}") from error
     except Exception as error:
@@ -210,6 +218,18 @@ def _serve(bundle: "Bundle", device: str, hold_out: "Dataset") -> _Served:
             f"{hold_out.texts[wrong[0]][:80]!r} is {scores[wrong[0]]}",
         )
     return _Served(bundle, network, scores)
+
+
+def _scored(network: "Network", texts: Sequence[str], stage: Stage) -> "NDArray[np.float32]":
+    """The scores of ``texts``, block by block, each as large as a worker's largest batch."""
+    import numpy as np  # noqa: PLC0415
+
+    scores = np.empty(len(texts), np.float32)
+    for start in range(0, len(texts), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        scores[block] = network.score(texts[block])
+        stage.update(min(block.stop, len(texts)))
+    return scores
 
 
 def _lists(rules: GateRules, kind: "Kind") -> tuple[_Texts, RulesUsed]:

@@ -6,7 +6,7 @@ trained is not trained again, the store is given a bundle once, and an announcem
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import Bundle, Manifest, load_bundle
 from stream_detector.models.fetching import load_fetched
 from stream_detector.models.store import ModelStore
+from stream_detector.progress import Progress
 from stream_detector.settings import Settings
 from trainer.building import build_bundle
 from trainer.checkpoint import Checkpoint, fingerprint
@@ -30,7 +31,7 @@ from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
 from trainer.locking import LockedError, exclusive
 from trainer.outcomes import Outcome
-from trainer.progress import ShownProgress, shown_training
+from trainer.progress import shown_training
 from trainer.publishing import announced_now, promote, reigning_model, store_bundle
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
 from trainer.retraining.warm_start import trained_on, tuned_table
@@ -41,8 +42,6 @@ __all__ = ["Plan", "retrain"]
 _LOCK = ".retraining.lock"
 _KEPT = 5
 """Challengers of a kind that stay in the folder: those published are in the model store."""
-
-Tell = Callable[[str], None]
 
 
 class _Champion(NamedTuple):
@@ -78,7 +77,9 @@ class Plan(NamedTuple):
     command: str
 
 
-def retrain(plan: Plan, settings: Settings, *, tell: Tell) -> tuple[Outcome, GateDecision | None]:
+def retrain(
+    plan: Plan, settings: Settings, *, progress: Progress
+) -> tuple[Outcome, GateDecision | None]:
     """Train on from the champion, judge, and publish what passed.
 
     Returns:
@@ -89,7 +90,7 @@ def retrain(plan: Plan, settings: Settings, *, tell: Tell) -> tuple[Outcome, Gat
     """
     try:
         with exclusive(plan.folder / _LOCK), _champion(plan, settings) as champion:
-            return _retrain(plan, settings, champion, tell)
+            return _retrain(plan, settings, champion, progress)
     except LockedError as error:
         raise StreamDetectorError(
             f"another retraining runs in {plan.folder}: wait for it, or give another --folder"
@@ -99,26 +100,30 @@ def retrain(plan: Plan, settings: Settings, *, tell: Tell) -> tuple[Outcome, Gat
 
 
 def _retrain(
-    plan: Plan, settings: Settings, champion: _Champion, tell: Tell
+    plan: Plan, settings: Settings, champion: _Champion, progress: Progress
 ) -> tuple[Outcome, GateDecision | None]:
     served = champion.bundle
-    tell(f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})")
-    examples = _examples(plan, tell)
+    progress.tell(
+        f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})"
+    )
+    examples = _examples(plan, progress)
     identity = _identity(plan, examples)
     if served.manifest.training.identity == identity:
-        tell("nothing new: the model that serves was trained on these rows and labels, and so")
+        progress.tell(
+            "nothing new: the model that serves was trained on these rows and labels, and so"
+        )
         return "unchanged", None
     if plan.publish and plan.because is None and _was_withdrawn(settings, champion, identity):
-        tell(
+        progress.tell(
             "nothing new: what these rows and labels give was published, and rolled back; a new "
             "label, another way of training or --force makes another try"
         )
         return "unchanged", None
     challenger = _trained_before(plan, served, identity)
     if challenger is None:
-        challenger = _trained(plan, served, examples, identity)
+        challenger = _trained(plan, served, examples, identity, progress)
         _prune(plan, challenger)
-    tell(f"challenger: {challenger}; the gate compares the two")
+    progress.tell(f"challenger: {challenger}; the gate compares the two")
     decision = judge(
         challenger,
         champion.folder,
@@ -126,7 +131,7 @@ def _retrain(
         newest=examples.newest,
         rules=plan.gate,
         seed=plan.recipe.seed,
-        tell=tell,
+        progress=progress,
     )
     if not decision.passed and plan.because is not None:
         decision = msgspec.structs.replace(decision, forced_because=plan.because.strip())
@@ -135,10 +140,15 @@ def _retrain(
         return "refused", decision
     if not plan.publish:
         return "passed", decision
+    with progress.stage("publishing"):
+        _publish(plan, settings, challenger, decision)
+    return "published", decision
+
+
+def _publish(plan: Plan, settings: Settings, challenger: Path, decision: GateDecision) -> None:
     store = ModelStore(settings.model_store)
     model, _ = store_bundle(challenger, store, signing_key=plan.signing_key, decision=decision)
     promote(settings, model, gate=decision, signing_key=plan.signing_key)
-    return "published", decision
 
 
 @contextlib.contextmanager
@@ -201,20 +211,24 @@ def _was_withdrawn(settings: Settings, champion: _Champion, identity: str) -> bo
     return False
 
 
-def _examples(plan: Plan, tell: Tell) -> RetrainingExamples:
-    base = read_dataset(plan.base, plan.kind)
-    tell(f"base: {len(base.texts):,} rows: {counts_of(base.counts)}")
-    labels = resolve(LabelStore(plan.labels).labels(), trust=plan.trust)
-    examples = retraining_examples(
-        base, labels.values(), plan.kind, plan.label_rules, seed=plan.recipe.seed
-    )
-    tell(f"labels: {counts_of(examples.counts)}")
+def _examples(plan: Plan, progress: Progress) -> RetrainingExamples:
+    with progress.stage(f"reading {plan.base}"):
+        base = read_dataset(plan.base, plan.kind)
+    progress.tell(f"base: {len(base.texts):,} rows: {counts_of(base.counts)}")
+    with progress.stage("reading labels"):
+        labels = resolve(LabelStore(plan.labels).labels(), trust=plan.trust)
+        examples = retraining_examples(
+            base, labels.values(), plan.kind, plan.label_rules, seed=plan.recipe.seed
+        )
+    progress.tell(f"labels: {counts_of(examples.counts)}")
     validation = examples.held.of_part("val")
     check_labels(plan.base, "val", set(validation.labels.tolist()), rows=len(base.texts))
     return examples
 
 
-def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples, identity: str) -> Path:
+def _trained(
+    plan: Plan, served: Bundle, examples: RetrainingExamples, identity: str, progress: Progress
+) -> Path:
     """The folder of a new challenger."""
     validation = examples.held.of_part("val")
     now = datetime.now(UTC)
@@ -224,7 +238,7 @@ def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples, identity:
         plan.folder / f"{plan.kind}-training.safetensors",
         identity=f"{identity} {served.sha256}",
     )
-    with shown_training(ShownProgress()) as shown:
+    with shown_training(progress) as shown:
         fitted: Fit
         if plan.only_ngrams:
             fitted = tuned_table(
@@ -245,24 +259,25 @@ def _trained(plan: Plan, served: Bundle, examples: RetrainingExamples, identity:
                 on_step=shown.on_step,
                 on_epoch=shown.on_epoch,
             )
-    build_bundle(
-        challenger,
-        name=served.manifest.name,
-        kind=plan.kind,
-        architecture=served.architecture,
-        fitted=fitted,
-        dataset=examples.held,
-        census=examples.census,
-        recipe=plan.recipe,
-        examples=plan.base,
-        licences=plan.licences,
-        command=plan.command,
-        warm_start=served.sha256,
-        labels_sha256=examples.labels_sha256,
-        identity=identity,
-        # What moved a little still is where it was set; the gate looks whether that holds.
-        as_in=served.manifest if plan.only_ngrams else None,
-    )
+    with progress.stage("calibrating and measuring"):
+        build_bundle(
+            challenger,
+            name=served.manifest.name,
+            kind=plan.kind,
+            architecture=served.architecture,
+            fitted=fitted,
+            dataset=examples.held,
+            census=examples.census,
+            recipe=plan.recipe,
+            examples=plan.base,
+            licences=plan.licences,
+            command=plan.command,
+            warm_start=served.sha256,
+            labels_sha256=examples.labels_sha256,
+            identity=identity,
+            # What moved a little still is where it was set; the gate looks whether that holds.
+            as_in=served.manifest if plan.only_ngrams else None,
+        )
     checkpoint.delete()
     return challenger
 

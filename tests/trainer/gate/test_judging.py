@@ -6,6 +6,7 @@ import pytest
 
 from stream_detector.errors import BundleError
 from stream_detector.models.calibration import Platt
+from stream_detector.progress import Progress
 from support.bundles import save_small_bundle
 from support.gated import named, save_challenger, save_champion, save_ignorant
 from trainer.gate import (
@@ -42,7 +43,7 @@ def decide(folder, name, *, champion="champion", hold_out=HOLD_OUT, rules=RULES)
         hold_out=hold_out,
         newest=NEWEST,
         rules=rules,
-        tell=lambda _: None,
+        progress=Progress(),
     )
 
 

@@ -22,14 +22,14 @@ def models() -> None:
 
     \b
     export STREAM_DETECTOR_MODEL_STORE=/srv/models
-    stream-detector topics create           the topic url-models too, since a store is set
-    stream-detector run                     a worker that follows it
+    stream-detector topics create           # the topic url-models too, since a store is set
+    stream-detector run                     # a worker that follows it
     stream-trainer gate bundles/url --champion served --data labelled.csv
-    stream-trainer models publish bundles/url                 if the gate passed it
+    stream-trainer models publish bundles/url                 # if the gate passed it
     stream-trainer models list --worker http://localhost:9464
-    stream-trainer models rollback          if it was no good idea
-    stream-trainer models shadow bundles/next --share 0.1     only compared, see shadow report
-    stream-trainer models prune             which versions nobody needs any more
+    stream-trainer models rollback --kind url    # if it was no good idea
+    stream-trainer models shadow bundles/next --share 0.1     # only compared, see shadow report
+    stream-trainer models prune             # which versions nobody needs any more
     """
 
 

@@ -19,6 +19,7 @@ from trainer.commands.models.options import (
     tell_announced,
     tell_stored,
 )
+from trainer.progress import shown_stage
 
 __all__ = ["promote", "publish", "rollback"]
 
@@ -35,6 +36,7 @@ __all__ = ["promote", "publish", "rollback"]
 @force_option
 @announcing_options
 @native_output_held_back()
+@shown_stage("publishing")
 def publish(
     bundle: Path,
     announce: bool,
@@ -95,6 +97,7 @@ def publish(
 @force_option
 @announcing_options
 @native_output_held_back()
+@shown_stage("checking the version")
 def promote(version: str, because: str | None, config: Path | None, **flags: object) -> None:
     """Announce VERSION, a sha256 or its beginning, or the version in a manifest.
 
@@ -133,7 +136,7 @@ def rollback(kind: Any, config: Path | None, **flags: object) -> None:
     versions.
 
     \b
-    stream-trainer models rollback
+    stream-trainer models rollback --kind url
     stream-trainer models rollback --kind host
     """
     settings = settings_with_store(config, flags)

@@ -17,6 +17,7 @@ from trainer.commands.models.options import (
     workers_options,
 )
 from trainer.console import printable, tell
+from trainer.progress import shown_stage
 
 if TYPE_CHECKING:
     from stream_detector.kafka.announcements import Announced
@@ -53,6 +54,7 @@ class _Listed(NamedTuple):
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @workers_options
 @kafka_options
+@shown_stage("looking at the store")
 def list_command(
     as_json: bool,
     workers: tuple[str, ...],

@@ -18,6 +18,7 @@ from trainer.commands.models.options import (
     tell_stored,
 )
 from trainer.console import tell
+from trainer.progress import shown_stage
 
 __all__ = ["shadow"]
 
@@ -38,6 +39,7 @@ __all__ = ["shadow"]
 @signing_key_option
 @kafka_options
 @native_output_held_back()
+@shown_stage("checking the model")
 def shadow(
     model: str | None,
     share: float | None,

@@ -18,6 +18,7 @@ from trainer.commands.models.options import (
     workers_options,
 )
 from trainer.console import printable, tell
+from trainer.progress import shown_stage
 
 __all__ = ["fetch", "prune"]
 
@@ -30,6 +31,7 @@ _KEPT = 5
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @kafka_options
 @native_output_held_back()
+@shown_stage("copying out of the store")
 def fetch(version: str, folder: Path, config: Path | None, **flags: object) -> None:
     """Copy VERSION, a sha256 or its beginning, or the version in a manifest, into FOLDER.
 
@@ -66,6 +68,7 @@ def fetch(version: str, folder: Path, config: Path | None, **flags: object) -> N
 @click.option("--delete", is_flag=True, help="Remove them; without, they are only listed.")
 @workers_options
 @kafka_options
+@shown_stage("looking at the store")
 def prune(
     keep: int,
     older_than: timedelta | None,

@@ -1,0 +1,189 @@
+"""What a command shows of long work: a bar on a terminal, a line every few seconds elsewhere.
+
+All of it goes to stderr; standard output is for results.
+"""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as RichProgress,
+)
+from rich.text import Text
+
+__all__ = ["Progress", "ShownProgress", "Stage"]
+
+_FIRST_LINE_SECONDS = 2.0
+"""Work that is done by then needs no word."""
+_LINE_SECONDS = 5.0
+"""Between two lines where there is no terminal: a log stays short, and nobody thinks it hangs."""
+
+
+class Stage:
+    """One piece of work: how much of it is done."""
+
+    def __init__(self, what: str, total: int | None = None, unit: str = "") -> None:
+        self._started = time.monotonic()
+        self._unit = unit
+        self.begin(what, total)
+
+    def begin(self, what: str, total: int | None = None) -> None:
+        """The next part of the work, of ``total`` units; None where nobody can count them."""
+        self.what = what
+        self.total = total
+        self.done = 0
+        self.note = ""
+
+    def update(self, done: int, note: str = "", *, total: int | None = None) -> None:
+        """So many units are done; ``note`` says what else is known, such as the loss.
+
+        ``total`` is given where it was not known at the beginning, or has changed.
+        """
+        self.done, self.note = done, note
+        if total is not None:
+            self.total = total
+
+    def __str__(self) -> str:
+        counted = f"{self.done:,}" if self.done or self.total else ""
+        if self.total:
+            counted = f"{counted} of {self.total:,} {self._unit}".rstrip()
+        seconds = f"{time.monotonic() - self._started:.0f} s"
+        return ", ".join(filter(None, (self.what, counted, self.note, seconds)))
+
+
+class Progress:
+    """Where long work says what it does. This one says nothing: the base of those that do."""
+
+    def tell(self, line: str) -> None:
+        """One line that stays, such as the figures of an epoch."""
+
+    @contextlib.contextmanager
+    def stage(self, what: str, total: int | None = None, unit: str = "") -> Iterator[Stage]:
+        """The block is one piece of work; stages may lie within one another.
+
+        It has ``total`` parts, called ``unit`` where ``what`` does not say what they are.
+        """
+        yield Stage(what, total, unit)
+
+
+class ShownProgress(Progress):
+    """Shows stages on a console: a bar each on a terminal, lines on the innermost elsewhere.
+
+    Without ``console`` that is stderr.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        first_line_seconds: float = _FIRST_LINE_SECONDS,
+        line_seconds: float = _LINE_SECONDS,
+    ) -> None:
+        self._console = Console(stderr=True) if console is None else console
+        self._line_seconds = line_seconds
+        self._next_line_at = time.monotonic() + first_line_seconds
+        """Many short stages are no reason to say nothing for long: it outlasts them."""
+        self._stages: list[Stage] = []
+        self._bar = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            _CountColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            _RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+            # Where only stderr is a terminal, rich would send results there.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+
+    def tell(self, line: str) -> None:
+        """See the base class."""
+        self._next_line_at = time.monotonic() + self._line_seconds
+        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    @contextlib.contextmanager
+    def stage(self, what: str, total: int | None = None, unit: str = "") -> Iterator[Stage]:
+        """See the base class."""
+        stage = _ShownStage(what, total, unit, self._bar)
+        self._stages.append(stage)
+        try:
+            with self._shown() if len(self._stages) == 1 else contextlib.nullcontext():
+                yield stage
+        finally:
+            self._stages.pop()
+            stage.remove()
+
+    @contextlib.contextmanager
+    def _shown(self) -> Iterator[None]:
+        """Results are printed between stages, so a bar must not outlive the outermost one."""
+        over = threading.Event()
+        if self._console.is_terminal:
+            self._bar.start()
+        else:
+            threading.Thread(target=self._tell_now_and_then, args=(over,), daemon=True).start()
+        try:
+            yield
+        finally:
+            self._bar.stop()
+            over.set()
+
+    def _tell_now_and_then(self, over: threading.Event) -> None:
+        while not over.wait(max(0.0, self._next_line_at - time.monotonic())):
+            if time.monotonic() >= self._next_line_at:
+                for stage in self._stages[-1:]:
+                    self.tell(str(stage))
+
+
+class _ShownStage(Stage):
+    """A stage that is a bar of its own."""
+
+    def __init__(self, what: str, total: int | None, unit: str, bar: RichProgress) -> None:
+        self._bar = bar
+        self._task = bar.add_task(what, total=total, note="")
+        super().__init__(what, total, unit)
+
+    def begin(self, what: str, total: int | None = None) -> None:
+        """See the base class."""
+        super().begin(what, total)
+        self._bar.reset(self._task, description=what, total=total, note="")
+
+    def update(self, done: int, note: str = "", *, total: int | None = None) -> None:
+        """See the base class."""
+        super().update(done, note, total=total)
+        self._bar.update(self._task, completed=done, total=self.total, note=note)
+
+    def remove(self) -> None:
+        """The work is done, and its bar goes."""
+        self._bar.remove_task(self._task)
+
+
+class _CountColumn(MofNCompleteColumn):
+    """Units done and in all, where they can be counted."""
+
+    def render(self, task: Task) -> Text:
+        """The two numbers as text."""
+        return Text("") if task.total is None else super().render(task)
+
+
+class _RateColumn(ProgressColumn):
+    """Units a second, once it is known."""
+
+    def render(self, task: Task) -> Text:
+        """The rate as text."""
+        return Text("" if not task.speed else f"{task.speed:,.0f} a second")
