@@ -18,7 +18,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check bench storm bench-training dashboards compose-test sbom licences \
+.PHONY: help demo test check tools bench storm bench-training dashboards compose-test sbom licences \
 	audit kafka prometheus clean
 
 help: ## Print this
@@ -27,7 +27,7 @@ help: ## Print this
 demo: $(VENV)/.demo ## Sample logs through Kafka and the detector; KEEP=1 keeps it running
 	@exec $(BIN)/stream-detector demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(ARGS)
 
-test: kafka prometheus check ## Check, then all tests, on a real Kafka; ARGS go to pytest
+test: tools kafka prometheus check ## Check, then all tests, on a real Kafka; ARGS go to pytest
 	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.test ## Lint, formatting and types
@@ -71,6 +71,9 @@ audit: $(SUPPLY)/.tools ## Known vulnerabilities of the pinned packages, by PyPI
 		echo "Where no advisory is named above, none could be read: this asks PyPI's JSON API. Without it:" \
 			"make audit ARGS='--vulnerability-service osv --osv-url URL', any server of OSV's API," \
 			"such as a mirror of your own." >&2; exit 1; }
+
+tools: ## Install what the tests start, by apt as root: Java, Maven, jq, openssl
+	@tests/install-tools
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start
 
@@ -116,7 +119,7 @@ $(SUPPLY)/.runtime: $(PINS) $(SUPPLY)/.tools
 	@touch $@
 
 $(KAFKA)/.complete: deploy/kafka/pom.xml
-	@deploy/kafka/install-java
+	@tests/install-tools
 	@echo "Fetching Apache Kafka into $(KAFKA), once."
 	@rm -rf $(KAFKA) && mkdir -p $(KAFKA)
 	@output=$$(mvn --quiet --batch-mode --file deploy/kafka/pom.xml dependency:copy-dependencies \
