@@ -175,7 +175,7 @@ def _of_object(
         chosen = json_fields.result(line, record)
         if chosen is not None:
             return _JSON.name, chosen
-    claimant = source or _claimant(record)
+    claimant = source or _claimant(record, line)
     # Asked so that the answer is mostly yes: a no takes msgspec's structs 0.1 us.
     if record.__class__ is JsonRecord:
         result = claimant.interpret(record, line)
@@ -186,19 +186,21 @@ def _of_object(
     if isinstance(result, Rejected) and not record.url and claimant is not SOURCES["suricata"]:
         tagged = tagged_record(line)
         if tagged is not None:
-            claimant = source if source is not None and source is not _JSON else _claimant(tagged)
+            claimant = (
+                source if source is not None and source is not _JSON else _claimant(tagged, line)
+            )
             return claimant.name, claimant.result_of(tagged, line)
     return claimant.name, result
 
 
-def _claimant(record: JsonRecord) -> JsonSource:
+def _claimant(record: JsonRecord, line: bytes) -> JsonSource:
     """The format that an object is of."""
     # A URL of its own counts more than the fields that other formats share with anyone.
     url = record.url
     has_url = isinstance(url, str) and len(url) > 1  # "-" is none.
     if not has_url and _markers_of(record) != _NO_MARKERS:
         for claimant in _JSON_SOURCES:
-            if claimant.claims(record):
+            if claimant.claims(record, line):
                 return claimant
     return _JSON
 

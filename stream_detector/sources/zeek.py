@@ -10,7 +10,6 @@ are ignored, and so are lines of other logs.
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import ClassVar
 
 from stream_detector.events import Ignored, Rejected, RejectReason
@@ -31,6 +30,7 @@ from stream_detector.sources.zeek_columns import (
     is_dns_query,
     is_http_request,
 )
+from stream_detector.sources.zeek_objects import is_query, is_zeeks, may_be_of
 
 __all__ = ["ZeekDns", "ZeekHttp", "tagged_record", "zeek_log_path"]
 
@@ -127,10 +127,8 @@ class _Zeek(JsonSource):
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
         """What a JSON line says."""
         if record.ts is None and record.uid is None:
-            if record.path is not None:
-                return _ANOTHER_LOG
             return Rejected(RejectReason.MALFORMED, "neither ts nor uid: not a line of Zeek's")
-        if not _may_be_of(self.path, record):
+        if not may_be_of(self.path, record):
             return _ANOTHER_LOG
         if record.orig_h is None and record.resp_h is None:
             _find_connection(record, line)
@@ -156,11 +154,9 @@ class ZeekHttp(_Zeek):
     needed = frozenset({"uri"})
     used = frozenset({"host"})
 
-    def claims(self, record: JsonRecord) -> bool:
-        """An object with Zeek's connection fields that is no query: other logs' are ignored."""
-        if record.path is not None or (record.uid is not None and record.ts is not None):
-            return not _is_query(record)
-        return record.uid is None and record.ts is not None and _is_of_inventory(record)
+    def claims(self, record: JsonRecord, line: bytes) -> bool:
+        """An object of Zeek's that is no query: other logs' are ignored."""
+        return is_zeeks(record, line) and not is_query(record)
 
     def recognises(self, line: bytes) -> bool:
         """A JSON object or TSV line of this log or one that is ignored, or a header line."""
@@ -230,11 +226,9 @@ class ZeekDns(_Zeek):
     read_columns = ("ts", "uid", "id.orig_h", "query")
     needed = frozenset({"query"})
 
-    def claims(self, record: JsonRecord) -> bool:
-        """An object with Zeek's connection fields and a query, or at least a transaction id."""
-        return (
-            record.path is not None or (record.uid is not None and record.ts is not None)
-        ) and _is_query(record)
+    def claims(self, record: JsonRecord, line: bytes) -> bool:
+        """An object of Zeek's with a query, or at least a transaction id."""
+        return is_query(record) and is_zeeks(record, line)
 
     def recognises(self, line: bytes) -> bool:
         """A JSON object or TSV line of this log, or a header line, which may be of any."""
@@ -322,29 +316,11 @@ def _starts_as_query(proto: bytes, trans_id: bytes) -> bool:
     return proto in {b"udp", b"tcp"} and trans_id.isdigit()
 
 
-def _is_query(record: JsonRecord) -> bool:
-    return (record.query is not None or record.trans_id is not None) and _may_be_of("dns", record)
-
-
-def _is_of_inventory(record: JsonRecord) -> bool:
-    """Is it of known_hosts.log or its like, whose host is one of the network's own?"""
-    if not isinstance(record.host, str) or record.client or record.client_ip or record.src_ip:
-        return False
-    try:
-        return ip_address(record.host).is_private
-    except ValueError:
-        return False
-
-
 def _is_of_sip(method: str | None, uri: str | None) -> bool:
     """Is it of sip.log, which has a method and a URI, too?"""
     if method is not None and _SIP_METHOD.fullmatch(method):
         return True
     return uri is not None and _OF_SIP.match(uri) is not None
-
-
-def _may_be_of(path: str, record: JsonRecord) -> bool:
-    return record.path is None or record.path.startswith(path)
 
 
 def zeek_log_path(lines: Sequence[bytes]) -> str | None:
