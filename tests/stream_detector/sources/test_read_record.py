@@ -8,13 +8,14 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources import SOURCES, EventResult, read_record, source_named
 
+DNSMASQ_QUERY = b"Nov 20 09:00:13 dnsmasq[811]: query[A] %s from 10.0.0.1"
 LINES = {
     "suricata": b'{"event_type":"tls","tls":{"sni":"example.com"}}',
     "zeek_dns": b'{"ts":1795165220.6,"uid":"C1","query":"example.com","trans_id":7}',
     "zeek_http": b'{"ts":1795165220.6,"uid":"C1","method":"GET","host":"example.com","uri":"/"}',
     "json": b'{"url":"http://example.com/"}',
     "squid": b"1795165200.889    921 10.0.0.1 TCP_MISS/200 507 GET http://example.com/ - - -",
-    "dnsmasq": b"Nov 20 09:00:13 dnsmasq[811]: query[A] example.com from 10.0.0.1",
+    "dnsmasq": DNSMASQ_QUERY % b"example.com",
     "plain": b"http://example.com/",
 }
 ZEEK_DNS_TSV = (
@@ -249,6 +250,21 @@ def test_events_that_carry_their_own_message_stay_what_they_are() -> None:
             "event": {"original": "y"},
         }
         assert read(json.dumps(event).encode()) == read(LINES[name])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        DNSMASQ_QUERY % b"10.1",
+        LINES["zeek_dns"].replace(b"example.com", b"10.1"),
+        ZEEK_DNS_TSV.replace(b"example.com", b"10.1"),
+        b'{"event_type":"dns","dns":{"type":"query","rrname":"10.1"}}',
+    ],
+    ids=["dnsmasq", "zeek, JSON", "zeek, TSV", "suricata"],
+)
+def test_a_number_that_was_asked_for_becomes_no_address(line: bytes) -> None:
+    ((_, result),) = read(line)
+    assert isinstance(result, Ignored)
 
 
 def test_a_format_is_found_by_its_name() -> None:
