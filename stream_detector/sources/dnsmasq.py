@@ -26,7 +26,7 @@ _SERIAL = r"(?:(?:UDP|TCP) )?(?:[0-9]+ (?:(?:UDP|TCP) )?(?:\S+ )?)?"
 _NAMES = (b"dnsmasq", b"pihole-FTL")
 _HEAD = 512
 """Bytes of a line within which its header ends."""
-_NAMED = rf"(?<![\w.\-]){_DAEMON}{_AFTER_NAME}"
+_NAMED = _DAEMON + _AFTER_NAME
 _LOOKS_LIKE = re.compile(_NAMED.encode())
 _BARE_QUERY = re.compile(rf"{_SERIAL}query\[\S{{1,20}}\] ".encode())
 # The first daemon's name ends the header: in an answer, a text may hold another, and a query behind
@@ -60,14 +60,13 @@ class Dnsmasq(Source):
             return text
         if "query[" not in text and self.recognises(line):
             return Ignored("not a query")
-        match, start = _QUERY.fullmatch(text), 0
+        start = 0
+        match = _QUERY.fullmatch(text)
+        if match is None and (header := _HEADER.search(text, 0, _HEAD)) is not None:
+            start = header.end()
+            match = _QUERY.fullmatch(text, start)
         if match is None:
-            header = _HEADER.search(text, 0, _HEAD)
-            if header is not None:
-                start = header.end()
-                match = _QUERY.fullmatch(text, start)
-            if match is None:
-                return _no_query(text, start)
+            return _no_query(text, start)
         return dns_event(match[1], client=match[2], time=_time(text), log_id=None)
 
 

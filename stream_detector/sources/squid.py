@@ -23,13 +23,14 @@ _LINE = re.compile(
 )
 """Up to the hierarchy code, which a line that was cut may lack."""
 _HIERARCHY = re.compile(
-    r"(?<!\S)(?:TIMEOUT_)?(?:HIER_[A-Z_]+|NONE|DIRECT|CARP|PINNED|ORIGINAL_DST|"
+    r" (?:TIMEOUT_)?(?:HIER_[A-Z_]+|NONE|DIRECT|CARP|PINNED|ORIGINAL_DST|"
     r"[A-Z_]+_(?:DIRECT|DST|FAIL|FASTEST|HIT|MISS|PARENT|POOL))/"
 )
 """The codes of the field after the user, where a URL with spaces ends:
 https://wiki.squid-cache.org/SquidFaq/SquidLogs#hierarchy-codes"""
 _URL_AND_USER = re.compile(r"""(.*\S) +(?:"[^"]*"|-) +|(.*/\S*) +[^ /]+ +""")
 """Words with slashes are of the URL; a user's are in quotation marks, or it is one."""
+_USUAL = ("http://", "https://")
 _NO_REQUEST = ("error:", "cache_object:")
 """What Squid writes for a URL where it could read none, and of its own statistics."""
 _OF_ITSELF = re.compile(
@@ -79,13 +80,15 @@ def _url(text: str, match: re.Match[str]) -> str | None:
         return match[4]
     if len(codes) != 1:
         return None
-    if codes[0].start() == match.start(5):
+    if codes[0].start() + 1 == match.start(5):
         return match[4]
-    url_and_user = _URL_AND_USER.fullmatch(text, match.start(4), codes[0].start())
+    url_and_user = _URL_AND_USER.fullmatch(text, match.start(4), codes[0].start() + 1)
     return url_and_user and (url_and_user[1] or url_and_user[2])
 
 
 def _result(time: str, client: str, method: str, url: str) -> LineResult:
+    if url.startswith(_USUAL) and method != "CONNECT":  # Most lines, without a detour.
+        return UrlEvent("url", url, client, to_time(time), None)
     if url == "-" or url.startswith(_NO_REQUEST):
         return Ignored("no request for a URL")
     if method == "CONNECT" or url.startswith("tunnel://"):
