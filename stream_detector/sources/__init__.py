@@ -5,8 +5,9 @@ other lines by the first format of ``SOURCES`` that recognises them. Knows nothi
 """
 
 import codecs
-from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter, methodcaller
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
@@ -65,6 +66,8 @@ _PLAIN = Plain()
 _BEFORE_OBJECT = frozenset({b"{", b" ", b"\t"})
 _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})
 """First bytes of records that may hold JSON after white space or a byte-order mark."""
+
+_is_header = methodcaller("startswith", b"#")
 
 _NO_FORMAT = ""
 _UNKNOWN = (_NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
@@ -205,27 +208,34 @@ def _claimant(record: JsonRecord, line: bytes) -> JsonSource:
     return _JSON
 
 
-def with_header(source: Source | None, lines: Sequence[bytes]) -> Source | None:
-    """The format of what stands among and after the header lines in ``lines``.
+def with_header(
+    source: Source | None, header: Sequence[bytes], current: Source | None
+) -> Source | None:
+    """The format of the header lines ``header`` and of the lines behind them.
 
-    ``source`` is the one that is set; None where it is to be found.
+    Args:
+        source: the one that is set; None where it is to be found.
+        header: lines that start with ``#``, one behind the other.
+        current: the one of the lines before; it stays where the header is a mere comment.
     """
-    if source is None and lines[0].startswith(b"#"):
-        path = zeek_log_path(lines)
-        if path is not None:
-            source = SOURCES["zeek_dns" if path.startswith("dns") else "zeek_http"]
-    return None if source is None else source.for_record(lines)
+    path = zeek_log_path(header)
+    if path is None:
+        return current
+    if source is None:
+        source = SOURCES["zeek_dns" if path.startswith("dns") else "zeek_http"]
+    return source.for_record(header)
 
 
 def _of_lines(
     lines: Sequence[bytes], source: Source | None, json_fields: JsonFields | None
-) -> Iterable[tuple[str, LineResult]]:
-    source = with_header(source, lines)
-    binary = any(b"\0" in line for line in lines)
-    return [
-        _BINARY if binary and b"\0" in line else _of_line(line, source, json_fields)
-        for line in lines
-    ]
+) -> Iterator[tuple[str, LineResult]]:
+    current = source
+    for is_header, group in groupby(lines, _is_header):
+        block = list(group)
+        if is_header:
+            current = with_header(source, block, current)
+        for line in block:
+            yield _BINARY if b"\0" in line else _of_line(line, current, json_fields)
 
 
 def _of_line(

@@ -3,8 +3,8 @@
 Fields: https://docs.zeek.org/en/master/logs/http.html and .../logs/dns.html; TSV layout and its
 ``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends TSV lines
 one by one, without the header: then the columns are Zeek's default ones, and their types say which
-log a line is of. A ``#fields`` line in the same record is honoured; header lines that come alone
-are ignored, and so are lines of other logs.
+log a line is of. A header in the same record counts for the lines behind it, up to the next header;
+header lines that come alone are ignored, and so are lines of other logs.
 """
 
 import re
@@ -30,11 +30,13 @@ from stream_detector.sources.zeek_columns import (
     is_dns_query,
     is_http_request,
 )
-from stream_detector.sources.zeek_objects import is_query, is_zeeks, may_be_of
+from stream_detector.sources.zeek_objects import is_query, is_zeeks
 
 __all__ = ["ZeekDns", "ZeekHttp", "tagged_record", "zeek_log_path"]
 
-_UNSET = frozenset({"-", "(empty)", ""})
+_UNSET_NAMES = {b"#unset_field\t": "-", b"#empty_field\t": "(empty)"}
+"""Header lines that say what a column without a value has, and what it has by default."""
+_UNSET = frozenset({*_UNSET_NAMES.values(), ""})
 _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
 _TSV_TABS_MIN = len(COMMON)
 _HEADER = re.compile(
@@ -58,9 +60,22 @@ class _Zeek(JsonSource):
     default_columns: ClassVar[Sequence[str]]
     read_columns: ClassVar[Sequence[str]]
 
-    def __init__(self, columns: Sequence[str] | None = None, *, another: bool = False) -> None:
-        """With ``columns``, as a header has them; ``another``: the header is of another log."""
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        another: bool = False,
+        unset: frozenset[str] = _UNSET,
+    ) -> None:
+        """As a header says.
+
+        Args:
+            columns: names of the columns; None for the default ones.
+            another: the header is of another log.
+            unset: what a column without a value has.
+        """
         self._another = another
+        self._unset = unset
         self._has_header = columns is not None
         places = {name: place for place, name in enumerate(columns or self.default_columns)}
         self._places = [places.get(name) for name in self.read_columns]
@@ -86,7 +101,8 @@ class _Zeek(JsonSource):
             return type(self)(another=True)
         for line in lines:
             if line.startswith(b"#fields\t"):
-                return type(self)(line.decode(errors="replace").split("\t")[1:])
+                columns = line.decode(errors="replace").split("\t")[1:]
+                return type(self)(columns, unset=_unset_values(lines))
         return self
 
     def parse(self, line: bytes) -> LineResult:
@@ -116,7 +132,7 @@ class _Zeek(JsonSource):
         return self._result(
             *[
                 None
-                if place is None or place >= count or (value := values[place]) in _UNSET
+                if place is None or place >= count or (value := values[place]) in self._unset
                 else value
                 if "\\x" not in value
                 else _without_escapes(value, _ESCAPE)
@@ -128,7 +144,7 @@ class _Zeek(JsonSource):
         """What a JSON line says."""
         if record.ts is None and record.uid is None:
             return Rejected(RejectReason.MALFORMED, "neither ts nor uid: not a line of Zeek's")
-        if not may_be_of(self.path, record):
+        if record.path is not None and not record.path.startswith(self.path):
             return _ANOTHER_LOG
         if record.orig_h is None and record.resp_h is None:
             _find_connection(record, line)
@@ -337,6 +353,15 @@ def zeek_log_path(lines: Sequence[bytes]) -> str | None:
                 return "dns"
             return "http" if b"\turi" in line and b"\thost" in line else ""
     return None
+
+
+def _unset_values(lines: Sequence[bytes]) -> frozenset[str]:
+    """What columns without a value have, by the header lines among ``lines``."""
+    values = dict(_UNSET_NAMES)
+    for line in lines:
+        for name in values.keys() & {line[: line.find(b"\t") + 1]}:
+            values[name] = line[len(name) :].decode(errors="replace")
+    return frozenset({*values.values(), ""})
 
 
 def _header_path(lines: Sequence[bytes]) -> str | None:

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from stream_detector.sources.json_record import JsonRecord, decode_object
 
-__all__ = ["is_query", "is_zeeks", "may_be_of"]
+__all__ = ["is_query", "is_zeeks"]
 
 _INVENTORY = frozenset({"host_p", "port_num", "software_type", "unparsed_version"})
 """Fields of software.log, known_services.log and known_certs.log, which name a host and no id."""
@@ -12,7 +12,9 @@ _INVENTORY = frozenset({"host_p", "port_num", "software_type", "unparsed_version
 
 def is_query(record: JsonRecord) -> bool:
     """Is an object of Zeek's a line of dns.log?"""
-    return (record.query is not None or record.trans_id is not None) and may_be_of("dns", record)
+    return (record.query is not None or record.trans_id is not None) and (
+        record.path is None or record.path.startswith("dns")
+    )
 
 
 def is_zeeks(record: JsonRecord, line: bytes) -> bool:
@@ -62,8 +64,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def may_be_of(path: str, record: JsonRecord) -> bool:
-    """Does no name of a log say otherwise?"""
-    return record.path is None or record.path.startswith(path)

@@ -528,6 +528,23 @@ def test_a_fields_line_says_where_the_columns_are() -> None:
     assert http() == event("url", "http://example.com/a?b=c")
 
 
+@pytest.mark.parametrize(
+    "header", [[b"#unset_field\tNULL"], [b"#unset_field\tNULL", b"#empty_field\tNONE"]]
+)
+@pytest.mark.parametrize("unset", [{"host": "NULL"}, {"host": "-"}, {"host": ""}])
+def test_a_header_says_what_a_column_without_a_value_has(
+    header: list[bytes], unset: dict[str, str]
+) -> None:
+    fields = b"#fields\t" + HTTP_COLUMNS.replace(" ", "\t").encode()
+    line = as_tsv(HTTP_COLUMNS, REQUEST, **unset)
+    result = parse_all(ZeekHttp(), [*header, fields, line])[-1]
+    on_server = event("url", "http://198.18.28.112/a?b=c")
+    assert result == (event("url", "http://-/a?b=c") if unset["host"] == "-" else on_server)
+    query = as_tsv(DNS_COLUMNS, QUERY, query="NULL")
+    fields = b"#fields\t" + DNS_COLUMNS.replace(" ", "\t").encode()
+    assert isinstance(parse_all(ZeekDns(), [*header, fields, query])[-1], Ignored)
+
+
 def test_escapes_of_tsv_are_undone() -> None:
     line = as_tsv(HTTP_COLUMNS, {**REQUEST, "uri": "/caf\\xc3\\xa9/a\\x09b\\x5c"})
     assert ZeekHttp().parse(line) == event("url", "http://example.com/café/a\tb\\")
