@@ -45,5 +45,7 @@ def test_two_bundles_of_one_name_stay_two(monkeypatch):
 
 def test_names_with_brackets_are_shown_as_they_are():
     code = "from trainer.console import tell; tell('reading a[/b].csv and url[v2].csv')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert done.stderr == "reading a[/b].csv and url[v2].csv\n"
