@@ -5,7 +5,7 @@ other lines by the first format of ``SOURCES`` that recognises them. Knows nothi
 """
 
 import codecs
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter, methodcaller
 
@@ -228,14 +228,17 @@ def with_header(
 
 def _of_lines(
     lines: Sequence[bytes], source: Source | None, json_fields: JsonFields | None
-) -> Iterator[tuple[str, LineResult]]:
+) -> list[tuple[str, LineResult]]:
+    results: list[tuple[str, LineResult]] = []
     current = source
     for is_header, group in groupby(lines, _is_header):
         block = list(group)
         if is_header:
             current = with_header(source, block, current)
-        for line in block:
-            yield _BINARY if b"\0" in line else _of_line(line, current, json_fields)
+        results += [
+            _BINARY if b"\0" in line else _of_line(line, current, json_fields) for line in block
+        ]
+    return results
 
 
 def _of_line(

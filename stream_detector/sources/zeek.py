@@ -128,11 +128,11 @@ class _Zeek(JsonSource):
             fault = self._fault(values)
             if fault is not None:
                 return fault
-        count = len(values)
+        count, unset = len(values), self._unset
         return self._result(
             *[
                 None
-                if place is None or place >= count or (value := values[place]) in self._unset
+                if place is None or place >= count or (value := values[place]) in unset
                 else value
                 if "\\x" not in value
                 else _without_escapes(value, _ESCAPE)
