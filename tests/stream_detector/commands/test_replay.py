@@ -1,6 +1,5 @@
 """``replay`` as a process, into a real Kafka and none."""
 
-import re
 import socket
 from collections import Counter
 from pathlib import Path
@@ -25,13 +24,11 @@ def test_sample_lines_come_to_the_first_input_topic_in_rounds(
     settings = {"BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "INPUT_TOPICS": f"{topic},other"}
     count = len(lines) + 10
 
-    done = run_command("replay", "--records", str(count), "--rate", "800", settings=settings)
+    done = run_command("replay", "--records", str(count), "--rate", "2000", settings=settings)
 
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode() == f"{count:,} records in {topic}\n"
-    shown = rf"writing records, [0-9,]+ of {count:,}, \d+ s"
-    assert all(re.fullmatch(shown, line) for line in done.stderr.decode().splitlines())
-    assert done.stderr
+    assert done.stderr == b""
     written = Counter(record.value for record in read_all(kafka.bootstrap_servers, topic))
     second_round = [line.replace(b"10.20.", b"10.21.") for line in lines[:10]]
     assert written == Counter(lines + second_round)
