@@ -143,6 +143,8 @@ def list_(
     for line in _table(groups):
         click.echo(line)
     count = sum(group.letters for group in groups)
+    if not count:
+        _tell_no_inputs(settings, topics)
     of_all = "" if count == read else f" of {read:,}"
     since_when = f" since {_written(moment)}" if moment else ""
     letters = f"{count:,}{of_all} dead letters" if of_all else counted(count, "dead letter")
@@ -198,6 +200,7 @@ def show(
             click.echo(json.dumps(letter_document(letter)))
     elif not letters:
         click.echo(f"no such dead letters in {topic}")
+        _tell_no_inputs(settings, topics)
     for letter in () if as_json else letters:
         click.echo("\n".join(_shown(letter, topic)))
 
@@ -255,6 +258,8 @@ def replay(
         )
     for line in _told(outcome, topic, dry_run=dry_run):
         click.echo(line)
+    if not (outcome.replayed or outcome.left_out or outcome.not_replayable):
+        _tell_no_inputs(settings, topics)
     if count := len(outcome.not_replayable):
         raise StreamDetectorError(
             f"{counted(count, 'dead letter')} can't be replayed, see above: write what was in "
@@ -272,14 +277,19 @@ def _chosen(
     from stream_detector.dead_letters import LetterFilter  # noqa: PLC0415
 
     full_names = {*topics, *map(settings.topic, topics)}
+    return LetterFilter(frozenset(reasons), frozenset(full_names), frozenset(partitions))
+
+
+def _tell_no_inputs(settings: Settings, topics: tuple[str, ...]) -> None:
+    """Where nothing is found: say which of ``topics`` are no input, on stderr."""
+    inputs = settings.input_topic_names
     for name in topics:
-        if not {name, settings.topic(name)} & set(settings.input_topic_names):
+        if not {name, settings.topic(name)} & {*inputs}:
             click.echo(
-                f"topic {printable(name)} is not among the input topics "
-                f"({', '.join(settings.input_topic_names)}): correct --topic or --input-topics",
+                f"topic {printable(name)} is not among input_topics ({', '.join(inputs)}): "
+                "correct one of the two",
                 err=True,
             )
-    return LetterFilter(frozenset(reasons), frozenset(full_names), frozenset(partitions))
 
 
 def _moment(since: timedelta | None) -> datetime | None:
