@@ -55,7 +55,9 @@ class RejectReason(StrEnum):
     EMPTY = "empty"
     """No value (a tombstone), or nothing but white space."""
     TOO_LARGE = "too_large"
-    """More bytes than a log record may have, or more lines."""
+    """More bytes than a log record may have."""
+    TOO_MANY = "too_many"
+    """More lines than a record may have, or more URLs and hosts."""
     NOT_UTF8 = "not_utf8"
     """Not valid UTF-8, or binary (NUL bytes)."""
     UNKNOWN_FORMAT = "unknown_format"
@@ -240,7 +242,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """A record that could not become verdicts, with its bytes as they were read.
 
-    But for what ``withheld`` names.
+    But for what ``withheld`` names, and for what is cut.
     """
 
     key: bytes | None
@@ -257,6 +259,10 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """Of the line at fault; empty where no format recognised it."""
     replay_of: bytes = b""
     """Where the dead letter lies that the record is a replay of; empty if it is none."""
+    key_cut_from: int = 0
+    """Bytes of the key that was read, where it is cut; 0 where it is whole."""
+    value_cut_from: int = 0
+    """Bytes of the value that was read, where it is cut; 0 where it is whole."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False):

@@ -15,6 +15,7 @@ class Bench:
 
     def __init__(self, *, batch_records=4, linger=0.0):
         self.now = 0.0
+        self.part_chunks = 100
         self.processed: list[list[int]] = []
         self.published: list[list[int]] = []
         self.acknowledged: list[int] = []
@@ -30,17 +31,20 @@ class Bench:
             self._publish,
             executor=self.executor,
             batch_records=batch_records,
+            batch_bytes=100,
             linger=linger,
             clock=lambda: self.now,
         )
 
     def _process(self, chunks):
-        assert self.may_process.wait(10)
-        if self.process_error:
-            raise self.process_error
-        names = [chunk.partition for chunk in chunks]
-        self.processed.append(names)
-        return names
+        """Parts of at most ``part_chunks`` chunks."""
+        for start in range(0, len(chunks), self.part_chunks):
+            assert self.may_process.wait(10)
+            if self.process_error:
+                raise self.process_error
+            names = [chunk.partition for chunk in chunks[start : start + self.part_chunks]]
+            self.processed.append(names)
+            yield names, start + len(names)
 
     async def _publish(self, outputs, chunks):
         await self.may_publish.wait()
@@ -48,9 +52,9 @@ class Bench:
             raise self.publish_error
         self.published.append(outputs)
 
-    def put(self, name, records=1):
+    def put(self, name, records=1, size=1):
         chunk = Chunk("topic", name, [None] * records)
-        self.batcher.put(Work(chunk, lambda: self.acknowledged.append(name)))
+        self.batcher.put(Work(chunk, size, lambda: self.acknowledged.append(name)))
 
     async def until(self, condition):
         async with asyncio.timeout(10):

@@ -223,7 +223,7 @@ class TestRecordsOfSeveralLines:
 
     def test_more_lines_than_allowed_make_a_dead_letter(self) -> None:
         (letter,) = Bench(record_lines_max=2).process([b"a.com\nb.com\nc.com"]).dead_letters
-        assert letter.reason is RejectReason.TOO_LARGE
+        assert letter.reason is RejectReason.TOO_MANY
 
 
 class TestDeadLetters:

@@ -134,7 +134,7 @@ def test_more_lines_than_allowed_are_rejected_together() -> None:
         b"a.example\nb.example\n\nc.example\n",
         b'[{"host":"a"},{"host":"b"},{"host":"c"}]',
     ):
-        assert reasons(value, lines_max=2) == [RejectReason.TOO_LARGE]
+        assert reasons(value, lines_max=2) == [RejectReason.TOO_MANY]
         assert len(read(value, lines_max=3)) == 3
 
 
