@@ -15,15 +15,29 @@ from stream_detector.events import (
     RejectReason,
     Sighting,
     SourcePosition,
+    UnreadRecord,
     UrlEvent,
 )
-from stream_detector.limits import CLIENT_CHARACTERS_MAX, LOG_ID_CHARACTERS_MAX, PART_EVENTS
+from stream_detector.limits import (
+    CLIENT_CHARACTERS_MAX,
+    LOG_ID_CHARACTERS_MAX,
+    PART_EVENTS,
+)
 from stream_detector.metrics import Metrics
 from stream_detector.settings import Settings
 from stream_detector.sources import EventResult, Source, chosen_fields, read_record, source_named
 
 __all__ = ["BatchReader", "Reading", "sources_by_topic"]
 
+_UNREAD: list[tuple[str, EventResult]] = [
+    (
+        "",
+        Rejected(
+            RejectReason.TOO_LARGE,
+            "not decompressed: its record batch is larger than the worker decompresses",
+        ),
+    )
+]
 _FORMAT = attrgetter("format")
 _KIND = itemgetter(0)
 
@@ -106,6 +120,8 @@ class BatchReader:
             offset, value = record.offset, record.value or b""
             if len(value) > bytes_max:
                 results = _too_large(value, bytes_max)
+            elif not value and isinstance(record, UnreadRecord):
+                results = _UNREAD
             else:
                 results = read_record(
                     value, source=source, lines_max=lines_max, json_fields=json_fields

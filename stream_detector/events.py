@@ -35,6 +35,7 @@ __all__ = [
     "Sighting",
     "SourcePosition",
     "Thresholds",
+    "UnreadRecord",
     "UrlEvent",
     "Verdict",
     "VerdictName",
@@ -105,6 +106,16 @@ class RawRecord(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """Names and values."""
         ...
+
+
+class UnreadRecord(NamedTuple):
+    """A record that was not decompressed, since its batch is too large. Its place is known."""
+
+    offset: int
+    timestamp: int | None = None
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Chunk(NamedTuple):
@@ -254,7 +265,8 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     record_time: int | None
     """The record's own timestamp, milliseconds since the epoch."""
     withheld: Sequence[str] = ()
-    """What was taken out of key and value: ``clients``, ``queries``, ``credentials``."""
+    """What was taken out of key and value: ``clients``, ``queries``, ``credentials``; ``contents``
+    where they were not read."""
     format: str = ""
     """Of the line at fault; empty where no format recognised it."""
     replay_of: bytes = b""

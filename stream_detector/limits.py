@@ -11,6 +11,7 @@ __all__ = [
     "CHUNK_BYTES_MAX",
     "CLIENT_CHARACTERS_MAX",
     "DECOMPRESSED_BYTES_MAX",
+    "HEADER_MEMORY_BYTES",
     "IN_FLIGHT_BYTES_MAX",
     "LETTER_KEY_BYTES_MAX",
     "LETTER_SHORT_BYTES_MAX",
@@ -39,10 +40,14 @@ RECORD_LINES_MAX = 10_000
 """Default of ``record_lines_max``: most lines, and most events, of one record. An event takes a
 few bytes of a record, and about 1.5 KB of memory and 600 bytes of a verdict."""
 
-DECOMPRESSED_BYTES_MAX = 32 * 1024 * 1024
-"""What one record batch may be when it is decompressed: 1 MB of zstd can hold gigabytes. What
-comes after it in the batch becomes dead letters without being read. Producers fill batches of
-16 KB to 1 MB before they compress them."""
+DECOMPRESSED_BYTES_MAX = 8 * 1024 * 1024
+"""What one record batch may be when it is decompressed, or twice ``record_bytes_max`` if that is
+more: 1 MB of zstd can hold gigabytes. Records beyond it become dead letters without being read.
+Producers fill batches of 16 KB to 1 MB before they compress them. In memory a batch takes up to 32
+times as much: a header of a record is an object, and takes two bytes."""
+
+HEADER_MEMORY_BYTES = 100
+"""What the objects of one header of a record take in memory."""
 
 CHUNK_BYTES_MAX = 2 * 1024 * 1024
 """Keys and values at which a chunk is full, whatever its number of records: 2,048 records of

@@ -25,6 +25,7 @@ from stream_detector.events import (
     Outcomes,
     RawRecord,
     Rejected,
+    UnreadRecord,
     Verdict,
 )
 from stream_detector.limits import REPLAY_OF_BYTES_MAX
@@ -281,6 +282,7 @@ def _dead_letters(reading: Reading) -> list[DeadLetter]:
                 fault.detail,
                 position,
                 record.timestamp,
+                withheld=("contents",) if isinstance(record, UnreadRecord) else (),
                 format=log_format,
                 replay_of=_replay_of(record),
             )
