@@ -2,7 +2,6 @@
 
 from stream_detector import limits
 from stream_detector.events import DeadLetter, RejectReason, SourcePosition
-from stream_detector.kafka.topics import _BROKER_RECORD_BYTES_MAX
 from stream_detector.privacy import letter_without_credentials
 from stream_detector.settings import Settings
 from stream_detector.wire import dead_letter_headers
@@ -23,7 +22,6 @@ def test_defaults_of_settings_are_those_of_the_table():
     assert settings.record_bytes_max == limits.RECORD_BYTES_MAX
     assert settings.record_lines_max == limits.RECORD_LINES_MAX
     assert settings.buffered_bytes_max == limits.BUFFERED_BYTES_MAX
-    assert _BROKER_RECORD_BYTES_MAX == limits.MESSAGE_BYTES_MAX
 
 
 def test_the_largest_dead_letter_fits_a_message_of_kafka_s_default():
