@@ -373,8 +373,7 @@ def create_app(
         # Acknowledged by hand, when the outputs are in Kafka.
         stream.enable_acks = False
         async for event in stream.events():
-            chunk, entry = event.value
-            app.batcher.put(Work(chunk, entry.size, event.ack))
+            app.batcher.put(Work(event.value.chunk, event.value.entry.size, event.ack))
 
     return app
 
