@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from stream_detector import __version__
+from stream_detector.batch_reading import sources_by_topic
 from stream_detector.certificates import kafka_certificates, show_certificates
 from stream_detector.decisions import Decider
 from stream_detector.errors import FatalError, RetryableError
@@ -27,7 +28,6 @@ from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import TextScorer
 from stream_detector.models.serving import load_scorer, model_device
-from stream_detector.pipeline import sources_by_topic
 from stream_detector.reload import (
     ModelFollower,
     check_store_settings,

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, get_origin
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
 
 from stream_detector.errors import SettingsError
+from stream_detector.limits import BUFFERED_BYTES_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX
 from stream_detector.settings_faults import address_fault, faults
 from stream_detector.settings_files import GivenFile, SecretFile, secret_files_of
 from stream_detector.settings_group import SettingsGroup
@@ -143,10 +144,11 @@ class _Limits(SettingsGroup):
     """Limits of a record and of a batch"""
 
     record_bytes_max: Positive = Field(
-        1_048_576, description="Longest record that is parsed, bytes; longer: dead letter."
+        RECORD_BYTES_MAX, description="Longest record that is parsed, bytes; longer: dead letter."
     )
     record_lines_max: Positive = Field(
-        10_000, description="Most lines in one record; more: dead letter."
+        RECORD_LINES_MAX,
+        description="Most lines in one record, and most URLs and hosts; more: dead letter.",
     )
     batch_records: Positive = Field(
         4096, description="Records that make a full batch for the model."
@@ -158,7 +160,7 @@ class _Limits(SettingsGroup):
         2048, description="Most records of one partition delivered at once."
     )
     buffered_bytes_max: Positive = Field(
-        64 * 1024 * 1024,
+        BUFFERED_BYTES_MAX,
         description="Bytes of records read but not yet committed at which partitions are paused.",
     )
     fetch_bytes_max: Positive = Field(

@@ -95,7 +95,10 @@ def address_fault(value: str) -> str:
     """What is wrong with ``value`` as a broker's address, and how one is written."""
     if value.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+", value):
         host, _, port = value.rpartition(":")
-        return f"{value[:_NAME_SHOWN_CHARACTERS]!r}: write an IPv6 address in brackets, such as [{host}]:{port}"
+        return (
+            f"{value[:_NAME_SHOWN_CHARACTERS]!r}: write an IPv6 address in brackets, such as "
+            f"[{host}]:{port}"
+        )
     # What has an @ may hold a password.
     shown = "one with an @" if "@" in value else repr(value[:_NAME_SHOWN_CHARACTERS])
     return f"entries should be host:port, such as kafka-1.example.com:9092, and not {shown}"
