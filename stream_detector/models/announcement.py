@@ -13,6 +13,7 @@ import msgspec
 
 from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.events import Kind, ModelRef, Thresholds
+from stream_detector.names import name_fault
 
 __all__ = [
     "Announcement",
@@ -32,7 +33,7 @@ _NAME_SHOWN_CHARACTERS = 200
 _COMMANDS = {False: "promote", True: "shadow"}
 """What announces a model anew, by whether it is a shadow."""
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
@@ -118,6 +119,12 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
             f"what was announced for {key.decode()} is no announcement "
             f"({str(error)[:_NAME_SHOWN_CHARACTERS]}): {again}",
         ) from error
+    for field in ("name", "version"):
+        if fault := name_fault(getattr(announcement, field)):
+            raise RefusedModelError(
+                RefusalReason.MALFORMED,
+                f"the {field} of what was announced for {key.decode()} {fault}: {again}",
+            )
     if announcement_key(announcement) != key:
         raise RefusedModelError(
             RefusalReason.MALFORMED,

@@ -28,6 +28,7 @@ from stream_detector.models.files import (
     SIGNATURE_NAME,
     WEIGHTS_NAME,
 )
+from stream_detector.names import name_fault
 
 __all__ = ["ModelStore", "PutOutcome", "StoredModel"]
 
@@ -307,6 +308,7 @@ class ModelStore:
         if (
             manifest is None
             or manifest.kind != kind
+            or any(map(name_fault, (manifest.name, manifest.version)))
             or hashlib.sha256(content).hexdigest() != sha256
         ):
             logger.warning("%s is damaged and left out", self.url_of(kind, sha256))
