@@ -16,6 +16,7 @@ from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.names import name_fault
 
 __all__ = [
+    "KEYS",
     "Announcement",
     "Role",
     "ShadowEnd",
@@ -30,6 +31,8 @@ Role = Literal["serve", "shadow"]
 """Whether a model gives the verdicts, or is only compared with the one that does."""
 
 _NAME_SHOWN_CHARACTERS = 200
+_BYTES_MAX = 65_536
+"""Four times the longest that is written: 100 versions, and the gate's decision in short."""
 _COMMANDS = {False: "promote", True: "shadow"}
 """What announces a model anew, by whether it is a shadow."""
 
@@ -84,6 +87,8 @@ def shadow_key(kind: Kind) -> bytes:
     return f"shadow/{kind}".encode()
 
 
+KEYS = frozenset(key for kind in get_args(Kind) for key in (kind.encode(), shadow_key(kind)))
+"""All keys of announcements."""
 _KINDS = frozenset(kind.encode() for kind in get_args(Kind))
 _SHADOWS: dict[bytes, Kind] = {shadow_key(kind): kind for kind in get_args(Kind)}
 
@@ -111,6 +116,12 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
     if value is None:
         return ShadowEnd(_SHADOWS[key]) if key in _SHADOWS else None
     again = f"announce the model anew by `stream-trainer models {_COMMANDS[key in _SHADOWS]}`"
+    if len(value) > _BYTES_MAX:
+        raise RefusedModelError(
+            RefusalReason.MALFORMED,
+            f"what was announced for {key.decode()} has {len(value)} bytes, more than {_BYTES_MAX}:"
+            f" {again}",
+        )
     try:
         announcement = msgspec.json.decode(value, type=Announcement)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -79,8 +79,8 @@ signing_key_option = click.option(
     "--signing-key",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Ed25519 private key (PEM) to sign the bundle with; workers with its public key in "
-    "model_public_key take no other. `stream-trainer models new-key` makes one.",
+    help="Ed25519 private key (PEM) to sign bundle and announcement with; workers with its public "
+    "key in model_public_key take no others. `stream-trainer models new-key` makes one.",
 )
 
 
