@@ -59,7 +59,7 @@ def shadow(
     stream-trainer models shadow bundles/url --share 0.1
     stream-trainer shadow report
     stream-trainer models shadow --end
-    stream-trainer models shadow 3f9a --share 0.1 --signing-key models.key
+    stream-trainer models shadow bundles/url --share 0.1 --signing-key models.key
     """
     if end in (model is not None, share is not None):
         raise click.UsageError("give VERSION or BUNDLE, and --share; or --end alone")
