@@ -81,9 +81,8 @@ def store_bundle(
             f"the gate's decision is on another bundle ({decision.challenger.short}) than "
             f"{bundle} ({checked.ref.short}): judge it by `stream-trainer gate`"
         )
-    signature = None
-    if signing_key is not None:
-        signature = sign((bundle / MANIFEST_NAME).read_bytes(), signing_key)
+    manifest = (bundle / MANIFEST_NAME).read_bytes()
+    signature = None if signing_key is None else sign(manifest, signing_key)
     outcome = store.put(
         bundle,
         checked.manifest.kind,
@@ -196,7 +195,7 @@ def admitted_bundle(
 
     Raises:
         NotAdmittedError: it may not be announced.
-        SettingsError: workers want it signed, and ``signing_key`` is not the right one.
+        SettingsError: as ``check_signing``.
         GateError: there is no reason in ``because``.
         BundleError: it, or the one of the settings, is no bundle that this program can serve.
         TopicsError: the topic is missing or may not be read.
@@ -229,7 +228,7 @@ def admitted_version(
 
     Raises:
         NotAdmittedError: it may not be announced.
-        SettingsError: workers want it signed, and ``signing_key`` is not the right one.
+        SettingsError: as ``check_signing``.
         GateError: there is no reason in ``because``.
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka or the store can't be reached.
@@ -237,8 +236,8 @@ def admitted_version(
     check_signing(settings, signing_key)
     kept = store.gate(model.kind, model.ref.sha256)
     decision = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
-    announced = announced_now(settings, signing_key=signing_key).serving.get(model.kind)
-    reigning = reigning_model(settings, model.kind, announced)
+    current = announced_now(settings, signing_key=signing_key).serving.get(model.kind)
+    reigning = reigning_model(settings, model.kind, current)
     if because is not None and reigning.ref.sha256 != model.ref.sha256:
         decision = force(model.ref, reigning, decision, because)
         store.put_gate(model.kind, model.ref.sha256, encode_decision(decision))
@@ -256,7 +255,6 @@ def promote(
     """Announce a version of the store; one that is announced already is announced again.
 
     Workers that refused it try once more then: it may have been signed or repaired since.
-
     ``gate`` is the decision of its comparison with the model that serves, unless it is that model.
     What served while nothing was announced is stored too: a rollback goes back to it. With
     ``signing_key`` the announcement and both bundles are signed.
@@ -355,7 +353,6 @@ def withdraw_shadow(
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    check_signing(settings, signing_key)
     shadow = _announced(settings, "READ", "WRITE", signing_key=signing_key).shadows.get(kind)
     if shadow is None:
         raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
@@ -364,7 +361,9 @@ def withdraw_shadow(
 
 
 def _announced(settings: Settings, *operations: Operation, signing_key: Path | None) -> Announced:
-    """What is announced on a topic that allows ``operations``."""
+    """What is announced on a topic that allows ``operations``; to write there takes the key."""
+    if "WRITE" in operations:
+        check_signing(settings, signing_key)
     check_topic(settings, settings.models_topic, *operations)
     return asyncio.run(current_announcements(settings, signing_key=signing_key))
 
@@ -380,11 +379,9 @@ def _announce(
     share: float | None = None,
     signing_key: Path | None,
 ) -> Announcement:
-    check_signing(settings, signing_key)
     store = ModelStore(settings.model_store)
     store.check(model.kind, model.ref.sha256)
-    if signing_key is not None:
-        sign_stored(store, model, signing_key)
+    sign_stored(store, model, signing_key)
     announcement = Announcement(
         name=model.ref.name,
         kind=model.kind,

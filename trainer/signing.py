@@ -30,7 +30,13 @@ def check_signing(settings: Settings, signing_key: Path | None) -> None:
         )
 
 
-def sign_stored(store: ModelStore, model: StoredModel, signing_key: Path) -> None:
-    """Sign a version of the store, if it was put there without a signature or with another one."""
-    kind, sha256 = model.kind, model.ref.sha256
-    store.put_signature(kind, sha256, sign(store.manifest(kind, sha256), signing_key))
+def sign_stored(store: ModelStore, model: StoredModel, signing_key: Path | None) -> None:
+    """Sign a version of the store, unless that key has signed it; nothing without a key.
+
+    Raises:
+        SettingsError: ``signing_key`` holds no Ed25519 private key.
+        RetryableError: the store can't be reached or written.
+    """
+    if signing_key is not None:
+        kind, sha256 = model.kind, model.ref.sha256
+        store.put_signature(kind, sha256, sign(store.manifest(kind, sha256), signing_key))
