@@ -19,7 +19,6 @@ def new_key_command(file: Path) -> None:
     \b
     stream-trainer models new-key models.key
     stream-trainer models publish bundles/url --signing-key models.key
-    stream-trainer models rollback --kind url --signing-key models.key
     stream-detector run --model-store /srv/models --model-public-key models.key.pub
     """
     from stream_detector.models.signing import new_key  # noqa: PLC0415
