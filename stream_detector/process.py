@@ -209,6 +209,13 @@ async def _start_following(
 ) -> DetectorApp:
     """As ``_start``, with the models that are announced, which the app then follows."""
     check_store_settings(settings)
+    if settings.model_public_key is None:
+        logger.warning(
+            "no model_public_key is set: whoever may WRITE topic %s decides which model serves. "
+            "Give that right to the trainer alone (`stream-detector topics acls` shows how), or "
+            "sign (`stream-trainer models new-key`)",
+            settings.topic(settings.models_topic),
+        )
     cluster = await _reach_kafka(settings, report)
     # TensorFlow takes seconds to import, which are not the announced models' fault.
     await asyncio.get_running_loop().run_in_executor(executor, model_device, settings)

@@ -201,8 +201,8 @@ class _Announced(SettingsGroup):
     )
     model_public_key: GivenFile = Field(
         None,
-        description="Ed25519 public key (PEM); if set, announced bundles that its private key has "
-        "not signed are refused.",
+        description="Ed25519 public key (PEM); if set, bundles and announcements that its private "
+        "key has not signed are refused, and announcements older than one seen before.",
     )
     model_load_timeout: Seconds = Field(
         120.0,

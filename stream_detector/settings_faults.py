@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.masking.names import names_secret
+from stream_detector.names import name_fault
 from stream_detector.pseudonyms import KEY_BYTES_MIN, client_key
 from stream_detector.settings_files import files_of
 from stream_detector.settings_sources import ENVIRONMENT_PREFIX
@@ -28,6 +29,7 @@ def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     yield from _file_faults(settings)
     yield from _topic_faults(settings)
     yield from _format_faults(settings)
+    yield from _name_faults(settings)
     yield from _field_faults(settings)
     yield from _store_faults(settings)
     yield from _privacy_faults(settings)
@@ -140,6 +142,13 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         if name in users:
             yield field, f"{name} stands in {users[name]} and in {field}: give each its own topic"
         users[name] = field
+
+
+def _name_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+    for field in ("cluster", "group_id", "labels_group_id", "sasl_username"):
+        name = getattr(settings, field)
+        if name and (fault := name_fault(name)):
+            yield field, f"{field} {fault}: give a short name"
 
 
 def _store_faults(settings: "Settings") -> Iterator[tuple[str, str]]:

@@ -92,11 +92,11 @@ def _shown(block: Block, plots: Mapping[str, bytes]) -> bool:
 def _as_markdown(block: Block) -> str:
     match block:
         case Heading(text, level):
-            return f"{'#' * level} {text}"
+            return f"{'#' * level} {_line(text)}"
         case Paragraph(text):
             return _escaped(text)
         case Plot(name, caption):
-            return f"![{caption}](plots/{_file_name(name)}.svg)"
+            return f"![{_line(caption)}](plots/{_file_name(name)}.svg)"
         case Table(rows):
             lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
             rules = ("---:" if kind == "number" else "---" for kind in _kinds_of_columns(rows))
@@ -154,7 +154,12 @@ def _cell_as_html(cell: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _escaped(text).replace("|", "\\|").replace("\n", " ")
+    return _line(text).replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    """``text`` without the line breaks that would end a heading, caption or cell."""
+    return " ".join(_escaped(text).splitlines())
 
 
 def _escaped(text: str) -> str:
