@@ -1,5 +1,6 @@
 """Records of the topics of labels that hold no label, as dead letters that Kafka always takes."""
 
+import re
 from typing import Any
 
 from stream_detector.events import DeadLetter, Rejected, RejectReason, SourcePosition
@@ -15,6 +16,9 @@ from trainer.labels.bounded_batches import (
 )
 
 __all__ = ["dead_letter_of", "too_large"]
+
+_STRING_END = re.compile(rb'(?<!\\)"|[\r\n]')
+"""What parts the strings of which each is masked by itself."""
 
 
 def too_large(record: Any) -> Rejected | None:
@@ -42,8 +46,8 @@ def dead_letter_of(record: Any, rejected: Rejected) -> Message:
     said = dict(record.headers)
     letter = letter_without_credentials(
         DeadLetter(
-            record.key and record.key[:KEPT_BYTES],
-            record.value and record.value[:KEPT_BYTES],
+            _cut(record.key, said.get(KEY_BYTES)),
+            _cut(record.value, said.get(VALUE_BYTES)),
             rejected.reason,
             rejected.detail,
             SourcePosition(record.topic, record.partition, record.offset, 0),
@@ -62,3 +66,16 @@ def dead_letter_of(record: Any, rejected: Rejected) -> Message:
     # kafka-python sends no record without both, though Kafka holds such: its key is empty.
     key = b"" if key is None and value is None else key
     return key and key[:KEPT_BYTES], value and value[:KEPT_BYTES], headers
+
+
+def _cut(part: bytes | None, bytes_read: bytes | None) -> bytes | None:
+    """The beginning of ``part``, whole strings only: of one that is cut off before its ``@`` nobody
+    can tell that it holds a password.
+    """
+    length = len(part or b"") if bytes_read is None else int(bytes_read)
+    if part is None or length <= KEPT_BYTES:
+        return part
+    end = 0
+    for string_end in _STRING_END.finditer(part, 0, KEPT_BYTES):
+        end = string_end.end()
+    return part[:end]
