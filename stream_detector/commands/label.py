@@ -17,6 +17,7 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import LabelError
 from stream_detector.progress import ShownProgress
 from stream_detector.settings import SETTING_GROUPS
+from stream_detector.spreadsheets import text_of
 
 if TYPE_CHECKING:
     from stream_detector.events import Label, UrlEvent
@@ -303,7 +304,8 @@ def _table(
                     f"{_shown(file)}, line {reader.line_num}: {len(fields)} columns where the "
                     f"header has {len(header)}; nothing was written"
                 )
-            row = dict(zip(header, map(str.strip, fields), strict=True))
+            texts = (text_of(field.strip()) for field in fields)
+            row = dict(zip(header, texts, strict=True))
             yield reader.line_num, {"url": row.get("host", ""), **row}
     except csv.Error as error:
         raise LabelError(

@@ -329,7 +329,9 @@ def _read(record: Any) -> StoredLabel | Rejected:
     if (fault := too_large(record)) is not None:
         return fault
     written_at = _written_at(record.timestamp)
-    known = written_at if written_at > _EPOCH else None
+    # The writer says when it wrote; no label that is read now was written later.
+    now = datetime.now(UTC)
+    known = min(written_at, now) if written_at > _EPOCH else now
     label = read_label(record.value, written_at=known)
     if isinstance(label, Rejected):
         return label
