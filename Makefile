@@ -28,7 +28,7 @@ demo: $(VENV)/.demo ## Sample logs through Kafka and the detector; KEEP=1 keeps 
 	@exec $(BIN)/stream-detector demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(ARGS)
 
 test: tools kafka prometheus check ## Check, then all tests, on a real Kafka; ARGS go to pytest
-	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test ## Lint, formatting and types
 	@$(BIN)/ruff check .
