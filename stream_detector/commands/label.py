@@ -37,7 +37,10 @@ _SOURCE_OF_ANALYSTS = "analysts"
 _SHOWN_MAX = 20
 """Labels of a file that are printed one by one; of more, their number."""
 
-_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "input_topics", "input_formats", "json_fields"}
+_TOPIC_OPTIONS = {
+    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
+    *("input_topics", "input_formats", "json_fields"),
+}
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_OPTIONS
 
 
@@ -106,6 +109,9 @@ def label(
     or --feed, with the same --source, said of the text before: no training learns it again. A
     model that has learned it may go on saying so; label the opposite to change that.
 
+    Labels that name an analyst go to --labels-topic, those of a feed alone to --feed-labels-topic:
+    Kafka's rights on the two topics say who may speak as what.
+
     Prints each label with its place in Kafka once all replicas have it.
 
     A verdict id is looked up by reading its input record again. When that has expired, or
@@ -138,8 +144,9 @@ def label(
             click.echo(f"{one.label:<9}  {one.canonical.text}  in {topic}:{partition}:{offset}")
     else:
         counts = Counter(one.label for one in labels)
+        topics = " and ".join(dict.fromkeys(each.topic for each in written))
         click.echo(
-            f"{len(labels):,} labels in {settings.topic(settings.labels_topic)}: "
+            f"{len(labels):,} labels in {topics}: "
             + ", ".join(
                 f"{counts[each]:,} {each}" for each in _NAMES if counts[each] or each != "retracted"
             )

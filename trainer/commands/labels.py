@@ -32,7 +32,10 @@ _STORE = Path("label-store")
 _STDOUT = Path("-")
 _LABELS_AT_ONCE = 1000
 """Labels between two updates of the progress."""
-_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "labels_dead_letters_topic"}
+_TOPIC_OPTIONS = {
+    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
+    "labels_dead_letters_topic",
+}
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "cluster"} - _TOPIC_OPTIONS
 
 labels_option = click.option(
@@ -92,7 +95,7 @@ def collect(
     config: Path | None,
     **flags: object,
 ) -> None:
-    """Read the topic of labels as a consumer group, into Parquet files by day of collection.
+    """Read the topics of labels as a consumer group, into Parquet files by day of collection.
 
     Each record is stored once, whatever is killed when: offsets are committed when its row is on
     disk. What can't be used goes to the dead-letter topic with its reason. One process at a time

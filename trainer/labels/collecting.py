@@ -1,4 +1,4 @@
-"""From the topic of labels into a label store, by kafka-python as a consumer group.
+"""From the topics of labels into a label store, by kafka-python as a consumer group.
 
 Order of doing: a batch's rows are on disk, and its dead letters in Kafka, before its offsets are
 committed. A process that is killed in between reads the batch again; the store knows its rows,
@@ -28,6 +28,7 @@ from stream_detector.wire import Message
 from trainer.labels.bounded_batches import bound_batches
 from trainer.labels.dead_letters import dead_letter_of, too_large
 from trainer.labels.store import LabelStore, StoredLabel
+from trainer.labels.voices import Voices
 
 __all__ = ["Collected", "collect_labels"]
 
@@ -152,6 +153,7 @@ class _Collector:
         on_batch: Callable[[Collected], None],
     ) -> None:
         self._settings = settings
+        self._voices = Voices(settings)
         self._store = store
         self._tell = tell
         self._on_batch = on_batch
@@ -178,7 +180,7 @@ class _Collector:
         listener = _Rewinding() if rewind else None
         if listener is not None:
             listener.consumer = self._consumer
-        self._consumer.subscribe([settings.topic(settings.labels_topic)], listener=listener)
+        self._consumer.subscribe(self._voices.topics, listener=listener)
 
     def __enter__(self) -> Self:
         return self
@@ -241,7 +243,7 @@ class _Collector:
             if offsets:
                 self._consumer.commit(offsets, timeout_ms=_ANSWER_MS)
             else:
-                any_partition = TopicPartition(self._settings.topic(self._settings.labels_topic), 0)
+                any_partition = TopicPartition(self._voices.topics[0], 0)
                 self._consumer.end_offsets([any_partition], timeout_ms=_ANSWER_MS)
         except KafkaTimeoutError:
             return False
@@ -265,7 +267,7 @@ class _Collector:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
         if self._rewind:
             self._commit_beginnings()
-        read = [(record, _read(record)) for record in batch]
+        read = [(record, _read(record, self._voices)) for record in batch]
         labels = [result for _, result in read if isinstance(result, StoredLabel)]
         letters = [
             dead_letter_of(record, result)
@@ -325,7 +327,7 @@ def _bytes_of(record: Any) -> int:
     return len(record.key or b"") + len(record.value or b"")
 
 
-def _read(record: Any) -> StoredLabel | Rejected:
+def _read(record: Any, voices: Voices) -> StoredLabel | Rejected:
     if (fault := too_large(record)) is not None:
         return fault
     written_at = _written_at(record.timestamp)
@@ -335,6 +337,8 @@ def _read(record: Any) -> StoredLabel | Rejected:
     label = read_label(record.value, written_at=known)
     if isinstance(label, Rejected):
         return label
+    if (fault := voices.fault(record.topic, label)) is not None:
+        return fault
     return StoredLabel(label, record.topic, record.partition, record.offset, written_at)
 
 

@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, run_command
 
-LABELS = ["url-labels", "url-labels-dlq"]
+LABELS = ["url-labels", "url-label-feeds", "url-labels-dlq"]
 NAMES = ["url-events", "url-verdicts", "url-alerts", "url-events-dlq", *LABELS]
 
 
@@ -107,7 +107,7 @@ def test_topics_of_labels_are_not_needed_to_run(
 
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
     problem, *_, ok = done.stdout.decode().splitlines()
-    assert problem.startswith("for labels only: topics no, url-labels-dlq are missing")
+    assert problem.startswith("for labels only: topics no, url-label-feeds, url-labels-dlq")
     assert ok == f"ok: {', '.join(names.values())}"
 
 
