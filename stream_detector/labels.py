@@ -18,7 +18,7 @@ from stream_detector.names import NAME_CHARACTERS_MAX, name_fault
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire import Message
 
-__all__ = ["AHEAD_MAX", "label_message", "make_label", "read_label"]
+__all__ = ["AHEAD_MAX", "is_feed", "label_message", "make_label", "read_label"]
 
 AHEAD_MAX = timedelta(days=1)
 """Of ``labeled_at`` to the time of writing: by a clock that is wrong by more, a label would win
@@ -114,6 +114,11 @@ def make_label(
     if isinstance(checked, Rejected):
         raise LabelError(f"{checked.detail} ({checked.reason.value})")
     return checked
+
+
+def is_feed(label: Label) -> bool:
+    """Whether no analyst stands behind ``label``: it belongs into the topic of feeds."""
+    return label.analyst is None
 
 
 def label_message(label: Label) -> Message:

@@ -114,8 +114,13 @@ class _Topics(SettingsGroup):
     verdicts_topic: str = Field("url-verdicts", description="Topic for verdicts.")
     alerts_topic: str = Field("url-alerts", description="Topic for alerts.")
     dead_letters_topic: str = Field("url-events-dlq", description="Topic for dead letters.")
-    labels_topic: str = Field(
-        "url-labels", description="Topic for labels that analysts and feeds write."
+    labels_topic: str = Field("url-labels", description="Topic for labels that analysts write.")
+    feed_labels_topic: str = Field(
+        "url-label-feeds", description="Topic for labels that feeds write, in no analyst's name."
+    )
+    label_feeds: list[str] = Field(
+        default_factory=list,
+        description="Names of the feeds whose labels are taken; empty: of any.",
     )
     labels_dead_letters_topic: str = Field(
         "url-labels-dlq", description="Topic for labels that can't be used."
@@ -335,11 +340,11 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
 
     @property
     def label_topic_names(self) -> list[str]:
-        """Full names of the topics for labels and for those that can't be used.
-
-        A worker needs neither.
+        """Full names of the topics for labels of analysts, of feeds, and for those that can't be
+        used. A worker needs none of them.
         """
-        return [self.topic(name) for name in (self.labels_topic, self.labels_dead_letters_topic)]
+        names = (self.labels_topic, self.feed_labels_topic, self.labels_dead_letters_topic)
+        return [self.topic(name) for name in names]
 
     @property
     def announcement_topic_names(self) -> list[str]:

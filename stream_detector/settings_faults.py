@@ -125,7 +125,7 @@ def _file_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
 
 def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     outputs = ("verdicts_topic", "alerts_topic", "dead_letters_topic")
-    labels = ("labels_topic", "labels_dead_letters_topic")
+    labels = ("labels_topic", "feed_labels_topic", "labels_dead_letters_topic")
     names = [("input_topics", name) for name in settings.input_topic_names]
     names += zip(outputs, settings.output_topic_names, strict=True)
     names += zip(labels, settings.label_topic_names, strict=True)
