@@ -241,7 +241,7 @@ def test_nothing_in_is_nothing_out(tmp_path: Path) -> None:
 def test_a_missing_bundle_is_told_with_its_setting(tmp_path: Path) -> None:
     done = run_command("score", "--host-bundle", str(tmp_path), "a.example")
 
-    assert_one_line_error(done, 1, str(tmp_path), "manifest.json", "correct host_bundle")
+    assert_one_line_error(done, 2, str(tmp_path), "manifest.json", "correct host_bundle")
 
 
 @pytest.mark.parametrize(
