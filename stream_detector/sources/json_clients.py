@@ -50,8 +50,9 @@ def client_of(record: JsonRecord, line: bytes) -> str | None:
         record: the object.
         line: the same, undecoded.
     """
-    for value in (record.client, record.client_ip, record.src_ip):
-        if isinstance(value, str) and value not in NO_CLIENT:
+    client = record.client if isinstance(record.client, str) else None
+    for value in (client, record.client_ip, record.src_ip):
+        if value is not None and value not in NO_CLIENT:
             return _without_port(value)
     values = _as_tuple(_clients_of(line))
     if not any(values):
@@ -61,7 +62,7 @@ def client_of(record: JsonRecord, line: bytes) -> str | None:
             continue
         text = text_of(decode_object(raw).get("ip") if name in _OBJECTS else raw)
         if text is not None and text not in NO_CLIENT:
-            return _without_port(text)
+            return _without_port(text) if ":" in text else text
     return None
 
 
