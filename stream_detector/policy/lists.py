@@ -49,6 +49,7 @@ class HostList:
         self._exact_urls = frozenset(url for url in urls if "?" in url)
         self._paths = frozenset(url.rstrip("/") for url in urls if "?" not in url)
         self._sites = frozenset(path.partition("/")[0] for path in self._paths)
+        self._path_length_max = max(map(len, self._paths), default=0)
         self._hosts = frozenset(entry.host for entry in named if entry.kind == "host")
         self._networks = Networks(entry for entry in entries if not isinstance(entry, Canonical))
 
@@ -99,6 +100,9 @@ class HostList:
         if path.partition("/")[0] not in self._sites:
             return 0
         path = path.rstrip("/")
+        if len(path) > self._path_length_max:
+            # Else each of its thousands of folders would be looked up.
+            path = path[: self._path_length_max + 1].rpartition("/")[0]
         while path not in self._paths:
             path, slash, _ = path.rpartition("/")
             if not slash:

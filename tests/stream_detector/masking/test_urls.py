@@ -28,7 +28,7 @@ class TestUserInfo:
             ("HTTP:\\\\user@example.com", "HTTP:\\\\***@example.com"),
             ("user:password@example.com/x", "***@example.com/x"),
             ("ht\ntp://us\ter:pw@example.com/", "http://***@example.com/"),
-            ("http:8080@example.com", "http:***@example.com"),
+            ("http:8080@example.com", "***@example.com"),
             ("http://a.com/@user?x=a@b", "http://a.com/@user?x=a@b"),
             ("http://a.com/http://u:p@b.com/", "http://a.com/http://***@b.com/"),
             ("http://a.com/?u=http%3A%2F%2Fu%3Ap%40b", "http://a.com/?u=http%3A%2F%2F***%40b"),
