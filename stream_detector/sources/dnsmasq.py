@@ -23,16 +23,18 @@ _DAEMON = r"(?:dnsmasq(?:-dhcp|-tftp|-script)?|pihole-FTL)"
 _AFTER_NAME = r"(?:(?:\[[0-9]+\])?: | (?:[0-9]+|-) \S+ (?:-|\[[^\]]*\]) )"
 _SERIAL = r"(?:(?:UDP|TCP) )?(?:[0-9]+ (?:(?:UDP|TCP) )?(?:\S+ )?)?"
 
+_HEADER_LENGTH_MAX = 512
+
 _NAMES = (b"dnsmasq", b"pihole-FTL")
 _LOOKS_LIKE = re.compile(rf"(?:^|[ />]){_DAEMON}{_AFTER_NAME}".encode())
 _BARE_QUERY = re.compile(rf"{_SERIAL}query\[\S{{1,20}}\] ".encode())
 # No header has a bracket: what a text in an answer has after one is no query.
 _BEFORE_QUERY = re.compile(rf"(?:[^\[]*{_DAEMON}{_AFTER_NAME})?{_SERIAL}")
 _QUERY = re.compile(r"query\[[^\]\s]{1,20}\] (.+) from (\S+)\s*")
-_OTHER_QUERY = re.compile(
-    rf"{_DAEMON}{_AFTER_NAME}(?!.{{0,80}}(?:reply|cached|config|validation|/\S+) ).*"
-    r" query\[\S+\] \S+ from \S+\s*$"
+_OTHER_HEADER = re.compile(
+    rf"{_DAEMON}{_AFTER_NAME}(?!.{{0,80}}(?:reply|cached|config|validation|/\S+) )"
 )
+_OTHER_QUERY = re.compile(r" query\[\S+\] \S+ from \S+\s*$")
 """What the next version may write before a query; in answers a text may look like one."""
 _TIME = re.compile(r"(?:<[0-9]{1,3}>(?:1 )?)?([0-9]{4}-[0-9]{2}-[0-9]{2}T\S+) ")
 
@@ -44,7 +46,7 @@ class Dnsmasq(Source):
 
     def recognises(self, line: bytes) -> bool:
         """Names the daemon, or starts with a query."""
-        head = line[:512]
+        head = line[:_HEADER_LENGTH_MAX]
         if _NAMES[0] in head or _NAMES[1] in head:
             return _LOOKS_LIKE.search(head) is not None
         return b"query[" in head and _BARE_QUERY.match(head) is not None
@@ -56,7 +58,7 @@ class Dnsmasq(Source):
             return text
         start = text.find("query[")
         if start < 0 or not _BEFORE_QUERY.fullmatch(text, 0, start):
-            if start >= 0 and _OTHER_QUERY.search(text):
+            if start >= 0 and _has_other_query(text):
                 return Rejected(RejectReason.MALFORMED, "unknown words before a query")
             if start >= 0 or self.recognises(line):
                 return Ignored("not a query")
@@ -65,6 +67,12 @@ class Dnsmasq(Source):
         if match is None:
             return Rejected(RejectReason.MALFORMED, "a query without name or client")
         return dns_event(match[1], client=match[2], time=_time(text), log_id=None)
+
+
+def _has_other_query(text: str) -> bool:
+    header = _OTHER_HEADER.search(text, 0, _HEADER_LENGTH_MAX)
+    query = _OTHER_QUERY.search(text)
+    return header is not None and query is not None and header.end() <= query.start()
 
 
 def _time(text: str) -> datetime | None:
