@@ -23,7 +23,9 @@ def line_without_secrets(text: str, *, with_queries: bool) -> str:
         return text
 
     def masked(match: re.Match[str]) -> str:
-        word = without_nested_credentials(_USER_INFO.sub(rf"\1{MASK}@", match[0]))
+        word = match[0]
+        if AT.search(word):
+            word = without_nested_credentials(_USER_INFO.sub(rf"\1{MASK}@", word))
         return word if with_queries else _word_without_query(word)
 
     return _WORD.sub(masked, text)

@@ -15,7 +15,7 @@ from stream_detector.dead_letters import StoredLetter, Tally, letter_document
 from stream_detector.errors import RefusedModelError, SettingsError, StreamDetectorError
 from stream_detector.events import Canonical
 from stream_detector.labels import read_label
-from stream_detector.logs import JsonFormatter, TerminalFormatter
+from stream_detector.logs import TerminalFormatter
 from stream_detector.masking.lines import line_without_secrets
 from stream_detector.masking.names import without_named_secrets
 from stream_detector.masking.records import before_query, without_credentials
@@ -173,7 +173,6 @@ TEXT_READERS: dict[str, Callable[[str], object]] = {
     "without_named_secrets": without_named_secrets,
     "line_without_secrets": partial(line_without_secrets, with_queries=False),
     "known_secrets": SECRETS.masked,
-    "json_log": partial(logged, JsonFormatter(REDACTION)),
     "terminal_log": partial(logged, TerminalFormatter(REDACTION)),
     "printable": printable,
     "printable_bytes": lambda text: printable_bytes(text.encode(), characters_max=100_000),
