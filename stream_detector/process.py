@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 _STOP_MARGIN_SECONDS = 15.0
 _CLOSE_SECONDS = 5.0
 """For leaving the group and closing connections, once all is committed or given up."""
+_REPEAT_SECONDS = 60.0
+"""A fault of Kafka that lasts is told again after so long."""
 _GC_THRESHOLD = 1_000_000
 """Objects; more than are under way at once, so that a collection looks for cycles, not at them."""
 
@@ -278,6 +280,7 @@ async def _reach_kafka(settings: Settings, report: Callable[[str], object]) -> s
     Raises:
         FatalError: a topic is missing, or Kafka refuses this client.
     """
+    fault, told_at = "", 0.0
     for pause in back_off():
         try:
             cluster = settings.cluster or await asyncio.to_thread(cluster_id, settings)
@@ -286,7 +289,10 @@ async def _reach_kafka(settings: Settings, report: Callable[[str], object]) -> s
             break
         except RetryableError as error:
             report(str(error))
-            logger.warning("%s; trying again in %.1f s", error, pause)
+            now, before, fault = time.monotonic(), fault, str(error)
+            if fault != before or now - told_at >= _REPEAT_SECONDS:
+                told_at = now
+                logger.warning("%s; trying again until then", fault)
             await asyncio.sleep(pause)
     if problems:
         raise FatalError("; ".join(problems))

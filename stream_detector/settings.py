@@ -13,7 +13,7 @@ from typing import Annotated, Literal, get_origin
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings_faults import faults
+from stream_detector.settings_faults import address_fault, faults
 from stream_detector.settings_files import GivenFile, SecretFile, secret_files_of
 from stream_detector.settings_group import SettingsGroup
 from stream_detector.settings_sources import (
@@ -49,9 +49,8 @@ _PORT_MAX = 65_535
 
 
 def _address(value: str) -> str:
-    # The value is not repeated: what has an @ may hold a password.
     if not _ADDRESS.fullmatch(value) or not 0 < int(value.rpartition(":")[2]) <= _PORT_MAX:
-        raise ValueError("entries should be host:port, such as kafka-1.example.com:9092")
+        raise ValueError(address_fault(value))
     return value
 
 

@@ -14,7 +14,7 @@ from stream_detector.settings_sources import ENVIRONMENT_PREFIX
 if TYPE_CHECKING:
     from stream_detector.settings import Settings
 
-__all__ = ["faults"]
+__all__ = ["address_fault", "faults"]
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _LOGIN_IN_URL = re.compile(r"://(?:[^/]*@|[^/@]*:.*@)")
@@ -89,6 +89,16 @@ def _security_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
                 f"kafka_options can't hold a secret such as {name}, since its values are shown: "
                 "set sasl_password_file or ssl_key_password_file, or leave it out",
             )
+
+
+def address_fault(value: str) -> str:
+    """What is wrong with ``value`` as a broker's address, and how one is written."""
+    if value.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+", value):
+        host, _, port = value.rpartition(":")
+        return f"{value[:_NAME_SHOWN_CHARACTERS]!r}: write an IPv6 address in brackets, such as [{host}]:{port}"
+    # What has an @ may hold a password.
+    shown = "one with an @" if "@" in value else repr(value[:_NAME_SHOWN_CHARACTERS])
+    return f"entries should be host:port, such as kafka-1.example.com:9092, and not {shown}"
 
 
 def _opened_without_waiting(path: str, flags: int) -> int:

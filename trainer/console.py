@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from stream_detector.logs import stderr_of_its_own
@@ -40,7 +41,7 @@ messages = Console(file=stderr_of_its_own())
 
 def tell(line: str) -> None:
     """Print one line of progress."""
-    messages.print(line, soft_wrap=True, highlight=False)
+    messages.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def notes_on(dataset: "Dataset") -> list[str]:
@@ -97,7 +98,7 @@ def show_figures(models: "Sequence[Measured]") -> None:
     for model in models:
         at_1, at_01, *_ = model.detections
         table.add_row(
-            model.name,
+            escape(model.name),
             f"{model.rows:,}",
             f"{model.accuracy:.4f}",
             f"{model.roc_auc:.4f}",
@@ -107,7 +108,7 @@ def show_figures(models: "Sequence[Measured]") -> None:
         for group in model.groups.get("kind", ()):
             if group.tpr is not None and group.roc_auc is not None:
                 table.add_row(
-                    f"  {group.name}",
+                    escape(f"  {group.name}"),
                     f"{group.malicious:,}",
                     "",
                     f"{group.roc_auc:.4f}",

@@ -188,7 +188,7 @@ def admitted_bundle(
     """The decision to announce ``bundle`` on; None if it serves already and there is none.
 
     ``because`` is the reason to announce it whatever the gate decided; it is recorded in the
-    decision beside the bundle, unless that one serves already.
+    decision beside the bundle.
 
     Raises:
         NotAdmittedError: it may not be announced.
@@ -203,7 +203,7 @@ def admitted_bundle(
     decision = decision_beside(bundle, checked.sha256)
     kind = checked.manifest.kind
     reigning = reigning_model(settings, kind, announced_now(settings).serving.get(kind))
-    if because is not None and reigning.ref.sha256 != checked.sha256:
+    if because is not None:
         decision = force(checked.ref, reigning, decision, because)
         write_decision(bundle, decision)
     check_admitted(checked.ref, reigning, decision)
@@ -225,7 +225,7 @@ def admitted_version(
     decision = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
     announced = announced_now(settings).serving.get(model.kind)
     reigning = reigning_model(settings, model.kind, announced)
-    if because is not None and reigning.ref.sha256 != model.ref.sha256:
+    if because is not None:
         decision = force(model.ref, reigning, decision, because)
         store.put_gate(model.kind, model.ref.sha256, encode_decision(decision))
     check_admitted(model.ref, reigning, decision)

@@ -8,18 +8,14 @@ for the first rows.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from stream_detector.events import Kind
-from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR
 from trainer.datasets import Dataset
 from trainer.families import families
 from trainer.families.base import Family
-from trainer.families.neural import FittedNetwork
 from trainer.imbalance import Imbalance, resampled
 from trainer.progress import Progress
 from trainer.report.figures import Measured
-from trainer.report.making import Candidate, candidate_of_family, make_report
+from trainer.report.making import candidate_of_family, make_report
 
 __all__ = ["run_study"]
 
@@ -48,24 +44,10 @@ def run_study(
     train = resampled(dataset.of_part("train"), imbalance, seed=seed)
     validation = dataset.of_part("val")
     known: Mapping[str, Family] = families(length_max=length_max, epochs=epochs)
-    candidates: list[Candidate] = []
-    for name in names:
-        fitted = known[name].fit(train, validation, seed=seed, progress=progress)
-        with progress.stage(f"{name}: calibrating"):
-            candidate = candidate_of_family(
-                name,
-                known[name].summary,
-                fitted,
-                validation,
-                rates=(SUSPICIOUS_FPR, MALICIOUS_FPR),
-            )
-        if isinstance(fitted, FittedNetwork):
-            history = [
-                msgspec.convert(epoch._asdict(), dict[str, float])
-                for epoch in fitted.fitted.history
-            ]
-            candidate = candidate._replace(history=history)
-        candidates.append(candidate)
+    candidates = [
+        candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
+        for name in names
+    ]
     return make_report(
         folder,
         candidates,

@@ -67,7 +67,9 @@ class _Defaults(NamedTuple):
     multiple=True,
     metavar="ID",
     help="Label what the verdict with this id is about. Needs the input record to be still in its "
-    "topic. May be given several times.",
+    "topic. If the topic was deleted and made again since the verdict, the id may name a record of "
+    "the new topic, unless the worker has another --cluster since then. May be given several "
+    "times.",
 )
 @click.option(
     "--file",

@@ -42,7 +42,7 @@ class LogFile:
             if not self._in_header:
                 self._header = []
             self._header.append(line)
-            self._source = with_header(self._given, self._header)
+            self._source = with_header(self._given, self._header, self._source)
         self._in_header = line.startswith(b"#")
         return read_record(
             line, source=self._source, lines_max=_LINES_MAX, json_fields=self._json_fields

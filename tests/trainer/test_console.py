@@ -1,11 +1,13 @@
 """The command line that manifests and reports quote, and figures in a pipe."""
 
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from support.processes import ROOT
 from trainer.console import command_line
 
 
@@ -39,3 +41,11 @@ def test_two_bundles_of_one_name_stay_two(monkeypatch):
     words = ["evaluate", "bundles/url", "../repo/data/models/url", "--data", "../tiny.csv"]
     monkeypatch.setattr(sys, "argv", ["stream-trainer", *words])
     assert command_line() == f"stream-trainer {' '.join(words)}"
+
+
+def test_names_with_brackets_are_shown_as_they_are():
+    code = "from trainer.console import tell; tell('reading a[/b].csv and url[v2].csv')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stderr == "reading a[/b].csv and url[v2].csv\n"

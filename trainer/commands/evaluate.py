@@ -98,8 +98,6 @@ def evaluate(
         from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
         from trainer.building import (  # noqa: PLC0415
-            MALICIOUS_FPR,
-            SUSPICIOUS_FPR,
             trained_otherwise,
         )
         from trainer.families import families  # noqa: PLC0415
@@ -118,18 +116,11 @@ def evaluate(
             candidates.append(candidate_of_bundle(str(folder), bundle))
     known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
     validation = dataset.of_part("val")
-    for name in family_names:
-        train = dataset.of_part("train")
-        fitted = known[name].fit(train, validation, seed=seed, progress=progress)
-        with progress.stage(f"{name}: calibrating"):
-            candidate = candidate_of_family(
-                name,
-                known[name].summary,
-                fitted,
-                validation,
-                rates=(SUSPICIOUS_FPR, MALICIOUS_FPR),
-            )
-        candidates.append(candidate)
+    train = dataset.of_part("train")
+    candidates += [
+        candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
+        for name in family_names
+    ]
     rows = dataset.of_part(part)
     try:
         measured = make_report(

@@ -73,8 +73,8 @@ def gate(
     command line).
 
     \b
-    stream-trainer gate bundles/new --champion served --data urls.csv
-    stream-trainer gate bundles/new --champion bundles/url --data urls.csv \\
+    stream-trainer gate bundles/new --champion bundles/url --data urls.csv
+    stream-trainer gate bundles/new --champion served --data urls.csv \\
       --must-not-alert our-domains.txt --margin 0.01 && stream-trainer models publish bundles/new
     """
     from trainer.datasets import read_dataset  # noqa: PLC0415

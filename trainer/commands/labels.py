@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.counted import counted
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
 from trainer.console import printable, tell
@@ -178,7 +179,7 @@ def export(file: Path, kind: "Kind", store: Path, trust: str) -> None:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise StreamDetectorError(f"{file} can't be written: {error.strerror}") from error
-    tell(f"{len(of_kind):,} labels of kind {kind} in {file}")
+    tell(f"{counted(len(of_kind), 'label')} of kind {kind} in {file}")
 
 
 def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapping[str, int]]:

@@ -14,9 +14,11 @@ from stream_detector.models.bundle import Bundle
 from stream_detector.models.calibration import Platt, fit_platt
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
+from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR
 from trainer.datasets import Dataset
 from trainer.evaluation import threshold_at
-from trainer.families.base import Fitted
+from trainer.families.base import Family, Fitted
+from trainer.families.neural import FittedNetwork
 from trainer.progress import Progress
 from trainer.report.content import Report
 from trainer.report.differences import Difference, difference
@@ -52,13 +54,21 @@ def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
 
 
 def candidate_of_family(
-    name: str, summary: str, fitted: Fitted, validation: Dataset, *, rates: tuple[float, float]
+    name: str,
+    family: Family,
+    train: Dataset,
+    validation: Dataset,
+    *,
+    seed: int,
+    progress: Progress,
 ) -> Candidate:
-    """A fitted model, calibrated and given thresholds on ``validation``, as a bundle is.
+    """A family fitted on ``train``, calibrated and given thresholds on ``validation``.
 
-    ``rates`` are the false-positive rates of suspicious and malicious.
+    The thresholds are set at the false-positive rates that bundles have.
     """
-    raw = fitted.scores(validation.texts)
+    fitted = family.fit(train, validation, seed=seed, progress=progress)
+    with progress.stage(f"{name}: calibrating"):
+        raw = fitted.scores(validation.texts)
     calibration = fit_platt(raw, validation.labels)
     if calibration.slope <= 0:
         # It ranks upside down. Calibrated it would be put right by labels that it did not learn
@@ -66,13 +76,23 @@ def candidate_of_family(
         deviation = float(np.std(raw)) or 1.0
         calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
     benign = calibration.apply(raw[validation.labels == 0])
-    suspicious, malicious = (min(1.0, threshold_at(benign, rate)) for rate in rates)
+    suspicious, malicious = (
+        min(1.0, threshold_at(benign, rate)) for rate in (SUSPICIOUS_FPR, MALICIOUS_FPR)
+    )
     return Candidate(
         name,
-        summary,
+        family.summary,
         lambda texts: calibration.apply(fitted.scores(texts)),
         Thresholds(suspicious, malicious),
+        _history(fitted),
     )
+
+
+def _history(fitted: Fitted) -> list[dict[str, float]]:
+    """The figures of each epoch, where the model was trained by epochs."""
+    if not isinstance(fitted, FittedNetwork):
+        return []
+    return [msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.fitted.history]
 
 
 def make_report(

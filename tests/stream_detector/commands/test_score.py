@@ -241,7 +241,7 @@ def test_nothing_in_is_nothing_out(tmp_path: Path) -> None:
 def test_a_missing_bundle_is_told_with_its_setting(tmp_path: Path) -> None:
     done = run_command("score", "--host-bundle", str(tmp_path), "a.example")
 
-    assert_one_line_error(done, 1, str(tmp_path), "manifest.json", "correct host_bundle")
+    assert_one_line_error(done, 2, str(tmp_path), "manifest.json", "correct host_bundle")
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_what_log_files_name_is_scored_without_kafka(logs: list[str]) -> None:
     assert rejected[zeek, 7][0] == "malformed"
     assert rejected[mixed, 4] == ("unknown_format", "no log format recognises the line")
     told = done.stderr.decode().splitlines()[-1]
-    assert told == ("16 lines: 6 URLs and host names, 3 rejected, 7 lines that name none"), (
+    assert told == ("16 lines: 6 URLs and host names, 3 rejected, 7 lines with neither"), (
         "six of Zeek's and an empty one"
     )
 

@@ -101,13 +101,14 @@ def test_topics_of_labels_are_not_needed_to_run(
         "DEAD_LETTERS_TOPIC": topics("dlq"),
     }
 
+    missing = {"LABELS_TOPIC": "no", "LABELS_DEAD_LETTERS_TOPIC": "no-dlq"}
     done = run_command(
-        "topics", "check", settings={**settings, **names, "TOPIC_PREFIX": "", "LABELS_TOPIC": "no"}
+        "topics", "check", settings={**settings, **names, "TOPIC_PREFIX": "", **missing}
     )
 
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
     problem, *_, ok = done.stdout.decode().splitlines()
-    assert problem.startswith("for labels only: topics no, url-labels-dlq are missing")
+    assert problem.startswith("for labels only: topics no, no-dlq are missing")
     assert ok == f"ok: {', '.join(names.values())}"
 
 

@@ -84,7 +84,9 @@ def test_publish_promote_and_roll_back(run, tmp_path):
 
 
 @pytest.mark.timeout(600)
-def test_what_serves_already_is_announced_again_and_keeps_its_record(run, tmp_path):
+def test_what_serves_already_is_announced_again_and_keeps_its_record_but_for_a_new_reason(
+    run, tmp_path
+):
     save_small_bundle(tmp_path / "first", seed=0)
     second = save_small_bundle(tmp_path / "second", seed=1).sha256
     run("publish", "second", "--force", "nothing to lose")
@@ -94,7 +96,7 @@ def test_what_serves_already_is_announced_again_and_keeps_its_record(run, tmp_pa
     run("publish", "second", "--force", "another reason")
     (after,) = described(run, second)
     assert after["announced_at"] > before["announced_at"]
-    assert after["gate"] == before["gate"]
+    assert after["gate"] == before["gate"] | {"forced_because": "another reason"}
 
     # The first one takes the place of what served unannounced, which a rollback brings back.
     run("rollback")

@@ -64,7 +64,7 @@ def contrary(count):
 
 @pytest.mark.slow
 def test_what_passes_says_what_it_was_made_of_and_is_trained_once(made, retrain, tmp_path):
-    _, champion = made
+    folder, champion = made
     fill_store(tmp_path / "labels", ASKED)
     code, output = retrain("--only-ngrams")
     assert code == 0, output
@@ -74,7 +74,9 @@ def test_what_passes_says_what_it_was_made_of_and_is_trained_once(made, retrain,
     manifest = load_bundle(challenger, kind="url").manifest
     assert manifest.training.warm_start == champion.sha256
     assert set(manifest.training.data_sha256) == {"urls.csv", "labels"}
-    assert manifest.training.command.startswith("stream-trainer retrain --kind url --data urls.csv")
+    assert manifest.training.command.startswith(
+        f"stream-trainer retrain --kind url --data {folder / 'urls.csv'}"
+    )
     assert (manifest.thresholds, manifest.calibration) == (
         champion.manifest.thresholds,
         champion.manifest.calibration,

@@ -12,6 +12,7 @@ from support.gated import named, save_challenger, save_champion, save_ignorant
 from trainer.gate import (
     GateError,
     GateRules,
+    Reigning,
     decision_path,
     force,
     judge,
@@ -157,6 +158,8 @@ def test_what_is_no_decision_is_told(tmp_path):
 
 
 def test_a_decision_that_cannot_be_written_is_told(champion, tmp_path):
-    decision = force(champion.ref, "host", None, None, "a reason")
+    decision = force(
+        champion.ref, Reigning("host", champion.ref, is_announced=True), None, "a reason"
+    )
     with pytest.raises(GateError, match=r"bundle-gate\.json cannot be written"):
         write_decision(tmp_path / "nosuch" / "bundle", decision)
