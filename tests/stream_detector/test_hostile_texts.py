@@ -1,7 +1,6 @@
 """Four times as much of a hostile text takes about four times as long, whoever reads it."""
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,9 +14,7 @@ from stream_detector.dead_letters import StoredLetter, Tally, letter_document
 from stream_detector.errors import RefusedModelError, SettingsError, StreamDetectorError
 from stream_detector.events import Canonical
 from stream_detector.labels import read_label
-from stream_detector.logs import TerminalFormatter
 from stream_detector.masking.lines import line_without_secrets
-from stream_detector.masking.names import without_named_secrets
 from stream_detector.masking.records import before_query, without_credentials
 from stream_detector.masking.spellings import KnownSecrets
 from stream_detector.masking.urls import (
@@ -62,7 +59,21 @@ PIECES = [
     *("%25", "%40", "%2540", "%2f", "%3a", "%3A%2F%2F", "%253A%252F%252F", "%3A%40%2F", "%4\n0"),
     *("\\x40", "\\u0040", "\\/", '\\"', "\\\\", '"a', '"@', "'a\"", "[]", "{}", '{"a":', "\n:@"),
     *("www.", "*.", "xn--a.", "&amp;", "0x1.", "1.1.1.1/", ",a://", ",GET,", "acct:", "a:b "),
-    *("\t", "\n", "\r\n", "\0", "\u202e", "a\n", "#a\n", " #", "#fields\t", "'\"", "a?b#c "),
+    *(
+        "\t",
+        "\n",
+        "\r\n",
+        "\0",
+        "\u202e",
+        "a\n",
+        "#a\n",
+        " #",
+        "#fields\t",
+        "#fields\tts\n",
+        "#path\tdns\n#fields\tts\n",
+        "'\"",
+        "a?b#c ",
+    ),
     *("password", "password: ", "password='\\", "token=", "--a", "cookie:", "bearer ", "basic "),
     *(
         "dnsmasq: ",
@@ -153,12 +164,6 @@ SECRETS = KnownSecrets(["\\\\'x long", "pa'ss/wörd+ %", "hunter2"])
 REDACTION = Redaction(Settings(sasl_password="pa'ss/wörd"))
 
 
-def logged(formatter: logging.Formatter, text: str) -> object:
-    record = logging.LogRecord("a", logging.WARNING, "", 0, "%s", (text,), None)
-    record.field = {"text": text}
-    return formatter.format(record)
-
-
 TEXT_READERS: dict[str, Callable[[str], object]] = {
     "canonical_url": canonical_url,
     "canonical_host": canonical_host,
@@ -170,10 +175,8 @@ TEXT_READERS: dict[str, Callable[[str], object]] = {
     "without_credentials": lambda text: without_credentials(text.encode()),
     "before_query": lambda text: before_query(text.encode()),
     "told_letter": told_letter,
-    "without_named_secrets": without_named_secrets,
     "line_without_secrets": partial(line_without_secrets, with_queries=False),
     "known_secrets": SECRETS.masked,
-    "terminal_log": partial(logged, TerminalFormatter(REDACTION)),
     "printable": printable,
     "printable_bytes": lambda text: printable_bytes(text.encode(), characters_max=100_000),
     "time": to_time,
