@@ -1,14 +1,14 @@
 """Turns delivered chunks into full batches, and overlaps their scoring and publishing.
 
 While one batch is scored in the scorer's thread, the one before it is being published and
-the next one fills up. Batches are published and acknowledged in order. Knows neither Faust
-nor Kafka: what to do with a batch is passed in.
+the next one fills up. A batch may be processed in parts; parts are published and acknowledged in
+order. Knows neither Faust nor Kafka: what to do with a batch is passed in.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Generic, NamedTuple, TypeVar
 
@@ -23,11 +23,17 @@ class Work(NamedTuple):
     """One chunk to be processed, and what to call when all its outputs are published."""
 
     chunk: Chunk
+    size: int
+    """Bytes of memory."""
     acknowledge: Callable[[], object]
 
 
 class Batcher(Generic[Outputs]):
     """Runs batches through ``process`` (in ``executor``) and ``publish`` (on the event loop).
+
+    ``process`` gives the outputs of a batch in parts, each with the number of the batch's chunks
+    that are at their end with it, those of the parts before too; ``publish`` gets the outputs of a
+    part, and the chunks that end with it. Those are acknowledged before the next part is published.
 
     ``put`` and ``drain`` are called on the event loop that runs ``run``. Back-pressure is the
     caller's: nothing here bounds what is put. An error of ``process`` or ``publish`` ends
@@ -36,23 +42,27 @@ class Batcher(Generic[Outputs]):
 
     def __init__(
         self,
-        process: Callable[[Sequence[Chunk]], Outputs],
+        process: Callable[[Sequence[Chunk]], Iterator[tuple[Outputs, int]]],
         publish: Callable[[Outputs, Sequence[Chunk]], Awaitable[None]],
         *,
         executor: Executor,
         batch_records: int,
+        batch_bytes: int,
         linger: float,
         clock: Callable[[], float],
     ) -> None:
-        """``linger`` and ``clock`` in seconds."""
+        """A batch is full at ``batch_records`` or ``batch_bytes``; ``linger`` and ``clock`` in
+        seconds."""
         self._process = process
         self._publish = publish
         self._executor = executor
         self._batch_records = batch_records
+        self._batch_bytes = batch_bytes
         self._linger = linger
         self._clock = clock
         self._waiting: deque[Work] = deque()
         self._waiting_records = 0
+        self._waiting_bytes = 0
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._under_way = 0
@@ -68,8 +78,9 @@ class Batcher(Generic[Outputs]):
             self._first_arrival = self._clock()
         self._waiting.append(work)
         self._waiting_records += len(work.chunk.records)
+        self._waiting_bytes += work.size
         self._arrived.set()
-        if self._waiting_records >= self._batch_records:
+        if self._is_full():
             self._full.set()
 
     async def drain(self, timeout: float) -> bool:
@@ -78,7 +89,7 @@ class Batcher(Generic[Outputs]):
         Returns whether everything that had begun was finished and acknowledged.
         """
         self._waiting.clear()
-        self._waiting_records = 0
+        self._waiting_records = self._waiting_bytes = 0
         self._full.clear()
         try:
             await asyncio.wait_for(self._idle.wait(), timeout)
@@ -93,11 +104,15 @@ class Batcher(Generic[Outputs]):
         try:
             while True:
                 batch = await self._next_batch(publishing)
-                chunks = [work.chunk for work in batch]
-                encoded = await loop.run_in_executor(self._executor, self._process, chunks)
-                if publishing is not None:
-                    await publishing
-                publishing = asyncio.create_task(self._finish(batch, chunks, encoded))
+                parts = self._process([work.chunk for work in batch])
+                done = 0
+                while part := await loop.run_in_executor(self._executor, next, parts, None):
+                    if publishing is not None:
+                        await publishing
+                    outputs, ended = part
+                    publishing = asyncio.create_task(self._publish_part(outputs, batch[done:ended]))
+                    done = ended
+                publishing = asyncio.create_task(self._finish(publishing, batch[done:]))
         finally:
             if publishing is not None:
                 publishing.cancel()
@@ -122,7 +137,7 @@ class Batcher(Generic[Outputs]):
             if publishing is not None and publishing.done():
                 publishing.result()
         linger = self._linger_left()
-        if self._waiting_records < self._batch_records and linger > 0:
+        if not self._is_full() and linger > 0:
             self._full.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), linger)
@@ -134,24 +149,42 @@ class Batcher(Generic[Outputs]):
         busy = self._under_way or now < self._last_finished + self._linger
         return self._first_arrival + self._linger - now if busy else 0.0
 
+    def _is_full(self) -> bool:
+        """Does what waits fill a batch?"""
+        return (
+            self._waiting_records >= self._batch_records or self._waiting_bytes >= self._batch_bytes
+        )
+
     def _take(self) -> list[Work]:
         batch: list[Work] = []
-        records = 0
-        while self._waiting and records < self._batch_records:
+        records = size = 0
+        while self._waiting and records < self._batch_records and size < self._batch_bytes:
             work = self._waiting.popleft()
             records += len(work.chunk.records)
+            size += work.size
             batch.append(work)
         self._waiting_records -= records
+        self._waiting_bytes -= size
         if batch:
             self._under_way += 1
             self._idle.clear()
         return batch
 
-    async def _finish(self, batch: list[Work], chunks: list[Chunk], encoded: Outputs) -> None:
-        await self._publish(encoded, chunks)
-        for work in batch:
-            work.acknowledge()
+    async def _publish_part(self, outputs: Outputs, works: Sequence[Work]) -> None:
+        await self._publish(outputs, [work.chunk for work in works])
+        _acknowledge(works)
+
+    async def _finish(self, publishing: "asyncio.Task[None] | None", rest: Sequence[Work]) -> None:
+        """End a batch once its last part is published; chunks without records are left."""
+        if publishing is not None:
+            await publishing
+        _acknowledge(rest)
         self._last_finished = self._clock()
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()
+
+
+def _acknowledge(works: Sequence[Work]) -> None:
+    for work in works:
+        work.acknowledge()

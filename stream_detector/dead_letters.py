@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from stream_detector.events import SourcePosition
-from stream_detector.wire import REPLAY_OF
+from stream_detector.wire import KEY_CUT_FROM, REPLAY_OF, VALUE_CUT_FROM
 
 __all__ = [
     "Group",
@@ -66,7 +66,7 @@ class StoredLetter(msgspec.Struct, frozen=True):
     withheld: tuple[str, ...]
     """What was taken out of key and value."""
     is_cut: bool
-    """The topic did not take the letter whole: key or value are cut."""
+    """Key or value are cut, which are longer than a dead letter or its topic holds."""
     replay_of: str
     """``topic:partition:offset`` of the dead letter that the record was a replay of."""
     key: bytes | None
@@ -99,7 +99,7 @@ def read_letter(record: LetterRecord) -> StoredLetter:
         source_timestamp=_number(headers.get("source-timestamp")),
         detector_version=headers.get("detector-version", ""),
         withheld=tuple(filter(None, headers.get("withheld", "").split(","))),
-        is_cut="truncated-from-bytes" in headers or "key-truncated-from-bytes" in headers,
+        is_cut=VALUE_CUT_FROM in headers or KEY_CUT_FROM in headers,
         replay_of=headers.get(REPLAY_OF, ""),
         key=record.key,
         value=record.value,

@@ -24,6 +24,7 @@ from stream_detector.events import (
     Thresholds,
     VerdictName,
 )
+from stream_detector.limits import CANONICAL_CHARACTERS_MAX, REMEMBERED_CHARACTERS_MAX
 from stream_detector.masking.urls import (
     may_hold_credentials,
     observed_without_credentials,
@@ -41,15 +42,6 @@ __all__ = ["Decider", "Observed"]
 
 Observed = tuple[Kind, str]
 """A URL or host name as a log has it."""
-
-_REMEMBERED_CHARACTERS_MAX = 512
-"""Longer texts, as observed or in canonical form, are decided anew each time: they seldom repeat,
-and so the memory that ``cache_entries`` may take has a bound, about 4 KB an entry. 99% of URLs
-are under 220."""
-
-_CANONICAL_CHARACTERS_MAX = 65_536
-"""Percent-encoding makes up to 12 characters of one; an alert that holds them twice, beside what
-was observed, still fits into a Kafka message of 1 MB."""
 
 _KINDS: tuple[Kind, Kind] = ("url", "host")
 
@@ -153,7 +145,7 @@ class Decider:
             canonical = canonicalise(*key)
             if not isinstance(canonical, Canonical):
                 decisions[key] = canonical
-            elif len(canonical.text) > _CANONICAL_CHARACTERS_MAX:
+            elif len(canonical.text) > CANONICAL_CHARACTERS_MAX:
                 decisions[key] = _too_long(canonical)
             elif (listed := self._listed(key[1], canonical)) is not None:
                 decisions[key] = listed
@@ -217,7 +209,7 @@ class Decider:
             new_scores = self._score(kind, new)
             for text, score in zip(new, new_scores, strict=True):
                 scores[text] = score
-                if len(text) <= _REMEMBERED_CHARACTERS_MAX and not math.isnan(score):
+                if len(text) <= REMEMBERED_CHARACTERS_MAX and not math.isnan(score):
                     memory.put(text, score)
             if self._shadows is not None and self._shadows.running(kind):
                 self._shadows.compare(
@@ -273,16 +265,16 @@ class Decider:
 
 def _may_be_remembered(observed: str, decision: Decision | Rejected) -> bool:
     """Not what is long, nor what the model failed on: it may score it the next time."""
-    if len(observed) > _REMEMBERED_CHARACTERS_MAX:
+    if len(observed) > REMEMBERED_CHARACTERS_MAX:
         return False
     if isinstance(decision, Decision):
-        return len(decision.canonical.text) <= _REMEMBERED_CHARACTERS_MAX
+        return len(decision.canonical.text) <= REMEMBERED_CHARACTERS_MAX
     return decision.reason is not RejectReason.MODEL_ERROR
 
 
 def _too_long(canonical: Canonical) -> Rejected:
     detail = (
-        f"{len(canonical.text)} characters in canonical form, more than {_CANONICAL_CHARACTERS_MAX}"
+        f"{len(canonical.text)} characters in canonical form, more than {CANONICAL_CHARACTERS_MAX}"
     )
     return Rejected(RejectReason.TOO_LONG, detail)
 

@@ -35,6 +35,7 @@ __all__ = [
     "Sighting",
     "SourcePosition",
     "Thresholds",
+    "UnreadRecord",
     "UrlEvent",
     "Verdict",
     "VerdictName",
@@ -55,7 +56,9 @@ class RejectReason(StrEnum):
     EMPTY = "empty"
     """No value (a tombstone), or nothing but white space."""
     TOO_LARGE = "too_large"
-    """More bytes than a log record may have, or more lines."""
+    """More bytes than a log record may have."""
+    TOO_MANY = "too_many"
+    """More lines than a record may have, or more URLs and hosts."""
     NOT_UTF8 = "not_utf8"
     """Not valid UTF-8, or binary (NUL bytes)."""
     UNKNOWN_FORMAT = "unknown_format"
@@ -103,6 +106,16 @@ class RawRecord(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """Names and values."""
         ...
+
+
+class UnreadRecord(NamedTuple):
+    """A record that was not decompressed, since its batch is too large. Its place is known."""
+
+    offset: int
+    timestamp: int | None = None
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Chunk(NamedTuple):
@@ -240,7 +253,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """A record that could not become verdicts, with its bytes as they were read.
 
-    But for what ``withheld`` names.
+    But for what ``withheld`` names, and for what is cut.
     """
 
     key: bytes | None
@@ -252,11 +265,16 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     record_time: int | None
     """The record's own timestamp, milliseconds since the epoch."""
     withheld: Sequence[str] = ()
-    """What was taken out of key and value: ``clients``, ``queries``, ``credentials``."""
+    """What was taken out of key and value: ``clients``, ``queries``, ``credentials``; ``contents``
+    where they were not read."""
     format: str = ""
     """Of the line at fault; empty where no format recognised it."""
     replay_of: bytes = b""
     """Where the dead letter lies that the record is a replay of; empty if it is none."""
+    key_cut_from: int = 0
+    """Bytes of the key that was read, where it is cut; 0 where it is whole."""
+    value_cut_from: int = 0
+    """Bytes of the value that was read, where it is cut; 0 where it is whole."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False):

@@ -8,15 +8,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from operator import attrgetter, itemgetter
 from time import perf_counter
 from typing import NamedTuple
 
+from stream_detector.batch_reading import BatchReader, Reading
 from stream_detector.comparisons import Comparison, Counts, Disagreement, pairs_of
 from stream_detector.counted import counted
-from stream_detector.decisions import Decider, Observed
-from stream_detector.errors import SettingsError
+from stream_detector.decisions import Decider
 from stream_detector.events import (
     Alert,
     Chunk,
@@ -26,39 +25,23 @@ from stream_detector.events import (
     Outcomes,
     RawRecord,
     Rejected,
-    RejectReason,
-    Sighting,
-    SourcePosition,
-    UrlEvent,
+    UnreadRecord,
     Verdict,
 )
+from stream_detector.limits import REPLAY_OF_BYTES_MAX
 from stream_detector.masking.urls import without_nested_credentials
 from stream_detector.metrics import Metrics
 from stream_detector.policy.suppression import AlertWindows
 from stream_detector.privacy import Privacy
 from stream_detector.settings import Settings
 from stream_detector.shadow import Compared
-from stream_detector.sources import EventResult, Source, chosen_fields, read_record, source_named
 from stream_detector.wire import REPLAY_OF
 
-__all__ = ["Pipeline", "sources_by_topic", "utc_now"]
+__all__ = ["Part", "Pipeline", "utc_now"]
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = attrgetter("format")
-_KIND = itemgetter(0)
 _LABELS = attrgetter("decision.labels")
-
-_CLIENT_CHARACTERS_MAX = 256
-_LOG_ID_CHARACTERS_MAX = 256
-"""Longer ones are cut, so that no log line makes a verdict too large for Kafka (1 MB)."""
-
-_REPLAY_OF_BYTES_MAX = 300
-"""A topic's name is 249 characters at most, and two numbers follow."""
-
-_Faults = dict[int, tuple[SourcePosition, str, Rejected]]
-"""The first fault of each record at fault, by the record's place in the batch: where, and the
-format of the line."""
 
 
 def utc_now() -> datetime:
@@ -66,14 +49,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class _Reading(NamedTuple):
-    """What a batch says, event by event: three lists of one length, and the faults."""
+class Part(NamedTuple):
+    """What the next records of a batch became."""
 
-    sightings: list[Sighting]
-    observed: list[Observed]
-    places: list[int]
-    """The place in the batch of each event's record."""
-    faults: _Faults
+    outcomes: Outcomes
+    chunks: int
+    """Chunks of the batch that are at their end with this part, those of the parts before too."""
 
 
 class Pipeline:
@@ -84,7 +65,8 @@ class Pipeline:
       Kafka allows no colon in a topic's name: read from its end, an id has one meaning.
     - A record with a line at fault becomes one dead letter, which names the first fault,
       besides the verdicts of its good lines. So does a record longer than
-      ``settings.record_bytes_max``, which is not parsed.
+      ``settings.record_bytes_max``, which is not parsed, and one of more than
+      ``settings.record_lines_max`` lines or events, which gets no verdict.
     - A line that by its nature names no URL gives nothing but a count.
     - A malicious verdict gives an alert, or is folded into one: see ``AlertWindows``.
     - What a shadow model was compared on gives comparisons, and changes none of the above.
@@ -107,36 +89,52 @@ class Pipeline:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
-        self._sources = sources_by_topic(settings)
-        self._json_fields = chosen_fields(settings.json_fields)
+        self._reader = BatchReader(settings=settings, metrics=metrics, cluster=cluster, clock=clock)
         self._decider = decider
         self._metrics = metrics
-        self._cluster = cluster
-        self._clock = clock
         self._alert_windows = AlertWindows(
             seconds=settings.alert_window, keys_max=settings.alert_keys_max
         )
         self._privacy = Privacy(settings)
 
     def process(self, chunks: Sequence[Chunk]) -> Outcomes:
+        """What the records of ``chunks`` become, all at once. Raises as ``parts``."""
+        whole = Outcomes([], [], [])
+        for outcomes, _ in self.parts(chunks):
+            whole.verdicts.extend(outcomes.verdicts)
+            whole.alerts.extend(outcomes.alerts)
+            whole.dead_letters.extend(outcomes.dead_letters)
+            if outcomes.comparisons:
+                whole = whole._replace(comparisons=[*whole.comparisons, *outcomes.comparisons])
+        return whole
+
+    def parts(self, chunks: Sequence[Chunk]) -> Iterator[Part]:
         """What the records of ``chunks`` become. No record is lost, whatever its bytes.
+
+        Most batches are one part. Records that name many URLs make more: the next part is read when
+        it is asked for, so that the memory of a batch has a bound.
 
         Raises:
             ModelError: the model fails on a text known to be good.
             DeviceError: memory or device failed.
         """
         started = perf_counter()
-        reading = self._read(chunks)
+        for reading in self._reader.parts(chunks):
+            yield Part(self._decide(reading, started), reading.chunks)
+            started = perf_counter()
+
+    def _decide(self, reading: Reading, started: float) -> Outcomes:
+        """What a part becomes that was read since ``started``."""
         parsed = perf_counter()
         decisions = self._decider.decide(reading.observed)
         verdicts = _judge(reading, decisions)
         alerts = self._raise_alerts(verdicts)
-        dead_letters = self._privacy.dead_letters(_dead_letters(chunks, reading.faults))
+        dead_letters = self._privacy.dead_letters(_dead_letters(reading))
         decided = perf_counter()
 
         self._metrics.stage_seconds.labels("parse").observe(parsed - started)
         self._metrics.stage_seconds.labels("decide").observe(decided - parsed)
-        records = sum(len(chunk.records) for chunk in chunks)
+        records = len(reading.records)
         self._metrics.batch_records.observe(records)
         self._metrics.batch_fill_ratio.observe(records / self._settings.batch_records)
         self._count_outcomes(verdicts, alerts, dead_letters)
@@ -144,64 +142,12 @@ class Pipeline:
         compared = self._decider.take_comparisons()
         if not compared:
             return Outcomes(written, alerts, dead_letters)
-        batch_id, compared_at = self._batch_id(chunks), verdicts[0].sighting.detected_at
+        batch_id, compared_at = reading.first, verdicts[0].sighting.detected_at
         comparisons: list[Comparison] = [
             *(_counts(each, batch_id, compared_at) for each in compared),
             *map(self._privacy.disagreement, _disagreements(compared, verdicts)),
         ]
         return Outcomes(written, alerts, dead_letters, comparisons)
-
-    def _batch_id(self, chunks: Iterable[Chunk]) -> str:
-        """The first record of the batch, as verdict ids begin."""
-        first = next(chunk for chunk in chunks if chunk.records)
-        return f"{self._cluster}:{first.topic}:{first.partition}:{first.records[0].offset}"
-
-    def _read(self, chunks: Iterable[Chunk]) -> _Reading:
-        """The events of all records, and the first fault of each record that has one."""
-        bytes_max, lines_max = self._settings.record_bytes_max, self._settings.record_lines_max
-        detected_at = self._clock()
-        json_fields = self._json_fields
-        reading = _Reading([], [], [], {})
-        sightings, observed, places, faults = reading
-        records_before = 0
-        for topic, partition, records in chunks:
-            source = self._sources.get(topic)
-            id_start = f"{self._cluster}:{topic}:{partition}:"
-            ignored: list[str] = []
-            events_before = len(sightings)
-            for place, record in enumerate(records, start=records_before):
-                offset, value = record.offset, record.value or b""
-                if len(value) > bytes_max:
-                    results = _too_large(value, bytes_max)
-                else:
-                    results = read_record(
-                        value, source=source, lines_max=lines_max, json_fields=json_fields
-                    )
-                for index, (name, result) in enumerate(results):
-                    position = SourcePosition(topic, partition, offset, index)
-                    if isinstance(result, UrlEvent):
-                        client, log_id = result.client, result.log_id
-                        sightings.append(
-                            Sighting(
-                                f"{id_start}{offset}:{index}",
-                                result.time,
-                                detected_at,
-                                position,
-                                name,
-                                client and client[:_CLIENT_CHARACTERS_MAX],
-                                log_id and log_id[:_LOG_ID_CHARACTERS_MAX],
-                            )
-                        )
-                        observed.append((result.kind, result.observed))
-                        places.append(place)
-                    elif isinstance(result, Rejected):
-                        faults.setdefault(place, (position, name, result))
-                    else:
-                        ignored.append(name)
-            records_before += len(records)
-            self._metrics.records.labels(topic).inc(len(records))
-            self._count_lines(topic, sightings[events_before:], observed[events_before:], ignored)
-        return reading
 
     def _raise_alerts(self, verdicts: Iterable[Verdict]) -> list[Alert]:
         """The alerts of the malicious ones among ``verdicts``."""
@@ -212,21 +158,6 @@ class Pipeline:
                 if alert is not None:
                     alerts.append(alert)
         return alerts
-
-    # Counted a batch at a time: a label lookup for each record would cost more than its parsing.
-
-    def _count_lines(
-        self,
-        topic: str,
-        sightings: Iterable[Sighting],
-        observed: Iterable[Observed],
-        ignored: Iterable[str],
-    ) -> None:
-        events = Counter(zip(map(_FORMAT, sightings), map(_KIND, observed), strict=True))
-        for (name, kind), count in events.items():
-            self._metrics.events.labels(topic, name, kind).inc(count)
-        for name, count in Counter(ignored).items():
-            self._metrics.ignored.labels(topic, name).inc(count)
 
     def _count_outcomes(
         self,
@@ -279,14 +210,9 @@ class Pipeline:
             )
 
 
-def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:
-    detail = f"{len(value)} bytes; record_bytes_max is {bytes_max}"
-    return [("", Rejected(RejectReason.TOO_LARGE, detail))]
-
-
-def _judge(reading: _Reading, decisions: Sequence[Decision | Rejected]) -> list[Verdict]:
+def _judge(reading: Reading, decisions: Sequence[Decision | Rejected]) -> list[Verdict]:
     """The verdict on each event that got a decision; the others' faults join those of reading."""
-    sightings, _, places, faults = reading
+    sightings, places, faults = reading.sightings, reading.places, reading.faults
     verdicts: list[Verdict] = []
     for sighting, decision, place in zip(sightings, decisions, places, strict=True):
         # Asked so that the answer is mostly yes: a no takes msgspec's structs 0.1 us.
@@ -342,13 +268,11 @@ def _disagreements(
             )
 
 
-def _dead_letters(chunks: Iterable[Chunk], faults: _Faults) -> list[DeadLetter]:
+def _dead_letters(reading: Reading) -> list[DeadLetter]:
     """One dead letter for each record at fault, in order of input."""
-    if not faults:
-        return []
-    records = list(chain.from_iterable(chunk.records for chunk in chunks))
+    records = reading.records
     letters: list[DeadLetter] = []
-    for place, (position, log_format, fault) in sorted(faults.items(), key=itemgetter(0)):
+    for place, (position, log_format, fault) in sorted(reading.faults.items(), key=itemgetter(0)):
         record = records[place]
         letters.append(
             DeadLetter(
@@ -358,6 +282,7 @@ def _dead_letters(chunks: Iterable[Chunk], faults: _Faults) -> list[DeadLetter]:
                 fault.detail,
                 position,
                 record.timestamp,
+                withheld=("contents",) if isinstance(record, UnreadRecord) else (),
                 format=log_format,
                 replay_of=_replay_of(record),
             )
@@ -370,22 +295,5 @@ def _replay_of(record: RawRecord) -> bytes:
     so, lest it be replayed again and again."""
     for name, value in record.headers:
         if name == REPLAY_OF and value:  # Kafka allows a header without a value.
-            return value[:_REPLAY_OF_BYTES_MAX]
+            return value[:REPLAY_OF_BYTES_MAX]
     return b""
-
-
-def sources_by_topic(settings: Settings) -> dict[str, Source]:
-    """The formats that ``settings.input_formats`` sets, by full topic name.
-
-    Raises:
-        SettingsError: an unknown format, or a topic that is not an input topic.
-    """
-    for topic in settings.input_formats:
-        if topic not in settings.input_topics:
-            raise SettingsError(
-                f"input_formats sets a format for {topic!r}, which is not among input_topics "
-                f"({', '.join(settings.input_topics)}): correct one of the two"
-            )
-    return {
-        settings.topic(topic): source_named(name) for topic, name in settings.input_formats.items()
-    }

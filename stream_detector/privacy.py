@@ -11,6 +11,7 @@ import msgspec
 
 from stream_detector.comparisons import Disagreement
 from stream_detector.events import DeadLetter, Decision, Sighting, Verdict
+from stream_detector.letter_cutting import cut_letter, cut_masked_letter
 from stream_detector.masking.lines import line_without_secrets
 from stream_detector.masking.records import before_query, without_credentials
 from stream_detector.masking.urls import with_query_masked
@@ -80,6 +81,7 @@ class Privacy:
         return Verdict(sighting, _masked(decision) if masked else decision)
 
     def _dead_letter(self, letter: DeadLetter) -> DeadLetter:
+        letter = cut_letter(letter)
         key, value = letter.key, letter.value
         withheld = []
         if "dead_letters" in self._names and (key or value):
@@ -97,13 +99,19 @@ class Privacy:
 
 
 def letter_without_credentials(letter: DeadLetter) -> DeadLetter:
-    """A dead letter with all masked that looks like the user info of a URL."""
+    """A dead letter with all masked that looks like the user info of a URL.
+
+    What is too long is cut, before that and after.
+    """
+    letter = cut_letter(letter)
     key, value = _without_credentials(letter.key), _without_credentials(letter.value)
     detail = line_without_secrets(letter.detail, with_queries=True)
     if (key, value, detail) == (letter.key, letter.value, letter.detail):
         return letter
-    return msgspec.structs.replace(
-        letter, key=key, value=value, detail=detail, withheld=[*letter.withheld, "credentials"]
+    return cut_masked_letter(
+        msgspec.structs.replace(
+            letter, key=key, value=value, detail=detail, withheld=[*letter.withheld, "credentials"]
+        )
     )
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from stream_detector import __version__
+from stream_detector.batch_reading import sources_by_topic
 from stream_detector.certificates import kafka_certificates, show_certificates
 from stream_detector.decisions import Decider
 from stream_detector.errors import FatalError, RetryableError
@@ -27,7 +28,6 @@ from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import TextScorer
 from stream_detector.models.serving import load_scorer, model_device
-from stream_detector.pipeline import sources_by_topic
 from stream_detector.reload import (
     ModelFollower,
     check_store_settings,
@@ -209,6 +209,13 @@ async def _start_following(
 ) -> DetectorApp:
     """As ``_start``, with the models that are announced, which the app then follows."""
     check_store_settings(settings)
+    if settings.model_public_key is None:
+        logger.warning(
+            "no model_public_key is set: whoever may WRITE topic %s decides which model serves. "
+            "Give that right to the trainer alone (`stream-detector topics acls` shows how), or "
+            "sign (`stream-trainer models new-key`)",
+            settings.topic(settings.models_topic),
+        )
     cluster = await _reach_kafka(settings, report)
     # TensorFlow takes seconds to import, which are not the announced models' fault.
     await asyncio.get_running_loop().run_in_executor(executor, model_device, settings)

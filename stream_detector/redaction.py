@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stream_detector.limits import LOG_TEXT_CHARACTERS_MAX, LOG_TEXT_UNSURE_CHARACTERS
 from stream_detector.log_records import text_of
 from stream_detector.masking import MASK
 from stream_detector.masking.lines import line_without_secrets
@@ -16,11 +17,6 @@ __all__ = ["Redaction"]
 
 _SECRET_CHARACTERS_MIN = 4
 """Shorter ones stand in any line by chance."""
-_CHARACTERS_READ = 32_768
-"""Of a text; longer ones are cut, since they may quote what somebody sent."""
-_CHARACTERS_UNSURE = 8_192
-"""At the cut, where the rest of a secret may lack, which is not known by its beginning. A private
-key takes 3,500, more where it is escaped."""
 _DEPTH_MAX = 5
 """Of fields in fields; what holds itself has no end."""
 _INT_BITS_MAX = 14_000
@@ -44,10 +40,10 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """``text`` without all that, and cut where it is long."""
-        masked = self._secrets.masked(text[:_CHARACTERS_READ])
+        masked = self._secrets.masked(text[:LOG_TEXT_CHARACTERS_MAX])
         masked = line_without_secrets(masked, with_queries=self._with_queries)
-        if len(text) > _CHARACTERS_READ:
-            masked = f"{masked[:-_CHARACTERS_UNSURE]}... ({len(text)} characters)"
+        if len(text) > LOG_TEXT_CHARACTERS_MAX:
+            masked = f"{masked[:-LOG_TEXT_UNSURE_CHARACTERS]}... ({len(text)} characters)"
         return masked
 
     def fields(self, fields: Mapping[str, object]) -> dict[str, Any]:

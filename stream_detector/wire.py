@@ -26,7 +26,9 @@ from stream_detector.pseudonyms import is_pseudonym
 
 __all__ = [
     "ECS_VERSION",
+    "KEY_CUT_FROM",
     "REPLAY_OF",
+    "VALUE_CUT_FROM",
     "Encoded",
     "Message",
     "alert_key",
@@ -42,6 +44,10 @@ ECS_VERSION = "8.17.0"
 REPLAY_OF = "replay-of"
 """Header of a record that ``dead-letters replay`` wrote, and of a dead letter that it became again:
 ``topic:partition:offset`` of the dead letter that it is the original of."""
+
+VALUE_CUT_FROM = "truncated-from-bytes"
+KEY_CUT_FROM = "key-truncated-from-bytes"
+"""Headers of a dead letter that is cut: how long value and key were."""
 
 Headers = list[tuple[str, bytes]]
 Message = tuple[bytes | None, bytes | None, Headers]
@@ -128,7 +134,8 @@ def dead_letter_headers(letter: DeadLetter) -> Headers:
 
     ``source-timestamp`` is the record's own, in milliseconds since the epoch, and is left out
     where the record had none. ``format`` is there where one recognised the line, ``withheld``
-    where key or value are not as read, ``replay-of`` where the record was a replay.
+    where key or value are not as read, ``truncated-from-bytes`` and ``key-truncated-from-bytes``
+    where they are cut, ``replay-of`` where the record was a replay.
     """
     source = letter.source
     headers = [
@@ -146,6 +153,10 @@ def dead_letter_headers(letter: DeadLetter) -> Headers:
         headers.append(("format", letter.format.encode()))
     if letter.replay_of:
         headers.append((REPLAY_OF, letter.replay_of))
+    if letter.value_cut_from:
+        headers.append((VALUE_CUT_FROM, b"%d" % letter.value_cut_from))
+    if letter.key_cut_from:
+        headers.append((KEY_CUT_FROM, b"%d" % letter.key_cut_from))
     if letter.withheld:
         headers.append(("withheld", ",".join(letter.withheld).encode()))
     return headers

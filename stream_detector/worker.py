@@ -7,7 +7,7 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
@@ -27,6 +27,7 @@ from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
 from stream_detector.kafka.topics import cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
+from stream_detector.limits import BATCH_BYTES_MAX, DECOMPRESSED_BYTES_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
@@ -95,6 +96,7 @@ class DetectorApp(faust.App):
         self.executor = executor
         self.chunk_records = settings.chunk_records
         self.buffered_bytes_max = settings.buffered_bytes_max
+        self.decompressed_bytes_max = max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
         self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
         self.producer_options = _producer_options(settings)
@@ -108,6 +110,7 @@ class DetectorApp(faust.App):
             self._publish,
             executor=executor,
             batch_records=settings.batch_records,
+            batch_bytes=BATCH_BYTES_MAX,
             linger=settings.linger_ms / 1000,
             clock=time.monotonic,
         )
@@ -266,9 +269,10 @@ class DetectorApp(faust.App):
 
     # --- one batch --------------------------------------------------------------------------
 
-    def _process(self, chunks: Sequence[Chunk]) -> Encoded:
-        """Bytes in, encoded outcomes out; runs in the scorer's thread."""
-        return encode(self.pipeline.process(chunks))
+    def _process(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Encoded, int]]:
+        """Bytes in, encoded outcomes out, part by part; runs in the scorer's thread."""
+        for outcomes, ended in self.pipeline.parts(chunks):
+            yield encode(outcomes), ended
 
     async def _publish(self, encoded: Encoded, chunks: Sequence[Chunk]) -> None:
         started = time.monotonic()
@@ -374,7 +378,7 @@ def create_app(
         # Acknowledged by hand, when the outputs are in Kafka.
         stream.enable_acks = False
         async for event in stream.events():
-            app.batcher.put(Work(event.value.chunk, event.ack))
+            app.batcher.put(Work(event.value.chunk, event.value.entry.size, event.ack))
 
     return app
 

@@ -23,18 +23,17 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from stream_detector.counted import counted
 from stream_detector.errors import PublishError
 from stream_detector.kafka.retry import back_off, is_retriable, name_of
+from stream_detector.limits import (
+    IN_FLIGHT_BYTES_MAX,
+    LETTER_SHORT_BYTES_MAX,
+    LONE_MESSAGE_BYTES,
+)
 from stream_detector.metrics import Metrics
-from stream_detector.wire import Encoded, Message
+from stream_detector.wire import KEY_CUT_FROM, VALUE_CUT_FROM, Encoded, Message
 
 __all__ = ["Publisher", "fill"]
 
 logger = logging.getLogger(__name__)
-
-_LONE_BYTES = 128 * 1024
-"""A message this large travels alone, so that a broker's size limit refuses only it."""
-
-_KEPT_BYTES = 64 * 1024
-"""What is kept of a dead letter that the broker finds too large."""
 
 _COMPARISON_SECONDS = 30.0
 """How long comparisons may take after all else is in Kafka: longer than a partition takes to get
@@ -51,12 +50,36 @@ class _Parcel(NamedTuple):
     messages: Sequence[Message]
 
 
+class _Room:
+    """What the Kafka client may hold, in bytes; exceeded by one record batch at most."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._left = bytes_max
+        self._is_there = asyncio.Event()
+        self._is_there.set()
+
+    async def wait(self) -> None:
+        """Wait until something is left."""
+        while self._left <= 0:
+            self._is_there.clear()
+            await self._is_there.wait()
+
+    def take(self, size: int) -> None:
+        self._left -= size
+
+    def give_back(self, size: int) -> None:
+        self._left += size
+        if self._left > 0:
+            self._is_there.set()
+
+
 class Publisher:
     """Sends what a batch became. Retries for as long as the broker is away.
 
     ``publish`` returns when every output is acknowledged by all in-sync replicas. It raises
     ``PublishError`` for what waiting cannot mend (no right to write, a verdict too large).
-    Called from one task at a time.
+    Called from one task at a time. Kafka's client gets at most ``in_flight_bytes_max`` bytes before
+    Kafka has acknowledged some of them.
 
     Comparisons are waited for as all else. But no verdict has to wait for the next batch because
     Kafka does not take them: ``comparisons_failed`` is told, and they are given up.
@@ -72,8 +95,10 @@ class Publisher:
         comparisons_topic: str,
         comparisons_failed: Callable[[str], object],
         metrics: Metrics,
+        in_flight_bytes_max: int = IN_FLIGHT_BYTES_MAX,
     ) -> None:
         self._producer = producer
+        self._in_flight_bytes_max = in_flight_bytes_max
         self._verdicts_topic = verdicts_topic
         self._alerts_topic = alerts_topic
         self._dead_letters_topic = dead_letters_topic
@@ -122,13 +147,14 @@ class Publisher:
 
     async def _ship(self, outputs: Iterable[tuple[str, Sequence[Message]]]) -> None:
         """Send messages by topic, again and again until Kafka has them all."""
+        room = _Room(self._in_flight_bytes_max)
         parcels = [
             parcel for topic, messages in outputs for parcel in await self._parcels(topic, messages)
         ]
         waits = back_off()
         while parcels:
             results = await asyncio.gather(
-                *(self._send(parcel) for parcel in parcels), return_exceptions=True
+                *(self._send(parcel, room) for parcel in parcels), return_exceptions=True
             )
             failed = [
                 (parcel, result)
@@ -163,7 +189,7 @@ class Publisher:
         for message in messages:
             key, value, _ = message
             place = crc32(key or b"") % count
-            if len(key or b"") + len(value or b"") > _LONE_BYTES:
+            if len(key or b"") + len(value or b"") > LONE_MESSAGE_BYTES:
                 lone.append(_Parcel(topic, partitions[place], [message]))
             else:
                 by_place[place].append(message)
@@ -190,21 +216,31 @@ class Publisher:
                 await asyncio.sleep(pause)
         raise AssertionError("back_off never ends")
 
-    async def _send(self, parcel: _Parcel) -> None:
+    async def _send(self, parcel: _Parcel, room: _Room) -> None:
         """Send one partition's messages in as few record batches as they fit; await them all."""
         acknowledgements = []
         now = int(time.time() * 1000)
         sent = 0
         while sent < len(parcel.messages):
+            await room.wait()
             batch = self._producer.create_batch()
             sent += fill(batch, islice(parcel.messages, sent, None), now)
-            acknowledgements.append(await self._hand_over(batch, parcel))
+            acknowledgements.append(await self._hand_over(batch, parcel, room))
         await asyncio.gather(*acknowledgements)
 
-    async def _hand_over(self, batch: BatchBuilder, parcel: _Parcel) -> asyncio.Future[object]:
-        acknowledgement: asyncio.Future[object] = await self._producer.send_batch(
-            batch, parcel.topic, partition=parcel.partition
-        )
+    async def _hand_over(
+        self, batch: BatchBuilder, parcel: _Parcel, room: _Room
+    ) -> asyncio.Future[object]:
+        size = batch.size()
+        room.take(size)
+        try:
+            acknowledgement: asyncio.Future[object] = await self._producer.send_batch(
+                batch, parcel.topic, partition=parcel.partition
+            )
+        except BaseException:
+            room.give_back(size)
+            raise
+        acknowledgement.add_done_callback(lambda _: room.give_back(size))
         return acknowledgement
 
     def _count_retry(self, *errors: BaseException) -> None:
@@ -220,7 +256,7 @@ class Publisher:
             isinstance(error, _TOO_LARGE)
             and parcel.topic == self._dead_letters_topic
             and len(parcel.messages) == 1
-            and any(len(part or b"") > _KEPT_BYTES for part in parcel.messages[0][:2])
+            and any(len(part or b"") > LETTER_SHORT_BYTES_MAX for part in parcel.messages[0][:2])
         ):
             return parcel._replace(messages=[_shortened(parcel.messages[0])])
         if not isinstance(error, KafkaError):
@@ -267,9 +303,10 @@ def _shortened(message: Message) -> Message:
     """A dead letter cut to what any broker takes; its source position still names the whole."""
     key, value, headers = message
     key, value = key or b"", value or b""
-    notes = []
-    if len(value) > _KEPT_BYTES:
-        notes.append(("truncated-from-bytes", str(len(value)).encode()))
-    if len(key) > _KEPT_BYTES:
-        notes.append(("key-truncated-from-bytes", str(len(key)).encode()))
-    return key[:_KEPT_BYTES], value[:_KEPT_BYTES], [*headers, *notes]
+    known = {name for name, _ in headers}
+    notes = [
+        (name, str(len(part)).encode())
+        for name, part in ((VALUE_CUT_FROM, value), (KEY_CUT_FROM, key))
+        if len(part) > LETTER_SHORT_BYTES_MAX and name not in known
+    ]
+    return key[:LETTER_SHORT_BYTES_MAX], value[:LETTER_SHORT_BYTES_MAX], [*headers, *notes]

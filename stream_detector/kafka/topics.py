@@ -19,6 +19,7 @@ from kafka.errors import (
 from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.rights import Operation, Part, Right, rights_of
+from stream_detector.limits import MESSAGE_BYTES_MAX
 from stream_detector.settings import Settings
 
 __all__ = [
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 _DAY_MS = 24 * 60 * 60 * 1000
-_BROKER_RECORD_BYTES_MAX = 1_048_588
-"""Kafka's default of ``max.message.bytes``: 1 MiB and the overhead of a batch of one record."""
 _DEAD_LETTER_HEADERS_BYTES = 64 * 1024
 """Room for a dead letter's headers beside a record as large as its input topic takes."""
 
@@ -219,7 +218,7 @@ def _alike(text: str) -> _Fault:
 def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, str]]:
     """The settings of topics that differ from the broker's defaults."""
     verdicts, alerts, dead_letters = settings.output_topic_names
-    labels, label_dead_letters = settings.label_topic_names
+    labels, feed_labels, label_dead_letters = settings.label_topic_names
     return {
         verdicts: {"retention.ms": str(7 * _DAY_MS), "compression.type": "zstd"},
         alerts: {"retention.ms": str(30 * _DAY_MS)},
@@ -229,9 +228,10 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
         },
         # Few and dear; a label store can be filled anew from them.
         labels: {"retention.ms": "-1"},
+        feed_labels: {"retention.ms": "-1"},
         label_dead_letters: {
             "retention.ms": str(30 * _DAY_MS),
-            "max.message.bytes": str(_BROKER_RECORD_BYTES_MAX + _DEAD_LETTER_HEADERS_BYTES),
+            "max.message.bytes": str(MESSAGE_BYTES_MAX + _DEAD_LETTER_HEADERS_BYTES),
         },
         **{name: {"cleanup.policy": "compact"} for name in settings.announcement_topic_names},
         **{name: {"retention.ms": str(30 * _DAY_MS)} for name in settings.shadow_topic_names},
@@ -241,7 +241,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
 def _record_bytes_max(admin: KafkaAdminClient, names: list[str], who: str) -> int:
     """The longest record that any of the topics ``names`` takes, bytes."""
     if not names:
-        return _BROKER_RECORD_BYTES_MAX
+        return MESSAGE_BYTES_MAX
     found = admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name, ["max.message.bytes"]) for name in names],
         config_filter="all",

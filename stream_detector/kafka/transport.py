@@ -18,7 +18,6 @@ from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import aiokafka
-from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
@@ -42,10 +41,12 @@ from stream_detector.kafka.connections import (
     unconnected_of_producer,
 )
 from stream_detector.kafka.ends import known_ends
+from stream_detector.kafka.fetched import bound_fetches
 from stream_detector.kafka.positions import Positions
 from stream_detector.kafka.retry import is_retriable, name_of
 from stream_detector.kafka.topic_identity import SeenTopic, seen_topics
 from stream_detector.kafka.watermark import Entry, PartitionLedger
+from stream_detector.limits import HEADER_MEMORY_BYTES
 
 __all__ = ["ChunkConsumer", "ChunkProducer", "ChunkTransport", "Delivery", "TransportHost"]
 
@@ -84,6 +85,7 @@ class TransportHost(Protocol):
 
     chunk_records: int
     buffered_bytes_max: int
+    decompressed_bytes_max: int
     consumer_options: Mapping[str, Any]
     producer_options: Mapping[str, Any]
     starts_at_end: bool
@@ -100,17 +102,6 @@ class TransportHost(Protocol):
     def count_error(self, error: BaseException) -> None:
         """Count an error that will be retried; may be called from any thread."""
         ...
-
-
-class RecordsAsDecoded(fetcher.PartitionRecords):
-    """Yields aiokafka's decoded records as they are.
-
-    They have all that ``RawRecord`` asks for; making a ``ConsumerRecord`` of each, which aiokafka
-    offers no way around, takes longer than parsing it.
-    """
-
-    def _consumer_record(self, tp: Any, record: RawRecord) -> RawRecord:
-        return record
 
 
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
@@ -256,7 +247,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         host: TransportHost = self.app
         self._assignor = RoundRobinPartitionAssignor
-        fetcher.PartitionRecords = RecordsAsDecoded
+        bound_fetches(host.decompressed_bytes_max)
         return aiokafka.AIOKafkaConsumer(
             **host.consumer_options,
             enable_auto_commit=False,
@@ -592,6 +583,7 @@ def _memory_of(records: list[RawRecord]) -> int:
     for part in (_KEY, _VALUE):
         size += sum(map(len, filter(None, map(part, records))))
     for headers in filter(None, map(_HEADERS, records)):
+        size += HEADER_MEMORY_BYTES * len(headers)
         size += sum(len(name) + len(value or b"") for name, value in headers)
     return size
 

@@ -100,7 +100,7 @@ def read_record(
             or a JSON array of objects. What starts with ``{`` or ``[`` is read whole first;
             white space and a byte-order mark may stand before it. A line at fault costs itself.
         source: the topic's format; None to find it.
-        lines_max: lines beyond which a record is refused.
+        lines_max: lines, and events, beyond which a record is refused as a whole.
         json_fields: where JSON objects have their URL, if not where ``json`` looks for it.
     """
     first = value[:1]
@@ -109,7 +109,11 @@ def read_record(
         if isinstance(record, JsonRecord):
             name, result = _of_object(record, value, source, json_fields)
             # Most records: one object, one event, no detour.
-            return [(name, result)] if isinstance(result, UrlEvent) else _flat(((name, result),))
+            return (
+                [(name, result)]
+                if isinstance(result, UrlEvent)
+                else _flat(((name, result),), lines_max)
+            )
     elif first in _BEFORE_JSON:
         trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
         if trimmed[:1] in {b"{", b"["} or value.startswith(codecs.BOM_UTF8):
@@ -123,7 +127,7 @@ def read_record(
     if b"\n" in line or b"\r" in line or first == b"#" or not line.strip():
         return _read_lines(value, source, lines_max, json_fields)
     name, result = _BINARY if b"\0" in line else _of_line(line, source, json_fields)
-    return [(name, result)] if isinstance(result, UrlEvent) else _flat(((name, result),))
+    return [(name, result)] if isinstance(result, UrlEvent) else _flat(((name, result),), lines_max)
 
 
 def _of_array(
@@ -135,7 +139,7 @@ def _of_array(
     if len(elements) > lines_max:
         return _too_many(len(elements), lines_max)
     results = (_of_json_line(element, source, json_fields) for element in elements)
-    return _flat(results) or _empty()
+    return _flat(results, lines_max) or _empty()
 
 
 def _read_lines(
@@ -148,7 +152,7 @@ def _read_lines(
         return _too_many(len(lines), lines_max)
     if lines[0].startswith(b"{") and not any(map(_is_object, lines)):
         lines = [value]  # one object over several lines, and broken
-    return _flat(_of_lines(lines, source, json_fields))
+    return _flat(_of_lines(lines, source, json_fields), lines_max)
 
 
 def _is_object(line: bytes) -> bool:
@@ -261,7 +265,9 @@ def _of_line(
     return _UNKNOWN
 
 
-def _flat(results: Iterable[tuple[str, LineResult]]) -> list[tuple[str, EventResult]]:
+def _flat(
+    results: Iterable[tuple[str, LineResult]], events_max: int
+) -> list[tuple[str, EventResult]]:
     flat: list[tuple[str, EventResult]] = []
     for name, result in results:
         # Structs are asked first: most results are one event.
@@ -269,13 +275,14 @@ def _flat(results: Iterable[tuple[str, LineResult]]) -> list[tuple[str, EventRes
             flat.append((name, result))
         else:
             flat.extend((name, event) for event in result)
-    return flat
+    # One line may name any number of hosts.
+    return flat if len(flat) <= events_max else _too_many(len(flat), events_max, "URLs or hosts")
 
 
 def _empty() -> list[tuple[str, EventResult]]:
     return [(_NO_FORMAT, Rejected(RejectReason.EMPTY, "nothing but white space"))]
 
 
-def _too_many(lines: int, lines_max: int) -> list[tuple[str, EventResult]]:
-    detail = f"{lines} lines; record_lines_max is {lines_max}"
-    return [(_NO_FORMAT, Rejected(RejectReason.TOO_LARGE, detail))]
+def _too_many(count: int, lines_max: int, what: str = "lines") -> list[tuple[str, EventResult]]:
+    detail = f"{count} {what}; record_lines_max is {lines_max}"
+    return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]

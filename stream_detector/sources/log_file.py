@@ -5,12 +5,10 @@ follow, until others come.
 """
 
 from stream_detector.events import Rejected, RejectReason
+from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources import EventResult, JsonFields, Source, read_record, with_header
 
 __all__ = ["LogFile"]
-
-_LINES_MAX = 10_000
-"""What splits a line further (a lone CR, a form feed) may do so as often as in a record."""
 
 
 class LogFile:
@@ -45,5 +43,9 @@ class LogFile:
             self._source = with_header(self._given, self._header, self._source)
         self._in_header = line.startswith(b"#")
         return read_record(
-            line, source=self._source, lines_max=_LINES_MAX, json_fields=self._json_fields
+            # What splits a line further (a lone CR, a form feed) may do so as often as in a record.
+            line,
+            source=self._source,
+            lines_max=RECORD_LINES_MAX,
+            json_fields=self._json_fields,
         )

@@ -15,6 +15,9 @@ class Bench:
 
     def __init__(self, *, batch_records=4, linger=0.0):
         self.now = 0.0
+        self.part_chunks = 100
+        self.may_pass = 100
+        """Parts after which ``may_process`` is needed again."""
         self.processed: list[list[int]] = []
         self.published: list[list[int]] = []
         self.acknowledged: list[int] = []
@@ -30,17 +33,22 @@ class Bench:
             self._publish,
             executor=self.executor,
             batch_records=batch_records,
+            batch_bytes=100,
             linger=linger,
             clock=lambda: self.now,
         )
 
     def _process(self, chunks):
-        assert self.may_process.wait(10)
-        if self.process_error:
-            raise self.process_error
-        names = [chunk.partition for chunk in chunks]
-        self.processed.append(names)
-        return names
+        """Parts of at most ``part_chunks`` chunks."""
+        for start in range(0, len(chunks), self.part_chunks):
+            if len(self.processed) >= self.may_pass:
+                self.may_process.clear()
+            assert self.may_process.wait(10)
+            if self.process_error:
+                raise self.process_error
+            names = [chunk.partition for chunk in chunks[start : start + self.part_chunks]]
+            self.processed.append(names)
+            yield names, start + len(names)
 
     async def _publish(self, outputs, chunks):
         await self.may_publish.wait()
@@ -48,9 +56,9 @@ class Bench:
             raise self.publish_error
         self.published.append(outputs)
 
-    def put(self, name, records=1):
+    def put(self, name, records=1, size=1):
         chunk = Chunk("topic", name, [None] * records)
-        self.batcher.put(Work(chunk, lambda: self.acknowledged.append(name)))
+        self.batcher.put(Work(chunk, size, lambda: self.acknowledged.append(name)))
 
     async def until(self, condition):
         async with asyncio.timeout(10):
@@ -178,3 +186,65 @@ async def test_an_idle_worker_adds_no_wait_and_a_busy_one_lingers():
     await bench.until(lambda: bench.acknowledged == [1, 2, 3])  # ... until the batch is full
     task.cancel()
     bench.executor.shutdown()
+
+
+async def test_a_batch_is_full_by_its_bytes_too(bench):
+    bench.may_process.clear()
+    bench.put(1)
+    await bench.until(lambda: not bench.batcher._waiting)
+    for name in (2, 3, 4):
+        bench.put(name, size=60)
+    bench.may_process.set()
+    await bench.until(lambda: len(bench.acknowledged) == 4)
+    assert bench.processed == [[1], [2, 3], [4]]
+
+
+async def test_a_part_is_acknowledged_while_the_rest_of_its_batch_is_processed(bench):
+    bench.part_chunks = 1
+    bench.may_process.clear()
+    bench.put(1)
+    await bench.until(lambda: not bench.batcher._waiting)
+    bench.put(2)
+    bench.put(3)
+    bench.may_pass = 2
+    bench.may_process.set()
+    await bench.until(lambda: bench.acknowledged == [1, 2])
+    assert bench.processed == [[1], [2]]
+    bench.may_pass = 100
+    bench.may_process.set()
+    await bench.until(lambda: bench.acknowledged == [1, 2, 3])
+
+
+async def test_no_more_than_one_part_is_made_while_one_is_being_published(bench):
+    bench.part_chunks = 1
+    bench.may_publish.clear()
+    bench.may_process.clear()
+    bench.put(1)
+    await bench.until(lambda: not bench.batcher._waiting)
+    for name in (2, 3, 4):
+        bench.put(name)
+    bench.may_process.set()
+    await bench.until(lambda: bench.processed == [[1], [2]])
+    await asyncio.sleep(0.05)
+    assert bench.processed == [[1], [2]]
+    bench.may_publish.set()
+    await bench.until(lambda: bench.acknowledged == [1, 2, 3, 4])
+    assert bench.published == [[1], [2], [3], [4]]
+
+
+async def test_a_part_that_fails_leaves_the_parts_before_it_acknowledged(bench):
+    bench.part_chunks = 1
+    bench.may_process.clear()
+    bench.put(1)
+    await bench.until(lambda: not bench.batcher._waiting)
+    bench.put(2)
+    bench.put(3)
+    bench.may_pass = 2
+    bench.may_process.set()
+    await bench.until(lambda: bench.acknowledged == [1, 2])
+    bench.process_error = ModelError("broken")
+    bench.may_pass = 100
+    bench.may_process.set()
+    with pytest.raises(ModelError):
+        await asyncio.wait_for(asyncio.shield(bench.task), 10)
+    assert bench.acknowledged == [1, 2]

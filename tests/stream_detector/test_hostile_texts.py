@@ -1,5 +1,6 @@
 """Four times as much of a hostile text takes about four times as long, whoever reads it."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -143,15 +144,13 @@ def told_letter(text: str) -> object:
     return letter_document(letter)
 
 
-def announced(text: str) -> object:
+def announced(text: str) -> None:
     value = {"name": text, "kind": "url", "version": text, "sha256": "0" * 64, "url": text}
     value |= {"thresholds": {"suspicious": 0.5, "malicious": 0.9}}
     value |= {"announced_at": "2026-11-01T00:00:00Z"}
-    decode_announcement(b"url", json.dumps(value).encode())
-    try:
-        return decode_announcement(b"url", text.encode())
-    except RefusedModelError as error:
-        return error
+    for record in (json.dumps(value), json.dumps(value | {"url": ""}), text):
+        with contextlib.suppress(RefusedModelError):
+            decode_announcement(b"url", record.encode())
 
 
 def labelled(text: str) -> object:

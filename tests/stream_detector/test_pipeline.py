@@ -19,6 +19,7 @@ from stream_detector.events import (
     RejectReason,
     SourcePosition,
     Thresholds,
+    UnreadRecord,
 )
 from stream_detector.log_records import fields_of
 from stream_detector.metrics import Metrics
@@ -27,7 +28,7 @@ from stream_detector.models.base import ServedModel
 from stream_detector.pipeline import Pipeline
 from stream_detector.settings import Settings
 from stream_detector.shadow import Shadows
-from stream_detector.wire import encode
+from stream_detector.wire import dead_letter_headers, encode
 from support.scoring import WordScorer
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -223,7 +224,7 @@ class TestRecordsOfSeveralLines:
 
     def test_more_lines_than_allowed_make_a_dead_letter(self) -> None:
         (letter,) = Bench(record_lines_max=2).process([b"a.com\nb.com\nc.com"]).dead_letters
-        assert letter.reason is RejectReason.TOO_LARGE
+        assert letter.reason is RejectReason.TOO_MANY
 
 
 class TestDeadLetters:
@@ -512,3 +513,43 @@ class TestShadow:
         replayed = encode(self.with_shadow().process(self.VALUES, first=3)).comparisons
         assert replayed == first
         assert [key for key, _, _ in first] == [b"counts/url", b"a.com", b"evil.com"]
+
+
+class TestParts:
+    """Batches whose records name many hosts."""
+
+    LINES = b"\n".join(b"h%d.example" % number for number in range(6_000))
+
+    def parts(self, chunks):
+        return list(Bench().pipeline.parts(chunks))
+
+    def test_a_usual_batch_is_one_part(self):
+        chunks = [chunk([b"a.com"] * 2000), chunk([b"b.com"] * 2000, partition=1)]
+        ((outcomes, ended),) = self.parts(chunks)
+        assert (len(outcomes.verdicts), ended) == (4000, 2)
+
+    def test_a_part_ends_with_the_record_that_fills_it(self):
+        chunks = [chunk([self.LINES] * 4), chunk([self.LINES, None, b"last.com"], partition=1)]
+        parts = self.parts(chunks)
+        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [18_000, 12_001]
+        assert [ended for _, ended in parts] == [0, 2]
+        ids = [verdict.sighting.id for outcomes, _ in parts for verdict in outcomes.verdicts]
+        assert len(set(ids)) == len(ids) == 30_001
+        assert [len(outcomes.dead_letters) for outcomes, _ in parts] == [0, 1]
+        assert parts[1][0].dead_letters[0].source.offset == 1
+
+    def test_a_part_that_a_chunk_fills_ends_it(self):
+        chunks = [chunk([self.LINES] * 3), chunk([b"a.com"], partition=1)]
+        assert [ended for _, ended in self.parts(chunks)] == [1, 2]
+
+    def test_all_parts_together_are_what_the_batch_becomes(self):
+        chunks = [chunk([self.LINES] * 4 + [None])]
+        whole = Bench().pipeline.process(chunks)
+        assert (len(whole.verdicts), len(whole.dead_letters)) == (24_000, 1)
+
+
+def test_a_record_that_was_not_decompressed_is_a_letter_that_a_replay_reads_again():
+    (letter,) = Bench().pipeline.process([Chunk("url-events", 0, [UnreadRecord(5)])]).dead_letters
+    assert letter.reason is RejectReason.TOO_LARGE
+    assert (letter.source.offset, letter.withheld) == (5, ("contents",))
+    assert b"not decompressed" in dict(dead_letter_headers(letter))["detail"]

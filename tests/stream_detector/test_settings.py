@@ -207,6 +207,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"host_suspicious_threshold": "1", "host_malicious_threshold": "0"}, "host_malicious"),
         ({"kafka_options": "linger_ms"}, "name=value"),
         ({"linger_ms": "nan"}, "linger_ms"),
+        ({"cluster": "x" * 201}, "cluster is longer than 200 characters"),
+        ({"group_id": "a\u202eb"}, "group_id holds a control character"),
         ({"nonsense": "1"}, "--nonsense"),
     ],
 )

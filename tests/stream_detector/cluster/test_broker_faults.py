@@ -125,6 +125,7 @@ def test_a_collector_of_labels_stays_up_when_brokers_are_killed_and_hang(
     settings = {
         "BOOTSTRAP_SERVERS": own_cluster.bootstrap_servers,
         "LABELS_TOPIC": topic,
+        "FEED_LABELS_TOPIC": module_topics("label-feeds"),
         "LABELS_DEAD_LETTERS_TOPIC": letters,
         "LABELS_GROUP_ID": group,
     }

@@ -78,6 +78,45 @@ async def test_a_dead_letter_too_large_for_its_topic_is_cut_and_says_so(
     assert line.startswith(f"1 output not written to {dlq} ({why}), trying again in ")
 
 
+async def test_a_few_large_messages_are_in_flight_at_a_time(kafka, topics, producer):
+    verdicts = topics("verdicts", partitions=3)
+    publisher = Publisher(
+        producer,
+        verdicts_topic=verdicts,
+        alerts_topic="unused",
+        dead_letters_topic="unused",
+        comparisons_topic="unused",
+        comparisons_failed=[].append,
+        metrics=Metrics(),
+        in_flight_bytes_max=1_000_000,
+    )
+    waiting = set()
+    held = []
+    send_batch = producer.send_batch
+
+    async def watched(batch, topic, partition):
+        acknowledgement = await send_batch(batch, topic, partition=partition)
+        waiting.add(acknowledgement)
+        acknowledgement.add_done_callback(waiting.discard)
+        held.append(len(waiting))
+        return acknowledgement
+
+    producer.send_batch = watched
+    messages = [(b"key%d" % number, b"v" * 200_000, []) for number in range(60)]
+    await publisher.publish(Encoded(messages, [], []))
+    assert len(held) == 60
+    assert 2 <= max(held) <= 5
+    assert len(read_all(kafka.bootstrap_servers, verdicts)) == 60
+
+
+async def test_a_letter_that_was_cut_before_says_how_long_it_was_at_first(kafka, topics, producer):
+    dlq = topics("dlq", partitions=1, max_message_bytes="200000")
+    letters = [(b"k", b"y" * 500_000, [("truncated-from-bytes", b"9000000")])]
+    await publisher_to(producer, dlq, dlq, dlq).publish(Encoded([], [], letters))
+    (cut,) = read_all(kafka.bootstrap_servers, dlq)
+    assert (len(cut.value), cut.headers) == (65_536, [("truncated-from-bytes", b"9000000")])
+
+
 async def test_what_no_waiting_mends_is_told_with_topic_and_cause(topics, producer):
     verdicts = topics("verdicts", partitions=1, max_message_bytes="1000")
     publisher = publisher_to(producer, verdicts, verdicts, topics("dlq", partitions=1))

@@ -12,7 +12,7 @@ import aiokafka
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
@@ -26,7 +26,7 @@ from faust.transport.drivers.aiokafka import (
 )
 from faust.transport.drivers.aiokafka import Consumer as DriverConsumer
 
-from stream_detector.kafka import transport
+from stream_detector.kafka import fetched, transport
 from stream_detector.kafka.publisher import fill
 
 OVERRIDDEN = [
@@ -50,7 +50,8 @@ OVERRIDDEN = [
     (Producer, transport.ChunkProducer, "on_stop"),
     (Producer, transport.ChunkProducer, "_settings_default"),
     (Producer, transport.ChunkProducer, "_settings_auth"),
-    (PartitionRecords, transport.RecordsAsDecoded, "_consumer_record"),
+    (PartitionRecords, fetched.RecordsAsDecoded, "_consumer_record"),
+    (FetchResult, fetched.FetchedChunks, "getall"),
 ]
 
 # Bodies whose logic the overrides rely on: who calls what, and in which order.
@@ -82,6 +83,8 @@ BODIES = {
     Fetcher._proc_fetch_request: "59bf948fff47eed5",
     PartitionRecords._unpack_records: "b803e6d46480732c",
     PartitionRecords._consumer_record: "e668541600b047ab",
+    Fetcher.fetched_records: "be4348896b9b66af",
+    FetchResult.getall: "3e717e30de5068d5",
     BatchBuilder.append: "657d76f55157d9ca",
 }
 

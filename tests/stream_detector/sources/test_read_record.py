@@ -136,7 +136,18 @@ def test_more_lines_than_allowed_are_rejected_together() -> None:
         b"a.example\nb.example\n\nc.example\n",
         b'[{"host":"a"},{"host":"b"},{"host":"c"}]',
     ):
-        assert reasons(value, lines_max=2) == [RejectReason.TOO_LARGE]
+        assert reasons(value, lines_max=2) == [RejectReason.TOO_MANY]
+        assert len(read(value, lines_max=3)) == 3
+
+
+def test_more_names_than_allowed_in_one_line_or_in_all_are_rejected_together() -> None:
+    names = b'{"event_type":"dns","dns":{"type":"request","queries":[%s]}}'
+    one, two, three = (names % b",".join([b'{"rrname":"a.b"}'] * count) for count in (1, 2, 3))
+    for value in (three, one + b"\n" + two, b"[" + two + b"," + one + b"]"):
+        ((_, fault),) = read(value, lines_max=2)
+        assert isinstance(fault, Rejected)
+        assert fault.reason is RejectReason.TOO_MANY
+        assert fault.detail == "3 URLs or hosts; record_lines_max is 2"
         assert len(read(value, lines_max=3)) == 3
 
 

@@ -1,0 +1,213 @@
+"""What aiokafka makes of a fetch, with a bound on the memory that it takes.
+
+aiokafka decompresses a record batch as a whole, however large it gets, and gives out any number of
+bytes at once. Here a batch is decompressed up to a limit, and what it gives at once ends at
+``CHUNK_BYTES_MAX``. Records beyond the first limit come as ``UnreadRecord``: none is lost.
+
+Snappy makes at most 21 bytes of one, so it has no bound here. Nor have batches in the formats
+before Kafka 0.11, which Kafka 4 neither takes nor gives.
+"""
+
+import sys
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import cramjam
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import DefaultRecordBatch
+
+from stream_detector.events import RawRecord, UnreadRecord
+from stream_detector.limits import CHUNK_BYTES_MAX, HEADER_MEMORY_BYTES
+
+__all__ = ["FetchedChunks", "RecordsAsDecoded", "bound_fetches"]
+
+_USUAL_RATIO = 16
+"""Logs compress to a fifth or a tenth; what compresses better is decompressed a second time."""
+_OUTPUT_FULL = "failed to write whole buffer"
+"""What cramjam says of an output that has no room for more."""
+_GZIP_WBITS = 31
+_VARINT_BYTES = 10
+
+
+class _TooLargeError(Exception):
+    """A batch has more bytes than are decompressed; ``beginning`` has those that are."""
+
+    def __init__(self, beginning: bytes) -> None:
+        super().__init__(len(beginning))
+        self.beginning = beginning
+
+
+def bound_fetches(decompressed_bytes_max: int) -> None:
+    """Have all consumers of this process use what is defined here, with this limit of a batch."""
+    fetcher.PartitionRecords = RecordsAsDecoded
+    fetcher.FetchResult = FetchedChunks
+    # The compiled module of aiokafka looks its decoders up by name at each call.
+    decoders = sys.modules[DefaultRecordBatch.__module__]
+    for name, decoder in (
+        ("zstd_decode", partial(_decompressed, cramjam.zstd.decompress_into)),
+        ("lz4_decode", partial(_decompressed, cramjam.lz4.decompress_into)),
+        ("gzip_decode", _gunzipped),
+    ):
+        setattr(decoders, name, partial(decoder, bytes_max=decompressed_bytes_max))
+
+
+class RecordsAsDecoded(fetcher.PartitionRecords):
+    """Yields aiokafka's decoded records as they are.
+
+    They have all that ``RawRecord`` asks for; making a ``ConsumerRecord`` of each, which aiokafka
+    offers no way around, takes longer than parsing it.
+    """
+
+    def __init__(self, tp: Any, records: Any, *args: Any) -> None:
+        super().__init__(tp, _Batches(records), *args)
+
+    def _consumer_record(self, tp: Any, record: RawRecord) -> RawRecord:
+        return record
+
+
+class FetchedChunks(fetcher.FetchResult):
+    """Gives as many records at once as make a chunk, by their number and by their bytes."""
+
+    _partition_records: RecordsAsDecoded | None
+
+    def getall(self, max_records: int | None = None) -> list[RawRecord]:
+        """As aiokafka's, but that it stops at ``CHUNK_BYTES_MAX`` too."""
+        if not self.check_assignment(self._topic_partition) or not self.has_more():
+            return []
+        records: list[RawRecord] = []
+        size = 0
+        for record in self._partition_records or ():
+            records.append(record)
+            size += len(record.value or b"") + len(record.key or b"")
+            size += HEADER_MEMORY_BYTES * len(record.headers)
+            if size >= CHUNK_BYTES_MAX or len(records) == max_records:
+                self._update_position()
+                break
+        else:
+            self._update_position()
+            self._partition_records = None
+        return records
+
+
+class _Batches:
+    """aiokafka's record batches of a fetch, each that is compressed as a ``_BoundedBatch``."""
+
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
+        self.has_next = batches.has_next
+
+    def next_batch(self) -> Any:
+        batch = self._batches.next_batch()
+        is_bounded = isinstance(batch, DefaultRecordBatch) and batch.compression_type
+        return _BoundedBatch(batch) if is_bounded else batch
+
+
+class _BoundedBatch:
+    """A record batch of which all records come, those beyond the limit unread."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[RawRecord]:
+        try:
+            return iter(self._batch)
+        except _TooLargeError as error:
+            return _read_as_far_as_it_goes(self._batch, error.beginning)
+
+
+class _Record(NamedTuple):
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+def _read_as_far_as_it_goes(batch: Any, beginning: bytes) -> Iterator[RawRecord]:
+    """The records that are whole in the ``beginning`` of a batch; the others unread.
+
+    aiokafka's own reader does not look where the bytes end.
+    """
+    reader = _Reader(beginning)
+    offset = batch.base_offset
+    while length := reader.varint():
+        end = reader.position + length
+        if not reader.position < end <= len(beginning):
+            break
+        record = _record(reader, batch)
+        reader.position = end
+        yield record
+        offset = record.offset + 1
+    for unread in range(offset, batch.next_offset):
+        yield UnreadRecord(unread)
+
+
+def _record(reader: "_Reader", batch: Any) -> _Record:
+    # https://kafka.apache.org/documentation/#record; the broker has checked that it is one.
+    reader.position += 1  # attributes, of which there are none
+    timestamp = batch.first_timestamp + (reader.varint() or 0)
+    offset = batch.base_offset + (reader.varint() or 0)
+    key, value = reader.part(), reader.part()
+    headers = [
+        ((reader.part() or b"").decode(errors="replace"), reader.part() or b"")
+        for _ in range(reader.varint() or 0)
+    ]
+    if batch.timestamp_type:  # the broker's time
+        timestamp = batch.max_timestamp
+    return _Record(offset, timestamp, key, value, headers)
+
+
+class _Reader:
+    """Reads Kafka's variable-length numbers, and parts that follow their length."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.position = 0
+
+    def varint(self) -> int | None:
+        """The next number (zigzag); None where the bytes end."""
+        number = 0
+        for place, byte in enumerate(self._content[self.position : self.position + _VARINT_BYTES]):
+            number |= (byte & 0x7F) << 7 * place
+            if byte < 0x80:
+                self.position += place + 1
+                return number >> 1 ^ -(number & 1)
+        return None
+
+    def part(self) -> bytes | None:
+        """The next part; None where Kafka has null."""
+        length = self.varint()
+        if length is None or length < 0:
+            return None
+        start = self.position
+        self.position += length
+        return self._content[start : self.position]
+
+
+def _decompressed(decompress_into: Any, payload: bytes, *, bytes_max: int) -> bytes:
+    for size in (min(_USUAL_RATIO * len(payload), bytes_max), bytes_max):
+        output = bytearray(size)
+        try:
+            length = decompress_into(payload, output)
+        except cramjam.DecompressionError as error:
+            if _OUTPUT_FULL not in str(error):
+                raise
+        else:
+            return bytes(memoryview(output)[:length])
+    raise _TooLargeError(bytes(output))
+
+
+def _gunzipped(payload: bytes, *, bytes_max: int) -> bytes:
+    output = b""
+    while payload:  # Several gzip files in a row are one.
+        decompressor = zlib.decompressobj(_GZIP_WBITS)
+        output += decompressor.decompress(payload, bytes_max + 1 - len(output))
+        if len(output) > bytes_max:
+            raise _TooLargeError(output[:bytes_max])
+        payload = decompressor.unused_data
+    return output

@@ -1,0 +1,116 @@
+"""The limits that no setting changes, and the defaults of those that settings change.
+
+Whoever can write one record chooses its size, its compression and what it holds. Each limit
+bounds what such a record can cost. Names end in their unit.
+"""
+
+__all__ = [
+    "BATCH_BYTES_MAX",
+    "BUFFERED_BYTES_MAX",
+    "CANONICAL_CHARACTERS_MAX",
+    "CHUNK_BYTES_MAX",
+    "CLIENT_CHARACTERS_MAX",
+    "DECOMPRESSED_BYTES_MAX",
+    "HEADER_MEMORY_BYTES",
+    "IN_FLIGHT_BYTES_MAX",
+    "LETTER_KEY_BYTES_MAX",
+    "LETTER_SHORT_BYTES_MAX",
+    "LETTER_VALUE_BYTES_MAX",
+    "LOG_ID_CHARACTERS_MAX",
+    "LOG_TEXT_CHARACTERS_MAX",
+    "LOG_TEXT_UNSURE_CHARACTERS",
+    "LONE_MESSAGE_BYTES",
+    "MESSAGE_BYTES_MAX",
+    "PART_EVENTS",
+    "RECORD_BYTES_MAX",
+    "RECORD_LINES_MAX",
+    "REMEMBERED_CHARACTERS_MAX",
+    "REPLAY_OF_BYTES_MAX",
+]
+
+MESSAGE_BYTES_MAX = 1_048_588
+"""Kafka's default of ``max.message.bytes``: 1 MiB and the overhead of a batch of one record.
+Everything that the worker writes fits into it."""
+
+# --- what is read ---------------------------------------------------------------------------
+
+RECORD_BYTES_MAX = 1_048_576
+"""Default of ``record_bytes_max``: longest record that is parsed. Compressed, a record of any
+length fits into a message of 1 MB."""
+
+RECORD_LINES_MAX = 10_000
+"""Default of ``record_lines_max``: most lines, and most events, of one record. An event takes a
+few bytes of a record, and about 1.5 KB of memory and 600 bytes of a verdict."""
+
+DECOMPRESSED_BYTES_MAX = 8 * 1024 * 1024
+"""What one record batch may be when it is decompressed, or twice ``record_bytes_max`` if that is
+more: 1 MB of zstd can hold gigabytes. Records beyond it become dead letters without being read.
+Producers fill batches of 16 KB to 1 MB before they compress them. In memory a batch takes up to 32
+times as much: a header of a record is an object, and takes two bytes."""
+
+HEADER_MEMORY_BYTES = 100
+"""What the objects of one header of a record take in memory."""
+
+CHUNK_BYTES_MAX = 2 * 1024 * 1024
+"""Keys and values at which a chunk is full, whatever its number of records: 2,048 records of
+1 KB. It exceeds this by one record at most."""
+
+BUFFERED_BYTES_MAX = 64 * 1024 * 1024
+"""Default of ``buffered_bytes_max``: records read and not yet committed, decompressed."""
+
+# --- what is worked on at once --------------------------------------------------------------
+
+BATCH_BYTES_MAX = 4 * 1024 * 1024
+"""Records at which a batch is full, whatever their number, in memory. URLs that take longest to
+mask and publish take seconds a megabyte; a batch has to be done long before ``stall_timeout`` and
+``shutdown_timeout``."""
+
+PART_EVENTS = 16_384
+"""Events at which a part of a batch is decided, published and acknowledged before the rest is
+read. It exceeds this by the events of one record at most. Usual batches hold fewer: they are one
+part, and the model gets all texts at once."""
+
+CANONICAL_CHARACTERS_MAX = 65_536
+"""Longest canonical form that gets a verdict. Percent-encoding makes up to 12 characters of one;
+an alert that holds them twice, beside what was observed, still fits into a message."""
+
+REMEMBERED_CHARACTERS_MAX = 512
+"""Longer texts, as observed or in canonical form, are decided again each time: they seldom repeat,
+and so the memory that ``cache_entries`` may take has a bound, about 4 KB an entry. 99% of URLs
+are under 220."""
+
+CLIENT_CHARACTERS_MAX = 256
+LOG_ID_CHARACTERS_MAX = 256
+"""Longer ones are cut, so that no log line makes a verdict too large for a message."""
+
+REPLAY_OF_BYTES_MAX = 300
+"""A topic's name is 249 characters at most, and two numbers follow."""
+
+# --- what is written ------------------------------------------------------------------------
+
+LETTER_VALUE_BYTES_MAX = 512 * 1024
+"""What a dead letter keeps of a value, before and after it is masked: masking takes up to 90
+bytes of memory a byte, and makes up to 5 bytes of 3. ``dead-letters replay`` reads the whole record
+from the input topic."""
+
+LETTER_KEY_BYTES_MAX = 64 * 1024
+"""As ``LETTER_VALUE_BYTES_MAX``, of a key: keys are names."""
+
+LETTER_SHORT_BYTES_MAX = 64 * 1024
+"""What a dead letter keeps of a key and of a value where its topic takes no more than that: some
+topics have a smaller ``max.message.bytes`` than Kafka's default."""
+
+LONE_MESSAGE_BYTES = 128 * 1024
+"""A message this large travels alone, so that a broker's size limit refuses only it."""
+
+IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024
+"""Messages handed to the Kafka client and not yet acknowledged. What waits longer in the client
+than its request timeout, 40 s, fails and is sent again: a slow broker takes a few at a time."""
+
+LOG_TEXT_CHARACTERS_MAX = 32_768
+"""What is read of a message, a trace or a field of a log line, which may quote what somebody
+sent."""
+
+LOG_TEXT_UNSURE_CHARACTERS = 8_192
+"""Not shown before the cut: the rest of a secret may be cut off there, and a secret is not known by
+its beginning. A private key takes 3,500, more where it is escaped."""

@@ -1,0 +1,145 @@
+"""What a fetch gives, by aiokafka's own builder of record batches."""
+
+import gzip
+
+import cramjam
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+
+from stream_detector.events import UnreadRecord
+from stream_detector.kafka.fetched import FetchedChunks, RecordsAsDecoded, bound_fetches
+from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX
+from support.memory import takes_at_most
+
+GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
+CODECS = [0, GZIP, SNAPPY, LZ4, ZSTD]
+BOUNDED = [GZIP, LZ4, ZSTD]
+MIB = 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def _bounded():
+    bound_fetches(DECOMPRESSED_BYTES_MAX)
+
+
+def batch_of(values, *, codec, first=0, headers=()):
+    builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 1 << 30)
+    for offset, value in enumerate(values):
+        builder.append(offset, timestamp=1000 + offset, key=b"k", value=value, headers=[*headers])
+    built = builder.build()
+    built[:8] = first.to_bytes(8, "big")  # which its checksum does not cover
+    return bytes(built)
+
+
+def records_of(*batches, start=0):
+    records = MemoryRecords(b"".join(batches))
+    return RecordsAsDecoded(
+        TopicPartition("t", 0), records, [], start, None, None, True, "read_uncommitted"
+    )
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_usual_batch_comes_whole(codec):
+    values = [b"line %d" % number for number in range(500)]
+    read = list(records_of(batch_of(values, codec=codec, first=7, headers=[("h", b"v")]), start=7))
+    assert [record.value for record in read] == values
+    assert [record.offset for record in read] == list(range(7, 507))
+    assert {record.key for record in read} == {b"k"}
+    assert read[3].timestamp == 1003
+    assert list(read[0].headers) == [("h", b"v")]
+
+
+@pytest.mark.parametrize("codec", BOUNDED)
+def test_a_batch_that_compresses_well_comes_whole_up_to_the_limit(codec):
+    values = [b"x" * MIB for _ in range(7)]
+    assert [r.value for r in records_of(batch_of(values, codec=codec))] == values
+
+
+@pytest.mark.parametrize("codec", BOUNDED)
+def test_what_stands_behind_the_limit_comes_unread_and_the_next_batch_whole(codec):
+    values = [b"%d" % number + b'"' * MIB for number in range(20)]
+    bomb, next_batch = (
+        batch_of(values, codec=codec, headers=[("h", b"v")]),
+        batch_of([b"next"], codec=codec, first=20),
+    )
+    read = list(records_of(bomb, next_batch))
+    whole = DECOMPRESSED_BYTES_MAX // MIB - 1
+    assert [record.offset for record in read] == list(range(21))
+    assert [record.value for record in read[:whole]] == values[:whole]
+    assert (read[5].timestamp, read[5].key, read[5].headers) == (1005, b"k", [("h", b"v")])
+    assert read[whole:20] == [UnreadRecord(offset) for offset in range(whole, 20)]
+    assert read[20].value == b"next"
+
+
+def test_a_single_record_of_a_gigabyte_takes_no_more_than_the_limit():
+    # Made piece by piece: frames that follow each other are one stream.
+    batch = batch_of([b"y"], codec=ZSTD)
+    header, length = bytearray(batch[:61]), 1 << 30
+    record = bytes([0, 0, 0, 1]) + _varint(length)
+    start = cramjam.zstd.compress(_varint(len(record) + length + 1) + record)
+    piece = bytes(cramjam.zstd.compress(bytes(64 * MIB)))
+    body = bytes(start) + piece * 16 + bytes(cramjam.zstd.compress(b"\0"))
+    header[8:12] = (len(header) + len(body) - 12).to_bytes(4, "big")
+    records = RecordsAsDecoded(
+        TopicPartition("t", 0),
+        MemoryRecords(bytes(header) + body),
+        *([], 0, None, None, False, "read_uncommitted"),
+    )
+    with takes_at_most(8 * DECOMPRESSED_BYTES_MAX):
+        assert list(records) == [UnreadRecord(0)]
+
+
+def test_gzip_files_in_a_row_are_one():
+    batch = batch_of([b"a" * 50, b"b"], codec=GZIP)
+    body = gzip.decompress(batch[61:])
+    twice = gzip.compress(body[:20]) + gzip.compress(body[20:])
+    header = bytearray(batch[:61])
+    header[8:12] = (len(header) + len(twice) - 12).to_bytes(4, "big")
+    records = RecordsAsDecoded(
+        TopicPartition("t", 0),
+        MemoryRecords(bytes(header) + twice),
+        *([], 0, None, None, False, "read_uncommitted"),
+    )
+    assert [record.value for record in records] == [b"a" * 50, b"b"]
+
+
+class _Assignment:
+    """Of a consumer that has one partition."""
+
+    active = True
+    paused = False
+
+    def __init__(self):
+        self.position = 0
+
+    def state_value(self, tp):
+        return self
+
+    def consumed_to(self, position):
+        self.position = position
+
+
+def test_a_chunk_ends_by_its_bytes_and_by_its_records():
+    values = [b"z" * (CHUNK_BYTES_MAX // 2), *[b"small"] * 5, b"z" * CHUNK_BYTES_MAX, b"last"]
+    fetch = FetchedChunks(
+        TopicPartition("t", 0),
+        assignment=_Assignment(),
+        partition_records=records_of(batch_of(values, codec=ZSTD)),
+        backoff=0,
+    )
+    chunks = []
+    while fetch.has_more():
+        chunks.append([len(record.value) for record in fetch.getall(4)])
+    half = CHUNK_BYTES_MAX // 2
+    assert chunks == [[half, 5, 5, 5], [5, 5, 2 * half], [4]]
+
+
+def _varint(number):
+    number <<= 1
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(0x80 | number & 0x7F)
+        number >>= 7
+    return bytes([*encoded, number])
