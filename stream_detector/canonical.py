@@ -73,10 +73,10 @@ _NO_HOST_CHARACTER = re.compile(r"[\s/?#@\\\x00-\x1f\x7f]")
 _URL_CHARACTER = re.compile(r"[/?#@\\:]")
 _BARE_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*|\[[^\]]*\]")
 
-_WITH_PUNYCODE = re.compile(
-    r"([A-Za-z]+://(?:[^/?#\\]*@)?)((?:[A-Za-z0-9_\-]+\.)*[Xx][Nn]--[A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]+)*\.?)"
-    r"(?=[:/?#\\]|$)"
+_UP_TO_HOST_END = re.compile(
+    r"([A-Za-z]+://(?:[^/?#\\]*@)?+)([A-Za-z0-9_\-.]{1,254}+)(?=[:/?#\\]|$)"
 )
+"""Of a host that DNS could hold, with the root's dot."""
 
 # A last label that starts with a digit may make it an IPv4 address: left to the parser.
 _DNS_NAME = re.compile(r"(?:[a-z0-9_\-]+\.)*[a-z_][a-z0-9_\-]*")
@@ -218,13 +218,13 @@ def _serialised_but_for_punycode(text: str) -> str:
 
     The parser sees an ordinary name instead, which it leaves as it is.
     """
-    match = _WITH_PUNYCODE.match(text)
-    if match is None:
+    match = _UP_TO_HOST_END.match(text)
+    before, name = (match[1], match[2].lower()) if match else ("", "")
+    if not name.startswith("xn--") and ".xn--" not in name:
         return ""
-    before, name = match[1], match[2].lower()
     instead = name.replace("xn--", "xn__")
     try:
-        href: str = _parse(f"{before}{instead}{text[match.end() :]}").href
+        href: str = _parse(f"{before}{instead}{text[len(before) + len(name) :]}").href
     except ValueError:
         return ""
     host_end = href.index("/", href.index("://") + 3)

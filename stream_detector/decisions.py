@@ -25,7 +25,11 @@ from stream_detector.events import (
     VerdictName,
 )
 from stream_detector.limits import CANONICAL_CHARACTERS_MAX, REMEMBERED_CHARACTERS_MAX
-from stream_detector.masking.urls import observed_without_credentials, without_nested_credentials
+from stream_detector.masking.urls import (
+    may_hold_credentials,
+    observed_without_credentials,
+    without_nested_credentials,
+)
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import CANARIES, ServedModel, TextScorer
 from stream_detector.policy.cache import Memo
@@ -187,7 +191,7 @@ class Decider:
         model = self._models[kind].ref
         labels = (kind, verdict, model.name, reason)
         labels = self._labels.setdefault(labels, labels)
-        if "@" in observed or "%40" in observed:
+        if may_hold_credentials(observed):
             observed = observed_without_credentials(observed, canonical)
             text = without_nested_credentials(canonical.text)
             if text != canonical.text:

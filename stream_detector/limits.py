@@ -17,6 +17,8 @@ __all__ = [
     "LETTER_SHORT_BYTES_MAX",
     "LETTER_VALUE_BYTES_MAX",
     "LOG_ID_CHARACTERS_MAX",
+    "LOG_TEXT_CHARACTERS_MAX",
+    "LOG_TEXT_UNSURE_CHARACTERS",
     "LONE_MESSAGE_BYTES",
     "MESSAGE_BYTES_MAX",
     "PART_EVENTS",
@@ -87,7 +89,7 @@ REPLAY_OF_BYTES_MAX = 300
 # --- what is written ------------------------------------------------------------------------
 
 LETTER_VALUE_BYTES_MAX = 512 * 1024
-"""What a dead letter keeps of a value, before and after it is masked: masking takes up to 170
+"""What a dead letter keeps of a value, before and after it is masked: masking takes up to 90
 bytes of memory a byte, and makes up to 5 bytes of 3. ``dead-letters replay`` reads the whole record
 from the input topic."""
 
@@ -104,3 +106,11 @@ LONE_MESSAGE_BYTES = 128 * 1024
 IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024
 """Messages handed to the Kafka client and not yet acknowledged. What waits longer in the client
 than its request timeout, 40 s, fails and is sent again: a slow broker takes a few at a time."""
+
+LOG_TEXT_CHARACTERS_MAX = 32_768
+"""What is read of a message, a trace or a field of a log line, which may quote what somebody
+sent."""
+
+LOG_TEXT_UNSURE_CHARACTERS = 8_192
+"""Not shown before the cut: the rest of a secret may be cut off there, and a secret is not known by
+its beginning. A private key takes 3,500, more where it is escaped."""

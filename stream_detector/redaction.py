@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stream_detector.limits import LOG_TEXT_CHARACTERS_MAX, LOG_TEXT_UNSURE_CHARACTERS
 from stream_detector.log_records import text_of
 from stream_detector.masking import MASK
 from stream_detector.masking.lines import line_without_secrets
@@ -38,8 +39,12 @@ class Redaction:
         )
 
     def text(self, text: str) -> str:
-        """``text`` without all that."""
-        return line_without_secrets(self._secrets.masked(text), with_queries=self._with_queries)
+        """``text`` without all that, and cut where it is long."""
+        masked = self._secrets.masked(text[:LOG_TEXT_CHARACTERS_MAX])
+        masked = line_without_secrets(masked, with_queries=self._with_queries)
+        if len(text) > LOG_TEXT_CHARACTERS_MAX:
+            masked = f"{masked[:-LOG_TEXT_UNSURE_CHARACTERS]}... ({len(text)} characters)"
+        return masked
 
     def fields(self, fields: Mapping[str, object]) -> dict[str, Any]:
         """Fields without all that, ready for JSON; what it has no number for is text."""

@@ -8,7 +8,8 @@ from stream_detector.masking.urls import AT, OPENING, without_nested_credentials
 
 __all__ = ["line_without_secrets"]
 
-_WORD = re.compile(r"\S*[@?#]\S*|\S*%(?:25)?40\S*")
+_WORD = re.compile(r"\S+")
+_USER_INFO = re.compile(rf"\A((?>.*?//)|{OPENING}(?=[^@]*:)).*@")
 _AFTER_WORD = "\"')]}>,;:."
 
 
@@ -22,7 +23,9 @@ def line_without_secrets(text: str, *, with_queries: bool) -> str:
         return text
 
     def masked(match: re.Match[str]) -> str:
-        word = _word_without_credentials(match[0])
+        word = match[0]
+        if AT.search(word):
+            word = without_nested_credentials(_USER_INFO.sub(rf"\1{MASK}@", word))
         return word if with_queries else _word_without_query(word)
 
     return _WORD.sub(masked, text)
@@ -30,19 +33,6 @@ def line_without_secrets(text: str, *, with_queries: bool) -> str:
 
 def _has_no_query(text: str) -> bool:
     return "?" not in text and "#" not in text
-
-
-def _word_without_credentials(word: str) -> str:
-    word = without_nested_credentials(word)
-    head, at, tail = word.rpartition("@")
-    if not at:
-        return word
-    if "//" in head:
-        return f"{head[: head.index('//') + 2]}{MASK}@{tail}"
-    if ":" in head:
-        opening = OPENING.match(head)
-        return f"{opening[0] if opening else ''}{MASK}@{tail}"
-    return word
 
 
 def _word_without_query(word: str) -> str:

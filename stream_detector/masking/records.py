@@ -7,12 +7,27 @@ from stream_detector.masking import MASK
 __all__ = ["before_query", "without_credentials"]
 
 _MASK_BYTES = MASK.encode()
-_ESCAPED = re.compile(rb"\\/|\\u00(2f|3a|40)|%(2f|3a|40)", re.IGNORECASE)
-_SEGMENT_END = re.compile(rb'((?<!\\)"|[\r\n])')
+_BREAKS = rb"(?:[\t\n\r]|\\(?:[tnr]|u000[9ad]))*"
+"""Browsers drop them from a URL, within an escape too."""
+_ESCAPE = rb"(?:\\u00|\\x|%%(?:%(b)s2%(b)s5)?)%(b)s" % {b"b": _BREAKS}
+"""How JSON, Zeek and URLs, once or twice, begin the escape of a character."""
+_ESCAPED = [
+    (re.compile(pattern, re.IGNORECASE), plain)
+    for pattern, plain in (
+        (rb"\\/|" + _ESCAPE + b"2" + _BREAKS + b"f", b"/"),
+        (_ESCAPE + b"3" + _BREAKS + b"a", b":"),
+        (_ESCAPE + b"4" + _BREAKS + b"0", b"@"),
+    )
+]
+_SEGMENT = re.compile(rb'(?:[^"\r\n\\]++|\\[^\r\n]?+)++')
+"""A string or the rest of a line: what ends at no quote that is escaped."""
 _NETWORK_SCHEME = re.compile(rb"(?:https?|ftp|wss?):/+", re.IGNORECASE)
+_COLON = re.compile(b":|//")
 _CUT_OFF = re.compile(rb"(?<=//)[^/\\?#\s:\[]*:(?![0-9]{0,5}(?:[/\\?#\s]|$)).*", re.DOTALL)
-_QUERY_START = re.compile(rb"\?|\\.?u.?0.?0.?3.?f|(?<=\S)#", re.IGNORECASE | re.DOTALL)
-"""A question mark as JSON may escape it too, whose bytes may be UTF-16's or have one too many."""
+_QUERY_START = re.compile(
+    rb"\?|\\.?(?:u.?0.?0|x).?(?:3.?f|2.?3)|(?<=\S)#", re.IGNORECASE | re.DOTALL
+)
+"""As JSON or Zeek may escape it too, whose bytes may be UTF-16's or have one too many."""
 
 
 def without_credentials(value: bytes) -> bytes | None:
@@ -25,25 +40,21 @@ def without_credentials(value: bytes) -> bytes | None:
     if b"\0" in value:  # UTF-16, perhaps
         without_nul = value.replace(b"\0", b"")
         return value if without_credentials(without_nul) == without_nul else None
-    plain = _ESCAPED.sub(_unescaped, value)
-    masked = b"".join(map(_segment_without_credentials, _SEGMENT_END.split(plain)))
+    plain = value
+    for escaped, character in _ESCAPED:
+        plain = escaped.sub(character, plain)
+    masked = _SEGMENT.sub(_without_user_info, plain)
     return value if masked == plain else masked
 
 
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    digits = escape[1] or escape[2]
-    return bytes.fromhex(digits.decode()) if digits else b"/"
-
-
-def _segment_without_credentials(segment: bytes) -> bytes:
-    head, at, tail = segment.rpartition(b"@")
+def _without_user_info(segment: re.Match[bytes]) -> bytes:
+    head, at, tail = segment[0].rpartition(b"@")
     if not at:
-        return _CUT_OFF.sub(_MASK_BYTES, segment)
-    places = [place for place in (head.find(b":"), head.find(b"//")) if place >= 0]
-    if not places:
-        return segment
-    words_before = head[: min(places)]
-    start = max(words_before.rfind(space) for space in (b" ", b"\t")) + 1
+        return _CUT_OFF.sub(_MASK_BYTES, tail)
+    colon = _COLON.search(head)
+    if colon is None:
+        return segment[0]
+    start = max(head.rfind(space, 0, colon.start()) for space in (b" ", b"\t")) + 1
     scheme = _NETWORK_SCHEME.match(head, start)
     return head[: scheme.end() if scheme else start] + _MASK_BYTES + at + tail
 

@@ -1,7 +1,8 @@
 """User info and query values out of URLs, as they were read or in canonical form."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from itertools import chain
 
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical
@@ -11,6 +12,7 @@ __all__ = [
     "AT",
     "OPENING",
     "is_query_masked",
+    "may_hold_credentials",
     "observed_without_credentials",
     "with_query_masked",
     "without_nested_credentials",
@@ -21,56 +23,69 @@ _UP_TO_AUTHORITY = re.compile(
     re.IGNORECASE,
 )
 _LINE_BREAKS = str.maketrans("", "", "\t\n\r")
-"""As browsers do, which drop them wherever they stand in a URL."""
-
-_NESTED = re.compile(
-    r"((?::|%3a)(?://|%2f%2f))(?:(?!%2f|%3f|%23|%26)[^/\\?#&\s])*(?=@|%40)", re.IGNORECASE
-)
-"""User info of a URL inside another's path or query, percent-encoded or not."""
+"""As browsers do, which drop them wherever they stand in a URL, in ``%4\\n0`` too."""
 
 AT = re.compile("@|%(?:25)?40")
 """Without one there is no user info: the fast way out of most texts."""
-OPENING = re.compile(r"[\"'(\[{<=,]*")
+OPENING = r"[\"'(\[{<=,]*+"
 """What may stand before a word."""
 
 
-class _Encoding(NamedTuple):
-    """How parts of a nested URL are told apart, percent-encoded up to so many times."""
+def _nested(percent: str) -> Iterator[re.Pattern[str]]:
+    """User info of a URL inside another, whose delimiters are encoded by ``percent`` or not at all.
 
-    delimiter: re.Pattern[str]
-    colon: re.Pattern[str]
-    at: re.Pattern[str]
+    All between ``://`` and the last at sign of a part; else what has a colon, from the last ``=``
+    before it. Linear: each part is tried once, and what is given back ends at an at sign.
+    """
 
+    def encoded(plain: str, codes: str) -> str:
+        return f"(?:{plain}|{percent}(?:{codes}))" if percent else plain
 
-_ENCODINGS = [
-    _Encoding(
-        re.compile(rf"([/\\?#&]|{percent}(?:2f|5c|3f|23|26))", re.IGNORECASE),
-        re.compile(f":|{percent}3a", re.IGNORECASE),
-        re.compile(f"@|{percent}40"),
+    end, colon = encoded(r"[/\\?#&]", "2f|5c|3f|23|26"), encoded(":", "3a")
+    slashes, at = encoded("/", "2f") * 2, encoded("@", "40")
+    part = rf"[^/\\?#&%]*(?:(?!{end})%[^/\\?#&%]*)*"
+    any_end = r"%(?:25)?(?:2[f36]|5c|3[fd])"
+    within = f"(?:=|(?!{end}){any_end})"
+    name = rf"[^/\\?#&=:%]*+(?:(?!{any_end}|{colon})%[^/\\?#&=:%]*+)*+"
+    yield re.compile(rf"({colon}{slashes}){part}(?={at})", re.IGNORECASE)
+    # Before an address as of mail stands no user, unless another colon follows.
+    address = rf"(?:acct|mailto|sips?|xmpp){colon}{name}(?:{within}{name})*+(?!{colon})"
+    yield re.compile(
+        rf"({end}(?:{name}{within})*+{OPENING})"
+        rf"(?!{address}){name}{colon}{part}(?={at})",
+        re.IGNORECASE,
     )
-    for percent in ("(?!)", "%", "%(?:25)?")  # never, once, once or twice
-]
-_BEFORE_USER = re.compile(r".*(?:=|%(?:25)?(?:2f|5c|3f|23|26|3d))|", re.IGNORECASE | re.DOTALL)
-_NO_USER = frozenset({"acct", "mailto", "sip", "sips", "xmpp"})
-"""Schemes whose colon comes before an address as of mail."""
+
+
+_NESTED_PLAIN, _NESTED_ENCODED = (
+    [pattern for percent in percents for pattern in _nested(percent)]
+    for percents in ([""], ["%", "%(?:25)?"])
+)
 
 _MASKED_QUERY = re.compile(r"[?&](?:[^?&#=]*=)?\*\*\*(?:[&#]|$)")
 _QUERY_OR_FRAGMENT = re.compile(r"[?#]")
 
 
+def may_hold_credentials(text: str) -> bool:
+    """False where ``text`` has no at sign, encoded or not; takes 0.1 us."""
+    return "@" in text or ("%" in text and ("40" in text or not text.isprintable()))
+
+
 def observed_without_credentials(observed: str, canonical: Canonical) -> str:
     """What a log has, its user info masked; ``canonical`` is its canonical form.
 
-    Where masking would make another URL of it (the parser's ways are many), the canonical form,
-    which has no user info.
+    Where something is masked, line breaks go too. Where masking would make another URL of it (the
+    parser's ways are many), the canonical form, which has no user info.
     """
+    text = observed.translate(_LINE_BREAKS)
+    masked = text
     if "userinfo" in canonical.notes:
-        masked = _without_own_user_info(observed)
+        masked = _without_own_user_info(text)
         again = canonicalise(canonical.kind, masked)
         if not isinstance(again, Canonical) or again.text != canonical.text:
             masked = f"http://{canonical.text}"
-        observed = masked
-    return without_nested_credentials(observed)
+    masked = without_nested_credentials(masked)
+    return observed if masked == text else masked
 
 
 def without_nested_credentials(text: str) -> str:
@@ -80,33 +95,13 @@ def without_nested_credentials(text: str) -> str:
     """
     if not AT.search(text):
         return text
-    text = _NESTED.sub(rf"\1{MASK}", text)
-    for encoding in _ENCODINGS:
-        parts = encoding.delimiter.split(text)
-        text = "".join(_part_without_password(part, encoding) for part in parts)
-    return text
-
-
-def _part_without_password(part: str, encoding: _Encoding) -> str:
-    colon = encoding.colon.search(part)
-    ats = list(encoding.at.finditer(part, colon.end())) if colon else []
-    if colon is None or not ats:
-        return part
-    at = ats[-1].start()
-    before = _BEFORE_USER.match(part, 0, colon.start())
-    start = before.end() if before else 0
-    opening = OPENING.match(part, start, colon.start())
-    start = opening.end() if opening else start
-    password = part[colon.end() : at]
-    if password == MASK:
-        return part
-    if part[start : colon.start()].lower() in _NO_USER and not encoding.colon.search(password):
-        return part
-    return f"{part[:start]}{MASK}{part[at:]}"
+    text = f"/{text}"
+    for nested in chain(_NESTED_PLAIN, _NESTED_ENCODED if "%" in text else ()):
+        text = nested.sub(rf"\1{MASK}", text)
+    return text[1:]
 
 
 def _without_own_user_info(url: str) -> str:
-    url = url.translate(_LINE_BREAKS)
     parts = _UP_TO_AUTHORITY.match(url)
     if parts is None or "@" not in parts["authority"]:
         return url

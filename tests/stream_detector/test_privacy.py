@@ -196,6 +196,52 @@ def test_no_password_of_a_url_is_in_any_output_whatever_is_set(values: list[byte
     assert_free_of(outputs_of(values), PASSWORD)
 
 
+ENCODED_URLS = [
+    f"http%3A%2F%2F{USER}%3A{PASSWORD}%40h.com",
+    f"http%253A%252F%252F{USER}%253A{PASSWORD}%2540h.com%252F",
+    f"http%253A%252F%252F{USER}%2540h.com",
+    f"http://{USER}%253A{PASSWORD}%2540h.com",
+    f"{USER}%3A{PASSWORD}%252F{PASSWORD}%40h.com",
+]
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"dnsmasq"}))
+def test_no_user_info_encoded_in_a_url_is_in_any_output(name: str) -> None:
+    read = [
+        FORMATS[name](f"evil.com/{place}{url}")
+        for url in ENCODED_URLS
+        for place in ("?to=", "to/", "?a=1#")
+    ]
+    unread = [breaks(line, len(line) - 2) for line in read for breaks in BREAKS]
+    assert_free_of(outputs_of([*read, *unread]), USER, PASSWORD)
+
+
+@pytest.mark.parametrize("at", ["%4\n0", "%\t40", "%2\r\n540", "%25\n4\n0", "%4\t0", "\n@"])
+@pytest.mark.parametrize("place", ["?to=", "#to=", "to/"])
+@pytest.mark.parametrize("end", ["", "}"])
+def test_a_line_break_hides_no_at_sign(end: str, place: str, at: str) -> None:
+    line = as_json(f"evil.com/{place}http://{USER}%3A{PASSWORD}{at}h.com/") + end.encode()
+    encoded = outputs_of([line])
+    assert len(encoded.verdicts) == (not end)
+    assert len(encoded.dead_letters) == bool(end)
+    assert_free_of(encoded, USER, PASSWORD)
+
+
+@pytest.mark.parametrize("cut", [0, 60])
+def test_no_escape_of_zeek_hides_an_at_sign_or_a_query(cut: int) -> None:
+    line = FORMATS["zeek_tsv"](f"evil.com/http:COLON{USER}:{PASSWORD}AT@h.com/QUERYq={QUERY_VALUE}")
+    for plain, escaped in [
+        (b"@", b""),
+        (b"COLON", b"\\x2f\\x2f"),
+        (b"AT", b"\\x40"),
+        (b"QUERY", b"\\x3f"),
+    ]:
+        line = line.replace(plain, escaped)
+    encoded = outputs_of([line[cut:]], mask_queries=QUERIES)
+    assert bool(encoded.dead_letters) == bool(cut)
+    assert_free_of(encoded, USER, PASSWORD, QUERY_VALUE)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_each_format_gives_what_is_to_be_masked(name: str) -> None:
     encoded = outputs_of([FORMATS[name](f"evil.com/path?name={QUERY_VALUE}#{FRAGMENT}")])

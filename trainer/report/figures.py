@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stream_detector.events import Kind, Thresholds
+from stream_detector.masking.urls import without_nested_credentials
 from trainer.augmentation import TRANSFORMATIONS, transformed
 from trainer.datasets import Dataset
 from trainer.evaluation import (
@@ -376,7 +377,7 @@ def _errors(rows: Dataset, scores: Scores, label: int, threshold: float) -> list
 
 def _example(rows: Dataset, scores: Scores, row: int) -> Example:
     return Example(
-        rows.texts[row],
+        without_nested_credentials(rows.texts[row]),
         int(rows.labels[row]),
         float(scores[row]),
         str(rows.sources[row]),

@@ -28,7 +28,9 @@ class TestUserInfo:
             ("HTTP:\\\\user@example.com", "HTTP:\\\\***@example.com"),
             ("user:password@example.com/x", "***@example.com/x"),
             ("ht\ntp://us\ter:pw@example.com/", "http://***@example.com/"),
-            ("http:8080@example.com", "http:***@example.com"),
+            ("http://a.com/?u=//u:pw%4\n0b.com&c=\n1", "http://a.com/?u=//***%40b.com&c=1"),
+            ("http://a.com/?u=b\nc%40d", "http://a.com/?u=b\nc%40d"),
+            ("http:8080@example.com", "***@example.com"),
             ("http://a.com/@user?x=a@b", "http://a.com/@user?x=a@b"),
             ("http://a.com/http://u:p@b.com/", "http://a.com/http://***@b.com/"),
             ("http://a.com/?u=http%3A%2F%2Fu%3Ap%40b", "http://a.com/?u=http%3A%2F%2F***%40b"),
@@ -69,6 +71,9 @@ class TestUserInfo:
             ("/?a=u%3Ap%252Fw%40x&b=1", "/?a=***%40x&b=1"),
             ("/?a=http%253A%252F%252Fu%253Apw%2540x", "/?a=http%253A%252F%252F***%2540x"),
             ("/#u:pw@x.com", "/#***@x.com"),
+            ("/?a=http%253A%252F%252Fu%2540x", "/?a=http%253A%252F%252F***%2540x"),
+            ("/?a=http://u%40x%2540y", "/?a=http://***%2540y"),
+            ("/?a=http://@pw@x", "/?a=http://***@x"),
         ],
     )
     def test_a_password_is_masked_in_path_query_and_fragment(

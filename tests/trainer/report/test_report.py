@@ -254,3 +254,17 @@ def test_rows_are_quoted_unless_told_otherwise(tmp_path, quote_rows):
     )
     for name in ("report.md", "report.html", "report.json"):
         assert ("good0.example" in (tmp_path / name).read_text()) == quote_rows
+
+
+def test_no_password_in_a_url_is_quoted(tmp_path):
+    rows = dataset()
+    rows.texts[:] = [f"{text}/?to=http%253A%252F%252Fkim%253Asecretpw%2540h" for text in rows.texts]
+
+    def score_hosts(texts):
+        return score([text.partition("/")[0] for text in texts])
+
+    report_of(tmp_path, RULE._replace(score=score_hosts), rows=rows)
+    for name in ("report.md", "report.html", "report.json"):
+        text = (tmp_path / name).read_text()
+        assert "***%2540h" in text or "\\*\\*\\*%2540h" in text
+        assert "secretpw" not in text
