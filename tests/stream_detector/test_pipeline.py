@@ -238,7 +238,7 @@ class TestDeadLetters:
             (b'{"url": "http://a.com/"', RejectReason.MALFORMED),
             (b"[" * 100_000, None),
             (b'{"url": ["http://a.com/"]}', RejectReason.WRONG_TYPE),
-            (b'{"url": "http:///"}', RejectReason.INVALID_URL),
+            (b'{"url": "http:///"}', RejectReason.NO_URL),
             (b'{"host": "a..b c"}', RejectReason.INVALID_HOST),
             (b'{"url": "http://a.com/%s"}' % (b"x" * 70_000), RejectReason.TOO_LONG),
         ],
