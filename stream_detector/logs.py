@@ -129,7 +129,10 @@ class RetriedAsWarnings(logging.Filter):
     """Makes a warning of what a library logs as an error and tries again by itself.
 
     A new cluster has no group coordinator until it has made its offsets topic: nothing is wrong.
+    A process that slept finds its threads late once, and a broker that is away is tried again.
     """
+
+    _MESSAGES = ("Thread keepalive is not responding", "Unable connect to node")
 
     def filter(self, record: logging.LogRecord) -> bool:
         """True: every record goes out."""
@@ -137,7 +140,10 @@ class RetriedAsWarnings(logging.Filter):
         if (
             record.levelno == logging.ERROR
             and record.name.partition(".")[0] in _CHATTY
-            and any(getattr(argument, "retriable", False) for argument in arguments)
+            and (
+                any(getattr(argument, "retriable", False) for argument in arguments)
+                or any(message in str(record.msg) for message in self._MESSAGES)
+            )
         ):
             record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True

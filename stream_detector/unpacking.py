@@ -31,8 +31,9 @@ _FORMATS = {
     "xz": re.compile(rb"\xfd7zXZ\x00"),
 }
 _ARCHIVES = {"ZIP": b"PK\x03\x04", "7-Zip": b"7z\xbc\xaf\x27\x1c", "RAR": b"Rar!\x1a\x07"}
+_NOT_UNPACKED = {"compress (.Z)": b"\x1f\x9d", "lz4": b"\x04\x22\x4d\x18"}
 _MAGIC_BYTES = 10
-_FIRST_BYTES = b"\x1f\x28B\xfdP7R"
+_FIRST_BYTES = b"\x1f\x28B\xfdP7R\x04"
 """Only after one of these is it worth waiting for more."""
 
 
@@ -74,6 +75,12 @@ class Unpacked:
                 raise StreamDetectorError(
                     f"the input is a {name} archive: unpack it, and give the file that is in it"
                 )
+        for name, magic in _NOT_UNPACKED.items():
+            if head.startswith(magic):
+                raise StreamDetectorError(
+                    f"the input is compressed by {name}, which is not unpacked: unpack it, or "
+                    f"compress it by one of {', '.join(_FORMATS)}"
+                )
         for name, pattern in _FORMATS.items():
             if pattern.match(head):
                 self._raw.put_back(head)
@@ -99,12 +106,47 @@ def _opened(name: str, raw: "_Raw") -> Any:
     if name == "gzip":
         return gzip.GzipFile(fileobj=io.BufferedReader(raw, READ_BYTES))
     if name == "bzip2":
-        return bz2.BZ2File(io.BufferedReader(raw, READ_BYTES))
+        return _Members(raw, bz2.BZ2Decompressor)
     if name == "xz":
-        return lzma.LZMAFile(io.BufferedReader(raw, READ_BYTES))
+        return _Members(raw, lzma.LZMADecompressor)
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and few need it
 
     return pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
+
+
+class _Members:
+    """Members of bzip2 or xz, one after the other. Python's own file objects end in silence at
+    bytes behind the last one, as if the input had ended there."""
+
+    def __init__(
+        self,
+        raw: "_Raw",
+        decompressor: type[bz2.BZ2Decompressor] | type[lzma.LZMADecompressor],
+    ) -> None:
+        self._raw = raw
+        self._new = decompressor
+        self._current = decompressor()
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, ``size`` at most; none at the end."""
+        while True:
+            if self._current.eof:
+                # xz pads members with zero bytes.
+                packed = self._current.unused_data.lstrip(b"\0")
+                while not packed:
+                    more = self._raw.read_packed()
+                    if not more:
+                        return b""
+                    packed = more.lstrip(b"\0")
+                self._current = self._new()
+            elif self._current.needs_input:
+                packed = self._raw.read_packed()
+                if not packed:
+                    raise EOFError("it ends within a member")
+            else:
+                packed = b""
+            if unpacked := self._current.decompress(packed, size):
+                return unpacked
 
 
 class _Raw(io.RawIOBase):
@@ -127,6 +169,11 @@ class _Raw(io.RawIOBase):
             self.consumed += len(data)
         buffer[: len(data)] = data
         return len(data)
+
+    def read_packed(self) -> bytes:
+        """The next bytes, those taken back first."""
+        head, self._head = self._head, b""
+        return head or self.read_some()
 
     def read_some(self) -> bytes:
         """What there is, without waiting for more than that."""

@@ -236,9 +236,10 @@ def replay(
 
     Where privacy settings, or the size, left a dead letter without its whole key or value, the
     record is read from its input topic, as long as that keeps it. A record that becomes a dead
-    letter again is left out of later replays, unless --again asks for it. The dead letters stay
-    in their topic, and a second replay of the same ones gives second verdicts: choose --since so
-    that it begins after the last replay.
+    letter again is left out of later replays, unless --again asks for it. The whole record is
+    written: if one of its lines was at fault, the others, judged before, get second verdicts with
+    ids of their own. The dead letters stay in their topic, and a second replay of the same ones
+    gives second verdicts too: choose --since so that it begins after the last replay.
 
     Exits with 1 if some can't be replayed; each is named.
     """

@@ -1,19 +1,13 @@
 """Allow and deny lists: domains, hosts, URLs and networks whose verdict needs no model."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from stream_detector.canonical import (
-    canonical_host,
-    canonicalise,
-    is_address,
-    is_public_suffix,
-    kind_of,
-)
+from stream_detector.canonical import is_address
 from stream_detector.errors import SettingsError
-from stream_detector.events import Canonical, Rejected
-from stream_detector.policy.networks import Network, Networks, looks_like_network, network_of
+from stream_detector.events import Canonical
+from stream_detector.policy.list_entries import Entry, entry_of
+from stream_detector.policy.networks import Networks
 
 __all__ = ["HostList"]
 
@@ -21,12 +15,6 @@ _URL = 1_000
 """Specificity of a URL, whose length is added to it: more than that of any host or network."""
 _ADDRESS = 200
 """Specificity of one address: more than the bits of a network's prefix."""
-
-_COMMENT = re.compile(r"(^|\s)#.*$")
-"""A ``#`` that begins a line or follows white space; inside a URL it begins a fragment."""
-_SUFFIX = "suffix:"
-
-Entry = Canonical | Network
 
 
 class HostList:
@@ -49,7 +37,7 @@ class HostList:
         self._exact_urls = frozenset(url for url in urls if "?" in url)
         self._paths = frozenset(url.rstrip("/") for url in urls if "?" not in url)
         self._sites = frozenset(path.partition("/")[0] for path in self._paths)
-        self._path_length_max = max(map(len, self._paths), default=0)
+        self._segments_max = max((path.count("/") for path in self._paths), default=0)
         self._hosts = frozenset(entry.host for entry in named if entry.kind == "host")
         self._networks = Networks(entry for entry in entries if not isinstance(entry, Canonical))
 
@@ -62,8 +50,8 @@ class HostList:
         """Read a UTF-8 file: one entry a line; blank lines and ``#`` comments are skipped.
 
         Raises:
-            SettingsError: the file can't be read, or a line is no domain, host, URL or network, or
-                a public suffix without ``suffix:``.
+            SettingsError: the file can't be read, or a line is no entry, could match nothing, or
+                everything, or is a public suffix without ``suffix:``.
         """
         try:
             lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
@@ -71,7 +59,7 @@ class HostList:
             raise SettingsError(
                 f"the list {path} can't be read ({error.strerror}): check the path and its rights"
             ) from error
-        entries = (_entry(line, f"{path}, line {n}") for n, line in enumerate(lines, start=1))
+        entries = (entry_of(line, f"{path}, line {n}") for n, line in enumerate(lines, start=1))
         return cls(entry for entry in entries if entry is not None)
 
     def specificity(self, canonical: Canonical) -> int:
@@ -99,44 +87,11 @@ class HostList:
         path, _, _ = text.partition("?")
         if path.partition("/")[0] not in self._sites:
             return 0
-        path = path.rstrip("/")
-        if len(path) > self._path_length_max:
-            # Else each of its thousands of folders would be looked up.
-            path = path[: self._path_length_max + 1].rpartition("/")[0]
+        # A path of thousands of segments is looked up as deep as the deepest entry alone.
+        segments = path.rstrip("/").split("/", self._segments_max + 1)
+        path = "/".join(segments[: self._segments_max + 1])
         while path not in self._paths:
             path, slash, _ = path.rpartition("/")
             if not slash:
                 return 0
         return len(path)
-
-
-def _entry(line: bytes, place: str) -> Entry | None:
-    """One line in canonical form; None where it holds no entry."""
-    try:
-        text = _COMMENT.sub("", line.decode()).strip()
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{place}: not UTF-8; save the list as UTF-8") from error
-    if not text:
-        return None
-    if looks_like_network(text):
-        try:
-            return network_of(text)
-        except ValueError as error:
-            raise SettingsError(f"{place}: {text!r} can't be used: {error}") from None
-    is_suffix = text.startswith(_SUFFIX)
-    canonical = (
-        canonical_host(text.removeprefix(_SUFFIX))
-        if is_suffix
-        else canonicalise(kind_of(text), text)
-    )
-    if isinstance(canonical, Rejected):
-        raise SettingsError(
-            f"{place}: {text[:80]!r} is no domain, host, URL or network ({canonical.detail}); "
-            "write one a line"
-        )
-    if canonical.kind == "host" and not is_suffix and is_public_suffix(canonical.host):
-        raise SettingsError(
-            f"{place}: {canonical.host} is a public suffix, so that the entry would match whatever "
-            f"anyone has registered under it; write {_SUFFIX}{canonical.host} if it should"
-        )
-    return canonical

@@ -24,7 +24,8 @@ def network_of(text: str) -> Network:
     One of IPv6 addresses that stand for IPv4 is that of IPv4, as addresses in canonical form are.
 
     Raises:
-        ValueError: it is none, or has bits of a host; the message says which network has it.
+        ValueError: it is none, has bits of a host (the message says which network has it), or has
+            every address.
     """
     match = _NETWORK.fullmatch(text)
     if match is None:
@@ -37,7 +38,12 @@ def network_of(text: str) -> Network:
     if network.network_address != ip_address(address):
         raise ValueError(f"it has bits of a host; the network is {network}")
     if isinstance(network, IPv6Network):
-        return ipv4_within(network) or network
+        network = ipv4_within(network) or network
+    if network.prefixlen == 0:
+        halves = " and ".join(map(str, network.subnets()))
+        raise ValueError(
+            f"it would match every address of IPv{network.version}; write {halves} if it should"
+        )
     return network
 
 

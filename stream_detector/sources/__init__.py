@@ -178,11 +178,19 @@ def _of_object(
 ) -> tuple[str, LineResult]:
     if source is not None and not isinstance(source, JsonSource):
         return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
+    claimant = source or _claimant(record, line)
     if json_fields is not None and (source is None or source is _JSON):
+        # What a format reads stays its own, whatever fields it shares with the chosen ones.
+        if claimant is not _JSON:
+            result = claimant.result_of(record, line)
+            if not isinstance(result, Rejected | Ignored):
+                return claimant.name, result
+        host = record.host
         chosen = json_fields.result(line, record)
         if chosen is not None:
             return _JSON.name, chosen
-    claimant = source or _claimant(record, line)
+        if claimant is not _JSON:
+            record.host = host
     # Asked so that the answer is mostly yes: a no takes msgspec's structs 0.1 us.
     if record.__class__ is JsonRecord:
         result = claimant.interpret(record, line)
@@ -258,10 +266,17 @@ def _of_line(
     event = _PLAIN.parse_recognised(line)  # once, as what it takes to recognise one is all there is
     if event is not None:
         return _PLAIN.name, event
+    return _unknown(line)
+
+
+def _unknown(line: bytes) -> tuple[str, Rejected]:
+    """Why a line is of no format."""
     try:
         line.decode()
     except UnicodeDecodeError as error:
         return _NO_FORMAT, Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8")
+    if line.startswith(b"[{") and isinstance(fault := decode_json_array(line), Rejected):
+        return _NO_FORMAT, fault
     return _UNKNOWN
 
 

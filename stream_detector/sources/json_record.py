@@ -14,6 +14,7 @@ from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source
 
 __all__ = [
+    "UNDECODABLE",
     "FaultyRecord",
     "JsonObject",
     "JsonRecord",
@@ -77,8 +78,8 @@ class FaultyRecord(JsonRecord, gc=False):
 
 Part = TypeVar("Part", bound=msgspec.Struct)
 
-# Broken UTF-8 inside a string that is read raises no DecodeError, but Python's own.
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: broken UTF-8 inside a string that is read, no DecodeError."""
 _OF_ONE_FIELD = (msgspec.ValidationError, UnicodeDecodeError)
 
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -112,7 +113,7 @@ class PartDecoder(Generic[Part]):
             return self.decode_whole(content)
         except _OF_ONE_FIELD:
             pass
-        except _UNDECODABLE as error:
+        except UNDECODABLE as error:
             return _fault(bytes(content), error)
         decoded = self.decode_by_field(content)
         if isinstance(decoded, Rejected):
@@ -129,7 +130,7 @@ class PartDecoder(Generic[Part]):
         """Values by the struct's names, and the fields that are dropped; some times as slow."""
         try:
             raw_values = _decode_object(content)
-        except _UNDECODABLE as error:
+        except UNDECODABLE as error:
             return _fault(bytes(content), error)
         values: dict[str, Any] = {}
         faults: Faults = {}
@@ -139,7 +140,7 @@ class PartDecoder(Generic[Part]):
                 continue
             try:
                 values[name] = decode(raw)
-            except _UNDECODABLE as error:
+            except UNDECODABLE as error:
                 fault = _fault(bytes(raw), error)
                 detail = f"{fault.detail} - at `$.{encoded_name}`"
                 faults[encoded_name] = Rejected(fault.reason, detail)
@@ -208,7 +209,7 @@ def decode_json(line: bytes) -> JsonRecord | Rejected:
             return decoded
         values, faults = decoded
         return FaultyRecord(**values, faults=faults)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         return _fault(line, error)
 
 
@@ -216,7 +217,7 @@ def decode_json_array(value: bytes) -> list[bytes] | Rejected:
     """The elements of an array, undecoded."""
     try:
         return list(map(bytes, _decode_elements(value)))
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         return _fault(value, error)
 
 
@@ -224,7 +225,7 @@ def decode_part(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[Part]") -> Part
     """An object of which every field needs its type."""
     try:
         return decoder.decode(raw)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         return _fault(bytes(raw), error)
 
 
@@ -232,7 +233,7 @@ def decode_object(content: bytes | msgspec.Raw | None) -> JsonObject:
     """An object's values by name, undecoded; empty for what is no object."""
     try:
         return _decode_object(content) if content else {}
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return {}
 
 
@@ -242,7 +243,7 @@ def text_of(value: msgspec.Raw | None) -> str | None:
         return None
     try:
         return _decode_text(value) or None
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return None
 
 

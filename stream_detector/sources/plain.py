@@ -19,7 +19,8 @@ class Plain(Source):
 
     def parse_recognised(self, line: bytes) -> LineResult | None:
         """The line as it is; None where it is no such word."""
-        if b"." not in line and b":" not in line:
+        # Outside ASCII there are other full stops: those of Chinese and Japanese.
+        if b"." not in line and b":" not in line and line.isascii():
             return None
         try:
             words = line.decode().split(None, 1)

@@ -2,14 +2,20 @@
 
 Optional: ``client`` (or ``client_ip``, ``src_ip`` and the like), ``time`` (or ``timestamp``,
 ``@timestamp``; seconds or milliseconds since the epoch, or RFC 3339) and ``id``. Schema:
-``data/schemas/url-event.json``. Of ECS the URL and ``source.ip`` are read, nested and dotted.
+``data/schemas/url-event.json``. Of ECS the URL and ``source.ip`` are read, nested and dotted; of
+web servers the path beside ``host``, in ``uri``, ``request_uri``, ``path`` or ``request``.
 """
+
+import re
+import string
 
 import msgspec
 
+from stream_detector.canonical import kind_of
 from stream_detector.events import Kind, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.http_requests import joined_url
+from stream_detector.sources.http_requests import connect_target, joined_url
+from stream_detector.sources.json_clients import NO_CLIENT, client_of
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,
@@ -17,65 +23,49 @@ from stream_detector.sources.json_record import (
     decode_object,
     text_of,
 )
+from stream_detector.sources.json_shippers import FIELDS_OF_SHIPPERS, shipper_fault
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, names_target, starts_with_host
 
 __all__ = ["PlainJson", "read_object"]
 
-_USUAL = ("http://", "https://")
+_HOST_START = string.ascii_letters + string.digits
+_USUAL = frozenset(
+    {f"https://{first}" for first in _HOST_START}
+    | {f"http://{first}{next_}" for first in _HOST_START for next_ in f"{_HOST_START}-._:/"}
+)
+"""The first nine characters of most URLs; a look-up is faster than a pattern."""
 _LEADING = "".join(map(chr, range(0x21)))
 """What the canonical form drops in front of a URL: control characters and space."""
 _NO_URL = frozenset({"", "-", "*"})
 """What servers write for the URL of a request that has none."""
+_NO_HOST = re.compile(r"-|_|\*|\(empty\)|unix:.*")
+"""What they write for its host, nginx's ``server_name _`` and sockets among them."""
+_HOSTLESS = re.compile(
+    r"\s*https?:[/\\]{2}(?:-|_|\(empty\))?(?::[0-9]*)?(?=[/?#\\]|$)", re.IGNORECASE
+)
+"""The start of a URL that was put together without a host: browsers would go to its path."""
+_OF_NO_NETWORK = re.compile(
+    r"(?:about|blob|data|javascript|mailto|sips?|sms|tel|urn|vbscript|view-source):", re.IGNORECASE
+)
+_WITH_PASSWORD = re.compile(r"[^/?#\\\s@:]+:[^/?#\\\s@]*@")
+_FILE_NAME = re.compile(r"[^/?#\\:@]+\.(?:app|cc|mov|pl|ps|py|rs|sh|so|zip)", re.IGNORECASE)
+"""Beside a host it is a file on it, though its ending is a top-level domain too."""
 
-
-class _Clients(msgspec.Struct, gc=False):
-    """Other names of the client, as texts; of ``source`` and ``client`` as objects, ``ip``."""
-
-    source_ip: msgspec.Raw = msgspec.Raw()
-    source_dot_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="source.ip")
-    client_dot_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="client.ip")
-    srcip: msgspec.Raw = msgspec.Raw()
-    src_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="srcIp")
-    source_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="sourceIp")
-    clientip: msgspec.Raw = msgspec.Raw()
-    client_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="clientIp")
-    client_ip_title: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="ClientIP")
-    remote_addr: msgspec.Raw = msgspec.Raw()
-    c_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="c-ip")
-    userip: msgspec.Raw = msgspec.Raw()
-    user_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="userIp")
-    source: msgspec.Raw = msgspec.Raw()
-    client: msgspec.Raw = msgspec.Raw()
-
-
-class _Surroundings(msgspec.Struct, gc=False):
-    """Where an object without a ``url`` may have one, or a log line, to whose shipper the host
-    belongs."""
-
-    url_full: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="url.full")
-    url_original: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="url.original")
-    url_domain: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="url.domain")
-    message: msgspec.Raw = msgspec.Raw()
-    log: msgspec.Raw = msgspec.Raw()
-    short_message: msgspec.Raw = msgspec.Raw()
-    full_message: msgspec.Raw = msgspec.Raw()
-    msg: msgspec.Raw = msgspec.Raw()
-    journal_message: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="MESSAGE")
-    event: msgspec.Raw = msgspec.Raw()
-    event_original: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="event.original")
-
-
-# Undecoded values fit whatever they are, so these raise nothing where a first decoding did not.
-# To decode twice is faster than to have all these fields in every object.
-_clients_of = msgspec.json.Decoder(_Clients).decode
-_surroundings_of = msgspec.json.Decoder(_Surroundings).decode
-_as_tuple = msgspec.structs.astuple
-
-_NO_SURROUNDINGS = _Surroundings()
-_CLIENT_OBJECTS = 2
-_URL_FIELDS = 3
-_LINE_FIELDS = tuple(f.encode_name for f in msgspec.structs.fields(_Surroundings))[_URL_FIELDS:]
+_REQUEST_LINE = re.compile(r"([A-Z]+) (\S+)(?: HTTP/[0-9.]+)?")
+_TARGETS = ("uri", "request_uri", "path")
+_OF_ECS = ("url.full", "url.original", "url.domain")
+_MORE_THAN_HOST = sorted(FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS})
+_Rare = msgspec.defstruct(
+    "_Rare",
+    [(f"field_{n}", msgspec.Raw, msgspec.Raw()) for n, _ in enumerate(_MORE_THAN_HOST)],
+    rename={f"field_{n}": name for n, name in enumerate(_MORE_THAN_HOST)},
+    gc=False,
+)
+"""What can say more than ``host``. Undecoded values fit whatever they are, so that this raises
+nothing where a first decoding did not; a dictionary of all fields takes longer."""
+_rare_of = msgspec.json.Decoder(_Rare).decode
+_NOTHING_RARE = _Rare()
 
 _NOTHING = Rejected(RejectReason.NO_URL, "neither url nor host")
 
@@ -95,11 +85,17 @@ class PlainJson(JsonSource):
         """The object's URL or host."""
         url = record.url
         # Most objects, without a detour.
-        if isinstance(url, str) and url.startswith(_USUAL):
+        if isinstance(url, str) and url[:9] in _USUAL:
             return _event("url", url, record, line)
         host = record.host
-        if url is None and isinstance(host, str) and _surroundings_of(line) == _NO_SURROUNDINGS:
-            return _event("host", host, record, line) if host else _NOTHING
+        if (
+            url is None
+            and isinstance(host, str)
+            and host[:1].isalnum()
+            and ":" not in host
+            and _rare_of(line) == _NOTHING_RARE
+        ):
+            return _event("host", host, record, line)
         return read_object(record, line)
 
 
@@ -111,20 +107,27 @@ def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -
         line: the same, undecoded.
         host_chosen: the settings say that the host is no shipper's.
     """
-    url = record.url
-    if not isinstance(url, str):
-        url = _ecs_url(url, line)
-    elif url in _NO_URL:
-        url = None
+    url = _url_of(record, line)
     host = record.host if isinstance(record.host, str) else None
+    if host is not None and (not host or _NO_HOST.fullmatch(host)):
+        host = None
     if url and _is_whole(url, host):
-        return _event("url", url, record, line)
-    # Beside a log line the host is the shipper's.
-    if not host_chosen and (field := _field_with_line(line)) is not None:
-        return _in_envelope(field)
+        # An address of IPv6 without brackets is no URL.
+        kind: Kind = kind_of(url) if url.count(":") > 1 else "url"
+        return _event(kind, url, record, line)
+    if url and _OF_NO_NETWORK.match(url):
+        return Rejected(RejectReason.NO_URL, "the url's scheme does not reach for a network host")
+    content = decode_object(line)
+    # Beside a log line or a metric the host is the shipper's.
+    if not host_chosen and (fault := shipper_fault(content, host and client_of(record, b"{}"))):
+        return fault
     if host:
-        kind: Kind = "url" if url else "host"
-        return _event(kind, joined_url(host, None, url) if url else host, record, line)
+        method, target = ("", url) if url else _request(record, content)
+        return _event(*_asked_of(host, method, target), record, line)
+    return _without_host(url, record)
+
+
+def _without_host(url: str | None, record: JsonRecord) -> Rejected:
     if url:
         return Rejected(RejectReason.NO_URL, "the url names no host, nor does a field host")
     if isinstance(record.host, dict) or isinstance(record.url, dict):
@@ -134,8 +137,9 @@ def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -
 
 def _event(kind: Kind, observed: str, record: JsonRecord, line: bytes) -> UrlEvent:
     client = record.client
-    if client is None or not isinstance(client, str):
-        client = record.client_ip or record.src_ip or _other_client(line)
+    # Most clients, without a detour.
+    if not isinstance(client, str) or ":" in client or client in NO_CLIENT:
+        client = client_of(record, line)
     time = record.time
     if time is None:
         time = record.timestamp if record.timestamp is not None else record.at_timestamp
@@ -145,7 +149,7 @@ def _event(kind: Kind, observed: str, record: JsonRecord, line: bytes) -> UrlEve
     return UrlEvent(
         kind,
         observed,
-        client or None,
+        client,
         None if time is None else to_time(time),
         log_id if log_id is None or isinstance(log_id, str) else _id_text(log_id),
     )
@@ -155,19 +159,33 @@ def _id_text(log_id: int | JsonObject) -> str | None:
     return None if isinstance(log_id, dict) else str(log_id)
 
 
-def _other_client(line: bytes) -> str | None:
-    """The client under another name than the usual ones."""
-    clients = _clients_of(line)
-    values = _as_tuple(clients)
-    if not any(values):
+def _url_of(record: JsonRecord, line: bytes) -> str | None:
+    """The URL, or the path and query of one."""
+    url = record.url
+    if url is None:
+        content = decode_object(line)
+        dotted = {name[4:]: value for name, value in content.items() if name.startswith("url.")}
+        url = _ecs_url(dotted) if dotted else None
+    elif isinstance(url, dict):
+        url = _ecs_url(url)
+    if url is None or url in _NO_URL:
         return None
-    for value in values[:-_CLIENT_OBJECTS]:
-        if client := text_of(value):
-            return client
-    for value in (clients.source, clients.client):
-        if client := text_of(decode_object(value).get("ip")):
-            return client
-    return None
+    hostless = _HOSTLESS.match(url)
+    return url if hostless is None else "/" + url[hostless.end() :].lstrip("/\\")
+
+
+def _ecs_url(url: JsonObject) -> str | None:
+    """The URL of an event in ECS."""
+    full, original, domain = (text_of(url.get(name)) for name in ("full", "original", "domain"))
+    if full or not domain or (original and is_absolute(original)):
+        return full or original
+    path, query = text_of(url.get("path")), text_of(url.get("query"))
+    port = bytes(url.get("port", b"")).strip(b'"')
+    return joined_url(
+        domain,
+        int(port) if port.isdigit() else None,
+        original or (f"{path or '/'}?{query}" if query else path),
+    )
 
 
 def _is_whole(url: str, host: str | None) -> bool:
@@ -177,37 +195,37 @@ def _is_whole(url: str, host: str | None) -> bool:
         return True
     if url.startswith(("/", "?")):
         return url.startswith("//") and not host
-    return (not host and starts_with_host(url)) or names_target(url)
+    if host:
+        return names_target(url) and not _FILE_NAME.fullmatch(url)
+    if "@" in url and (password := _WITH_PASSWORD.match(url)):
+        return not _OF_NO_NETWORK.match(url) and starts_with_host(url[password.end() :])
+    # With nothing behind it, a name under no known top-level domain is more likely a file's.
+    return names_target(url) or (starts_with_host(url) and _has_more_than_name(url))
 
 
-def _ecs_url(url: JsonObject | None, line: bytes) -> str | None:
-    """The URL of an event in ECS, nested or dotted."""
-    if url is None:
-        around = _surroundings_of(line)
-        url = {
-            "full": around.url_full,
-            "original": around.url_original,
-            "domain": around.url_domain,
-        }
-    full, original, domain = (text_of(url.get(name)) for name in ("full", "original", "domain"))
-    if full or not domain or (original and is_absolute(original)):
-        return full or original
-    path, query = text_of(url.get("path")), text_of(url.get("query"))
-    return joined_url(domain, None, original or (f"{path or '/'}?{query}" if query else path))
+def _has_more_than_name(url: str) -> bool:
+    return any(character in url for character in "/?#\\:")
 
 
-def _field_with_line(line: bytes) -> str | None:
-    """The field in which a shipper put a log line as it was; None where there is none."""
-    around = _surroundings_of(line)
-    for name, value in zip(_LINE_FIELDS, _as_tuple(around)[_URL_FIELDS:], strict=True):
-        if name != "event" and text_of(value):
-            return name
-    return "event.original" if text_of(decode_object(around.event).get("original")) else None
+def _request(record: JsonRecord, content: JsonObject) -> tuple[str | None, str | None]:
+    """Method and target of a request beside its host, as web servers log it."""
+    request = text_of(content.get("request"))
+    if request is not None and (match := _REQUEST_LINE.fullmatch(request)):
+        return match[1], match[2]
+    for name in _TARGETS:
+        target = text_of(content.get(name))
+        if target is None or target in _NO_URL:
+            continue
+        if name != "path" or target[0] == "/":  # Others write names of files and fields there.
+            return record.method, target
+    return None, None
 
 
-def _in_envelope(name: str) -> Rejected:
-    return Rejected(
-        RejectReason.UNKNOWN_FORMAT,
-        f"there is no url, and the log line in {name!r} is not read: let the shipper send the line "
-        "alone or its fields (url, client), or set json_fields",
-    )
+def _asked_of(host: str, method: str | None, target: str | None) -> tuple[Kind, str]:
+    if target is None or target in _NO_URL:
+        return "host", host
+    if method == "CONNECT":
+        return "host", connect_target(target) or host
+    if target[0] != "/" and is_absolute(target):
+        return "url", target
+    return "url", joined_url(host, None, target)

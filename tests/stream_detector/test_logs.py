@@ -145,9 +145,11 @@ def test_what_a_library_tries_again_is_no_error() -> None:
     log = logging.getLogger("aiokafka.consumer.group_coordinator")
 
     log.error("Group Coordinator Request failed: %s", GroupCoordinatorNotAvailableError())
+    logging.getLogger("mode.threads").error("[^--T]: Thread keepalive is not responding...")
+    logging.getLogger("aiokafka").error("Unable connect to node with id %s: %s", 1, OSError())
     log.error("Heartbeat failed: %s", GroupAuthorizationFailedError())
 
-    assert [line["level"] for line in lines_of(stream)] == ["warning", "error"]
+    assert [line["level"] for line in lines_of(stream)] == [*["warning"] * 3, "error"]
 
 
 def test_a_library_is_not_heard_below_the_level_that_was_asked_for() -> None:

@@ -98,6 +98,36 @@ def test_what_is_damaged_is_told(pack: Pack, damage: str, tmp_path: Path) -> Non
         list(line_blocks(descriptor))
 
 
+@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+def test_bytes_behind_what_was_packed_are_told(pack: Pack, tmp_path: Path) -> None:
+    path = tmp_path / "appended"
+    path.write_bytes(pack(CONTENT) + b"http://b.example/\n")
+
+    with opened(path) as descriptor, pytest.raises(StreamDetectorError, match="damaged or cut off"):
+        list(line_blocks(descriptor))
+
+
+def test_zero_bytes_that_pad_xz_are_none_of_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "padded"
+    path.write_bytes(lzma.compress(b"a.example\n") + bytes(8) + lzma.compress(b"b") + bytes(4))
+
+    with opened(path) as descriptor:
+        lines = [line for lines, _ in line_blocks(descriptor) for line in lines]
+
+    assert lines == [b"a.example", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("magic", "name"), [(b"\x1f\x9d\x90", r"compress \(\.Z\)"), (b"\x04\x22\x4d\x18\x64", "lz4")]
+)
+def test_what_is_compressed_otherwise_is_told(magic: bytes, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "compressed"
+    path.write_bytes(magic + b"more")
+
+    with opened(path) as descriptor, pytest.raises(StreamDetectorError, match=name + ".*unpack it"):
+        list(line_blocks(descriptor))
+
+
 @pytest.mark.parametrize("magic", [b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07\x01\x00"])
 def test_an_archive_is_told(magic: bytes, tmp_path: Path) -> None:
     path = tmp_path / "archive"

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from msgspec import structs
+
 from stream_detector.events import DeadLetter, Rejected, RejectReason, SourcePosition
 from stream_detector.privacy import letter_without_credentials
 from stream_detector.wire import Message, dead_letter_headers
@@ -44,38 +46,41 @@ def dead_letter_of(record: Any, rejected: Rejected) -> Message:
     they were, and where the whole record lies.
     """
     said = dict(record.headers)
+    key, key_bytes = _cut(record.key, said.get(KEY_BYTES))
+    value, value_bytes = _cut(record.value, said.get(VALUE_BYTES))
     letter = letter_without_credentials(
         DeadLetter(
-            _cut(record.key, said.get(KEY_BYTES)),
-            _cut(record.value, said.get(VALUE_BYTES)),
+            key,
+            value,
             rejected.reason,
             rejected.detail,
             SourcePosition(record.topic, record.partition, record.offset, 0),
             record.timestamp,
         )
     )
-    headers = dead_letter_headers(letter)
-    key, value = letter.key, letter.value
-    for part, masked, name, length in (
-        (record.value, value, "truncated-from-bytes", said.get(VALUE_BYTES)),
-        (record.key, key, "key-truncated-from-bytes", said.get(KEY_BYTES)),
-    ):
-        bytes_read = len(part or b"") if length is None else int(length)
-        if max(bytes_read, len(masked or b"")) > KEPT_BYTES:
-            headers.append((name, b"%d" % bytes_read))
+    key, value = letter.key and letter.key[:KEPT_BYTES], letter.value and letter.value[:KEPT_BYTES]
+    headers = dead_letter_headers(
+        structs.replace(
+            letter,
+            key_cut_from=key_bytes if max(key_bytes, len(letter.key or b"")) > KEPT_BYTES else 0,
+            value_cut_from=value_bytes
+            if max(value_bytes, len(letter.value or b"")) > KEPT_BYTES
+            else 0,
+        )
+    )
     # kafka-python sends no record without both, though Kafka holds such: its key is empty.
-    key = b"" if key is None and value is None else key
-    return key and key[:KEPT_BYTES], value and value[:KEPT_BYTES], headers
+    return (b"" if key is None and value is None else key), value, headers
 
 
-def _cut(part: bytes | None, bytes_read: bytes | None) -> bytes | None:
-    """The beginning of ``part``, whole strings only: of one that is cut off before its ``@`` nobody
-    can tell that it holds a password.
+def _cut(part: bytes | None, bytes_read: bytes | None) -> tuple[bytes | None, int]:
+    """The beginning of ``part``, whole strings only, and how long it was.
+
+    Of a string that is cut off before its ``@`` nobody can tell that it holds a password.
     """
     length = len(part or b"") if bytes_read is None else int(bytes_read)
     if part is None or length <= KEPT_BYTES:
-        return part
+        return part, length
     end = 0
     for string_end in _STRING_END.finditer(part, 0, KEPT_BYTES):
         end = string_end.end()
-    return part[:end]
+    return part[:end], length

@@ -143,7 +143,8 @@ def _kinds_of_columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _kind_of_column(cells: Sequence[str]) -> str:
-    if all(cell in _NO_NUMBER or _NUMBER.fullmatch(cell) for cell in cells):
+    told = [cell for cell in cells if cell not in _NO_NUMBER]
+    if told and all(map(_NUMBER.fullmatch, told)):
         return "number"
     return "text" if max(map(len, cells)) >= _TEXT_MIN else ""
 

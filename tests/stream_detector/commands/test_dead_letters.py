@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from stream_detector.settings import ENVIRONMENT_PREFIX
 from support.broker import KafkaBroker
-from support.commands import assert_one_line_error, run_command
+from support.commands import assert_one_line_error, command_line, run_command
 from support.processes import (
     ROOT,
     ChildProcess,
@@ -24,6 +24,7 @@ from support.processes import (
     wait_for_http,
 )
 from support.records import Record, committed_offsets, end_offsets, produce, read_all
+from support.terminal import OnTerminal
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -233,6 +234,19 @@ def test_show_gives_whole_bytes_as_json_and_the_newest_first(site: Site) -> None
     assert times == sorted(times, reverse=True)
     newest = site.objects("show", "--limit", "1")
     assert newest == letters[:1]
+
+
+def test_a_detail_wider_than_the_terminal_is_wrapped_and_keeps_its_end(
+    site: Site, tmp_path: Path
+) -> None:
+    whole = site.output("list").split()
+    command = command_line(
+        "dead-letters", "list", "--bootstrap-servers", site.broker.bootstrap_servers
+    )
+    with OnTerminal(*command, folder=tmp_path, columns=40) as terminal:
+        shown = terminal.read_to_end()
+        assert terminal.exit_code() == 0
+    assert [word for word in whole if word not in shown] == []
 
 
 def test_nothing_of_a_letter_plays_with_the_terminal(site: Site) -> None:

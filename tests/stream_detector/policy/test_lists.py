@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_a_network_that_stands_for_one_of_ipv4_is_that_one(tmp_path: Path, netwo
 
 
 def test_a_smaller_network_and_an_address_are_more_specific(tmp_path: Path) -> None:
-    entries = load(tmp_path, "0.0.0.0/0\n10.0.0.0/8\n10.1.0.0/16\n10.1.2.3\n10.1.2.3/a\n")
+    entries = load(tmp_path, "128.0.0.0/1\n10.0.0.0/8\n10.1.0.0/16\n10.1.2.3\n10.1.2.3/a\n")
     found = [
         entries.specificity(form(kind, text))
         for kind, text in (
@@ -193,6 +194,31 @@ def test_international_names_match_in_either_spelling(tmp_path: Path) -> None:
         (b"10.0.0/8", "not a network"),
         (b"suffix:10.0.0.0/8", "no domain, host, URL or network"),
         (b"suffix:", "no domain, host, URL or network"),
+        (b"10.0.0.0/255.0.0.0", "write 10.0.0.0/8 "),
+        (b"10.1.2.3/255.255.0.0", "write 10.1.0.0/16 "),
+        (b"10.1.*", "write 10.1.0.0/16 "),
+        (b"10.1.*.*", "write 10.1.0.0/16 "),
+        (b"10.*", "write 10.0.0.0/8 "),
+        (b"10.0.0.1-9", "a range"),
+        (b"*evil.com", "write evil.com,"),
+        (b"evil.*", "write a domain"),
+        (b"a.*.evil.com", r"\* is taken as \*\. at the start alone"),
+        (b"*", r"\* is taken"),
+        (b"=evil.com", "write evil.com$"),
+        (b"~evil.com", "write evil.com$"),
+        (b"evil.com,good.com", "one domain a line"),
+        (b"10.0.0", "10.0.0.0; write that"),
+        (b"10.", "0.0.0.10; write that"),
+        (b"010.0.0.5", "8.0.0.5; write that"),
+        (b"http://10.1/a", "10.0.0.1; write that"),
+        (b"/evil/", "a path or pattern"),
+        (b"evil.com/*", "write evil.com/,"),
+        (b"*.evil.com/bad", "write evil.com for it and its subdomains, or evil.com/bad"),
+        (b"64:ff9b::/96", "every address of IPv4; write 0.0.0.0/1 and 128.0.0.0/1"),
+        (b"::ffff:0:0/96", "every address of IPv4"),
+        (b"2002::/16", "every address of IPv4"),
+        (b"0.0.0.0/0", "every address of IPv4"),
+        (b"::/0", "every address of IPv6; write ::/1 and 8000::/1"),
     ],
 )
 def test_a_bad_line_is_refused_with_file_and_line_number(
@@ -216,3 +242,14 @@ def test_a_leading_wildcard_changes_nothing(tmp_path: Path) -> None:
     entries = load(tmp_path, "*.evil.com\n")
     assert entries.specificity(form("host", "a.evil.com"))
     assert entries.specificity(form("host", "evil.com"))
+
+
+def test_a_long_path_on_a_listed_site_costs_no_more_than_its_length(tmp_path: Path) -> None:
+    urls = load(tmp_path, "evil.com/a/b\nevil.com:8080\n")
+    texts = [f"http://evil.com{start}{'/x' * 30_000}?q" for start in ("/a/b", "/b")]
+    listed, other = (form("url", text) for text in texts)
+    start = time.process_time()
+    for _ in range(20):
+        assert urls.specificity(listed)
+        assert not urls.specificity(other)
+    assert time.process_time() - start < 0.2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream_detector.events import Rejected, RejectReason, UrlEvent
+from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources import SOURCES, EventResult, chosen_fields, read_record
 
 TIME = datetime(2026, 11, 20, 9, 0, 20, tzinfo=UTC)
@@ -95,3 +95,54 @@ def test_elements_of_an_array_are_read_so_too() -> None:
 
 def test_nothing_chosen_is_no_reader() -> None:
     assert chosen_fields({}) is None
+
+
+SHIPPER = "fw-1.corp.example"
+
+
+@pytest.mark.parametrize(
+    ("names", "value"),
+    [
+        ({"host": "domain"}, {"host": SHIPPER, "x": 1}),
+        ({"url": "request.url"}, {"host": SHIPPER, "level": "info"}),
+        ({"url": "request.url"}, {"host": SHIPPER, "request": {"url": [URL]}}),
+        ({"url": "request.url"}, {"host": SHIPPER, "request": {"url": "/a"}}),
+        ({"url": "request.url"}, {"host": SHIPPER, "url": "/a"}),
+    ],
+)
+def test_with_a_chosen_target_the_usual_host_gives_no_verdict(
+    names: dict[str, str], value: dict[str, Any]
+) -> None:
+    for source in (None, "json"):
+        fault = result(names, value, source)
+        assert isinstance(fault, Rejected)
+        assert fault.reason is RejectReason.NO_URL
+
+
+def test_a_chosen_host_counts_where_the_chosen_url_is_none() -> None:
+    value = {"u": 5, "h": "example.com", "host": SHIPPER}
+    assert result({"url": "u", "host": "h"}, value) == UrlEvent("host", "example.com")
+
+
+def test_without_the_chosen_time_the_usual_one_counts() -> None:
+    value = {"url": URL, "time": 1795165220}
+    assert result({"time": "t"}, value) == UrlEvent("url", URL, None, TIME)
+
+
+def test_another_format_keeps_the_fields_that_it_shares_with_a_chosen_one() -> None:
+    request = {
+        "ts": 1795165220.0,
+        "uid": "C1",
+        "id.orig_h": "10.0.0.1",
+        "id.resp_h": "192.0.2.7",
+        "method": "GET",
+        "host": "example.com",
+        "uri": "/a",
+    }
+    event = UrlEvent("url", URL, "10.0.0.1", TIME, "C1")
+    for names in ({"host": "host"}, {"host": "domain"}, {"url": "request.url"}):
+        assert read(names, request) == [("zeek_http", event)]
+    connection = {"ts": 1795165220.0, "uid": "C1", "service": "ssl"}
+    chosen = {**connection, "domain": "example.com"}
+    assert result({"host": "domain"}, chosen) == UrlEvent("host", "example.com", None, TIME)
+    assert isinstance(result({"host": "domain"}, connection), Ignored)

@@ -128,3 +128,10 @@ def test_each_fault_has_its_reason(line: bytes, reason: RejectReason) -> None:
     fault = Plain().parse(line)
     assert isinstance(fault, Rejected)
     assert fault.reason is reason
+
+
+@pytest.mark.parametrize("stop", ["\u3002", "\uff0e", "\uff61"])
+def test_a_host_with_full_stops_of_another_script_is_recognised(stop: str) -> None:
+    line = f"evil{stop}com".encode()
+    assert Plain().parse_recognised(line) == UrlEvent("host", f"evil{stop}com")
+    assert Plain().parse_recognised(f"evil{stop}".encode()) is None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream_detector.events import Rejected, RejectReason, UrlEvent
+from stream_detector.events import Kind, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
 from stream_detector.sources.plain_json import PlainJson
 
@@ -172,10 +172,144 @@ def test_beside_a_url_a_log_line_is_a_field_as_any_other(fields: dict[str, Any])
 
 @pytest.mark.parametrize(
     "fields",
-    [{"log": {"level": "info"}}, {"message": ""}, {"message": 5}, {"event": {"kind": "x"}}],
+    [
+        {"event": LINE, "time": 1795165200, "sourcetype": "squid"},
+        {"event": {"action": "deny"}},
+        {"rawmsg": LINE},
+        {"_raw": LINE},
+        {"line": LINE},
+        {"MESSAGE": [49, 55]},
+        {"message": {"text": LINE}},
+        {"version": "1.1", "short_message": ""},
+        {"log": {"level": "info"}},
+        {"http_request": "GET /a HTTP/1.1"},
+        {"message": LINE, "client": "10.0.0.1"},
+    ],
+    ids=str,
 )
+def test_the_host_of_any_envelope_gives_no_verdict(fields: dict[str, Any]) -> None:
+    fault = parse(host="fw-1.corp.example", **fields)
+    assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.UNKNOWN_FORMAT
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": "cpu", "value": 1}, {"values": [1, 2]}, {"metric": "load"}], ids=str
+)
+def test_the_host_of_a_metric_gives_no_verdict(fields: dict[str, Any]) -> None:
+    fault = parse(host="web-1.corp.example", **fields)
+    assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.NO_URL
+
+
+@pytest.mark.parametrize("fields", [{"message": ""}, {"log": None}, {"value": "192.0.2.7"}])
 def test_a_field_without_a_log_line_changes_nothing(fields: dict[str, Any]) -> None:
     assert parse(host="example.com", **fields) == UrlEvent("host", "example.com")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"msg": "allowed", "client": "10.0.0.1"},
+        {"message": "DNS query", "src_ip": "10.0.0.1"},
+        {"event": "dns_query", "client_ip": "10.0.0.1"},
+    ],
+)
+def test_a_host_with_a_client_is_a_target_beside_a_message_without_it(
+    fields: dict[str, Any],
+) -> None:
+    assert parse(host="example.com", **fields) == UrlEvent("host", "example.com", "10.0.0.1")
+
+
+@pytest.mark.parametrize("host", ["-", "_", "*", "(empty)", "unix:/run/x.sock"])
+def test_a_host_that_is_none_gives_no_verdict(host: str) -> None:
+    for url in ({}, {"url": "/a"}, {"uri": "/a", "method": "GET"}, {"url": "-"}):
+        fault = parse(host=host, **url)
+        assert isinstance(fault, Rejected)
+        assert fault.reason is RejectReason.NO_URL
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("http:///login/verify?x=1", "/login/verify?x=1"),
+        ("https:///login.php", "/login.php"),
+        ("https://-/a", "/a"),
+        ("http://:8080/a", "/a"),
+        ("http://(empty)/a", "/a"),
+        ("http:////a.example/b", "/a.example/b"),
+        ("http://?x=1", "/?x=1"),
+    ],
+)
+def test_a_url_with_an_empty_host_is_a_path(url: str, path: str) -> None:
+    assert parse(url=url, host="shop.example") == UrlEvent("url", f"http://shop.example{path}")
+    fault = parse(url=url)
+    assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.NO_URL
+
+
+@pytest.mark.parametrize(
+    ("fields", "event"),
+    [
+        ({"uri": "/a?b=1", "method": "GET"}, ("url", "http://shop.example/a?b=1")),
+        ({"request_uri": "/a"}, ("url", "http://shop.example/a")),
+        ({"path": "/a"}, ("url", "http://shop.example/a")),
+        ({"path": "logs.txt"}, ("host", "shop.example")),
+        ({"request": "GET /a HTTP/1.1"}, ("url", "http://shop.example/a")),
+        ({"request": "GET http://b.example/ HTTP/1.1"}, ("url", "http://b.example/")),
+        ({"request": "CONNECT b.example:443 HTTP/1.1"}, ("host", "b.example:443")),
+        ({"request": {"id": 1}, "uri": "-"}, ("host", "shop.example")),
+    ],
+)
+def test_the_path_of_a_web_server_is_on_the_host_beside_it(
+    fields: dict[str, Any], event: tuple[Kind, str]
+) -> None:
+    assert parse(host="shop.example", **fields) == UrlEvent(*event)
+
+
+@pytest.mark.parametrize("client", ["-", "unknown", "(empty)", ""])
+def test_a_client_that_is_none_leaves_the_next_name(client: str) -> None:
+    assert parse(url=URL, client=client) == UrlEvent("url", URL)
+    for name in ("client_ip", "remote_addr"):
+        fields = {"client": client, name: "10.0.0.1"}
+        assert parse(url=URL, **fields) == UrlEvent("url", URL, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        ("10.0.0.1:51234", "10.0.0.1"),
+        ("[2001:db8::7]:51234", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("kim:laptop", "kim:laptop"),
+    ],
+)
+def test_the_port_of_a_client_is_dropped(client: str, address: str) -> None:
+    for name in ("client", "src_ip", "remote_addr"):
+        assert parse(url=URL, **{name: client}) == UrlEvent("url", URL, address)
+
+
+@pytest.mark.parametrize(
+    ("url", "observed"),
+    [
+        ("backup.zip", "http://shop.example/backup.zip"),
+        ("setup.sh", "http://shop.example/setup.sh"),
+        ("b.example.com", "b.example.com"),
+    ],
+)
+def test_a_file_name_is_on_the_host_beside_it(url: str, observed: str) -> None:
+    assert parse(url=url, host="shop.example") == UrlEvent("url", observed)
+
+
+def test_a_url_without_a_scheme_needs_a_host() -> None:
+    for url in ("invoice.pdf.exe", "login", "mailto:kim@b.example", "javascript:alert(1)"):
+        fault = parse(url=url)
+        assert isinstance(fault, Rejected)
+        assert fault.reason is RejectReason.NO_URL
+    assert isinstance(parse(url="javascript:alert(1)", host="shop.example"), Rejected)
+    for url in ("kim:secret@b.example/a", "b.example", "intranet:8080/a", "b.corpnet/a"):
+        assert parse(url=url) == UrlEvent("url", url)
+    assert parse(url="2001:db8::1") == UrlEvent("host", "2001:db8::1")
 
 
 @pytest.mark.parametrize(
@@ -221,6 +355,11 @@ def test_what_is_no_address_under_these_names_is_no_client(other: dict[str, Any]
         ({"url.original": "/a?b", "url.domain": "b.example"}, "http://b.example/a?b"),
         ({"url": {"domain": "b.example", "path": "/a", "query": "b"}}, "http://b.example/a?b"),
         ({"url": {"domain": "b.example"}}, "http://b.example/"),
+        ({"url": {"domain": "b.example", "port": 8080}}, "http://b.example:8080/"),
+        (
+            {"url.domain": "b.example", "url.port": "81", "url.path": "/a", "url.query": "b"},
+            "http://b.example:81/a?b",
+        ),
     ],
 )
 def test_urls_of_ecs_are_read(fields: dict[str, Any], observed: str) -> None:

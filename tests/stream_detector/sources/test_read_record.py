@@ -332,3 +332,11 @@ def test_a_format_is_found_by_its_name() -> None:
         assert source_named(name) is source
     with pytest.raises(SettingsError, match=r"'syslog'.*dnsmasq"):
         source_named("syslog")
+
+
+def test_a_broken_array_of_objects_is_broken_json() -> None:
+    value = b'[{"url":"http://a.example/"},{"url":"http://b'
+    ((_, fault),) = read_record(value, source=None, lines_max=9)
+    assert isinstance(fault, Rejected)
+    assert fault.reason is RejectReason.MALFORMED
+    assert "JSON" in fault.detail or "truncated" in fault.detail

@@ -48,7 +48,7 @@ def test_labels_come_back_as_they_were_in_the_file_of_the_day_they_were_collecte
     store: LabelStore,
 ) -> None:
     odd = stored_label(
-        "EVIL.example:443", "benign", offset=99, analyst=None, feed="ü" * 256, confidence=0.5
+        "EVIL.example:443", "benign", offset=99, analyst=None, feed="ü" * 200, confidence=0.5
     )
     assert store.is_empty()
     with store.writing():

@@ -115,6 +115,10 @@ def test_in_markdown_numbers_are_on_the_right_too():
     assert "|---|---:|---:|---|" in markdown(BLOCKS, {"roc": SVG}).splitlines()
 
 
+def test_a_column_without_any_number_is_on_the_left():
+    assert "|---|---:|" in markdown([Table([["kind", "rows"], ["", "7"], ["", "9"]])], {})
+
+
 def test_in_markdown_headings_and_captions_are_text_alone():
     name = "a](http://evil.example/)<img src=x>\n# another heading"
     plots = {"roc": SVG}
