@@ -121,9 +121,10 @@ $(SUPPLY)/.runtime: $(PINS) $(SUPPLY)/.tools
 $(KAFKA)/.complete: deploy/kafka/pom.xml
 	@tests/install-tools
 	@echo "Fetching Apache Kafka into $(KAFKA), once."
-	@rm -rf $(KAFKA) && mkdir -p $(KAFKA)
+	@rm -rf $(KAFKA).new && mkdir -p $(KAFKA).new
 	@output=$$(mvn --quiet --batch-mode --file deploy/kafka/pom.xml dependency:copy-dependencies \
-		-DoutputDirectory="$(CURDIR)/$(KAFKA)" 2>&1) || { echo "$$output"; exit 1; }
+		-DoutputDirectory="$(CURDIR)/$(KAFKA).new" 2>&1) || { echo "$$output"; exit 1; }
+	@rm -rf $(KAFKA) && mv $(KAFKA).new $(KAFKA)
 	@touch $@
 
 $(PROMETHEUS)/.complete: deploy/prometheus/install

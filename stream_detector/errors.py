@@ -88,7 +88,11 @@ class RefusalReason(StrEnum):
     DAMAGED = "damaged"
     """A file does not match its SHA-256, or is none that a bundle has."""
     SIGNATURE = "signature"
-    """A public key is set, and the bundle's signature is missing or not by its private key."""
+    """A public key is set, and the signature of the announcement or of the bundle is missing or
+    not by its private key."""
+    OUTDATED = "outdated"
+    """A public key is set, and a newer announcement was signed before: somebody wrote an old one
+    again."""
     INCOMPATIBLE = "incompatible"
     """Made for another canonical form or architecture than this program has."""
     WRONG_KIND = "wrong_kind"

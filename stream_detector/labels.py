@@ -14,23 +14,23 @@ from stream_detector.canonical import canonicalise, kind_of
 from stream_detector.errors import LabelError
 from stream_detector.events import Canonical, Label, LabelWord, Rejected, RejectReason
 from stream_detector.masking.urls import is_query_masked, observed_without_credentials
+from stream_detector.names import NAME_CHARACTERS_MAX, name_fault
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire import Message
 
-__all__ = ["AHEAD_MAX", "label_message", "make_label", "read_label"]
+__all__ = ["AHEAD_MAX", "is_feed", "label_message", "make_label", "read_label"]
 
 AHEAD_MAX = timedelta(days=1)
 """Of ``labeled_at`` to the time of writing: by a clock that is wrong by more, a label would win
 over all that follow."""
 
-_NAME_CHARACTERS_MAX = 256
 _EMPTY = "no label; one is taken back by the label retracted"
 """A record without a value does not say whose label it takes back, so it takes back none."""
 
 _DETAIL_CHARACTERS_MAX = 200
 """Of what is wrong: it becomes a header, and may quote the record."""
 
-_Name = Annotated[str, Meta(min_length=1, max_length=_NAME_CHARACTERS_MAX)]
+_Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX)]
 _Time = Annotated[datetime, Meta(tz=True)]
 _Confidence = Annotated[float, Meta(ge=0, le=1)]
 
@@ -116,6 +116,11 @@ def make_label(
     return checked
 
 
+def is_feed(label: Label) -> bool:
+    """Whether no analyst stands behind ``label``: it belongs into the topic of feeds."""
+    return label.analyst is None
+
+
 def label_message(label: Label) -> Message:
     """A label as a Kafka message: the canonical text as its key, one JSON object as its value."""
     record = _Record(
@@ -152,8 +157,8 @@ def _checked(record: _Record) -> Label | Rejected:
         ]
         return Rejected(RejectReason.MALFORMED, f"a label needs {', '.join(missing)}")
     analyst, feed = _or_none(record.analyst), _or_none(record.feed)
-    if analyst is None and feed is None:
-        return Rejected(RejectReason.MALFORMED, "a label needs an analyst or a feed")
+    if fault := _fault_of_names(source, analyst, feed):
+        return Rejected(RejectReason.MALFORMED, fault)
     try:
         # A command line can hold half a surrogate pair, which no UTF-8 and so no file can.
         "".join((url, source, analyst or "", feed or "")).encode()
@@ -172,6 +177,15 @@ def _checked(record: _Record) -> Label | Rejected:
     return Label(
         url, canonical, label, source, labeled_at, analyst, feed, _or_none(record.confidence)
     )
+
+
+def _fault_of_names(source: str, analyst: str | None, feed: str | None) -> str | None:
+    if analyst is None and feed is None:
+        return "a label needs an analyst or a feed"
+    for field, name in (("source", source), ("analyst", analyst), ("feed", feed)):
+        if name is not None and (fault := name_fault(name)):
+            return f"{field} {fault}"
+    return None
 
 
 def _lacks(record: _Record, name: str) -> bool:

@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 _STOP_MARGIN_SECONDS = 15.0
 _CLOSE_SECONDS = 5.0
 """For leaving the group and closing connections, once all is committed or given up."""
+_REPEAT_SECONDS = 60.0
+"""A fault of Kafka that lasts is told again after so long."""
 _GC_THRESHOLD = 1_000_000
 """Objects; more than are under way at once, so that a collection looks for cycles, not at them."""
 
@@ -207,6 +209,13 @@ async def _start_following(
 ) -> DetectorApp:
     """As ``_start``, with the models that are announced, which the app then follows."""
     check_store_settings(settings)
+    if settings.model_public_key is None:
+        logger.warning(
+            "no model_public_key is set: whoever may WRITE topic %s decides which model serves. "
+            "Give that right to the trainer alone (`stream-detector topics acls` shows how), or "
+            "sign (`stream-trainer models new-key`)",
+            settings.topic(settings.models_topic),
+        )
     cluster = await _reach_kafka(settings, report)
     # TensorFlow takes seconds to import, which are not the announced models' fault.
     await asyncio.get_running_loop().run_in_executor(executor, model_device, settings)
@@ -278,6 +287,7 @@ async def _reach_kafka(settings: Settings, report: Callable[[str], object]) -> s
     Raises:
         FatalError: a topic is missing, or Kafka refuses this client.
     """
+    fault, told_at = "", 0.0
     for pause in back_off():
         try:
             cluster = settings.cluster or await asyncio.to_thread(cluster_id, settings)
@@ -286,7 +296,10 @@ async def _reach_kafka(settings: Settings, report: Callable[[str], object]) -> s
             break
         except RetryableError as error:
             report(str(error))
-            logger.warning("%s; trying again in %.1f s", error, pause)
+            now, before, fault = time.monotonic(), fault, str(error)
+            if fault != before or now - told_at >= _REPEAT_SECONDS:
+                told_at = now
+                logger.warning("%s; trying again until then", fault)
             await asyncio.sleep(pause)
     if problems:
         raise FatalError("; ".join(problems))

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationEr
 
 from stream_detector.errors import SettingsError
 from stream_detector.limits import BUFFERED_BYTES_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX
-from stream_detector.settings_faults import faults
+from stream_detector.settings_faults import address_fault, faults
 from stream_detector.settings_files import GivenFile, SecretFile, secret_files_of
 from stream_detector.settings_group import SettingsGroup
 from stream_detector.settings_sources import (
@@ -50,9 +50,8 @@ _PORT_MAX = 65_535
 
 
 def _address(value: str) -> str:
-    # The value is not repeated: what has an @ may hold a password.
     if not _ADDRESS.fullmatch(value) or not 0 < int(value.rpartition(":")[2]) <= _PORT_MAX:
-        raise ValueError("entries should be host:port, such as kafka-1.example.com:9092")
+        raise ValueError(address_fault(value))
     return value
 
 
@@ -115,8 +114,13 @@ class _Topics(SettingsGroup):
     verdicts_topic: str = Field("url-verdicts", description="Topic for verdicts.")
     alerts_topic: str = Field("url-alerts", description="Topic for alerts.")
     dead_letters_topic: str = Field("url-events-dlq", description="Topic for dead letters.")
-    labels_topic: str = Field(
-        "url-labels", description="Topic for labels that analysts and feeds write."
+    labels_topic: str = Field("url-labels", description="Topic for labels that analysts write.")
+    feed_labels_topic: str = Field(
+        "url-label-feeds", description="Topic for labels that feeds write, in no analyst's name."
+    )
+    label_feeds: list[str] = Field(
+        default_factory=list,
+        description="Names of the feeds whose labels are taken; empty: of any.",
     )
     labels_dead_letters_topic: str = Field(
         "url-labels-dlq", description="Topic for labels that can't be used."
@@ -202,8 +206,8 @@ class _Announced(SettingsGroup):
     )
     model_public_key: GivenFile = Field(
         None,
-        description="Ed25519 public key (PEM); if set, announced bundles that its private key has "
-        "not signed are refused.",
+        description="Ed25519 public key (PEM); if set, bundles and announcements that its private "
+        "key has not signed are refused, and announcements older than one seen before.",
     )
     model_load_timeout: Seconds = Field(
         120.0,
@@ -336,11 +340,11 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
 
     @property
     def label_topic_names(self) -> list[str]:
-        """Full names of the topics for labels and for those that can't be used.
-
-        A worker needs neither.
+        """Full names of the topics for labels of analysts, of feeds, and for those that can't be
+        used. A worker needs none of them.
         """
-        return [self.topic(name) for name in (self.labels_topic, self.labels_dead_letters_topic)]
+        names = (self.labels_topic, self.feed_labels_topic, self.labels_dead_letters_topic)
+        return [self.topic(name) for name in names]
 
     @property
     def announcement_topic_names(self) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.masking.names import names_secret
+from stream_detector.names import name_fault
 from stream_detector.pseudonyms import KEY_BYTES_MIN, client_key
 from stream_detector.settings_files import files_of
 from stream_detector.settings_sources import ENVIRONMENT_PREFIX
@@ -14,7 +15,7 @@ from stream_detector.settings_sources import ENVIRONMENT_PREFIX
 if TYPE_CHECKING:
     from stream_detector.settings import Settings
 
-__all__ = ["faults"]
+__all__ = ["address_fault", "faults"]
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _LOGIN_IN_URL = re.compile(r"://(?:[^/]*@|[^/@]*:.*@)")
@@ -28,6 +29,7 @@ def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     yield from _file_faults(settings)
     yield from _topic_faults(settings)
     yield from _format_faults(settings)
+    yield from _name_faults(settings)
     yield from _field_faults(settings)
     yield from _store_faults(settings)
     yield from _privacy_faults(settings)
@@ -91,6 +93,19 @@ def _security_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
             )
 
 
+def address_fault(value: str) -> str:
+    """What is wrong with ``value`` as a broker's address, and how one is written."""
+    if value.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+", value):
+        host, _, port = value.rpartition(":")
+        return (
+            f"{value[:_NAME_SHOWN_CHARACTERS]!r}: write an IPv6 address in brackets, such as "
+            f"[{host}]:{port}"
+        )
+    # What has an @ may hold a password.
+    shown = "one with an @" if "@" in value else repr(value[:_NAME_SHOWN_CHARACTERS])
+    return f"entries should be host:port, such as kafka-1.example.com:9092, and not {shown}"
+
+
 def _opened_without_waiting(path: str, flags: int) -> int:
     """A pipe that nobody writes to is no reason to hang."""
     return os.open(path, flags | os.O_NONBLOCK)
@@ -110,7 +125,7 @@ def _file_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
 
 def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     outputs = ("verdicts_topic", "alerts_topic", "dead_letters_topic")
-    labels = ("labels_topic", "labels_dead_letters_topic")
+    labels = ("labels_topic", "feed_labels_topic", "labels_dead_letters_topic")
     names = [("input_topics", name) for name in settings.input_topic_names]
     names += zip(outputs, settings.output_topic_names, strict=True)
     names += zip(labels, settings.label_topic_names, strict=True)
@@ -127,6 +142,13 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         if name in users:
             yield field, f"{name} stands in {users[name]} and in {field}: give each its own topic"
         users[name] = field
+
+
+def _name_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+    for field in ("cluster", "group_id", "labels_group_id", "sasl_username"):
+        name = getattr(settings, field)
+        if name and (fault := name_fault(name)):
+            yield field, f"{field} {fault}: give a short name"
 
 
 def _store_faults(settings: "Settings") -> Iterator[tuple[str, str]]:

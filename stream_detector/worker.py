@@ -116,6 +116,7 @@ class DetectorApp(faust.App):
         )
         self.reach_monitor = ReachMonitor(
             self._unconnected_brokers,
+            is_connected=self._is_connected,
             refresh=lambda: cast(ChunkProducer, self.producer).refresh_metadata(),
             context=self.consumer_options.get("ssl_context"),
             clock=time.monotonic,
@@ -306,6 +307,10 @@ class DetectorApp(faust.App):
     def _unconnected_brokers(self) -> set[str]:
         of_producer = cast(ChunkProducer, self.producer).unconnected_brokers()
         return self.chunk_consumer.unconnected_brokers() | of_producer
+
+    def _is_connected(self) -> bool:
+        producer = cast(ChunkProducer, self.producer)
+        return self.chunk_consumer.is_connected() or producer.is_connected()
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:

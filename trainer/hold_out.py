@@ -25,6 +25,7 @@ from stream_detector.canonical import registered_domain
 from trainer.datasets import DataError, Dataset
 from trainer.evaluation import threshold_at
 from trainer.families.base import Family
+from trainer.private_files import make_private_folder, write_private
 from trainer.progress import Progress
 from trainer.report.figures import Detection, detection
 from trainer.splits import parts_without
@@ -272,9 +273,10 @@ class TrainingStore:
         """
         path = self._path(training.family, training.identity)
         draft = path.with_name(f".{path.name}-{os.getpid()}")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         try:
-            draft.write_bytes(msgspec.json.format(msgspec.json.encode(training), indent=2) + b"\n")
+            content = msgspec.json.format(msgspec.json.encode(training), indent=2)
+            write_private(draft, content + b"\n")
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trainer.private_files import make_private_folder, open_private
+
 __all__ = ["LockedError", "exclusive"]
 
 
@@ -16,12 +18,14 @@ class LockedError(Exception):
 def exclusive(path: Path) -> Iterator[None]:
     """Hold the lock of the file ``path`` for the block; the file is made, and stays.
 
+    Its folder is made, too, for its owner alone: label stores and the folders of retrainings.
+
     Raises:
         LockedError: another process holds it.
         OSError: the file can't be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    make_private_folder(path.parent)
+    with open_private(path, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -21,6 +21,7 @@ from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement, Role
 from stream_detector.models.fetching import load_fetched
 from stream_detector.models.files import MANIFEST_NAME, ref_of_bundle
+from stream_detector.models.signing import sign
 from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 from stream_detector.settings import Settings
 from trainer.gate.admission import Reigning, check_admitted, force
@@ -33,6 +34,7 @@ from trainer.gate.decision import (
     read_decision,
     write_decision,
 )
+from trainer.signing import check_signing, sign_stored
 
 __all__ = [
     "admitted_bundle",
@@ -79,11 +81,8 @@ def store_bundle(
             f"the gate's decision is on another bundle ({decision.challenger.short}) than "
             f"{bundle} ({checked.ref.short}): judge it by `stream-trainer gate`"
         )
-    signature = None
-    if signing_key is not None:
-        from stream_detector.models.signing import sign  # noqa: PLC0415
-
-        signature = sign((bundle / MANIFEST_NAME).read_bytes(), signing_key)
+    manifest = (bundle / MANIFEST_NAME).read_bytes()
+    signature = None if signing_key is None else sign(manifest, signing_key)
     outcome = store.put(
         bundle,
         checked.manifest.kind,
@@ -119,14 +118,14 @@ def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def announced_now(settings: Settings) -> Announced:
-    """What is announced: models that serve, and shadows.
+def announced_now(settings: Settings, *, signing_key: Path | None = None) -> Announced:
+    """What is announced: models that serve, and shadows; to one who signs with ``signing_key``.
 
     Raises:
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka can't be reached.
     """
-    return _announced(settings, "READ")
+    return _announced(settings, "READ", signing_key=signing_key)
 
 
 def reigning_model(settings: Settings, kind: Kind, announced: Announcement | None) -> Reigning:
@@ -183,15 +182,20 @@ def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
 
 
 def admitted_bundle(
-    settings: Settings, bundle: Path, *, because: str | None = None
+    settings: Settings,
+    bundle: Path,
+    *,
+    because: str | None = None,
+    signing_key: Path | None = None,
 ) -> GateDecision | None:
     """The decision to announce ``bundle`` on; None if it serves already and there is none.
 
     ``because`` is the reason to announce it whatever the gate decided; it is recorded in the
-    decision beside the bundle, unless that one serves already.
+    decision beside the bundle.
 
     Raises:
         NotAdmittedError: it may not be announced.
+        SettingsError: as ``check_signing``.
         GateError: there is no reason in ``because``.
         BundleError: it, or the one of the settings, is no bundle that this program can serve.
         TopicsError: the topic is missing or may not be read.
@@ -199,11 +203,13 @@ def admitted_bundle(
     """
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
 
+    check_signing(settings, signing_key)
     checked = load_bundle(bundle)
     decision = decision_beside(bundle, checked.sha256)
     kind = checked.manifest.kind
-    reigning = reigning_model(settings, kind, announced_now(settings).serving.get(kind))
-    if because is not None and reigning.ref.sha256 != checked.sha256:
+    announced = announced_now(settings, signing_key=signing_key).serving.get(kind)
+    reigning = reigning_model(settings, kind, announced)
+    if because is not None:
         decision = force(checked.ref, reigning, decision, because)
         write_decision(bundle, decision)
     check_admitted(checked.ref, reigning, decision)
@@ -211,21 +217,28 @@ def admitted_bundle(
 
 
 def admitted_version(
-    settings: Settings, store: ModelStore, model: StoredModel, *, because: str | None = None
+    settings: Settings,
+    store: ModelStore,
+    model: StoredModel,
+    *,
+    because: str | None = None,
+    signing_key: Path | None = None,
 ) -> GateDecision | None:
     """``admitted_bundle`` for a version of the store, whose decision is kept there.
 
     Raises:
         NotAdmittedError: it may not be announced.
+        SettingsError: as ``check_signing``.
         GateError: there is no reason in ``because``.
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka or the store can't be reached.
     """
+    check_signing(settings, signing_key)
     kept = store.gate(model.kind, model.ref.sha256)
     decision = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
-    announced = announced_now(settings).serving.get(model.kind)
-    reigning = reigning_model(settings, model.kind, announced)
-    if because is not None and reigning.ref.sha256 != model.ref.sha256:
+    current = announced_now(settings, signing_key=signing_key).serving.get(model.kind)
+    reigning = reigning_model(settings, model.kind, current)
+    if because is not None:
         decision = force(model.ref, reigning, decision, because)
         store.put_gate(model.kind, model.ref.sha256, encode_decision(decision))
     check_admitted(model.ref, reigning, decision)
@@ -242,10 +255,9 @@ def promote(
     """Announce a version of the store; one that is announced already is announced again.
 
     Workers that refused it try once more then: it may have been signed or repaired since.
-
     ``gate`` is the decision of its comparison with the model that serves, unless it is that model.
-    What served while nothing was announced is stored too, signed with ``signing_key`` if there is
-    one: a rollback goes back to it.
+    What served while nothing was announced is stored too: a rollback goes back to it. With
+    ``signing_key`` the announcement and both bundles are signed.
 
     Raises:
         NotAdmittedError: ``gate`` is missing, on another pair of models, or refused the model.
@@ -254,7 +266,7 @@ def promote(
         RetryableError: Kafka or the store can't be reached.
     """
     kind, sha256 = model.kind, model.ref.sha256
-    current = _announced(settings, "READ", "WRITE").serving.get(kind)
+    current = _announced(settings, "READ", "WRITE", signing_key=signing_key).serving.get(kind)
     reigning = reigning_model(settings, kind, current)
     check_admitted(model.ref, reigning, gate)
     previous = () if current is None else current.previous
@@ -273,10 +285,13 @@ def promote(
         previous=previous[:_PREVIOUS_MAX],
         withdrawn=tuple(each for each in withdrawn if each != sha256),
         gate=decision,
+        signing_key=signing_key,
     )
 
 
-def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement:
+def roll_back(
+    settings: Settings, store: ModelStore, kind: Kind, *, signing_key: Path | None = None
+) -> Announcement:
     """Announce the version announced before the present one, which is forgotten.
 
     Raises:
@@ -285,7 +300,7 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    current = _announced(settings, "READ", "WRITE").serving.get(kind)
+    current = _announced(settings, "READ", "WRITE", signing_key=signing_key).serving.get(kind)
     if current is None or not current.previous:
         raise StreamDetectorError(
             f"no {kind} model was announced before "
@@ -300,10 +315,14 @@ def roll_back(settings: Settings, store: ModelStore, kind: Kind) -> Announcement
             f"{kind} model {back[:12]}, which was announced before this one, is not in "
             f"{store.url} any more: name another one to `stream-trainer models promote`"
         )
-    return _announce(settings, model, previous=tuple(older), withdrawn=withdrawn)
+    return _announce(
+        settings, model, previous=tuple(older), withdrawn=withdrawn, signing_key=signing_key
+    )
 
 
-def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Announcement:
+def announce_shadow(
+    settings: Settings, model: StoredModel, share: float, *, signing_key: Path | None = None
+) -> Announcement:
     """Announce a version of the store as the shadow of the model that serves its kind.
 
     ``share`` is that of the texts it is to score, above 0 and up to 1.
@@ -314,16 +333,19 @@ def announce_shadow(settings: Settings, model: StoredModel, share: float) -> Ann
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    serving = _announced(settings, "READ", "WRITE").serving.get(model.kind)
+    announced = _announced(settings, "READ", "WRITE", signing_key=signing_key)
+    serving = announced.serving.get(model.kind)
     if serving is not None and serving.sha256 == model.ref.sha256:
         raise StreamDetectorError(
             f"{model.kind} model {model.ref.version} is announced to serve, and can't be its own "
             "shadow: name another version"
         )
-    return _announce(settings, model, role="shadow", share=share)
+    return _announce(settings, model, role="shadow", share=share, signing_key=signing_key)
 
 
-def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
+def withdraw_shadow(
+    settings: Settings, kind: Kind, *, signing_key: Path | None = None
+) -> Announcement:
     """Announce that ``kind`` has no shadow any more; returns the one it had.
 
     Raises:
@@ -331,17 +353,19 @@ def withdraw_shadow(settings: Settings, kind: Kind) -> Announcement:
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    shadow = _announced(settings, "READ", "WRITE").shadows.get(kind)
+    shadow = _announced(settings, "READ", "WRITE", signing_key=signing_key).shadows.get(kind)
     if shadow is None:
         raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
-    asyncio.run(end_shadow(settings, kind))
+    asyncio.run(end_shadow(settings, kind, signing_key=signing_key))
     return shadow
 
 
-def _announced(settings: Settings, *operations: Operation) -> Announced:
-    """What is announced on a topic that allows ``operations``."""
+def _announced(settings: Settings, *operations: Operation, signing_key: Path | None) -> Announced:
+    """What is announced on a topic that allows ``operations``; to write there takes the key."""
+    if "WRITE" in operations:
+        check_signing(settings, signing_key)
     check_topic(settings, settings.models_topic, *operations)
-    return asyncio.run(current_announcements(settings))
+    return asyncio.run(current_announcements(settings, signing_key=signing_key))
 
 
 def _announce(
@@ -353,8 +377,11 @@ def _announce(
     gate: dict[str, Any] | None = None,
     role: Role = "serve",
     share: float | None = None,
+    signing_key: Path | None,
 ) -> Announcement:
-    ModelStore(settings.model_store).check(model.kind, model.ref.sha256)
+    store = ModelStore(settings.model_store)
+    store.check(model.kind, model.ref.sha256)
+    sign_stored(store, model, signing_key)
     announcement = Announcement(
         name=model.ref.name,
         kind=model.kind,
@@ -369,5 +396,5 @@ def _announce(
         role=role,
         share=share,
     )
-    asyncio.run(announce(settings, announcement))
+    asyncio.run(announce(settings, announcement, signing_key=signing_key))
     return announcement

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from stream_detector.errors import StreamDetectorError
+from stream_detector.spreadsheets import text_of
 
 __all__ = ["BadRow", "DataError", "Row", "has_columns", "read_rows"]
 
@@ -125,7 +126,7 @@ def _delimited(path: Path, delimiter: str, names: Sequence[str]) -> Iterator[Row
                     reader.line_num, f"{len(fields)} columns where the header has {len(header)}"
                 )
                 continue
-            yield Row(reader.line_num, dict(zip(header, fields, strict=True)))
+            yield Row(reader.line_num, dict(zip(header, map(text_of, fields), strict=True)))
 
 
 def _headerless(file: IO[str], delimiter: str, names: Sequence[str]) -> Iterator[Row | BadRow]:

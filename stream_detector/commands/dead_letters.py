@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.counted import counted
 from stream_detector.durations import DURATION
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import RejectReason
@@ -141,9 +143,12 @@ def list_(
     for line in _table(groups):
         click.echo(line)
     count = sum(group.letters for group in groups)
+    if not count:
+        _tell_no_inputs(settings, topics)
     of_all = "" if count == read else f" of {read:,}"
     since_when = f" since {_written(moment)}" if moment else ""
-    click.echo(f"{count:,}{of_all} dead letters in {topic}{since_when}")
+    letters = f"{count:,}{of_all} dead letters" if of_all else counted(count, "dead letter")
+    click.echo(f"{letters} in {topic}{since_when}")
 
 
 @dead_letters.command(cls=SettingsCommand, short_help="Show the newest of them.")
@@ -195,6 +200,7 @@ def show(
             click.echo(json.dumps(letter_document(letter)))
     elif not letters:
         click.echo(f"no such dead letters in {topic}")
+        _tell_no_inputs(settings, topics)
     for letter in () if as_json else letters:
         click.echo("\n".join(_shown(letter, topic)))
 
@@ -252,10 +258,12 @@ def replay(
         )
     for line in _told(outcome, topic, dry_run=dry_run):
         click.echo(line)
+    if not (outcome.replayed or outcome.left_out or outcome.not_replayable):
+        _tell_no_inputs(settings, topics)
     if count := len(outcome.not_replayable):
         raise StreamDetectorError(
-            f"{count:,} of the dead letters can't be replayed, see above: write what they stand "
-            "for to the input topic from its source, or leave it"
+            f"{counted(count, 'dead letter')} can't be replayed, see above: write what was in "
+            "the records to the input topic from its source, or leave it"
         )
 
 
@@ -270,6 +278,18 @@ def _chosen(
 
     full_names = {*topics, *map(settings.topic, topics)}
     return LetterFilter(frozenset(reasons), frozenset(full_names), frozenset(partitions))
+
+
+def _tell_no_inputs(settings: Settings, topics: tuple[str, ...]) -> None:
+    """Where nothing is found: say which of ``topics`` are no input, on stderr."""
+    inputs = settings.input_topic_names
+    for name in topics:
+        if not {name, settings.topic(name)} & {*inputs}:
+            click.echo(
+                f"topic {printable(name)} is not among input_topics ({', '.join(inputs)}): "
+                "correct one of the two",
+                err=True,
+            )
 
 
 def _moment(since: timedelta | None) -> datetime | None:
@@ -298,7 +318,7 @@ def _table(groups: "Iterable[Group]") -> Iterable[str]:
             notes.append(f"{group.not_as_read:,} not whole")
         if group.replays:
             notes.append(f"{group.replays:,} failed again after a replay")
-        yield f"{'':>9}  {_fitted('; '.join(notes), indent=11)}"
+        yield from _wrapped("; ".join(notes), indent=11)
 
 
 def _row(count: str, parts: list[str], widths: list[int], first: str, last: str) -> str:
@@ -306,12 +326,15 @@ def _row(count: str, parts: list[str], widths: list[int], first: str, last: str)
     return "  ".join([f"{count:>9}", *names, f"{first:<20}", last])
 
 
-def _fitted(text: str, *, indent: int) -> str:
-    """``text``, cut to the terminal's width where there is one."""
+def _wrapped(text: str, *, indent: int) -> Iterable[str]:
+    """``text`` in lines of the terminal's width where there is one, else in one line."""
+    margin = " " * indent
     if not sys.stdout.isatty():
-        return text
-    width = shutil.get_terminal_size().columns - indent
-    return text if len(text) <= width else text[: width - 3] + "..."
+        return [margin + text]
+    width = max(shutil.get_terminal_size().columns, 2 * indent)
+    return textwrap.wrap(
+        text, width, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False
+    )
 
 
 def _shown(letter: "StoredLetter", topic: str) -> Iterable[str]:
@@ -348,7 +371,7 @@ def _told(outcome: "Outcome", topic: str, *, dry_run: bool) -> Iterable[str]:
     """What was replayed, or would be, and what not."""
     verb = "would be replayed" if dry_run else "replayed"
     count = outcome.replayed.total()
-    yield f"{count:,} dead letters of {topic} {verb}"
+    yield f"{counted(count, 'dead letter')} of {topic} {verb}"
     for (source_topic, reason), of_them in outcome.replayed.most_common():
         yield f"{of_them:>9,}  {reason} to {source_topic}"
     for left_out, of_them in outcome.left_out.most_common():

@@ -211,9 +211,20 @@ def _threads(settings: Settings) -> int:
 
 
 def _broker(settings: Settings) -> str:
+    """One address that answers is enough; the others are told, and may be away for a while."""
+    from stream_detector.kafka.inspection import bootstrap_faults  # noqa: PLC0415
     from stream_detector.kafka.topics import cluster_id  # noqa: PLC0415
 
-    return f"cluster {cluster_id(settings)} at {', '.join(settings.bootstrap_servers)}"
+    cluster, faults = cluster_id(settings), bootstrap_faults(settings)
+    answering = [each for each in settings.bootstrap_servers if each not in faults]
+    text = f"cluster {cluster} at {', '.join(answering) or 'none of bootstrap_servers now'}"
+    if not faults:
+        return text
+    told = "; ".join(f"{address}: {fault}" for address, fault in faults.items())
+    return (
+        f"{text}; warning: bootstrap_servers has addresses that do not answer ({told}): check "
+        "that the brokers run, or take those out"
+    )
 
 
 def _topics(settings: Settings) -> Iterator[_Result]:

@@ -17,6 +17,7 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import LabelError
 from stream_detector.progress import ShownProgress
 from stream_detector.settings import SETTING_GROUPS
+from stream_detector.spreadsheets import text_of
 
 if TYPE_CHECKING:
     from stream_detector.events import Label, UrlEvent
@@ -36,7 +37,10 @@ _SOURCE_OF_ANALYSTS = "analysts"
 _SHOWN_MAX = 20
 """Labels of a file that are printed one by one; of more, their number."""
 
-_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "input_topics", "input_formats", "json_fields"}
+_TOPIC_OPTIONS = {
+    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
+    *("input_topics", "input_formats", "json_fields"),
+}
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_OPTIONS
 
 
@@ -67,7 +71,9 @@ class _Defaults(NamedTuple):
     multiple=True,
     metavar="ID",
     help="Label what the verdict with this id is about. Needs the input record to be still in its "
-    "topic. May be given several times.",
+    "topic. If the topic was deleted and made again since the verdict, the id may name a record of "
+    "the new topic, unless the worker has another --cluster since then. May be given several "
+    "times.",
 )
 @click.option(
     "--file",
@@ -105,6 +111,9 @@ def label(
     or --feed, with the same --source, said of the text before: no training learns it again. A
     model that has learned it may go on saying so; label the opposite to change that.
 
+    Labels that name an analyst go to --labels-topic, those of a feed alone to --feed-labels-topic:
+    Kafka's rights on the two topics say who may speak as what.
+
     Prints each label with its place in Kafka once all replicas have it.
 
     A verdict id is looked up by reading its input record again. When that has expired, or
@@ -137,8 +146,9 @@ def label(
             click.echo(f"{one.label:<9}  {one.canonical.text}  in {topic}:{partition}:{offset}")
     else:
         counts = Counter(one.label for one in labels)
+        topics = " and ".join(dict.fromkeys(each.topic for each in written))
         click.echo(
-            f"{len(labels):,} labels in {settings.topic(settings.labels_topic)}: "
+            f"{len(labels):,} labels in {topics}: "
             + ", ".join(
                 f"{counts[each]:,} {each}" for each in _NAMES if counts[each] or each != "retracted"
             )
@@ -303,7 +313,8 @@ def _table(
                     f"{_shown(file)}, line {reader.line_num}: {len(fields)} columns where the "
                     f"header has {len(header)}; nothing was written"
                 )
-            row = dict(zip(header, map(str.strip, fields), strict=True))
+            texts = (text_of(field.strip()) for field in fields)
+            row = dict(zip(header, texts, strict=True))
             yield reader.line_num, {"url": row.get("host", ""), **row}
     except csv.Error as error:
         raise LabelError(

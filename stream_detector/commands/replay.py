@@ -72,6 +72,13 @@ def replay(records: int, rate: float, config: Path | None, **flags: object) -> N
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
     values = (value for _, value in itertools.islice(rounds, records))
 
-    with ShownProgress().stage("writing records", records) as stage:
-        topic = write_records(settings, values, rate=rate, on_written=stage.update)
+    progress = ShownProgress()
+    with progress.stage("writing records", records) as stage:
+        topic = write_records(
+            settings,
+            values,
+            rate=rate,
+            on_written=stage.update,
+            on_away=lambda fault: progress.tell(f"{fault}; trying again"),
+        )
     click.echo(f"{records:,} records in {topic}")

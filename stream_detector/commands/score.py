@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.counted import counted
 from stream_detector.lines import BLOCK_LINES, Block, line_blocks
 from stream_detector.progress import ShownProgress, Stage
 from stream_detector.settings import SETTING_GROUPS
@@ -189,9 +190,11 @@ def _score_logs(
 
 def _tell_counts(scorer: "LogScorer") -> None:
     counts = scorer.counts
+    things = "URL or host name" if counts["events"] == 1 else "URLs and host names"
+    events = f"{counts['events']:,} {things}"
     click.echo(
-        f"{counts['lines']:,} lines: {counts['events']:,} URLs and host names, "
-        f"{counts['rejected']:,} rejected, {counts['nameless']:,} lines that name none",
+        f"{counted(counts['lines'], 'line')}: {events}, {counts['rejected']:,} rejected, "
+        f"{counted(counts['nameless'], 'line')} with neither",
         err=True,
     )
 

@@ -1,16 +1,22 @@
-"""The topic of announced models: read from its beginning outside of any group, and written."""
+"""The topic of announced models: read from its beginning outside of any group, and written.
+
+Where ``model_public_key`` is set only what its private half signed counts, and of that the newest
+by its sequence, whatever its place in the topic. A process remembers what it has seen as long as it
+runs; one that starts learns the newest from the topic and the model store.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, get_args
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from stream_detector.errors import RefusedModelError, RetryableError, TopicsError
+from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.events import Kind
 from stream_detector.kafka.admin import reached
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
@@ -20,11 +26,20 @@ from stream_detector.models.announcement import (
     Role,
     ShadowEnd,
     announcement_key,
-    decode_announcement,
     encode_announcement,
     role_of,
     shadow_key,
 )
+from stream_detector.models.announcement_order import AnnouncementOrder, Latest, Refuse
+from stream_detector.models.signed_announcements import (
+    SignedRecord,
+    keep_signed,
+    kept_signed,
+    next_sequence,
+    signed_record,
+)
+from stream_detector.models.signing import public_half, read_public_key
+from stream_detector.models.store import ModelStore
 from stream_detector.settings import Settings
 
 __all__ = [
@@ -38,14 +53,12 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _POLL_MS = 1000
+_POLL_RECORDS = 200
+"""Judged at once: a signature takes 0.1 ms, which the event loop waits for."""
 _READ_SECONDS = 30.0
 """For the whole topic, which compaction keeps at a few records."""
 
 _FAULTS = (KafkaError, OSError, TimeoutError)
-
-Refuse = Callable[[RefusedModelError], object]
-"""Gets what is no announcement; the one before it counts then."""
-_Latest = dict[tuple[Role, Kind], Announcement | ShadowEnd]
 
 
 class Announced(NamedTuple):
@@ -57,25 +70,26 @@ class Announced(NamedTuple):
     """Those that are only compared."""
 
 
-async def current_announcements(settings: Settings) -> Announced:
+async def current_announcements(
+    settings: Settings, *, signing_key: Path | None = None
+) -> Announced:
     """What is announced now. The topic has to be there.
 
-    What is no announcement is passed over; the one before it counts.
+    What is no announcement is passed over; the one before it counts. With ``signing_key``, else
+    with ``model_public_key``, so is what that key did not sign. To one who is about to sign,
+    though, what was announced unsigned counts as long as nothing signed was.
 
     Raises:
         RetryableError: Kafka can't be reached, or does not give the topic in time.
         FatalError: a certificate is not accepted.
-        SettingsError: the client can't be set up from these settings.
+        SettingsError: the client can't be set up from these settings, or a key is none.
     """
-    try:
-        found = await asyncio.to_thread(reached, settings)
-        async with asyncio.timeout(_READ_SECONDS), _consumer(found) as consumer:
-            latest = _latest(await _read_to_the_end(consumer), {})
-    except _FAULTS as error:
-        raise RetryableError(
-            f"topic {settings.topic(settings.models_topic)} can't be read "
-            f"({error or type(error).__name__}): check that Kafka runs, and the right to READ it"
-        ) from error
+    signed = _order(settings, signing_key)
+    last = AnnouncementOrder(None)
+    latest = await _read_now(settings, signed, last)
+    if signing_key is not None:
+        signed_keys = filter(signed.sequence, latest)
+        latest = {**last.newest(), **{key: latest[key] for key in signed_keys}}
     return Announced(serving=_of_role(latest, "serve"), shadows=_of_role(latest, "shadow"))
 
 
@@ -94,26 +108,24 @@ async def follow_announcements(
     ended it while Kafka was away. While it is, this waits.
 
     Raises:
-        SettingsError: the client can't be set up from these settings.
+        SettingsError: the client can't be set up from these settings, or the public key is none.
     """
-    refusing: Mapping[Role, Refuse] = {"serve": refuse, "shadow": refuse_shadow}
+    order = _order(settings, None, {"serve": refuse, "shadow": refuse_shadow})
     for pause in back_off():
         try:
             async with _consumer(settings) as consumer:
                 # What stood in between was announced before this worker was there.
-                kinds: tuple[Kind, ...] = get_args(Kind)
-                latest: _Latest = {("shadow", kind): ShadowEnd(kind) for kind in kinds}
-                latest |= _latest(await _read_to_the_end(consumer), refusing)
+                order.begin()
+                await _read_to_the_end(consumer, order)
+                latest = order.newest(await _kept(settings, order))
                 while True:
-                    for (role, _), announced in latest.items():
-                        if role == "shadow":
+                    for key, announced in latest.items():
+                        if role_of(key) == "shadow":
                             offer_shadow(announced)
                         elif isinstance(announced, Announcement):
                             offer(announced)
-                    batches = await consumer.getmany(timeout_ms=_POLL_MS)
-                    latest = _latest(
-                        [record for batch in batches.values() for record in batch], refusing
-                    )
+                    order.read(await _some_records(consumer))
+                    latest = order.newest()
         except _FAULTS as error:
             logger.warning(
                 "topic %s can't be read (%s), the models that serve go on; trying again in %.1f s",
@@ -124,36 +136,57 @@ async def follow_announcements(
         await asyncio.sleep(pause)
 
 
-async def announce(settings: Settings, announcement: Announcement) -> None:
+async def announce(
+    settings: Settings, announcement: Announcement, *, signing_key: Path | None = None
+) -> None:
     """Write an announcement, and wait until all replicas have it.
+
+    With ``signing_key`` it is signed, and kept in the model store too.
 
     Raises:
         TopicsError: it may not be written.
-        RetryableError: Kafka can't be reached, or does not take it.
+        RetryableError: Kafka or the store can't be reached, or does not take it.
         FatalError: a certificate is not accepted.
-        SettingsError: the client can't be set up from these settings.
+        SettingsError: the client can't be set up from these settings, or the key is none.
     """
-    await _write(settings, announcement_key(announcement), encode_announcement(announcement))
+    key, value = announcement_key(announcement), encode_announcement(announcement)
+    await _announce(settings, key, value, signing_key)
 
 
-async def end_shadow(settings: Settings, kind: Kind) -> None:
+async def end_shadow(settings: Settings, kind: Kind, *, signing_key: Path | None = None) -> None:
     """Write that ``kind`` has no shadow any more, and wait until all replicas have it.
 
     Raises:
         RetryableError: as ``announce``.
         SettingsError: as ``announce``.
     """
-    await _write(settings, shadow_key(kind), None)
+    await _announce(settings, shadow_key(kind), None, signing_key)
 
 
-async def _write(settings: Settings, key: bytes, value: bytes | None) -> None:
+async def _announce(
+    settings: Settings, key: bytes, value: bytes | None, signing_key: Path | None
+) -> None:
+    if signing_key is None:
+        await _write(settings, SignedRecord(key, value, []))
+        return
+    order = _order(settings, signing_key)
+    await _read_now(settings, order)
+    sequence = next_sequence(order.sequence(key))
+    record = signed_record(key, value, sequence=sequence, signing_key=signing_key)
+    await _write(settings, record)
+    await asyncio.to_thread(keep_signed, ModelStore(settings.model_store), record)
+
+
+async def _write(settings: Settings, record: SignedRecord) -> None:
     topic = settings.topic(settings.models_topic)
     options = aiokafka_producer_options(await asyncio.to_thread(reached, settings))
     producer = AIOKafkaProducer(**{**options, "acks": "all"})
     try:
         try:
             await producer.start()
-            await producer.send_and_wait(topic, value, key=key)
+            await producer.send_and_wait(
+                topic, record.value, key=record.key, headers=list(record.headers)
+            )
         finally:
             await producer.stop()
     except TopicAuthorizationFailedError as error:
@@ -166,6 +199,42 @@ async def _write(settings: Settings, key: bytes, value: bytes | None) -> None:
             f"topic {topic} can't be written ({error or type(error).__name__}): check that Kafka "
             "runs, and the right to WRITE it"
         ) from error
+
+
+def _order(
+    settings: Settings, signing_key: Path | None, refusing: Mapping[Role, Refuse] | None = None
+) -> AnnouncementOrder:
+    """By the public half of ``signing_key``, or else by ``model_public_key``, where one is set."""
+    if signing_key is not None:
+        return AnnouncementOrder(public_half(signing_key), refusing)
+    if settings.model_public_key is not None:
+        return AnnouncementOrder(read_public_key(settings.model_public_key), refusing)
+    return AnnouncementOrder(None, refusing)
+
+
+async def _read_now(settings: Settings, *orders: AnnouncementOrder) -> Latest:
+    """Have ``orders`` read the topic as it is now; returns what counts to the first of them."""
+    try:
+        found = await asyncio.to_thread(reached, settings)
+        async with asyncio.timeout(_READ_SECONDS), _consumer(found) as consumer:
+            await _read_to_the_end(consumer, *orders)
+    except _FAULTS as error:
+        raise RetryableError(
+            f"topic {settings.topic(settings.models_topic)} can't be read "
+            f"({error or type(error).__name__}): check that Kafka runs, and the right to READ it"
+        ) from error
+    return orders[0].newest(await _kept(settings, orders[0]))
+
+
+async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedRecord]:
+    """What the model store keeps for ``order``; nothing where the store can't be reached."""
+    if not order.needs_signatures:
+        return []
+    try:
+        return await asyncio.to_thread(kept_signed, ModelStore(settings.model_store))
+    except RetryableError as error:
+        logger.warning("%s; what was announced is read from the topic alone", error)
+        return []
 
 
 @asynccontextmanager
@@ -188,36 +257,24 @@ async def _consumer(settings: Settings) -> AsyncIterator[Any]:
             await consumer.stop()
 
 
-async def _read_to_the_end(consumer: Any) -> list[Any]:
-    """All records up to the ends that the partitions have now, in order of offset within each."""
+async def _read_to_the_end(consumer: Any, *orders: AnnouncementOrder) -> None:
+    """Read up to the ends that the partitions have now, in order of offset within each."""
     ends = await consumer.end_offsets(consumer.assignment())
-    records: list[Any] = []
     for partition, end in ends.items():
         while await consumer.position(partition) < end:
-            batches = await consumer.getmany(timeout_ms=_POLL_MS)
-            records.extend(record for batch in batches.values() for record in batch)
-    return records
+            records = await _some_records(consumer)
+            for order in orders:
+                order.read(records)
 
 
-def _of_role(latest: _Latest, role: Role) -> dict[Kind, Announcement]:
+async def _some_records(consumer: Any) -> list[Any]:
+    batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+    return [record for batch in batches.values() for record in batch]
+
+
+def _of_role(latest: Latest, role: Role) -> dict[Kind, Announcement]:
     return {
-        kind: announced
-        for (of_role, kind), announced in latest.items()
-        if of_role == role and isinstance(announced, Announcement)
+        announced.kind: announced
+        for announced in latest.values()
+        if isinstance(announced, Announcement) and announced.role == role
     }
-
-
-def _latest(records: Iterable[Any], refusing: Mapping[Role, Refuse]) -> _Latest:
-    """The last that was announced for each role and kind."""
-    latest: _Latest = {}
-    for record in records:
-        try:
-            announced = decode_announcement(record.key, record.value)
-        except RefusedModelError as error:
-            if refuse := refusing.get(role_of(record.key)):
-                refuse(error)
-            continue
-        if announced is not None:
-            role = announced.role if isinstance(announced, Announcement) else "shadow"
-            latest[role, announced.kind] = announced
-    return latest

@@ -1,6 +1,7 @@
 """A producer of kafka-python whose records are waited for: what commands write is in Kafka."""
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["confirmed", "confirming_producer"]
 _CONFIRMED_SECONDS = 150.0
 """Longer than the producer itself tries (two minutes): its own error comes first."""
 _CLOSE_SECONDS = 5
+_WAIT_TOLD_SECONDS = 5.0
 
 
 @contextmanager
@@ -41,10 +43,18 @@ def confirming_producer(settings: Settings, part: Part, **options: Any) -> Itera
         raise as_ours(error, settings, rights=rights_of(part, settings)) from error
 
 
-def confirmed(sent: Iterable[Any]) -> list[Any]:
+def confirmed(sent: Iterable[Any], *, on_wait: Callable[[], None] | None = None) -> list[Any]:
     """What Kafka says of each record that ``KafkaProducer.send`` took, once it has them all.
+
+    ``on_wait`` is called from another thread, once, where that takes longer than 5 s.
 
     Raises:
         KafkaError: it refused one, or could not be asked.
     """
-    return [future.get(timeout=_CONFIRMED_SECONDS) for future in sent]
+    timer = threading.Timer(_WAIT_TOLD_SECONDS, on_wait or (lambda: None))
+    timer.daemon = True
+    timer.start()
+    try:
+        return [future.get(timeout=_CONFIRMED_SECONDS) for future in sent]
+    finally:
+        timer.cancel()

@@ -9,9 +9,14 @@ from typing import Any
 import aiokafka
 from aiokafka.client import AIOKafkaClient
 
-__all__ = ["unconnected_of_consumer", "unconnected_of_producer"]
+__all__ = ["is_connected", "unconnected_of_consumer", "unconnected_of_producer"]
 
 _NO_LEADER = -1
+
+
+def is_connected(client: AIOKafkaClient) -> bool:
+    """Whether it has a connection to any broker."""
+    return any(connection.connected() for connection in list(client._conns.values()))
 
 
 def unconnected_of_consumer(consumer: aiokafka.AIOKafkaConsumer) -> set[str]:

@@ -101,6 +101,13 @@ class TopicMonitor:
             logger.error("%s; reading goes on when it is there", self.fault)
 
 
+_IDS_COME_AGAIN = (
+    "the verdict ids of the deleted topic come again, `--cluster NAME` with another name keeps "
+    "the new ones apart"
+)
+"""An id is made of cluster, topic, partition and offset, and the offsets begin at 0 again."""
+
+
 def _fault(missing: list[str]) -> str:
     if not missing:
         return ""
@@ -118,7 +125,7 @@ def _log_change(name: str, before: SeenTopic | None, now: SeenTopic, *, was_miss
             name,
             "is there again" if was_missing else "was deleted and made again",
             partitions,
-            " from its beginning" if is_another else "",
+            f" from its beginning; {_IDS_COME_AGAIN}" if is_another else "",
         )
     elif before is not None and before.partitions != now.partitions:
         logger.info(

@@ -6,12 +6,22 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
 
 from stream_detector.kafka.admin import ask_kafka
+from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.settings import Settings
 
-__all__ = ["group_problem", "newest_record_time"]
+__all__ = ["bootstrap_faults", "group_problem", "newest_record_time"]
 
 _MAX_TIMESTAMP = -3
 """ListOffsets: the record with the latest time, KIP-734, Kafka 3.0."""
+
+
+def bootstrap_faults(settings: Settings) -> dict[str, Fault]:
+    """What keeps from each of ``bootstrap_servers`` that does not answer; none behind a proxy."""
+    options = kafka_python_options(settings)
+    if options.get("proxy_url"):
+        return {}
+    return broker_faults(settings.bootstrap_servers, options.get("ssl_context"))
 
 
 def group_problem(settings: Settings, group_id: str) -> str:

@@ -10,13 +10,13 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from stream_detector.errors import FatalError, RetryableError
 
-__all__ = ["PROBE_SECONDS", "host_and_port", "reachable_broker"]
+__all__ = ["PROBE_SECONDS", "Fault", "broker_faults", "host_and_port", "reachable_broker"]
 
 PROBE_SECONDS = 4.0
 """For all addresses together: a host that drops packets must not hold up a command."""
@@ -38,7 +38,7 @@ _NO_ANSWER = "no answer in time"
 _GRACE_SECONDS = 0.5
 """For a probe that gives up at the deadline to say why."""
 
-_Fault = FatalError | str
+Fault = FatalError | str
 """What keeps from one address; an error where it is a certificate."""
 
 
@@ -54,8 +54,39 @@ def reachable_broker(
         FatalError: none answers, and a certificate is not accepted, a broker's or this client's.
         RetryableError: none answers.
     """
+    faults: dict[str, Fault] = {}
+    for address, fault in _probed(addresses, context, seconds):
+        if fault is None:
+            return address
+        faults[address] = fault
+    for fault in faults.values():
+        if isinstance(fault, FatalError):
+            raise fault
+    told = "; ".join(f"{address}: {faults[address]}" for address in dict.fromkeys(addresses))
+    raise RetryableError(
+        f"Kafka can't be reached ({told}): check that it runs, bootstrap_servers and "
+        "security_protocol"
+    )
+
+
+def broker_faults(
+    addresses: Sequence[str], context: ssl.SSLContext | None, *, seconds: float = PROBE_SECONDS
+) -> dict[str, Fault]:
+    """What keeps from each of ``addresses`` that does not answer, in their order.
+
+    Blocks for up to ``seconds``.
+    """
+    found = dict(_probed(addresses, context, seconds))
+    faults = ((address, found[address]) for address in dict.fromkeys(addresses))
+    return {address: fault for address, fault in faults if fault is not None}
+
+
+def _probed(
+    addresses: Sequence[str], context: ssl.SSLContext | None, seconds: float
+) -> Iterator[tuple[str, Fault | None]]:
+    """Each address, and what keeps from it, as soon as that is known."""
     deadline = time.monotonic() + seconds
-    results: SimpleQueue[tuple[str, _Fault | None]] = SimpleQueue()
+    results: SimpleQueue[tuple[str, Fault | None]] = SimpleQueue()
     probes = {
         # Daemons: one whose host drops packets may outlive the command.
         address: threading.Thread(
@@ -67,25 +98,16 @@ def reachable_broker(
     }
     for probe in probes.values():
         probe.start()
-    faults: dict[str, _Fault] = {}
-    while len(faults) < len(probes):
+    while probes:
         try:
             wait = max(0.0, deadline - time.monotonic()) + _GRACE_SECONDS
             address, fault = results.get(timeout=wait)
         except Empty:
             break
-        probes[address].join()
-        if fault is None:
-            return address
-        faults[address] = fault
-    for fault in faults.values():
-        if isinstance(fault, FatalError):
-            raise fault
-    told = (f"{address}: {faults.get(address, _NO_ANSWER)}" for address in probes)
-    raise RetryableError(
-        f"Kafka can't be reached ({'; '.join(told)}): check that it runs, bootstrap_servers "
-        "and security_protocol"
-    )
+        probes.pop(address).join()
+        yield address, fault
+    for address in probes:
+        yield address, _NO_ANSWER
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -94,14 +116,14 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _fault(address: str, context: ssl.SSLContext | None, deadline: float) -> _Fault | None:
+def _fault(address: str, context: ssl.SSLContext | None, deadline: float) -> Fault | None:
     """What keeps from the broker at ``address``; None if it answers by ``deadline``."""
     host, port = host_and_port(address)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         return error.strerror or str(error)
-    fault: _Fault | None = None
+    fault: Fault | None = None
     for number, (family, _, protocol, _, place) in enumerate(found):
         # What is left is shared: the last address of a name may be the one that answers.
         seconds = (deadline - time.monotonic()) / (len(found) - number)
@@ -121,7 +143,7 @@ def _fault_of(
     host: str,
     address: str,
     context: ssl.SSLContext | None,
-) -> _Fault | None:
+) -> Fault | None:
     """What keeps from the broker at ``place``, one of those that ``host`` stands for."""
     is_connected = False
     try:
@@ -144,7 +166,7 @@ def _unanswered(connection: socket.socket) -> str | None:
     return _BY_FIRST_BYTE.get(connection.recv(1), "what answers is no Kafka")
 
 
-def _tls_fault(address: str, error: ssl.SSLError) -> _Fault:
+def _tls_fault(address: str, error: ssl.SSLError) -> Fault:
     if isinstance(error, ssl.SSLCertVerificationError):
         return FatalError(_distrust(address, error))
     if re.search("ALERT.*(CERTIFICATE|UNKNOWN_CA)", error.reason or ""):

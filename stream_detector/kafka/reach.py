@@ -10,8 +10,8 @@ import logging
 import ssl
 from collections.abc import Callable, Iterable
 
-from stream_detector.errors import FatalError, RetryableError
-from stream_detector.kafka.probing import reachable_broker
+from stream_detector.errors import FatalError
+from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.log_libraries import KAFKA_FAULTS
 
 __all__ = ["ReachMonitor"]
@@ -33,6 +33,7 @@ class ReachMonitor:
         self,
         unconnected: Callable[[], Iterable[str]],
         *,
+        is_connected: Callable[[], bool],
         refresh: Callable[[], object],
         context: ssl.SSLContext | None,
         clock: Callable[[], float],
@@ -41,12 +42,14 @@ class ReachMonitor:
 
         Args:
             unconnected: ``host:port`` of each broker that is needed and has no connection now.
+            is_connected: whether any broker has a connection now.
             refresh: has the clients ask again which brokers lead what. One that writes nothing
                 would wait for minutes to hear that a broker which is away is not needed any more.
             context: the clients' own, which trusts what they trust; None without TLS.
             clock: monotonic seconds.
         """
         self._unconnected = unconnected
+        self._is_connected = is_connected
         self._refresh = refresh
         self._context = context
         self._clock = clock
@@ -69,11 +72,9 @@ class ReachMonitor:
             each: at for each, at in self._reached_at.items() if each in missing and at > since
         }
         addresses = sorted(missing - self._reached_at.keys())
-        found = await asyncio.gather(*(asyncio.to_thread(self._probe, each) for each in addresses))
-        faults = [error for error in found if error is not None]
-        reached = (each for each, error in zip(addresses, found, strict=True) if error is None)
-        self._reached_at |= dict.fromkeys(reached, now)
-        told = [str(error) for error in faults[:_FAULTS_TOLD_MAX]]
+        faults = await asyncio.to_thread(broker_faults, addresses, self._context)
+        self._reached_at |= dict.fromkeys((each for each in addresses if each not in faults), now)
+        told = [self._told(*each) for each in list(faults.items())[:_FAULTS_TOLD_MAX]]
         if more := len(faults) - len(told):
             told.append(f"and {more} brokers more")
         before, self.fault = self.fault, "; ".join(told)
@@ -86,13 +87,16 @@ class ReachMonitor:
         if self.fault != before or now - self._told_at >= _REPEAT_SECONDS:
             self._told_at = now
             # A certificate does not mend itself, a broker that is away comes back.
-            final = any(isinstance(error, FatalError) for error in faults)
+            final = any(isinstance(fault, FatalError) for fault in faults.values())
             level = logging.ERROR if final else logging.WARNING
             logger.log(level, "%s; trying again until then", self.fault)
 
-    def _probe(self, address: str) -> FatalError | RetryableError | None:
-        try:
-            reachable_broker([address], self._context)
-        except (FatalError, RetryableError) as error:
-            return error
-        return None
+    def _told(self, address: str, fault: Fault) -> str:
+        if isinstance(fault, FatalError):
+            return str(fault)
+        if self._is_connected():
+            return f"broker {address} can't be reached ({fault}), others are: check that it runs"
+        return (
+            f"Kafka can't be reached ({address}: {fault}): check that it runs, bootstrap_servers "
+            "and security_protocol"
+        )

@@ -19,6 +19,7 @@ Part = Literal[
     "detector",
     "topic-maker",
     "labeller",
+    "feed-labeller",
     "verdict-labeller",
     "label-collector",
     "model-publisher",
@@ -33,7 +34,8 @@ Part = Literal[
 PARTS: Mapping[Part, str] = {
     "detector": "stream-detector run, doctor, topics check",
     "topic-maker": "stream-detector topics create",
-    "labeller": "stream-detector label",
+    "labeller": "stream-detector label of an analyst",
+    "feed-labeller": "stream-detector label --feed, and what else writes a feed's labels",
     "verdict-labeller": "stream-detector label --verdict-id, which reads input topics",
     "label-collector": "stream-trainer labels collect",
     "model-publisher": "stream-trainer models publish, promote, rollback, list; gate, retrain",
@@ -68,11 +70,11 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
     inputs = settings.input_topic_names
     outputs = settings.output_topic_names
     dead_letters = [settings.topic(settings.dead_letters_topic)]
-    labels, label_dead_letters = settings.label_topic_names
+    labels, feed_labels, label_dead_letters = settings.label_topic_names
     models, shadows = settings.announcement_topic_names, settings.shadow_topic_names
-    every = [*inputs, *outputs, labels, label_dead_letters, *models, *shadows]
+    every = [*inputs, *outputs, *settings.label_topic_names, *models, *shadows]
     collecting = [
-        *_topics([labels], "READ"),
+        *_topics([labels, feed_labels], "READ"),
         *_topics([label_dead_letters], "WRITE"),
         Right("group", settings.labels_group_id, "READ"),
     ]
@@ -89,6 +91,7 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
             *_topics(inputs, "DESCRIBE_CONFIGS"),
         ],
         "labeller": _topics([labels], "WRITE"),
+        "feed-labeller": _topics([feed_labels], "WRITE"),
         "verdict-labeller": [*_topics([labels], "WRITE"), *_topics(inputs, "READ")],
         "label-collector": collecting,
         "model-publisher": publishing,

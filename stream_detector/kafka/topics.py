@@ -218,7 +218,7 @@ def _alike(text: str) -> _Fault:
 def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, str]]:
     """The settings of topics that differ from the broker's defaults."""
     verdicts, alerts, dead_letters = settings.output_topic_names
-    labels, label_dead_letters = settings.label_topic_names
+    labels, feed_labels, label_dead_letters = settings.label_topic_names
     return {
         verdicts: {"retention.ms": str(7 * _DAY_MS), "compression.type": "zstd"},
         alerts: {"retention.ms": str(30 * _DAY_MS)},
@@ -228,6 +228,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
         },
         # Few and dear; a label store can be filled anew from them.
         labels: {"retention.ms": "-1"},
+        feed_labels: {"retention.ms": "-1"},
         label_dead_letters: {
             "retention.ms": str(30 * _DAY_MS),
             "max.message.bytes": str(MESSAGE_BYTES_MAX + _DEAD_LETTER_HEADERS_BYTES),

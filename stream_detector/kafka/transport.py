@@ -35,7 +35,11 @@ from mode.utils.futures import maybe_async
 
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk, RawRecord
-from stream_detector.kafka.connections import unconnected_of_consumer, unconnected_of_producer
+from stream_detector.kafka.connections import (
+    is_connected,
+    unconnected_of_consumer,
+    unconnected_of_producer,
+)
 from stream_detector.kafka.ends import known_ends
 from stream_detector.kafka.fetched import bound_fetches
 from stream_detector.kafka.positions import Positions
@@ -235,6 +239,10 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     def unconnected_brokers(self) -> set[str]:
         """As ``connections.unconnected_of_consumer``; none before the consumer is made."""
         return unconnected_of_consumer(self._consumer) if self._consumer is not None else set()
+
+    def is_connected(self) -> bool:
+        """As ``connections.is_connected``."""
+        return self._consumer is not None and is_connected(self._consumer._client)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         host: TransportHost = self.app
@@ -523,6 +531,10 @@ class ChunkConsumer(driver.Consumer):
         addresses: set[str] = self._thread.unconnected_brokers()
         return addresses
 
+    def is_connected(self) -> bool:
+        """Whether any broker has a connection now; never waits."""
+        return bool(self._thread.is_connected())
+
     # --- rebalance --------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -609,6 +621,10 @@ class ChunkProducer(driver.Producer):
     def unconnected_brokers(self) -> set[str]:
         """As ``connections.unconnected_of_producer``; none before the producer is made."""
         return unconnected_of_producer(self._producer) if self._producer is not None else set()
+
+    def is_connected(self) -> bool:
+        """As ``connections.is_connected``."""
+        return self._producer is not None and is_connected(self._producer.client)
 
     def refresh_metadata(self) -> None:
         """Have aiokafka ask which brokers lead what; it does so by itself where a send fails."""

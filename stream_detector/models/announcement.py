@@ -13,8 +13,10 @@ import msgspec
 
 from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.events import Kind, ModelRef, Thresholds
+from stream_detector.names import name_fault
 
 __all__ = [
+    "KEYS",
     "Announcement",
     "Role",
     "ShadowEnd",
@@ -29,10 +31,12 @@ Role = Literal["serve", "shadow"]
 """Whether a model gives the verdicts, or is only compared with the one that does."""
 
 _NAME_SHOWN_CHARACTERS = 200
+_BYTES_MAX = 65_536
+"""Four times the longest that is written: 100 versions, and the gate's decision in short."""
 _COMMANDS = {False: "promote", True: "shadow"}
 """What announces a model anew, by whether it is a shadow."""
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
@@ -83,6 +87,8 @@ def shadow_key(kind: Kind) -> bytes:
     return f"shadow/{kind}".encode()
 
 
+KEYS = frozenset(key for kind in get_args(Kind) for key in (kind.encode(), shadow_key(kind)))
+"""All keys of announcements."""
 _KINDS = frozenset(kind.encode() for kind in get_args(Kind))
 _SHADOWS: dict[bytes, Kind] = {shadow_key(kind): kind for kind in get_args(Kind)}
 
@@ -110,6 +116,12 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
     if value is None:
         return ShadowEnd(_SHADOWS[key]) if key in _SHADOWS else None
     again = f"announce the model anew by `stream-trainer models {_COMMANDS[key in _SHADOWS]}`"
+    if len(value) > _BYTES_MAX:
+        raise RefusedModelError(
+            RefusalReason.MALFORMED,
+            f"what was announced for {key.decode()} has {len(value)} bytes, more than {_BYTES_MAX}:"
+            f" {again}",
+        )
     try:
         announcement = msgspec.json.decode(value, type=Announcement)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -118,6 +130,12 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
             f"what was announced for {key.decode()} is no announcement "
             f"({str(error)[:_NAME_SHOWN_CHARACTERS]}): {again}",
         ) from error
+    for field in ("name", "version"):
+        if fault := name_fault(getattr(announcement, field)):
+            raise RefusedModelError(
+                RefusalReason.MALFORMED,
+                f"the {field} of what was announced for {key.decode()} {fault}: {again}",
+            )
     if announcement_key(announcement) != key:
         raise RefusedModelError(
             RefusalReason.MALFORMED,

@@ -34,6 +34,7 @@ from stream_detector.models.files import (
     read_bundle_file,
 )
 from stream_detector.models.reference import Reference, faults
+from stream_detector.names import name_fault
 
 __all__ = [
     "Bundle",
@@ -150,6 +151,9 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
         raise BundleError(
             f"{folder / MANIFEST_NAME} is not a manifest: {in_short(error)}"
         ) from error
+    for field in ("name", "version"):
+        if fault := name_fault(getattr(manifest, field)):
+            raise BundleError(f"{folder / MANIFEST_NAME}: the model's {field} {fault}")
     if kind is not None and manifest.kind != kind:
         raise BundleError(f"{folder} is a bundle for kind {manifest.kind}, not for {kind}")
     if manifest.canonical_form_version != CANONICAL_FORM_VERSION:

@@ -14,6 +14,7 @@ from stream_detector.errors import BundleError
 from stream_detector.events import Kind, ModelRef
 
 __all__ = [
+    "ANNOUNCED_NAME",
     "BYTES_MAX",
     "GATE_NAME",
     "MANIFEST_NAME",
@@ -32,11 +33,15 @@ SIGNATURE_NAME = "manifest.sig"
 GATE_NAME = "gate.json"
 """The gate's decision on the bundle; in the store only, and passed over by workers."""
 
+ANNOUNCED_NAME = "announcement.json"
+"""The last signed announcement; in the store only, and beside the bundles."""
+
 BYTES_MAX: Mapping[str, int] = {
     MANIFEST_NAME: 1_048_576,
     WEIGHTS_NAME: 512 * 1_048_576,
     SIGNATURE_NAME: 64,
     GATE_NAME: 1_048_576,
+    ANNOUNCED_NAME: 2 * 1_048_576,
 }
 """By file name. Far beyond any network here: a bundle that is larger is not one of ours."""
 

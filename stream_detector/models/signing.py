@@ -1,4 +1,6 @@
-"""Ed25519 signatures over a bundle's manifest, which holds the SHA-256 of all its other files.
+"""Ed25519 signatures: over a bundle's manifest, which holds the SHA-256 of all its other files.
+
+Those over announcements: ``signed_announcements``.
 
 Keys are PEM files, as ``openssl genpkey -algorithm ed25519`` writes them too.
 """
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from stream_detector.errors import BundleError, SettingsError
 
-__all__ = ["check_signature", "new_key", "read_public_key", "sign"]
+__all__ = ["check_signature", "new_key", "public_half", "read_public_key", "sign"]
 
 
 def new_key(private_path: Path) -> Path:
@@ -44,12 +46,26 @@ def new_key(private_path: Path) -> Path:
     return public_path
 
 
-def sign(manifest: bytes, private_path: Path) -> bytes:
-    """The signature of a manifest, 64 bytes.
+def sign(content: bytes, private_path: Path) -> bytes:
+    """The signature of ``content``, 64 bytes.
 
     Raises:
         SettingsError: ``private_path`` holds no Ed25519 private key without a password.
     """
+    signature: bytes = _private_key(private_path).sign(content)
+    return signature
+
+
+def public_half(private_path: Path) -> Ed25519PublicKey:
+    """The public key to the private one in ``private_path``.
+
+    Raises:
+        SettingsError: it holds no Ed25519 private key without a password.
+    """
+    return _private_key(private_path).public_key()
+
+
+def _private_key(private_path: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(_read(private_path), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -62,8 +78,7 @@ def sign(manifest: bytes, private_path: Path) -> bytes:
             f"{private_path} holds a key of another algorithm than Ed25519: "
             "`stream-trainer models new-key` makes one"
         )
-    signature: bytes = key.sign(manifest)
-    return signature
+    return key
 
 
 def read_public_key(path: Path) -> Ed25519PublicKey:

@@ -2,32 +2,33 @@
 
 ``URL/KIND/SHA256/`` holds a bundle's files. A version is complete or not there: its manifest is
 put last, each file under a temporary name and then renamed. Only a damaged one is overwritten,
-and what is said of a version, signature and gate's decision.
+and what is said of a version, signature and gate's decision. ``URL/announced/KEY/`` holds the last
+signed announcement of each key, which outlives the topic's compaction.
 """
 
 import contextlib
 import hashlib
 import logging
 import re
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import fsspec
 import msgspec
 
-from stream_detector.errors import BundleError, RetryableError, SettingsError, StreamDetectorError
+from stream_detector.errors import BundleError, RetryableError
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.files import (
+    ANNOUNCED_NAME,
     BYTES_MAX,
     GATE_NAME,
     MANIFEST_NAME,
     SIGNATURE_NAME,
     WEIGHTS_NAME,
 )
+from stream_detector.models.store_files import StoreFiles
+from stream_detector.names import name_fault
 
 __all__ = ["ModelStore", "PutOutcome", "StoredModel"]
 
@@ -38,10 +39,6 @@ PutOutcome = Literal["new", "known", "repaired"]
 was there damaged and was replaced."""
 
 _VERSION = re.compile("[0-9a-f]{64}")
-_PART = ".part"
-"""Ends the temporary names."""
-_COPY_BYTES = 1_048_576
-_REASON_CHARACTERS = 200
 
 
 class _Point(msgspec.Struct, frozen=True):
@@ -78,7 +75,7 @@ class StoredModel(msgspec.Struct, frozen=True):
     """There is a signature; by whom is not looked at."""
 
 
-class ModelStore:
+class ModelStore(StoreFiles):
     """Bundles in the folder ``url``: a path, or a URL whose scheme fsspec has a driver for.
 
     Every method blocks while the store answers, and raises RetryableError where it does not.
@@ -86,20 +83,6 @@ class ModelStore:
     Raises:
         SettingsError: no driver for the URL is installed, or it is no URL.
     """
-
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/") or url
-        try:
-            # A cached instance or listing would not show what others have put there since.
-            self._files: Any
-            self._files, self._root = fsspec.core.url_to_fs(
-                self.url, skip_instance_cache=True, use_listings_cache=False
-            )
-        except (ImportError, ValueError) as error:
-            raise SettingsError(
-                f"model_store {self.url} can't be used ({error}): give a folder, or install the "
-                "driver of fsspec for this kind of URL"
-            ) from error
 
     def url_of(self, kind: Kind, sha256: str) -> str:
         """Where a version lies or would lie."""
@@ -147,6 +130,18 @@ class ModelStore:
         with self._answering():
             self._put(self._folder(kind, sha256), GATE_NAME, gate)
 
+    def put_signature(self, kind: Kind, sha256: str, signature: bytes) -> None:
+        """Keep the signature of a version that is there, unless it has the same already.
+
+        Raises:
+            RetryableError: the store can't be reached or written.
+            BundleError: what is kept is larger than any signature.
+        """
+        folder = self._folder(kind, sha256)
+        with self._answering():
+            if self._optional(folder, SIGNATURE_NAME) != signature:
+                self._put(folder, SIGNATURE_NAME, signature)
+
     def gate(self, kind: Kind, sha256: str) -> bytes | None:
         """The gate's decision on a version; None where none is kept.
 
@@ -156,6 +151,27 @@ class ModelStore:
         """
         with self._answering():
             return self._optional(self._folder(kind, sha256), GATE_NAME)
+
+    def put_announced(self, key: str, content: bytes) -> None:
+        """Keep the last signed announcement of ``key``, in the place of the one before.
+
+        Raises:
+            RetryableError: the store can't be reached or written.
+        """
+        folder = self._announced(key)
+        with self._answering():
+            self._files.makedirs(folder, exist_ok=True)
+            self._put(folder, ANNOUNCED_NAME, content)
+
+    def announced(self, key: str) -> bytes | None:
+        """What ``put_announced`` kept last for ``key``; None where there is nothing.
+
+        Raises:
+            RetryableError: the store can't be reached.
+            BundleError: the file is larger than any announcement.
+        """
+        with self._answering():
+            return self._optional(self._announced(key), ANNOUNCED_NAME)
 
     def fetch(self, kind: Kind, sha256: str, folder: Path) -> None:
         """Copy a version's files into ``folder``, which is there and empty.
@@ -271,30 +287,11 @@ class ModelStore:
             "`stream-trainer models list` shows"
         )
 
-    # --- one file ---------------------------------------------------------------------------
+    def _announced(self, key: str) -> str:
+        return f"{self._root}/announced/{key.replace('/', '-')}"
 
     def _folder(self, kind: Kind, sha256: str) -> str:
         return f"{self._root}/{kind}/{sha256}"
-
-    def _names(self, folder: str) -> list[str]:
-        try:
-            names: list[str] = self._files.ls(folder, detail=False, refresh=True)
-        except TypeError:  # A driver whose listing knows no ``refresh``.
-            names = self._files.ls(folder, detail=False)
-        except FileNotFoundError:
-            self._check_there()
-            return []
-        return names
-
-    def _check_there(self) -> None:
-        """No store at all is told, not shown as empty: its name may be mistyped."""
-        try:
-            self._files.ls(self._root, detail=False)
-        except FileNotFoundError as error:
-            raise RetryableError(
-                f"there is no model store at {self.url} yet: check model_store for a slip; the "
-                "first `stream-trainer models publish BUNDLE` makes it"
-            ) from error
 
     def _described(self, kind: Kind, sha256: str) -> Iterator[StoredModel]:
         folder = self._folder(kind, sha256)
@@ -307,6 +304,7 @@ class ModelStore:
         if (
             manifest is None
             or manifest.kind != kind
+            or any(map(name_fault, (manifest.name, manifest.version)))
             or hashlib.sha256(content).hexdigest() != sha256
         ):
             logger.warning("%s is damaged and left out", self.url_of(kind, sha256))
@@ -333,65 +331,3 @@ class ModelStore:
         except BundleError:
             return "repaired"
         return "known"
-
-    def _optional(self, folder: str, name: str) -> bytes | None:
-        try:
-            return self._read(f"{folder}/{name}", BYTES_MAX[name])
-        except FileNotFoundError:
-            return None
-
-    def _put(self, folder: str, name: str, content: bytes | Path) -> None:
-        """Put a file under a temporary name, then rename it; never half a file by its name."""
-        draft = f"{folder}/{name}.{uuid.uuid4().hex}{_PART}"
-        try:
-            if isinstance(content, Path):
-                self._files.put_file(str(content), draft)
-            else:
-                self._files.pipe_file(draft, content)
-            self._files.mv(draft, f"{folder}/{name}")
-        except BaseException:
-            with contextlib.suppress(Exception):
-                self._files.rm_file(draft)
-            raise
-
-    def _read(self, path: str, bytes_max: int) -> bytes:
-        self._check_file(path, bytes_max)
-        with self._files.open(path, "rb") as file:
-            content: bytes = file.read(bytes_max + 1)
-        if len(content) > bytes_max:
-            raise BundleError(f"{path} is larger than {bytes_max} bytes: it is no file of a bundle")
-        return content
-
-    def _check_file(self, path: str, bytes_max: int) -> None:
-        """Before it is opened: a pipe would be waited for, and half a disk filled in vain."""
-        about = self._files.info(path)
-        if about["type"] in {"directory", "other"}:
-            raise BundleError(f"{path} is not a file: it is no file of a bundle")
-        if (about.get("size") or 0) > bytes_max:
-            raise BundleError(f"{path} is larger than {bytes_max} bytes: it is no file of a bundle")
-
-    def _copy(self, path: str, to: Path, bytes_max: int) -> None:
-        self._check_file(path, bytes_max)
-        copied = 0
-        with self._files.open(path, "rb") as remote, to.open("wb") as local:
-            while content := remote.read(_COPY_BYTES):
-                copied += len(content)
-                if copied > bytes_max:
-                    raise BundleError(
-                        f"{path} is larger than {bytes_max} bytes: it is no file of a bundle"
-                    )
-                local.write(content)
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Whatever a driver raises becomes RetryableError: each has errors of its own."""
-        try:
-            yield
-        except StreamDetectorError:
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
-            raise RetryableError(
-                f"the model store {self.url} can't be used now ({reason}): check model_store, its "
-                "rights and that it is reached from here"
-            ) from error

@@ -6,7 +6,8 @@ other lines by the first format of ``SOURCES`` that recognises them. Knows nothi
 
 import codecs
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
+from itertools import groupby
+from operator import attrgetter, methodcaller
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
@@ -65,6 +66,8 @@ _PLAIN = Plain()
 _BEFORE_OBJECT = frozenset({b"{", b" ", b"\t"})
 _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})
 """First bytes of records that may hold JSON after white space or a byte-order mark."""
+
+_is_header = methodcaller("startswith", b"#")
 
 _NO_FORMAT = ""
 _UNKNOWN = (_NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
@@ -179,7 +182,7 @@ def _of_object(
         chosen = json_fields.result(line, record)
         if chosen is not None:
             return _JSON.name, chosen
-    claimant = source or _claimant(record)
+    claimant = source or _claimant(record, line)
     # Asked so that the answer is mostly yes: a no takes msgspec's structs 0.1 us.
     if record.__class__ is JsonRecord:
         result = claimant.interpret(record, line)
@@ -190,44 +193,56 @@ def _of_object(
     if isinstance(result, Rejected) and not record.url and claimant is not SOURCES["suricata"]:
         tagged = tagged_record(line)
         if tagged is not None:
-            claimant = source if source is not None and source is not _JSON else _claimant(tagged)
+            claimant = (
+                source if source is not None and source is not _JSON else _claimant(tagged, line)
+            )
             return claimant.name, claimant.result_of(tagged, line)
     return claimant.name, result
 
 
-def _claimant(record: JsonRecord) -> JsonSource:
+def _claimant(record: JsonRecord, line: bytes) -> JsonSource:
     """The format that an object is of."""
     # A URL of its own counts more than the fields that other formats share with anyone.
     url = record.url
     has_url = isinstance(url, str) and len(url) > 1  # "-" is none.
     if not has_url and _markers_of(record) != _NO_MARKERS:
         for claimant in _JSON_SOURCES:
-            if claimant.claims(record):
+            if claimant.claims(record, line):
                 return claimant
     return _JSON
 
 
-def with_header(source: Source | None, lines: Sequence[bytes]) -> Source | None:
-    """The format of what stands among and after the header lines in ``lines``.
+def with_header(
+    source: Source | None, header: Sequence[bytes], current: Source | None
+) -> Source | None:
+    """The format of the header lines ``header`` and of the lines behind them.
 
-    ``source`` is the one that is set; None where it is to be found.
+    Args:
+        source: the one that is set; None where it is to be found.
+        header: lines that start with ``#``, one behind the other.
+        current: the one of the lines before; it stays where the header is a mere comment.
     """
-    if source is None and lines[0].startswith(b"#"):
-        path = zeek_log_path(lines)
-        if path is not None:
-            source = SOURCES["zeek_dns" if path.startswith("dns") else "zeek_http"]
-    return None if source is None else source.for_record(lines)
+    path = zeek_log_path(header)
+    if path is None:
+        return current
+    if source is None:
+        source = SOURCES["zeek_dns" if path.startswith("dns") else "zeek_http"]
+    return source.for_record(header)
 
 
 def _of_lines(
     lines: Sequence[bytes], source: Source | None, json_fields: JsonFields | None
-) -> Iterable[tuple[str, LineResult]]:
-    source = with_header(source, lines)
-    binary = any(b"\0" in line for line in lines)
-    return [
-        _BINARY if binary and b"\0" in line else _of_line(line, source, json_fields)
-        for line in lines
-    ]
+) -> list[tuple[str, LineResult]]:
+    results: list[tuple[str, LineResult]] = []
+    current = source
+    for is_header, group in groupby(lines, _is_header):
+        block = list(group)
+        if is_header:
+            current = with_header(source, block, current)
+        results += [
+            _BINARY if b"\0" in line else _of_line(line, current, json_fields) for line in block
+        ]
+    return results
 
 
 def _of_line(

@@ -15,9 +15,9 @@ LineResult = UrlEvent | tuple[UrlEvent, ...] | Rejected | Ignored
 class Source(ABC):
     """One log format. Immutable: a line's result depends on the line and its record alone.
 
-    ``sources.read_record`` calls ``for_record`` once a record of several lines, then ``parse``
-    once a line, from one thread. No method raises: whatever the bytes, the result is one of
-    ``LineResult``.
+    ``sources.read_record`` calls ``for_record`` once a block of header lines (``#``) in a record,
+    and ``parse`` once a line, from one thread. No method raises: whatever the bytes, the result is
+    one of ``LineResult``.
     """
 
     name: ClassVar[str]
@@ -32,7 +32,7 @@ class Source(ABC):
         """Read one line (no line end, not blank)."""
 
     def for_record(self, lines: Sequence[bytes]) -> "Source":  # noqa: ARG002 - for overriding
-        """The source for the lines of one record, where header lines among them say more."""
+        """The source for the lines behind header lines, where ``lines`` have some that say more."""
         return self
 
 

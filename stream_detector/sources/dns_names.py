@@ -5,10 +5,12 @@ from datetime import datetime
 from itertools import dropwhile, takewhile
 
 from stream_detector.events import Ignored, UrlEvent
+from stream_detector.sources.url_syntax import is_short_address
 
 __all__ = ["dns_event"]
 
 _REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
+_BELOW_REVERSE_ZONES = tuple(f".{zone}" for zone in _REVERSE_ZONES)
 
 # DNS allows any byte in a label: instances of services hold spaces, tunnels binary data. Host
 # names have of ASCII letters, digits, - and _ alone, and the * of a wildcard.
@@ -18,20 +20,28 @@ _is_host_name = re.compile(r"[^\x00-)+,/:-@\[-^`{-\x7f\s\ufffd]+").fullmatch
 def dns_event(
     name: str, *, client: str | None, time: datetime | None, log_id: str | None
 ) -> UrlEvent | Ignored:
-    """An event of kind ``host``; Ignored for the root, single labels and reverse lookups.
+    """An event of kind ``host``; Ignored for the root, single labels, reverse lookups and numbers.
 
     Of a name with labels that no host can have, the domain that the query goes to is left.
     """
     plain = name.rstrip(".")
     if "." not in plain:
         return Ignored("a single label" if plain else "no name")
-    if plain.lower().endswith(_REVERSE_ZONES):
+    if plain[-5:].lower() == ".arpa" and _is_reverse(plain.lower()):
         return Ignored("a reverse lookup")
     if not _is_host_name(plain):
         name = _domain_below(plain)
         if "." not in name:
             return Ignored("a name that no host can have")
+        plain = name
+    # No top-level domain starts with a digit.
+    if plain[plain.rfind(".") + 1].isdigit() and is_short_address(plain):
+        return Ignored("a number")
     return UrlEvent("host", name, client, time, log_id)
+
+
+def _is_reverse(name: str) -> bool:
+    return name in _REVERSE_ZONES or name.endswith(_BELOW_REVERSE_ZONES)
 
 
 def _domain_below(name: str) -> str:

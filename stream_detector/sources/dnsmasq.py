@@ -4,8 +4,8 @@
 With ``extra`` a serial number and the client's address and port come before that
 (``12 10.0.0.9/5353 query[A] ...``), with ``proto`` the protocol before all of these
 (``UDP 12 10.0.0.9/5353 query[A] ...``), see ``log_query`` in dnsmasq's ``cache.c``. In the
-foreground the daemon gives no process id. Of headers, RFC 3164 (whose times lack year and zone,
-so events have none), RFC 5424, and those with a full time.
+foreground the daemon gives no process id. Any header may stand before the daemon's name; events
+have the time of one that gives year and zone (RFC 5424, ISO 8601).
 """
 
 import re
@@ -24,16 +24,20 @@ _AFTER_NAME = r"(?:(?:\[[0-9]+\])?: | (?:[0-9]+|-) \S+ (?:-|\[[^\]]*\]) )"
 _SERIAL = r"(?:(?:UDP|TCP) )?(?:[0-9]+ (?:(?:UDP|TCP) )?(?:\S+ )?)?"
 
 _NAMES = (b"dnsmasq", b"pihole-FTL")
-_LOOKS_LIKE = re.compile(rf"(?:^|[ />]){_DAEMON}{_AFTER_NAME}".encode())
+_HEAD = 512
+"""Bytes of a line within which its header ends."""
+_NAMED = _DAEMON + _AFTER_NAME
+_LOOKS_LIKE = re.compile(_NAMED.encode())
 _BARE_QUERY = re.compile(rf"{_SERIAL}query\[\S{{1,20}}\] ".encode())
-# No header has a bracket: what a text in an answer has after one is no query.
-_BEFORE_QUERY = re.compile(rf"(?:[^\[]*{_DAEMON}{_AFTER_NAME})?{_SERIAL}")
-_QUERY = re.compile(r"query\[[^\]\s]{1,20}\] (.+) from (\S+)\s*")
-_OTHER_QUERY = re.compile(
-    rf"{_DAEMON}{_AFTER_NAME}(?!.{{0,80}}(?:reply|cached|config|validation|/\S+) ).*"
-    r" query\[\S+\] \S+ from \S+\s*$"
-)
-"""What the next version may write before a query; in answers a text may look like one."""
+# The first daemon's name ends the header: in an answer, a text may hold another, and a query behind
+# it. A container's log has two headers, the inner one behind a time.
+_ANY_TIME = r"(?:[A-Z][a-z]{2} +[0-9]{1,2} [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+)"
+_HEADER = re.compile(rf"{_NAMED}(?:{_ANY_TIME} (?:\S+ )?{_DAEMON}{_AFTER_NAME})?")
+_QUERY = re.compile(rf"{_SERIAL}query\[[^\]\s]{{1,20}}\] (.+) from (\S+)\s*")
+_BROKEN_QUERY = re.compile(rf"{_SERIAL}query\[")
+# Every message with a text that someone else chose has " is " before it.
+_OTHER_QUERY = re.compile(r"(?:(?! is ).)* query\[\S+\] \S+ from \S+\s*")
+"""What the next version may write before a query."""
 _TIME = re.compile(r"(?:<[0-9]{1,3}>(?:1 )?)?([0-9]{4}-[0-9]{2}-[0-9]{2}T\S+) ")
 
 
@@ -44,7 +48,7 @@ class Dnsmasq(Source):
 
     def recognises(self, line: bytes) -> bool:
         """Names the daemon, or starts with a query."""
-        head = line[:512]
+        head = line[:_HEAD]
         if _NAMES[0] in head or _NAMES[1] in head:
             return _LOOKS_LIKE.search(head) is not None
         return b"query[" in head and _BARE_QUERY.match(head) is not None
@@ -54,17 +58,27 @@ class Dnsmasq(Source):
         text = decode_text(line)
         if not isinstance(text, str):
             return text
-        start = text.find("query[")
-        if start < 0 or not _BEFORE_QUERY.fullmatch(text, 0, start):
-            if start >= 0 and _OTHER_QUERY.search(text):
-                return Rejected(RejectReason.MALFORMED, "unknown words before a query")
-            if start >= 0 or self.recognises(line):
-                return Ignored("not a query")
-            return Rejected(RejectReason.MALFORMED, "no line of dnsmasq's")
-        match = _QUERY.fullmatch(text, start)
+        if "query[" not in text and self.recognises(line):
+            return Ignored("not a query")
+        start = 0
+        match = _QUERY.fullmatch(text)
+        if match is None and (header := _HEADER.search(text, 0, _HEAD)) is not None:
+            start = header.end()
+            match = _QUERY.fullmatch(text, start)
         if match is None:
-            return Rejected(RejectReason.MALFORMED, "a query without name or client")
+            return _no_query(text, start)
         return dns_event(match[1], client=match[2], time=_time(text), log_id=None)
+
+
+def _no_query(text: str, start: int) -> LineResult:
+    """Why the message that starts at ``start`` is no query; at 0 it has no daemon's name."""
+    if _BROKEN_QUERY.match(text, start):
+        return Rejected(RejectReason.MALFORMED, "a query without name or client")
+    if not start:
+        return Rejected(RejectReason.MALFORMED, "no line of dnsmasq's")
+    if _OTHER_QUERY.fullmatch(text, start):
+        return Rejected(RejectReason.MALFORMED, "unknown words before a query")
+    return Ignored("not a query")
 
 
 def _time(text: str) -> datetime | None:

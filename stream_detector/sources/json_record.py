@@ -163,8 +163,9 @@ class JsonSource(Source):
     """Fields whose wrong type is the reason, where an object gives no event."""
 
     @abstractmethod
-    def claims(self, record: JsonRecord) -> bool:
-        """Is this object of this format? Asked in the registry's order."""
+    def claims(self, record: JsonRecord, line: bytes) -> bool:
+        """Is this object of this format? Asked in the registry's order, and of ``line``, the same
+        undecoded, only where the fields of ``record`` leave it open."""
 
     @abstractmethod
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
@@ -175,7 +176,7 @@ class JsonSource(Source):
         if line[:1] != b"{":
             return False
         record = decode_json(line)
-        return isinstance(record, JsonRecord) and self.claims(record)
+        return isinstance(record, JsonRecord) and self.claims(record, line)
 
     def parse(self, line: bytes) -> LineResult:
         """Decode and interpret."""

@@ -40,7 +40,7 @@ class LogFile:
             if not self._in_header:
                 self._header = []
             self._header.append(line)
-            self._source = with_header(self._given, self._header)
+            self._source = with_header(self._given, self._header, self._source)
         self._in_header = line.startswith(b"#")
         return read_record(
             # What splits a line further (a lone CR, a form feed) may do so as often as in a record.

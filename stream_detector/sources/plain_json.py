@@ -87,7 +87,7 @@ class PlainJson(JsonSource):
     needed = frozenset({"url"})
     used = frozenset({"host"})
 
-    def claims(self, record: JsonRecord) -> bool:  # noqa: ARG002 - what no other format claims
+    def claims(self, record: JsonRecord, line: bytes) -> bool:  # noqa: ARG002 - asked last
         """Any object: it stands last among the JSON formats."""
         return True
 

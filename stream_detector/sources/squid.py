@@ -12,6 +12,7 @@ from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
 from stream_detector.sources.http_requests import connect_target
 from stream_detector.sources.times import to_time
+from stream_detector.sources.url_syntax import is_absolute, starts_with_host
 
 __all__ = ["Squid"]
 
@@ -22,13 +23,22 @@ _LINE = re.compile(
 )
 """Up to the hierarchy code, which a line that was cut may lack."""
 _HIERARCHY = re.compile(
-    r"(?:TIMEOUT_)?(?:HIER_[A-Z_]+|NONE|DIRECT|CARP|PINNED|ORIGINAL_DST|"
-    r"[A-Z_]+_(?:DIRECT|DST|FAIL|FASTEST|HIT|MISS|PARENT|POOL))/\S*"
+    r" (?:TIMEOUT_)?(?:HIER_[A-Z_]+|NONE|DIRECT|CARP|PINNED|ORIGINAL_DST|"
+    r"[A-Z_]+_(?:DIRECT|DST|FAIL|FASTEST|HIT|MISS|PARENT|POOL))/"
 )
 """The codes of the field after the user, where a URL with spaces ends:
 https://wiki.squid-cache.org/SquidFaq/SquidLogs#hierarchy-codes"""
+_URL_AND_USER = re.compile(r"""(.*\S) +(?:"[^"]*"|-) +|(.*/\S*) +[^ /]+ +""")
+"""Words with slashes are of the URL; a user's are in quotation marks, or it is one."""
+_USUAL = ("http://", "https://")
 _NO_REQUEST = ("error:", "cache_object:")
 """What Squid writes for a URL where it could read none, and of its own statistics."""
+_OF_ITSELF = re.compile(
+    r"[0-9.]+ +[0-9-]+ +[^ ]+ +TCP_MISS(?:_ABORTED)?/[0-9]+ +[0-9-]+ +[A-Z]+ +"
+    r"https?://[^/ ]+/squid-internal-[^ ]* +[^ ]+ +HIER_NONE/"
+)
+"""The same statistics and its own icons. A server may have such a path too, which Squid fetches
+from there, or has in its cache."""
 
 
 class Squid(Source):
@@ -53,14 +63,32 @@ class Squid(Source):
                 "set `access_log ... logformat=squid`",
             )
         time, client, method, url, code = match.groups()
-        if code is not None and code[:5] != "HIER_" and not _follows_url(code, text, match.end()):
-            url = _url_with_spaces(text[match.start(4) :].split())
+        # In most lines the type alone follows the code: nothing can be mistaken for it.
+        if code is not None and (code[:5] != "HIER_" or text.find(" ", match.end() + 1) >= 0):
+            url = _url(text, match)
+        if url is None:
+            return Rejected(RejectReason.MALFORMED, "the URL has spaces, and its end is not clear")
+        if "/squid-internal-" in url and _OF_ITSELF.match(text):
+            return Ignored("a request to Squid itself")
         return _result(time, client, method, url)
 
 
-def _result(time: str, client: str, method: str, url: str | None) -> LineResult:
-    if url is None:
-        return Rejected(RejectReason.MALFORMED, "the URL has spaces, and its end is not clear")
+def _url(text: str, match: re.Match[str]) -> str | None:
+    """The URL; None where its end is not clear, as it and the user may have spaces."""
+    codes = list(_HIERARCHY.finditer(text, match.end(4)))
+    if not codes and match[5] == "-":  # A line may have no code at all.
+        return match[4]
+    if len(codes) != 1:
+        return None
+    if codes[0].start() + 1 == match.start(5):
+        return match[4]
+    url_and_user = _URL_AND_USER.fullmatch(text, match.start(4), codes[0].start() + 1)
+    return url_and_user and (url_and_user[1] or url_and_user[2])
+
+
+def _result(time: str, client: str, method: str, url: str) -> LineResult:
+    if url.startswith(_USUAL) and method != "CONNECT":  # Most lines, without a detour.
+        return UrlEvent("url", url, client, to_time(time), None)
     if url == "-" or url.startswith(_NO_REQUEST):
         return Ignored("no request for a URL")
     if method == "CONNECT" or url.startswith("tunnel://"):
@@ -69,17 +97,6 @@ def _result(time: str, client: str, method: str, url: str | None) -> LineResult:
             return UrlEvent("host", host, client, to_time(time), None)
     if url[0] == "/":
         return Rejected(RejectReason.NO_URL, "a path without a host")
+    if not is_absolute(url) and not starts_with_host(url):
+        return Rejected(RejectReason.NO_URL, "neither a URL nor a host name")
     return UrlEvent("url", url, client, to_time(time), None)
-
-
-def _follows_url(word: str, text: str, end: int) -> bool:
-    """Is ``word``, which ends at ``end`` of ``text``, in the place of the hierarchy code?"""
-    if word == "-":  # A line may have no code at all.
-        return _HIERARCHY.search(text, end) is None
-    return _HIERARCHY.fullmatch(word) is not None
-
-
-def _url_with_spaces(words: list[str]) -> str | None:
-    """All words up to the user and the hierarchy code; None where there is none, or several."""
-    codes = [place for place, word in enumerate(words) if _HIERARCHY.fullmatch(word)]
-    return " ".join(words[: codes[0] - 1]) if len(codes) == 1 and codes[0] > 1 else None

@@ -14,7 +14,7 @@ from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
 from stream_detector.sources.dns_names import dns_event
 from stream_detector.sources.http_requests import http_event
-from stream_detector.sources.json_record import JsonRecord, JsonSource, PartDecoder
+from stream_detector.sources.json_record import JsonRecord, JsonSource, PartDecoder, decode_object
 from stream_detector.sources.times import to_time
 
 __all__ = ["Suricata"]
@@ -24,7 +24,9 @@ _EVENT_TYPES = re.compile(
     "|ftp|ftp_data|http|http2|ike|ikev2|krb5|ldap|mdns|metadata|modbus|mqtt|netflow|nfs|packetinfo"
     "|pgsql|pop3|quic|rdp|rfb|sip|smb|smtp|snmp|ssh|stats|telnet|template|tftp|tls|verdict|websocket"
 )
-"""Others are Suricata's if they have a flow: other programs have a field ``event_type`` too."""
+"""Others are Suricata's if they have a flow."""
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}[+-][0-9]{4}")
+"""As EVE has it: without a colon in the offset."""
 
 _QUERY_TYPES = frozenset({"query", "request"})
 _HOST_HEADERS = frozenset({":authority", "host"})
@@ -67,12 +69,25 @@ class Suricata(JsonSource):
     markers = ("event_type",)
     used = frozenset({"event_type"})
 
-    def claims(self, record: JsonRecord) -> bool:
-        """Every EVE event has a type, and most are of a flow."""
+    def claims(self, record: JsonRecord, line: bytes) -> bool:
+        """Every EVE event has a type, and most are of a flow.
+
+        Other programs have a field ``event_type`` too, and types of the same names: without a flow,
+        EVE's time, two addresses or the part that is named as the type make it Suricata's.
+        """
         event_type = record.event_type
-        return event_type is not None and (
-            record.flow_id is not None or _EVENT_TYPES.fullmatch(event_type) is not None
-        )
+        if event_type is None:
+            return False
+        if record.flow_id is not None:
+            return True
+        if not _EVENT_TYPES.fullmatch(event_type):
+            return False
+        if isinstance(record.timestamp, str) and _TIME.fullmatch(record.timestamp):
+            return True
+        content = decode_object(line)
+        return (record.src_ip is not None and "dest_ip" in content) or bytes(
+            content.get(event_type, b"")
+        ).startswith(b"{")
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:  # noqa: ARG002
         """The URL, the names asked for, or the server name."""

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from stream_detector.canonical import is_public_suffix
 
-__all__ = ["is_absolute", "names_target", "starts_with_host"]
+__all__ = ["is_absolute", "is_short_address", "names_target", "starts_with_host"]
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://|[Hh][Tt][Tt][Pp][Ss]?:")
 """Only at the start: a path may hold a URL, as those of redirects and archives do."""
@@ -23,6 +23,7 @@ _AUTHORITY = re.compile(
 )
 _DOTS = re.compile(r"[.\u3002\uff0e\uff61]")
 _OCTET = re.compile(r"[0-9]{1,3}")
+_NUMBER = re.compile(r"\d+|0[xX][0-9A-Fa-f]*")
 _NETWORK = re.compile(r"[0-9.]+/[0-9]{1,2}")
 
 _CSV_FIELD = re.compile(
@@ -72,6 +73,15 @@ def names_target(text: str, *, single_label: bool = False) -> bool:
         is_alone = not port and match.end() == len(text)
         return single_label and is_alone and not name.isdigit()
     return _ends_as_host(labels) and not _NETWORK.fullmatch(text)
+
+
+def is_short_address(host: str) -> bool:
+    """Would a browser make an address of ``host``, which is a number or not written as four?
+
+    ``10.1`` is ``10.0.0.1`` there, and ``0x7f.1`` is ``127.0.0.1``.
+    """
+    labels = _DOTS.split(host.rstrip("."))
+    return _NUMBER.fullmatch(labels[-1]) is not None and not _is_ipv4(labels)
 
 
 def starts_with_host(text: str) -> bool:

@@ -3,14 +3,13 @@
 Fields: https://docs.zeek.org/en/master/logs/http.html and .../logs/dns.html; TSV layout and its
 ``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends TSV lines
 one by one, without the header: then the columns are Zeek's default ones, and their types say which
-log a line is of. A ``#fields`` line in the same record is honoured; header lines that come alone
-are ignored, and so are lines of other logs.
+log a line is of. A header in the same record counts for the lines behind it, up to the next header;
+header lines that come alone are ignored, and so are lines of other logs.
 """
 
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import ClassVar
 
 from stream_detector.events import Ignored, Rejected, RejectReason
@@ -31,10 +30,13 @@ from stream_detector.sources.zeek_columns import (
     is_dns_query,
     is_http_request,
 )
+from stream_detector.sources.zeek_objects import is_query, is_zeeks
 
 __all__ = ["ZeekDns", "ZeekHttp", "tagged_record", "zeek_log_path"]
 
-_UNSET = frozenset({"-", "(empty)", ""})
+_UNSET_NAMES = {b"#unset_field\t": "-", b"#empty_field\t": "(empty)"}
+"""Header lines that say what a column without a value has, and what it has by default."""
+_UNSET = frozenset({*_UNSET_NAMES.values(), ""})
 _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
 _TSV_TABS_MIN = len(COMMON)
 _HEADER = re.compile(
@@ -58,9 +60,22 @@ class _Zeek(JsonSource):
     default_columns: ClassVar[Sequence[str]]
     read_columns: ClassVar[Sequence[str]]
 
-    def __init__(self, columns: Sequence[str] | None = None, *, another: bool = False) -> None:
-        """With ``columns``, as a header has them; ``another``: the header is of another log."""
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        another: bool = False,
+        unset: frozenset[str] = _UNSET,
+    ) -> None:
+        """As a header says.
+
+        Args:
+            columns: names of the columns; None for the default ones.
+            another: the header is of another log.
+            unset: what a column without a value has.
+        """
         self._another = another
+        self._unset = unset
         self._has_header = columns is not None
         places = {name: place for place, name in enumerate(columns or self.default_columns)}
         self._places = [places.get(name) for name in self.read_columns]
@@ -86,7 +101,8 @@ class _Zeek(JsonSource):
             return type(self)(another=True)
         for line in lines:
             if line.startswith(b"#fields\t"):
-                return type(self)(line.decode(errors="replace").split("\t")[1:])
+                columns = line.decode(errors="replace").split("\t")[1:]
+                return type(self)(columns, unset=_unset_values(lines))
         return self
 
     def parse(self, line: bytes) -> LineResult:
@@ -112,11 +128,11 @@ class _Zeek(JsonSource):
             fault = self._fault(values)
             if fault is not None:
                 return fault
-        count = len(values)
+        count, unset = len(values), self._unset
         return self._result(
             *[
                 None
-                if place is None or place >= count or (value := values[place]) in _UNSET
+                if place is None or place >= count or (value := values[place]) in unset
                 else value
                 if "\\x" not in value
                 else _without_escapes(value, _ESCAPE)
@@ -127,10 +143,8 @@ class _Zeek(JsonSource):
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
         """What a JSON line says."""
         if record.ts is None and record.uid is None:
-            if record.path is not None:
-                return _ANOTHER_LOG
             return Rejected(RejectReason.MALFORMED, "neither ts nor uid: not a line of Zeek's")
-        if not _may_be_of(self.path, record):
+        if record.path is not None and not record.path.startswith(self.path):
             return _ANOTHER_LOG
         if record.orig_h is None and record.resp_h is None:
             _find_connection(record, line)
@@ -156,11 +170,9 @@ class ZeekHttp(_Zeek):
     needed = frozenset({"uri"})
     used = frozenset({"host"})
 
-    def claims(self, record: JsonRecord) -> bool:
-        """An object with Zeek's connection fields that is no query: other logs' are ignored."""
-        if record.path is not None or (record.uid is not None and record.ts is not None):
-            return not _is_query(record)
-        return record.uid is None and record.ts is not None and _is_of_inventory(record)
+    def claims(self, record: JsonRecord, line: bytes) -> bool:
+        """An object of Zeek's that is no query: other logs' are ignored."""
+        return is_zeeks(record, line) and not is_query(record)
 
     def recognises(self, line: bytes) -> bool:
         """A JSON object or TSV line of this log or one that is ignored, or a header line."""
@@ -230,11 +242,9 @@ class ZeekDns(_Zeek):
     read_columns = ("ts", "uid", "id.orig_h", "query")
     needed = frozenset({"query"})
 
-    def claims(self, record: JsonRecord) -> bool:
-        """An object with Zeek's connection fields and a query, or at least a transaction id."""
-        return (
-            record.path is not None or (record.uid is not None and record.ts is not None)
-        ) and _is_query(record)
+    def claims(self, record: JsonRecord, line: bytes) -> bool:
+        """An object of Zeek's with a query, or at least a transaction id."""
+        return is_query(record) and is_zeeks(record, line)
 
     def recognises(self, line: bytes) -> bool:
         """A JSON object or TSV line of this log, or a header line, which may be of any."""
@@ -322,29 +332,11 @@ def _starts_as_query(proto: bytes, trans_id: bytes) -> bool:
     return proto in {b"udp", b"tcp"} and trans_id.isdigit()
 
 
-def _is_query(record: JsonRecord) -> bool:
-    return (record.query is not None or record.trans_id is not None) and _may_be_of("dns", record)
-
-
-def _is_of_inventory(record: JsonRecord) -> bool:
-    """Is it of known_hosts.log or its like, whose host is one of the network's own?"""
-    if not isinstance(record.host, str) or record.client or record.client_ip or record.src_ip:
-        return False
-    try:
-        return ip_address(record.host).is_private
-    except ValueError:
-        return False
-
-
 def _is_of_sip(method: str | None, uri: str | None) -> bool:
     """Is it of sip.log, which has a method and a URI, too?"""
     if method is not None and _SIP_METHOD.fullmatch(method):
         return True
     return uri is not None and _OF_SIP.match(uri) is not None
-
-
-def _may_be_of(path: str, record: JsonRecord) -> bool:
-    return record.path is None or record.path.startswith(path)
 
 
 def zeek_log_path(lines: Sequence[bytes]) -> str | None:
@@ -361,6 +353,15 @@ def zeek_log_path(lines: Sequence[bytes]) -> str | None:
                 return "dns"
             return "http" if b"\turi" in line and b"\thost" in line else ""
     return None
+
+
+def _unset_values(lines: Sequence[bytes]) -> frozenset[str]:
+    """What columns without a value have, by the header lines among ``lines``."""
+    values = dict(_UNSET_NAMES)
+    for line in lines:
+        for name in values.keys() & {line[: line.find(b"\t") + 1]}:
+            values[name] = line[len(name) :].decode(errors="replace")
+    return frozenset({*values.values(), ""})
 
 
 def _header_path(lines: Sequence[bytes]) -> str | None:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from stream_detector.errors import LabelError
 from stream_detector.events import Label, Rejected, RejectReason
 from stream_detector.labels import label_message, make_label, read_label
+from stream_detector.names import name_fault
 from stream_detector.settings import DATA_FOLDER
 
 SCHEMA = Draft202012Validator(json.loads((DATA_FOLDER / "schemas" / "url-label.json").read_text()))
@@ -25,7 +26,9 @@ LABEL = {
     "analyst": "kim",
 }
 
-names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=256)
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=200).filter(
+    lambda text: name_fault(text) is None
+)
 urls = st.sampled_from(["http://evil.com/x?y=ü", "evil.com", "[2001:db8::1]", "evil.com:8080"])
 labels = st.builds(
     make_label,
@@ -77,10 +80,10 @@ times = st.sampled_from(["2026-11-01T10:00:00Z", "2026-11-01T10:00:00.25-05:30"]
 of_field = {
     "url": urls,
     "label": st.sampled_from(["malicious", "benign", "retracted", "phishing", ""]),
-    "source": st.text(st.characters(codec="ascii"), max_size=5) | st.just("x" * 257),
+    "source": st.text(st.characters(codec="ascii"), max_size=5) | st.just("x" * 201),
     "labeled_at": times,
     "analyst": st.text(max_size=3),
-    "feed": st.just("x" * 256) | st.just("x" * 257),
+    "feed": st.just("x" * 200) | st.just("x" * 201),
     "confidence": st.sampled_from([0, 1, 0.5, -0.1, 1.1]),
     "ticket": st.just("SOC-17"),
 }
@@ -118,6 +121,9 @@ def test_a_label_has_its_time_in_utc_and_its_text_in_canonical_form() -> None:
         ({"url": "http://"}, RejectReason.INVALID_URL, ""),
         ({"url": "x" * 70_000}, RejectReason.TOO_LONG, "70000"),
         ({"url": " "}, RejectReason.EMPTY, ""),
+        ({"analyst": "k\u202emi"}, RejectReason.MALFORMED, "analyst holds a control"),
+        ({"feed": "a\nb"}, RejectReason.MALFORMED, "feed holds a control"),
+        ({"source": "x" * 201}, RejectReason.WRONG_TYPE, "source"),
     ],
 )
 def test_why_a_label_cannot_be_used(

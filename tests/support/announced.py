@@ -30,8 +30,11 @@ WAIT_SECONDS = 180
 class Models:
     """Small bundles, a store, and the topic that says which is to serve."""
 
-    def __init__(self, bootstrap_servers: str, topics, folder: Path) -> None:
+    def __init__(
+        self, bootstrap_servers: str, topics, folder: Path, *, signing_key: Path | None = None
+    ) -> None:
         self.folder = folder
+        self.signing_key = signing_key
         self.settings = Settings(
             bootstrap_servers=[bootstrap_servers],
             model_store=str(folder / "store"),
@@ -56,16 +59,18 @@ class Models:
         try:
             return self.store.find(self.sha256(name))  # To put it again would repair it.
         except (BundleError, RetryableError):
-            model, _ = store_bundle(self.folder / name, self.store)
+            model, _ = store_bundle(self.folder / name, self.store, signing_key=self.signing_key)
             return model
 
     def announce(self, name: str) -> datetime:
         """Store it and have it serve, past the gate; returns when that was announced."""
         model = self.stored(name)
-        current = announced_now(self.settings).serving.get("url")
+        current = announced_now(self.settings, signing_key=self.signing_key).serving.get("url")
         reigning = reigning_model(self.settings, "url", current)
         because = force(model.ref, reigning, None, "weights at random pass no gate")
-        return promote(self.settings, model, gate=because).announced_at
+        return promote(
+            self.settings, model, gate=because, signing_key=self.signing_key
+        ).announced_at
 
     def announce_unchecked(self, name: str) -> None:
         """Announce what lies in the store, whatever it is by now, as no command of ours would."""

@@ -50,6 +50,7 @@ class Observed:
             alerts_topic=topics("alerts"),
             dead_letters_topic=topics("dlq", max_message_bytes="2000000"),
             labels_topic=topics("labels"),
+            feed_labels_topic=topics("label-feeds"),
             labels_dead_letters_topic=topics("labels-dlq"),
             models_topic=topics("models", partitions=1, cleanup_policy="compact"),
             shadow_topic=topics("shadow"),
@@ -69,7 +70,8 @@ class Observed:
                 f"STREAM_DETECTOR_{name.upper()}": getattr(settings, name)
                 for name in (
                     *("verdicts_topic", "alerts_topic", "dead_letters_topic", "labels_topic"),
-                    *("labels_dead_letters_topic", "models_topic", "shadow_topic", "model_store"),
+                    *("feed_labels_topic", "labels_dead_letters_topic"),
+                    *("models_topic", "shadow_topic", "model_store"),
                 )
             },
             **shown.environment,

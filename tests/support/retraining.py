@@ -70,6 +70,7 @@ def save_wide_champion(folder: Path, data: Dataset) -> Bundle:
         census=census_of(data),
         labels_sha256="",
         counts={},
+        voices={},
     )
     fitted = tuned_table(
         ignorant, examples, recipe, on_step=lambda *_: None, on_epoch=lambda _: None

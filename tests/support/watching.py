@@ -55,6 +55,7 @@ class Watching:
                 {
                     "BOOTSTRAP_SERVERS": bootstrap_servers,
                     "LABELS_TOPIC": self.topic,
+                    "FEED_LABELS_TOPIC": topics("label-feeds", partitions=1),
                     "LABELS_DEAD_LETTERS_TOPIC": topics("labels-dlq", partitions=1),
                     "LABELS_GROUP_ID": self.topic,
                     "MODELS_TOPIC": self.models_topic,

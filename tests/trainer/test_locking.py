@@ -40,6 +40,17 @@ def test_one_process_holds_it_until_it_ends_however_that_is(tmp_path):
         pass
 
 
+def test_what_it_locks_is_its_owners_alone_whatever_the_umask(tmp_path):
+    path = tmp_path / "retraining" / ".lock"
+    mask = os.umask(0)
+    try:
+        with exclusive(path):
+            pass
+    finally:
+        os.umask(mask)
+    assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError), exclusive(tmp_path / "file" / "deep" / ".lock"):

@@ -12,6 +12,7 @@ from stream_detector.logs import native_output_held_back
 from trainer.console import command_line, counts_of, file_names, notes_on, results, tell
 from trainer.families import LENGTH_MAX
 from trainer.options import data_options, epochs_option, examples_of, family_option
+from trainer.private_files import make_private_folder
 from trainer.progress import ShownProgress
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def hold_out(
     wanted = len(plan.folds) * len(chosen)
     done: list[Training] = []
     try:
-        report.mkdir(parents=True, exist_ok=True)
+        make_private_folder(report)
         for training in _trainings(
             *(plan, chosen, report, (kind, epochs, seed), progress), resume=resume
         ):

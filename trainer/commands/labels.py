@@ -14,9 +14,12 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.counted import counted
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import SETTING_GROUPS
+from stream_detector.spreadsheets import cell_of
 from trainer.console import printable, tell
+from trainer.private_files import open_private
 from trainer.progress import Progress, ShownProgress, Stage
 
 if TYPE_CHECKING:
@@ -30,7 +33,10 @@ _STORE = Path("label-store")
 _STDOUT = Path("-")
 _LABELS_AT_ONCE = 1000
 """Labels between two updates of the progress."""
-_TOPIC_OPTIONS = {"topic_prefix", "labels_topic", "labels_dead_letters_topic"}
+_TOPIC_OPTIONS = {
+    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
+    "labels_dead_letters_topic",
+}
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "cluster"} - _TOPIC_OPTIONS
 
 labels_option = click.option(
@@ -90,7 +96,7 @@ def collect(
     config: Path | None,
     **flags: object,
 ) -> None:
-    """Read the topic of labels as a consumer group, into Parquet files by day of writing.
+    """Read the topics of labels as a consumer group, into Parquet files by day of collection.
 
     Each record is stored once, whatever is killed when: offsets are committed when its row is on
     disk. What can't be used goes to the dead-letter topic with its reason. One process at a time
@@ -157,7 +163,9 @@ def export(file: Path, kind: "Kind", store: Path, trust: str) -> None:
 
     CSV with the columns url (or host, by --kind), label (1 malicious, 0 benign), source, time (of
     labelling), analyst, feed, confidence, and disagreeing: how many other voices say otherwise.
-    Texts that were labelled as both kinds are in the file of each.
+    Texts that were labelled as both kinds are in the file of each. The file is its owner's alone
+    (mode 0600). A cell that a spreadsheet would take for a formula begins with ', which `train` and
+    `stream-detector label --file` take off again.
 
     \b
     stream-trainer labels export labelled.csv
@@ -171,14 +179,14 @@ def export(file: Path, kind: "Kind", store: Path, trust: str) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
     try:
         try:
-            with draft.open("w", encoding="utf-8", newline="") as output:
+            with open_private(draft, "w", encoding="utf-8", newline="") as output:
                 _write(output, kind, of_kind)
             draft.replace(file)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise StreamDetectorError(f"{file} can't be written: {error.strerror}") from error
-    tell(f"{len(of_kind):,} labels of kind {kind} in {file}")
+    tell(f"{counted(len(of_kind), 'label')} of kind {kind} in {file}")
 
 
 def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapping[str, int]]:
@@ -279,12 +287,12 @@ def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -
         label = each.winner.label
         rows.writerow(
             (
-                each.text,
+                cell_of(each.text),
                 int(each.label == "malicious"),
-                label.source,
+                cell_of(label.source),
                 _moment(label.labeled_at),
-                label.analyst or "",
-                label.feed or "",
+                cell_of(label.analyst or ""),
+                cell_of(label.feed or ""),
                 "" if label.confidence is None else f"{label.confidence:g}",
                 len(each.disagreeing),
             )

@@ -81,6 +81,14 @@ _NOT_NEEDED = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} -
     help="Share of the labels, the newest, to measure on and not to train on (from 100 labels on).",
 )
 @click.option(
+    "--voice-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.2,
+    show_default=True,
+    help="Most of an epoch that the labels of one voice (an analyst, a feed) may have; labels of "
+    "one with more are visited less, or left out.",
+)
+@click.option(
     "--sources",
     type=click.Path(path_type=Path),
     help="CSV with columns source and licence, for the manifest.",
@@ -110,6 +118,7 @@ def retrain(
     label_visits: float,
     half_life: float,
     newest_share: float,
+    voice_share: float,
     sources: Path | None,
     because: str | None,
     signing_key: Path | None,
@@ -161,7 +170,7 @@ def retrain(
         folder=folder,
         champion=champion,
         trust=trusted(trust),
-        label_rules=LabelRules(label_visits, half_life, newest_share),
+        label_rules=LabelRules(label_visits, half_life, newest_share, voice_share=voice_share),
         recipe=recipe._replace(seed=seed, epochs=epochs or recipe.epochs),
         only_ngrams=only_ngrams,
         gate=rules,

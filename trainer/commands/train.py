@@ -9,6 +9,7 @@ import click
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import native_output_held_back
+from stream_detector.names import name_fault
 from trainer.console import command_line, counts_of, notes_on, show_figures, tell
 from trainer.destination import check_nothing_lost, checkpoint_of
 from trainer.families import LENGTH_MAX, NETWORK_NAMES
@@ -28,6 +29,13 @@ _BUFFER_ROWS = 262_144
 """Some 300 MB of host names, samples included; enough for 33 million rows (see ``streaming``)."""
 
 
+def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """Checked before a training, since no worker takes a bundle with another name."""
+    if name is not None and (fault := name_fault(name)):
+        raise click.BadParameter(f"the name {fault}")
+    return name
+
+
 @click.command(short_help="Train a network on labelled examples; save a bundle.")
 @click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What to score.")
 @data_options
@@ -41,7 +49,9 @@ _BUFFER_ROWS = 262_144
     show_default=True,
     help="Which network.",
 )
-@click.option("--name", help="The model's name in verdicts.  [default: KIND-FAMILY]")
+@click.option(
+    "--name", callback=_name, help="The model's name in verdicts.  [default: KIND-FAMILY]"
+)
 @click.option(
     "--sources",
     type=click.Path(path_type=Path),

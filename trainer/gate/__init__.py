@@ -1,7 +1,8 @@
 """The gate: whether a challenger may take the place of the champion, and the record of it.
 
 ``judging`` puts the checks together: ``detection`` (true-positive rates, paired), ``calibration``,
-``newest`` (the newest labels) and ``lists`` (what must and must not alert). ``decision`` is the
+``newest`` (the newest labels), ``lists`` (what must and must not alert) and ``voices`` (who changed
+what). ``decision`` is the
 record, ``rules`` what a user may set, ``admission`` what a record lets be published.
 """
 

@@ -75,7 +75,8 @@ def force(
 ) -> GateDecision:
     """A decision that lets ``challenger`` be announced whatever was found, and says why.
 
-    What ``decision`` found is kept where it compared these two models.
+    What ``decision`` found is kept where it compared these two models, or where ``challenger``
+    serves already.
 
     Raises:
         GateError: the reason is empty.
@@ -87,7 +88,7 @@ def force(
         decision is not None
         and decision.champion is not None
         and decision.challenger.sha256 == challenger.sha256
-        and decision.champion.sha256 == reigning.ref.sha256
+        and reigning.ref.sha256 in {decision.champion.sha256, challenger.sha256}
     ):
         return msgspec.structs.replace(decision, forced_because=reason)
     return GateDecision(

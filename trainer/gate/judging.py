@@ -1,6 +1,6 @@
 """Puts the gate's checks together: a challenger against a champion, on the same rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +10,7 @@ from stream_detector.logs import native_output_held_back
 from stream_detector.progress import Progress, Stage
 from trainer.gate.decision import Check, GateDecision, HoldOutRows, RulesUsed
 from trainer.gate.rules import GateRules
+from trainer.gate.voices import check_voices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network
     from trainer.datasets import Dataset
+    from trainer.retraining.examples import VoiceLabels
 
 __all__ = ["judge"]
 
@@ -59,6 +61,7 @@ def judge(
     *,
     hold_out: "Dataset",
     newest: "Dataset | None",
+    voices: "Mapping[str, VoiceLabels] | None" = None,
     rules: GateRules,
     seed: int = 0,
     progress: Progress,
@@ -66,8 +69,10 @@ def judge(
     """Whether ``challenger`` may be published in the place of ``champion``; nothing is written.
 
     Both are folders of bundles, for one kind. ``hold_out`` are rows that neither was trained on,
-    ``newest`` the newest labels, held out by time. Without a champion what compares is told, and
-    refuses nothing. ``seed`` is that of the resamples: the same one gives the same figures.
+    ``newest`` the newest labels, held out by time, ``voices`` the labels that the challenger was
+    trained on, by who said them; None where that is not known. Without a champion what compares is
+    told, and refuses nothing. ``seed`` is that of the resamples: the same one gives the same
+    figures.
     ``progress`` shows what is done.
 
     Raises:
@@ -111,6 +116,9 @@ def judge(
         compared = _checks(
             judged, reigning, hold_out, newest, rules, texts, seed=seed, progress=progress
         )
+        if voices is not None:
+            by_champion = None if reigning is None else reigning.is_malicious
+            compared.append(check_voices(voices, judged.is_malicious, by_champion))
     return decided([served, *compared])
 
 

@@ -1,4 +1,4 @@
-"""From the topic of labels into a label store, by kafka-python as a consumer group.
+"""From the topics of labels into a label store, by kafka-python as a consumer group.
 
 Order of doing: a batch's rows are on disk, and its dead letters in Kafka, before its offsets are
 committed. A process that is killed in between reads the batch again; the store knows its rows,
@@ -15,7 +15,7 @@ from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, K
 from kafka.structs import OffsetAndMetadata
 
 from stream_detector.errors import FatalError, RetryableError, TopicsError
-from stream_detector.events import DeadLetter, Rejected, SourcePosition
+from stream_detector.events import Rejected
 from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.confirmed import confirmed
@@ -23,24 +23,28 @@ from stream_detector.kafka.reading import POLL_MS, QUIET_SECONDS
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.labels import read_label
-from stream_detector.privacy import letter_without_credentials
 from stream_detector.settings import Settings
-from stream_detector.wire import dead_letter_headers
+from stream_detector.wire import Message
+from trainer.labels.bounded_batches import bound_batches
+from trainer.labels.dead_letters import dead_letter_of, too_large
 from trainer.labels.store import LabelStore, StoredLabel
+from trainer.labels.voices import Voices
 
 __all__ = ["Collected", "collect_labels"]
 
 _BATCH_RECORDS = 20_000
+_BATCH_BYTES = 16 * 1024 * 1024
 """At which a batch is stored: each rewrites the day's file, and all of it is in memory."""
+_POLL_RECORDS = 64
+"""Records that come at once: each may have ``RECORD_BYTES_MAX``."""
+_FETCH_BYTES = 8 * 1024 * 1024
+"""What a broker sends at once, compressed; by default kafka-python asks for 50 MiB."""
 _SILENT_SECONDS = 5.0
 """After which one that follows asks whether Kafka is there and whether the group is still its own:
 a poll says nothing of either, and a heartbeat that is told stops without a word."""
 _ANSWER_MS = 5_000
 _GONE_SECONDS = 20.0
 """After which it gives up: a cluster takes some 10 s to replace a broker that died."""
-_DEAD_LETTER_BYTES_MAX = 64 * 1024 * 1024
-"""Whether a record is too large is for the topic to say, not for the client."""
-
 _MEMBER = "label-collector"
 """A name that stays over a restart (static membership): the collector that comes after a killed one
 takes its place at once, without the 45 s in which Kafka would wait for the dead to come back."""
@@ -149,18 +153,20 @@ class _Collector:
         on_batch: Callable[[Collected], None],
     ) -> None:
         self._settings = settings
+        self._voices = Voices(settings)
         self._store = store
         self._tell = tell
         self._on_batch = on_batch
         self._rewind = rewind
         self._follow = False
         self._batch: list[Any] = []
+        self._batch_bytes = 0
         self._ends: dict[TopicPartition, int] = {}
         self._producer: Any = None
         self.collected = Collected(0, 0, 0)
 
         given = kafka_python_options(reached(settings), KafkaConsumer)
-        options = {"group_instance_id": _MEMBER, **given}
+        options = {"group_instance_id": _MEMBER, "fetch_max_bytes": _FETCH_BYTES, **given}
         self._consumer: Any = KafkaConsumer(
             **options
             | {
@@ -170,10 +176,11 @@ class _Collector:
                 "isolation_level": "read_committed",
             }
         )
+        bound_batches(self._consumer)
         listener = _Rewinding() if rewind else None
         if listener is not None:
             listener.consumer = self._consumer
-        self._consumer.subscribe([settings.topic(settings.labels_topic)], listener=listener)
+        self._consumer.subscribe(self._voices.topics, listener=listener)
 
     def __enter__(self) -> Self:
         return self
@@ -188,16 +195,16 @@ class _Collector:
         self._follow = follow
         heard = began = time.monotonic()
         while True:
-            left = _BATCH_RECORDS - len(self._batch)
-            found = self._consumer.poll(timeout_ms=POLL_MS, max_records=left)
+            found = self._consumer.poll(timeout_ms=POLL_MS, max_records=_POLL_RECORDS)
             now = time.monotonic()
             if found:
                 heard = now
                 began = began if self._batch else now
                 for records in found.values():
                     self._batch.extend(records)
+                    self._batch_bytes += sum(map(_bytes_of, records))
             done = stopped() or (not follow and self._at_end())
-            full = len(self._batch) >= _BATCH_RECORDS
+            full = len(self._batch) >= _BATCH_RECORDS or self._batch_bytes >= _BATCH_BYTES
             if self._batch and (done or full or (follow and now - began >= interval)):
                 self._keep()
                 heard = time.monotonic()
@@ -236,7 +243,7 @@ class _Collector:
             if offsets:
                 self._consumer.commit(offsets, timeout_ms=_ANSWER_MS)
             else:
-                any_partition = TopicPartition(self._settings.topic(self._settings.labels_topic), 0)
+                any_partition = TopicPartition(self._voices.topics[0], 0)
                 self._consumer.end_offsets([any_partition], timeout_ms=_ANSWER_MS)
         except KafkaTimeoutError:
             return False
@@ -257,13 +264,15 @@ class _Collector:
 
     def _keep(self) -> None:
         """The batch onto disk and into Kafka, then its offsets."""
-        batch, self._batch = self._batch, []
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
         if self._rewind:
             self._commit_beginnings()
-        read = [(record, _read(record)) for record in batch]
+        read = [(record, _read(record, self._voices)) for record in batch]
         labels = [result for _, result in read if isinstance(result, StoredLabel)]
         letters = [
-            _dead_letter(record, result) for record, result in read if isinstance(result, Rejected)
+            dead_letter_of(record, result)
+            for record, result in read
+            if isinstance(result, Rejected)
         ]
         stored = self._store.add(labels)
         self._send(letters)
@@ -298,32 +307,38 @@ class _Collector:
             # the rows are there.
             self._tell("the group was rebalanced before a commit: its labels are read again")
 
-    def _send(self, letters: Sequence[DeadLetter]) -> None:
+    def _send(self, letters: Sequence[Message]) -> None:
         """Wait until Kafka has the dead letters."""
         if not letters:
             return
         if self._producer is None:
             options = kafka_python_options(reached(self._settings), KafkaProducer)
-            self._producer = KafkaProducer(
-                **{"max_request_size": _DEAD_LETTER_BYTES_MAX, **options} | {"acks": "all"}
-            )
+            self._producer = KafkaProducer(**options | {"acks": "all"})
         topic = self._settings.topic(self._settings.labels_dead_letters_topic)
-        sent = []
-        for letter in letters:
-            key, value = letter.key, letter.value
-            # kafka-python sends no record without both, though Kafka holds such: its key is empty.
-            key = b"" if key is None and value is None else key
-            headers = dead_letter_headers(letter)
-            sent.append(self._producer.send(topic, key=key, value=value, headers=headers))
-        confirmed(sent)
+        confirmed(
+            [
+                self._producer.send(topic, key=key, value=value, headers=headers)
+                for key, value, headers in letters
+            ]
+        )
 
 
-def _read(record: Any) -> StoredLabel | Rejected:
+def _bytes_of(record: Any) -> int:
+    return len(record.key or b"") + len(record.value or b"")
+
+
+def _read(record: Any, voices: Voices) -> StoredLabel | Rejected:
+    if (fault := too_large(record)) is not None:
+        return fault
     written_at = _written_at(record.timestamp)
-    known = written_at if written_at > _EPOCH else None
+    # The writer says when it wrote; no label that is read now was written later.
+    now = datetime.now(UTC)
+    known = min(written_at, now) if written_at > _EPOCH else now
     label = read_label(record.value, written_at=known)
     if isinstance(label, Rejected):
         return label
+    if (fault := voices.fault(record.topic, label)) is not None:
+        return fault
     return StoredLabel(label, record.topic, record.partition, record.offset, written_at)
 
 
@@ -333,16 +348,3 @@ def _written_at(milliseconds: int | None) -> datetime:
         return _EPOCH + timedelta(milliseconds=max(0, milliseconds or 0))
     except OverflowError:
         return _EPOCH
-
-
-def _dead_letter(record: Any, rejected: Rejected) -> DeadLetter:
-    return letter_without_credentials(
-        DeadLetter(
-            record.key,
-            record.value,
-            rejected.reason,
-            rejected.detail,
-            SourcePosition(record.topic, record.partition, record.offset, 0),
-            record.timestamp,
-        )
-    )

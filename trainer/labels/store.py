@@ -3,22 +3,24 @@
 ::
 
     label-store/
-      .lock                               held by the one process that writes
-      day=2026-11-24/labels.parquet       rows in order of topic, partition and offset
+      .lock                                    held by the one process that writes
+      day=2026-11-24/labels.parquet            rows in order of topic, partition and offset
+      day=2026-11-24/labels-1.parquet          where the first has 200,000 rows
 
-The day is that on which the label was written to Kafka (UTC, the record's own timestamp), not the
-day it speaks of: it never changes for a record, so one that is read again meets its own row; it
-grows with the offsets, so new labels touch one file or two, also where a feed brings years of
-history at once. ``labeled_at`` is a column.
+The day is that on which the label was collected (UTC, this machine's clock): whoever writes a
+record chooses its timestamp, and could make a folder of each day since 1970. ``written_at`` and
+``labeled_at`` are columns. Stores that go by the day of ``written_at``, as they once did, are read
+and added to as they are.
 
 A file is never changed in place: the new one is written beside it, forced to disk and renamed.
+Labels tell who visited what: folders have mode 0700 and files 0600, whatever the umask.
 """
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -30,11 +32,15 @@ from stream_detector.canonical import canonicalise
 from stream_detector.errors import FatalError
 from stream_detector.events import Canonical, Kind, Label
 from trainer.locking import LockedError, exclusive
+from trainer.private_files import make_private_folder, open_private
 
 __all__ = ["LabelStore", "LabelStoreError", "StoredLabel"]
 
-_FILE = "labels.parquet"
-_DRAFT = ".labels.parquet.draft"
+_FILES = "day=*/labels*.parquet"
+_DRAFTS = "day=*/.labels*.draft"
+_FILE_ROWS = 200_000
+"""At which a day's next file begins: each batch of labels reads and writes one as a whole, about
+30 MB of memory."""
 _LOCK = ".lock"
 _READ_ROWS = 8192
 
@@ -58,6 +64,7 @@ _SCHEMA = pa.schema(
 )
 
 _Place = tuple[str, int, int]
+_Partition = tuple[str, int]
 
 
 class LabelStoreError(FatalError):
@@ -80,11 +87,21 @@ class StoredLabel(NamedTuple):
         return self.topic, self.partition, self.offset
 
 
-class LabelStore:
-    """Labels in ``folder``; any number of processes may read it, one at a time may write."""
+def _today() -> date:
+    return datetime.now(UTC).date()
 
-    def __init__(self, folder: Path) -> None:
+
+class LabelStore:
+    """Labels in ``folder``; any number of processes may read it, one at a time may write.
+
+    ``today`` says the day of collection, UTC.
+    """
+
+    def __init__(self, folder: Path, *, today: Callable[[], date] = _today) -> None:
         self.folder = folder
+        self._today = today
+        self._ends: dict[_Partition, int] | None = None
+        """The greatest offset of each partition; None where that is not known yet."""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -105,24 +122,34 @@ class LabelStore:
                 ) from error
             except OSError as error:
                 raise self._fault(self.folder, error) from error
-            for draft in self.folder.glob(f"day=*/{_DRAFT}"):
+            for draft in self.folder.glob(_DRAFTS):
                 draft.unlink(missing_ok=True)
+            self._ends = None
             yield
 
     def add(self, labels: Iterable[StoredLabel]) -> int:
         """Add those that are not there yet, by topic, partition and offset; returns their number.
 
-        When it returns, they are on disk. When it does not, each day's file is the old or the new
-        one. The caller is in ``writing``.
+        When it returns, they are on disk. When it does not, the file of the day is the old or the
+        new one. The caller is in ``writing``.
 
         Raises:
             LabelStoreError: a file can't be read or written; or a place holds another record than
                 before, because its topic was deleted and made anew.
         """
-        days: defaultdict[str, dict[_Place, StoredLabel]] = defaultdict(dict)
-        for label in labels:
-            days[label.written_at.date().isoformat()][label.place] = label
-        return sum(self._add_to_day(day, of_day) for day, of_day in sorted(days.items()))
+        by_place = {label.place: label for label in labels}
+        known = self._known(by_place.values())
+        for place, written_at in known.items():
+            if by_place[place].written_at != written_at:
+                topic, partition, offset = place
+                raise LabelStoreError(
+                    f"{self.folder} has another record at offset {offset} of {topic}, partition "
+                    f"{partition}: the topic was made anew; collect into a new store"
+                )
+        new = [label for place, label in by_place.items() if place not in known]
+        if new:
+            self._write_to_day(new)
+        return len(new)
 
     def is_empty(self) -> bool:
         """Is there no label? A folder that is missing holds none."""
@@ -157,15 +184,14 @@ class LabelStore:
             LabelStoreError: a file can't be read.
         """
         for path in self._files():
-            try:
-                with pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches(_READ_ROWS):
-                        for row in batch.to_pylist():
-                            label = _stored(row)
-                            if label is not None:
-                                yield label
-            except (OSError, pa.ArrowException, KeyError) as error:
-                raise self._fault(path, error) from error
+            for rows in self._batches(path):
+                for row in rows.to_pylist():
+                    try:
+                        label = _stored(row)
+                    except KeyError as error:
+                        raise self._fault(path, error) from error
+                    if label is not None:
+                        yield label
 
     def _count(self, path: Path, kind: Kind) -> int:
         try:
@@ -176,31 +202,69 @@ class LabelStore:
         return int(found or 0)
 
     def _files(self) -> Sequence[Path]:
-        return sorted(self.folder.glob(f"day=*/{_FILE}"))
+        return sorted(self.folder.glob(_FILES))
 
-    def _add_to_day(self, day: str, labels: Mapping[_Place, StoredLabel]) -> int:
-        path = self.folder / f"day={day}" / _FILE
+    def _known(self, labels: Collection[StoredLabel]) -> dict[_Place, datetime]:
+        """When those of ``labels`` that are there were written, by their places."""
+        if self._ends is None:
+            self._ends = self._read_ends()
+        # Mostly none: what was read before is read again only after a kill.
+        offsets: defaultdict[_Partition, set[int]] = defaultdict(set)
+        for label in labels:
+            partition = label.topic, label.partition
+            if label.offset <= self._ends.get(partition, -1):
+                offsets[partition].add(label.offset)
+        known: dict[_Place, datetime] = {}
+        for path in self._files() if offsets else ():
+            for rows in self._batches(path, ["topic", "partition", "offset", "written_at"]):
+                for row in rows.to_pylist():
+                    topic, partition, offset = row["topic"], row["partition"], row["offset"]
+                    if offset in offsets.get((topic, partition), ()):
+                        known[topic, partition, offset] = row["written_at"].astimezone(UTC)
+        return known
+
+    def _read_ends(self) -> dict[_Partition, int]:
+        ends: dict[_Partition, int] = {}
+        for path in self._files():
+            for rows in self._batches(path, ["topic", "partition", "offset"]):
+                of_batch = pa.Table.from_batches([rows]).group_by(["topic", "partition"])
+                for row in of_batch.aggregate([("offset", "max")]).to_pylist():
+                    partition = row["topic"], row["partition"]
+                    ends[partition] = max(ends.get(partition, -1), row["offset_max"])
+        return ends
+
+    def _batches(self, path: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        """The rows of a file, some at a time.
+
+        Raises:
+            LabelStoreError: it can't be read.
+        """
         try:
-            there = (
-                pq.read_table(path, schema=_SCHEMA, partitioning=None) if path.exists() else None
-            )
-            known = _known(there, min(label.offset for label in labels.values()))
-            for place, written_at in known.items():
-                if place in labels and labels[place].written_at != written_at:
-                    topic, partition, offset = place
-                    raise LabelStoreError(
-                        f"{path} has another record at offset {offset} of {topic}, partition "
-                        f"{partition}: the topic was made anew; collect into a new store"
-                    )
-            new = [label for place, label in labels.items() if place not in known]
-            if new:
-                rows = pa.Table.from_pylist(list(map(_row, new)), schema=_SCHEMA)
-                table = rows if there is None else pa.concat_tables([there, rows])
-                order = [(name, "ascending") for name in ("topic", "partition", "offset")]
-                _write(path, table.sort_by(order))
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(_READ_ROWS, columns=columns)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise self._fault(path, error) from error
+
+    def _write_to_day(self, labels: Sequence[StoredLabel]) -> None:
+        folder = self.folder / f"day={self._today().isoformat()}"
+        path = folder / "labels.parquet"
+        try:
+            number = 0
+            while path.exists() and pq.read_metadata(path).num_rows >= _FILE_ROWS:
+                number += 1
+                path = folder / f"labels-{number}.parquet"
+            table = pa.Table.from_pylist(list(map(_row, labels)), schema=_SCHEMA)
+            if path.exists():
+                there = pq.read_table(path, schema=_SCHEMA, partitioning=None)
+                table = pa.concat_tables([there, table])
+            order = [(name, "ascending") for name in ("topic", "partition", "offset")]
+            _write(path, table.sort_by(order))
         except (OSError, pa.ArrowException) as error:
             raise self._fault(path, error) from error
-        return len(new)
+        ends = self._ends = self._ends or {}
+        for label in labels:
+            partition = label.topic, label.partition
+            ends[partition] = max(ends.get(partition, -1), label.offset)
 
     def _fault(self, path: Path, error: Exception) -> LabelStoreError:
         reason = getattr(error, "strerror", None) or str(error)
@@ -209,23 +273,11 @@ class LabelStore:
         return LabelStoreError(f"the label store's {path} can't be used: {reason}")
 
 
-def _known(table: Any, offset_min: int) -> dict[_Place, datetime]:
-    """When the rows from ``offset_min`` on were written, by their places."""
-    if table is None:
-        return {}
-    rows = table.select(["topic", "partition", "offset", "written_at"])
-    rows = rows.filter(pc.greater_equal(rows["offset"], offset_min))
-    return {
-        (row["topic"], row["partition"], row["offset"]): row["written_at"].astimezone(UTC)
-        for row in rows.to_pylist()
-    }
-
-
 def _write(path: Path, table: Any) -> None:
     """Put ``table`` in the place of the file, which readers and a crash see whole or not at all."""
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(_DRAFT)
-    with draft.open("wb") as file:
+    make_private_folder(path.parent)
+    draft = path.with_name(f".{path.name}.draft")
+    with open_private(draft, "wb") as file:
         pq.write_table(table, file, compression="zstd")
         file.flush()
         os.fsync(file.fileno())

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from trainer.hold_out import FLAGGED_FPR, GroupBy, HeldOutBenign, HeldOutMalicious, Training
+from trainer.private_files import make_private_folder, write_private
 from trainer.report.content import Block, Heading, Paragraph, Table
 from trainer.report.figures import Detection
 from trainer.report.rendering import markdown, page
@@ -137,12 +138,12 @@ def write_hold_out(folder: Path, report: HoldOutReport) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     blocks = _content(report)
-    (folder / "report.md").write_text(markdown(blocks, {}), encoding="utf-8")
-    (folder / "report.html").write_text(page(report.title, blocks, {}), encoding="utf-8")
-    (folder / "report.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    write_private(folder / "report.md", markdown(blocks, {}))
+    write_private(folder / "report.html", page(report.title, blocks, {}))
+    write_private(
+        folder / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from trainer.private_files import make_private_folder, write_private
 from trainer.report.content import Block, Heading, Paragraph, Plot, Report, Table, content
 
 __all__ = ["markdown", "page", "write_report"]
@@ -36,19 +37,21 @@ _CONTENTS_MIN = 4
 
 
 def write_report(folder: Path, report: Report, plots: Mapping[str, bytes]) -> None:
-    """Write all files into ``folder``, which is made where it is not there.
+    """Write all files into ``folder``, which is made where it is not there, for their owner alone:
+    they quote rows.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    (folder / "plots").mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
+    make_private_folder(folder / "plots")
     for name, drawing in plots.items():
-        (folder / "plots" / f"{_file_name(name)}.svg").write_bytes(drawing)
+        write_private(folder / "plots" / f"{_file_name(name)}.svg", drawing)
     blocks = content(report)
-    (folder / "report.md").write_text(markdown(blocks, plots), encoding="utf-8")
-    (folder / "report.html").write_text(page(report.title, blocks, plots), encoding="utf-8")
-    (folder / "report.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    write_private(folder / "report.md", markdown(blocks, plots))
+    write_private(folder / "report.html", page(report.title, blocks, plots))
+    write_private(
+        folder / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     )
 
 
@@ -92,11 +95,11 @@ def _shown(block: Block, plots: Mapping[str, bytes]) -> bool:
 def _as_markdown(block: Block) -> str:
     match block:
         case Heading(text, level):
-            return f"{'#' * level} {text}"
+            return f"{'#' * level} {_line(text)}"
         case Paragraph(text):
             return _escaped(text)
         case Plot(name, caption):
-            return f"![{caption}](plots/{_file_name(name)}.svg)"
+            return f"![{_line(caption)}](plots/{_file_name(name)}.svg)"
         case Table(rows):
             lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
             rules = ("---:" if kind == "number" else "---" for kind in _kinds_of_columns(rows))
@@ -154,7 +157,12 @@ def _cell_as_html(cell: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _escaped(text).replace("|", "\\|").replace("\n", " ")
+    return _line(text).replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    """``text`` without the line breaks that would end a heading, caption or cell."""
+    return " ".join(_escaped(text).splitlines())
 
 
 def _escaped(text: str) -> str:

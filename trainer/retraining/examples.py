@@ -6,12 +6,14 @@
 - The newest labels are held out by time: the challenger is asked for what it was not told.
 - The others are trained on, each visited several times an epoch, the more the newer it is. A
   label goes before the corpus: a base row of the same text is left out.
+- No voice (an analyst, or a feed) has more than its share of an epoch: the labels of one that has
+  more are visited less often, or left out.
 - The validation part, which sets calibration and thresholds, loses the domains of labels that are
   trained on.
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -24,7 +26,7 @@ from trainer.datasets import Census, Dataset, census_of
 from trainer.labels.resolution import ResolvedLabel
 from trainer.texts import take_apart
 
-__all__ = ["LabelRules", "RetrainingExamples", "retraining_examples"]
+__all__ = ["LabelRules", "RetrainingExamples", "VoiceLabels", "retraining_examples"]
 
 _SECONDS_A_DAY = 86_400.0
 
@@ -41,6 +43,16 @@ class LabelRules(NamedTuple):
     """Share of the labels, the newest, that is held out."""
     newest_from: int = 100
     """Fewer labels than these are all trained on: a tenth of them would tell nothing."""
+    voice_share: float = 0.2
+    """Most of an epoch, of the base corpus' rows and the visits of labels, that one voice has."""
+
+
+class VoiceLabels(NamedTuple):
+    """The labels of one voice that are trained on."""
+
+    texts: list[str]
+    share: float
+    """Of an epoch: of the base corpus' rows and the visits of labels."""
 
 
 class RetrainingExamples(NamedTuple):
@@ -59,6 +71,8 @@ class RetrainingExamples(NamedTuple):
     """Of the labels that count, whatever they are used for."""
     counts: dict[str, int]
     """Labels by what became of them."""
+    voices: dict[str, VoiceLabels]
+    """By the name of analyst or feed, the largest share first."""
 
     @property
     def train(self) -> Dataset:
@@ -82,9 +96,13 @@ def retraining_examples(
     held_out = set(base_domains[base.parts == "test"].tolist())
     usable = [each for each in counting if _domain(each) not in held_out]
     newest_count = int(len(usable) * rules.newest_share) if len(usable) >= rules.newest_from else 0
-    told, newest = usable[: len(usable) - newest_count], usable[len(usable) - newest_count :]
+    offered, newest = usable[: len(usable) - newest_count], usable[len(usable) - newest_count :]
+    base_rows = int(np.sum(base.parts == "train"))
+    visits = _visits(offered, rules, base_rows, seed)
+    told = [each for each, count in zip(offered, visits.tolist(), strict=True) if count]
+    visits = visits[visits > 0]
 
-    relabelled = {each.text for each in usable}
+    relabelled = {each.text for each in (*told, *newest)}
     kept = np.array([text not in relabelled for text in base.texts], np.bool_)
     told_domains = {_domain(each) for each in told}
     known = np.array([domain in told_domains for domain in base_domains.tolist()], np.bool_)
@@ -93,7 +111,6 @@ def retraining_examples(
     trained = base.rows(np.flatnonzero((base.parts == "train") & kept))
 
     labelled = _dataset(told)
-    visits = _visits(told, rules, seed)
     return RetrainingExamples(
         base=trained,
         labelled=labelled.rows(np.repeat(np.arange(len(told)), visits)),
@@ -105,8 +122,10 @@ def retraining_examples(
             "of this kind": len(counting),
             "trained on": len(told),
             "held out, the newest": len(newest),
+            "left out, of a voice above its share": len(offered) - len(told),
             "left out, of the hold-out's domains": len(counting) - len(usable),
         },
+        voices=_voices(told, visits, base_rows),
     )
 
 
@@ -114,13 +133,61 @@ def _domain(label: ResolvedLabel) -> str:
     return label.winner.label.canonical.registered_domain
 
 
-def _visits(labels: Sequence[ResolvedLabel], rules: LabelRules, seed: int) -> NDArray[np.int64]:
-    """Visits an epoch, at least one each; shape ``[labels]``. ``labels`` are in order of time."""
+def _voice(label: ResolvedLabel) -> str:
+    """Who said it: the source is theirs to choose."""
+    winner = label.winner.label
+    return f"analyst {winner.analyst}" if winner.analyst else f"feed {winner.feed}"
+
+
+def _visits(
+    labels: Sequence[ResolvedLabel], rules: LabelRules, base_rows: int, seed: int
+) -> NDArray[np.int64]:
+    """Visits an epoch, at least one but for voices above their share; shape ``[labels]``.
+
+    ``labels`` are in order of time.
+    """
     times = np.array([each.winner.label.labeled_at.timestamp() for each in labels], np.float64)
     days = (times[-1] - times) / _SECONDS_A_DAY if len(times) else times
     wanted = 1 + (rules.visits - 1) * 0.5 ** (days / rules.half_life_days)
     drawn = np.random.default_rng(seed).random(len(labels))
-    return np.maximum(1, np.floor(wanted + drawn)).astype(np.int64)
+    visits = np.floor(wanted + drawn).astype(np.int64)
+    voices = np.array(list(map(_voice, labels)))
+    for voice, limit in _limits(voices.tolist(), wanted, base_rows, rules.voice_share).items():
+        of_voice = np.flatnonzero(voices == voice)
+        # One label in so many, evenly over the times, so that the sum is the limit.
+        reached = np.cumsum(wanted[of_voice]) * (limit / wanted[of_voice].sum())
+        visits[of_voice] = np.diff(np.floor(reached), prepend=0)
+    return visits
+
+
+def _limits(
+    voices: Sequence[str], wanted: NDArray[np.float64], base_rows: int, share: float
+) -> dict[str, float]:
+    """The visits of each voice that has more than ``share``, by its name."""
+    totals: Counter[str] = Counter()
+    for voice, visits in zip(voices, wanted.tolist(), strict=True):
+        totals[voice] += visits
+    above: set[str] = set()
+    while True:
+        # Those above the limit all have it, and count so for the others.
+        rest = base_rows + sum(visits for voice, visits in totals.items() if voice not in above)
+        limit = share * rest / (1 - share * len(above))
+        more = {voice for voice, visits in totals.items() if visits > limit} - above
+        if not more:
+            return dict.fromkeys(above, limit)
+        above |= more
+
+
+def _voices(
+    labels: Sequence[ResolvedLabel], visits: NDArray[np.int64], base_rows: int
+) -> dict[str, VoiceLabels]:
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    counts: Counter[str] = Counter()
+    for each, count in zip(labels, visits.tolist(), strict=True):
+        texts[_voice(each)].append(each.text)
+        counts[_voice(each)] += count
+    rows = base_rows + counts.total()
+    return {voice: VoiceLabels(texts[voice], n / rows) for voice, n in counts.most_common()}
 
 
 def _dataset(labels: Sequence[ResolvedLabel]) -> Dataset:

@@ -35,6 +35,7 @@ from trainer.progress import shown_training
 from trainer.publishing import announced_now, promote, reigning_model, store_bundle
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
 from trainer.retraining.warm_start import trained_on, tuned_table
+from trainer.signing import check_signing
 from trainer.training import Fit, Recipe
 
 __all__ = ["Plan", "retrain"]
@@ -88,6 +89,8 @@ def retrain(
     Raises:
         StreamDetectorError: another retraining runs in the folder, or any of the parts failed.
     """
+    if plan.publish:
+        check_signing(settings, plan.signing_key)
     try:
         with exclusive(plan.folder / _LOCK), _champion(plan, settings) as champion:
             return _retrain(plan, settings, champion, progress)
@@ -129,6 +132,7 @@ def _retrain(
         champion.folder,
         hold_out=examples.held.of_part("test"),
         newest=examples.newest,
+        voices=examples.voices,
         rules=plan.gate,
         seed=plan.recipe.seed,
         progress=progress,
@@ -159,7 +163,9 @@ def _champion(plan: Plan, settings: Settings) -> Iterator[_Champion]:
         StreamDetectorError: the plan names one to publish a successor of, and another one serves.
     """
     is_asked = plan.publish if plan.champion is not None else bool(settings.model_store)
-    announced = announced_now(settings).serving.get(plan.kind) if is_asked else None
+    announced = None
+    if is_asked:
+        announced = announced_now(settings, signing_key=plan.signing_key).serving.get(plan.kind)
     if plan.champion is not None or announced is None:
         set_to = settings.url_bundle if plan.kind == "url" else settings.host_bundle
         folder = plan.champion or set_to

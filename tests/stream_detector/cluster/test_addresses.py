@@ -130,7 +130,7 @@ def test_a_model_is_announced_and_listed(worst: str, tmp_path: Path) -> None:
     assert [model["sha256"] for model in listed if model["announced"]] == [bundle.sha256]
 
 
-def test_doctor_finds_all_well(worst: str) -> None:
+def test_doctor_finds_all_well_and_warns_of_addresses_that_do_not_answer(worst: str) -> None:
     settings = {
         "BOOTSTRAP_SERVERS": worst,
         "TOPIC_PREFIX": f"{uuid.uuid4().hex[:8]}.",
@@ -140,6 +140,13 @@ def test_doctor_finds_all_well(worst: str) -> None:
     done = run_command("doctor", settings=settings)
     assert done.returncode == 0, done.stdout
     assert b"FAIL" not in done.stdout
+    *dead, alive = worst.split(",")
+    (line,) = (line for line in done.stdout.decode().splitlines() if " Kafka " in line)
+    before, _, warning = line.partition("; warning: ")
+    assert before.endswith(f" at {alive}")
+    assert [f"{address}: " in warning for address in worst.split(",")] == [True] * len(dead) + [
+        False
+    ]
 
 
 @pytest.mark.parametrize("kind", ["IPv6 literals, the first down", "a name of several addresses"])

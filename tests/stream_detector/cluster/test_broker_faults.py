@@ -94,7 +94,7 @@ def test_a_worker_without_work_is_ready_again_while_a_broker_is_away(own_cluster
     bench.wait_until_committed(worker)
     broker = own_cluster.leader(bench.verdicts, 0)
     broker.kill()
-    wait_for_line(worker, f"Kafka can't be reached ({broker.bootstrap_servers}")
+    wait_for_line(worker, f"broker {broker.bootstrap_servers} can't be reached (Conn")
     wait_until_ready(bench)
 
 
@@ -125,6 +125,7 @@ def test_a_collector_of_labels_stays_up_when_brokers_are_killed_and_hang(
     settings = {
         "BOOTSTRAP_SERVERS": own_cluster.bootstrap_servers,
         "LABELS_TOPIC": topic,
+        "FEED_LABELS_TOPIC": module_topics("label-feeds"),
         "LABELS_DEAD_LETTERS_TOPIC": letters,
         "LABELS_GROUP_ID": group,
     }

@@ -184,6 +184,12 @@ def test_list_keeps_to_what_is_asked_for(site: Site) -> None:
     assert counted("--partition", "1") == len(EXPIRED)
     assert counted("--topic", INPUT, "--since", "1h") == 33
     assert counted("--topic", "others") == 0
+    for arguments in (("list",), ("show",), ("replay", "--since", "1h")):
+        done = site.run(*arguments, "--topic", "others")
+        assert done.returncode == 0
+        assert done.stderr.decode() == (
+            f"topic others is not among input_topics ({INPUT}): correct one of the two\n"
+        )
     assert counted("--since", "0.001s") == 0
     assert "1 of 33 dead letters" in site.output("list", "--reason", "not_utf8")
 
@@ -261,7 +267,7 @@ def test_when_the_cause_is_put_right_replay_brings_the_verdicts(site: Site) -> N
 
     preview = site.run("replay", *since, "--dry-run")
     assert preview.returncode == 1
-    assert preview.stderr.decode().startswith("stream-detector: 2 of the dead letters can't be")
+    assert preview.stderr.decode().startswith("stream-detector: 2 dead letters can't be")
     lines = preview.stdout.decode().splitlines()
     assert lines[0] == "31 dead letters of url-events-dlq would be replayed"
     assert [line.split() for line in lines[1:3]] == [
@@ -275,7 +281,7 @@ def test_when_the_cause_is_put_right_replay_brings_the_verdicts(site: Site) -> N
     tried = site.output(
         "replay", *since, "--partition", "0", "--reason", "not_utf8", "--limit", "1"
     )
-    assert tried.startswith("1 dead letters of url-events-dlq replayed")
+    assert tried.startswith("1 dead letter of url-events-dlq replayed")
     site.wait_until_read()
 
     done = site.run("replay", *since)
@@ -307,7 +313,7 @@ def test_when_the_cause_is_put_right_replay_brings_the_verdicts(site: Site) -> N
     third = site.output("replay", *since, "--reason", "not_utf8")
     assert third.startswith("0 dead letters of url-events-dlq replayed")
     again = site.output("replay", *since, "--reason", "not_utf8", "--again")
-    assert again.startswith("1 dead letters of url-events-dlq replayed")
+    assert again.startswith("1 dead letter of url-events-dlq replayed")
     site.wait_until_read()
     site.stop_worker()
 

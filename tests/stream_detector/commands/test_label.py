@@ -24,18 +24,26 @@ class Desk:
     def __init__(self, kafka: KafkaBroker, topics: Any) -> None:
         self.kafka = kafka
         self.labels: str = topics("labels")
+        self.feeds: str = topics("label-feeds")
         self.events: str = topics("events", partitions=1)
 
     def label(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         settings = {
             "BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "LABELS_TOPIC": self.labels,
+            "FEED_LABELS_TOPIC": self.feeds,
+            "LABEL_FEEDS": "urlhaus",
             "INPUT_TOPICS": self.events,
         }
         return run_command("label", *arguments, settings=settings, stdin=stdin)
 
     def written(self) -> list[Record]:
-        return read_all(self.kafka.bootstrap_servers, self.labels)
+        """Labels of analysts and of feeds."""
+        return [
+            record
+            for topic in (self.labels, self.feeds)
+            for record in read_all(self.kafka.bootstrap_servers, topic)
+        ]
 
     def verdict_id(self, offset: int, index: int) -> str:
         cluster = cluster_id(Settings(bootstrap_servers=[self.kafka.bootstrap_servers]))
@@ -81,6 +89,15 @@ def test_a_table_says_itself_what_the_options_do_not(desk: Desk, tmp_path: Path)
     done = desk.label("--file", str(table), "--feed", "urlhaus")
 
     assert (done.returncode, done.stderr) == (0, b"")
+    assert {record.key: record.topic for record in desk.written()} == {
+        b"a.example": desk.feeds,
+        b"b.example": desk.labels,
+    }
+    places = [f"{record.topic}:{record.partition}:{record.offset}" for record in desk.written()]
+    assert [line.rpartition("  in ")[2] for line in done.stdout.decode().splitlines()] == [
+        places[1],
+        places[0],
+    ]
     by_key = {record.key: json.loads(record.value or b"") for record in desk.written()}
     assert by_key[b"a.example"] == {
         "url": "a.example",
@@ -102,7 +119,7 @@ def test_a_long_list_is_written_whole_and_summed_up(desk: Desk, tmp_path: Path) 
 
     done = desk.label("malicious", "--file", str(plain), "--feed", "urlhaus")
 
-    assert done.stdout.decode() == f"500 labels in {desk.labels}: 500 malicious, 0 benign\n"
+    assert done.stdout.decode() == f"500 labels in {desk.feeds}: 500 malicious, 0 benign\n"
     assert {record.key for record in desk.written()} == {
         b"evil%d.example" % number for number in range(500)
     }
@@ -203,6 +220,14 @@ def test_a_verdict_id_that_leads_nowhere_is_told_with_what_to_do(desk: Desk) -> 
     assert_one_line_error(refused(desk.verdict_id(1, 1)), 1, "at index 1", "input_formats")
     elsewhere = refused(f"elsewhere:{desk.events}:0:1:0")
     assert_one_line_error(elsewhere, 1, "of cluster 'elsewhere'")
+    assert desk.written() == []
+
+
+@pytest.mark.kafka
+def test_a_feed_that_no_setting_names_writes_nothing(desk: Desk) -> None:
+    done = desk.label("a.example", "malicious", "--feed", "urlhouse")
+
+    assert_one_line_error(done, 1, "feed 'urlhouse' is not among label_feeds", "nothing was")
     assert desk.written() == []
 
 

@@ -327,7 +327,7 @@ def test_what_log_files_name_is_scored_without_kafka(logs: list[str]) -> None:
     assert rejected[zeek, 7][0] == "malformed"
     assert rejected[mixed, 4] == ("unknown_format", "no log format recognises the line")
     told = done.stderr.decode().splitlines()[-1]
-    assert told == ("16 lines: 6 URLs and host names, 3 rejected, 7 lines that name none"), (
+    assert told == ("16 lines: 6 URLs and host names, 3 rejected, 7 lines with neither"), (
         "six of Zeek's and an empty one"
     )
 

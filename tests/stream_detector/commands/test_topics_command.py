@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, run_command
 
-LABELS = ["url-labels", "url-labels-dlq"]
+LABELS = ["url-labels", "url-label-feeds", "url-labels-dlq"]
 NAMES = ["url-events", "url-verdicts", "url-alerts", "url-events-dlq", *LABELS]
 
 
@@ -101,14 +101,18 @@ def test_topics_of_labels_are_not_needed_to_run(
         "DEAD_LETTERS_TOPIC": topics("dlq"),
     }
 
-    missing = {"LABELS_TOPIC": "no", "LABELS_DEAD_LETTERS_TOPIC": "no-dlq"}
+    missing = {
+        "LABELS_TOPIC": "no",
+        "FEED_LABELS_TOPIC": "no-feeds",
+        "LABELS_DEAD_LETTERS_TOPIC": "no-dlq",
+    }
     done = run_command(
         "topics", "check", settings={**settings, **names, "TOPIC_PREFIX": "", **missing}
     )
 
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
     problem, *_, ok = done.stdout.decode().splitlines()
-    assert problem.startswith("for labels only: topics no, no-dlq are missing")
+    assert problem.startswith("for labels only: topics no, no-feeds, no-dlq are missing")
     assert ok == f"ok: {', '.join(names.values())}"
 
 

@@ -1,13 +1,25 @@
 """What is announced reaches whom it is for, and what is no announcement whom it would be for."""
 
 import asyncio
+import json
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 
 from stream_detector.errors import RefusalReason, RefusedModelError
-from stream_detector.kafka.announcements import current_announcements, follow_announcements
+from stream_detector.events import Thresholds
+from stream_detector.kafka.announcements import (
+    announce,
+    current_announcements,
+    end_shadow,
+    follow_announcements,
+)
+from stream_detector.models.announcement import Announcement
+from stream_detector.models.signing import new_key
 from stream_detector.settings import Settings
+from support.records import produce, read_all
 
 pytestmark = pytest.mark.kafka
 
@@ -57,3 +69,84 @@ async def test_what_is_no_announcement_is_refused_by_whom_it_is_for(settings):
 async def test_what_is_no_announcement_leaves_nothing_announced(settings):
     write(settings, (b"url", b"{}"))
     assert await current_announcements(settings) == ({}, {})
+
+
+def announcement(version: str, **changes: object) -> Announcement:
+    return msgspec.structs.replace(
+        Announcement(
+            name="url-model",
+            kind="url",
+            version=version,
+            sha256="0" * 64,
+            url="",
+            thresholds=Thresholds(0.5, 0.9),
+            announced_at=datetime.now(UTC),
+        ),
+        **changes,
+    )
+
+
+async def test_a_name_of_any_length_is_refused_at_once_and_in_short(settings):
+    value = json.loads(msgspec.json.encode(announcement("1", name="a" * 60_000 + " ?")))
+    write(settings, (b"url", json.dumps(value).encode()))
+    refused: asyncio.Future[RefusedModelError] = asyncio.get_running_loop().create_future()
+    following = asyncio.create_task(
+        follow_announcements(
+            settings,
+            offer=lambda _: None,
+            offer_shadow=lambda _: None,
+            refuse=refused.set_result,
+            refuse_shadow=lambda _: None,
+        )
+    )
+    async with asyncio.timeout(60):
+        error = await refused
+    following.cancel()
+
+    assert error.reason is RefusalReason.MALFORMED
+    assert "the name of what was announced for url is longer than 200 characters" in str(error)
+    assert len(str(error)) < 300
+
+
+@pytest.fixture
+def signed_settings(settings, tmp_path):
+    return settings.model_copy(
+        update={
+            "model_store": str(tmp_path / "store"),
+            "model_public_key": new_key(tmp_path / "models.key"),
+        }
+    )
+
+
+async def test_who_starts_after_compaction_left_an_old_record_takes_the_newest_one(
+    signed_settings, topics, tmp_path
+):
+    key = tmp_path / "models.key"
+    for version in ("1", "2"):
+        await announce(signed_settings, announcement(version), signing_key=key)
+    shadow = announcement("3", role="shadow", share=0.5)
+    await announce(signed_settings, shadow, signing_key=key)
+    await end_shadow(signed_settings, "url", signing_key=key)
+    served, _, shadowed, _ = read_all(
+        signed_settings.bootstrap_servers[0], signed_settings.models_topic
+    )
+
+    # As the topic would be once old records were written again and compaction removed the others.
+    compacted = topics("models", partitions=1, cleanup_policy="compact")
+    for record in (served, shadowed):
+        produce(
+            signed_settings.bootstrap_servers[0],
+            compacted,
+            [record.value],
+            keys=[record.key],
+            headers=record.headers,
+        )
+    later = signed_settings.model_copy(update={"models_topic": compacted})
+    announced = await current_announcements(later)
+    assert announced.serving["url"].version == "2"
+    assert announced.shadows == {}
+
+    # To one without the key and the store the old ones are all that there is.
+    unaware = later.model_copy(update={"model_public_key": None})
+    announced = await current_announcements(unaware)
+    assert (announced.serving["url"].version, announced.shadows["url"].version) == ("1", "3")

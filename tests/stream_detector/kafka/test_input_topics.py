@@ -9,6 +9,10 @@ from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
 from stream_detector.metrics import Metrics
 
+IDS_COME_AGAIN = (
+    "the verdict ids of the deleted topic come again, `--cluster NAME` with another name keeps "
+    "the new ones apart"
+)
 ADVICE = "`stream-detector topics create` makes"
 
 
@@ -76,7 +80,8 @@ async def test_a_missing_topic_is_one_line_a_minute_until_it_is_back(
     assert said(caplog) == [
         (
             "WARNING",
-            "topic proxy is there again, with 1 partition: reading goes on from its beginning",
+            "topic proxy is there again, with 1 partition: reading goes on from its beginning; "
+            + IDS_COME_AGAIN,
         )
     ]
     assert scene.monitor.fault == ""
@@ -112,7 +117,7 @@ async def test_a_topic_that_was_replaced_and_one_with_more_partitions_are_named(
         (
             "WARNING",
             "topic proxy was deleted and made again, with 8 partitions: reading goes on from its "
-            "beginning",
+            f"beginning; {IDS_COME_AGAIN}",
         ),
         ("INFO", "topic dns has 6 partitions now and had 4: the group shares them out"),
     ]

@@ -62,10 +62,15 @@ class Scene:
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.missing: list[str] = []
+        self.is_connected = False
         self.now = 1000.0
         self.refreshed = 0
         self.monitor = ReachMonitor(
-            lambda: self.missing, refresh=self._refresh, context=context, clock=lambda: self.now
+            lambda: self.missing,
+            is_connected=lambda: self.is_connected,
+            refresh=self._refresh,
+            context=context,
+            clock=lambda: self.now,
         )
 
     def _refresh(self) -> None:
@@ -111,6 +116,19 @@ async def test_a_broker_that_is_away_is_told_once_a_minute_until_it_is_back(
     assert await scene.look() == ""
     assert scene.refreshed == refreshed
     assert told(caplog) == [("INFO", "all brokers that are needed are reached again")]
+
+
+async def test_a_broker_that_is_away_while_others_are_reached_is_told_as_one(
+    closed_address: str,
+) -> None:
+    scene = Scene()
+    scene.is_connected = True
+    assert await scene.look(closed_address) == (
+        f"broker {closed_address} can't be reached (Connection refused), others are: check that "
+        "it runs"
+    )
+    scene.is_connected = False
+    assert (await scene.look(closed_address)).startswith("Kafka can't be reached")
 
 
 async def test_an_expired_certificate_is_an_error_that_names_the_broker(

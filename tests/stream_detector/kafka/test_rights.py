@@ -102,6 +102,10 @@ def label(settings: Settings, folder: Path) -> None:
     write_labels(settings, [label_with()])
 
 
+def label_as_feed(settings: Settings, folder: Path) -> None:
+    write_labels(settings, [label_with(analyst=None, feed="urlhaus")])
+
+
 def label_a_verdict(settings: Settings, folder: Path) -> None:
     (events,) = settings.input_topic_names
     found = events_of(settings, [f"{cluster_id(settings)}:{events}:0:0:0"])
@@ -200,6 +204,7 @@ WORK: Mapping[Part, Callable[[Settings, Path], None]] = {
     "detector": detect,
     "topic-maker": make_topics,
     "labeller": label,
+    "feed-labeller": label_as_feed,
     "verdict-labeller": label_a_verdict,
     "label-collector": collect,
     "model-publisher": publish,
@@ -376,10 +381,10 @@ def test_a_collector_that_loses_a_right_names_it(
     taken: str, kafka_with_topics: SecuredBroker, tmp_path: Path
 ) -> None:
     rights = needed("label-collector")
-    (right,) = [r for r in rights if r.operation == "READ" and r.resource == taken]
+    right, *_ = [r for r in rights if r.operation == "READ" and r.resource == taken]
     kafka_with_topics.grant("label-collector", rights)
     settings = kafka_with_topics.scram_settings("label-collector", **NAMES)
-    labels, _ = settings.label_topic_names
+    labels, *_ = settings.label_topic_names
 
     def tell(text: str) -> None:
         """It has stored a batch: its right goes, and more comes."""

@@ -66,17 +66,19 @@ def test_missing_topics_are_made_and_then_pass_the_check(kafka: KafkaBroker) -> 
 @pytest.mark.kafka
 def test_labels_are_kept_for_ever_and_their_dead_letters_are_not(kafka: KafkaBroker) -> None:
     settings = settings_for(kafka)
-    labels, dead_letters = settings.label_topic_names
+    labels, feeds, dead_letters = settings.label_topic_names
     make = "`stream-detector topics create` makes"
     assert topic_problems(settings, "labeller") == [f"topic {labels} is missing: {make} it"]
     assert topic_problems(settings, "label-collector") == [
-        f"topics {labels}, {dead_letters} are missing: {make} them"
+        f"topics {labels}, {feeds}, {dead_letters} are missing: {make} them"
     ]
 
     create_topics(settings)
 
     assert topic_problems(settings, "label-collector") == []
-    assert configs_of(kafka, labels)["retention.ms"] == "-1"
+    assert topic_problems(settings, "feed-labeller") == []
+    for topic in (labels, feeds):
+        assert configs_of(kafka, topic)["retention.ms"] == "-1"
     assert configs_of(kafka, labels)["cleanup.policy"] == "delete"
     assert int(configs_of(kafka, dead_letters)["retention.ms"]) > 0
 

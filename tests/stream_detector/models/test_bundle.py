@@ -113,3 +113,13 @@ def test_what_is_no_manifest_is_refused(folder, content):
     (folder / "manifest.json").write_text(content)
     with pytest.raises(BundleError, match="is not a manifest"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("field", ["name", "version"])
+@pytest.mark.parametrize("text", ["", "x" * 201, "a\nb", "a\u202eb", "a\x1b[2J"], ids=ascii)
+def test_a_name_that_no_verdict_should_hold_is_refused_in_one_short_line(folder, field, text):
+    change(folder, **{field: text})
+    with pytest.raises(BundleError, match=f"the model's {field} (is|holds)") as caught:
+        load_bundle(folder)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < len(str(folder)) + 120

@@ -23,6 +23,12 @@ PREFIXES = {
     "proto, without a client": "dnsmasq[811]: UDP 12 ",
     "Pi-hole": "Nov 20 09:00:13 gateway pihole-FTL[99]: ",
     "RFC 5424 without a time": "<30>1 - gateway dnsmasq 811 - - ",
+    "a container's, in syslog": "Nov 20 09:00:13 gw 7d0c31fe[4]: Nov 20 09:00:12 dnsmasq[811]: ",
+    "a container's, named so": "Nov 20 09:00:13 gw dnsmasq[4]: Nov 20 09:00:12 dnsmasq[811]: ",
+    "time in brackets": "[2026-11-20 09:00:13] dnsmasq[811]: ",
+    "host in brackets": "Nov 20 09:00:13 [gateway] pihole-FTL[99]: 12 10.20.9.27/41952 ",
+    "name behind a bracket": "[811]dnsmasq: ",
+    "columns": "2026-11-20 09:00:13\tgateway\tdnsmasq[811]: ",
 }
 DAEMON = "Nov 20 09:00:13 dnsmasq[811]: "
 
@@ -90,6 +96,8 @@ def test_types_names_and_clients_of_every_kind(message: str, event: UrlEvent) ->
         "12 10.20.9.27/41952 reply www.example.com is 198.18.116.138",
         "reply example.com is query[A] other.example from 10.0.0.9",
         "reply example.com is dnsmasq[1]: query[A] other.example from 10.0.0.9",
+        "reply example.com is Nov 20 09:00:13 dnsmasq[1]: query[A] a.b from 10.0.0.9",
+        "dnssec-query[DS] example.com to 198.18.0.53",
         "UDP 12 10.20.9.27/41952 cached www.example.com is 198.18.116.138",
         "query[A] test#domain.example from 10.0.0.9",
         "started, version 2.90 cachesize 150",
@@ -127,9 +135,11 @@ def test_queries_for_no_target_are_ignored(name: str) -> None:
         (b"query[A", RejectReason.MALFORMED),
         (b"12 10.20.9.27/41952 query[A] www.exam", RejectReason.MALFORMED),
         (
-            b"QUIC 12 10.20.9.27#41952 query[A] www.example.com from 10.20.9.27",
+            b"QUIC 12 10.20.9.27/41952 query[A] www.example.com from 10.20.9.27",
             RejectReason.MALFORMED,
         ),
+        (b"12 10.20.9.27/41952 vlan7 query[A] example.com from ::1 ", RejectReason.MALFORMED),
+        (b"over 10.20.9.27/53 query[A] reply.example from 10.20.9.27", RejectReason.MALFORMED),
         (b"query[A] \xff.example.com from 10.20.9.27", RejectReason.NOT_UTF8),
     ],
 )
@@ -139,7 +149,14 @@ def test_each_fault_has_its_reason(message: bytes, reason: RejectReason) -> None
     assert fault.reason is reason
 
 
-@pytest.mark.parametrize("line", [b"what is this", b"Nov 20 09:00:13 router unbound[811]: info: x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"what is this",
+        b"Nov 20 09:00:13 router unbound[811]: info: x",
+        b"Nov 20 09:00:13 router 7d0c31fe9a55[4]: query[A] www.example.com from 10.20.9.27",
+    ],
+)
 def test_where_the_format_is_set_a_line_of_another_program_is_rejected(line: bytes) -> None:
     fault = Dnsmasq().parse(line)
     assert isinstance(fault, Rejected)

@@ -7,14 +7,16 @@ import pytest
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources import SOURCES, EventResult, read_record, source_named
+from stream_detector.sources.log_file import LogFile
 
+DNSMASQ_QUERY = b"Nov 20 09:00:13 dnsmasq[811]: query[A] %s from 10.0.0.1"
 LINES = {
     "suricata": b'{"event_type":"tls","tls":{"sni":"example.com"}}',
     "zeek_dns": b'{"ts":1795165220.6,"uid":"C1","query":"example.com","trans_id":7}',
     "zeek_http": b'{"ts":1795165220.6,"uid":"C1","method":"GET","host":"example.com","uri":"/"}',
     "json": b'{"url":"http://example.com/"}',
     "squid": b"1795165200.889    921 10.0.0.1 TCP_MISS/200 507 GET http://example.com/ - - -",
-    "dnsmasq": b"Nov 20 09:00:13 dnsmasq[811]: query[A] example.com from 10.0.0.1",
+    "dnsmasq": DNSMASQ_QUERY % b"example.com",
     "plain": b"http://example.com/",
 }
 ZEEK_DNS_TSV = (
@@ -239,6 +241,54 @@ def test_zeeks_header_lines_say_which_log_the_others_are_of(
     assert read(HEADER + told + b"\n" + line, name) == results[:-1]
 
 
+HTTP_LOG = b"#path\thttp\n#fields\tts\thost\turi\n1795165220.6\ta.example\t/b"
+DNS_LOG = b"#path\tdns\n#fields\tts\tquery\n1795165220.6\tb.example"
+CONN_LOG = b"#path\tconn\n#fields\tts\tuid\tservice\n1795165220.6\tC1\thttp"
+
+
+@pytest.mark.parametrize("between", [b"\n", b"\n#close\t2026-11-20-10-00-00\n"])
+@pytest.mark.parametrize(
+    ("logs", "expected"),
+    [
+        ([HTTP_LOG, DNS_LOG], ["http://a.example/b", "b.example"]),
+        ([DNS_LOG, HTTP_LOG], ["b.example", "http://a.example/b"]),
+        ([CONN_LOG, DNS_LOG], ["b.example"]),
+        ([DNS_LOG, CONN_LOG, HTTP_LOG], ["b.example", "http://a.example/b"]),
+        ([LINES["plain"], DNS_LOG], ["http://example.com/", "b.example"]),
+    ],
+)
+def test_each_of_zeeks_headers_in_a_record_counts_for_the_lines_behind_it(
+    logs: list[bytes], expected: list[str], between: bytes
+) -> None:
+    value = between.join(logs)
+    results = [result for _, result in read(value)]
+    assert [r.observed for r in results if isinstance(r, UrlEvent)] == expected
+    assert not any(isinstance(result, Rejected) for result in results)
+    # A file is read as a record that holds all of it.
+    file = LogFile(None, line_bytes_max=1000)
+    assert [r for line in value.splitlines() for _, r in file.read(line)] == results
+
+
+@pytest.mark.parametrize(("name", "other"), [("zeek_dns", HTTP_LOG), ("zeek_http", DNS_LOG)])
+def test_where_the_format_is_set_lines_under_another_logs_header_are_passed_over(
+    name: str, other: bytes
+) -> None:
+    own = {"zeek_dns": DNS_LOG, "zeek_http": HTTP_LOG}[name]
+    for value in (other + b"\n" + own, own + b"\n" + other + b"\n" + own):
+        results = [result for _, result in read(value, name)]
+        assert sum(isinstance(result, UrlEvent) for result in results) == value.count(own)
+        assert not any(isinstance(result, Rejected) for result in results)
+
+
+def test_a_comment_among_zeeks_lines_leaves_their_header_in_force() -> None:
+    assert [type(r) for _, r in read(DNS_LOG + b"\n# a comment\n1795165221.6\tc.example")] == [
+        *[Ignored] * 2,
+        UrlEvent,
+        Ignored,
+        UrlEvent,
+    ]
+
+
 @pytest.mark.parametrize("event_type", ["Security", "alert", 5])
 def test_an_object_with_a_url_is_json_whatever_else_it_has(event_type: str | int) -> None:
     value = {"event_type": event_type, "url": "http://a.example/", "src_ip": "10.0.0.1"}
@@ -260,6 +310,21 @@ def test_events_that_carry_their_own_message_stay_what_they_are() -> None:
             "event": {"original": "y"},
         }
         assert read(json.dumps(event).encode()) == read(LINES[name])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        DNSMASQ_QUERY % b"10.1",
+        LINES["zeek_dns"].replace(b"example.com", b"10.1"),
+        ZEEK_DNS_TSV.replace(b"example.com", b"10.1"),
+        b'{"event_type":"dns","dns":{"type":"query","rrname":"10.1"}}',
+    ],
+    ids=["dnsmasq", "zeek, JSON", "zeek, TSV", "suricata"],
+)
+def test_a_number_that_was_asked_for_becomes_no_address(line: bytes) -> None:
+    ((_, result),) = read(line)
+    assert isinstance(result, Ignored)
 
 
 def test_a_format_is_found_by_its_name() -> None:

@@ -71,6 +71,35 @@ def test_a_request_is_a_url_with_client_and_time() -> None:
             b"SOURCEHASH_PARENT/192.0.2.1 text/html [Host: a\\r\\n] [HTTP/1.1 200 OK\\r\\n]",
             UrlEvent("url", "http://example.com/A b/C /d", "10.20.6.24", TIME),
         ),
+        (
+            b"1795165200.889   0 10.20.6.24 TCP_MISS/200 43 GET http://example.com/b "
+            b'"OFFICE\\anna maria berg@ad" DIRECT/example.com text/html DEFAULT_CASE_12-x <"-",->',
+            UrlEvent("url", "http://example.com/b", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889   0 10.20.6.24 TCP_MISS/200 43 GET http://example.com/b c "
+            b'"anna berg" HIER_DIRECT/192.0.2.1 text/html',
+            UrlEvent("url", "http://example.com/b c", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889   0 10.20.6.24 TCP_MISS/200 43 GET http://example.com/squid-internal-x"
+            b"/a - HIER_DIRECT/192.0.2.1 text/html",
+            UrlEvent("url", "http://example.com/squid-internal-x/a", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889   0 10.20.6.24 TCP_MEM_HIT/200 43 GET "
+            b"http://example.com/squid-internal-x/a - HIER_NONE/- text/html",
+            UrlEvent("url", "http://example.com/squid-internal-x/a", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889   0 10.20.6.24 TCP_MISS/200 43 GET http://example.com/b "
+            b"c HIER_no/../d.exe - HIER_DIRECT/192.0.2.1 -",
+            UrlEvent("url", "http://example.com/b c HIER_no/../d.exe", "10.20.6.24", TIME),
+        ),
+        (
+            b"1795165200.889   0 10.20.6.24 TCP_MISS/200 43 GET example.com:8080/a - HIER_NONE/- -",
+            UrlEvent("url", "example.com:8080/a", "10.20.6.24", TIME),
+        ),
     ],
     ids=[
         "CONNECT",
@@ -83,6 +112,12 @@ def test_a_request_is_a_url_with_client_and_time() -> None:
         "e2guardian",
         "spaces",
         "spaces, mime headers",
+        "a user of several words",
+        "spaces, a user of several words",
+        "a server's own internal path",
+        "the same from the cache",
+        "a word like a code in the URL",
+        "without a scheme",
     ],
 )
 def test_other_requests(line: bytes, event: UrlEvent) -> None:
@@ -99,8 +134,10 @@ def test_other_requests(line: bytes, event: UrlEvent) -> None:
         b"1795165200.889      0 10.20.6.24 NONE_NONE/408 0 - - - HIER_NONE/- -",
         b"1795165200.889      0 ::1 TCP_MISS/200 900 GET cache_object://localhost/counters - "
         b"HIER_NONE/- text/plain",
+        b"1795165200.889      2 ::1 TCP_MISS/200 900 GET "
+        b"http://proxy-2:3128/squid-internal-mgr/info - HIER_NONE/- text/plain",
     ],
-    ids=["no headers", "no request", "time-out", "cache manager"],
+    ids=["no headers", "no request", "time-out", "cache manager", "cache manager over http"],
 )
 def test_what_squid_says_of_itself_is_ignored(line: bytes) -> None:
     assert Squid().recognises(line)
@@ -113,6 +150,12 @@ def test_what_squid_says_of_itself_is_ignored(line: bytes) -> None:
         (MISS + b"GET", RejectReason.MALFORMED),
         (MISS + b"GET http://example.com/A b c.exe", RejectReason.MALFORMED),
         (MISS + b"GET http://a.b/c d - NONE/- e - HIER_DIRECT/192.0.2.1 -", RejectReason.MALFORMED),
+        (MISS + b"GET http://a.b/c anna berg HIER_DIRECT/192.0.2.1 -", RejectReason.MALFORMED),
+        (MISS + b"GET http://a.b/c d.exe anna HIER_DIRECT/192.0.2.1 -", RejectReason.MALFORMED),
+        (MISS + b"GET http://a.b/c - HIER_NONE/d.exe - HIER_DIRECT/::1 -", RejectReason.MALFORMED),
+        (MISS + b"GET http://a.b/c - HIER_NONE/d.exe - DIRECT/::1 -", RejectReason.MALFORMED),
+        (MISS + b"GET 47 - HIER_DIRECT/192.0.2.1 -", RejectReason.NO_URL),
+        (MISS + b"GET 10.1/a - HIER_DIRECT/192.0.2.1 -", RejectReason.NO_URL),
         (MISS + b"GET /cgi-bin/luci - HIER_NONE/- text/html", RejectReason.NO_URL),
         (b"hello", RejectReason.MALFORMED),
         (MISS + b"GET http://example.com/\xff - HIER_NONE/- -", RejectReason.NOT_UTF8),

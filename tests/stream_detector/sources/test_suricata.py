@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.sources import read_record
 from stream_detector.sources.base import LineResult
 from stream_detector.sources.suricata import Suricata
 
@@ -246,6 +247,50 @@ def test_eve_is_recognised_by_its_event_type() -> None:
     assert not Suricata().recognises(b'{"event_type":"Security","host":"example.com"}')
     for other in (b'{"url":"http://example.com/"}', b'{"event_type":', b"event_type", b"["):
         assert not Suricata().recognises(other)
+
+
+@pytest.mark.parametrize("event_type", ["drop", "alert", "flow", "http", "dns", "tls"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"client": "10.0.0.5", "time": 1795165220},
+        {"src_ip": "10.0.0.5", "timestamp": "2026-11-20T09:00:20.636000+00:00"},
+        {"url": "-", "client": "10.0.0.5"},
+        {"flow": "inbound", "alert": "high", "http": "GET", "dns": "udp"},
+    ],
+    ids=["json", "time with a colon", "url", "words"],
+)
+def test_a_type_alone_makes_no_event_of_suricatas(event_type: str, other: dict[str, Any]) -> None:
+    value = json.dumps({"event_type": event_type, "host": "a.example", **other}).encode()
+    ((name, result),) = read_record(value, source=None, lines_max=1)
+    assert name == "json"
+    assert isinstance(result, UrlEvent)
+    assert result.observed == "a.example"
+    assert not Suricata().recognises(value)
+
+
+def test_an_ecs_url_beside_a_type_is_read() -> None:
+    value = b'{"event_type":"flow","url":{"domain":"a.example","path":"/b"}}'
+    ((name, result),) = read_record(value, source=None, lines_max=1)
+    assert (name, result) == ("json", UrlEvent("url", "http://a.example/b"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"event_type": "stats", "stats": {"uptime": 7}},
+        {"event_type": "drop", "timestamp": "2026-11-20T10:00:20.636000+0100"},
+        {"event_type": "alert", "src_ip": "10.0.0.5", "dest_ip": "192.0.2.8"},
+        {"event_type": "flow", "flow_id": 7},
+    ],
+)
+def test_events_without_a_url_beside_the_sensors_name_are_passed_over(
+    fields: dict[str, Any],
+) -> None:
+    value = json.dumps({**fields, "host": "sensor-1.example"}).encode()
+    ((name, result),) = read_record(value, source=None, lines_max=1)
+    assert name == "suricata"
+    assert isinstance(result, Ignored)
 
 
 def reason(result: LineResult) -> RejectReason:

@@ -299,11 +299,78 @@ def test_sip_requests_without_a_name_of_the_log_are_passed_over(other: dict[str,
         b'{"_path":"capture_loss","ts":1795165220.6,"peer":"worker-1"}',
         b'{"ts":1795165220.6,"host":"10.1.2.3"}',
         b'{"ts":1795165220.6,"host":"10.1.2.3","port_num":443,"service":["SSL"]}',
+        b'{"ts":1795165220.6,"host":"198.18.1.3"}',
+        b'{"ts":"2026-11-20T09:00:20.636000Z","host":"2001:db8::7"}',
+        b'{"ts":1795165220,"host":"2a00:1450::7","port_num":22,"port_proto":"tcp"}',
+        b'{"ts":1795165220.6,"host":"198.18.1.3","port_num":443,"subject":"CN=a","agent":"x"}',
+        b'{"ts":1795165220.6,"host":"198.18.1.3","software_type":"HTTP::SERVER","name":"nginx"}',
     ],
 )
 def test_a_host_of_an_inventory_is_no_target(line: bytes) -> None:
-    ((_, result),) = read_record(line, source=None, lines_max=1)
+    ((name, result),) = read_record(line, source=None, lines_max=1)
     assert isinstance(result, Ignored)
+    assert name == "zeek_http"
+    assert ZeekHttp().recognises(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "client"),
+    [
+        (b'{"ts":1795165220,"host":"10.0.0.9"}', "10.0.0.9", None),
+        (b'{"ts":"2026-11-20T09:00:20Z","host":"10.0.0.9"}', "10.0.0.9", None),
+        (b'{"ts":1795165220.6,"host":"a.example"}', "a.example", None),
+        (b'{"ts":1795165220.6,"host":"10.0.0.9","c-ip":"10.0.0.1"}', "10.0.0.9", "10.0.0.1"),
+        (b'{"ts":1795165220,"host":"192.168.7.1","userip":"::1"}', "192.168.7.1", "::1"),
+        (
+            b'{"ts":1795165220.6,"host":"198.18.1.3","port_num":443,"client":"10.0.0.1"}',
+            "198.18.1.3",
+            "10.0.0.1",
+        ),
+        (b'{"ts":1795165220.6,"uid":"u17","host":"a.example"}', "a.example", None),
+    ],
+)
+def test_a_host_with_a_time_called_ts_is_an_event_of_json(
+    line: bytes, host: str, client: str | None
+) -> None:
+    ((name, result),) = read_record(line, source=None, lines_max=1)
+    assert name == "json"
+    assert isinstance(result, UrlEvent)
+    assert (result.kind, result.observed, result.client) == ("host", host, client)
+    assert result.time is not None
+
+
+@pytest.mark.parametrize(
+    "form", [{"id.orig_h": "10.0.0.1"}, {"id": {"orig_h": "10.0.0.1"}}, {"id_orig_h": "10.0.0.1"}]
+)
+def test_a_connection_makes_an_object_zeeks_whatever_its_host(form: dict[str, Any]) -> None:
+    line = json.dumps({"ts": 1795165220.6, "uid": "C1", "host": "a.example", **form}).encode()
+    ((name, result),) = read_record(line, source=None, lines_max=1)
+    assert name == "zeek_http"
+    assert isinstance(result, Ignored)
+
+
+@pytest.mark.parametrize(
+    ("fields", "host"),
+    [
+        ({"_path": "/cart.php", "host": "a.example"}, "a.example"),
+        ({"_path": "/cart", "host": "a.example", "ts": 1795165220}, "a.example"),
+        ({"_path": "cart", "host": "a.example", "client": "10.0.0.1"}, "a.example"),
+        ({"_path": "cart.php?id=5", "host": "a.example", "ts": 1795165220.6}, "a.example"),
+        ({"_path": "/cart", "ts": 1795165220.6, "uid": "u1", "host": "a.example"}, "a.example"),
+    ],
+)
+def test_a_field_path_alone_makes_no_line_of_zeeks(fields: dict[str, Any], host: str) -> None:
+    ((name, result),) = read_record(json.dumps(fields).encode(), source=None, lines_max=1)
+    assert name == "json"
+    assert isinstance(result, UrlEvent)
+    assert result.observed == host
+
+
+def test_a_message_in_gelf_with_a_field_path_is_a_dead_letter() -> None:
+    line = b'{"version":"1.1","host":"lb2","short_message":"GET /cart","_path":"/cart"}'
+    ((_, fault),) = read_record(line, source=None, lines_max=1)
+    assert reason(fault) is RejectReason.UNKNOWN_FORMAT
+    assert reason(ZeekHttp().parse(line)) is RejectReason.MALFORMED
 
 
 def test_an_object_with_a_url_is_none_of_zeeks() -> None:
@@ -459,6 +526,23 @@ def test_a_fields_line_says_where_the_columns_are() -> None:
     assert results[1] == event("url", "http://example.com/a?b=c")
     # A record's header counts for that record alone.
     assert http() == event("url", "http://example.com/a?b=c")
+
+
+@pytest.mark.parametrize(
+    "header", [[b"#unset_field\tNULL"], [b"#unset_field\tNULL", b"#empty_field\tNONE"]]
+)
+@pytest.mark.parametrize("unset", [{"host": "NULL"}, {"host": "-"}, {"host": ""}])
+def test_a_header_says_what_a_column_without_a_value_has(
+    header: list[bytes], unset: dict[str, str]
+) -> None:
+    fields = b"#fields\t" + HTTP_COLUMNS.replace(" ", "\t").encode()
+    line = as_tsv(HTTP_COLUMNS, REQUEST, **unset)
+    result = parse_all(ZeekHttp(), [*header, fields, line])[-1]
+    on_server = event("url", "http://198.18.28.112/a?b=c")
+    assert result == (event("url", "http://-/a?b=c") if unset["host"] == "-" else on_server)
+    query = as_tsv(DNS_COLUMNS, QUERY, query="NULL")
+    fields = b"#fields\t" + DNS_COLUMNS.replace(" ", "\t").encode()
+    assert isinstance(parse_all(ZeekDns(), [*header, fields, query])[-1], Ignored)
 
 
 def test_escapes_of_tsv_are_undone() -> None:

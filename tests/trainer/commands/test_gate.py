@@ -51,6 +51,8 @@ def test_a_worse_challenger_is_refused_from_the_first_on_and_a_reason_is_recorde
     assert not (tmp_path / "store").exists()
     models("publish", "champion")  # What serves already needs no decision.
     assert "give a reason" in models("publish", "worse", "--force", "  ", code=2).stderr
+    long = models("publish", "worse", "--force", "x" * 201, code=2).stderr
+    assert "the reason is longer than 200 characters" in long
     assert (
         "to `promote`" in models("publish", "worse", "--no-announce", "--force", "x", code=2).stderr
     )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stream_detector.models.bundle import load_bundle
+from stream_detector.models.signing import new_key
 from support.bundles import save_small_bundle
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -84,7 +85,9 @@ def test_publish_promote_and_roll_back(run, tmp_path):
 
 
 @pytest.mark.timeout(600)
-def test_what_serves_already_is_announced_again_and_keeps_its_record(run, tmp_path):
+def test_what_serves_already_is_announced_again_and_keeps_its_record_but_for_a_new_reason(
+    run, tmp_path
+):
     save_small_bundle(tmp_path / "first", seed=0)
     second = save_small_bundle(tmp_path / "second", seed=1).sha256
     run("publish", "second", "--force", "nothing to lose")
@@ -94,7 +97,7 @@ def test_what_serves_already_is_announced_again_and_keeps_its_record(run, tmp_pa
     run("publish", "second", "--force", "another reason")
     (after,) = described(run, second)
     assert after["announced_at"] > before["announced_at"]
-    assert after["gate"] == before["gate"]
+    assert after["gate"] == before["gate"] | {"forced_because": "another reason"}
 
     # The first one takes the place of what served unannounced, which a rollback brings back.
     run("rollback")
@@ -178,3 +181,41 @@ def test_what_is_announced_and_not_in_the_store_has_a_row(run, tmp_path):
         for model in found
     ] == [(third, True, False, None), (first, False, True, None), (second, False, False, 0.25)]
     assert found[1]["created_at"] is None
+
+
+@pytest.mark.timeout(600)
+def test_where_workers_have_a_public_key_all_that_is_announced_is_signed(run, tmp_path):
+    first = save_small_bundle(tmp_path / "first", seed=0).sha256
+    second = save_small_bundle(tmp_path / "second", seed=1).sha256
+    for name in ("models.key", "other.key"):
+        new_key(tmp_path / name)
+    run("publish", "second", "--force", "before there was a key")
+
+    def signed(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+        public_key = str(tmp_path / "models.key.pub")
+        return run(*arguments, STREAM_DETECTOR_MODEL_PUBLIC_KEY=public_key, **options)
+
+    def seen_by(run) -> dict:
+        return {
+            model["sha256"]: (model["signed"], model["announced"], model["shadow_share"])
+            for model in listed(run)
+        }
+
+    key = ("--signing-key", "models.key")
+    unsigned = signed("rollback", code=2).stderr
+    assert "so workers take only what is signed: give --signing-key" in unsigned
+    wrong = signed("promote", second, "--signing-key", "other.key", code=2).stderr
+    assert "other.key is not the private half of model_public_key" in wrong
+
+    # What is announced unsigned still counts to one who begins to sign; bundles are signed too.
+    signed("promote", second, *key)
+    signed("shadow", first, "--share", "0.5", *key)
+    # Unsigned, these move workers without a public key alone.
+    run("rollback")
+    run("shadow", "--end")
+    assert seen_by(run) == {first: (True, True, None), second: (True, False, None)}
+    assert seen_by(signed) == {first: (True, False, 0.5), second: (True, True, None)}
+
+    signed("shadow", "--end", *key)
+    signed("rollback", *key)
+    assert seen_by(signed) == {first: (True, True, None), second: (True, False, None)}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from support.labels import NOON, label_record
 from support.processes import ChildProcess, wait_for_line
 from support.records import committed_offsets, end_offsets, produce, produce_batch, read_all
 from support.secured_broker import SecuredBroker, connection_variables
+from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -42,6 +44,7 @@ class Collection:
     def __init__(self, kafka: KafkaBroker, topics: Any, folder: Path) -> None:
         self.kafka = kafka.bootstrap_servers
         self.topic: str = topics("labels", partitions=PARTITIONS)
+        self.feeds_topic: str = topics("label-feeds", partitions=1)
         self.dead_letters: str = topics("labels-dlq", partitions=1)
         self.folder = folder
         self.store = LabelStore(folder / "store")
@@ -76,6 +79,7 @@ class Collection:
             {
                 **self.variables,
                 "LABELS_TOPIC": self.topic,
+                "FEED_LABELS_TOPIC": self.feeds_topic,
                 "LABELS_DEAD_LETTERS_TOPIC": self.dead_letters,
                 "LABELS_GROUP_ID": self.topic,
             }
@@ -105,7 +109,8 @@ class Collection:
         )
 
     def committed(self) -> dict[tuple[str, int], int]:
-        return committed_offsets(self.kafka, self.topic)
+        offsets = committed_offsets(self.kafka, self.topic)
+        return {place: offset for place, offset in offsets.items() if place[0] == self.topic}
 
 
 @pytest.fixture
@@ -225,6 +230,55 @@ def test_a_kill_between_store_and_commit_or_within_a_write_doubles_and_loses_not
     assert f"{len(stored_before_the_commit)} were there" in done.stdout
     assert collection.stored() == Counter(first | later)
     assert collection.committed() == end_offsets(collection.kafka, collection.topic)
+
+
+FEED = {"analyst": None, "feed": "urlhaus", "source": "urlhaus"}
+
+
+def test_a_voice_is_what_the_topic_says_and_not_what_the_record_claims(
+    collection: Collection,
+) -> None:
+    url = "http://evil.example/x"
+    collection.produce([label_record(url)])
+    claimed: list[bytes | None] = [
+        label_record(url, "benign", labeled_at=NOON + timedelta(hours=1)),
+        label_record(url, "retracted", labeled_at=NOON + timedelta(hours=1)),
+        label_record(url, "benign", feed="urlhaus", labeled_at=NOON + timedelta(hours=1)),
+        label_record(url, "benign", **FEED | {"feed": "unknown"}),
+    ]
+    spoken = [label_record(url, "benign", **FEED)]
+    produce(collection.kafka, collection.feeds_topic, [*claimed, *spoken])
+    misplaced = label_record(url, "benign", **FEED)
+    collection.produce([misplaced])
+
+    collection.variables["LABEL_FEEDS"] = "urlhaus,phishtank"
+    done = collection.collect()
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("7 records read: 2 labels stored, 0 were there, 5 dead letters")
+    stored = {label.topic: label.label for label in collection.store.labels()}
+    assert (stored[collection.topic].label, stored[collection.topic].analyst) == (
+        "malicious",
+        "kim",
+    )
+    assert (stored[collection.feeds_topic].analyst, stored[collection.feeds_topic].feed) == (
+        None,
+        "urlhaus",
+    )
+    resolved = resolve(collection.store.labels())
+    assert resolved["evil.example/x"].label == "malicious"
+    details = {
+        letter.value: dict(letter.headers)["detail"].decode()
+        for letter in read_all(collection.kafka, collection.dead_letters)
+    }
+    assert details == {
+        **dict.fromkeys(
+            claimed[:3],
+            f"a feed can't speak as an analyst: they write to topic {collection.topic}",
+        ),
+        claimed[3]: "its feed is not among label_feeds",
+        misplaced: f"no analyst: labels of a feed belong into topic {collection.feeds_topic}",
+    }
 
 
 def test_kills_at_random_lose_and_double_nothing(collection: Collection) -> None:
@@ -357,6 +411,7 @@ def test_a_log_in_without_tls_prints_no_warnings_of_libraries(
     collection = Collection(secured_kafka, secured_topics, tmp_path)
     settings = secured_kafka.clear_settings(
         labels_topic=collection.topic,
+        feed_labels_topic=collection.feeds_topic,
         labels_dead_letters_topic=collection.dead_letters,
         labels_group_id=collection.topic,
     )

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from stream_detector.commands.label import _Defaults, _labels_of
 from support.commands import run_trainer
-from support.labels import stored_label
+from support.labels import NOON, stored_label
 from trainer.datasets import Examples, read_examples
 from trainer.labels.store import LabelStore
 from trainer.leaks import LeakSearch
+from trainer.readers import Row, read_rows
 
+PEOPLE = ("source", "analyst", "feed")
 FEED = {"analyst": None, "feed": "urlhaus", "source": "urlhaus"}
 LABELS = [
     stored_label("http://www.evil.example/x", "malicious", offset=0, hours=5, **FEED),
@@ -89,6 +92,37 @@ def test_an_export_is_what_training_reads(folder: Path) -> None:
     assert {each.source for each in examples} == {"soc", "urlhaus", "a\x1b[31m"}
     assert min(each.time for each in examples) == LABELS[2].label.labeled_at.timestamp() - 7200
     assert not list(folder.glob(".*"))
+
+
+def test_no_name_is_a_formula_of_a_spreadsheet_and_each_is_read_back_as_it_was(
+    tmp_path: Path,
+) -> None:
+    names = ["=cmd|'/C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "'=1", "''", "a=b"]
+    store = LabelStore(tmp_path / "label-store")
+    with store.writing():
+        store.add(
+            stored_label(
+                f"http://evil{number}.example/x",
+                offset=number,
+                source=name,
+                analyst=name,
+                feed=name,
+            )
+            for number, name in enumerate(names)
+        )
+    done = labels("export", "labelled.csv", folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "labelled.csv"
+    assert file.stat().st_mode & 0o777 == 0o600
+    with file.open(encoding="utf-8", newline="") as lines:
+        cells = [row[column] for row in csv.DictReader(lines) for column in PEOPLE]
+    assert not [cell for cell in cells if cell[0] in "=+-@\t\r"]
+    rows = [row.values for row in read_rows(file) if isinstance(row, Row)]
+    assert [row["source"] for row in rows] == names
+    defaults = _Defaults(None, None, None, None, None, NOON)
+    back = _labels_of(file, defaults)
+    assert [label.analyst for label in back] == names
 
 
 def test_hosts_are_exported_as_hosts(folder: Path) -> None:

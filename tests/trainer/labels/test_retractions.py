@@ -26,6 +26,7 @@ class Desk:
         self.settings = {
             "BOOTSTRAP_SERVERS": self.kafka,
             "LABELS_TOPIC": topic,
+            "FEED_LABELS_TOPIC": topics("label-feeds"),
             "LABELS_DEAD_LETTERS_TOPIC": self.dead_letters,
             "LABELS_GROUP_ID": topic,
         }
@@ -69,7 +70,7 @@ def test_a_label_that_its_analyst_takes_back_counts_no_more(desk: Desk) -> None:
     assert first == "evil.example/login: not labelled"
     assert sorted(line.split()[3] for line in rest) == ["kim,", "pat,"]
     _, second, *_ = desk.labels("show").stdout.splitlines()
-    assert second == "1 texts: 1 malicious, 0 benign; disagreements on 0"
+    assert second == ("1 texts: 1 malicious, 0 benign; no labels contradict each other")
     _, *rows = desk.labels("export", "-").stdout.splitlines()
     assert [row.partition(",")[0] for row in rows] == ["other.example/x"]
 

@@ -2,6 +2,9 @@
 
 import itertools
 import multiprocessing
+import os
+from datetime import date
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from unittest.mock import patch
@@ -11,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.labels import stored_label
+from support.labels import NOON, stored_label
 from trainer.labels.store import LabelStore, LabelStoreError, StoredLabel
 
 PLACE = attrgetter("place")
@@ -26,7 +29,7 @@ LABELS = [
 
 @pytest.fixture
 def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "deep" / "store")
+    return LabelStore(tmp_path / "deep" / "store", today=NOON.date)
 
 
 def test_an_empty_store_says_how_to_fill_it(store: LabelStore) -> None:
@@ -41,7 +44,7 @@ def files_of(store: LabelStore) -> list[str]:
     return sorted(str(path.relative_to(store.folder)) for path in store.folder.glob("*/*"))
 
 
-def test_labels_come_back_as_they_were_in_files_by_the_day_they_were_written(
+def test_labels_come_back_as_they_were_in_the_file_of_the_day_they_were_collected(
     store: LabelStore,
 ) -> None:
     odd = stored_label(
@@ -53,12 +56,12 @@ def test_labels_come_back_as_they_were_in_files_by_the_day_they_were_written(
 
     assert not store.is_empty()
     assert sorted(store.labels(), key=PLACE) == sorted([odd, *LABELS], key=PLACE)
-    assert files_of(store) == [f"day=2026-11-{day}/labels.parquet" for day in (24, 25, 26)]
+    assert files_of(store) == ["day=2026-11-24/labels.parquet"]
     rows = pq.read_table(store.folder / "day=2026-11-24/labels.parquet").to_pylist()
     assert [(row["partition"], row["offset"]) for row in rows] == [
-        *((0, offset) for offset in range(4)),
+        *((0, offset) for offset in range(10)),
         (0, 99),
-        *((1, offset) for offset in range(4)),
+        *((1, offset) for offset in range(10)),
     ]
 
 
@@ -75,6 +78,54 @@ def test_whatever_is_added_however_often_each_record_has_one_row(
     assert set(store.labels()) == wanted
     assert len(list(store.labels())) == len(wanted)
     assert added == len(wanted)
+
+
+def test_a_writer_of_records_of_any_day_makes_no_folder_of_each(store: LabelStore) -> None:
+    old = [stored_label(offset=number, days=-number) for number in range(1500)]
+    with store.writing():
+        assert store.add(old) == 1500
+
+    assert files_of(store) == ["day=2026-11-24/labels.parquet"]
+    assert set(store.labels()) == set(old)
+
+
+def test_a_store_by_days_of_writing_is_read_and_added_to_as_it_is(tmp_path: Path) -> None:
+    for number, day in enumerate(("2026-11-24", "2026-11-26")):
+        of_day = LabelStore(tmp_path, today=partial(date.fromisoformat, day))
+        with of_day.writing():
+            of_day.add(LABELS[number * 10 : number * 10 + 5])
+    store = LabelStore(tmp_path, today=lambda: date(2026, 11, 27))
+    with store.writing():
+        assert store.add(LABELS[:7]) == 2
+        assert store.add(LABELS[:7]) == 0
+
+    assert set(store.labels()) == {*LABELS[:7], *LABELS[10:15]}
+    assert files_of(store)[-1] == "day=2026-11-27/labels.parquet"
+
+
+def test_a_day_of_many_labels_has_several_files(store: LabelStore) -> None:
+    with patch("trainer.labels.store._FILE_ROWS", 5), store.writing():
+        for start in range(0, 20, 4):
+            store.add(LABELS[start : start + 4])
+
+    names = ("labels-1.parquet", "labels-2.parquet", "labels.parquet")
+    assert files_of(store) == [f"day=2026-11-24/{name}" for name in names]
+    assert set(store.labels()) == set(LABELS)
+    assert store.count("url") == 20
+
+
+def test_a_store_is_its_owners_alone_whatever_the_umask(store: LabelStore) -> None:
+    mask = os.umask(0)
+    try:
+        with store.writing():
+            store.add(LABELS)
+    finally:
+        os.umask(mask)
+
+    modes = {path: path.stat().st_mode & 0o777 for path in store.folder.rglob("*")}
+    assert store.folder.stat().st_mode & 0o777 == 0o700
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
 
 
 def test_labels_are_counted_by_kind(store: LabelStore) -> None:

@@ -1,6 +1,7 @@
 """The report of held-out sources: means over sources, differences, benign sources."""
 
 import json
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -80,7 +81,13 @@ def test_the_files_say_all_of_it(tmp_path):
         families=family_means(TRAININGS, ["first", "second"]),
         trainings=TRAININGS,
     )
-    write_hold_out(tmp_path / "new", report)
+    mask = os.umask(0)
+    try:
+        write_hold_out(tmp_path / "new", report)
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "new").iterdir()} == {0o600}
     text = (tmp_path / "new/report.md").read_text()
     lines = text.splitlines()
     assert "| feed\\_a | 100 | first | 0.9000 | 0.500 (0.404 to 0.596) |" in text

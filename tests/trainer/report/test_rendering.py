@@ -113,3 +113,11 @@ def test_a_short_page_has_no_contents():
 
 def test_in_markdown_numbers_are_on_the_right_too():
     assert "|---|---:|---:|---|" in markdown(BLOCKS, {"roc": SVG}).splitlines()
+
+
+def test_in_markdown_headings_and_captions_are_text_alone():
+    name = "a](http://evil.example/)<img src=x>\n# another heading"
+    plots = {"roc": SVG}
+    shown = markdown([Heading(name, 1), Plot("roc", name)], plots).splitlines()
+    text = r"a\](http://evil.example/)\<img src=x\> # another heading"
+    assert shown == [f"# {text}", "", f"![{text}](plots/roc.svg)"]

@@ -33,6 +33,7 @@ def rows_of(data):
 
 
 def made(labels, kind="url", **rules):
+    rules = {"voice_share": 1.0} | rules
     return retraining_examples(
         base(), resolve(labels).values(), kind, LabelRules(**rules), seed=rules.get("seed", 0)
     )
@@ -102,6 +103,42 @@ def test_newer_labels_are_visited_more_often_and_each_at_least_once():
         for number in range(40)
     ]
     assert set(fractions) == {1, 2}
+
+
+def test_no_voice_has_more_than_its_share_of_an_epoch_however_much_it_labels():
+    base_rows = len(texts_of("train"))
+    hostile = [
+        stored_label(f"http://hostile{number}.test/x", offset=number, analyst="mallory")
+        for number in range(1000)
+    ]
+    few = [stored_label("http://few.test/x", offset=2000, hours=1)]
+    alone = made(few, visits=4.0).labelled.texts
+    examples = made([*hostile, *few], visits=4.0, voice_share=0.2, newest_share=0.0)
+
+    texts = examples.labelled.texts
+    visited = sum(text.startswith("hostile") for text in texts)
+    assert 0 < visited <= 0.2 * (base_rows + len(texts))
+    assert examples.voices["analyst mallory"].share == visited / (base_rows + len(texts))
+    assert [text for text in texts if text.startswith("few")] == alone
+    left_out = examples.counts["left out, of a voice above its share"]
+    assert left_out == 1000 - len(examples.voices["analyst mallory"].texts)
+    # What is not trained on takes no row of the base corpus away.
+    against = [
+        stored_label(f"http://{text}", "benign" if label else "malicious", analyst="mallory")
+        for text, label, part in ROWS
+        if part == "train"
+    ]
+    kept = made(against, voice_share=0.2)
+    assert len(set(kept.base.texts) | set(kept.labelled.texts)) == base_rows
+    assert len(kept.base.texts) > base_rows / 2
+
+
+def test_a_source_is_no_voice_of_its_own():
+    labels = [
+        stored_label(f"http://x{n}.test/x", offset=n, source=f"system {n}", analyst="mallory")
+        for n in range(300)
+    ]
+    assert list(made(labels, voice_share=0.2).voices) == ["analyst mallory"]
 
 
 def test_a_label_goes_before_the_row_of_the_base_that_says_otherwise():

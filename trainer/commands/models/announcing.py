@@ -80,7 +80,7 @@ def publish(
     try:
         if announce:  # Before anything is stored.
             check_topic(settings, settings.models_topic, "READ", "WRITE")
-            decision = admitted_bundle(settings, bundle, because=because)
+            decision = admitted_bundle(settings, bundle, because=because, signing_key=signing_key)
         else:
             decision = decision_beside(bundle, load_bundle(bundle).sha256)
         model, outcome = store_bundle(bundle, store, signing_key=signing_key, decision=decision)
@@ -94,11 +94,18 @@ def publish(
 
 @click.command(cls=SettingsCommand, short_help="Announce a version of the store.")
 @click.argument("version")
+@signing_key_option
 @force_option
 @announcing_options
 @native_output_held_back()
 @shown_stage("checking the version")
-def promote(version: str, because: str | None, config: Path | None, **flags: object) -> None:
+def promote(
+    version: str,
+    signing_key: Path | None,
+    because: str | None,
+    config: Path | None,
+    **flags: object,
+) -> None:
     """Announce VERSION, a sha256 or its beginning, or the version in a manifest.
 
     VERSION has to have passed the gate against the model that serves, as for `publish`: publish its
@@ -110,6 +117,7 @@ def promote(version: str, because: str | None, config: Path | None, **flags: obj
 
     \b
     stream-trainer models promote 3f9a
+    stream-trainer models promote 3f9a --signing-key models.key
     stream-trainer models promote 3f9a --force "asked for by the analysts of the night shift"
     """
     settings = settings_with_store(config, flags)
@@ -118,8 +126,8 @@ def promote(version: str, because: str | None, config: Path | None, **flags: obj
 
     store = opened_store(settings)
     model = store.find(version)
-    decision = admitted_version(settings, store, model, because=because)
-    tell_announced(announce_version(settings, model, gate=decision))
+    decision = admitted_version(settings, store, model, because=because, signing_key=signing_key)
+    tell_announced(announce_version(settings, model, gate=decision, signing_key=signing_key))
 
 
 @click.command(cls=SettingsCommand, short_help="Announce the version announced before.")
@@ -128,8 +136,9 @@ def promote(version: str, because: str | None, config: Path | None, **flags: obj
     type=KIND,
     help="Which model to go back with; needed where both kinds have been announced.",
 )
+@signing_key_option
 @kafka_options
-def rollback(kind: Any, config: Path | None, **flags: object) -> None:
+def rollback(kind: Any, signing_key: Path | None, config: Path | None, **flags: object) -> None:
     """Announce the version that was announced before the present one; workers go back to it.
 
     Before the first one that is what served while nothing was announced. Twice goes back two
@@ -137,14 +146,14 @@ def rollback(kind: Any, config: Path | None, **flags: object) -> None:
 
     \b
     stream-trainer models rollback --kind url
-    stream-trainer models rollback --kind host
+    stream-trainer models rollback --kind host --signing-key models.key
     """
     settings = settings_with_store(config, flags)
     from trainer.publishing import announced_now, roll_back  # noqa: PLC0415
 
     if kind is None:
-        announced = announced_now(settings).serving
+        announced = announced_now(settings, signing_key=signing_key).serving
         if len(announced) > 1:
             raise click.UsageError("models of both kinds are announced: say which by --kind")
         kind = next(iter(announced), "url")
-    tell_announced(roll_back(settings, opened_store(settings), kind))
+    tell_announced(roll_back(settings, opened_store(settings), kind, signing_key=signing_key))

@@ -9,7 +9,7 @@ from trainer.console import tell
 __all__ = ["new_key_command"]
 
 
-@click.command("new-key", short_help="Make a key to sign bundles with.")
+@click.command("new-key", short_help="Make a key to sign models and announcements.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def new_key_command(file: Path) -> None:
     """Make an Ed25519 key in FILE, and its public half in FILE.pub.

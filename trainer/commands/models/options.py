@@ -8,6 +8,7 @@ import click
 
 from stream_detector.commands.options import given_settings, setting_options
 from stream_detector.errors import SettingsError
+from stream_detector.names import name_fault
 from stream_detector.settings import SETTING_GROUPS, Settings
 from trainer.console import tell
 
@@ -78,8 +79,8 @@ signing_key_option = click.option(
     "--signing-key",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Ed25519 private key (PEM) to sign the bundle with; workers with its public key in "
-    "model_public_key take no other. `stream-trainer models new-key` makes one.",
+    help="Ed25519 private key (PEM) to sign bundle and announcement with; workers with its public "
+    "key in model_public_key take no others. `stream-trainer models new-key` makes one.",
 )
 
 
@@ -96,8 +97,13 @@ def force_option(command: Command) -> Command:
 
 
 def _reason(_: click.Context, __: click.Parameter, reason: str | None) -> str | None:
-    if reason is not None and not reason.strip():
+    if reason is None:
+        return None
+    reason = " ".join(reason.split())
+    if not reason:
         raise click.BadParameter("give a reason: it is recorded for those who ask later")
+    if fault := name_fault(reason):
+        raise click.BadParameter(f"the reason {fault}: say it in short")
     return reason
 
 

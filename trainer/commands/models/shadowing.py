@@ -59,12 +59,13 @@ def shadow(
     stream-trainer models shadow bundles/url --share 0.1
     stream-trainer shadow report
     stream-trainer models shadow --end
+    stream-trainer models shadow bundles/url --share 0.1 --signing-key models.key
     """
     if end in (model is not None, share is not None):
         raise click.UsageError("give VERSION or BUNDLE, and --share; or --end alone")
     settings = settings_with_store(config, flags)
     if end:
-        _end_shadow(settings, kind)
+        _end_shadow(settings, kind, signing_key)
     elif model is not None and share is not None:
         _start_shadow(settings, model, share, signing_key)
 
@@ -83,7 +84,7 @@ def _start_shadow(settings: Settings, model: str, share: float, signing_key: Pat
         tell_stored(stored, outcome)
     else:
         stored = store.find(model)
-    announce_shadow(settings, stored, share)
+    announce_shadow(settings, stored, share, signing_key=signing_key)
     tell(
         f"announced as shadow: {stored.kind} model {stored.ref.name} {stored.ref.version}, on a "
         f"share of {share:g}"
@@ -91,13 +92,13 @@ def _start_shadow(settings: Settings, model: str, share: float, signing_key: Pat
     click.echo(stored.ref.sha256)
 
 
-def _end_shadow(settings: Settings, kind: Any) -> None:
+def _end_shadow(settings: Settings, kind: Any, signing_key: Path | None) -> None:
     from trainer.publishing import announced_now, withdraw_shadow  # noqa: PLC0415
 
     if kind is None:
-        shadows = announced_now(settings).shadows
+        shadows = announced_now(settings, signing_key=signing_key).shadows
         if len(shadows) > 1:
             raise click.UsageError("both kinds have a shadow: say which by --kind")
         kind = next(iter(shadows), "url")
-    ended = withdraw_shadow(settings, kind)
+    ended = withdraw_shadow(settings, kind, signing_key=signing_key)
     tell(f"ended: the shadow {kind} model {ended.name} {ended.version}")

@@ -1,0 +1,29 @@
+"""What a name may be that others write: of a model, version, source, analyst, feed; and a reason.
+
+Such texts become metric labels, log lines, parts of every verdict and cells of tables, so each is
+checked where it enters: a bundle's manifest, an announcement, a label, the settings, a flag.
+"""
+
+import re
+
+__all__ = ["NAME_CHARACTERS_MAX", "name_fault"]
+
+NAME_CHARACTERS_MAX = 200
+"""A verdict holds two names and an alert both twice: far from Kafka's limit for a record."""
+
+_NOT_SHOWN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+"""Control characters, line breaks, and what is invisible or turns the direction of a text. The
+schemas have the same pattern."""
+
+
+def name_fault(text: str) -> str | None:
+    """What keeps ``text`` from being a name, as "is empty"; None if it is one."""
+    if not text:
+        return "is empty"
+    if len(text) > NAME_CHARACTERS_MAX:
+        return f"is longer than {NAME_CHARACTERS_MAX} characters"
+    if _NOT_SHOWN.search(text):
+        return "holds a control character, a line break or an invisible character"
+    return None

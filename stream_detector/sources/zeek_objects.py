@@ -1,0 +1,66 @@
+"""Which JSON objects are lines of Zeek's logs, and of which: their fields say so."""
+
+from ipaddress import ip_address
+
+from stream_detector.sources.json_record import JsonRecord, decode_object
+
+__all__ = ["is_query", "is_zeeks"]
+
+_INVENTORY = frozenset({"host_p", "port_num", "software_type", "unparsed_version"})
+"""Fields of software.log, known_services.log and known_certs.log, which name a host and no id."""
+
+
+def is_query(record: JsonRecord) -> bool:
+    """Is an object of Zeek's a line of dns.log?"""
+    return (record.query is not None or record.trans_id is not None) and (
+        record.path is None or record.path.startswith("dns")
+    )
+
+
+def is_zeeks(record: JsonRecord, line: bytes) -> bool:
+    """Is it a line of any of Zeek's logs? Others have fields of these names too."""
+    if record.path is not None and (record.ts is not None or record.uid is not None):
+        return _is_log_name(record.path)
+    if record.ts is None:
+        return False
+    if record.uid is None:
+        return _is_of_inventory(record, line)
+    # Of the logs that have an id, http.log alone has a host, and has it of a request.
+    return (
+        not isinstance(record.host, str)
+        or (record.orig_h or record.resp_h or record.method or record.uri) is not None
+        or is_query(record)
+        or isinstance(record.id, dict)
+        or "id_orig_h" in decode_object(line)
+    )
+
+
+def _is_log_name(path: str) -> bool:
+    return path.replace("-", "_").isidentifier()
+
+
+def _is_of_inventory(record: JsonRecord, line: bytes) -> bool:
+    """Is it of known_hosts.log or its like, whose ``host`` is an address that Zeek saw?
+
+    known_hosts.log has nothing but that and the time, which has a fraction of a second in all but
+    one of a million lines. An event of another program's that looks the same is passed over.
+    """
+    time, host = record.ts, record.host
+    if time is None or not isinstance(host, str):
+        return False
+    if record.client or record.client_ip or record.src_ip or not _is_address(host):
+        return False
+    names = decode_object(line).keys()
+    if names == {"ts", "host"}:
+        return "." in time if isinstance(time, str) else time % 1 != 0
+    return not _INVENTORY.isdisjoint(names)
+
+
+def _is_address(text: str) -> bool:
+    if not text[-1:].isdigit() and ":" not in text:  # Most names are none: no exception for these.
+        return False
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,187 @@
+"""Records of kafka-python, bounded in memory whatever was written: batches and records alike.
+
+Kafka limits what a batch takes compressed. Unpacked it may be 30,000 times as large, and
+kafka-python unpacks it whole. Here a batch is unpacked up to ``BATCH_BYTES_MAX``, a record comes
+with what is kept of it, and no record brings headers, of which it may have millions.
+"""
+
+import gzip
+import io
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import lz4.frame
+import zstandard
+from kafka.codec import snappy_decode
+from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
+from kafka.record.util import decode_varint
+
+__all__ = [
+    "BATCH_BYTES_MAX",
+    "KEPT_BYTES",
+    "KEY_BYTES",
+    "RECORD_BYTES_MAX",
+    "REST_OF_BATCH_FROM",
+    "VALUE_BYTES",
+    "bound_batches",
+]
+
+BATCH_BYTES_MAX = 32 * 1024 * 1024
+"""Of a batch when it is unpacked. Clients fill batches of a megabyte and compress them then; only
+one that was made to be large reaches this."""
+
+RECORD_BYTES_MAX = 512 * 1024
+"""Of a record. The longest label, its URL of 65,536 characters escaped in JSON, has 400 KB."""
+
+KEPT_BYTES = 64 * 1024
+"""Of key and of value of a record above that."""
+
+KEY_BYTES = "key-bytes"
+VALUE_BYTES = "value-bytes"
+"""Headers of a record above ``RECORD_BYTES_MAX``: how long its key and its value were."""
+REST_OF_BATCH_FROM = "rest-of-batch-from"
+"""Header of the one record, without key and value, that stands for what a batch holds beyond
+``BATCH_BYTES_MAX``: the offset of the first; the record has that of the last."""
+
+
+def bound_batches(consumer: Any) -> None:
+    """Let a ``KafkaConsumer``, which has read nothing yet, give bounded records only.
+
+    Of the batch format of Kafka 0.11 and later; older ones do not come from today's brokers.
+    """
+    fetcher = consumer._fetcher
+
+    class BoundedRecords(fetcher.PartitionRecords):  # type: ignore[misc, name-defined]
+        def _unpack_records(self, tp: Any, records: Any, *deserializers: Any) -> Iterator[Any]:
+            unpacked: Iterator[Any] = super()._unpack_records(tp, _Batches(records), *deserializers)
+            return unpacked
+
+    fetcher.PartitionRecords = BoundedRecords
+
+
+class _Batches:
+    """In the place of ``MemoryRecords``."""
+
+    def __init__(self, records: Any) -> None:
+        self._records = records
+
+    def next_batch(self) -> Any:
+        batch = self._records.next_batch()
+        return _Batch(batch._buffer) if isinstance(batch, DefaultRecordBatch) else batch
+
+
+class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no types
+    """A batch that unpacks itself up to the bound."""
+
+    _buffer: Any
+    _decompressed: bool
+    _next_record_index: int
+    _pos: int
+
+    def __init__(self, buffer: Any) -> None:
+        super().__init__(buffer)
+        self._is_cut = False
+        self._next_offset = self.base_offset
+
+    def _maybe_uncompress(self) -> None:
+        if self._decompressed or self.compression_type == self.CODEC_NONE:
+            self._decompressed = True
+            return
+        packed = bytes(memoryview(self._buffer)[self._pos :])
+        unpacked = _UNPACK[self.compression_type](packed, BATCH_BYTES_MAX + 1)
+        self._is_cut = len(unpacked) > BATCH_BYTES_MAX
+        self._buffer = bytearray(unpacked)
+        self._pos = 0
+        self._decompressed = True
+
+    def __next__(self) -> Any:
+        if self.is_control_batch or self._next_record_index >= self._num_records:
+            return super().__next__()
+        if self._is_cut and not self._next_is_whole():
+            self._next_record_index = self._num_records
+            self._pos = len(self._buffer)
+            return self._rest()
+        record = self._bounded()
+        self._next_offset = record.offset + 1
+        return record
+
+    next = __next__
+
+    def _next_is_whole(self) -> bool:
+        try:
+            length, start = decode_varint(self._buffer, self._pos)
+        except IndexError:
+            return False
+        return bool(start + length <= len(self._buffer))
+
+    def _rest(self) -> DefaultRecord:
+        headers = [(REST_OF_BATCH_FROM, b"%d" % self._next_offset)]
+        return DefaultRecord(
+            0, self.last_offset, self.max_timestamp, self.timestamp_type, None, None, headers
+        )
+
+    def _bounded(self) -> Any:
+        length, start = decode_varint(self._buffer, self._pos)
+        if length <= RECORD_BYTES_MAX:
+            record = super().__next__()
+            record._headers = []
+            return record
+        # See DefaultRecordBatch._read_msg, which would make an object of each header.
+        buffer = self._buffer
+        _, position = decode_varint(buffer, start)  # Attributes.
+        after_first, position = decode_varint(buffer, position)
+        is_appended = self.timestamp_type == self.LOG_APPEND_TIME
+        timestamp = self.max_timestamp if is_appended else self.first_timestamp + after_first
+        offset_delta, position = decode_varint(buffer, position)
+        key, key_bytes, position = _kept(buffer, position)
+        value, value_bytes, _ = _kept(buffer, position)
+        self._pos = start + length
+        self._next_record_index += 1
+        return DefaultRecord(
+            length,
+            self.base_offset + offset_delta,
+            timestamp,
+            self.timestamp_type,
+            key,
+            value,
+            [(KEY_BYTES, b"%d" % key_bytes), (VALUE_BYTES, b"%d" % value_bytes)],
+        )
+
+
+def _kept(buffer: bytearray, position: int) -> tuple[bytes | None, int, int]:
+    """What is kept of a part of a record, its length, and where the next one begins."""
+    length, start = decode_varint(buffer, position)
+    if length < 0:
+        return None, 0, start
+    return bytes(buffer[start : start + min(length, KEPT_BYTES)]), length, start + length
+
+
+def _gzip(packed: bytes, bytes_max: int) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        return file.read(bytes_max)
+
+
+def _snappy(packed: bytes, bytes_max: int) -> bytes:
+    # Its format makes 64 bytes of 3 at most.
+    unpacked: bytes = snappy_decode(packed)
+    return unpacked[:bytes_max]
+
+
+def _lz4(packed: bytes, bytes_max: int) -> bytes:
+    with lz4.frame.LZ4FrameFile(io.BytesIO(packed)) as file:
+        unpacked: bytes = file.read(bytes_max)
+    return unpacked
+
+
+def _zstd(packed: bytes, bytes_max: int) -> bytes:
+    source = io.BytesIO(packed)
+    with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as reader:
+        return reader.read(bytes_max)
+
+
+_UNPACK: Mapping[int, Callable[[bytes, int], bytes]] = {
+    DefaultRecordBatch.CODEC_GZIP: _gzip,
+    DefaultRecordBatch.CODEC_SNAPPY: _snappy,
+    DefaultRecordBatch.CODEC_LZ4: _lz4,
+    DefaultRecordBatch.CODEC_ZSTD: _zstd,
+}
