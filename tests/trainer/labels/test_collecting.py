@@ -19,7 +19,7 @@ from support.broker import KafkaBroker
 from support.commands import environment_of, without_progress
 from support.labels import NOON, label_record
 from support.processes import ChildProcess, wait_for_line
-from support.records import committed_offsets, end_offsets, produce, produce_batch, read_all
+from support.records import committed_offsets, end_offsets, produce, read_all
 from support.secured_broker import SecuredBroker, connection_variables
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
@@ -128,35 +128,6 @@ def test_labels_are_read_in_every_codec(collection: Collection) -> None:
 
     assert done.returncode == 0, done.stderr
     assert collection.stored() == Counter(places)
-
-
-def test_records_that_masking_makes_longer_than_kafka_takes_do_not_stop_the_collection(
-    collection: Collection,
-) -> None:
-    first = collection.labels(1)
-    places = collection.produce([b":@\n" * 230_000])
-    places |= {
-        (collection.topic, *place)
-        for value in (b'"' * 5_000_000, b":@\n" * 2_000_000)
-        for place in produce_batch(collection.kafka, collection.topic, [value], partition=0)
-    }
-    last = collection.labels(1)
-
-    done = collection.collect()
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("5 records read: 2 labels stored, 0 were there, 3 dead letters")
-    assert collection.stored() == Counter(first | last)
-    letters = [
-        dict(letter.headers) for letter in read_all(collection.kafka, collection.dead_letters)
-    ]
-    assert places == {
-        (collection.topic, int(each["source-partition"]), int(each["source-offset"]))
-        for each in letters
-    }
-    lengths = {int(each["truncated-from-bytes"]) for each in letters}
-    assert lengths == {690_000, 5_000_000, 6_000_000}
-    assert collection.collect().stdout.startswith("0 records read")
 
 
 def test_labels_are_stored_and_what_cannot_be_used_is_a_dead_letter_with_its_reason(
