@@ -1,9 +1,7 @@
 """Fixtures every test may use, and the rule that nothing is skipped in CI."""
 
 import os
-import shutil
 import signal
-import tempfile
 import uuid
 from collections.abc import Iterator
 from typing import Protocol
@@ -21,25 +19,10 @@ class Topics(Protocol):
     def __call__(self, label: str = "topic", *, partitions: int = 4, **settings: str) -> str: ...
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Prepare what the processes of the session share, whichever of them starts a worker."""
-    # Let Ctrl-C reach what the tests start: a shell's background job has it ignored.
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start: a shell's background job has it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    _share_compiled_graphs(config)
-
-
-def _share_compiled_graphs(config: pytest.Config) -> None:
-    """Compile each graph once a session, not once for each of some hundred workers.
-
-    The folder goes with the session: what one processor compiled may not run on another. What a
-    user sets is left alone. xdist's processes inherit the variable.
-    """
-    if "TF_XLA_FLAGS" in os.environ:
-        return
-    folder = tempfile.mkdtemp(prefix="compiled-graphs-")
-    os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={folder}"
-    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
+from stream_detector.log_libraries import KAFKA_FAULTS
 from stream_detector.log_repeats import LINES_MAX
 from stream_detector.logs import configure_logging
 from stream_detector.settings import Settings, load_settings
@@ -33,6 +34,9 @@ def logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    for fault in ("brokers", "topics"):  # Those of earlier tests are over, and long ago.
+        KAFKA_FAULTS.report(fault, present=True, now=-math.inf)
+        KAFKA_FAULTS.report(fault, present=False, now=-math.inf)
     yield
     root.handlers[:], root.level = handlers, level
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks

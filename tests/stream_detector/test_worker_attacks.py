@@ -178,7 +178,7 @@ def test_a_cut_dead_letter_is_replayed_whole_from_the_input_topic(attacked):
         },
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"1 dead letters of ")
+    assert done.stdout.startswith(b"1 dead letter of ")
     newest = last_record(bench.bootstrap_servers, bench.input, ATTACKED)
     assert newest.value == MANY_NAMES
     assert "replay-of" in dict(newest.headers)
