@@ -278,7 +278,9 @@ def promote(
     withdrawn = () if current is None else current.withdrawn
     decision = None if gate is None else gate.announced()
     if current is not None and current.sha256 == sha256 and current.gate is not None:
-        decision = current.gate  # By which it took the place of the one before.
+        # By which it took the place of the one before, with the latest reason to force it.
+        forced = gate.forced_because if gate is not None else None
+        decision = current.gate | ({} if forced is None else {"forced_because": forced})
     return _announce(
         settings,
         model,

@@ -74,7 +74,7 @@ def test_who_serves_what_is_seen_a_signature_that_comes_late_counts_and_prune_sp
         assert remark == "forced: a drill"
 
         # What the worker's log says to do.
-        assert "publish it with --signing-key" in worker.log.read_text()
+        assert "announce it with --signing-key" in worker.log.read_text()
         trainer.models("publish", "second", "--force", "a drill", "--signing-key", "models.key")
         wait_until_serves(bench, second)
 
@@ -99,7 +99,7 @@ def test_who_serves_what_is_seen_a_signature_that_comes_late_counts_and_prune_sp
 
         assert trainer.pruned("--keep", 0, "--delete") == {third[:12]}
         assert {path.name for path in Path(models.store.url, "url").iterdir()} == {first, second}
-        trainer.models("rollback")
+        trainer.models("rollback", "--signing-key", "models.key")
         wait_until_serves(bench, first)
         # The one that was rolled back is known to retraining as long as it is in the store.
         assert trainer.pruned("--keep", 0, "--delete") == set()
