@@ -71,7 +71,7 @@ def poison_records(count: int) -> Iterator[Sent]:
         b"\xff\xfe\x00h\x00t",
         b"http://exa\xc3(mple.com/",
         b'{"neither": "url nor host"}',
-        b'{"url": "http://"}',
+        b'{"url": "http://[::1/"}',
         b"   \n \t ",
     ]
     for number in range(count):
