@@ -2,26 +2,25 @@
 
 import io
 import logging
-from collections.abc import Callable
 
 import pytest
 
 from stream_detector.log_libraries import HOLD_SECONDS, KafkaFaults, LibrariesHeldBack
+from support.held_time import HeldTime
 
 
-class Bench:
+class Bench(HeldTime):
     """A handler with faults, a clock and timers that the test holds."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
-        self.timers: list[tuple[float, Callable[[], None]]] = []
+        super().__init__(now=1000.0)
         self.stream = io.StringIO()
         self.faults = KafkaFaults()
         self.handler = LibrariesHeldBack(
             logging.StreamHandler(self.stream),
             faults=self.faults,
-            clock=lambda: self.now,
-            call_later=lambda seconds, callback: self.timers.append((self.now + seconds, callback)),
+            clock=self.clock,
+            call_later=self.call_later,
         )
 
     def say(self, message: str, *, logger: str = "aiokafka.client", level: int = 40) -> None:
@@ -29,14 +28,6 @@ class Bench:
 
     def report(self, *, present: bool, fault: str = "brokers") -> None:
         self.faults.report(fault, present=present, now=self.now)
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass, and the timers run that are due."""
-        self.now += seconds
-        due = [callback for time, callback in self.timers if time <= self.now]
-        self.timers = [timer for timer in self.timers if timer[0] > self.now]
-        for callback in due:
-            callback()
 
     @property
     def lines(self) -> list[str]:

@@ -2,24 +2,24 @@
 
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from stream_detector.log_repeats import LINES_MAX, WINDOW_SECONDS, RepeatsHeldBack
+from support.held_time import HeldTime
 
 
-class Bench:
+class Bench(HeldTime):
     """A handler with a clock and timers that the test holds."""
 
     def __init__(self) -> None:
-        self.now = 0.0
-        self.timers: list[tuple[float, Callable[[], None]]] = []
+        super().__init__(now=0.0)
         self.stream = io.StringIO()
         self.handler = RepeatsHeldBack(
             self.stream,
-            clock=lambda: self.now,
-            call_later=lambda seconds, callback: self.timers.append((self.now + seconds, callback)),
+            clock=self.clock,
+            call_later=self.call_later,
         )
 
     def say(
@@ -33,14 +33,6 @@ class Bench:
         record = logging.LogRecord(logger, level, "a.py", 7, message, values, None)
         vars(record).update(extra or {})
         self.handler.handle(record)
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass, and the timers run that are due."""
-        self.now += seconds
-        due = [callback for time, callback in self.timers if time <= self.now]
-        self.timers = [timer for timer in self.timers if timer[0] > self.now]
-        for callback in due:
-            callback()
 
     @property
     def lines(self) -> list[str]:
