@@ -207,6 +207,21 @@ def test_kafka_listens_where_containers_and_this_machine_look() -> None:
     assert f"kafka-data:{properties['log.dirs']}" in SERVICES["kafka"]["volumes"]
 
 
+def test_what_kafka_keeps_is_bounded_as_its_settings_say() -> None:
+    text = (DEPLOY / "kafka" / "broker" / "server.properties").read_text()
+    properties = dict(re.findall(r"^([\w.]+)=(.*)$", text, re.MULTILINE))
+    settings = Settings(model_store="/srv/models")
+
+    topics = [*settings.input_topic_names, *settings.output_topic_names]
+    topics += [*settings.label_topic_names, *settings.shadow_topic_names]
+    partitions = len(topics) * settings.topic_partitions + len(settings.announcement_topic_names)
+    assert f"the {partitions} partitions" in text
+    a_partition = int(properties["log.retention.bytes"]) + int(properties["log.segment.bytes"])
+    [gigabytes] = re.findall(r"less than (\d+) GiB", text.replace("\n# ", " "))
+    # The broker deletes whole segments, and leaves the one that it writes to.
+    assert partitions * a_partition < int(gigabytes) * 2**30
+
+
 def test_prometheus_scrapes_every_detector_and_the_trainer() -> None:
     settings = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
 

@@ -14,21 +14,16 @@ from prometheus_client import CollectorRegistry
 
 from stream_detector.metrics import Metrics
 from support.processes import ROOT
-from support.prometheus import kubernetes_rules, shipped_dashboards, shipped_rules
+from support.prometheus import shipped_dashboards, shipped_rules
 from support.promql import metric_names
 from trainer.watching.metrics import WatchMetrics
 
 DEPLOY = ROOT / "deploy"
-RULES = [*shipped_rules(), *kubernetes_rules()]
+RULES = shipped_rules()
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 DASHBOARDS = shipped_dashboards()
 OF_PROMETHEUS = {"up", "ALERTS"}
-OF_KUBE_STATE_METRICS = {
-    "kube_cronjob_created",
-    "kube_cronjob_spec_suspend",
-    "kube_cronjob_status_last_successful_time",
-}
 """By its documentation; all are stable there."""
 TEXTS = [ROOT / "README.md", ROOT / "trainer" / "README.md", DEPLOY / "runbook.md"]
 
@@ -65,7 +60,7 @@ def test_rules_speak_of_what_is_there(rule: dict[str, Any]) -> None:
     names = metric_names(rule["expr"])
 
     assert names
-    assert names <= (KNOWN | OF_KUBE_STATE_METRICS if rule in kubernetes_rules() else KNOWN)
+    assert names <= KNOWN
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
@@ -194,7 +189,10 @@ def test_alerts_have_what_a_person_needs() -> None:
 def test_the_runbook_s_commands_name_what_compose_and_kubernetes_run() -> None:
     head = (DEPLOY / "runbook.md").read_text().partition("\n## ")[0]
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    detector = yaml.safe_load((DEPLOY / "kubernetes/base/detector.yaml").read_text())
+    deployments = {
+        yaml.safe_load((DEPLOY / f"kubernetes/base/{name}.yaml").read_text())["metadata"]["name"]
+        for name in ("detector", "trainer")
+    }
     namespace = yaml.safe_load((DEPLOY / "kubernetes/base/namespace.yaml").read_text())
 
     compose = re.findall(r"docker compose \w+ (?:-\S+ (?:50 |\S+=\S+ )?)*(\w+)", head)
@@ -202,7 +200,7 @@ def test_the_runbook_s_commands_name_what_compose_and_kubernetes_run() -> None:
 
     assert {"detector", "trainer", "kafka"} <= set(compose) <= set(services)
     assert len(kubernetes) >= 3
-    assert set(kubernetes) == {(namespace["metadata"]["name"], detector["metadata"]["name"])}
+    assert set(kubernetes) == {(namespace["metadata"]["name"], name) for name in deployments}
 
 
 def test_links_of_the_runbook_lead_somewhere() -> None:
