@@ -81,8 +81,10 @@ def test_texts_speak_of_what_is_there(path: Path) -> None:
 
 def test_jobs_are_called_what_prometheus_is_told_to_call_them() -> None:
     settings = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    monitor = yaml.safe_load((DEPLOY / "kubernetes/base/service-monitor.yaml").read_text())
-    service = yaml.safe_load((DEPLOY / "kubernetes/base/metrics-service.yaml").read_text())
+    monitors, services = (
+        list(yaml.safe_load_all((DEPLOY / f"kubernetes/base/{name}.yaml").read_text()))
+        for name in ("service-monitor", "metrics-service")
+    )
     asked_for = [rule["expr"] for rule in RULES]
     asked_for += [query for each in DASHBOARDS.values() for query in queries(each)]
 
@@ -90,7 +92,10 @@ def test_jobs_are_called_what_prometheus_is_told_to_call_them() -> None:
 
     assert jobs == {"detector", "trainer"}
     assert jobs <= {job["job_name"] for job in settings["scrape_configs"]}
-    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "detector"
+    assert jobs == {
+        service["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+        for monitor, service in zip(monitors, services, strict=True)
+    }
 
 
 def test_what_is_recorded_is_used() -> None:
