@@ -34,7 +34,7 @@ _UNREAD: list[tuple[str, EventResult]] = [
         "",
         Rejected(
             RejectReason.TOO_LARGE,
-            "not decompressed: its record batch is larger than the worker decompresses",
+            "not decompressed: its record batch is damaged, or larger than the worker decompresses",
         ),
     )
 ]

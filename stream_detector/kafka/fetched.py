@@ -21,9 +21,16 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream_detector.events import RawRecord, UnreadRecord
-from stream_detector.limits import CHUNK_BYTES_MAX, HEADER_MEMORY_BYTES
+from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
+from stream_detector.settings import Settings
 
-__all__ = ["FetchedChunks", "RecordBatches", "RecordsAsDecoded", "bound_fetches"]
+__all__ = [
+    "FetchedChunks",
+    "RecordBatches",
+    "RecordsAsDecoded",
+    "bound_fetches",
+    "decompressed_bytes_max",
+]
 
 _USUAL_RATIO = 16
 """Logs compress to a fifth or a tenth; what compresses better is decompressed a second time."""
@@ -44,6 +51,11 @@ class _TooLargeError(Exception):
     def __init__(self, beginning: bytes) -> None:
         super().__init__(len(beginning))
         self.beginning = beginning
+
+
+def decompressed_bytes_max(settings: Settings) -> int:
+    """What a record batch may be when it is decompressed, in bytes."""
+    return max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
 
 
 def bound_fetches(decompressed_bytes_max: int) -> None:
