@@ -91,7 +91,7 @@ async def test_a_chunk_is_acknowledged_after_it_is_published(bench):
 async def test_chunks_that_arrive_while_the_scorer_is_busy_make_one_batch(bench):
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     for name in (2, 3, 4):
         bench.put(name)
     bench.may_process.set()
@@ -102,7 +102,7 @@ async def test_chunks_that_arrive_while_the_scorer_is_busy_make_one_batch(bench)
 async def test_a_batch_holds_no_chunk_beyond_the_one_that_fills_it(bench):
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     for name in (2, 3, 4):
         bench.put(name, records=3)
     bench.may_process.set()
@@ -155,7 +155,7 @@ async def test_drain_does_not_wait_for_a_run_that_failed(bench):
 async def test_drain_drops_what_waits_and_finishes_what_has_begun(bench):
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     bench.put(2)
     draining = asyncio.create_task(bench.batcher.drain(10))
     await asyncio.sleep(0)
@@ -191,7 +191,7 @@ async def test_an_idle_worker_adds_no_wait_and_a_busy_one_lingers():
 async def test_a_batch_is_full_by_its_bytes_too(bench):
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     for name in (2, 3, 4):
         bench.put(name, size=60)
     bench.may_process.set()
@@ -203,7 +203,7 @@ async def test_a_part_is_acknowledged_while_the_rest_of_its_batch_is_processed(b
     bench.part_chunks = 1
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     bench.put(2)
     bench.put(3)
     bench.may_pass = 2
@@ -220,7 +220,7 @@ async def test_no_more_than_one_part_is_made_while_one_is_being_published(bench)
     bench.may_publish.clear()
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     for name in (2, 3, 4):
         bench.put(name)
     bench.may_process.set()
@@ -236,7 +236,7 @@ async def test_a_part_that_fails_leaves_the_parts_before_it_acknowledged(bench):
     bench.part_chunks = 1
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     bench.put(2)
     bench.put(3)
     bench.may_pass = 2
