@@ -23,7 +23,7 @@ from stream_detector.limits import (
     CLIENT_CHARACTERS_MAX,
     LOG_ID_CHARACTERS_MAX,
     PART_EVENTS,
-    PART_SECONDS,
+    PART_MILLISECONDS,
 )
 from stream_detector.metrics import Metrics
 from stream_detector.settings import Settings
@@ -52,7 +52,7 @@ class Reading:
     """What a part of a batch says, event by event: three lists of one length, and the faults."""
 
     def __init__(self) -> None:
-        self._ends_at = perf_counter() + PART_SECONDS
+        self._ends_at = perf_counter() + PART_MILLISECONDS / 1000
         self.records: list[RawRecord] = []
         self.sightings: list[Sighting] = []
         self.observed: list[Observed] = []
@@ -70,7 +70,8 @@ class Reading:
 
 
 class BatchReader:
-    """Reads batches; a part ends with the record that reaches ``PART_EVENTS`` or ``PART_SECONDS``.
+    """Reads batches; a part ends with the record that reaches ``PART_EVENTS`` or
+    ``PART_MILLISECONDS``.
 
     Raises:
         SettingsError: as ``sources_by_topic``.

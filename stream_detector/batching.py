@@ -178,9 +178,7 @@ class Batcher(Generic[Outputs]):
             self._ended = True
             self._idle.set()  # nobody need wait for what will not be finished
 
-    async def _next_batch(
-        self, publishing: asyncio.Task[None] | None
-    ) -> "_Batch[Outputs] | None":
+    async def _next_batch(self, publishing: asyncio.Task[None] | None) -> "_Batch[Outputs] | None":
         """Wait for work, then for a full batch or the linger's end; nothing if idle till now.
 
         A failure of the batch that is being published shows here as well, at once. None where the
