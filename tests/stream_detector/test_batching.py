@@ -41,7 +41,7 @@ class Bench:
         )
 
     def _process(self, chunks):
-        """Parts of at most ``part_chunks`` chunks, or one of ``slow_parts`` of the chunk ``slow``."""
+        """Parts of at most ``part_chunks`` chunks, or ``slow_parts`` of ``slow``."""
         done = 0
         while taken := list(islice(chunks, self.part_chunks)):
             names = [chunk.partition for chunk in taken]
