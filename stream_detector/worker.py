@@ -7,7 +7,7 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
@@ -270,7 +270,7 @@ class DetectorApp(faust.App):
 
     # --- one batch --------------------------------------------------------------------------
 
-    def _process(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Encoded, int]]:
+    def _process(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Encoded, int]]:
         """Bytes in, encoded outcomes out, part by part; runs in the scorer's thread."""
         for outcomes, ended in self.pipeline.parts(chunks):
             yield encode(outcomes), ended
