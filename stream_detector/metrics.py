@@ -199,6 +199,7 @@ class Metrics:
             "input_topic_missing", "1 for an input topic that is not there.", "topic"
         )
         self._add_group(gauge, counter)
+        self._add_versions(gauge)
         self.rebalances = counter("rebalances_total", "Rebalances of the consumer group.")
         self.assigned_partitions = gauge("assigned_partitions", "Partitions this worker has.")
         self.cache_lookups = counter("cache_lookups_total", "Decisions looked up.", "result")
@@ -213,20 +214,6 @@ class Metrics:
         self.model_info = gauge(
             "model_info", "1 for each model that is served.", "kind", "name", "version", "sha256"
         )
-        self.announced_model_info = gauge(
-            "announced_model_info",
-            "1 for the model of each kind that was announced last.",
-            "kind",
-            "name",
-            "version",
-            "sha256",
-        )
-        self._announced: dict[Kind, ModelRef] = {}
-        self.model_store_free_bytes = gauge(
-            "model_store_free_bytes",
-            "Free space of the model store's disk; NaN where it is no folder of this machine.",
-        )
-        self.model_store_free_bytes.set(float("nan"))
         self.model_loaded_timestamp_seconds = gauge(
             "model_loaded_timestamp_seconds", "When the model was loaded.", "kind"
         )
@@ -277,8 +264,6 @@ class Metrics:
         self.publish_retries = counter(
             "publish_retries_total", "Retries of outputs while Kafka was away."
         )
-        self.build_info = gauge("build_info", "1, with the version of the program.", "version")
-        self.build_info.labels(__version__).set(1)
         self.certificates = certificate_gauge(registry)
         ProcessCollector(registry=registry)
         self._begin_at_0()
@@ -307,6 +292,25 @@ class Metrics:
             "committed; none where the former is not known.",
             "topic",
         )
+
+    def _add_versions(self, gauge: Callable[..., Gauge]) -> None:
+        """Make the metrics of which program and which announced models this is about."""
+        self.build_info = gauge("build_info", "1, with the version of the program.", "version")
+        self.build_info.labels(__version__).set(1)
+        self.announced_model_info = gauge(
+            "announced_model_info",
+            "1 for the model of each kind that was announced last.",
+            "kind",
+            "name",
+            "version",
+            "sha256",
+        )
+        self._announced: dict[Kind, ModelRef] = {}
+        self.model_store_free_bytes = gauge(
+            "model_store_free_bytes",
+            "Free space of the model store's disk; NaN where it is no folder of this machine.",
+        )
+        self.model_store_free_bytes.set(float("nan"))
 
     def _begin_at_0(self) -> None:
         """Show counters before they count: of one that begins at 1, no rate sees the first."""

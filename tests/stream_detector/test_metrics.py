@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_detector.batch_histogram import BatchHistogram
 from stream_detector.events import ModelRef, Thresholds
-from stream_detector.metrics import BatchHistogram, Metrics
+from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel
 
 BUCKETS = (0.001, 0.1, 0.5, 1)
