@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter, itemgetter
+from time import perf_counter
 
 from stream_detector.decisions import Observed
 from stream_detector.errors import SettingsError
@@ -22,6 +23,7 @@ from stream_detector.limits import (
     CLIENT_CHARACTERS_MAX,
     LOG_ID_CHARACTERS_MAX,
     PART_EVENTS,
+    PART_MILLISECONDS,
 )
 from stream_detector.metrics import Metrics
 from stream_detector.settings import Settings
@@ -34,7 +36,7 @@ _UNREAD: list[tuple[str, EventResult]] = [
         "",
         Rejected(
             RejectReason.TOO_LARGE,
-            "not decompressed: its record batch is larger than the worker decompresses",
+            "not decompressed: its record batch is damaged, or larger than the worker decompresses",
         ),
     )
 ]
@@ -50,6 +52,7 @@ class Reading:
     """What a part of a batch says, event by event: three lists of one length, and the faults."""
 
     def __init__(self) -> None:
+        self._ends_at = perf_counter() + PART_MILLISECONDS / 1000
         self.records: list[RawRecord] = []
         self.sightings: list[Sighting] = []
         self.observed: list[Observed] = []
@@ -61,9 +64,14 @@ class Reading:
         self.chunks = 0
         """As ``Part.chunks``."""
 
+    def is_full(self) -> bool:
+        """Do the next records go into another part?"""
+        return len(self.sightings) >= PART_EVENTS or perf_counter() >= self._ends_at
+
 
 class BatchReader:
-    """Reads batches; a part holds ``PART_EVENTS`` events or those of one record more.
+    """Reads batches; a part ends with the record that reaches ``PART_EVENTS`` or
+    ``PART_MILLISECONDS``.
 
     Raises:
         SettingsError: as ``sources_by_topic``.
@@ -87,7 +95,7 @@ class BatchReader:
     def parts(self, chunks: Iterable[Chunk]) -> Iterator[Reading]:
         """The events of all records, part by part, and the first fault of each that has one.
 
-        The next part is read when it is asked for.
+        The next part is read when it is asked for, and a chunk is taken when it is read.
         """
         reading = Reading()
         for number, chunk in enumerate(chunks, start=1):
@@ -95,7 +103,7 @@ class BatchReader:
             while start < len(chunk.records):
                 start = self._read_chunk(reading, chunk, start)
                 reading.chunks = number - (start < len(chunk.records))
-                if len(reading.sightings) >= PART_EVENTS:
+                if reading.is_full():
                     yield reading
                     reading = Reading()
         if reading.records:
@@ -114,7 +122,7 @@ class BatchReader:
         ignored: list[str] = []
         events_before, records_before = len(sightings), len(reading.records)
         for place, record in enumerate(islice(records, start, None), start=records_before):
-            if len(sightings) >= PART_EVENTS:
+            if place and reading.is_full():
                 break
             reading.records.append(record)
             offset, value = record.offset, record.value or b""

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +21,7 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.fetched import decompressed_bytes_max
 from stream_detector.kafka.foreign_commits import tell_foreign_commit
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
@@ -29,7 +30,7 @@ from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
 from stream_detector.kafka.topics import cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
-from stream_detector.limits import BATCH_BYTES_MAX, DECOMPRESSED_BYTES_MAX
+from stream_detector.limits import BATCH_BYTES_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
@@ -98,7 +99,7 @@ class DetectorApp(faust.App):
         self.executor = executor
         self.chunk_records = settings.chunk_records
         self.buffered_bytes_max = settings.buffered_bytes_max
-        self.decompressed_bytes_max = max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
+        self.decompressed_bytes_max = decompressed_bytes_max(settings)
         self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
         self.producer_options = _producer_options(settings)
@@ -284,7 +285,7 @@ class DetectorApp(faust.App):
 
     # --- one batch --------------------------------------------------------------------------
 
-    def _process(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Encoded, int]]:
+    def _process(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Encoded, int]]:
         """Bytes in, encoded outcomes out, part by part; runs in the scorer's thread."""
         for outcomes, ended in self.pipeline.parts(chunks):
             yield encode(outcomes), ended

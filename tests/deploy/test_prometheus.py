@@ -17,7 +17,7 @@ from stream_detector.models.reference import reference_of
 from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
 from support.observed import Observed, Shown
 from support.processes import ROOT, wait_until
-from support.prometheus import FOLDER, kubernetes_rules, shipped_dashboards, shipped_rules
+from support.prometheus import FOLDER, shipped_dashboards, shipped_rules
 from support.promql import selectors
 from support.records import read_all
 
@@ -65,7 +65,7 @@ def test_every_alert_is_seen_firing_and_not_firing() -> None:
         for test in yaml.safe_load(path.read_text())["tests"]:
             for each in test.get("alert_rule_test", ()):
                 (firing if each["exp_alerts"] else silent).add(each["alertname"])
-    alerts = {rule["alert"] for rule in (*RULES, *kubernetes_rules()) if "alert" in rule}
+    alerts = {rule["alert"] for rule in RULES if "alert" in rule}
 
     assert firing == alerts
     assert silent == alerts

@@ -121,20 +121,19 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         )
 
     def _bounded(self) -> Any:
+        # See DefaultRecordBatch._read_msg, which makes an object of each header, and refuses names
+        # of headers that are not UTF-8, though a broker takes them.
         length, start = decode_varint(self._buffer, self._pos)
-        if length <= RECORD_BYTES_MAX:
-            record = super().__next__()
-            record._headers = []
-            return record
-        # See DefaultRecordBatch._read_msg, which would make an object of each header.
+        is_large = length > RECORD_BYTES_MAX
+        kept_bytes = KEPT_BYTES if is_large else length
         buffer = self._buffer
         _, position = decode_varint(buffer, start)  # Attributes.
         after_first, position = decode_varint(buffer, position)
         is_appended = self.timestamp_type == self.LOG_APPEND_TIME
         timestamp = self.max_timestamp if is_appended else self.first_timestamp + after_first
         offset_delta, position = decode_varint(buffer, position)
-        key, key_bytes, position = _kept(buffer, position)
-        value, value_bytes, _ = _kept(buffer, position)
+        key, key_bytes, position = _kept(buffer, position, kept_bytes)
+        value, value_bytes, _ = _kept(buffer, position, kept_bytes)
         self._pos = start + length
         self._next_record_index += 1
         return DefaultRecord(
@@ -144,16 +143,18 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
             self.timestamp_type,
             key,
             value,
-            [(KEY_BYTES, b"%d" % key_bytes), (VALUE_BYTES, b"%d" % value_bytes)],
+            [(KEY_BYTES, b"%d" % key_bytes), (VALUE_BYTES, b"%d" % value_bytes)]
+            if is_large
+            else [],
         )
 
 
-def _kept(buffer: bytearray, position: int) -> tuple[bytes | None, int, int]:
+def _kept(buffer: bytearray, position: int, bytes_max: int) -> tuple[bytes | None, int, int]:
     """What is kept of a part of a record, its length, and where the next one begins."""
     length, start = decode_varint(buffer, position)
     if length < 0:
         return None, 0, start
-    return bytes(buffer[start : start + min(length, KEPT_BYTES)]), length, start + length
+    return bytes(buffer[start : start + min(length, bytes_max)]), length, start + length
 
 
 def _gzip(packed: bytes, bytes_max: int) -> bytes:

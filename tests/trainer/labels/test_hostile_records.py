@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import Producer
+from kafka import KafkaProducer
 
 from support.broker import KafkaBroker
 from support.commands import environment_of, without_progress
 from support.labels import label_record
-from support.records import Record, committed_offsets, end_offsets, read_all
+from support.records import NotUtf8, Record, committed_offsets, end_offsets, read_all
 from trainer.labels.store import LabelStore
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -125,15 +126,23 @@ def _attack(servers: str, topic: str) -> None:
         )
         producer.produce(topic, value, partition=0, headers=headers)
         assert producer.flush(60) == 0
+    named = KafkaProducer(bootstrap_servers=servers)
+    label = label_record("http://named.example/x")
+    named.send(topic, label, headers=[(NotUtf8("h"), b"")], partition=0)
+    named.close()
 
 
 def test_collecting_goes_on_behind_records_of_any_size(collected: Collected) -> None:
     process = collected.process
     assert (process.returncode, without_progress(process.stderr)) == (0, "")
     assert process.stdout.startswith(
-        "9 records read: 2 labels stored, 0 were there, 7 dead letters"
+        "10 records read: 3 labels stored, 0 were there, 7 dead letters"
     )
-    assert collected.urls == ["http://before.example/x", "http://after.example/x"]
+    assert collected.urls == [
+        "http://before.example/x",
+        "http://after.example/x",
+        "http://named.example/x",
+    ]
     assert collected.committed
     assert collected.again.startswith("0 records read")
     assert collected.seconds < SECONDS_MAX
