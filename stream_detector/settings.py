@@ -127,7 +127,9 @@ class _Topics(SettingsGroup):
     )
     topic_partitions: Positive = Field(8, description="Partitions of topics that are created.")
     topic_replication_factor: int = Field(
-        -1, ge=-1, description="Replicas of topics that are created; -1: the broker's default."
+        -1,
+        ge=-1,
+        description="Replicas of topics that are created; -1: 3 if there are 3 brokers.",
     )
     input_formats: dict[str, str] = Field(
         default_factory=dict,
