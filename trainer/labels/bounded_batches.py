@@ -2,7 +2,7 @@
 
 Kafka limits what a batch takes compressed. Unpacked it may be 30,000 times as large, and
 kafka-python unpacks it whole. Here a batch is unpacked up to ``BATCH_BYTES_MAX``, a record comes
-with what is kept of it, and no record brings headers, of which it may have millions.
+with what is kept of it, and of its headers, which may be millions, with its signature alone.
 """
 
 import gzip
@@ -15,6 +15,8 @@ import zstandard
 from kafka.codec import snappy_decode
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
+
+from stream_detector.label_signatures import SIGNATURE, SIGNATURE_BYTES
 
 __all__ = [
     "BATCH_BYTES_MAX",
@@ -124,7 +126,11 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         length, start = decode_varint(self._buffer, self._pos)
         if length <= RECORD_BYTES_MAX:
             record = super().__next__()
-            record._headers = []
+            record._headers = [
+                (name, value)
+                for name, value in record._headers
+                if name == SIGNATURE and value is not None and len(value) == SIGNATURE_BYTES
+            ][-1:]
             return record
         # See DefaultRecordBatch._read_msg, which would make an object of each header.
         buffer = self._buffer
