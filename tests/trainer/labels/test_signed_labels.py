@@ -39,9 +39,9 @@ def test_only_the_key_of_a_name_speaks_for_it(
     def label(*words: str) -> Any:
         return run_command("label", URL, *words, "--analyst", "kim", settings=settings)
 
-    assert_one_line_error(label("malicious"), 1, "analyst kim", "--signing-key", "nothing was")
+    assert_one_line_error(label("malicious"), 2, "analyst kim", "--signing-key", "nothing was")
     wrong = label("malicious", "--signing-key", str(other))
-    assert_one_line_error(wrong, 1, "other.key is not the key", "analyst kim")
+    assert_one_line_error(wrong, 2, "other.key is not the key", "analyst kim")
     assert read_all(kafka.bootstrap_servers, topic) == []
     assert label("malicious", "--signing-key", str(kim)).returncode == 0
 
