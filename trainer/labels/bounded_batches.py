@@ -2,7 +2,7 @@
 
 Kafka limits what a batch takes compressed. Unpacked it may be 30,000 times as large, and
 kafka-python unpacks it whole. Here a batch is unpacked up to ``BATCH_BYTES_MAX``, a record comes
-with what is kept of it, and no record brings headers, of which it may have millions.
+with what is kept of it, and of its headers, which may be millions, with its signature alone.
 """
 
 import gzip
@@ -15,6 +15,8 @@ import zstandard
 from kafka.codec import snappy_decode
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
+
+from stream_detector.label_signatures import SIGNATURE, SIGNATURE_BYTES
 
 __all__ = [
     "BATCH_BYTES_MAX",
@@ -133,7 +135,7 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         timestamp = self.max_timestamp if is_appended else self.first_timestamp + after_first
         offset_delta, position = decode_varint(buffer, position)
         key, key_bytes, position = _kept(buffer, position, kept_bytes)
-        value, value_bytes, _ = _kept(buffer, position, kept_bytes)
+        value, value_bytes, position = _kept(buffer, position, kept_bytes)
         self._pos = start + length
         self._next_record_index += 1
         return DefaultRecord(
@@ -145,7 +147,7 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
             value,
             [(KEY_BYTES, b"%d" % key_bytes), (VALUE_BYTES, b"%d" % value_bytes)]
             if is_large
-            else [],
+            else _signature(buffer, position, start + length),
         )
 
 
@@ -155,6 +157,19 @@ def _kept(buffer: bytearray, position: int, bytes_max: int) -> tuple[bytes | Non
     if length < 0:
         return None, 0, start
     return bytes(buffer[start : start + min(length, bytes_max)]), length, start + length
+
+
+def _signature(buffer: bytearray, position: int, end: int) -> list[tuple[str, bytes]]:
+    """Of the headers between ``position`` and ``end`` the last that may be a signature."""
+    found: list[tuple[str, bytes]] = []
+    left, position = decode_varint(buffer, position)
+    while left > 0 and position < end:
+        name, _, position = _kept(buffer, position, end)
+        value, _, position = _kept(buffer, position, end)
+        if name == SIGNATURE.encode() and value is not None and len(value) == SIGNATURE_BYTES:
+            found = [(SIGNATURE, value)]
+        left -= 1
+    return found
 
 
 def _gzip(packed: bytes, bytes_max: int) -> bytes:
