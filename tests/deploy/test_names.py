@@ -190,6 +190,32 @@ def test_alerts_have_what_a_person_needs() -> None:
         ]
 
 
+def test_alertmanager_s_example_names_alerts_and_labels_that_there_are() -> None:
+    settings = yaml.safe_load((DEPLOY / "prometheus" / "alertmanager.yml").read_text())
+    receivers = {receiver["name"] for receiver in settings["receivers"]}
+    routes = [settings["route"], *settings["route"]["routes"]]
+
+    assert receivers == {route["receiver"] for route in routes}
+    for rule in settings["inhibit_rules"]:
+        sources, targets = (
+            _alerts_that_match(rule[f"{side}_matchers"]) for side in ("source", "target")
+        )
+        assert not sources & targets
+        for label in set(rule["equal"]) - {"service"}:
+            for name in sources | targets:
+                # An alert without the label would never be held back, or hold back.
+                assert label in ALERTS[name]["annotations"]["summary"], (name, label)
+
+
+def _alerts_that_match(matchers: list[str]) -> set[str]:
+    (pattern,) = [re.fullmatch(r'alertname=~?"(.*)"', matcher)[1] for matcher in matchers]  # type: ignore[index]
+    matched = {
+        one: {name for name in ALERTS if re.fullmatch(one, name)} for one in pattern.split("|")
+    }
+    assert all(matched.values()), matched
+    return set().union(*matched.values())
+
+
 def test_the_runbook_s_commands_name_what_compose_and_kubernetes_run() -> None:
     head = (DEPLOY / "runbook.md").read_text().partition("\n## ")[0]
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
