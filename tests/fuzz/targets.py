@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from fuzz.outputs import check_outputs
 from stream_detector.canonical import canonicalise
 from stream_detector.errors import BundleError, RefusedModelError, SettingsError
 from stream_detector.events import (
@@ -194,6 +195,7 @@ TARGETS: Mapping[str, Target] = {
         Target("sources", _sources, 4096),
         Target("canonical", _canonical, 1024),
         Target("masking", _masking, 1024),
+        Target("outputs", check_outputs, 2048),
         Target("models", _models, 4096),
         Target("labels", _labels, 2048),
         Target("lists", _lists, 2048),
