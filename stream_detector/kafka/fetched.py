@@ -2,8 +2,9 @@
 
 aiokafka decompresses a record batch as a whole, however large it gets, and gives out any number of
 bytes at once. Here a batch is decompressed up to a limit, and what it gives at once ends at
-``CHUNK_BYTES_MAX``. Records beyond the first limit come as ``UnreadRecord``: none is lost. So do
-those that aiokafka refuses though a broker takes them, at which it would stop.
+``CHUNK_BYTES_MAX``. Records beyond the first limit come as ``UnreadRecord``: none is lost, and
+beyond ``UNREAD_RECORDS_MAX`` many are one. So do those that aiokafka refuses though a broker takes
+them, at which it would stop.
 
 Snappy makes at most 21 bytes of one, so it has no bound here. Nor have batches in the formats
 before Kafka 0.11, which Kafka 4 neither takes nor gives.
@@ -21,7 +22,12 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream_detector.events import RawRecord, UnreadRecord
-from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
+from stream_detector.limits import (
+    CHUNK_BYTES_MAX,
+    DECOMPRESSED_BYTES_MAX,
+    HEADER_MEMORY_BYTES,
+    UNREAD_RECORDS_MAX,
+)
 from stream_detector.settings import Settings
 
 __all__ = [
@@ -211,8 +217,11 @@ def _read_as_far_as_it_goes(batch: Any, beginning: bytes) -> Iterator[RawRecord]
             break
         yield record
         offset = record.offset + 1
-    for unread in range(offset, batch.next_offset):
+    one_by_one = min(offset + UNREAD_RECORDS_MAX, batch.next_offset)
+    for unread in range(offset, one_by_one):
         yield UnreadRecord(unread)
+    if one_by_one < batch.next_offset:
+        yield UnreadRecord(batch.next_offset - 1, records=batch.next_offset - one_by_one)
 
 
 def _record(reader: "_Reader", batch: Any, end: int) -> _Record:

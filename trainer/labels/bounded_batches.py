@@ -43,7 +43,7 @@ VALUE_BYTES = "value-bytes"
 """Headers of a record above ``RECORD_BYTES_MAX``: how long its key and its value were."""
 REST_OF_BATCH_FROM = "rest-of-batch-from"
 """Header of the one record, without key and value, that stands for what a batch holds beyond
-``BATCH_BYTES_MAX``: the offset of the first; the record has that of the last."""
+``BATCH_BYTES_MAX``, or behind damage: the offset of the first; the record has that of the last."""
 
 
 def bound_batches(consumer: Any) -> None:
@@ -72,8 +72,12 @@ class _Batches:
         return _Batch(batch._buffer) if isinstance(batch, DefaultRecordBatch) else batch
 
 
+class _DamagedError(Exception):
+    """A record contradicts itself, or its batch: a broker looks at few of its numbers."""
+
+
 class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no types
-    """A batch that unpacks itself up to the bound."""
+    """A batch that unpacks itself up to the bound, and up to what is damaged."""
 
     _buffer: Any
     _decompressed: bool
@@ -90,8 +94,11 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
             self._decompressed = True
             return
         packed = bytes(memoryview(self._buffer)[self._pos :])
-        unpacked = _UNPACK[self.compression_type](packed, BATCH_BYTES_MAX + 1)
-        self._is_cut = len(unpacked) > BATCH_BYTES_MAX
+        try:
+            unpacked = _UNPACK[self.compression_type](packed, BATCH_BYTES_MAX + 1)
+        except Exception:  # noqa: BLE001 - a dozen kinds, of as many libraries
+            unpacked = b""
+        self._is_cut = not unpacked or len(unpacked) > BATCH_BYTES_MAX
         self._buffer = bytearray(unpacked)
         self._pos = 0
         self._decompressed = True
@@ -99,11 +106,14 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
     def __next__(self) -> Any:
         if self.is_control_batch or self._next_record_index >= self._num_records:
             return super().__next__()
-        if self._is_cut and not self._next_is_whole():
+        try:
+            if self._is_cut and not self._next_is_whole():
+                raise _DamagedError
+            record = self._bounded()
+        except (_DamagedError, IndexError):
             self._next_record_index = self._num_records
             self._pos = len(self._buffer)
             return self._rest()
-        record = self._bounded()
         self._next_offset = record.offset + 1
         return record
 
@@ -136,18 +146,21 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         offset_delta, position = decode_varint(buffer, position)
         key, key_bytes, position = _kept(buffer, position, kept_bytes)
         value, value_bytes, position = _kept(buffer, position, kept_bytes)
-        self._pos = start + length
+        end, offset = start + length, self.base_offset + offset_delta
+        if not position < end <= len(buffer) or not self._next_offset <= offset <= self.last_offset:
+            raise _DamagedError
+        self._pos = end
         self._next_record_index += 1
         return DefaultRecord(
             length,
-            self.base_offset + offset_delta,
+            offset,
             timestamp,
             self.timestamp_type,
             key,
             value,
             [(KEY_BYTES, b"%d" % key_bytes), (VALUE_BYTES, b"%d" % value_bytes)]
             if is_large
-            else _signature(buffer, position, start + length),
+            else _signature(buffer, position, end),
         )
 
 
