@@ -28,7 +28,7 @@ def main() -> None:
         check, bytes_max = atheris.instrument_func(_planted), 64
     else:
         # Only what is imported within is instrumented.
-        with atheris.instrument_imports(include=["stream_detector"]):
+        with atheris.instrument_imports(include=["stream_detector", "trainer"]):
             from fuzz.targets import TARGETS
         check, bytes_max = TARGETS[name].check, TARGETS[name].bytes_max
     atheris.Setup([sys.argv[0], f"-max_len={bytes_max}", *sys.argv[1:]], check)
