@@ -10,16 +10,21 @@ BIN := $(VENV)/bin
 KAFKA := .cache/kafka/libs
 PROMETHEUS := .cache/prometheus
 SUPPLY := .cache/supply
-PINS := pyproject.toml deploy/constraints.txt
+REQUIREMENTS := deploy/requirements
+PINS := pyproject.toml $(wildcard $(REQUIREMENTS)/*.txt)
 # Errors are shown; the user's own pip configuration says where packages come from.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	--constraint deploy/constraints.txt --editable
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# What $(1) pins, each file held to its hash; then the project itself, built with what is pinned
+# too. pip takes no hashes and an editable package in one command.
+INSTALL = $(BIN)/python $(PIP_INSTALL) --require-hashes --requirement $(REQUIREMENTS)/build.txt \
+		--requirement $(REQUIREMENTS)/$(1).txt \
+	&& $(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check tools bench storm bench-training dashboards compose-test sbom licences \
-	audit kafka prometheus clean
+.PHONY: help demo test check tools bench storm fuzz bench-training dashboards compose-test pins digests sbom \
+	licences audit kafka prometheus clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +49,9 @@ bench: kafka $(VENV)/.test ## Records a second, with and without a model, beside
 storm: kafka $(VENV)/.test ## Kill workers and brokers at random for some minutes; nothing may be lost
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m storm $(ARGS)
 
+fuzz: $(VENV)/.test ## Feed hostile bytes to every reader; ARGS="--minutes 30" before a release
+	@PYTHONPATH=.:tests $(BIN)/python -m fuzz $(ARGS)
+
 bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)
 
@@ -54,6 +62,12 @@ dashboards: $(VENV)/.test ## Make dashboards, table of metrics and Kubernetes' r
 
 compose-test: kafka ## docker-compose.yml brought up from nothing and checked; up to 25 minutes, root
 	@exec $(PYTHON) deploy/compose-test/run.py
+
+pins: $(SUPPLY)/.tools ## deploy/requirements from pyproject.toml, with hashes; ARGS=--upgrade for the newest
+	@PATH="$(CURDIR)/$(SUPPLY)/tools/bin:$$PATH" $(PYTHON) deploy/supply/pins.py $(ARGS)
+
+digests: ## Pin the images that others make by the digests that their registry gives; needs Docker
+	@$(PYTHON) deploy/supply/digests.py
 
 sbom: $(SUPPLY)/.runtime ## build/sbom.json: all packages that a worker runs on, as CycloneDX
 	@mkdir -p build
@@ -67,7 +81,7 @@ licences: $(VENV)/.test ## Licences of all dependencies, held to deploy/licences
 # --strict: a package that the service does not know is a failure, not a vulnerability fewer.
 audit: $(SUPPLY)/.tools ## Known vulnerabilities of the pinned packages, by PyPI or what ARGS say
 	@$(SUPPLY)/tools/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
-		--requirement deploy/constraints.txt $(ARGS) || { \
+		$(foreach file,test image-gpu build tools,--requirement $(REQUIREMENTS)/$(file).txt) $(ARGS) || { \
 		echo "Where no advisory is named above, none could be read: this asks PyPI's JSON API. Without it:" \
 			"make audit ARGS='--vulnerability-service osv --osv-url URL', any server of OSV's API," \
 			"such as a mirror of your own." >&2; exit 1; }
@@ -92,38 +106,39 @@ $(BIN)/python:
 # One stamp an extra: each is installed once until the pins change, in whichever order.
 $(VENV)/.demo: $(PINS) | $(BIN)/python
 	@echo "Installing into $(VENV): a minute or two, once."
-	@$(INSTALL) '.[demo]'
+	@$(call INSTALL,demo)
 	@touch $@
 
 $(VENV)/.test: $(PINS) | $(BIN)/python
 	@echo "Installing into $(VENV), with the test tools: a minute or two, once."
-	@$(INSTALL) '.[test]'
+	@$(call INSTALL,test)
 	@touch $@
 
-$(SUPPLY)/.tools: deploy/supply/requirements.txt
+$(SUPPLY)/.tools: $(REQUIREMENTS)/tools.txt
 	@mkdir -p $(SUPPLY)
 	@$(PYTHON) -m venv --clear $(SUPPLY)/tools
-	@$(SUPPLY)/tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--requirement $<
+	@$(SUPPLY)/tools/bin/python $(PIP_INSTALL) --require-hashes --requirement $<
 	@touch $@
 
 # What `pip install .` installs, without the project itself: its place on this machine is no part.
-$(SUPPLY)/.runtime: $(PINS) $(SUPPLY)/.tools
+$(SUPPLY)/.runtime: $(REQUIREMENTS)/runtime.txt $(REQUIREMENTS)/common.txt $(SUPPLY)/.tools
 	@echo "Installing the dependencies into $(SUPPLY)/runtime: a minute or two, once."
 	@$(PYTHON) -m venv --clear --without-pip $(SUPPLY)/runtime
-	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"] \
-		["dependencies"], sep="\n")' > $(SUPPLY)/runtime.txt
 	@$(SUPPLY)/tools/bin/python -m pip --python $(SUPPLY)/runtime install --quiet \
-		--disable-pip-version-check --constraint deploy/constraints.txt \
-		--requirement $(SUPPLY)/runtime.txt
+		--disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
-$(KAFKA)/.complete: deploy/kafka/pom.xml
+# Maven holds what it fetches to the checksums beside it in the repository; jars.sha256 holds the
+# jars to those that this project was tested with.
+$(KAFKA)/.complete: deploy/kafka/pom.xml deploy/kafka/jars.sha256
 	@tests/install-tools
 	@echo "Fetching Apache Kafka into $(KAFKA), once."
 	@rm -rf $(KAFKA).new && mkdir -p $(KAFKA).new
-	@output=$$(mvn --quiet --batch-mode --file deploy/kafka/pom.xml dependency:copy-dependencies \
-		-DoutputDirectory="$(CURDIR)/$(KAFKA).new" 2>&1) || { echo "$$output"; exit 1; }
+	@output=$$(mvn --quiet --batch-mode --strict-checksums --file deploy/kafka/pom.xml \
+		dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(KAFKA).new" 2>&1) || { echo "$$output"; exit 1; }
+	@export LC_ALL=C; (cd $(KAFKA).new && sha256sum *.jar) | diff deploy/kafka/jars.sha256 - || { \
+		echo "These jars are not those of deploy/kafka/jars.sha256: after a change of pom.xml, look at" \
+			"them in $(KAFKA).new and put their sums there" >&2; exit 1; }
 	@rm -rf $(KAFKA) && mv $(KAFKA).new $(KAFKA)
 	@touch $@
 

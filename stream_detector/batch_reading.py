@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter, itemgetter
+from time import perf_counter
 
 from stream_detector.decisions import Observed
 from stream_detector.errors import SettingsError
@@ -22,6 +23,7 @@ from stream_detector.limits import (
     CLIENT_CHARACTERS_MAX,
     LOG_ID_CHARACTERS_MAX,
     PART_EVENTS,
+    PART_MILLISECONDS,
 )
 from stream_detector.metrics import Metrics
 from stream_detector.settings import Settings
@@ -29,15 +31,7 @@ from stream_detector.sources import EventResult, Source, chosen_fields, read_rec
 
 __all__ = ["BatchReader", "Reading", "sources_by_topic"]
 
-_UNREAD: list[tuple[str, EventResult]] = [
-    (
-        "",
-        Rejected(
-            RejectReason.TOO_LARGE,
-            "not decompressed: its record batch is larger than the worker decompresses",
-        ),
-    )
-]
+_UNREAD = "not decompressed: its record batch is damaged, or larger than the worker decompresses"
 _FORMAT = attrgetter("format")
 _KIND = itemgetter(0)
 
@@ -50,6 +44,7 @@ class Reading:
     """What a part of a batch says, event by event: three lists of one length, and the faults."""
 
     def __init__(self) -> None:
+        self._ends_at = perf_counter() + PART_MILLISECONDS / 1000
         self.records: list[RawRecord] = []
         self.sightings: list[Sighting] = []
         self.observed: list[Observed] = []
@@ -61,9 +56,14 @@ class Reading:
         self.chunks = 0
         """As ``Part.chunks``."""
 
+    def is_full(self) -> bool:
+        """Do the next records go into another part?"""
+        return len(self.sightings) >= PART_EVENTS or perf_counter() >= self._ends_at
+
 
 class BatchReader:
-    """Reads batches; a part holds ``PART_EVENTS`` events or those of one record more.
+    """Reads batches; a part ends with the record that reaches ``PART_EVENTS`` or
+    ``PART_MILLISECONDS``.
 
     Raises:
         SettingsError: as ``sources_by_topic``.
@@ -87,7 +87,7 @@ class BatchReader:
     def parts(self, chunks: Iterable[Chunk]) -> Iterator[Reading]:
         """The events of all records, part by part, and the first fault of each that has one.
 
-        The next part is read when it is asked for.
+        The next part is read when it is asked for, and a chunk is taken when it is read.
         """
         reading = Reading()
         for number, chunk in enumerate(chunks, start=1):
@@ -95,7 +95,7 @@ class BatchReader:
             while start < len(chunk.records):
                 start = self._read_chunk(reading, chunk, start)
                 reading.chunks = number - (start < len(chunk.records))
-                if len(reading.sightings) >= PART_EVENTS:
+                if reading.is_full():
                     yield reading
                     reading = Reading()
         if reading.records:
@@ -114,14 +114,14 @@ class BatchReader:
         ignored: list[str] = []
         events_before, records_before = len(sightings), len(reading.records)
         for place, record in enumerate(islice(records, start, None), start=records_before):
-            if len(sightings) >= PART_EVENTS:
+            if place and reading.is_full():
                 break
             reading.records.append(record)
             offset, value = record.offset, record.value or b""
             if len(value) > bytes_max:
                 results = _too_large(value, bytes_max)
             elif not value and isinstance(record, UnreadRecord):
-                results = _UNREAD
+                results = _unread(record)
             else:
                 results = read_record(
                     value, source=source, lines_max=lines_max, json_fields=json_fields
@@ -166,6 +166,12 @@ class BatchReader:
             self._metrics.events.labels(topic, name, kind).inc(count)
         for name, count in Counter(ignored).items():
             self._metrics.ignored.labels(topic, name).inc(count)
+
+
+def _unread(record: UnreadRecord) -> list[tuple[str, EventResult]]:
+    first = record.offset - record.records + 1
+    detail = _UNREAD if record.records == 1 else f"offsets {first} to {record.offset} {_UNREAD}"
+    return [("", Rejected(RejectReason.TOO_LARGE, detail))]
 
 
 def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:

@@ -1,39 +1,78 @@
 """Turns delivered chunks into full batches, and overlaps their scoring and publishing.
 
 While one batch is scored in the scorer's thread, the one before it is being published and
-the next one fills up. A batch may be processed in parts; parts are published and acknowledged in
-order. Knows neither Faust nor Kafka: what to do with a batch is passed in.
+the next one fills up. A batch is processed in parts; parts are published and acknowledged in order.
+
+Where a batch is more than a part, the chunk that is under way and new batches take turns: a chunk
+that takes long holds up its own partition alone. Knows neither Faust nor Kafka: what to do with a
+batch is passed in.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from stream_detector.events import Chunk
+from stream_detector.lanes import Lane, Lanes, Work
 
 __all__ = ["Batcher", "Work"]
 
 Outputs = TypeVar("Outputs")
 
+Process = Callable[[Iterable[Chunk]], Iterator[tuple[Outputs, int]]]
 
-class Work(NamedTuple):
-    """One chunk to be processed, and what to call when all its outputs are published."""
 
-    chunk: Chunk
-    size: int
-    """Bytes of memory."""
-    acknowledge: Callable[[], object]
+class _Batch(Generic[Outputs]):
+    """Chunks that are processed together; after the first part, the one that is under way."""
+
+    def __init__(self, works: Sequence[Work], process: "Process[Outputs]") -> None:
+        self._left = deque(works)
+        self._begun: list[Work] = []
+        self._ended = 0
+        self.held: Lane | None = None
+        """Of the chunk that is under way."""
+        self.parts = process(self._chunks())
+
+    def _chunks(self) -> Iterator[Chunk]:
+        while self._left:
+            self._begun.append(self._left.popleft())
+            yield self._begun[-1].chunk
+
+    def end(self, count: int) -> list[Work]:
+        """Note that so many chunks are at their end; returns those that were not before."""
+        ended = self._begun[self._ended : count]
+        self._ended = count
+        return ended
+
+    def end_all(self) -> list[Work]:
+        """Note that all is at its end; returns as ``end``."""
+        self._begun += self._left
+        self._left.clear()
+        return self.end(len(self._begun))
+
+    def give_up_rest(self) -> list[Work]:
+        """The chunks that have not begun, which this batch leaves to others."""
+        rest = list(self._left)
+        self._left.clear()
+        return rest
+
+    @property
+    def under_way(self) -> Work | None:
+        """The chunk that has begun and is not at its end."""
+        return self._begun[-1] if len(self._begun) > self._ended else None
 
 
 class Batcher(Generic[Outputs]):
     """Runs batches through ``process`` (in ``executor``) and ``publish`` (on the event loop).
 
-    ``process`` gives the outputs of a batch in parts, each with the number of the batch's chunks
-    that are at their end with it, those of the parts before too; ``publish`` gets the outputs of a
-    part, and the chunks that end with it. Those are acknowledged before the next part is published.
+    ``process`` takes the chunks of a batch one by one, each when it begins to read it. It gives
+    their outputs in parts, each with the number of chunks that are at their end with it, those of
+    the parts before too; ``publish`` gets the outputs of a part, and the chunks that end with it.
+    Those are acknowledged before the next part is published. Chunks that have not begun when a part
+    is made go into the next batch.
 
     ``put`` and ``drain`` are called on the event loop that runs ``run``. Back-pressure is the
     caller's: nothing here bounds what is put. An error of ``process`` or ``publish`` ends
@@ -42,7 +81,7 @@ class Batcher(Generic[Outputs]):
 
     def __init__(
         self,
-        process: Callable[[Sequence[Chunk]], Iterator[tuple[Outputs, int]]],
+        process: "Process[Outputs]",
         publish: Callable[[Outputs, Sequence[Chunk]], Awaitable[None]],
         *,
         executor: Executor,
@@ -60,9 +99,10 @@ class Batcher(Generic[Outputs]):
         self._batch_bytes = batch_bytes
         self._linger = linger
         self._clock = clock
-        self._waiting: deque[Work] = deque()
-        self._waiting_records = 0
-        self._waiting_bytes = 0
+        self._lanes = Lanes()
+        self._unfinished: deque[_Batch[Outputs]] = deque()
+        """Each has a chunk under way, whose lane is held."""
+        self._drains = 0
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._under_way = 0
@@ -74,11 +114,9 @@ class Batcher(Generic[Outputs]):
 
     def put(self, work: Work) -> None:
         """Queue a chunk."""
-        if not self._waiting:
+        if not self._lanes:
             self._first_arrival = self._clock()
-        self._waiting.append(work)
-        self._waiting_records += len(work.chunk.records)
-        self._waiting_bytes += work.size
+        self._lanes.put(work)
         self._arrived.set()
         if self._is_full():
             self._full.set()
@@ -88,12 +126,14 @@ class Batcher(Generic[Outputs]):
 
         Returns whether everything that had begun was finished and acknowledged.
         """
-        self._waiting.clear()
-        self._waiting_records = self._waiting_bytes = 0
+        self._drains += 1
+        self._lanes.clear()
         self._full.clear()
         try:
             await asyncio.wait_for(self._idle.wait(), timeout)
         except TimeoutError:
+            while self._unfinished:
+                self._finish(self._unfinished.popleft(), ())
             return False
         return not self._ended
 
@@ -101,30 +141,50 @@ class Batcher(Generic[Outputs]):
         """Process until cancelled, or until a batch fails."""
         loop = asyncio.get_running_loop()
         publishing: asyncio.Task[None] | None = None
+        goes_on = False
         try:
             while True:
-                batch = await self._next_batch(publishing)
-                parts = self._process([work.chunk for work in batch])
-                done = 0
-                while part := await loop.run_in_executor(self._executor, next, parts, None):
-                    if publishing is not None:
-                        await publishing
-                    outputs, ended = part
-                    publishing = asyncio.create_task(self._publish_part(outputs, batch[done:ended]))
-                    done = ended
-                publishing = asyncio.create_task(self._finish(publishing, batch[done:]))
+                # What is under way and what is new take turns.
+                goes_on = bool(self._unfinished) and not (goes_on and self._lanes)
+                if goes_on:
+                    batch = self._unfinished.popleft()
+                elif (taken := await self._next_batch(publishing)) is not None:
+                    batch = taken
+                else:
+                    continue
+                drains = self._drains
+                part = await loop.run_in_executor(self._executor, next, batch.parts, None)
+                if publishing is not None:
+                    await publishing
+                if part is None:
+                    publishing = None
+                    self._finish(batch, batch.end_all())
+                    continue
+                outputs, count = part
+                ended = batch.end(count)
+                rest = batch.give_up_rest()
+                if drains == self._drains:
+                    self._lanes.put_back(rest)
+                if batch.under_way is not None:
+                    batch.held = batch.under_way.lane
+                    self._lanes.hold(batch.held)
+                    self._unfinished.append(batch)
+                publishing = asyncio.create_task(
+                    self._publish_part(batch, outputs, ended, is_last=batch.under_way is None)
+                )
         finally:
             if publishing is not None:
                 publishing.cancel()
             self._ended = True
             self._idle.set()  # nobody need wait for what will not be finished
 
-    async def _next_batch(self, publishing: asyncio.Task[None] | None) -> list[Work]:
+    async def _next_batch(self, publishing: asyncio.Task[None] | None) -> "_Batch[Outputs] | None":
         """Wait for work, then for a full batch or the linger's end; nothing if idle till now.
 
-        A failure of the batch that is being published shows here as well, at once.
+        A failure of the batch that is being published shows here as well, at once. None where the
+        work was dropped meanwhile.
         """
-        while not self._waiting:
+        while not self._lanes:
             self._arrived.clear()
             arrival = asyncio.create_task(self._arrived.wait())
             try:
@@ -141,7 +201,7 @@ class Batcher(Generic[Outputs]):
             self._full.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), linger)
-        return self._take() or await self._next_batch(publishing)
+        return self._take()
 
     def _linger_left(self) -> float:
         """Seconds to wait for a fuller batch; none for the first chunk after an idle time."""
@@ -151,34 +211,39 @@ class Batcher(Generic[Outputs]):
 
     def _is_full(self) -> bool:
         """Does what waits fill a batch?"""
-        return (
-            self._waiting_records >= self._batch_records or self._waiting_bytes >= self._batch_bytes
-        )
+        lanes = self._lanes
+        return lanes.records >= self._batch_records or lanes.bytes >= self._batch_bytes
 
-    def _take(self) -> list[Work]:
-        batch: list[Work] = []
+    def _take(self) -> "_Batch[Outputs] | None":
+        works: list[Work] = []
         records = size = 0
-        while self._waiting and records < self._batch_records and size < self._batch_bytes:
-            work = self._waiting.popleft()
+        while records < self._batch_records and size < self._batch_bytes:
+            work = self._lanes.take()
+            if work is None:
+                break
             records += len(work.chunk.records)
             size += work.size
-            batch.append(work)
-        self._waiting_records -= records
-        self._waiting_bytes -= size
-        if batch:
-            self._under_way += 1
-            self._idle.clear()
-        return batch
+            works.append(work)
+        if not works:
+            return None
+        self._under_way += 1
+        self._idle.clear()
+        return _Batch(works, self._process)
 
-    async def _publish_part(self, outputs: Outputs, works: Sequence[Work]) -> None:
-        await self._publish(outputs, [work.chunk for work in works])
-        _acknowledge(works)
+    async def _publish_part(
+        self, batch: "_Batch[Outputs]", outputs: Outputs, ended: Sequence[Work], *, is_last: bool
+    ) -> None:
+        await self._publish(outputs, [work.chunk for work in ended])
+        if is_last:
+            self._finish(batch, ended)
+        else:
+            _acknowledge(ended)
 
-    async def _finish(self, publishing: "asyncio.Task[None] | None", rest: Sequence[Work]) -> None:
-        """End a batch once its last part is published; chunks without records are left."""
-        if publishing is not None:
-            await publishing
-        _acknowledge(rest)
+    def _finish(self, batch: "_Batch[Outputs]", ended: Sequence[Work]) -> None:
+        """Note that nothing of ``batch`` is under way any more."""
+        _acknowledge(ended)
+        if batch.held is not None:
+            self._lanes.release(batch.held)
         self._last_finished = self._clock()
         self._under_way -= 1
         if not self._under_way:

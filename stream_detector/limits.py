@@ -22,10 +22,12 @@ __all__ = [
     "LONE_MESSAGE_BYTES",
     "MESSAGE_BYTES_MAX",
     "PART_EVENTS",
+    "PART_MILLISECONDS",
     "RECORD_BYTES_MAX",
     "RECORD_LINES_MAX",
     "REMEMBERED_CHARACTERS_MAX",
     "REPLAY_OF_BYTES_MAX",
+    "UNREAD_RECORDS_MAX",
 ]
 
 MESSAGE_BYTES_MAX = 1_048_588
@@ -48,6 +50,10 @@ more: 1 MB of zstd can hold gigabytes. Records beyond it become dead letters wit
 Producers fill batches of 16 KB to 1 MB before they compress them. In memory a batch takes up to 32
 times as much: a header of a record is an object, and takes two bytes."""
 
+UNREAD_RECORDS_MAX = 1_000
+"""Records behind that limit, of one batch, that become a dead letter each; all behind these become
+one together. A record takes seven bytes, so that 1 MB of zstd can hold a hundred million."""
+
 HEADER_MEMORY_BYTES = 100
 """What the objects of one header of a record take in memory."""
 
@@ -65,10 +71,14 @@ BATCH_BYTES_MAX = 4 * 1024 * 1024
 mask and publish take seconds a megabyte; a batch has to be done long before ``stall_timeout`` and
 ``shutdown_timeout``."""
 
-PART_EVENTS = 16_384
+PART_EVENTS = 10_000
 """Events at which a part of a batch is decided, published and acknowledged before the rest is
 read. It exceeds this by the events of one record at most. Usual batches hold fewer: they are one
 part, and the model gets all texts at once."""
+
+PART_MILLISECONDS = 100
+"""Reading at which a part ends too; it exceeds this by one record at most. Other partitions wait
+for a part, whatever its records take. To read a usual batch takes 0.03 s."""
 
 CANONICAL_CHARACTERS_MAX = 65_536
 """Longest canonical form that gets a verdict. Percent-encoding makes up to 12 characters of one;

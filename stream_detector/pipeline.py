@@ -97,7 +97,7 @@ class Pipeline:
         )
         self._privacy = Privacy(settings)
 
-    def process(self, chunks: Sequence[Chunk]) -> Outcomes:
+    def process(self, chunks: Iterable[Chunk]) -> Outcomes:
         """What the records of ``chunks`` become, all at once. Raises as ``parts``."""
         whole = Outcomes([], [], [])
         for outcomes, _ in self.parts(chunks):
@@ -108,11 +108,11 @@ class Pipeline:
                 whole = whole._replace(comparisons=[*whole.comparisons, *outcomes.comparisons])
         return whole
 
-    def parts(self, chunks: Sequence[Chunk]) -> Iterator[Part]:
+    def parts(self, chunks: Iterable[Chunk]) -> Iterator[Part]:
         """What the records of ``chunks`` become. No record is lost, whatever its bytes.
 
-        Most batches are one part. Records that name many URLs make more: the next part is read when
-        it is asked for, so that the memory of a batch has a bound.
+        Most batches are one part. Records that name many URLs or take long to read make more: the
+        next part is read when it is asked for, so that memory and time of a part have a bound.
 
         Raises:
             ModelError: the model fails on a text known to be good.

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
@@ -21,13 +21,16 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.fetched import decompressed_bytes_max
+from stream_detector.kafka.foreign_commits import tell_foreign_commit
+from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
 from stream_detector.kafka.topics import cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
-from stream_detector.limits import BATCH_BYTES_MAX, DECOMPRESSED_BYTES_MAX
+from stream_detector.limits import BATCH_BYTES_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
@@ -96,7 +99,7 @@ class DetectorApp(faust.App):
         self.executor = executor
         self.chunk_records = settings.chunk_records
         self.buffered_bytes_max = settings.buffered_bytes_max
-        self.decompressed_bytes_max = max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
+        self.decompressed_bytes_max = decompressed_bytes_max(settings)
         self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
         self.producer_options = _producer_options(settings)
@@ -125,6 +128,14 @@ class DetectorApp(faust.App):
             settings.input_topic_names,
             lambda: self.chunk_consumer,
             metrics=metrics,
+            clock=time.monotonic,
+        )
+        self.group_monitor = GroupMonitor(
+            settings.group_id,
+            settings.input_topic_names,
+            lambda: self.chunk_consumer,
+            metrics=metrics,
+            patience=settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS,
             clock=time.monotonic,
         )
         self._tasks: list[asyncio.Task[None]] = []
@@ -160,6 +171,7 @@ class DetectorApp(faust.App):
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
         self.watch(self.reach_monitor.run(_REACH_INTERVAL_SECONDS))
         self.watch(self.topic_monitor.run())
+        self.watch(self.group_monitor.run())
         self.watch(self._check_group())
         if self.following is not None:
             models, shadows = self.following
@@ -267,9 +279,13 @@ class DetectorApp(faust.App):
         """Count ``error`` by its class."""
         self.metrics.count_error(error)
 
+    def tell_foreign_commit(self, partition: Any, written: int | None, offset: int) -> None:
+        """Count and log an offset that no detector committed; called in the consumer's thread."""
+        tell_foreign_commit(self.metrics, partition, written, offset)
+
     # --- one batch --------------------------------------------------------------------------
 
-    def _process(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Encoded, int]]:
+    def _process(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Encoded, int]]:
         """Bytes in, encoded outcomes out, part by part; runs in the scorer's thread."""
         for outcomes, ended in self.pipeline.parts(chunks):
             yield encode(outcomes), ended
@@ -325,11 +341,11 @@ class DetectorApp(faust.App):
             return False, fault
         if self.rebalancing:
             return False, "rebalancing"
-        if not self._assignment:
-            return False, "no partitions assigned"
-        if self.lag_monitor.stalled_for(self.settings.stall_timeout / 2):
-            return False, "lag and no commits"
-        return True, "ready"
+        stalled = self.lag_monitor.stalled_for(self.settings.stall_timeout / 2)
+        if stalled or not self._assignment:
+            return False, "lag and no commits" if stalled else "no partitions assigned"
+        # A worker that does its part does not count as one that is down.
+        return True, f"ready, but {fault}" if (fault := self.group_monitor.fault) else "ready"
 
 
 def create_app(

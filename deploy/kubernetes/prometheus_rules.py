@@ -8,10 +8,9 @@ from pathlib import Path
 
 import yaml
 
-_DEPLOY = Path(__file__).parent.parent
-_FOLDERS = (_DEPLOY / "prometheus" / "rules", _DEPLOY / "kubernetes" / "rules")
+_RULES = Path(__file__).parent.parent / "prometheus" / "rules"
 _HEAD = """\
-# Made by `make dashboards` from deploy/prometheus/rules and deploy/kubernetes/rules: change those.
+# Made by `make dashboards` from deploy/prometheus/rules: change those.
 # Needs the Prometheus Operator's custom resources; without it, drop this file from
 # kustomization.yaml.
 """
@@ -33,8 +32,7 @@ def main(path: Path) -> None:
     """Write one PrometheusRule with all groups, in the order of the files."""
     groups = [
         group
-        for folder in _FOLDERS
-        for file in sorted(folder.glob("*.yml"))
+        for file in sorted(_RULES.glob("*.yml"))
         for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
     ]
     resource = {

@@ -88,9 +88,14 @@ def _dependencies(allow: Mapping[str, Any]) -> Iterator[Dependency]:
 
 
 def _pins() -> dict[str, str]:
-    lines = (_TOP / "deploy" / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pinned = (line.split("==") for line in lines if line and not line.startswith("#"))
-    return {canonicalize_name(name): version for name, version in pinned}
+    """Versions by name, of all files of deploy/requirements."""
+    pinned = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
+    files = (_TOP / "deploy" / "requirements").glob("*.txt")
+    return {
+        canonicalize_name(name): version
+        for file in files
+        for name, version in pinned.findall(file.read_text(encoding="utf-8"))
+    }
 
 
 def _described(
@@ -101,7 +106,7 @@ def _described(
     allow: Mapping[str, Any],
 ) -> Dependency:
     if name not in pins:
-        fault = "is not pinned: add it to deploy/constraints.txt"
+        fault = "is not pinned: make pins adds it to deploy/requirements"
         return Dependency(name, found.version if found else "", "", needed_by, fault)
     if found is None:
         return Dependency(name, pins[name], "", needed_by, "is not installed: make sets it up")
@@ -111,7 +116,7 @@ def _described(
     # As PEP 440 writes it: some packages say v1.0.
     version = str(Version(found.version))
     if version != pins[name]:
-        fault = f"deploy/constraints.txt has {pins[name]}: make sets it up"
+        fault = f"deploy/requirements has {pins[name]}: make sets it up"
     elif not _is_allowed(licence, {*allow["allowed"], *allow["unusual"]}):
         fault = f"licence {licence or 'unknown'!r} is not in deploy/licences.toml: may it be used?"
     return Dependency(name, version, licence, needed_by, fault)

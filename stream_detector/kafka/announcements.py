@@ -20,6 +20,7 @@ from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.events import Kind
 from stream_detector.kafka.admin import reached
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.fetched import bound_fetches, decompressed_bytes_max
 from stream_detector.kafka.retry import back_off
 from stream_detector.models.announcement import (
     Announcement,
@@ -240,6 +241,7 @@ async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedReco
 @asynccontextmanager
 async def _consumer(settings: Settings) -> AsyncIterator[Any]:
     """A started consumer of all partitions from their beginning, which joins no group."""
+    bound_fetches(decompressed_bytes_max(settings))
     consumer = AIOKafkaConsumer(
         settings.topic(settings.models_topic),
         **{

@@ -29,6 +29,7 @@ Part = Literal[
     "dead-letter-replayer",
     "log-shipper",
     "consumer",
+    "scaler",
 ]
 
 PARTS: Mapping[Part, str] = {
@@ -46,6 +47,7 @@ PARTS: Mapping[Part, str] = {
     "reads there what dead letters withhold",
     "log-shipper": "what writes log records into the input topics, as stream-detector replay does",
     "consumer": "what reads verdicts, alerts and dead letters, as a consumer group",
+    "scaler": "what reads the lag of the detectors' group, such as KEDA",
 }
 """What each part is."""
 
@@ -104,6 +106,7 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
         ],
         "log-shipper": _topics(inputs, "WRITE"),
         "consumer": [*_topics(outputs, "READ"), Right("group", consumer_group, "READ")],
+        "scaler": [*_topics(inputs, "DESCRIBE"), Right("group", settings.group_id, "DESCRIBE")],
     }
     return needed[part]
 

@@ -6,7 +6,6 @@ kubernetes-validate brings, custom resources to custom-resources.json beside thi
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ import yaml
 
 from stream_detector import __version__
 from stream_detector.commands.group import group
+from stream_detector.kafka.rights import PARTS, Part
 from stream_detector.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from support.processes import ROOT
-from support.prometheus import kubernetes_rules, shipped_rules
+from support.prometheus import shipped_rules
 from trainer.cli import cli as trainer
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -54,6 +54,7 @@ BASE = {
 }
 SETTINGS: dict[str, str] = BASE["ConfigMap", "settings"]["data"]
 DETECTOR = BASE["Deployment", "detector"]["spec"]
+TRAINER = BASE["Deployment", "trainer"]["spec"]
 [SCALED] = [each["spec"] for each in documents("keda") if each["kind"] == "ScaledObject"]
 
 
@@ -61,7 +62,7 @@ def pod_specs() -> dict[str, dict[str, Any]]:
     return {
         "detector": DETECTOR["template"]["spec"],
         "topics": BASE["Job", "topics"]["spec"]["template"]["spec"],
-        "trainer": BASE["CronJob", "trainer"]["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+        "trainer": TRAINER["template"]["spec"],
     }
 
 
@@ -88,7 +89,7 @@ def validate(document: dict[str, Any], version: str) -> None:
 def test_all_that_is_promised_is_there() -> None:
     assert {kind for kind, _ in BASE} == {
         *("Namespace", "ServiceAccount", "ConfigMap", "PersistentVolumeClaim", "Service", "Job"),
-        *("Deployment", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "CronJob"),
+        *("Deployment", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor"),
         "PrometheusRule",
     }
     assert set(FOLDERS) == {"base", "keda", "gpu"}
@@ -247,20 +248,51 @@ def test_only_prometheus_comes_in_and_only_dns_and_kafka_are_asked() -> None:
 # --- true to the code -----------------------------------------------------------------------
 
 
-def test_settings_exist_and_are_valid(tmp_path: Path) -> None:
+def settings_of(pod: dict[str, Any]) -> dict[str, str]:
+    """The variables of a pod's one container."""
+    [container] = containers(pod)
+    return SETTINGS | {each["name"]: each["value"] for each in container["env"]}
+
+
+@every_pod
+def test_settings_exist_and_are_valid(pod: dict[str, Any], tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("secret")
+    given = settings_of(pod)
     # What the Secret holds is not here.
-    environment = SETTINGS | {
+    environment = given | {
         f"{ENVIRONMENT_PREFIX}SASL_PASSWORD_FILE": str(password),
         f"{ENVIRONMENT_PREFIX}SSL_CAFILE": certifi.where(),
     }
     settings, origins = load_settings({}, environment, None)
 
     assert {name for name, origin in origins.items() if origin == "environment"} == {
-        name.removeprefix(ENVIRONMENT_PREFIX).lower() for name in SETTINGS
+        name.removeprefix(ENVIRONMENT_PREFIX).lower() for name in given
     }
     assert settings.security_protocol == "SASL_SSL"
+
+
+USERS: dict[str, Part] = {"detector": "detector", "topics": "topic-maker", "trainer": "trainer"}
+"""Each pod's user in Kafka, which is called as its part."""
+
+
+def test_every_part_is_a_user_of_its_own_and_mounts_its_own_secret_alone() -> None:
+    assert USERS.keys() == pod_specs().keys()
+    for name, pod in pod_specs().items():
+        [container] = containers(pod)
+        part = USERS[name]
+        assert settings_of(pod)["STREAM_DETECTOR_SASL_USERNAME"] == part
+        program, *words = container["command"]
+        assert " ".join([program, *words]) in PARTS[part]
+        secrets = [each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each]
+        assert secrets == [f"kafka-{part}"]
+        assert pod["serviceAccountName"] == name
+    [authentication] = [each for each in documents("keda") if each["kind"] != "ScaledObject"]
+    secrets = {each["name"] for each in authentication["spec"]["secretTargetRef"]}
+    assert secrets == {"kafka-scaler"}
+    readme = (KUBERNETES / "README.md").read_text()
+    assert f"for PART in {' '.join(USERS.values())} scaler; do" in readme
+    assert all(f"--part {part}" in readme for part in (*USERS.values(), "scaler"))
 
 
 def test_the_secret_is_a_file_and_never_a_variable() -> None:
@@ -280,9 +312,6 @@ def test_the_secret_is_a_file_and_never_a_variable() -> None:
 @every_container
 def test_commands_and_their_options_exist(container: dict[str, Any]) -> None:
     program, *words = [*container["command"], *container.get("args", ())]
-    if program == "sh":
-        program, words = "stream-trainer", container["args"]
-        assert "stream-trainer" in container["command"][2]
     command: click.Command = {"stream-detector": group, "stream-trainer": trainer}[program]
     while isinstance(command, click.Group):
         found = command.get_command(click.Context(command), words.pop(0))
@@ -292,16 +321,19 @@ def test_commands_and_their_options_exist(container: dict[str, Any]) -> None:
     assert {word.partition("=")[0] for word in words} <= options
 
 
-def test_probes_ask_what_the_worker_answers_for_as_long_as_it_warms_up() -> None:
-    [container] = DETECTOR["template"]["spec"]["containers"]
+@pytest.mark.parametrize("name", ["detector", "trainer"])
+def test_probes_ask_what_a_program_answers_for_as_long_as_it_warms_up(name: str) -> None:
+    pod = pod_specs()[name]
+    [container] = pod["containers"]
     [port] = container["ports"]
-    assert str(port["containerPort"]) == SETTINGS["STREAM_DETECTOR_HTTP_PORT"]
+    assert str(port["containerPort"]) == settings_of(pod)["STREAM_DETECTOR_HTTP_PORT"]
     assert SETTINGS["STREAM_DETECTOR_HTTP_HOST"] == "0.0.0.0"
     paths = {
-        name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")
+        probe: container[f"{probe}Probe"]["httpGet"]
+        for probe in ("startup", "liveness", "readiness")
     }
     assert {probe["port"] for probe in paths.values()} == {port["name"]}
-    assert {name: probe["path"] for name, probe in paths.items()} == {
+    assert {probe: each["path"] for probe, each in paths.items()} == {
         "startup": "/healthz",
         "liveness": "/healthz",
         "readiness": "/readyz",
@@ -309,8 +341,10 @@ def test_probes_ask_what_the_worker_answers_for_as_long_as_it_warms_up() -> None
     health = (ROOT / "stream_detector" / "health.py").read_text()
     assert all(f'"{probe["path"]}"' in health for probe in paths.values())
     startup = container["startupProbe"]
-    assert startup["periodSeconds"] * startup["failureThreshold"] > 2 * WARM_UP_SECONDS
-    # A rolling update waits for a warm-up, for each worker in turn.
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 2 * WARM_UP_SECONDS
+
+
+def test_a_rolling_update_waits_for_a_warm_up_of_each_worker_in_turn() -> None:
     assert DETECTOR["progressDeadlineSeconds"] > WARM_UP_SECONDS + DETECTOR["minReadySeconds"]
 
 
@@ -322,20 +356,39 @@ def test_the_worker_has_time_to_stop_in_order() -> None:
     assert f"_STOP_MARGIN_SECONDS = {FORCED_END_SECONDS}.0" in process
 
 
-def test_selectors_and_ports_meet() -> None:
-    labels = DETECTOR["template"]["metadata"]["labels"]
-    service = BASE["Service", "detector-metrics"]
-    monitor = BASE["ServiceMonitor", "detector"]["spec"]
-    assert DETECTOR["selector"]["matchLabels"] == labels
-    assert BASE["PodDisruptionBudget", "detector"]["spec"]["selector"]["matchLabels"] == labels
-    assert BASE["NetworkPolicy", "metrics"]["spec"]["podSelector"]["matchLabels"] == labels
+@pytest.mark.parametrize("name", ["detector", "trainer"])
+def test_selectors_and_ports_meet_and_prometheus_scrapes_it(name: str) -> None:
+    deployment = BASE["Deployment", name]["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    service = BASE["Service", f"{name}-metrics"]
+    monitor = BASE["ServiceMonitor", name]["spec"]
+    assert labels == {"app.kubernetes.io/name": name}
+    assert deployment["selector"]["matchLabels"] == labels
+    [expression] = BASE["NetworkPolicy", "metrics"]["spec"]["podSelector"]["matchExpressions"]
+    assert expression["operator"] == "In"
+    assert labels[expression["key"]] in expression["values"]
     assert service["spec"]["selector"] == labels
     assert monitor["selector"]["matchLabels"] == service["metadata"]["labels"]
+    # The rules and dashboards know the job by this name.
+    assert service["metadata"]["labels"][monitor["jobLabel"]] == name
     [port], [endpoint] = service["spec"]["ports"], monitor["endpoints"]
     assert service["spec"]["clusterIP"] == "None"
     assert endpoint["port"] == port["name"]
-    assert str(port["port"]) == SETTINGS["STREAM_DETECTOR_HTTP_PORT"]
+    assert str(port["port"]) == settings_of(pod_specs()[name])["STREAM_DETECTOR_HTTP_PORT"]
     assert endpoint["path"] == "/metrics"
+
+
+def test_no_drain_ends_all_workers_while_kafka_is_away() -> None:
+    budget = BASE["PodDisruptionBudget", "detector"]["spec"]
+    assert budget["selector"]["matchLabels"] == DETECTOR["template"]["metadata"]["labels"]
+    assert budget["maxUnavailable"] == 1
+    # AlwaysAllow lets every worker go that is not ready, and with Kafka away none is.
+    assert budget["unhealthyPodEvictionPolicy"] == "IfHealthyBudget"
+
+
+def test_the_job_of_topics_is_gone_before_the_next_apply() -> None:
+    assert BASE["Job", "topics"]["spec"]["ttlSecondsAfterFinished"] == 0
+    assert "delete job topics" in (KUBERNETES / "README.md").read_text()
 
 
 @every_folder
@@ -348,28 +401,22 @@ def test_the_image_is_of_this_version(name: str) -> None:
     }
 
 
-def test_one_retraining_at_a_time_in_a_folder_that_stays() -> None:
-    cron = BASE["CronJob", "trainer"]["spec"]
-    assert cron["concurrencyPolicy"] == "Forbid"
-    collect, retrain = containers(pod_specs()["trainer"])
-    [volume] = [each for each in retrain["volumeMounts"] if each["name"] == "trainer"]
-    paths = [word.partition("=")[2] for word in (*collect["command"], *retrain["args"])]
-    for path in filter(None, paths):
-        assert path == "url" or Path(path).is_relative_to(volume["mountPath"])
-    stores = {word for word in (*collect["command"], *retrain["args"]) if "--store=" in word}
-    assert len(stores) == 1
+def test_one_watch_at_a_time_in_a_folder_that_stays() -> None:
+    assert TRAINER["replicas"] == 1
+    assert TRAINER["strategy"] == {"type": "Recreate"}
+    [container] = TRAINER["template"]["spec"]["containers"]
+    [volume] = [each for each in container["volumeMounts"] if each["name"] == "trainer"]
+    [folder] = [word.partition("=")[2] for word in container["args"] if "--folder=" in word]
+    assert Path(folder).is_relative_to(volume["mountPath"])
+    # What it retrains on is an argument that README.md adds: without the file it would not start.
+    readme = (KUBERNETES / "README.md").read_text()
+    assert f"value: --url-data={volume['mountPath']}/" in readme
+    assert "/spec/template/spec/containers/0/args/-" in readme
 
 
-def test_all_rules_are_shipped_and_those_of_the_trainer_know_its_job() -> None:
+def test_all_rules_are_shipped() -> None:
     groups = BASE["PrometheusRule", "stream-detector"]["spec"]["groups"]
-    rules = [rule for group in groups for rule in group["rules"]]
-    assert rules == [*shipped_rules(), *kubernetes_rules()]
-    asked_for = str(kubernetes_rules())
-    assert set(re.findall(r'cronjob="(\S+?)"', asked_for)) == {
-        name for kind, name in BASE if kind == "CronJob"
-    }
-    namespace = BASE["Namespace", "stream-detector"]["metadata"]["name"]
-    assert set(re.findall(r'namespace="(\S+?)"', asked_for)) == {namespace}
+    assert [rule for group in groups for rule in group["rules"]] == shipped_rules()
 
 
 def test_scaling_follows_the_lag_of_the_group_up_to_one_worker_a_partition() -> None:
@@ -377,13 +424,24 @@ def test_scaling_follows_the_lag_of_the_group_up_to_one_worker_a_partition() -> 
     about = trigger["metadata"]
     assert about["bootstrapServers"] == SETTINGS["STREAM_DETECTOR_BOOTSTRAP_SERVERS"]
     assert about["consumerGroup"] == Settings().group_id
-    assert [about["topic"]] == Settings().input_topic_names
+    # All topics of the group, whichever they are.
+    assert "topic" not in about
     assert str(SCALED["maxReplicaCount"]) == SETTINGS["STREAM_DETECTOR_TOPIC_PARTITIONS"]
     assert about["allowIdleConsumers"] == "false"
     assert SCALED["minReplicaCount"] >= 1
     assert ("Deployment", SCALED["scaleTargetRef"]["name"]) in BASE
     [authentication] = [each for each in documents("keda") if each["kind"] != "ScaledObject"]
     assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+
+
+def test_a_worker_is_added_before_the_objective_is_missed() -> None:
+    objective = (ROOT / "deploy" / "prometheus" / "rules" / "objective.yml").read_text()
+    [seconds] = {float(each) for each in re.findall(r'le="([\d.]+)"', objective)}
+    [trigger] = SCALED["triggers"]
+    # Two workers are enough for so much.
+    records_per_second = 1_000
+    lag = float(trigger["metadata"]["lagThreshold"]) * SCALED["minReplicaCount"]
+    assert lag / records_per_second == seconds / 2
 
 
 def test_rebalances_are_rare_by_the_scaling() -> None:
@@ -394,14 +452,3 @@ def test_rebalances_are_rare_by_the_scaling() -> None:
     assert behavior["scaleUp"]["stabilizationWindowSeconds"] > SCALED["pollingInterval"]
     assert down["value"] == 1
     assert behavior["scaleDown"]["stabilizationWindowSeconds"] >= 2 * up["periodSeconds"]
-
-
-@pytest.mark.parametrize(("code", "kept"), [(0, 0), (1, 1), (2, 2), (3, 3), (4, 0)])
-def test_the_trainers_shell_keeps_all_exit_codes_but_nothing_new(code: int, kept: int) -> None:
-    shell, flag, script, name = pod_specs()["trainer"]["containers"][0]["command"]
-    # A command cannot have a hyphen in its name for every shell: the function has none.
-    asked = script.replace("stream-trainer", "asked")
-    done = subprocess.run(
-        [shell, flag, f"asked() {{ return {code}; }}; {asked}", name], check=False
-    )
-    assert done.returncode == kept

@@ -14,21 +14,16 @@ from prometheus_client import CollectorRegistry
 
 from stream_detector.metrics import Metrics
 from support.processes import ROOT
-from support.prometheus import kubernetes_rules, shipped_dashboards, shipped_rules
+from support.prometheus import shipped_dashboards, shipped_rules
 from support.promql import metric_names
 from trainer.watching.metrics import WatchMetrics
 
 DEPLOY = ROOT / "deploy"
-RULES = [*shipped_rules(), *kubernetes_rules()]
+RULES = shipped_rules()
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 DASHBOARDS = shipped_dashboards()
 OF_PROMETHEUS = {"up", "ALERTS"}
-OF_KUBE_STATE_METRICS = {
-    "kube_cronjob_created",
-    "kube_cronjob_spec_suspend",
-    "kube_cronjob_status_last_successful_time",
-}
 """By its documentation; all are stable there."""
 TEXTS = [ROOT / "README.md", ROOT / "trainer" / "README.md", DEPLOY / "runbook.md"]
 
@@ -65,7 +60,7 @@ def test_rules_speak_of_what_is_there(rule: dict[str, Any]) -> None:
     names = metric_names(rule["expr"])
 
     assert names
-    assert names <= (KNOWN | OF_KUBE_STATE_METRICS if rule in kubernetes_rules() else KNOWN)
+    assert names <= KNOWN
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
@@ -86,8 +81,10 @@ def test_texts_speak_of_what_is_there(path: Path) -> None:
 
 def test_jobs_are_called_what_prometheus_is_told_to_call_them() -> None:
     settings = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    monitor = yaml.safe_load((DEPLOY / "kubernetes/base/service-monitor.yaml").read_text())
-    service = yaml.safe_load((DEPLOY / "kubernetes/base/metrics-service.yaml").read_text())
+    monitors, services = (
+        list(yaml.safe_load_all((DEPLOY / f"kubernetes/base/{name}.yaml").read_text()))
+        for name in ("service-monitor", "metrics-service")
+    )
     asked_for = [rule["expr"] for rule in RULES]
     asked_for += [query for each in DASHBOARDS.values() for query in queries(each)]
 
@@ -95,7 +92,10 @@ def test_jobs_are_called_what_prometheus_is_told_to_call_them() -> None:
 
     assert jobs == {"detector", "trainer"}
     assert jobs <= {job["job_name"] for job in settings["scrape_configs"]}
-    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "detector"
+    assert jobs == {
+        service["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+        for monitor, service in zip(monitors, services, strict=True)
+    }
 
 
 def test_what_is_recorded_is_used() -> None:
@@ -190,10 +190,39 @@ def test_alerts_have_what_a_person_needs() -> None:
         ]
 
 
+def test_alertmanager_s_example_names_alerts_and_labels_that_there_are() -> None:
+    settings = yaml.safe_load((DEPLOY / "prometheus" / "alertmanager.yml").read_text())
+    receivers = {receiver["name"] for receiver in settings["receivers"]}
+    routes = [settings["route"], *settings["route"]["routes"]]
+
+    assert receivers == {route["receiver"] for route in routes}
+    for rule in settings["inhibit_rules"]:
+        sources, targets = (
+            _alerts_that_match(rule[f"{side}_matchers"]) for side in ("source", "target")
+        )
+        assert not sources & targets
+        for label in set(rule["equal"]) - {"service"}:
+            for name in sources | targets:
+                # An alert without the label would never be held back, or hold back.
+                assert label in ALERTS[name]["annotations"]["summary"], (name, label)
+
+
+def _alerts_that_match(matchers: list[str]) -> set[str]:
+    (pattern,) = [re.fullmatch(r'alertname=~?"(.*)"', matcher)[1] for matcher in matchers]  # type: ignore[index]
+    matched = {
+        one: {name for name in ALERTS if re.fullmatch(one, name)} for one in pattern.split("|")
+    }
+    assert all(matched.values()), matched
+    return set().union(*matched.values())
+
+
 def test_the_runbook_s_commands_name_what_compose_and_kubernetes_run() -> None:
     head = (DEPLOY / "runbook.md").read_text().partition("\n## ")[0]
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    detector = yaml.safe_load((DEPLOY / "kubernetes/base/detector.yaml").read_text())
+    deployments = {
+        yaml.safe_load((DEPLOY / f"kubernetes/base/{name}.yaml").read_text())["metadata"]["name"]
+        for name in ("detector", "trainer")
+    }
     namespace = yaml.safe_load((DEPLOY / "kubernetes/base/namespace.yaml").read_text())
 
     compose = re.findall(r"docker compose \w+ (?:-\S+ (?:50 |\S+=\S+ )?)*(\w+)", head)
@@ -201,7 +230,7 @@ def test_the_runbook_s_commands_name_what_compose_and_kubernetes_run() -> None:
 
     assert {"detector", "trainer", "kafka"} <= set(compose) <= set(services)
     assert len(kubernetes) >= 3
-    assert set(kubernetes) == {(namespace["metadata"]["name"], detector["metadata"]["name"])}
+    assert set(kubernetes) == {(namespace["metadata"]["name"], name) for name in deployments}
 
 
 def test_links_of_the_runbook_lead_somewhere() -> None:

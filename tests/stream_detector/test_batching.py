@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import pytest
 
@@ -16,6 +17,7 @@ class Bench:
     def __init__(self, *, batch_records=4, linger=0.0):
         self.now = 0.0
         self.part_chunks = 100
+        self.slow, self.slow_parts = None, 1
         self.may_pass = 100
         """Parts after which ``may_process`` is needed again."""
         self.processed: list[list[int]] = []
@@ -39,16 +41,19 @@ class Bench:
         )
 
     def _process(self, chunks):
-        """Parts of at most ``part_chunks`` chunks."""
-        for start in range(0, len(chunks), self.part_chunks):
-            if len(self.processed) >= self.may_pass:
-                self.may_process.clear()
-            assert self.may_process.wait(10)
-            if self.process_error:
-                raise self.process_error
-            names = [chunk.partition for chunk in chunks[start : start + self.part_chunks]]
-            self.processed.append(names)
-            yield names, start + len(names)
+        """Parts of at most ``part_chunks`` chunks, or ``slow_parts`` of ``slow``."""
+        done = 0
+        while taken := list(islice(chunks, self.part_chunks)):
+            names = [chunk.partition for chunk in taken]
+            for left in reversed(range(self.slow_parts if self.slow in names else 1)):
+                if len(self.processed) >= self.may_pass:
+                    self.may_process.clear()
+                assert self.may_process.wait(10)
+                if self.process_error:
+                    raise self.process_error
+                self.processed.append(names)
+                yield names, done + (0 if left else len(names))
+            done += len(names)
 
     async def _publish(self, outputs, chunks):
         await self.may_publish.wait()
@@ -91,7 +96,7 @@ async def test_a_chunk_is_acknowledged_after_it_is_published(bench):
 async def test_chunks_that_arrive_while_the_scorer_is_busy_make_one_batch(bench):
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     for name in (2, 3, 4):
         bench.put(name)
     bench.may_process.set()
@@ -102,7 +107,7 @@ async def test_chunks_that_arrive_while_the_scorer_is_busy_make_one_batch(bench)
 async def test_a_batch_holds_no_chunk_beyond_the_one_that_fills_it(bench):
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     for name in (2, 3, 4):
         bench.put(name, records=3)
     bench.may_process.set()
@@ -155,7 +160,7 @@ async def test_drain_does_not_wait_for_a_run_that_failed(bench):
 async def test_drain_drops_what_waits_and_finishes_what_has_begun(bench):
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     bench.put(2)
     draining = asyncio.create_task(bench.batcher.drain(10))
     await asyncio.sleep(0)
@@ -191,7 +196,7 @@ async def test_an_idle_worker_adds_no_wait_and_a_busy_one_lingers():
 async def test_a_batch_is_full_by_its_bytes_too(bench):
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     for name in (2, 3, 4):
         bench.put(name, size=60)
     bench.may_process.set()
@@ -203,7 +208,7 @@ async def test_a_part_is_acknowledged_while_the_rest_of_its_batch_is_processed(b
     bench.part_chunks = 1
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     bench.put(2)
     bench.put(3)
     bench.may_pass = 2
@@ -220,7 +225,7 @@ async def test_no_more_than_one_part_is_made_while_one_is_being_published(bench)
     bench.may_publish.clear()
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     for name in (2, 3, 4):
         bench.put(name)
     bench.may_process.set()
@@ -236,7 +241,7 @@ async def test_a_part_that_fails_leaves_the_parts_before_it_acknowledged(bench):
     bench.part_chunks = 1
     bench.may_process.clear()
     bench.put(1)
-    await bench.until(lambda: not bench.batcher._waiting)
+    await bench.until(lambda: not bench.batcher._lanes)
     bench.put(2)
     bench.put(3)
     bench.may_pass = 2
@@ -248,3 +253,40 @@ async def test_a_part_that_fails_leaves_the_parts_before_it_acknowledged(bench):
     with pytest.raises(ModelError):
         await asyncio.wait_for(asyncio.shield(bench.task), 10)
     assert bench.acknowledged == [1, 2]
+
+
+async def test_a_chunk_that_takes_long_holds_up_no_other_partition(bench):
+    bench.part_chunks = 1
+    bench.slow, bench.slow_parts = 1, 5
+    bench.put(1)
+    bench.put(1)
+    bench.put(2)
+    bench.put(3)
+    await bench.until(lambda: len(bench.acknowledged) == 4)
+    assert bench.acknowledged == [2, 3, 1, 1]
+    assert bench.processed[:5] == [[1], [1], [2], [1], [3]]
+
+
+async def test_partitions_give_a_chunk_each_in_turn(bench):
+    bench.may_process.clear()
+    bench.put(1)
+    await bench.until(lambda: not bench.batcher._lanes)
+    for name in (2, 2, 2, 2, 2, 3):
+        bench.put(name)
+    bench.may_process.set()
+    await bench.until(lambda: len(bench.acknowledged) == 7)
+    assert bench.processed == [[1], [2, 3, 2, 2], [2, 2]]
+
+
+async def test_a_drain_drops_what_a_part_has_left_to_the_next_batch(bench):
+    bench.part_chunks = 1
+    bench.may_process.clear()
+    bench.put(1)
+    await bench.until(lambda: not bench.batcher._lanes)
+    bench.put(2)
+    draining = asyncio.create_task(bench.batcher.drain(10))
+    await asyncio.sleep(0)
+    bench.may_process.set()
+    assert await draining
+    await asyncio.sleep(0.05)
+    assert bench.acknowledged == [1]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_detector import batch_reading
 from stream_detector.comparisons import Counts, Disagreement, VerdictPair
 from stream_detector.decisions import Decider
 from stream_detector.errors import DeviceError, ModelError, SettingsError
@@ -520,6 +521,10 @@ class TestParts:
 
     LINES = b"\n".join(b"h%d.example" % number for number in range(6_000))
 
+    @pytest.fixture(autouse=True)
+    def _slow_machine(self, monkeypatch):
+        monkeypatch.setattr(batch_reading, "PART_MILLISECONDS", 60_000)
+
     def parts(self, chunks):
         return list(Bench().pipeline.parts(chunks))
 
@@ -531,16 +536,22 @@ class TestParts:
     def test_a_part_ends_with_the_record_that_fills_it(self):
         chunks = [chunk([self.LINES] * 4), chunk([self.LINES, None, b"last.com"], partition=1)]
         parts = self.parts(chunks)
-        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [18_000, 12_001]
-        assert [ended for _, ended in parts] == [0, 2]
+        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [12_000, 12_000, 6_001]
+        assert [ended for _, ended in parts] == [0, 1, 2]
         ids = [verdict.sighting.id for outcomes, _ in parts for verdict in outcomes.verdicts]
         assert len(set(ids)) == len(ids) == 30_001
-        assert [len(outcomes.dead_letters) for outcomes, _ in parts] == [0, 1]
-        assert parts[1][0].dead_letters[0].source.offset == 1
+        assert [len(outcomes.dead_letters) for outcomes, _ in parts] == [0, 0, 1]
+        assert parts[2][0].dead_letters[0].source.offset == 1
 
     def test_a_part_that_a_chunk_fills_ends_it(self):
-        chunks = [chunk([self.LINES] * 3), chunk([b"a.com"], partition=1)]
+        chunks = [chunk([self.LINES] * 2), chunk([b"a.com"], partition=1)]
         assert [ended for _, ended in self.parts(chunks)] == [1, 2]
+
+    def test_a_part_ends_with_the_record_that_takes_too_long_to_read(self, monkeypatch):
+        monkeypatch.setattr(batch_reading, "PART_MILLISECONDS", 0)
+        parts = self.parts([chunk([b"a.com"] * 3), chunk([b"b.com"], partition=1)])
+        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [1, 1, 1, 1]
+        assert [ended for _, ended in parts] == [0, 0, 1, 2]
 
     def test_all_parts_together_are_what_the_batch_becomes(self):
         chunks = [chunk([self.LINES] * 4 + [None])]
@@ -553,3 +564,10 @@ def test_a_record_that_was_not_decompressed_is_a_letter_that_a_replay_reads_agai
     assert letter.reason is RejectReason.TOO_LARGE
     assert (letter.source.offset, letter.withheld) == (5, ("contents",))
     assert b"not decompressed" in dict(dead_letter_headers(letter))["detail"]
+
+
+def test_records_that_come_as_one_are_a_letter_that_says_which_they_are():
+    chunk = Chunk("url-events", 0, [UnreadRecord(1_000_004, records=1_000_000)])
+    (letter,) = Bench().pipeline.process([chunk]).dead_letters
+    assert letter.source.offset == 1_000_004
+    assert "offsets 5 to 1000004 not decompressed" in letter.detail

@@ -10,12 +10,14 @@ from collections import Counter, defaultdict
 from datetime import datetime
 
 import pytest
+from kafka import KafkaProducer
 
 from stream_detector.limits import LETTER_VALUE_BYTES_MAX, RECORD_LINES_MAX
 from support.bench import Bench
 from support.commands import run_command
 from support.memory import peak_bytes
 from support.records import (
+    NotUtf8,
     last_record,
     produce,
     produce_batch,
@@ -68,6 +70,12 @@ class Attacked:
             if values is SLOWEST:
                 self.written = time.time()
                 produce(servers, bench.input, ORDINARY_VALUES, partition=ORDINARY)
+        producer = KafkaProducer(bootstrap_servers=servers)
+        sent = producer.send(
+            bench.input, b"http://named.example/", headers=[(NotUtf8("h"), b"")], partition=ATTACKED
+        )
+        self.named = ATTACKED, sent.get(60).offset
+        producer.close()
         bench.wait_until_committed(self.worker)
         self.peak = peak_bytes(self.worker.pid)
         self.verdicts = defaultdict(Counter)
@@ -145,6 +153,10 @@ def test_what_is_not_decompressed_is_a_dead_letter_without_contents(attacked):
     assert (letter.key, letter.value) == (None, None)
     assert (headers["reason"], headers["withheld"]) == (b"too_large", b"contents")
     assert b"not decompressed" in headers["detail"]
+
+
+def test_a_record_whose_header_name_is_not_utf_8_gets_its_verdict(attacked):
+    assert attacked.verdicts[attacked.named] == {0: 1}
 
 
 def test_urls_that_are_slow_to_mask_and_to_publish_do_not_hold_a_partition_up(attacked):

@@ -13,7 +13,7 @@ import yaml
 
 from support.processes import ROOT, ChildProcess, free_port, wait_for_http
 
-__all__ = ["FOLDER", "Prometheus", "kubernetes_rules", "shipped_dashboards", "shipped_rules"]
+__all__ = ["FOLDER", "Prometheus", "shipped_dashboards", "shipped_rules"]
 
 FOLDER = Path(os.environ.get("PROMETHEUS", ROOT / ".cache" / "prometheus"))
 """Where ``make prometheus`` puts prometheus and promtool."""
@@ -24,18 +24,9 @@ _START_SECONDS = 60.0
 
 def shipped_rules() -> list[dict[str, Any]]:
     """All rules, recordings and alerts, in the order of the files."""
-    return _rules(_SHIPPED / "rules")
-
-
-def kubernetes_rules() -> list[dict[str, Any]]:
-    """Those that need kube-state-metrics, and are shipped for Kubernetes alone."""
-    return _rules(ROOT / "deploy" / "kubernetes" / "rules")
-
-
-def _rules(folder: Path) -> list[dict[str, Any]]:
     return [
         rule
-        for path in sorted(folder.glob("*.yml"))
+        for path in sorted((_SHIPPED / "rules").glob("*.yml"))
         for group in yaml.safe_load(path.read_text())["groups"]
         for rule in group["rules"]
     ]

@@ -17,6 +17,7 @@ from confluent_kafka import (
 from kafka import KafkaAdminClient, errors
 
 __all__ = [
+    "NotUtf8",
     "Record",
     "committed_offsets",
     "each_record",
@@ -43,6 +44,13 @@ _TRY_AGAIN = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
+
+
+class NotUtf8(str):
+    """A header's name for kafka-python's producer, which becomes bytes that are not UTF-8."""
+
+    def encode(self, *_: object) -> bytes:  # type: ignore[override]
+        return b"\xff\xfe"
 
 
 class Record(NamedTuple):

@@ -2,7 +2,7 @@
 
 Kafka limits what a batch takes compressed. Unpacked it may be 30,000 times as large, and
 kafka-python unpacks it whole. Here a batch is unpacked up to ``BATCH_BYTES_MAX``, a record comes
-with what is kept of it, and no record brings headers, of which it may have millions.
+with what is kept of it, and of its headers, which may be millions, with its signature alone.
 """
 
 import gzip
@@ -15,6 +15,8 @@ import zstandard
 from kafka.codec import snappy_decode
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
+
+from stream_detector.label_signatures import SIGNATURE, SIGNATURE_BYTES
 
 __all__ = [
     "BATCH_BYTES_MAX",
@@ -41,7 +43,7 @@ VALUE_BYTES = "value-bytes"
 """Headers of a record above ``RECORD_BYTES_MAX``: how long its key and its value were."""
 REST_OF_BATCH_FROM = "rest-of-batch-from"
 """Header of the one record, without key and value, that stands for what a batch holds beyond
-``BATCH_BYTES_MAX``: the offset of the first; the record has that of the last."""
+``BATCH_BYTES_MAX``, or behind damage: the offset of the first; the record has that of the last."""
 
 
 def bound_batches(consumer: Any) -> None:
@@ -70,8 +72,12 @@ class _Batches:
         return _Batch(batch._buffer) if isinstance(batch, DefaultRecordBatch) else batch
 
 
+class _DamagedError(Exception):
+    """A record contradicts itself, or its batch: a broker looks at few of its numbers."""
+
+
 class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no types
-    """A batch that unpacks itself up to the bound."""
+    """A batch that unpacks itself up to the bound, and up to what is damaged."""
 
     _buffer: Any
     _decompressed: bool
@@ -88,8 +94,11 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
             self._decompressed = True
             return
         packed = bytes(memoryview(self._buffer)[self._pos :])
-        unpacked = _UNPACK[self.compression_type](packed, BATCH_BYTES_MAX + 1)
-        self._is_cut = len(unpacked) > BATCH_BYTES_MAX
+        try:
+            unpacked = _UNPACK[self.compression_type](packed, BATCH_BYTES_MAX + 1)
+        except Exception:  # noqa: BLE001 - a dozen kinds, of as many libraries
+            unpacked = b""
+        self._is_cut = not unpacked or len(unpacked) > BATCH_BYTES_MAX
         self._buffer = bytearray(unpacked)
         self._pos = 0
         self._decompressed = True
@@ -97,11 +106,14 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
     def __next__(self) -> Any:
         if self.is_control_batch or self._next_record_index >= self._num_records:
             return super().__next__()
-        if self._is_cut and not self._next_is_whole():
+        try:
+            if self._is_cut and not self._next_is_whole():
+                raise _DamagedError
+            record = self._bounded()
+        except (_DamagedError, IndexError):
             self._next_record_index = self._num_records
             self._pos = len(self._buffer)
             return self._rest()
-        record = self._bounded()
         self._next_offset = record.offset + 1
         return record
 
@@ -121,39 +133,56 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         )
 
     def _bounded(self) -> Any:
+        # See DefaultRecordBatch._read_msg, which makes an object of each header, and refuses names
+        # of headers that are not UTF-8, though a broker takes them.
         length, start = decode_varint(self._buffer, self._pos)
-        if length <= RECORD_BYTES_MAX:
-            record = super().__next__()
-            record._headers = []
-            return record
-        # See DefaultRecordBatch._read_msg, which would make an object of each header.
+        is_large = length > RECORD_BYTES_MAX
+        kept_bytes = KEPT_BYTES if is_large else length
         buffer = self._buffer
         _, position = decode_varint(buffer, start)  # Attributes.
         after_first, position = decode_varint(buffer, position)
         is_appended = self.timestamp_type == self.LOG_APPEND_TIME
         timestamp = self.max_timestamp if is_appended else self.first_timestamp + after_first
         offset_delta, position = decode_varint(buffer, position)
-        key, key_bytes, position = _kept(buffer, position)
-        value, value_bytes, _ = _kept(buffer, position)
-        self._pos = start + length
+        key, key_bytes, position = _kept(buffer, position, kept_bytes)
+        value, value_bytes, position = _kept(buffer, position, kept_bytes)
+        end, offset = start + length, self.base_offset + offset_delta
+        if not position < end <= len(buffer) or not self._next_offset <= offset <= self.last_offset:
+            raise _DamagedError
+        self._pos = end
         self._next_record_index += 1
         return DefaultRecord(
             length,
-            self.base_offset + offset_delta,
+            offset,
             timestamp,
             self.timestamp_type,
             key,
             value,
-            [(KEY_BYTES, b"%d" % key_bytes), (VALUE_BYTES, b"%d" % value_bytes)],
+            [(KEY_BYTES, b"%d" % key_bytes), (VALUE_BYTES, b"%d" % value_bytes)]
+            if is_large
+            else _signature(buffer, position, end),
         )
 
 
-def _kept(buffer: bytearray, position: int) -> tuple[bytes | None, int, int]:
+def _kept(buffer: bytearray, position: int, bytes_max: int) -> tuple[bytes | None, int, int]:
     """What is kept of a part of a record, its length, and where the next one begins."""
     length, start = decode_varint(buffer, position)
     if length < 0:
         return None, 0, start
-    return bytes(buffer[start : start + min(length, KEPT_BYTES)]), length, start + length
+    return bytes(buffer[start : start + min(length, bytes_max)]), length, start + length
+
+
+def _signature(buffer: bytearray, position: int, end: int) -> list[tuple[str, bytes]]:
+    """Of the headers between ``position`` and ``end`` the last that may be a signature."""
+    found: list[tuple[str, bytes]] = []
+    left, position = decode_varint(buffer, position)
+    while left > 0 and position < end:
+        name, _, position = _kept(buffer, position, end)
+        value, _, position = _kept(buffer, position, end)
+        if name == SIGNATURE.encode() and value is not None and len(value) == SIGNATURE_BYTES:
+            found = [(SIGNATURE, value)]
+        left -= 1
+    return found
 
 
 def _gzip(packed: bytes, bytes_max: int) -> bytes:

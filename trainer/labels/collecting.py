@@ -276,6 +276,8 @@ class _Collector:
         ]
         stored = self._store.add(labels)
         self._send(letters)
+        for line in self._voices.refusals():
+            self._tell(line)
         self._commit(batch)
         done = Collected(len(batch), stored, len(letters))
         self.collected = Collected(*map(sum, zip(self.collected, done, strict=True)))
@@ -337,9 +339,10 @@ def _read(record: Any, voices: Voices) -> StoredLabel | Rejected:
     label = read_label(record.value, written_at=known)
     if isinstance(label, Rejected):
         return label
-    if (fault := voices.fault(record.topic, label)) is not None:
-        return fault
-    return StoredLabel(label, record.topic, record.partition, record.offset, written_at)
+    proved = voices.proved(record, label)
+    if isinstance(proved, Rejected):
+        return proved
+    return StoredLabel(label, record.topic, record.partition, record.offset, written_at, proved)
 
 
 def _written_at(milliseconds: int | None) -> datetime:

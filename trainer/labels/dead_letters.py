@@ -28,8 +28,8 @@ def too_large(record: Any) -> Rejected | None:
     said = dict(record.headers)
     if REST_OF_BATCH_FROM in said:
         detail = (
-            f"the batch unpacks to more than {BATCH_BYTES_MAX} bytes: not read from offset "
-            f"{int(said[REST_OF_BATCH_FROM])} on"
+            f"the batch is damaged, or unpacks to more than {BATCH_BYTES_MAX} bytes: not read from "
+            f"offset {int(said[REST_OF_BATCH_FROM])} on"
         )
         return Rejected(RejectReason.TOO_LARGE, detail)
     if VALUE_BYTES in said:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 from confluent_kafka import Producer
+from kafka import KafkaProducer
 
 from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.events import Thresholds
@@ -19,7 +20,7 @@ from stream_detector.kafka.announcements import (
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.signing import new_key
 from stream_detector.settings import Settings
-from support.records import produce, read_all
+from support.records import NotUtf8, produce, read_all
 
 pytestmark = pytest.mark.kafka
 
@@ -64,6 +65,13 @@ async def test_what_is_no_announcement_is_refused_by_whom_it_is_for(settings):
     assert "what was announced for url is no announcement" in str(refused["serve"][0])
     assert "what was announced for shadow/url is no" in str(refused["shadow"][0])
     assert refused["shadow"][0].reason is RefusalReason.MALFORMED
+
+
+async def test_a_header_name_that_is_not_utf_8_does_not_stop_the_reading(settings):
+    producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers)
+    producer.send(settings.models_topic, key=b"url", value=b"{}", headers=[(NotUtf8("h"), b"")])
+    producer.close()
+    assert await current_announcements(settings) == ({}, {})
 
 
 async def test_what_is_no_announcement_leaves_nothing_announced(settings):

@@ -5,12 +5,16 @@ import gzip
 import cramjam
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
 from stream_detector.events import UnreadRecord
-from stream_detector.kafka.fetched import FetchedChunks, RecordsAsDecoded, bound_fetches
-from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX
+from stream_detector.kafka.fetched import (
+    FetchedChunks,
+    RecordBatches,
+    RecordsAsDecoded,
+    bound_fetches,
+)
+from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, UNREAD_RECORDS_MAX
 from support.memory import takes_at_most
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
@@ -34,7 +38,7 @@ def batch_of(values, *, codec, first=0, headers=()):
 
 
 def records_of(*batches, start=0):
-    records = MemoryRecords(b"".join(batches))
+    records = RecordBatches(b"".join(batches))
     return RecordsAsDecoded(
         TopicPartition("t", 0), records, [], start, None, None, True, "read_uncommitted"
     )
@@ -73,6 +77,19 @@ def test_what_stands_behind_the_limit_comes_unread_and_the_next_batch_whole(code
     assert read[20].value == b"next"
 
 
+def test_of_a_batch_of_tiny_records_most_come_unread_as_one():
+    count = 3 * DECOMPRESSED_BYTES_MAX // 14
+    batch = batch_of([b""] * count, codec=ZSTD)
+    read = list(records_of(batch))
+    *one_by_one, rest = read[-UNREAD_RECORDS_MAX - 1 :]
+    assert all(isinstance(record, UnreadRecord) for record in one_by_one)
+    assert {record.records for record in one_by_one} == {1}
+    assert not isinstance(read[-UNREAD_RECORDS_MAX - 2], UnreadRecord)
+    assert rest == UnreadRecord(count - 1, records=count - 1 - one_by_one[-1].offset)
+    assert rest.records > count // 4
+    assert [record.offset for record in read[:-1]] == list(range(len(read) - 1))
+
+
 def test_a_single_record_of_a_gigabyte_takes_no_more_than_the_limit():
     # Made piece by piece: frames that follow each other are one stream.
     batch = batch_of([b"y"], codec=ZSTD)
@@ -84,7 +101,7 @@ def test_a_single_record_of_a_gigabyte_takes_no_more_than_the_limit():
     header[8:12] = (len(header) + len(body) - 12).to_bytes(4, "big")
     records = RecordsAsDecoded(
         TopicPartition("t", 0),
-        MemoryRecords(bytes(header) + body),
+        RecordBatches(bytes(header) + body),
         *([], 0, None, None, False, "read_uncommitted"),
     )
     with takes_at_most(8 * DECOMPRESSED_BYTES_MAX):
@@ -99,10 +116,74 @@ def test_gzip_files_in_a_row_are_one():
     header[8:12] = (len(header) + len(twice) - 12).to_bytes(4, "big")
     records = RecordsAsDecoded(
         TopicPartition("t", 0),
-        MemoryRecords(bytes(header) + twice),
+        RecordBatches(bytes(header) + twice),
         *([], 0, None, None, False, "read_uncommitted"),
     )
     assert [record.value for record in records] == [b"a" * 50, b"b"]
+
+
+def with_body(batch, body):
+    return batch[:8] + (len(body) + 49).to_bytes(4, "big") + batch[12:61] + body
+
+
+def unchecked(content):
+    """The records of a batch whose checksum is not looked at."""
+    return list(
+        RecordsAsDecoded(
+            TopicPartition("t", 0),
+            RecordBatches(content),
+            *([], 0, None, None, False, "read_uncommitted"),
+        )
+    )
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_header_name_that_is_not_utf_8_stops_nothing(codec):
+    whole = batch_of([b"a", b"b"], codec=0, headers=[("name", b"v")])
+    body = whole[61:].replace(b"name", b"\xff\xfeme")
+    compress = {
+        0: bytes,
+        GZIP: gzip.compress,
+        SNAPPY: cramjam.snappy.compress_raw,
+        LZ4: cramjam.lz4.compress,
+        ZSTD: cramjam.zstd.compress,
+    }[codec]
+    head = batch_of([b"a", b"b"], codec=codec)
+    records = unchecked(with_body(head, bytes(compress(body))))
+    assert [(r.offset, r.key, r.value) for r in records] == [(0, b"k", b"a"), (1, b"k", b"b")]
+    assert records[0].headers == [("\ufffd\ufffdme", b"v")]
+
+
+@pytest.mark.parametrize("claimed", [-1, 0, 5, 1_000_000])
+def test_a_record_that_claims_another_offset_comes_unread(claimed):
+    first, second = (batch_of([b"a"], codec=0)[61:],) * 2
+    # Length, attributes, time, and then the offset.
+    second = second[:3] + _varint(claimed) + second[4:] if claimed >= 0 else _at_minus_one(second)
+    second = _varint(len(second) - 1) + second[1:]
+    records = unchecked(with_body(batch_of([b"a", b"b"], codec=0), first + second))
+    assert [record.offset for record in records] == [0, 1]
+    assert records[0].value == b"a"
+    assert records[1] == UnreadRecord(1)
+
+
+def test_a_record_that_is_longer_than_it_says_comes_unread():
+    body = batch_of([b"value" * 5], codec=0)[61:]
+    assert unchecked(with_body(batch_of([b"a"], codec=0), _varint(9) + body[1:])) == [
+        UnreadRecord(0)
+    ]
+
+
+def test_what_can_not_be_decompressed_comes_unread():
+    assert unchecked(with_body(batch_of([b"a"], codec=SNAPPY), b"\xff" * 20)) == [UnreadRecord(0)]
+
+
+def test_bytes_behind_a_gzip_file_are_passed_over():
+    batch = batch_of([b"a"], codec=GZIP)
+    assert [record.value for record in unchecked(with_body(batch, batch[61:] + b"junk"))] == [b"a"]
+
+
+def _at_minus_one(record):
+    return record[:3] + b"\x01" + record[4:]
 
 
 class _Assignment:

@@ -15,7 +15,8 @@ from typing import Any, get_args
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 
 from stream_detector.dead_letters import LetterFilter
 from stream_detector.errors import FatalError, StreamDetectorError, TopicsError
@@ -200,6 +201,18 @@ def consume(settings: Settings, folder: Path) -> None:
     asyncio.run(read())
 
 
+def read_lag(settings: Settings, folder: Path) -> None:
+    (events,) = settings.input_topic_names
+    partition = TopicPartition(events, 0)
+    options = kafka_python_options(settings, KafkaConsumer) | {"group_id": settings.group_id}
+    consumer = KafkaConsumer(**options)
+    try:
+        consumer.committed(partition)
+        assert consumer.end_offsets([partition])[partition] > 0
+    finally:
+        consumer.close()
+
+
 WORK: Mapping[Part, Callable[[Settings, Path], None]] = {
     "detector": detect,
     "topic-maker": make_topics,
@@ -214,8 +227,9 @@ WORK: Mapping[Part, Callable[[Settings, Path], None]] = {
     "dead-letter-replayer": replay_letters,
     "log-shipper": ship,
     "consumer": consume,
+    "scaler": read_lag,
 }
-USERS_OWN = {"log-shipper", "consumer"}
+USERS_OWN = {"log-shipper", "consumer", "scaler"}
 """Programs that are not of this project: they have errors of their own."""
 
 
@@ -249,6 +263,30 @@ def test_a_part_works_with_exactly_its_rights(
     kafka_with_topics.grant(part, needed(part))
 
     WORK[part](kafka_with_topics.scram_settings(part, **NAMES), tmp_path)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("detector", "labeller"),
+        ("detector", "model-publisher"),
+        ("topic-maker", "model-publisher"),
+        ("trainer", "labeller"),
+        ("trainer", "log-shipper"),
+        ("labeller", "feed-labeller"),
+        ("scaler", "label-collector"),
+    ],
+)
+def test_a_part_that_is_taken_over_can_not_do_the_work_of_another(
+    part: Part, other: Part, kafka_with_topics: SecuredBroker, tmp_path: Path
+) -> None:
+    """Announce a model, vouch for a label, or make up records: whoever has the part's password."""
+    kafka_with_topics.grant(part, needed(part))
+
+    refused = (StreamDetectorError, KafkaError)
+    with pytest.raises(refused, match=r"(?i)authori|right"):
+        WORK[other](kafka_with_topics.scram_settings(part, **NAMES), tmp_path)
 
 
 @pytest.mark.kafka

@@ -1,0 +1,65 @@
+"""Pin the images that others make by digest, in the Dockerfile and in docker-compose.yml.
+
+``make digests`` where the images' registry can be reached, with Docker and its plug-in buildx. It
+asks for the digest of each tag and writes ``name:tag@sha256:...`` in place; with a new tag, run it
+once more. Nothing is written if one of them is not to be had.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+_TOP = Path(__file__).resolve().parents[2]
+_REFERENCES = {
+    Path("deploy/detector/Dockerfile"): re.compile(r"^(ARG BASE=)(\S+)$", re.MULTILINE),
+    # Without the image that is built here.
+    Path("docker-compose.yml"): re.compile(r"^( +image: )((?!stream-detector:)\S+)$", re.MULTILINE),
+}
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class _DigestError(Exception):
+    """A registry that did not answer with a digest."""
+
+
+def main() -> int:
+    """Write the digests; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--top", type=Path, default=_TOP, help="the checkout  [default: this one]")
+    top: Path = parser.parse_args().top
+    texts = {top / name: (top / name).read_text(encoding="utf-8") for name in _REFERENCES}
+    try:
+        pinned = {
+            file: pattern.sub(lambda found: found[1] + _with_digest(found[2]), text)
+            for (file, text), pattern in zip(texts.items(), _REFERENCES.values(), strict=True)
+        }
+    except _DigestError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for file, text in pinned.items():
+        file.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _with_digest(image: str) -> str:
+    """``image`` with the digest that its registry has for the tag now."""
+    name = image.partition("@")[0]
+    command = ["docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}"]
+    try:
+        done = subprocess.run([*command, name], capture_output=True, text=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise _DigestError(
+            "docker is not in PATH: install Docker with its plug-in buildx"
+        ) from None
+    digest = done.stdout.strip()
+    if done.returncode != 0 or not _DIGEST.fullmatch(digest):
+        why = " ".join((done.stderr or done.stdout).split())
+        raise _DigestError(f"{name}: its registry gave no digest, nothing is changed: {why}")
+    sys.stdout.write(f"{name}@{digest}\n")
+    return f"{name}@{digest}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

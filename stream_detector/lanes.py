@@ -1,0 +1,86 @@
+"""Chunks that wait for their batch: each partition gives one in turn.
+
+So no partition waits for what was written to another. ``batching`` takes from here.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from stream_detector.events import Chunk
+
+__all__ = ["Lane", "Lanes", "Work"]
+
+Lane = tuple[str, int]
+"""Topic and partition."""
+
+
+class Work(NamedTuple):
+    """One chunk to be processed, and what to call when all its outputs are published."""
+
+    chunk: Chunk
+    size: int
+    """Bytes of memory."""
+    acknowledge: Callable[[], object]
+
+    @property
+    def lane(self) -> Lane:
+        """The partition that the chunk comes from."""
+        return self.chunk.topic, self.chunk.partition
+
+
+class Lanes:
+    """A queue of chunks for each partition, and whose turn it is."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Lane, deque[Work]] = {}
+        """The lane whose turn it is comes first; one without chunks is not there."""
+        self._held: set[Lane] = set()
+        self.records = 0
+        self.bytes = 0
+
+    def __bool__(self) -> bool:
+        """Is there a chunk that ``take`` would give?"""
+        return not self._waiting.keys() <= self._held
+
+    def put(self, work: Work) -> None:
+        """Queue a chunk behind those of its partition."""
+        self._waiting.setdefault(work.lane, deque()).append(work)
+        self._count(work, 1)
+
+    def put_back(self, works: Sequence[Work]) -> None:
+        """Give ``works``, which were taken, before all others, in their order."""
+        for work in reversed(works):
+            queue = self._waiting.pop(work.lane, deque())
+            queue.appendleft(work)
+            self._waiting = {work.lane: queue, **self._waiting}
+            self._count(work, 1)
+
+    def take(self) -> Work | None:
+        """The next chunk of the partition whose turn it is; None where none waits."""
+        lane = next((lane for lane in self._waiting if lane not in self._held), None)
+        if lane is None:
+            return None
+        queue = self._waiting.pop(lane)
+        work = queue.popleft()
+        if queue:
+            self._waiting[lane] = queue
+        self._count(work, -1)
+        return work
+
+    def hold(self, lane: Lane) -> None:
+        """Give no chunk of ``lane`` until ``release``: they follow the one that is under way."""
+        self._held.add(lane)
+
+    def release(self, lane: Lane) -> None:
+        """Give chunks of ``lane`` again."""
+        self._held.discard(lane)
+
+    def clear(self) -> None:
+        """Drop all that waits."""
+        self._waiting.clear()
+        self.records = self.bytes = 0
+
+    def _count(self, work: Work, sign: int) -> None:
+        self.records += sign * len(work.chunk.records)
+        self.bytes += sign * work.size
