@@ -93,7 +93,11 @@ class Account:
         """Produce ``records`` and note what they must become; returns their positions."""
         sent = list(records)
         positions = produce(
-            self._bootstrap_servers, self.topic, [record.value for record in sent], codec=codec
+            self._bootstrap_servers,
+            self.topic,
+            [record.value for record in sent],
+            codec=codec,
+            broker_may_fail=True,
         )
         for record, (partition, offset) in zip(sent, positions, strict=True):
             for index in range(record.events):

@@ -75,12 +75,16 @@ def produce(
     partition: int | None = None,
     codec: str = "none",
     headers: Sequence[tuple[str, bytes]] = (),
+    broker_may_fail: bool = False,
 ) -> list[tuple[int, int]]:
     """Write ``values`` and wait until Kafka has them all.
 
     ``codec`` is ``none``, ``gzip``, ``snappy``, ``lz4`` or ``zstd``. Without ``keys`` and
     ``partition`` records are spread over the partitions. Returns (partition, offset) of each
     value, in the order of ``values``. Raises ``AssertionError`` if one was not delivered.
+
+    With ``broker_may_fail`` each value is written once and in order even then. That needs a
+    producer id of Kafka, and librdkafka asks for it only after half a second.
     """
     producer = Producer(
         {
@@ -88,7 +92,7 @@ def produce(
             "log_level": 2,
             "compression.type": codec,
             "acks": "all",
-            "enable.idempotence": True,
+            "enable.idempotence": broker_may_fail,
             "linger.ms": 5,
             "batch.num.messages": 1000,
             "sticky.partitioning.linger.ms": 0,

@@ -138,7 +138,8 @@ def test_a_collector_of_labels_stays_up_when_brokers_are_killed_and_hang(
     store = LabelStore(tmp_path / "label-store")
 
     def write_and_wait(urls):
-        produce(own_cluster.bootstrap_servers, topic, map(label_record, urls))
+        records = map(label_record, urls)
+        produce(own_cluster.bootstrap_servers, topic, records, broker_may_fail=True)
         collector.wait_until(
             lambda: {*urls} <= {each.label.url for each in store.labels()},
             timeout=120,
