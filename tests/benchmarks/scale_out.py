@@ -194,7 +194,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each quiet phase")
     parser.add_argument("--kill", action="store_true", help="end the second by SIGKILL")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, KafkaBroker(Path(name) / "kafka") as broker:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        KafkaBroker(Path(name) / "kafka", long_lived=True) as broker,
+    ):
         figures = measure(
             broker,
             Path(name),

@@ -136,7 +136,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.sched_setaffinity(0, {broker_core})
-        with KafkaBroker(folder / "kafka") as broker:
+        with KafkaBroker(folder / "kafka", long_lived=True) as broker:
             topics = {}
             for share in sorted({share for _, _, share in VARIANTS}):
                 topic, count = f"events-{share}", int(options.records * share)

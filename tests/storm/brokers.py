@@ -22,7 +22,7 @@ class Brokers:
 
     def __init__(self, folder: Path) -> None:
         """Nothing is started yet."""
-        self.cluster = KafkaCluster(folder)
+        self.cluster = KafkaCluster(folder, long_lived=True)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="brokers")
         self._outage: Future[None] | None = None
 

@@ -71,6 +71,7 @@ class KafkaBroker:
         node_id: int = 1,
         cluster_id: str = "",
         heap: str = "512m",
+        long_lived: bool = False,
     ) -> None:
         """Keep data, settings and output in ``folder``; nothing is started yet.
 
@@ -80,6 +81,7 @@ class KafkaBroker:
             node_id: its number in the cluster.
             cluster_id: of the cluster that it belongs to; empty: a new one.
             heap: how much memory Java may take for objects.
+            long_lived: let Java optimise its code, which costs a start more than a test gets back.
         """
         self.folder = folder
         self.node_id = node_id
@@ -89,6 +91,7 @@ class KafkaBroker:
         """Written into its settings with the first start."""
         self._cluster_id = cluster_id or new_cluster_id()
         self._heap = heap
+        self._long_lived = long_lived
         self._process: ChildProcess | None = None
         self.port, self._controller_port = free_ports(2)
 
@@ -130,9 +133,10 @@ class KafkaBroker:
         """Start the process alone: a node of a cluster answers when most of them are there."""
         assert not self.running, "the broker runs already"
         self.format()
-        self._process = ChildProcess(
-            java_command("kafka.Kafka", str(self._settings), heap=self._heap), log=self.log
+        command = java_command(
+            "kafka.Kafka", str(self._settings), heap=self._heap, long_lived=self._long_lived
         )
+        self._process = ChildProcess(command, log=self.log)
 
     def wait_until_it_answers(self) -> None:
         """Wait for its first answer; as ``start`` where there is none."""
@@ -216,7 +220,9 @@ def new_cluster_id() -> str:
     return "k" + random_id[1:]
 
 
-def java_command(main_class: str, *arguments: str, heap: str = "512m") -> list[str]:
+def java_command(
+    main_class: str, *arguments: str, heap: str = "512m", long_lived: bool = False
+) -> list[str]:
     """The command that runs a class of Kafka with so much memory for objects."""
     if not any(LIBRARIES.glob("kafka_*.jar")):
         raise FileNotFoundError(
@@ -227,6 +233,7 @@ def java_command(main_class: str, *arguments: str, heap: str = "512m") -> list[s
         "java",
         f"-Xmx{heap}",
         "-XX:+UseSerialGC",
+        *([] if long_lived else ["-XX:TieredStopAtLevel=1"]),
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
         "-cp",

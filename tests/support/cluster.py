@@ -48,12 +48,16 @@ class KafkaCluster:
     beginning of the block and killed at its end.
     """
 
-    def __init__(self, folder: Path, brokers: int = 3) -> None:
-        """Keep everything in ``folder``; nothing is started yet."""
+    def __init__(self, folder: Path, brokers: int = 3, *, long_lived: bool = False) -> None:
+        """Keep everything in ``folder``; nothing is started yet. ``long_lived``: as a broker's."""
         cluster_id = new_cluster_id()
         self.brokers: Sequence[KafkaBroker] = [
             KafkaBroker(
-                folder / f"broker-{node_id}", node_id=node_id, cluster_id=cluster_id, heap=_HEAP
+                folder / f"broker-{node_id}",
+                node_id=node_id,
+                cluster_id=cluster_id,
+                heap=_HEAP,
+                long_lived=long_lived,
             )
             for node_id in range(1, brokers + 1)
         ]
