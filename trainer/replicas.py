@@ -9,7 +9,7 @@ how fast it is on several GPUs was not measured: none were at hand.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
+from stream_detector.models.lean_tensorflow import tf
 
 __all__ = ["summed_over"]
 

@@ -24,10 +24,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from stream_detector.events import Kind
+from stream_detector.models.lean_tensorflow import tf
 from trainer.datasets import (
     Census,
     DataError,

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -20,6 +19,7 @@ from stream_detector.models import device
 from stream_detector.models.architectures import Architecture
 from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
+from stream_detector.models.lean_tensorflow import tf
 from trainer.augmentation import augmented
 from trainer.checkpoint import Checkpoint, Standing
 from trainer.datasets import DataError, Dataset
@@ -437,7 +437,7 @@ def rows_of_batches(
 
 def _rise_and_fall(
     recipe: Recipe, steps_per_epoch: int
-) -> tf.keras.optimizers.schedules.LearningRateSchedule:
+) -> "tf.keras.optimizers.schedules.LearningRateSchedule":
     rise = max(1, steps_per_epoch // 2)
     return tf.keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate / 20,

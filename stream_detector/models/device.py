@@ -1,7 +1,6 @@
 """Where the model runs: the one place that chooses the device."""
 
 import logging
-import os
 from collections.abc import Sequence
 from typing import Literal
 
@@ -17,9 +16,6 @@ __all__ = [
 ]
 
 DeviceChoice = Literal["auto", "cpu", "gpu"]
-
-# Before TensorFlow is imported: its banner and the search for CUDA are no news to anybody.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def choose_device(wanted: DeviceChoice, gpus: Sequence[str]) -> str:
@@ -48,7 +44,7 @@ def training_devices(gpus: Sequence[str]) -> list[str]:
 
 def visible_gpus() -> list[str]:
     """Names of the GPUs that TensorFlow sees."""
-    import tensorflow as tf  # noqa: PLC0415 - slow to import, and not needed for --help
+    from stream_detector.models.lean_tensorflow import tf  # noqa: PLC0415 - slow to import, and not needed for --help
 
     return [device.name for device in tf.config.list_physical_devices("GPU")]
 
@@ -58,7 +54,7 @@ def prepare_tensorflow(threads: int) -> None:
 
     Without effect where TensorFlow has already run something in this process.
     """
-    import tensorflow as tf  # noqa: PLC0415
+    from stream_detector.models.lean_tensorflow import tf  # noqa: PLC0415
 
     # Each shape is traced once, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -7,7 +7,6 @@ run time, so short names do not pay for long ones and warm-up compiles three sha
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from stream_detector.errors import DeviceError, ScoringError
@@ -16,6 +15,7 @@ from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.base import ServedModel
 from stream_detector.models.bundle import Bundle
 from stream_detector.models.encoding import encode, shorten
+from stream_detector.models.lean_tensorflow import tf
 
 __all__ = ["GROUP_ROWS", "Network", "Scorer"]
 

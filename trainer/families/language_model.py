@@ -7,10 +7,10 @@ Next-character prediction: Graves 2013, arXiv:1308.0850. The surprise of a text 
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from stream_detector.models.encoding import CODES, encode, shorten
+from stream_detector.models.lean_tensorflow import tf
 from trainer.progress import Progress
 
 __all__ = ["EPOCHS_MAX", "FittedLanguageModel", "fit_language_model"]
@@ -27,7 +27,7 @@ _ROWS_MAX = 60_000
 class FittedLanguageModel:
     """A trained model of what comes next."""
 
-    def __init__(self, model: tf.keras.Model) -> None:
+    def __init__(self, model: "tf.keras.Model") -> None:
         self._model = model
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -91,7 +91,7 @@ def fit_language_model(
     return fitted
 
 
-def _losses(model: tf.keras.Model, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def _losses(model: "tf.keras.Model", inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, model(inputs))
 
 

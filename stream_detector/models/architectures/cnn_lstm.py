@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from stream_detector.models.architectures.base import Architecture, Weights
 from stream_detector.models.architectures.lstm import last_state
 from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
+from stream_detector.models.lean_tensorflow import tf
 
 __all__ = ["CnnLstm"]
 

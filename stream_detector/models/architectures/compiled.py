@@ -7,9 +7,8 @@ after each epoch, differs in nothing else, and seconds of compiling are spared.
 import functools
 from collections.abc import Callable
 
-import tensorflow as tf
-
 from stream_detector.models.architectures.base import Architecture
+from stream_detector.models.lean_tensorflow import tf
 
 __all__ = ["compiled_logits"]
 

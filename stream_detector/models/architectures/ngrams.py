@@ -12,7 +12,7 @@ The sum is divided by the root of the number of n-grams, so that a text's length
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import tensorflow as tf
+from stream_detector.models.lean_tensorflow import tf
 
 __all__ = ["NGRAM_MAX", "NgramEntries", "ngram_entries", "ngram_logits", "ngram_logits_at_once"]
 

@@ -7,7 +7,8 @@ LSTM: Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735. Weights l
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from stream_detector.models.lean_tensorflow import tf
 
 __all__ = ["LstmCell", "drop"]
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from stream_detector.models.architectures.base import Architecture, Weights
 from stream_detector.models.architectures.bilstm import BiLstm
 from stream_detector.models.architectures.ngrams import ngram_logits, ngram_logits_at_once
+from stream_detector.models.lean_tensorflow import tf
 
 __all__ = ["WIDE_TABLE", "WideBiLstm"]
 
