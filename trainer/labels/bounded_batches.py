@@ -5,16 +5,13 @@ kafka-python unpacks it whole. Here a batch is unpacked up to ``BATCH_BYTES_MAX`
 with what is kept of it, and no record brings headers, of which it may have millions.
 """
 
-import gzip
-import io
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import lz4.frame
-import zstandard
-from kafka.codec import snappy_decode
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
+
+from stream_detector.kafka.bounded_consumer import use_batches
+from stream_detector.kafka.record_batches import TooLargeError, decompressed
 
 __all__ = [
     "BATCH_BYTES_MAX",
@@ -22,6 +19,7 @@ __all__ = [
     "KEY_BYTES",
     "RECORD_BYTES_MAX",
     "REST_OF_BATCH_FROM",
+    "UNREADABLE_FROM",
     "VALUE_BYTES",
     "bound_batches",
 ]
@@ -43,31 +41,16 @@ REST_OF_BATCH_FROM = "rest-of-batch-from"
 """Header of the one record, without key and value, that stands for what a batch holds beyond
 ``BATCH_BYTES_MAX``: the offset of the first; the record has that of the last."""
 
+UNREADABLE_FROM = "unreadable-from"
+"""The same of what a batch holds from a record on that contradicts itself or can't be unpacked."""
+
 
 def bound_batches(consumer: Any) -> None:
     """Let a ``KafkaConsumer``, which has read nothing yet, give bounded records only.
 
     Of the batch format of Kafka 0.11 and later; older ones do not come from today's brokers.
     """
-    fetcher = consumer._fetcher
-
-    class BoundedRecords(fetcher.PartitionRecords):  # type: ignore[misc, name-defined]
-        def _unpack_records(self, tp: Any, records: Any, *deserializers: Any) -> Iterator[Any]:
-            unpacked: Iterator[Any] = super()._unpack_records(tp, _Batches(records), *deserializers)
-            return unpacked
-
-    fetcher.PartitionRecords = BoundedRecords
-
-
-class _Batches:
-    """In the place of ``MemoryRecords``."""
-
-    def __init__(self, records: Any) -> None:
-        self._records = records
-
-    def next_batch(self) -> Any:
-        batch = self._records.next_batch()
-        return _Batch(batch._buffer) if isinstance(batch, DefaultRecordBatch) else batch
+    use_batches(consumer, _Batch)
 
 
 class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no types
@@ -84,46 +67,50 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         self._next_offset = self.base_offset
 
     def _maybe_uncompress(self) -> None:
-        if self._decompressed or self.compression_type == self.CODEC_NONE:
-            self._decompressed = True
+        if self._decompressed:
             return
         packed = bytes(memoryview(self._buffer)[self._pos :])
-        unpacked = _UNPACK[self.compression_type](packed, BATCH_BYTES_MAX + 1)
-        self._is_cut = len(unpacked) > BATCH_BYTES_MAX
+        try:
+            unpacked = decompressed(self.compression_type, packed, BATCH_BYTES_MAX)
+        except TooLargeError as error:
+            unpacked, self._is_cut = error.beginning, True
+        except Exception:  # noqa: BLE001 - a dozen kinds, of as many libraries
+            unpacked = b""
         self._buffer = bytearray(unpacked)
         self._pos = 0
         self._decompressed = True
 
     def __next__(self) -> Any:
-        if self.is_control_batch or self._next_record_index >= self._num_records:
+        if self.is_control_batch:
             return super().__next__()
-        if self._is_cut and not self._next_is_whole():
+        if self._next_record_index >= self._num_records:
+            raise StopIteration
+        try:
+            record = self._bounded()
+        except (IndexError, ValueError):  # It ends, or a number in it does not.
+            record = None
+        # The broker takes a record that claims any offset.
+        if record is None or not self._next_offset <= record.offset <= self.last_offset:
             self._next_record_index = self._num_records
-            self._pos = len(self._buffer)
             return self._rest()
-        record = self._bounded()
         self._next_offset = record.offset + 1
         return record
 
     next = __next__
 
-    def _next_is_whole(self) -> bool:
-        try:
-            length, start = decode_varint(self._buffer, self._pos)
-        except IndexError:
-            return False
-        return bool(start + length <= len(self._buffer))
-
     def _rest(self) -> DefaultRecord:
-        headers = [(REST_OF_BATCH_FROM, b"%d" % self._next_offset)]
+        why = REST_OF_BATCH_FROM if self._is_cut else UNREADABLE_FROM
+        headers = [(why, b"%d" % self._next_offset)]
         return DefaultRecord(
             0, self.last_offset, self.max_timestamp, self.timestamp_type, None, None, headers
         )
 
-    def _bounded(self) -> Any:
+    def _bounded(self) -> DefaultRecord | None:
         # See DefaultRecordBatch._read_msg, which makes an object of each header, and refuses names
         # of headers that are not UTF-8, though a broker takes them.
         length, start = decode_varint(self._buffer, self._pos)
+        if start + length > len(self._buffer):
+            return None
         is_large = length > RECORD_BYTES_MAX
         kept_bytes = KEPT_BYTES if is_large else length
         buffer = self._buffer
@@ -133,7 +120,9 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         timestamp = self.max_timestamp if is_appended else self.first_timestamp + after_first
         offset_delta, position = decode_varint(buffer, position)
         key, key_bytes, position = _kept(buffer, position, kept_bytes)
-        value, value_bytes, _ = _kept(buffer, position, kept_bytes)
+        value, value_bytes, position = _kept(buffer, position, kept_bytes)
+        if position > start + length:
+            return None
         self._pos = start + length
         self._next_record_index += 1
         return DefaultRecord(
@@ -155,34 +144,3 @@ def _kept(buffer: bytearray, position: int, bytes_max: int) -> tuple[bytes | Non
     if length < 0:
         return None, 0, start
     return bytes(buffer[start : start + min(length, bytes_max)]), length, start + length
-
-
-def _gzip(packed: bytes, bytes_max: int) -> bytes:
-    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-        return file.read(bytes_max)
-
-
-def _snappy(packed: bytes, bytes_max: int) -> bytes:
-    # Its format makes 64 bytes of 3 at most.
-    unpacked: bytes = snappy_decode(packed)
-    return unpacked[:bytes_max]
-
-
-def _lz4(packed: bytes, bytes_max: int) -> bytes:
-    with lz4.frame.LZ4FrameFile(io.BytesIO(packed)) as file:
-        unpacked: bytes = file.read(bytes_max)
-    return unpacked
-
-
-def _zstd(packed: bytes, bytes_max: int) -> bytes:
-    source = io.BytesIO(packed)
-    with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as reader:
-        return reader.read(bytes_max)
-
-
-_UNPACK: Mapping[int, Callable[[bytes, int], bytes]] = {
-    DefaultRecordBatch.CODEC_GZIP: _gzip,
-    DefaultRecordBatch.CODEC_SNAPPY: _snappy,
-    DefaultRecordBatch.CODEC_LZ4: _lz4,
-    DefaultRecordBatch.CODEC_ZSTD: _zstd,
-}

@@ -26,7 +26,7 @@ from stream_detector.labels import read_label
 from stream_detector.settings import Settings
 from stream_detector.wire import Message
 from trainer.labels.bounded_batches import bound_batches
-from trainer.labels.dead_letters import dead_letter_of, too_large
+from trainer.labels.dead_letters import dead_letter_of, unread
 from trainer.labels.store import LabelStore, StoredLabel
 from trainer.labels.voices import Voices
 
@@ -328,7 +328,7 @@ def _bytes_of(record: Any) -> int:
 
 
 def _read(record: Any, voices: Voices) -> StoredLabel | Rejected:
-    if (fault := too_large(record)) is not None:
+    if (fault := unread(record)) is not None:
         return fault
     written_at = _written_at(record.timestamp)
     # The writer says when it wrote; no label that is read now was written later.
