@@ -1,6 +1,6 @@
 """Record batches made by hand, which a broker takes and no client would make.
 
-See https://kafka.apache.org/documentation/#messageformat and its Produce request (version 3).
+See https://kafka.apache.org/documentation/#messageformat and its Produce request (version 7).
 """
 
 import gzip
@@ -16,7 +16,7 @@ from aiokafka.record.util import calc_crc32c
 __all__ = ["HOSTILE_BATCHES", "batch_of", "record_of", "send_batch"]
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
-_PRODUCE, _VERSION = 0, 3
+_PRODUCE, _VERSION = 0, 7
 _ALL_REPLICAS = -1
 
 
