@@ -23,7 +23,7 @@ INSTALL = $(BIN)/python $(PIP_INSTALL) --require-hashes --requirement $(REQUIREM
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check tools bench storm bench-training dashboards compose-test pins digests sbom \
+.PHONY: help demo test check tools bench storm fuzz bench-training dashboards compose-test pins digests sbom \
 	licences audit kafka prometheus clean
 
 help: ## Print this
@@ -48,6 +48,9 @@ bench: kafka $(VENV)/.test ## Records a second, with and without a model, beside
 
 storm: kafka $(VENV)/.test ## Kill workers and brokers at random for some minutes; nothing may be lost
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m storm $(ARGS)
+
+fuzz: $(VENV)/.test ## Feed hostile bytes to every reader; ARGS="--minutes 30" before a release
+	@PYTHONPATH=.:tests $(BIN)/python -m fuzz $(ARGS)
 
 bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)

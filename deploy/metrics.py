@@ -16,9 +16,8 @@ _RULES = Path(__file__).parent / "prometheus" / "rules"
 _TEXT = """\
 # Metrics
 
-Made by `make dashboards` from the code; a test holds it to that. Counters and histograms have a
-`..._created` beside them, the time since which they count. What to do when one is not as it should
-be: [runbook](runbook.md).
+Made by `make dashboards` from the code; a test holds it to that. What to do when one is not as it
+should be: [runbook](runbook.md).
 
 ## Worker: `stream-detector run`, port 9464
 

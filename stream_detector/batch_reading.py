@@ -31,15 +31,7 @@ from stream_detector.sources import EventResult, Source, chosen_fields, read_rec
 
 __all__ = ["BatchReader", "Reading", "sources_by_topic"]
 
-_UNREAD: list[tuple[str, EventResult]] = [
-    (
-        "",
-        Rejected(
-            RejectReason.TOO_LARGE,
-            "not decompressed: its record batch is damaged, or larger than the worker decompresses",
-        ),
-    )
-]
+_UNREAD = "not decompressed: its record batch is damaged, or larger than the worker decompresses"
 _FORMAT = attrgetter("format")
 _KIND = itemgetter(0)
 
@@ -129,7 +121,7 @@ class BatchReader:
             if len(value) > bytes_max:
                 results = _too_large(value, bytes_max)
             elif not value and isinstance(record, UnreadRecord):
-                results = _UNREAD
+                results = _unread(record)
             else:
                 results = read_record(
                     value, source=source, lines_max=lines_max, json_fields=json_fields
@@ -174,6 +166,12 @@ class BatchReader:
             self._metrics.events.labels(topic, name, kind).inc(count)
         for name, count in Counter(ignored).items():
             self._metrics.ignored.labels(topic, name).inc(count)
+
+
+def _unread(record: UnreadRecord) -> list[tuple[str, EventResult]]:
+    first = record.offset - record.records + 1
+    detail = _UNREAD if record.records == 1 else f"offsets {first} to {record.offset} {_UNREAD}"
+    return [("", Rejected(RejectReason.TOO_LARGE, detail))]
 
 
 def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:

@@ -109,13 +109,16 @@ class RawRecord(Protocol):
 
 
 class UnreadRecord(NamedTuple):
-    """A record that was not decompressed, since its batch is too large. Its place is known."""
+    """A record that was not read, since its batch is too large or damaged. Its place is known."""
 
     offset: int
+    """Of several records that come as one, that of the last."""
     timestamp: int | None = None
     key: bytes | None = None
     value: bytes | None = None
     headers: Sequence[tuple[str, bytes]] = ()
+    records: int = 1
+    """How many records it stands for: those up to ``offset``."""
 
 
 class Chunk(NamedTuple):

@@ -27,6 +27,7 @@ __all__ = [
     "RECORD_LINES_MAX",
     "REMEMBERED_CHARACTERS_MAX",
     "REPLAY_OF_BYTES_MAX",
+    "UNREAD_RECORDS_MAX",
 ]
 
 MESSAGE_BYTES_MAX = 1_048_588
@@ -48,6 +49,10 @@ DECOMPRESSED_BYTES_MAX = 8 * 1024 * 1024
 more: 1 MB of zstd can hold gigabytes. Records beyond it become dead letters without being read.
 Producers fill batches of 16 KB to 1 MB before they compress them. In memory a batch takes up to 32
 times as much: a header of a record is an object, and takes two bytes."""
+
+UNREAD_RECORDS_MAX = 1_000
+"""Records behind that limit, of one batch, that become a dead letter each; all behind these become
+one together. A record takes seven bytes, so that 1 MB of zstd can hold a hundred million."""
 
 HEADER_MEMORY_BYTES = 100
 """What the objects of one header of a record take in memory."""

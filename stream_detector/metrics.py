@@ -4,31 +4,42 @@ Names follow the Prometheus rules: base units, ``_total`` for counters, ``_secon
 Labels have few values by construction: never a host name, a URL or a client.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
-from threading import Lock
+from pathlib import Path
+from shutil import disk_usage
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
+from stream_detector import __version__
+from stream_detector.batch_histogram import BatchHistogram
 from stream_detector.certificates import certificate_gauge
 from stream_detector.drift import DriftWindow
 from stream_detector.errors import RefusalReason
 from stream_detector.events import Kind, ModelRef, RejectReason, VerdictName
 from stream_detector.models.base import ServedModel
 
-__all__ = ["BatchHistogram", "DriftMetrics", "Metrics"]
+__all__ = ["DriftMetrics", "Metrics"]
 
 _STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
-_AGE_BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 1800, 3600)
+# Fine around the objective of 60 s.
+_AGE_BUCKETS = (
+    *(0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 45),
+    *(60, 75, 90, 120, 180, 300, 900, 3600),
+)
 _SCORE_BUCKETS = (
     0.001,
     0.01,
@@ -49,78 +60,6 @@ _SCORE_BUCKETS = (
 )
 _FILL_BUCKETS = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1, 2)
 _BATCH_BUCKETS = (1, 8, 32, 128, 512, 1024, 2048, 4096, 8192, 16384)
-
-
-class BatchHistogram(Collector):
-    """A histogram that takes a whole batch of values, or one value many times, at once.
-
-    ``prometheus_client.Histogram`` takes a lock and walks its buckets for each value, which for
-    thousands of scores a batch costs more than making the verdicts.
-
-    Args:
-        name: metric name.
-        text: its help text.
-        buckets: upper bounds, ascending; ``+Inf`` is added.
-        label: name of the one label.
-        registry: where it is registered.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        text: str,
-        buckets: Sequence[float],
-        label: str,
-        registry: CollectorRegistry,
-    ) -> None:
-        self._name = name
-        self._text = text
-        self._bounds = tuple(buckets)
-        self._label = label
-        self._lock = Lock()
-        self._counts: dict[str, list[int]] = {}
-        self._sums: dict[str, float] = {}
-        registry.register(self)
-
-    def observe_all(self, label_value: str, values: Iterable[float]) -> None:
-        """Add ``values`` under one value of the label."""
-        values = list(values)
-        places = [bisect_left(self._bounds, value) for value in values]
-        with self._lock:
-            counts = self._counts_of(label_value)
-            for place in places:
-                counts[place] += 1
-            self._sums[label_value] += sum(values)
-
-    def observe(self, label_value: str, value: float, times: int) -> None:
-        """Add ``value`` so many times under one value of the label; 0 times: to be there."""
-        place = bisect_left(self._bounds, value)
-        with self._lock:
-            self._counts_of(label_value)[place] += times
-            self._sums[label_value] += value * times
-
-    def _counts_of(self, label_value: str) -> list[int]:
-        self._sums.setdefault(label_value, 0.0)
-        return self._counts.setdefault(label_value, [0] * (len(self._bounds) + 1))
-
-    def describe(self) -> Iterator[HistogramMetricFamily]:
-        """The metric without its values."""
-        yield HistogramMetricFamily(self._name, self._text, labels=[self._label])
-
-    def collect(self) -> Iterator[HistogramMetricFamily]:
-        """The metric as it stands."""
-        family = HistogramMetricFamily(self._name, self._text, labels=[self._label])
-        with self._lock:
-            state = {value: (list(c), self._sums[value]) for value, c in self._counts.items()}
-        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        for value, (counts, total) in state.items():
-            cumulated = 0
-            buckets = []
-            for bound, count in zip(bounds, counts, strict=True):
-                cumulated += count
-                buckets.append((bound, float(cumulated)))
-            family.add_metric([value], buckets, sum_value=total)
-        yield family
 
 
 class DriftMetrics(Collector):
@@ -197,6 +136,8 @@ class Metrics:
     """All metrics of one worker. ``registry`` is what ``/metrics`` serves."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        # They are as many series as the counters, and no rule or panel asks for them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = registry or CollectorRegistry()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -257,6 +198,8 @@ class Metrics:
         self.input_topic_missing = gauge(
             "input_topic_missing", "1 for an input topic that is not there.", "topic"
         )
+        self._add_group(gauge, counter)
+        self._add_versions(gauge)
         self.rebalances = counter("rebalances_total", "Rebalances of the consumer group.")
         self.assigned_partitions = gauge("assigned_partitions", "Partitions this worker has.")
         self.cache_lookups = counter("cache_lookups_total", "Decisions looked up.", "result")
@@ -325,6 +268,50 @@ class Metrics:
         ProcessCollector(registry=registry)
         self._begin_at_0()
 
+    def _add_group(self, gauge: Callable[..., Gauge], counter: Callable[..., Counter]) -> None:
+        """Make the metrics of who reads the input topics in this group."""
+        self.topic_partitions = gauge(
+            "topic_partitions", "Partitions of an input topic; 0 where it is missing.", "topic"
+        )
+        self.owned_partitions = gauge(
+            "owned_partitions",
+            "Partitions of an input topic that detectors of the group own, all workers together.",
+            "topic",
+        )
+        self.foreign_members = gauge(
+            "foreign_members", "Members of the consumer group that are no detectors."
+        )
+        self.foreign_commits = counter(
+            "foreign_commits_total",
+            "Partitions taken over whose offset was committed by no detector.",
+            "topic",
+        )
+        self.passed_over_records = counter(
+            "passed_over_records_total",
+            "Records between what detectors committed last and the offset that somebody else "
+            "committed; none where the former is not known.",
+            "topic",
+        )
+
+    def _add_versions(self, gauge: Callable[..., Gauge]) -> None:
+        """Make the metrics of which program and which announced models this is about."""
+        self.build_info = gauge("build_info", "1, with the version of the program.", "version")
+        self.build_info.labels(__version__).set(1)
+        self.announced_model_info = gauge(
+            "announced_model_info",
+            "1 for the model of each kind that was announced last.",
+            "kind",
+            "name",
+            "version",
+            "sha256",
+        )
+        self._announced: dict[Kind, ModelRef] = {}
+        self.model_store_free_bytes = gauge(
+            "model_store_free_bytes",
+            "Free space of the model store's disk; NaN where it is no folder of this machine.",
+        )
+        self.model_store_free_bytes.set(float("nan"))
+
     def _begin_at_0(self) -> None:
         """Show counters before they count: of one that begins at 1, no rate sees the first."""
         kinds: tuple[Kind, ...] = get_args(Kind)
@@ -345,6 +332,8 @@ class Metrics:
         for topic in topics:
             self.records.labels(topic)
             self.input_topic_missing.labels(topic)
+            self.foreign_commits.labels(topic)
+            self.passed_over_records.labels(topic)
             self.record_age_seconds.observe(topic, 0.0, 0)
             for reason in RejectReason:
                 self.dead_letters.labels(topic, reason.value)
@@ -360,6 +349,24 @@ class Metrics:
         self.model_loaded_timestamp_seconds.labels(kind).set_to_current_time()
         if model.created_at is not None:
             self.model_created_timestamp_seconds.labels(kind).set(model.created_at.timestamp())
+
+    def show_announced(self, kind: Kind, ref: ModelRef) -> None:
+        """Show that ``ref`` is what was announced last for ``kind``."""
+        if (before := self._announced.get(kind)) is not None:
+            self.announced_model_info.remove(kind, before.name, before.version, before.sha256)
+        self._announced[kind] = ref
+        self.announced_model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
+
+    def show_free_space(self, folder: Path) -> None:
+        """Show the free space of the disk of ``folder``, whenever it is asked for."""
+
+        def free() -> float:
+            try:
+                return float(disk_usage(folder).free)
+            except OSError:
+                return float("nan")
+
+        self.model_store_free_bytes.set_function(free)
 
     def show_shadow(self, kind: Kind, ref: ModelRef) -> None:
         """Show that ``ref`` is the shadow of ``kind`` from now on."""

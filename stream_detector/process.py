@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from stream_detector import __version__
@@ -105,6 +106,8 @@ class _Process:
         self.left_running = False
         """Whether something was left that nothing can tell to stop: a thread that loads the model,
         a client of a Kafka that does not answer."""
+        if settings.model_store and "://" not in settings.model_store:
+            self.metrics.show_free_space(Path(settings.model_store))
         self.metrics.ready.set_function(lambda: float(self.readiness()[0]))
 
     def readiness(self) -> tuple[bool, str]:

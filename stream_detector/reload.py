@@ -357,6 +357,7 @@ class ModelFollower(Follower):
 
     def offer(self, announcement: Announcement) -> None:
         """Take note of what was announced; nothing happens if it serves already."""
+        self._metrics.show_announced(announcement.kind, announcement.ref)
         self._want(announcement)
 
     async def _take(self, kind: Kind, announcement: Announcement) -> None:

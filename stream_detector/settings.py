@@ -122,12 +122,20 @@ class _Topics(SettingsGroup):
         default_factory=list,
         description="Names of the feeds whose labels are taken; empty: of any.",
     )
+    label_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description="Ed25519 public keys (PEM files) of those who sign their labels, such as "
+        "analyst:kim=kim.pub,feed:urlhaus=feeds.pub; analyst:* and feed:* for all without a key "
+        "of their own. Labels of these names that their key has not signed are refused.",
+    )
     labels_dead_letters_topic: str = Field(
         "url-labels-dlq", description="Topic for labels that can't be used."
     )
     topic_partitions: Positive = Field(8, description="Partitions of topics that are created.")
     topic_replication_factor: int = Field(
-        -1, ge=-1, description="Replicas of topics that are created; -1: the broker's default."
+        -1,
+        ge=-1,
+        description="Replicas of topics that are created; -1: 3 if there are 3 brokers.",
     )
     input_formats: dict[str, str] = Field(
         default_factory=dict,

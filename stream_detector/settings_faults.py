@@ -27,6 +27,7 @@ def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     """What contradicts or is not there: (the setting to look at first, what to do)."""
     yield from _security_faults(settings)
     yield from _file_faults(settings)
+    yield from _label_key_faults(settings)
     yield from _topic_faults(settings)
     yield from _format_faults(settings)
     yield from _name_faults(settings)
@@ -114,13 +115,29 @@ def _opened_without_waiting(path: str, flags: int) -> int:
 def _file_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     for name in files_of(type(settings)):
         path: Path | None = getattr(settings, name)
-        if path is None:
-            continue
-        try:
-            with open(path, "rb", opener=_opened_without_waiting):
-                pass
-        except OSError as error:
-            yield name, f"{name} {path} can't be read ({error.strerror}): correct it"
+        if path is not None:
+            yield from _unreadable(name, path)
+
+
+def _unreadable(name: str, path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        with open(path, "rb", opener=_opened_without_waiting):
+            pass
+    except OSError as error:
+        yield name, f"{name} {path} can't be read ({error.strerror}): correct it"
+
+
+def _label_key_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+    for voice, path in settings.label_keys.items():
+        part, _, name = voice.partition(":")
+        if part not in {"analyst", "feed"} or not name:
+            yield (
+                "label_keys",
+                f"label_keys names {voice[:_NAME_SHOWN_CHARACTERS]!r}: write analyst:NAME=FILE or "
+                "feed:NAME=FILE, with * as the name for all others",
+            )
+        else:
+            yield from _unreadable("label_keys", Path(path))
 
 
 def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:

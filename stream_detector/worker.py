@@ -21,6 +21,8 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.foreign_commits import tell_foreign_commit
+from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
@@ -128,6 +130,14 @@ class DetectorApp(faust.App):
             metrics=metrics,
             clock=time.monotonic,
         )
+        self.group_monitor = GroupMonitor(
+            settings.group_id,
+            settings.input_topic_names,
+            lambda: self.chunk_consumer,
+            metrics=metrics,
+            patience=settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS,
+            clock=time.monotonic,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
         brokers = [URL(f"kafka://{address}") for address in settings.bootstrap_servers]
@@ -161,6 +171,7 @@ class DetectorApp(faust.App):
         self.watch(self.lag_monitor.run(_LAG_INTERVAL_SECONDS))
         self.watch(self.reach_monitor.run(_REACH_INTERVAL_SECONDS))
         self.watch(self.topic_monitor.run())
+        self.watch(self.group_monitor.run())
         self.watch(self._check_group())
         if self.following is not None:
             models, shadows = self.following
@@ -268,6 +279,10 @@ class DetectorApp(faust.App):
         """Count ``error`` by its class."""
         self.metrics.count_error(error)
 
+    def tell_foreign_commit(self, partition: Any, written: int | None, offset: int) -> None:
+        """Count and log an offset that no detector committed; called in the consumer's thread."""
+        tell_foreign_commit(self.metrics, partition, written, offset)
+
     # --- one batch --------------------------------------------------------------------------
 
     def _process(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Encoded, int]]:
@@ -326,11 +341,11 @@ class DetectorApp(faust.App):
             return False, fault
         if self.rebalancing:
             return False, "rebalancing"
-        if not self._assignment:
-            return False, "no partitions assigned"
-        if self.lag_monitor.stalled_for(self.settings.stall_timeout / 2):
-            return False, "lag and no commits"
-        return True, "ready"
+        stalled = self.lag_monitor.stalled_for(self.settings.stall_timeout / 2)
+        if stalled or not self._assignment:
+            return False, "lag and no commits" if stalled else "no partitions assigned"
+        # A worker that does its part does not count as one that is down.
+        return True, f"ready, but {fault}" if (fault := self.group_monitor.fault) else "ready"
 
 
 def create_app(

@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor"]
 
+_BOOTSTRAP_MS = 3_000
+"""For a broker's first answer: a person waits for the line."""
 _AHEAD_MAX_SECONDS = 5.0
 """Records further in the future than this: a clock is wrong, and ages and lag mislead."""
 
@@ -32,8 +33,8 @@ _AHEAD_MAX_SECONDS = 5.0
 @click.command(cls=SettingsCommand)
 @setting_options()
 def doctor(config: Path | None, **flags: object) -> int:
-    """Check all that `run` needs: HTTP port, certificates and a model store if set, lists,
-    models, device, Kafka, topics, rights, clock.
+    """Check all that `run` needs: Kafka, topics, rights, clock, HTTP port, certificates and a
+    model store if set, lists, models, device.
 
     Prints one line a check, ok or FAIL and what to do, and exits with 1 if any failed. Nothing is
     made, read or written in Kafka; no consumer group is joined.
@@ -44,19 +45,20 @@ def doctor(config: Path | None, **flags: object) -> int:
     """
     settings, _ = given_settings(config, flags)
     failed = False
-    # Kafka may keep us waiting, and TensorFlow takes seconds to load: at the same time.
-    pool = ThreadPoolExecutor(1)
-    try:
-        kafka = pool.submit(lambda: list(_kafka_results(settings)))
-        with ShownProgress().stage("checking this machine and the models") as stage:
-            for result in _local_results(settings):
-                failed = _show(result) or failed
-            stage.begin("checking Kafka")
-            for result in kafka.result():
-                failed = _show(result) or failed
-    finally:
-        pool.shutdown(wait=False)  # Ctrl-C need not wait for Kafka.
+    # Kafka first: it is what fails at night, and TensorFlow takes seconds to load.
+    with ShownProgress().stage("checking Kafka") as stage:
+        for result in _kafka_results(_impatient(settings)):
+            failed = _show(result) or failed
+        stage.begin("checking this machine and the models")
+        for result in _local_results(settings):
+            failed = _show(result) or failed
     return int(failed)
+
+
+def _impatient(settings: Settings) -> Settings:
+    """The same settings, with which a Kafka that does not answer is given up soon."""
+    options = {"bootstrap_timeout_ms": str(_BOOTSTRAP_MS), **settings.kafka_options}
+    return settings.model_copy(update={"kafka_options": options})
 
 
 class _Result(NamedTuple):

@@ -38,7 +38,7 @@ _SHOWN_MAX = 20
 """Labels of a file that are printed one by one; of more, their number."""
 
 _TOPIC_OPTIONS = {
-    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
+    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds", "label_keys"),
     *("input_topics", "input_formats", "json_fields"),
 }
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_OPTIONS
@@ -84,6 +84,13 @@ class _Defaults(NamedTuple):
     "labels export` writes such a file. - is standard input: a table if its first line names a "
     "column url or host, else a plain list. Written only if all can be.",
 )
+@click.option(
+    "--signing-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Ed25519 private key (PEM) to sign the labels with: proves whose they are to a trainer "
+    "that has its public half in label_keys. `stream-trainer models new-key` makes one.",
+)
 @setting_options({"Kafka: how to reach it", "Topics"}, without=_WITHOUT)
 def label(
     words: tuple[str, ...],
@@ -93,6 +100,7 @@ def label(
     confidence: float | None,
     verdict_ids: tuple[str, ...],
     file: Path | None,
+    signing_key: Path | None,
     config: Path | None,
     **flags: object,
 ) -> None:
@@ -105,6 +113,7 @@ def label(
     stream-detector label --file labels.csv --analyst kim
     zcat urls.gz | stream-detector label malicious --file - --feed urlhaus
     stream-detector label http://evil.example/login retracted --analyst kim
+    stream-detector label evil.example malicious --analyst kim --signing-key kim.key
 
     The last word is the label; only a file with a column label needs none. The latest label of
     each text counts, an analyst's before a feed's. "retracted" takes back what the same --analyst
@@ -112,7 +121,8 @@ def label(
     model that has learned it may go on saying so; label the opposite to change that.
 
     Labels that name an analyst go to --labels-topic, those of a feed alone to --feed-labels-topic:
-    Kafka's rights on the two topics say who may speak as what.
+    Kafka's rights on the two topics say who may speak as what. Which analyst or feed it is only a
+    signature proves (--signing-key, and label_keys of the trainer).
 
     Prints each label with its place in Kafka once all replicas have it.
 
@@ -140,7 +150,7 @@ def label(
         for verdict_id, event in zip(verdict_ids, events_of(settings, verdict_ids), strict=True):
             labels.append(_made(defaults, {"url": _url_of(event)}, where=verdict_id))
     with ShownProgress().stage("writing labels", len(labels)) as stage:
-        written = write_labels(settings, labels, on_written=stage.update)
+        written = write_labels(settings, labels, signing_key=signing_key, on_written=stage.update)
     if len(labels) <= _SHOWN_MAX:
         for one, (topic, partition, offset) in zip(labels, written, strict=True):
             click.echo(f"{one.label:<9}  {one.canonical.text}  in {topic}:{partition}:{offset}")

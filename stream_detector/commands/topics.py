@@ -36,12 +36,15 @@ def topics() -> None:
 def create(config: Path | None, **flags: object) -> None:
     """Make the topics that are missing; what is there stays as it is.
 
+    With three brokers or more each topic gets 3 replicas, of which 2 must have a record; with
+    fewer a line warns. Records of input topics get the time at which Kafka receives them.
+
     \b
     stream-detector topics create
     stream-detector topics create --bootstrap-servers kafka-1:9092 --topic-prefix test.
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import create_topics  # noqa: PLC0415
+    from stream_detector.kafka.topics import SAFE_REPLICAS, create_topics  # noqa: PLC0415
 
     with ShownProgress().stage("making the topics"):
         states = create_topics(settings)
@@ -51,6 +54,13 @@ def create(config: Path | None, **flags: object) -> None:
         click.echo(
             f"{state.name:<{width}}  {what:<9}  {counted(state.partitions, 'partition')}, "
             f"{counted(state.replication_factor, 'replica')}"
+        )
+    if least := [state for state in states if state.replication_factor < SAFE_REPLICAS]:
+        click.echo(
+            f"warning: {counted(len(least), 'topic')} of {len(states)} with fewer than "
+            f"{SAFE_REPLICAS} replicas: records are lost with a broker's disk; give Kafka "
+            f"{SAFE_REPLICAS} brokers and these topics {SAFE_REPLICAS} replicas",
+            err=True,
         )
 
 

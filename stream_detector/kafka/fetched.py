@@ -2,8 +2,9 @@
 
 aiokafka decompresses a record batch as a whole, however large it gets, and gives out any number of
 bytes at once. Here a batch is decompressed up to a limit, and what it gives at once ends at
-``CHUNK_BYTES_MAX``. Records beyond the first limit come as ``UnreadRecord``: none is lost. So do
-those that aiokafka refuses though a broker takes them, at which it would stop.
+``CHUNK_BYTES_MAX``. Records beyond the first limit come as ``UnreadRecord``: none is lost, and
+beyond ``UNREAD_RECORDS_MAX`` many are one. So do those that aiokafka refuses though a broker takes
+them, at which it would stop.
 
 Batches in the formats before Kafka 0.11, which Kafka 4 neither takes nor gives, have no bound here.
 """

@@ -2,7 +2,8 @@
 
 A broker takes batches at which clients stop for good: header names that are not UTF-8, offsets that
 contradict each other, bytes behind what is compressed. And it takes batches that decompress to
-gigabytes. Here each record comes: as ``UnreadRecord`` where it can't be read, or is too much.
+gigabytes. Here each record comes: as ``UnreadRecord`` where it can't be read, or is too much, and
+beyond ``UNREAD_RECORDS_MAX`` many as one.
 
 Snappy makes at most 21 bytes of one, so it has no bound here.
 """
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import cramjam
 
 from stream_detector.events import RawRecord, UnreadRecord
-from stream_detector.limits import DECOMPRESSED_BYTES_MAX
+from stream_detector.limits import DECOMPRESSED_BYTES_MAX, UNREAD_RECORDS_MAX
 from stream_detector.settings import Settings
 
 __all__ = [
@@ -95,8 +96,11 @@ def records_of_batch(batch: Any, payload: bytes, bytes_max: int) -> Iterator[Raw
     else:
         if is_whole and reader.position == len(body):
             return  # A compacted topic has no records behind.
-    for unread in range(offset, batch.next_offset):
+    one_by_one = min(offset + UNREAD_RECORDS_MAX, batch.next_offset)
+    for unread in range(offset, one_by_one):
         yield UnreadRecord(unread)
+    if one_by_one < batch.next_offset:
+        yield UnreadRecord(batch.next_offset - 1, records=batch.next_offset - one_by_one)
 
 
 class _Record(NamedTuple):

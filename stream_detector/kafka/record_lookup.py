@@ -74,13 +74,13 @@ class RecordLookup:
         record = self._next_record(found)
         if record is None:
             raise RetryableError(f"{where} was not read within {_READ_SECONDS:.0f} s: try again")
-        if record.offset != offset:
-            raise MissingRecordError(f"there is no {where} (compacted away, or never committed)")
         if is_unread(record):
             raise MissingRecordError(
                 f"{where} can't be read: its batch is damaged, or decompresses to more than twice "
                 "record_bytes_max"
             )
+        if record.offset != offset:
+            raise MissingRecordError(f"there is no {where} (compacted away, or never committed)")
         return record
 
     def _next_record(self, partition: TopicPartition) -> Any:

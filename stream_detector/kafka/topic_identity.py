@@ -28,7 +28,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-__all__ = ["SeenTopic", "is_of_another_topic", "seen_topics"]
+__all__ = ["SeenTopic", "is_identity", "is_of_another_topic", "seen_topics"]
 
 
 class SeenTopic(NamedTuple):
@@ -37,6 +37,15 @@ class SeenTopic(NamedTuple):
     partitions: int
     identity: str
     """Cluster and topic id, for ``is_of_another_topic``; empty where Kafka tells no ids."""
+
+
+def is_identity(text: str) -> bool:
+    """Whether ``text`` has the form of an identity, of whatever topic and cluster."""
+    cluster, _, topic = text.partition("/")
+    try:
+        return bool(cluster) and str(UUID(topic)) == topic
+    except ValueError:
+        return False
 
 
 def is_of_another_topic(identity: str, now: str) -> bool:

@@ -23,6 +23,7 @@ from stream_detector.limits import MESSAGE_BYTES_MAX
 from stream_detector.settings import Settings
 
 __all__ = [
+    "SAFE_REPLICAS",
     "TopicState",
     "check_topic",
     "check_topics",
@@ -36,6 +37,9 @@ _DAY_MS = 24 * 60 * 60 * 1000
 _DEAD_LETTER_HEADERS_BYTES = 64 * 1024
 """Room for a dead letter's headers beside a record as large as its input topic takes."""
 
+SAFE_REPLICAS = 3
+"""With so many a record outlives any one broker, also while another is restarted."""
+_BROKERS_DEFAULT = -1
 _UNKNOWN_TOPIC = 3
 _LEADER_NOT_AVAILABLE = 5
 _TOPIC_AUTHORIZATION_FAILED = 29
@@ -128,7 +132,9 @@ def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
 def create_topics(settings: Settings) -> list[TopicState]:
     """Make the topics that are missing; those that are there stay as they are.
 
-    Input, output and label topics get ``topic_partitions`` and ``topic_replication_factor``.
+    Input, output and label topics get ``topic_partitions`` and ``topic_replication_factor``: where
+    that is left at the default 3, if there are as many brokers, of which 2 must have each record.
+    Input topics have the time at which Kafka got a record, as no shipper's clock can be trusted.
     Verdicts are kept 7 days, alerts and dead letters 30, labels for ever; dead letters may be
     larger than the input. Where a model store is set, the topic of announced models is made too
     (one partition, compacted), and that of comparisons with shadows, which are kept 30 days.
@@ -158,8 +164,9 @@ def create_topics(settings: Settings) -> list[TopicState]:
                 _state(before[name], who, created=False)
             there = [name for name in settings.input_topic_names if name not in missing]
             configs = _configs(settings, _record_bytes_max(admin, there, who))
+            replicas = _replicas(admin, settings)
             for name in missing:
-                _create(admin, settings, name, configs.get(name, {}))
+                _create(admin, settings, name, replicas, configs.get(name, {}))
                 created.add(name)
             admin.wait_for_topics(missing)
         after = _described(admin, names)
@@ -220,6 +227,9 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
     verdicts, alerts, dead_letters = settings.output_topic_names
     labels, feed_labels, label_dead_letters = settings.label_topic_names
     return {
+        **{
+            name: {"message.timestamp.type": "LogAppendTime"} for name in settings.input_topic_names
+        },
         verdicts: {"retention.ms": str(7 * _DAY_MS), "compression.type": "zstd"},
         alerts: {"retention.ms": str(30 * _DAY_MS)},
         dead_letters: {
@@ -257,16 +267,31 @@ def _record_bytes_max(admin: KafkaAdminClient, names: list[str], who: str) -> in
     return max(int(configs[name]["max.message.bytes"]["value"]) for name in names)
 
 
+def _replicas(admin: KafkaAdminClient, settings: Settings) -> int:
+    """As the settings say, or else safe where there are brokers enough, or else the default."""
+    if settings.topic_replication_factor != _BROKERS_DEFAULT:
+        return settings.topic_replication_factor
+    brokers = len(admin.describe_cluster()["brokers"])
+    return SAFE_REPLICAS if brokers >= SAFE_REPLICAS else _BROKERS_DEFAULT
+
+
 def _create(
-    admin: KafkaAdminClient, settings: Settings, name: str, configs: Mapping[str, str]
+    admin: KafkaAdminClient,
+    settings: Settings,
+    name: str,
+    replicas: int,
+    configs: Mapping[str, str],
 ) -> None:
+    if replicas >= SAFE_REPLICAS:
+        # A record is confirmed when two brokers have it, and one may be away.
+        configs = {"min.insync.replicas": "2", **configs}
     topic = NewTopic(
         name=name,
         # One partition has one order of what was announced.
         num_partitions=(
             1 if name in settings.announcement_topic_names else settings.topic_partitions
         ),
-        replication_factor=settings.topic_replication_factor,
+        replication_factor=replicas,
         topic_configs=dict(configs),
     )
     try:

@@ -18,7 +18,6 @@ from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import aiokafka
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
     GroupAuthorizationFailedError,
@@ -42,6 +41,7 @@ from stream_detector.kafka.connections import (
 )
 from stream_detector.kafka.ends import known_ends
 from stream_detector.kafka.fetched import bound_fetches
+from stream_detector.kafka.group_members import DetectorAssignor, GroupView, view_of_group
 from stream_detector.kafka.positions import Positions
 from stream_detector.kafka.retry import is_retriable, name_of
 from stream_detector.kafka.topic_identity import SeenTopic, seen_topics
@@ -103,6 +103,10 @@ class TransportHost(Protocol):
         """Count an error that will be retried; may be called from any thread."""
         ...
 
+    def tell_foreign_commit(self, partition: Any, written: int | None, offset: int) -> None:
+        """As ``positions.OnForeignCommit``."""
+        ...
+
 
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """The driver's consumer thread with the project's client options and commit policy."""
@@ -113,7 +117,9 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self._fetches: set[asyncio.Task[Records]] = set()
         self._halted = True
-        self._positions = Positions(at_end=self.app.starts_at_end)
+        self._positions = Positions(
+            at_end=self.app.starts_at_end, on_foreign_commit=self.app.tell_foreign_commit
+        )
 
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``fun`` in this thread and wait for its result, beside whatever else is called.
@@ -229,6 +235,26 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             consumer._coordinator.request_rejoin()
         return seen
 
+    async def view_of_group(self, topics: Collection[str]) -> GroupView:
+        """Who owns what; what detectors have committed is noted.
+
+        Raises:
+            KafkaError: the coordinator does not answer, or may not be asked.
+        """
+        view: GroupView = await self.call_thread(self._view_of_group, topics)
+        return view
+
+    async def _view_of_group(self, topics: Collection[str]) -> GroupView:
+        consumer = self._ensure_consumer()
+        view = await view_of_group(consumer, self.app.conf.id, topics)
+        partitions = [
+            aiokafka.TopicPartition(topic, number)
+            for topic, count in view.partitions.items()
+            for number in range(count)
+        ]
+        self._positions.note(await consumer._coordinator.fetch_committed_offsets(partitions))
+        return view
+
     def unknown_topics(self) -> set[str]:
         """Topics subscribed to that are not there as far as the client knows; never waits."""
         if (consumer := self._consumer) is None:
@@ -246,7 +272,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         host: TransportHost = self.app
-        self._assignor = RoundRobinPartitionAssignor
+        self._assignor = DetectorAssignor
         bound_fetches(host.decompressed_bytes_max)
         return aiokafka.AIOKafkaConsumer(
             **host.consumer_options,
@@ -520,6 +546,15 @@ class ChunkConsumer(driver.Consumer):
         """
         seen: Mapping[str, SeenTopic] = await self._thread.look_at_topics(names)
         return seen
+
+    async def view_of_group(self, topics: Collection[str]) -> GroupView:
+        """Who owns what of ``topics``, as the group's coordinator says.
+
+        Raises:
+            KafkaError: it does not answer, or may not be asked.
+        """
+        view: GroupView = await self._thread.view_of_group(topics)
+        return view
 
     def unknown_topics(self) -> set[str]:
         """Topics subscribed to that are not there as far as the client knows; never waits."""

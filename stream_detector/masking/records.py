@@ -25,9 +25,10 @@ _NETWORK_SCHEME = re.compile(rb"(?:https?|ftp|wss?):/+", re.IGNORECASE)
 _COLON = re.compile(b":|//")
 _CUT_OFF = re.compile(rb"(?<=//)[^/\\?#\s:\[]*:(?![0-9]{0,5}(?:[/\\?#\s]|$)).*", re.DOTALL)
 _QUERY_START = re.compile(
-    rb"\?|\\.?(?:u.?0.?0|x).?(?:3.?f|2.?3)|(?<=\S)#", re.IGNORECASE | re.DOTALL
+    rb"\?|\\.?(?:u.?0.?0|x).?(?:3.?f|2.?3)|(?<=[^\r\n])#", re.IGNORECASE | re.DOTALL
 )
-"""As JSON or Zeek may escape it too, whose bytes may be UTF-16's or have one too many."""
+"""As JSON or Zeek may escape it too, whose bytes may be UTF-16's or have one too many. A ``#`` that
+begins a line begins a header of Zeek's."""
 
 
 def without_credentials(value: bytes) -> bytes | None:

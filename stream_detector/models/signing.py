@@ -14,7 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from stream_detector.errors import BundleError, SettingsError
 
-__all__ = ["check_signature", "new_key", "public_half", "read_public_key", "sign"]
+__all__ = [
+    "check_signature",
+    "new_key",
+    "public_half",
+    "read_private_key",
+    "read_public_key",
+    "sign",
+]
 
 
 def new_key(private_path: Path) -> Path:
@@ -52,7 +59,7 @@ def sign(content: bytes, private_path: Path) -> bytes:
     Raises:
         SettingsError: ``private_path`` holds no Ed25519 private key without a password.
     """
-    signature: bytes = _private_key(private_path).sign(content)
+    signature: bytes = read_private_key(private_path).sign(content)
     return signature
 
 
@@ -62,10 +69,15 @@ def public_half(private_path: Path) -> Ed25519PublicKey:
     Raises:
         SettingsError: it holds no Ed25519 private key without a password.
     """
-    return _private_key(private_path).public_key()
+    return read_private_key(private_path).public_key()
 
 
-def _private_key(private_path: Path) -> Ed25519PrivateKey:
+def read_private_key(private_path: Path) -> Ed25519PrivateKey:
+    """The private key in ``private_path``.
+
+    Raises:
+        SettingsError: it holds no Ed25519 private key without a password.
+    """
     try:
         key = serialization.load_pem_private_key(_read(private_path), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -81,8 +93,8 @@ def _private_key(private_path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def read_public_key(path: Path) -> Ed25519PublicKey:
-    """The public key in ``path``.
+def read_public_key(path: Path, setting: str = "model_public_key") -> Ed25519PublicKey:
+    """The public key in ``path``, which ``setting`` names.
 
     Raises:
         SettingsError: it holds none.
@@ -91,11 +103,11 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
         key = serialization.load_pem_public_key(_read(path))
     except (ValueError, UnsupportedAlgorithm) as error:
         raise SettingsError(
-            f"model_public_key {path} holds no public key in PEM: give the .pub file that "
+            f"{setting} {path} holds no public key in PEM: give the .pub file that "
             "`stream-trainer models new-key` made"
         ) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise SettingsError(f"model_public_key {path} is of another algorithm than Ed25519")
+        raise SettingsError(f"{setting} {path} is of another algorithm than Ed25519")
     return key
 
 

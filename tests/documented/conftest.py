@@ -43,8 +43,9 @@ def run_lines(
         world = World(secured_kafka, tmp_path / "home", example_files, prefix=prefix, state=state)
         if USER in text:
             world.let_in()
-        if "models.key" in text and "new-key" not in text:
-            new_key(world.folder / "models.key")
+        for key in ("models.key", "kim.key"):
+            if key in text and "new-key" not in text:
+                new_key(world.folder / key)
         for block in blocks:
             shell = Shell(world)
             shells.append(shell)

@@ -1,5 +1,6 @@
 import re
 from datetime import UTC, datetime
+from math import isnan
 
 import pytest
 from hypothesis import given
@@ -7,8 +8,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_detector.batch_histogram import BatchHistogram
 from stream_detector.events import ModelRef, Thresholds
-from stream_detector.metrics import BatchHistogram, Metrics
+from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel
 
 BUCKETS = (0.001, 0.1, 0.5, 1)
@@ -93,3 +95,34 @@ def test_workers_in_one_process_do_not_share_a_registry() -> None:
     first, second = Metrics(), Metrics()
     first.alerts.labels("url").inc()
     assert second.registry.get_sample_value("stream_detector_alerts_total", {"kind": "url"}) == 0
+
+
+def test_the_model_announced_last_is_the_only_one_shown_as_announced():
+    metrics = Metrics()
+    for version in ("1", "2"):
+        metrics.show_announced("url", ModelRef("m", version, version * 64))
+
+    (family,) = (
+        each
+        for each in metrics.registry.collect()
+        if each.name == "stream_detector_announced_model_info"
+    )
+    assert [sample.labels["version"] for sample in family.samples] == ["2"]
+
+
+def test_the_model_store_s_free_space_is_shown_only_of_a_folder(tmp_path):
+    metrics = Metrics()
+    name = "stream_detector_model_store_free_bytes"
+    assert isnan(metrics.registry.get_sample_value(name))
+
+    metrics.show_free_space(tmp_path)
+    assert metrics.registry.get_sample_value(name) > 0
+    metrics.show_free_space(tmp_path / "none")
+    assert isnan(metrics.registry.get_sample_value(name))
+
+
+def test_no_series_says_since_when_a_counter_counts():
+    samples = [s.name for family in Metrics().registry.collect() for s in family.samples]
+
+    assert samples
+    assert not [name for name in samples if name.endswith("_created")]

@@ -564,3 +564,10 @@ def test_a_record_that_was_not_decompressed_is_a_letter_that_a_replay_reads_agai
     assert letter.reason is RejectReason.TOO_LARGE
     assert (letter.source.offset, letter.withheld) == (5, ("contents",))
     assert b"not decompressed" in dict(dead_letter_headers(letter))["detail"]
+
+
+def test_records_that_come_as_one_are_a_letter_that_says_which_they_are():
+    chunk = Chunk("url-events", 0, [UnreadRecord(1_000_004, records=1_000_000)])
+    (letter,) = Bench().pipeline.process([chunk]).dead_letters
+    assert letter.source.offset == 1_000_004
+    assert "offsets 5 to 1000004 not decompressed" in letter.detail

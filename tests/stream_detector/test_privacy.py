@@ -167,6 +167,12 @@ def test_no_query_value_is_in_any_output_when_queries_alone_are_masked(
     assert_free_of(outputs_of(values, key=key, mask_queries=QUERIES), QUERY_VALUE, FRAGMENT)
 
 
+def test_a_fragment_behind_a_space_is_in_no_dead_letter_when_queries_are_masked() -> None:
+    encoded = outputs_of([f'{{"url":"http://a b/p #{FRAGMENT}"}}'.encode()], mask_queries=QUERIES)
+    assert len(encoded.dead_letters) == 1
+    assert_free_of(encoded, FRAGMENT)
+
+
 @many
 @given(records)
 def test_no_client_is_in_any_output_when_clients_alone_are_masked(values: list[bytes]) -> None:

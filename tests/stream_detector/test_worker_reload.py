@@ -98,6 +98,9 @@ def test_a_worker_starts_with_what_is_announced_or_else_with_its_own_bundle(benc
     worker = bench.start_worker()
     wait_until_serves(bench, models.sha256("second"))
     bench.wait_until_committed(worker)
+    unsigned = [line for line in worker.log.read_text().splitlines() if "model_public_key" in line]
+    assert len(unsigned) == 1
+    assert f"whoever may WRITE topic {models.settings.models_topic} decides" in unsigned[0]
     assert worker.stop() == 0
 
     store, away = Path(models.settings.model_store), models.folder / "away"

@@ -126,7 +126,7 @@ def wait_for_metric(bench: Bench, *parts: str) -> None:
 
 def wait_until_serves(bench: Bench, sha256: str) -> None:
     """Until the newest worker shows this bundle as the one that serves."""
-    wait_for_metric(bench, "model_info{", f'sha256="{sha256}"', "} 1.0")
+    wait_for_metric(bench, "detector_model_info{", f'sha256="{sha256}"', "} 1.0")
 
 
 def more_verdicts(bench: Bench, count: int = 400) -> None:

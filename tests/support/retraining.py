@@ -96,11 +96,20 @@ def save_wide_champion(folder: Path, data: Dataset) -> Bundle:
     return save_bundle(folder, manifest, trained.weights)
 
 
-def fill_store(folder: Path, labels: dict[str, str]) -> None:
-    """A label store with a label for each URL, written an hour after the other."""
+def fill_store(folder: Path, labels: dict[str, str], *, invented_names: bool = False) -> None:
+    """A label store with a label for each URL, written an hour after the other.
+
+    All by one analyst, or each in the name of another one.
+    """
     store = LabelStore(folder)
     with store.writing():
         store.add(
-            stored_label(url, label, offset=number, hours=number)
+            stored_label(
+                url,
+                label,
+                offset=number,
+                hours=number,
+                analyst=f"invented {number}" if invented_names else "kim",
+            )
             for number, (url, label) in enumerate(labels.items())
         )

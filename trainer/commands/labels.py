@@ -34,7 +34,7 @@ _STDOUT = Path("-")
 _LABELS_AT_ONCE = 1000
 """Labels between two updates of the progress."""
 _TOPIC_OPTIONS = {
-    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
+    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds", "label_keys"),
     "labels_dead_letters_topic",
 }
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "cluster"} - _TOPIC_OPTIONS
@@ -50,7 +50,8 @@ trust_option = click.option(
     "--trust",
     metavar="A,B",
     default="",
-    help="Sources by trust, the most trusted first: goes before the time of labels.",
+    help="Sources of analysts, and feeds, by trust, the most trusted first: goes before the time "
+    "of labels.",
 )
 
 
@@ -67,7 +68,7 @@ def labels() -> None:
 
     Of several labels of one text, in canonical form, one counts: of each voice (source, analyst
     and feed) the latest stands, unless that takes the label back (retracted); of those an analyst's
-    goes before a feed's, then --trust decides, then the time.
+    goes before a feed's, then a signed one before others, then --trust decides, then the time.
     """
 
 
@@ -240,6 +241,8 @@ def _canonical_text(url: str) -> str:
 
 
 def _show_one(text: str, found: "ResolvedLabel | None", retracted: "Sequence[StoredLabel]") -> None:
+    from stream_detector.label_signatures import voice_of  # noqa: PLC0415 - imports much
+
     if found is None:
         click.echo(f"{text}: not labelled")
     else:
@@ -250,7 +253,7 @@ def _show_one(text: str, found: "ResolvedLabel | None", retracted: "Sequence[Sto
         )
     for stored in (*(found.standing if found else ()), *retracted):
         label = stored.label
-        who = f"analyst {label.analyst}" if label.analyst else f"feed {label.feed}"
+        who = voice_of(label) + (", signed" if stored.signed else "")
         sure = "" if label.confidence is None else f", confidence {label.confidence:g}"
         place = f"{stored.topic}:{stored.partition}:{stored.offset}"
         line = f"{label.label:<9}  {_moment(label.labeled_at)}  {who}, source {label.source}{sure}"

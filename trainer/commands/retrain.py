@@ -85,8 +85,9 @@ _NOT_NEEDED = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} -
     type=click.FloatRange(0, 1, min_open=True),
     default=0.2,
     show_default=True,
-    help="Most of an epoch that the labels of one voice (an analyst, a feed) may have; labels of "
-    "one with more are visited less, or left out.",
+    help="Most of an epoch that the labels of one voice may have; labels of one with more are "
+    "visited less, or left out. Who signs (label_keys) is a voice; all analysts who do not are "
+    "one together, and so are all such feeds.",
 )
 @click.option(
     "--sources",

@@ -27,7 +27,7 @@ LABELS = "labels"
 _HTTP_PORT = 9465
 """Beside a worker's on one machine."""
 _NEEDED = {
-    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
+    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds", "label_keys"),
     *("labels_dead_letters_topic", "models_topic"),
     *("model_store", "http_host", "http_port", "http_web_config"),
     *("log_level", "log_format", "log_queries"),

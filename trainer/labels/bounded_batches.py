@@ -2,7 +2,7 @@
 
 Kafka limits what a batch takes compressed. Unpacked it may be 30,000 times as large, and
 kafka-python unpacks it whole. Here a batch is unpacked up to ``BATCH_BYTES_MAX``, a record comes
-with what is kept of it, and no record brings headers, of which it may have millions.
+with what is kept of it, and of its headers, which may be millions, with its signature alone.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from kafka.record.util import decode_varint
 
 from stream_detector.kafka.bounded_consumer import use_batches
 from stream_detector.kafka.record_batches import TooLargeError, decompressed
+from stream_detector.label_signatures import SIGNATURE, SIGNATURE_BYTES
 
 __all__ = [
     "BATCH_BYTES_MAX",
@@ -19,7 +20,6 @@ __all__ = [
     "KEY_BYTES",
     "RECORD_BYTES_MAX",
     "REST_OF_BATCH_FROM",
-    "UNREADABLE_FROM",
     "VALUE_BYTES",
     "bound_batches",
 ]
@@ -39,10 +39,7 @@ VALUE_BYTES = "value-bytes"
 """Headers of a record above ``RECORD_BYTES_MAX``: how long its key and its value were."""
 REST_OF_BATCH_FROM = "rest-of-batch-from"
 """Header of the one record, without key and value, that stands for what a batch holds beyond
-``BATCH_BYTES_MAX``: the offset of the first; the record has that of the last."""
-
-UNREADABLE_FROM = "unreadable-from"
-"""The same of what a batch holds from a record on that contradicts itself or can't be unpacked."""
+``BATCH_BYTES_MAX``, or behind damage: the offset of the first; the record has that of the last."""
 
 
 def bound_batches(consumer: Any) -> None:
@@ -53,8 +50,12 @@ def bound_batches(consumer: Any) -> None:
     use_batches(consumer, _Batch)
 
 
+class _DamagedError(Exception):
+    """A record contradicts itself, or its batch: a broker looks at few of its numbers."""
+
+
 class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no types
-    """A batch that unpacks itself up to the bound."""
+    """A batch that unpacks itself up to the bound, and up to what is damaged."""
 
     _buffer: Any
     _decompressed: bool
@@ -63,7 +64,6 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
 
     def __init__(self, buffer: Any) -> None:
         super().__init__(buffer)
-        self._is_cut = False
         self._next_offset = self.base_offset
 
     def _maybe_uncompress(self) -> None:
@@ -73,7 +73,7 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         try:
             unpacked = decompressed(self.compression_type, packed, BATCH_BYTES_MAX)
         except TooLargeError as error:
-            unpacked, self._is_cut = error.beginning, True
+            unpacked = error.beginning
         except Exception:  # noqa: BLE001 - a dozen kinds, of as many libraries
             unpacked = b""
         self._buffer = bytearray(unpacked)
@@ -81,17 +81,13 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         self._decompressed = True
 
     def __next__(self) -> Any:
-        if self.is_control_batch:
+        if self.is_control_batch or self._next_record_index >= self._num_records:
             return super().__next__()
-        if self._next_record_index >= self._num_records:
-            raise StopIteration
         try:
             record = self._bounded()
-        except (IndexError, ValueError):  # It ends, or a number in it does not.
-            record = None
-        # The broker takes a record that claims any offset.
-        if record is None or not self._next_offset <= record.offset <= self.last_offset:
+        except (_DamagedError, IndexError, ValueError):  # It ends, or a number in it does not.
             self._next_record_index = self._num_records
+            self._pos = len(self._buffer)
             return self._rest()
         self._next_offset = record.offset + 1
         return record
@@ -99,18 +95,15 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
     next = __next__
 
     def _rest(self) -> DefaultRecord:
-        why = REST_OF_BATCH_FROM if self._is_cut else UNREADABLE_FROM
-        headers = [(why, b"%d" % self._next_offset)]
+        headers = [(REST_OF_BATCH_FROM, b"%d" % self._next_offset)]
         return DefaultRecord(
             0, self.last_offset, self.max_timestamp, self.timestamp_type, None, None, headers
         )
 
-    def _bounded(self) -> DefaultRecord | None:
+    def _bounded(self) -> Any:
         # See DefaultRecordBatch._read_msg, which makes an object of each header, and refuses names
         # of headers that are not UTF-8, though a broker takes them.
         length, start = decode_varint(self._buffer, self._pos)
-        if start + length > len(self._buffer):
-            return None
         is_large = length > RECORD_BYTES_MAX
         kept_bytes = KEPT_BYTES if is_large else length
         buffer = self._buffer
@@ -121,20 +114,21 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         offset_delta, position = decode_varint(buffer, position)
         key, key_bytes, position = _kept(buffer, position, kept_bytes)
         value, value_bytes, position = _kept(buffer, position, kept_bytes)
-        if position > start + length:
-            return None
-        self._pos = start + length
+        end, offset = start + length, self.base_offset + offset_delta
+        if not position < end <= len(buffer) or not self._next_offset <= offset <= self.last_offset:
+            raise _DamagedError
+        self._pos = end
         self._next_record_index += 1
         return DefaultRecord(
             length,
-            self.base_offset + offset_delta,
+            offset,
             timestamp,
             self.timestamp_type,
             key,
             value,
             [(KEY_BYTES, b"%d" % key_bytes), (VALUE_BYTES, b"%d" % value_bytes)]
             if is_large
-            else [],
+            else _signature(buffer, position, end),
         )
 
 
@@ -144,3 +138,16 @@ def _kept(buffer: bytearray, position: int, bytes_max: int) -> tuple[bytes | Non
     if length < 0:
         return None, 0, start
     return bytes(buffer[start : start + min(length, bytes_max)]), length, start + length
+
+
+def _signature(buffer: bytearray, position: int, end: int) -> list[tuple[str, bytes]]:
+    """Of the headers between ``position`` and ``end`` the last that may be a signature."""
+    found: list[tuple[str, bytes]] = []
+    left, position = decode_varint(buffer, position)
+    while left > 0 and position < end:
+        name, _, position = _kept(buffer, position, end)
+        value, _, position = _kept(buffer, position, end)
+        if name == SIGNATURE.encode() and value is not None and len(value) == SIGNATURE_BYTES:
+            found = [(SIGNATURE, value)]
+        left -= 1
+    return found

@@ -26,7 +26,7 @@ from stream_detector.labels import read_label
 from stream_detector.settings import Settings
 from stream_detector.wire import Message
 from trainer.labels.bounded_batches import bound_batches
-from trainer.labels.dead_letters import dead_letter_of, unread
+from trainer.labels.dead_letters import dead_letter_of, too_large
 from trainer.labels.store import LabelStore, StoredLabel
 from trainer.labels.voices import Voices
 
@@ -276,6 +276,8 @@ class _Collector:
         ]
         stored = self._store.add(labels)
         self._send(letters)
+        for line in self._voices.refusals():
+            self._tell(line)
         self._commit(batch)
         done = Collected(len(batch), stored, len(letters))
         self.collected = Collected(*map(sum, zip(self.collected, done, strict=True)))
@@ -328,7 +330,7 @@ def _bytes_of(record: Any) -> int:
 
 
 def _read(record: Any, voices: Voices) -> StoredLabel | Rejected:
-    if (fault := unread(record)) is not None:
+    if (fault := too_large(record)) is not None:
         return fault
     written_at = _written_at(record.timestamp)
     # The writer says when it wrote; no label that is read now was written later.
@@ -337,9 +339,10 @@ def _read(record: Any, voices: Voices) -> StoredLabel | Rejected:
     label = read_label(record.value, written_at=known)
     if isinstance(label, Rejected):
         return label
-    if (fault := voices.fault(record.topic, label)) is not None:
-        return fault
-    return StoredLabel(label, record.topic, record.partition, record.offset, written_at)
+    proved = voices.proved(record, label)
+    if isinstance(proved, Rejected):
+        return proved
+    return StoredLabel(label, record.topic, record.partition, record.offset, written_at, proved)
 
 
 def _written_at(milliseconds: int | None) -> datetime:

@@ -14,31 +14,24 @@ from trainer.labels.bounded_batches import (
     KEY_BYTES,
     RECORD_BYTES_MAX,
     REST_OF_BATCH_FROM,
-    UNREADABLE_FROM,
     VALUE_BYTES,
 )
 
-__all__ = ["dead_letter_of", "unread"]
+__all__ = ["dead_letter_of", "too_large"]
 
 _STRING_END = re.compile(rb'(?<!\\)"|[\r\n]')
 """What parts the strings of which each is masked by itself."""
 
 
-def unread(record: Any) -> Rejected | None:
-    """Why a record of a bounded batch is not read as a label; None where it is."""
+def too_large(record: Any) -> Rejected | None:
+    """Why a record of a bounded batch is larger than any label; None where it is not."""
     said = dict(record.headers)
     if REST_OF_BATCH_FROM in said:
         detail = (
-            f"the batch unpacks to more than {BATCH_BYTES_MAX} bytes: not read from offset "
-            f"{int(said[REST_OF_BATCH_FROM])} on"
+            f"the batch is damaged, or unpacks to more than {BATCH_BYTES_MAX} bytes: not read from "
+            f"offset {int(said[REST_OF_BATCH_FROM])} on"
         )
         return Rejected(RejectReason.TOO_LARGE, detail)
-    if UNREADABLE_FROM in said:
-        detail = (
-            "the batch contradicts itself, or can't be unpacked: not read from offset "
-            f"{int(said[UNREADABLE_FROM])} on"
-        )
-        return Rejected(RejectReason.MALFORMED, detail)
     if VALUE_BYTES in said:
         detail = f"a record of a label has {RECORD_BYTES_MAX} bytes at most"
         return Rejected(RejectReason.TOO_LARGE, detail)

@@ -1,10 +1,12 @@
 """Which of the labels of a text counts, where there are several.
 
 1. Who says something again has changed their mind: of each voice (source, analyst and feed
-   together) the latest label stands, by ``labeled_at``, then by offset. Where that one is
-   ``retracted``, the voice has taken back what it said, and none of its labels stands.
-2. Of the voices that stand, an analyst goes before a feed; then a source before those that stand
-   after it in the order of trust, or not in it; then the latest.
+   together, and whether a key proves them) the latest label stands, by ``labeled_at``, then by
+   offset. Where that one is ``retracted``, the voice has taken back what it said, and none of its
+   labels stands.
+2. Of the voices that stand, an analyst goes before a feed; then a signed label before others; then
+   a source of analysts, or a feed, before those that stand after it in the order of trust, or not
+   in it; then the latest.
 
 The others are kept beside it: those that say otherwise are disagreements.
 """
@@ -15,13 +17,14 @@ from datetime import datetime
 from typing import NamedTuple, cast
 
 from stream_detector.events import Kind, LabelName
+from stream_detector.labels import is_feed
 from trainer.labels.store import StoredLabel
 
 __all__ = ["ResolvedLabel", "resolve", "retractions"]
 
-_Voice = tuple[str, str, str]
+_Voice = tuple[bool, str, str, str]
 _Age = tuple[datetime, int, int, str]
-_Rank = tuple[bool, int, _Age]
+_Rank = tuple[bool, bool, int, _Age]
 
 
 class ResolvedLabel(NamedTuple):
@@ -58,7 +61,7 @@ def resolve(
 
     Args:
         labels: of any texts; one that comes twice counts once.
-        trust: names of sources, the most trusted first.
+        trust: names of analysts' sources and of feeds, the most trusted first.
 
     Returns:
         By canonical text, in the order of first appearance, those of which any label stands.
@@ -77,7 +80,9 @@ def resolve(
 
     def rank(stored: StoredLabel) -> _Rank:
         label = stored.label
-        return label.analyst is not None, places.get(label.source, 0), _age(stored)
+        # A feed's source is what the feed likes to call itself.
+        name = label.feed or "" if is_feed(label) else label.source
+        return not is_feed(label), stored.signed, places.get(name, 0), _age(stored)
 
     resolved = {}
     for text, voices in latest.items():
@@ -117,7 +122,7 @@ def _is_retraction(stored: StoredLabel) -> bool:
 
 def _voice(stored: StoredLabel) -> _Voice:
     label = stored.label
-    return label.source, label.analyst or "", label.feed or ""
+    return stored.signed, label.source, label.analyst or "", label.feed or ""
 
 
 def _age(stored: StoredLabel) -> _Age:

@@ -60,6 +60,8 @@ _SCHEMA = pa.schema(
         pa.field("analyst", pa.string()),
         pa.field("feed", pa.string()),
         pa.field("confidence", pa.float64()),
+        # Stores of earlier versions lack it: nothing in them was signed.
+        pa.field("signed", pa.bool_()),
     ]
 )
 
@@ -80,6 +82,8 @@ class StoredLabel(NamedTuple):
     offset: int
     written_at: datetime
     """The record's timestamp, UTC, to the millisecond."""
+    signed: bool = False
+    """Whether the key of its analyst or feed signed it."""
 
     @property
     def place(self) -> _Place:
@@ -308,6 +312,7 @@ def _row(stored: StoredLabel) -> dict[str, object]:
         "analyst": label.analyst,
         "feed": label.feed,
         "confidence": label.confidence,
+        "signed": stored.signed,
     }
 
 
@@ -327,4 +332,5 @@ def _stored(row: Mapping[str, Any]) -> StoredLabel | None:
         row["confidence"],
     )
     written_at = row["written_at"].astimezone(UTC)
-    return StoredLabel(label, row["topic"], row["partition"], row["offset"], written_at)
+    signed = bool(row.get("signed"))
+    return StoredLabel(label, row["topic"], row["partition"], row["offset"], written_at, signed)

@@ -6,8 +6,9 @@
 - The newest labels are held out by time: the challenger is asked for what it was not told.
 - The others are trained on, each visited several times an epoch, the more the newer it is. A
   label goes before the corpus: a base row of the same text is left out.
-- No voice (an analyst, or a feed) has more than its share of an epoch: the labels of one that has
-  more are visited less often, or left out.
+- No voice has more than its share of an epoch: the labels of one that has more are visited less
+  often, or left out. An analyst or a feed is a voice where a key proves the name; all analysts
+  without a key are one voice together, and so are all feeds: else who invents names has more.
 - The validation part, which sets calibration and thresholds, loses the domains of labels that are
   trained on.
 """
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 
 from stream_detector.canonical import registered_domain
 from stream_detector.events import Kind
+from stream_detector.label_signatures import voice_of
+from stream_detector.labels import is_feed
 from trainer.datasets import Census, Dataset, census_of
 from trainer.labels.resolution import ResolvedLabel
 from trainer.texts import take_apart
@@ -51,6 +54,8 @@ class VoiceLabels(NamedTuple):
     """The labels of one voice that are trained on."""
 
     texts: list[str]
+    names: list[str]
+    """Which analyst or feed each says it is from."""
     share: float
     """Of an epoch: of the base corpus' rows and the visits of labels."""
 
@@ -72,7 +77,7 @@ class RetrainingExamples(NamedTuple):
     counts: dict[str, int]
     """Labels by what became of them."""
     voices: dict[str, VoiceLabels]
-    """By the name of analyst or feed, the largest share first."""
+    """The largest share first."""
 
     @property
     def train(self) -> Dataset:
@@ -134,9 +139,11 @@ def _domain(label: ResolvedLabel) -> str:
 
 
 def _voice(label: ResolvedLabel) -> str:
-    """Who said it: the source is theirs to choose."""
-    winner = label.winner.label
-    return f"analyst {winner.analyst}" if winner.analyst else f"feed {winner.feed}"
+    """Who said it, as far as that is proved. The source is theirs to choose."""
+    winner = label.winner
+    if winner.signed:
+        return voice_of(winner.label)
+    return "feeds without a key" if is_feed(winner.label) else "analysts without a key"
 
 
 def _visits(
@@ -181,13 +188,20 @@ def _limits(
 def _voices(
     labels: Sequence[ResolvedLabel], visits: NDArray[np.int64], base_rows: int
 ) -> dict[str, VoiceLabels]:
-    texts: defaultdict[str, list[str]] = defaultdict(list)
+    spoken: defaultdict[str, list[ResolvedLabel]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for each, count in zip(labels, visits.tolist(), strict=True):
-        texts[_voice(each)].append(each.text)
+        spoken[_voice(each)].append(each)
         counts[_voice(each)] += count
     rows = base_rows + counts.total()
-    return {voice: VoiceLabels(texts[voice], n / rows) for voice, n in counts.most_common()}
+    return {
+        voice: VoiceLabels(
+            [each.text for each in spoken[voice]],
+            [voice_of(each.winner.label) for each in spoken[voice]],
+            count / rows,
+        )
+        for voice, count in counts.most_common()
+    }
 
 
 def _dataset(labels: Sequence[ResolvedLabel]) -> Dataset:

@@ -2,8 +2,15 @@
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
+from stream_detector import __version__
 from stream_detector.certificates import certificate_gauge
 from stream_detector.events import Kind
 from trainer.outcomes import OUTCOMES
@@ -15,6 +22,7 @@ class WatchMetrics:
     """All metrics of one watch. ``registry`` is what ``/metrics`` serves."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -53,6 +61,8 @@ class WatchMetrics:
             "check",
         )
         self.ready = gauge("ready", "1 while labels are being collected.")
+        self.build_info = gauge("build_info", "1, with the version of the program.", "version")
+        self.build_info.labels(__version__).set(1)
         self.certificates = certificate_gauge(registry)
         ProcessCollector(registry=registry)
 

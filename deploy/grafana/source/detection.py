@@ -134,11 +134,11 @@ def _alerts(made: Dashboard) -> Dashboard:
             lines(
                 "Alerts against the day before",
                 "A minute over 15 minutes. A page above 10 times the mean of the day before these, "
-                "and above 10 a minute; on the first day there is no such line.",
+                "and above 20 a minute, while they go on; not on the first day.",
                 {
                     "now": "60 * stream_detector_alerts:rate15m",
                     "the day before": f"60 * {_DAY_BEFORE}",
-                    "a page above": f"60 * clamp_min(10 * {_DAY_BEFORE}, 10 / 60)",
+                    "a page above": f"60 * clamp_min(10 * {_DAY_BEFORE}, 20 / 60)",
                 },
                 unit="cpm",
             )
@@ -225,8 +225,8 @@ def _traffic(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Dead letters",
-                "Share of a topic's records that could not be read, over 15 minutes.",
-                {"{{topic}}": "topic:stream_detector_dead_letters:ratio_rate15m"},
+                "Share of a topic's records that could not be read, over 30 minutes.",
+                {"{{topic}}": "topic:stream_detector_dead_letters:ratio_rate30m"},
                 unit="percentunit",
                 width=8,
                 limit=0.02,

@@ -216,8 +216,9 @@ def _lost(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Dead letters, worst topic",
-                "Share of its records in 15 minutes; a ticket above 2%, a page above 50%.",
-                "max(topic:stream_detector_dead_letters:ratio_rate15m)",
+                "Share of its records in 5 minutes; a page above 50%, a ticket above 2% of 30 "
+                "minutes.",
+                "max(topic:stream_detector_dead_letters:ratio_rate5m)",
                 unit="percentunit",
                 colours=limits(amber=0.02, red=0.5),
                 width=6,

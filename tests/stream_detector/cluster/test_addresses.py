@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from support.accounting import mixed_records
 from support.bench import Bench
@@ -90,8 +92,12 @@ def test_topics_are_made_and_written_by_any_list_of_addresses(
 
     assert f"{topic}" in made
     assert sum(end_offsets(cluster.addresses[0], topic).values()) == 20
-    # The brokers' default, which is a copy on each.
     assert made.count("3 replicas") == len(made.splitlines())
+    with KafkaAdminClient(bootstrap_servers=cluster.addresses) as admin:
+        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    configs = {name: each["value"] for name, each in found["topic"][topic].items()}
+    assert configs["min.insync.replicas"] == "2"
+    assert configs["message.timestamp.type"] == "LogAppendTime"
 
 
 def test_labels_are_written_and_collected(

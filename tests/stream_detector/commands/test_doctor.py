@@ -77,7 +77,7 @@ def test_where_all_is_well_each_line_says_so_and_nothing_changes(
 
     assert failures(done) == {}
     results = found(done)
-    assert list(results) == LOCAL + KAFKA
+    assert list(results) == KAFKA + LOCAL
     assert "any free port of 127.0.0.1" in results["HTTP port"][1]
     assert "in the clear, nobody logs in" in results["HTTP port"][1]
     assert str(allowed) in results["lists"][1]
@@ -94,6 +94,26 @@ def test_where_all_is_well_each_line_says_so_and_nothing_changes(
         assert settings["GROUP_ID"] not in str(client.list_groups())
     finally:
         client.close()
+
+
+def test_a_kafka_that_hangs_is_told_first_and_soon(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        began = time.monotonic()
+        doctor = start_module(
+            *("stream_detector", "doctor"),
+            log=tmp_path / "doctor.log",
+            environment={"STREAM_DETECTOR_BOOTSTRAP_SERVERS": address},
+        )
+        try:
+            line = wait_for_line(doctor, "Kafka  ")
+            # Five on an idle machine.
+            assert time.monotonic() - began < 10
+        finally:
+            doctor.kill()
+    assert line.startswith("FAIL  Kafka")
+    assert f"{address}: it accepts connections but does not answer" in line
+    assert "HTTP port" not in doctor.log.read_text().partition(line)[0]
 
 
 @pytest.mark.kafka
@@ -140,7 +160,7 @@ def test_each_fault_of_this_machine_has_its_line(tmp_path: Path) -> None:
 
     failed = failures(done)
     # Without models there is nothing to run on a device, nor topics to see without Kafka.
-    assert list(failed) == ["HTTP port", "lists", "URL model", "host model", "Kafka"]
+    assert list(failed) == ["Kafka", "HTTP port", "lists", "URL model", "host model"]
     assert found(done).keys() == failed.keys()
     assert f"127.0.0.1:{port}" in failed["HTTP port"]
     assert "http_port" in failed["HTTP port"]
@@ -230,7 +250,7 @@ def test_ctrl_c_does_not_wait_for_kafka(tmp_path: Path) -> None:
             log=tmp_path / "log",
         )
         try:
-            wait_for_line(process, "device")
+            wait_for_line(process, "checking Kafka, ")
             process.send(signal.SIGINT)
             assert process.wait(60) == 130
         finally:

@@ -14,7 +14,7 @@ from stream_detector.kafka.fetched import (
     RecordsAsDecoded,
     bound_fetches,
 )
-from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX
+from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, UNREAD_RECORDS_MAX
 from support.memory import takes_at_most
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
@@ -75,6 +75,19 @@ def test_what_stands_behind_the_limit_comes_unread_and_the_next_batch_whole(code
     assert (read[5].timestamp, read[5].key, read[5].headers) == (1005, b"k", [("h", b"v")])
     assert read[whole:20] == [UnreadRecord(offset) for offset in range(whole, 20)]
     assert read[20].value == b"next"
+
+
+def test_of_a_batch_of_tiny_records_most_come_unread_as_one():
+    count = 3 * DECOMPRESSED_BYTES_MAX // 14
+    batch = batch_of([b""] * count, codec=ZSTD)
+    read = list(records_of(batch))
+    *one_by_one, rest = read[-UNREAD_RECORDS_MAX - 1 :]
+    assert all(isinstance(record, UnreadRecord) for record in one_by_one)
+    assert {record.records for record in one_by_one} == {1}
+    assert not isinstance(read[-UNREAD_RECORDS_MAX - 2], UnreadRecord)
+    assert rest == UnreadRecord(count - 1, records=count - 1 - one_by_one[-1].offset)
+    assert rest.records > count // 4
+    assert [record.offset for record in read[:-1]] == list(range(len(read) - 1))
 
 
 def test_a_single_record_of_a_gigabyte_takes_no_more_than_the_limit():

@@ -1,8 +1,11 @@
 """Batches at which clients stop for good, in the topics that commands read."""
 
+import gzip
 import json
+import struct
 from datetime import UTC, datetime
 
+import cramjam
 import msgspec
 import pytest
 
@@ -13,11 +16,35 @@ from stream_detector.settings import Settings
 from support.commands import run_command, run_trainer
 from support.drifting import verdict_record
 from support.labels import label_record
-from support.raw_batches import HOSTILE_BATCHES, send_batch
+from support.raw_batches import produce_raw, raw_batch, raw_record
 from support.records import end_offsets, produce
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
+
+def _xerial(records):
+    block = bytes(cramjam.snappy.compress_raw(records))
+    return b"\x82SNAPPY\0" + struct.pack(">iii", 1, 1, len(block)) + block
+
+
+def _zstd(records):
+    return bytes(cramjam.zstd.compress(records))
+
+
+HOSTILE_BATCHES = [
+    # A header name that is not UTF-8.
+    lambda value: raw_batch(raw_record(value, headers=[(b"\xff\xfe", b"v")]), 1),
+    # Bytes behind what is compressed.
+    lambda value: raw_batch(gzip.compress(raw_record(value)) + b"junk", 1, codec=1),
+    lambda value: raw_batch(_xerial(raw_record(value)) + b"\0\0", 1, codec=2),
+    # A record that is longer than it says.
+    lambda value: raw_batch(_zstd(raw_record(value, length=9)), 1, codec=4),
+    # An offset far away, and one offset three times.
+    lambda value: raw_batch(raw_record(value, offset_delta=1_000_000), 1),
+    lambda value: raw_batch(raw_record(value) * 3, 3),
+    # 100 MB.
+    lambda _: raw_batch(_zstd(raw_record(b'"' * 100_000_000)), 1, codec=4),
+]
 READ = [0, 1, 2, 5, 9]
 """Offsets of records that can be read: of the first three, of the first of three that claim the
 same one, and of the ordinary record behind."""
@@ -30,8 +57,8 @@ def attacked(kafka, topics):
 
     def attack(value_of):
         topic = topics("attacked", partitions=1)
-        for number, make in enumerate(HOSTILE_BATCHES.values()):
-            send_batch(kafka.bootstrap_servers, topic, make(value_of(number)))
+        batches = [make(value_of(number)) for number, make in enumerate(HOSTILE_BATCHES)]
+        produce_raw(kafka.bootstrap_servers, topic, batches)
         produce(kafka.bootstrap_servers, topic, [value_of(len(HOSTILE_BATCHES))])
         return topic
 

@@ -39,6 +39,8 @@ def test_what_looks_like_user_info_is_masked(value: bytes, expected: bytes | Non
         (b"1\t/a\\x3fq=1", b"1\t/a\\x3f"),
         (b'{"uri":"/a\\\\x3Fq=1"', b'{"uri":"/a\\\\x3F'),
         (b'{"url":"http:\\/\\/a\\u0023q=1"', b'{"url":"http:\\/\\/a\\u0023'),
+        (b'{"url":"http://a b/p #key"}', b'{"url":"http://a b/p #'),
+        (b"#path\thttp\n#close\n", b"#path\thttp\n#close\n"),
         (b"no query", b"no query"),
     ],
 )

@@ -1,10 +1,14 @@
 """Records that are made to stop ``stream-trainer labels collect``, or to fill its memory."""
 
+import gzip
+import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import cramjam
 import pytest
 from confluent_kafka import Producer
 from kafka import KafkaProducer
@@ -12,6 +16,7 @@ from kafka import KafkaProducer
 from support.broker import KafkaBroker
 from support.commands import environment_of, without_progress
 from support.labels import label_record
+from support.raw_batches import produce_raw, raw_batch, raw_record
 from support.records import NotUtf8, Record, committed_offsets, end_offsets, read_all
 from trainer.labels.store import LabelStore
 
@@ -63,30 +68,8 @@ def collected(
     dead_letters = session_topics("dlq", partitions=1)
     _attack(kafka.bootstrap_servers, topic)
     folder = tmp_path_factory.mktemp("attacked")
-    environment = environment_of(
-        {
-            "BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-            "LABELS_TOPIC": topic,
-            "FEED_LABELS_TOPIC": session_topics("label-feeds", partitions=1),
-            "LABELS_DEAD_LETTERS_TOPIC": dead_letters,
-            "LABELS_GROUP_ID": topic,
-        }
-    )
-    command = [sys.executable, "-c", MEASURED, "labels", "collect", "--store", "store"]
-
-    def collect() -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_MAX * 3,
-            check=False,
-        )
-
     began = time.monotonic()
-    process = collect()
+    process = _collect(kafka, session_topics, topic, dead_letters, folder)
     seconds = time.monotonic() - began
     return Collected(
         process,
@@ -98,7 +81,30 @@ def collected(
         },
         committed_offsets(kafka.bootstrap_servers, topic).items()
         >= end_offsets(kafka.bootstrap_servers, topic).items(),
-        collect().stdout,
+        _collect(kafka, session_topics, topic, dead_letters, folder).stdout,
+    )
+
+
+def _collect(
+    kafka: KafkaBroker, session_topics: Any, topic: str, dead_letters: str, folder: Path
+) -> "subprocess.CompletedProcess[str]":
+    environment = environment_of(
+        {
+            "BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+            "LABELS_TOPIC": topic,
+            "FEED_LABELS_TOPIC": session_topics("label-feeds", partitions=1),
+            "LABELS_DEAD_LETTERS_TOPIC": dead_letters,
+            "LABELS_GROUP_ID": topic,
+        }
+    )
+    return subprocess.run(
+        [sys.executable, "-c", MEASURED, "labels", "collect", "--store", "store"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX * 3,
+        check=False,
     )
 
 
@@ -130,6 +136,51 @@ def _attack(servers: str, topic: str) -> None:
     label = label_record("http://named.example/x")
     named.send(topic, label, headers=[(NotUtf8("h"), b"")], partition=0)
     named.close()
+
+
+def _damaged_batches() -> list[bytes]:
+    """Batches that a broker takes, and that contradict themselves."""
+    label = label_record("http://damaged.example/x")
+    whole, short = raw_record(label), raw_record(label, length=9)
+    block = bytes(cramjam.snappy.compress_raw(whole))
+    snappy = b"\x82SNAPPY\0\0\0\0\1\0\0\0\1" + struct.pack(">i", len(block)) + block
+    return [
+        raw_batch(bytes(cramjam.zstd.compress(short)), 1, codec=4),
+        raw_batch(gzip.compress(whole) + b"junk", 1, codec=1),
+        raw_batch(snappy + b"\0\0", 1, codec=2),
+        raw_batch(raw_record(label, offset_delta=1_000_000), 1),
+        raw_batch(raw_record(label, offset_delta=-5), 1),
+        # Of three records at one offset the first is read.
+        raw_batch(raw_record(label_record("http://first.example/x")) + whole * 2, 3),
+        raw_batch(raw_record(label_record("http://last.example/x")), 1),
+    ]
+
+
+def test_collecting_goes_on_behind_batches_that_contradict_themselves(
+    kafka: KafkaBroker, session_topics: Any, tmp_path: Path
+) -> None:
+    topic, dead_letters = (
+        session_topics(name, partitions=1) for name in ("damaged", "damaged-dlq")
+    )
+    offsets = produce_raw(kafka.bootstrap_servers, topic, _damaged_batches())
+    process = _collect(kafka, session_topics, topic, dead_letters, tmp_path)
+    assert (process.returncode, without_progress(process.stderr)) == (0, "")
+    urls = [stored.label.url for stored in LabelStore(tmp_path / "store").labels()]
+    # What stands behind compressed records harms none of them.
+    damaged, first, last = (f"http://{name}.example/x" for name in ("damaged", "first", "last"))
+    assert urls == [damaged, damaged, first, last]
+    assert (
+        committed_offsets(kafka.bootstrap_servers, topic).items()
+        >= end_offsets(kafka.bootstrap_servers, topic).items()
+    )
+    letters = [dict(letter.headers) for letter in read_all(kafka.bootstrap_servers, dead_letters)]
+    # A letter has the offset of the last record that it stands for.
+    assert [int(headers["source-offset"]) for headers in letters] == [
+        *(offsets[0], offsets[3], offsets[4]),
+        offsets[5] + 2,
+    ]
+    assert all(b"damaged" in headers["detail"] for headers in letters)
+    assert b"from offset %d on" % (offsets[5] + 1) in letters[-1]["detail"]
 
 
 def test_collecting_goes_on_behind_records_of_any_size(collected: Collected) -> None:

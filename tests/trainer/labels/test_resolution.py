@@ -1,5 +1,7 @@
 """Which label counts: the latest of each voice, an analyst's before a feed's, then by trust."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +104,27 @@ def test_two_analysts_of_one_source_are_two_voices() -> None:
     assert resolved(lee, kim).disagreeing == (lee,)
 
 
+def test_a_signed_label_gives_way_to_nothing_later_that_is_not_signed() -> None:
+    signed = analyst("kim", "malicious")._replace(signed=True)
+    fed = feed("urlhaus", "malicious")._replace(signed=True)
+
+    for later in (
+        analyst("invented", "benign", hours=1),
+        analyst("kim", "benign", hours=1),  # Written before the key was set.
+    ):
+        assert resolved(later, signed).standing == (signed, later)
+    assert resolved(analyst("kim", "retracted", hours=1), signed).winner == signed
+    # The topics' rights come first.
+    assert resolved(analyst("pat", "benign"), fed).label == "benign"
+
+
+def test_a_feed_gets_no_trust_by_the_name_of_a_source_that_is_trusted() -> None:
+    trusted = feed("urlhaus", "malicious")
+    claims = stored_label(label="benign", analyst=None, feed="other", source="urlhaus", hours=1)
+
+    assert resolved(claims, trusted, trust=("urlhaus",)).winner == trusted
+
+
 def test_spellings_of_one_text_are_one_and_its_kinds_are_kept() -> None:
     host = stored_label("Evil.example", "benign", hours=1)
     url = stored_label("http://www.evil.example/", "malicious", hours=2, offset=1)
@@ -115,10 +138,15 @@ def test_spellings_of_one_text_are_one_and_its_kinds_are_kept() -> None:
     assert found["evil.example/x"].kinds == {"url"}
 
 
+def made(signed: bool, **parts: Any) -> StoredLabel:
+    return stored_label(**parts)._replace(signed=signed)
+
+
 stored = st.builds(
-    stored_label,
-    st.sampled_from(["evil.example", "http://evil.example/x"]),
-    st.sampled_from(["malicious", "benign"]),
+    made,
+    st.booleans(),
+    url=st.sampled_from(["evil.example", "http://evil.example/x"]),
+    label=st.sampled_from(["malicious", "benign"]),
     partition=st.integers(0, 1),
     offset=st.integers(0, 5),
     hours=st.integers(0, 3),
@@ -129,8 +157,11 @@ stored = st.builds(
 collections = st.lists(stored, max_size=12, unique_by=lambda label: label.place)
 
 
+TRUST = st.permutations(["a", "b", "c", "x", "y"])
+
+
 @settings(deadline=None)
-@given(collections, st.permutations(["a", "b", "c"]), st.data())
+@given(collections, TRUST, st.data())
 def test_the_order_of_reading_and_reading_twice_change_nothing(
     labels: list[StoredLabel], trust: list[str], data: st.DataObject
 ) -> None:
@@ -140,7 +171,7 @@ def test_the_order_of_reading_and_reading_twice_change_nothing(
 
 
 @settings(deadline=None)
-@given(collections, st.permutations(["a", "b", "c"]))
+@given(collections, TRUST)
 def test_what_wins_is_beaten_by_no_other(labels: list[StoredLabel], trust: list[str]) -> None:
     for text, found in resolve(labels, trust=trust).items():
         of_text = [each for each in labels if each.label.canonical.text == text]
@@ -150,18 +181,25 @@ def test_what_wins_is_beaten_by_no_other(labels: list[StoredLabel], trust: list[
         rivals = [
             each for each in found.standing if bool(each.label.analyst) == bool(winner.analyst)
         ]
-        assert trust.index(winner.source) == min(trust.index(each.label.source) for each in rivals)
+        places = {each: trust.index(_trusted(each)) for each in rivals if each.signed}
+        places |= {each: trust.index(_trusted(each)) for each in rivals if not places}
+        assert places[found.winner] == min(places.values())
         for each in of_text:
             (voice,) = (
                 other
                 for other in found.standing
-                if (other.label.source, other.label.analyst, other.label.feed)
-                == (each.label.source, each.label.analyst, each.label.feed)
+                if (other.signed, other.label.source, other.label.analyst, other.label.feed)
+                == (each.signed, each.label.source, each.label.analyst, each.label.feed)
             )
             assert voice.label.labeled_at >= each.label.labeled_at
         assert len(found.disagreeing) == sum(
             each.label.label != found.label for each in found.standing
         )
+
+
+def _trusted(stored: StoredLabel) -> str:
+    label = stored.label
+    return label.source if label.analyst else label.feed or ""
 
 
 @pytest.mark.parametrize("labels", [[], [stored_label()]])

@@ -47,6 +47,10 @@ def labelled(count, **parts):
     ]
 
 
+def signed(*parts, **named):
+    return stored_label(*parts, **named)._replace(signed=True)
+
+
 def hosts_below(part):
     """A label of another page and of a sub-domain of every row of ``part``."""
     return [
@@ -108,7 +112,7 @@ def test_newer_labels_are_visited_more_often_and_each_at_least_once():
 def test_no_voice_has_more_than_its_share_of_an_epoch_however_much_it_labels():
     base_rows = len(texts_of("train"))
     hostile = [
-        stored_label(f"http://hostile{number}.test/x", offset=number, analyst="mallory")
+        signed(f"http://hostile{number}.test/x", offset=number, analyst="mallory")
         for number in range(1000)
     ]
     few = [stored_label("http://few.test/x", offset=2000, hours=1)]
@@ -118,13 +122,15 @@ def test_no_voice_has_more_than_its_share_of_an_epoch_however_much_it_labels():
     texts = examples.labelled.texts
     visited = sum(text.startswith("hostile") for text in texts)
     assert 0 < visited <= 0.2 * (base_rows + len(texts))
-    assert examples.voices["analyst mallory"].share == visited / (base_rows + len(texts))
+    voice = examples.voices["analyst mallory"]
+    assert voice.share == visited / (base_rows + len(texts))
+    assert set(voice.names) == {"analyst mallory"}
     assert [text for text in texts if text.startswith("few")] == alone
     left_out = examples.counts["left out, of a voice above its share"]
-    assert left_out == 1000 - len(examples.voices["analyst mallory"].texts)
+    assert left_out == 1000 - len(voice.texts)
     # What is not trained on takes no row of the base corpus away.
     against = [
-        stored_label(f"http://{text}", "benign" if label else "malicious", analyst="mallory")
+        signed(f"http://{text}", "benign" if label else "malicious", analyst="mallory")
         for text, label, part in ROWS
         if part == "train"
     ]
@@ -135,10 +141,26 @@ def test_no_voice_has_more_than_its_share_of_an_epoch_however_much_it_labels():
 
 def test_a_source_is_no_voice_of_its_own():
     labels = [
-        stored_label(f"http://x{n}.test/x", offset=n, source=f"system {n}", analyst="mallory")
+        signed(f"http://x{n}.test/x", offset=n, source=f"system {n}", analyst="mallory")
         for n in range(300)
     ]
     assert list(made(labels, voice_share=0.2).voices) == ["analyst mallory"]
+
+
+@pytest.mark.parametrize("part", ["analyst", "feed"])
+def test_who_invents_names_has_no_more_than_one_voice(part):
+    labels = [
+        stored_label(f"http://x{n}.test/x", offset=n, **{"analyst": None, part: f"invented {n}"})
+        for n in range(1000)
+    ]
+    proved = signed("http://few.test/x", offset=2000, hours=1, analyst="kim")
+    examples = made([*labels, proved], visits=4.0, voice_share=0.2, newest_share=0.0)
+
+    invented = examples.voices[f"{part}s without a key"]
+    assert list(examples.voices) == [f"{part}s without a key", "analyst kim"]
+    assert 0.1 < invented.share <= 0.2
+    assert len(set(invented.names)) == len(invented.texts) > 1
+    assert examples.labelled.texts.count("few.test/x") == 4
 
 
 def test_a_label_goes_before_the_row_of_the_base_that_says_otherwise():

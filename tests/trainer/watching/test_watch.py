@@ -66,16 +66,11 @@ def serves(bench, sha256):
 
 
 def contrary(count):
-    """Labels that say the opposite of the rule, of names that the corpus has not.
-
-    By ten analysts: one alone has too small a share of a retraining to make it worse.
-    """
+    """Labels that say the opposite of the rule, of names that the corpus has not."""
     rows = rule(count, 77)
     return [
-        label_record(
-            f"http://{text}.org/p", ("malicious", "benign")[label], analyst=f"analyst-{number % 10}"
-        )
-        for number, (text, label) in enumerate(zip(rows.texts, rows.labels.tolist(), strict=True))
+        label_record(f"http://{text}.org/p", ("malicious", "benign")[label])
+        for text, label in zip(rows.texts, rows.labels.tolist(), strict=True)
     ]
 
 

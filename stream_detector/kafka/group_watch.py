@@ -1,0 +1,140 @@
+"""Whether detectors own all partitions of the input topics, and nobody else is in their group."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from stream_detector.counted import counted
+from stream_detector.kafka.group_members import GroupView, Member
+from stream_detector.metrics import Metrics
+
+__all__ = ["GroupConsumer", "GroupMonitor"]
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 10.0
+_REPEAT_SECONDS = 60.0
+"""A fault that stays is logged again after so long."""
+_ANSWER_SECONDS = 10.0
+_NAMED_MAX = 3
+"""Foreign members that a line names."""
+
+
+class GroupConsumer(Protocol):
+    """What the monitor asks of the consumer (``transport.ChunkConsumer``)."""
+
+    async def view_of_group(self, topics: Collection[str]) -> GroupView:
+        """Ask Kafka who owns what, and note what detectors have committed."""
+        ...
+
+
+class GroupMonitor:
+    """Looks at the consumer group. Runs on the event loop."""
+
+    def __init__(
+        self,
+        group_id: str,
+        topics: Collection[str],
+        consumer: Callable[[], GroupConsumer],
+        *,
+        metrics: Metrics,
+        patience: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            group_id: the group's name.
+            topics: the input topics.
+            consumer: gives the consumer, which is made when the app starts.
+            metrics: shows partitions there are, partitions owned, and foreign members.
+            patience: seconds that a rebalance may take.
+            clock: monotonic seconds.
+        """
+        self._group_id = group_id
+        self._topics = list(topics)
+        self._consumer = consumer
+        self._metrics = metrics
+        self._patience = patience
+        self._clock = clock
+        self._unowned_since: float | None = None
+        self._told_at = 0.0
+        self.fault = ""
+        """Which partitions no detector reads, and what to do; empty if there are none."""
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once, and log what is wrong. Kafka being away counts as no news."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                view = await self._consumer().view_of_group(self._topics)
+        except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
+            logger.debug("consumer group not known: %r", error)
+            return
+        self._judge(view)
+
+    def _judge(self, view: GroupView) -> None:
+        now, before = self._clock(), self.fault
+        for topic in self._topics:
+            self._metrics.topic_partitions.labels(topic).set(view.partitions[topic])
+        if view.members is None:
+            foreign, unowned = [], ["all partitions"]
+        else:
+            foreign = [member for member in view.members if not member.is_detector]
+            unowned = self._unowned(view, view.members)
+            self._metrics.foreign_members.set(len(foreign))
+        if not unowned:
+            self._unowned_since = None
+        elif self._unowned_since is None:
+            self._unowned_since = now
+        lasting = self._unowned_since is not None and now - self._unowned_since >= self._patience
+        if foreign:
+            self.fault = self._foreign_fault(foreign)
+        elif view.members is not None or lasting:
+            self.fault = self._unowned_fault(unowned) if lasting else ""
+        if self.fault and (self.fault != before or now - self._told_at >= _REPEAT_SECONDS):
+            self._told_at = now
+            logger.error("%s", self.fault)
+        elif before and not self.fault:
+            logger.info("detectors own all partitions of the input topics again")
+
+    def _unowned(self, view: GroupView, members: list[Member]) -> list[str]:
+        """Topics with partitions that no detector owns, and how many; shows those owned."""
+        owned = Counter(
+            partition.topic
+            for member in members
+            if member.is_detector
+            for partition in member.partitions
+        )
+        unowned = []
+        for topic in self._topics:
+            self._metrics.owned_partitions.labels(topic).set(owned[topic])
+            if (count := view.partitions[topic]) > owned[topic]:
+                unowned.append(f"{count - owned[topic]} of {count} partitions of {topic}")
+        return unowned
+
+    def _foreign_fault(self, foreign: list[Member]) -> str:
+        named = [
+            f"{member.name} with {counted(len(member.partitions), 'partition')}"
+            for member in foreign[:_NAMED_MAX]
+        ]
+        if more := len(foreign) - len(named):
+            named.append(f"{more} more")
+        return (
+            f"group {self._group_id} has {counted(len(foreign), 'member')} that no detector is "
+            f"({', '.join(named)}): nothing scores the records that they read; stop them, or give "
+            "them a group of their own"
+        )
+
+    def _unowned_fault(self, unowned: list[str]) -> str:
+        return (
+            f"no detector of group {self._group_id} has owned {', '.join(unowned)} for "
+            f"{self._patience:.0f} s or more: look for workers that hang, and restart them"
+        )
