@@ -136,8 +136,12 @@ class _Reader:
 
     def varint(self) -> int | None:
         """The next number (zigzag); None where the bytes end."""
+        position = self.position
+        if position < len(self._content) and (byte := self._content[position]) < 0x80:
+            self.position += 1  # Most have one byte.
+            return byte >> 1 ^ -(byte & 1)
         number = 0
-        for place, byte in enumerate(self._content[self.position : self.position + _VARINT_BYTES]):
+        for place, byte in enumerate(self._content[position : position + _VARINT_BYTES]):
             number |= (byte & 0x7F) << 7 * place
             if byte < 0x80:
                 self.position += place + 1
