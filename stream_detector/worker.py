@@ -21,13 +21,13 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
-from stream_detector.kafka.fetched import decompressed_bytes_max
 from stream_detector.kafka.foreign_commits import tell_foreign_commit
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
+from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.topics import cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
 from stream_detector.limits import BATCH_BYTES_MAX

@@ -20,7 +20,8 @@ from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.events import Kind
 from stream_detector.kafka.admin import reached
 from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
-from stream_detector.kafka.fetched import bound_fetches, decompressed_bytes_max
+from stream_detector.kafka.fetched import bound_fetches
+from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.retry import back_off
 from stream_detector.models.announcement import (
     Announcement,

@@ -6,62 +6,38 @@ bytes at once. Here a batch is decompressed up to a limit, and what it gives at 
 beyond ``UNREAD_RECORDS_MAX`` many are one. So do those that aiokafka refuses though a broker takes
 them, at which it would stop.
 
-Snappy makes at most 21 bytes of one, so it has no bound here. Nor have batches in the formats
-before Kafka 0.11, which Kafka 4 neither takes nor gives.
+Batches in the formats before Kafka 0.11, which Kafka 4 neither takes nor gives, have no bound here.
 """
 
 import sys
-import zlib
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import cramjam
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
-from stream_detector.events import RawRecord, UnreadRecord
-from stream_detector.limits import (
-    CHUNK_BYTES_MAX,
-    DECOMPRESSED_BYTES_MAX,
-    HEADER_MEMORY_BYTES,
-    UNREAD_RECORDS_MAX,
+from stream_detector.events import RawRecord
+from stream_detector.kafka.record_batches import (
+    BATCH_HEADER_BYTES,
+    GZIP,
+    LZ4,
+    ZSTD,
+    decompressed,
+    records_of_batch,
 )
-from stream_detector.settings import Settings
+from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
 
 __all__ = [
     "FetchedChunks",
     "RecordBatches",
     "RecordsAsDecoded",
     "bound_fetches",
-    "decompressed_bytes_max",
 ]
 
-_USUAL_RATIO = 16
-"""Logs compress to a fifth or a tenth; what compresses better is decompressed a second time."""
-_OUTPUT_FULL = "failed to write whole buffer"
-"""What cramjam says of an output that has no room for more."""
-_GZIP_WBITS = 31
-_VARINT_BYTES = 10
 _LENGTH_END = 12
 """Of a batch: its first offset and its length, which counts the bytes behind."""
-_HEADER_BYTES = 61
-"""Of a batch, before its records."""
-_DECODERS = {1: "gzip_decode", 2: "snappy_decode", 3: "lz4_decode", 4: "zstd_decode"}
-
-
-class _TooLargeError(Exception):
-    """A batch has more bytes than are decompressed; ``beginning`` has those that are."""
-
-    def __init__(self, beginning: bytes) -> None:
-        super().__init__(len(beginning))
-        self.beginning = beginning
-
-
-def decompressed_bytes_max(settings: Settings) -> int:
-    """What a record batch may be when it is decompressed, in bytes."""
-    return max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
 
 
 def bound_fetches(decompressed_bytes_max: int) -> None:
@@ -71,12 +47,9 @@ def bound_fetches(decompressed_bytes_max: int) -> None:
     fetcher.MemoryRecords = RecordBatches
     # The compiled module of aiokafka looks its decoders up by name at each call.
     decoders = sys.modules[DefaultRecordBatch.__module__]
-    for name, decoder in (
-        ("zstd_decode", partial(_decompressed, cramjam.zstd.decompress_into)),
-        ("lz4_decode", partial(_decompressed, cramjam.lz4.decompress_into)),
-        ("gzip_decode", _gunzipped),
-    ):
-        setattr(decoders, name, partial(decoder, bytes_max=decompressed_bytes_max))
+    for name, codec in (("gzip_decode", GZIP), ("lz4_decode", LZ4), ("zstd_decode", ZSTD)):
+        setattr(decoders, name, partial(decompressed, codec, bytes_max=decompressed_bytes_max))
+    _BoundedBatch.bytes_max = decompressed_bytes_max
 
 
 class RecordsAsDecoded(fetcher.PartitionRecords):
@@ -150,6 +123,8 @@ class RecordBatches:
 class _BoundedBatch:
     """A record batch of which all records come: unread what can't be read, or is too much."""
 
+    bytes_max = DECOMPRESSED_BYTES_MAX
+
     def __init__(self, batch: Any, content: bytes) -> None:
         self._batch = batch
         self._content = content
@@ -169,128 +144,8 @@ class _BoundedBatch:
                 yield record
             else:
                 return
-        except _TooLargeError as error:
-            body = error.beginning
-        except Exception:  # noqa: BLE001 - a dozen kinds, of as many libraries
-            body = self._body()
-        else:
-            body = self._body()
+        except Exception:  # noqa: BLE001, S110 - too large, or a dozen kinds of other libraries
+            pass
         # From the batch's beginning: aiokafka passes over the offsets that it has given.
-        yield from _read_as_far_as_it_goes(batch, body)
-
-    def _body(self) -> bytes:
-        """The records, decompressed; nothing where they can't be."""
-        body = self._content[_HEADER_BYTES:]
-        name = _DECODERS.get(self._batch.compression_type)
-        if name is None:
-            return body
-        try:
-            return bytes(getattr(sys.modules[DefaultRecordBatch.__module__], name)(body))
-        except _TooLargeError as error:
-            return error.beginning
-        except Exception:  # noqa: BLE001 - as above
-            return b""
-
-
-class _Record(NamedTuple):
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
-
-
-def _read_as_far_as_it_goes(batch: Any, beginning: bytes) -> Iterator[RawRecord]:
-    """The records that are whole in the ``beginning`` of a batch; the others unread.
-
-    aiokafka's own reader does not look where the bytes end, and refuses header names that are not
-    UTF-8. From a record on that contradicts itself, none is read.
-    """
-    reader = _Reader(beginning)
-    offset = batch.base_offset
-    while length := reader.varint():
-        end = reader.position + length
-        if not reader.position < end <= len(beginning):
-            break
-        record = _record(reader, batch, end)
-        if reader.position != end or not offset <= record.offset < batch.next_offset:
-            break
-        yield record
-        offset = record.offset + 1
-    one_by_one = min(offset + UNREAD_RECORDS_MAX, batch.next_offset)
-    for unread in range(offset, one_by_one):
-        yield UnreadRecord(unread)
-    if one_by_one < batch.next_offset:
-        yield UnreadRecord(batch.next_offset - 1, records=batch.next_offset - one_by_one)
-
-
-def _record(reader: "_Reader", batch: Any, end: int) -> _Record:
-    # https://kafka.apache.org/documentation/#record
-    reader.position += 1  # attributes, of which there are none
-    timestamp = batch.first_timestamp + (reader.varint() or 0)
-    offset = batch.base_offset + (reader.varint() or 0)
-    key, value = reader.part(), reader.part()
-    headers = [
-        ((reader.part() or b"").decode(errors="replace"), reader.part() or b"")
-        # Each takes two bytes or more, whatever their number is said to be.
-        for _ in range(min(reader.varint() or 0, max(0, end - reader.position)))
-    ]
-    if batch.timestamp_type:  # the broker's time
-        timestamp = batch.max_timestamp
-    return _Record(offset, timestamp, key, value, headers)
-
-
-class _Reader:
-    """Reads Kafka's variable-length numbers, and parts that follow their length."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.position = 0
-
-    def varint(self) -> int | None:
-        """The next number (zigzag); None where the bytes end."""
-        number = 0
-        for place, byte in enumerate(self._content[self.position : self.position + _VARINT_BYTES]):
-            number |= (byte & 0x7F) << 7 * place
-            if byte < 0x80:
-                self.position += place + 1
-                return number >> 1 ^ -(number & 1)
-        return None
-
-    def part(self) -> bytes | None:
-        """The next part; None where Kafka has null."""
-        length = self.varint()
-        if length is None or length < 0:
-            return None
-        start = self.position
-        self.position += length
-        return self._content[start : self.position]
-
-
-def _decompressed(decompress_into: Any, payload: bytes, *, bytes_max: int) -> bytes:
-    for size in (min(_USUAL_RATIO * len(payload), bytes_max), bytes_max):
-        output = bytearray(size)
-        try:
-            length = decompress_into(payload, output)
-        except cramjam.DecompressionError as error:
-            if _OUTPUT_FULL not in str(error):
-                raise
-        else:
-            return bytes(memoryview(output)[:length])
-    raise _TooLargeError(bytes(output))
-
-
-def _gunzipped(payload: bytes, *, bytes_max: int) -> bytes:
-    output = b""
-    while payload:  # Several gzip files in a row are one.
-        decompressor = zlib.decompressobj(_GZIP_WBITS)
-        try:
-            output += decompressor.decompress(payload, bytes_max + 1 - len(output))
-        except zlib.error:
-            if not output:
-                raise
-            break  # The broker takes what is no gzip file behind the last one.
-        if len(output) > bytes_max:
-            raise _TooLargeError(output[:bytes_max])
-        payload = decompressor.unused_data
-    return output
+        payload = self._content[BATCH_HEADER_BYTES:]
+        yield from records_of_batch(batch, payload, self.bytes_max)

@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from stream_detector.errors import RetryableError
 from stream_detector.kafka.admin import as_ours, reached
+from stream_detector.kafka.bounded_consumer import bound_records
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings import Settings
@@ -51,6 +52,7 @@ def reading(settings: Settings, topic: str) -> Iterator[Any]:
     }
     try:
         with closing(KafkaConsumer(**options)) as consumer:
+            bound_records(consumer, settings)
             yield consumer
     except (KafkaError, OSError) as error:
         raise as_ours(error, settings) from error

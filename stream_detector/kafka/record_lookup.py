@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from stream_detector.errors import MissingRecordError, RetryableError
 from stream_detector.kafka.admin import reached
+from stream_detector.kafka.bounded_consumer import bound_records, is_unread
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.settings import Settings
 
@@ -27,6 +28,7 @@ def record_lookup(settings: Settings) -> Iterator["RecordLookup"]:
         "max_poll_records": 1,
     }
     with closing(KafkaConsumer(**options)) as consumer:
+        bound_records(consumer, settings)
         yield RecordLookup(consumer)
 
 
@@ -72,6 +74,11 @@ class RecordLookup:
         record = self._next_record(found)
         if record is None:
             raise RetryableError(f"{where} was not read within {_READ_SECONDS:.0f} s: try again")
+        if is_unread(record):
+            raise MissingRecordError(
+                f"{where} can't be read: its batch is damaged, or decompresses to more than twice "
+                "record_bytes_max"
+            )
         if record.offset != offset:
             raise MissingRecordError(f"there is no {where} (compacted away, or never committed)")
         return record

@@ -1,6 +1,7 @@
 """Record batches made by hand, as a broker takes them and no client would write them."""
 
 import asyncio
+import itertools
 import struct
 import time
 from collections.abc import Sequence
@@ -26,13 +27,21 @@ def varint(number: int) -> bytes:
     return bytes([*written, left])
 
 
-def raw_record(value: bytes, *, offset_delta: int = 0, length: int | None = None) -> bytes:
-    """A record without key and headers, which claims to have ``length`` bytes.
+def raw_record(
+    value: bytes,
+    *,
+    offset_delta: int = 0,
+    length: int | None = None,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> bytes:
+    """A record without key, which claims to have ``length`` bytes.
 
     https://kafka.apache.org/documentation/#record
     """
     body = b"\0" + varint(0) + varint(offset_delta) + varint(-1) + varint(len(value)) + value
-    body += varint(0)
+    body += varint(len(headers))
+    for part in itertools.chain.from_iterable(headers):
+        body += varint(len(part)) + part
     return varint(len(body) if length is None else length) + body
 
 

@@ -5,17 +5,13 @@ kafka-python unpacks it whole. Here a batch is unpacked up to ``BATCH_BYTES_MAX`
 with what is kept of it, and of its headers, which may be millions, with its signature alone.
 """
 
-import gzip
-import io
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import lz4.frame
-import zstandard
-from kafka.codec import snappy_decode
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
 
+from stream_detector.kafka.bounded_consumer import use_batches
+from stream_detector.kafka.record_batches import TooLargeError, decompressed
 from stream_detector.label_signatures import SIGNATURE, SIGNATURE_BYTES
 
 __all__ = [
@@ -51,25 +47,7 @@ def bound_batches(consumer: Any) -> None:
 
     Of the batch format of Kafka 0.11 and later; older ones do not come from today's brokers.
     """
-    fetcher = consumer._fetcher
-
-    class BoundedRecords(fetcher.PartitionRecords):  # type: ignore[misc, name-defined]
-        def _unpack_records(self, tp: Any, records: Any, *deserializers: Any) -> Iterator[Any]:
-            unpacked: Iterator[Any] = super()._unpack_records(tp, _Batches(records), *deserializers)
-            return unpacked
-
-    fetcher.PartitionRecords = BoundedRecords
-
-
-class _Batches:
-    """In the place of ``MemoryRecords``."""
-
-    def __init__(self, records: Any) -> None:
-        self._records = records
-
-    def next_batch(self) -> Any:
-        batch = self._records.next_batch()
-        return _Batch(batch._buffer) if isinstance(batch, DefaultRecordBatch) else batch
+    use_batches(consumer, _Batch)
 
 
 class _DamagedError(Exception):
@@ -86,19 +64,18 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
 
     def __init__(self, buffer: Any) -> None:
         super().__init__(buffer)
-        self._is_cut = False
         self._next_offset = self.base_offset
 
     def _maybe_uncompress(self) -> None:
-        if self._decompressed or self.compression_type == self.CODEC_NONE:
-            self._decompressed = True
+        if self._decompressed:
             return
         packed = bytes(memoryview(self._buffer)[self._pos :])
         try:
-            unpacked = _UNPACK[self.compression_type](packed, BATCH_BYTES_MAX + 1)
+            unpacked = decompressed(self.compression_type, packed, BATCH_BYTES_MAX)
+        except TooLargeError as error:
+            unpacked = error.beginning
         except Exception:  # noqa: BLE001 - a dozen kinds, of as many libraries
             unpacked = b""
-        self._is_cut = not unpacked or len(unpacked) > BATCH_BYTES_MAX
         self._buffer = bytearray(unpacked)
         self._pos = 0
         self._decompressed = True
@@ -107,10 +84,8 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         if self.is_control_batch or self._next_record_index >= self._num_records:
             return super().__next__()
         try:
-            if self._is_cut and not self._next_is_whole():
-                raise _DamagedError
             record = self._bounded()
-        except (_DamagedError, IndexError):
+        except (_DamagedError, IndexError, ValueError):  # It ends, or a number in it does not.
             self._next_record_index = self._num_records
             self._pos = len(self._buffer)
             return self._rest()
@@ -118,13 +93,6 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         return record
 
     next = __next__
-
-    def _next_is_whole(self) -> bool:
-        try:
-            length, start = decode_varint(self._buffer, self._pos)
-        except IndexError:
-            return False
-        return bool(start + length <= len(self._buffer))
 
     def _rest(self) -> DefaultRecord:
         headers = [(REST_OF_BATCH_FROM, b"%d" % self._next_offset)]
@@ -183,34 +151,3 @@ def _signature(buffer: bytearray, position: int, end: int) -> list[tuple[str, by
             found = [(SIGNATURE, value)]
         left -= 1
     return found
-
-
-def _gzip(packed: bytes, bytes_max: int) -> bytes:
-    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-        return file.read(bytes_max)
-
-
-def _snappy(packed: bytes, bytes_max: int) -> bytes:
-    # Its format makes 64 bytes of 3 at most.
-    unpacked: bytes = snappy_decode(packed)
-    return unpacked[:bytes_max]
-
-
-def _lz4(packed: bytes, bytes_max: int) -> bytes:
-    with lz4.frame.LZ4FrameFile(io.BytesIO(packed)) as file:
-        unpacked: bytes = file.read(bytes_max)
-    return unpacked
-
-
-def _zstd(packed: bytes, bytes_max: int) -> bytes:
-    source = io.BytesIO(packed)
-    with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as reader:
-        return reader.read(bytes_max)
-
-
-_UNPACK: Mapping[int, Callable[[bytes, int], bytes]] = {
-    DefaultRecordBatch.CODEC_GZIP: _gzip,
-    DefaultRecordBatch.CODEC_SNAPPY: _snappy,
-    DefaultRecordBatch.CODEC_LZ4: _lz4,
-    DefaultRecordBatch.CODEC_ZSTD: _zstd,
-}

@@ -1,0 +1,209 @@
+"""The records of a batch in Kafka's format since 0.11, bounded in memory, for any client.
+
+A broker takes batches at which clients stop for good: header names that are not UTF-8, offsets that
+contradict each other, bytes behind what is compressed. And it takes batches that decompress to
+gigabytes. Here each record comes: as ``UnreadRecord`` where it can't be read, or is too much, and
+beyond ``UNREAD_RECORDS_MAX`` many as one.
+
+Snappy makes at most 21 bytes of one, so it has no bound here.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import cramjam
+
+from stream_detector.events import RawRecord, UnreadRecord
+from stream_detector.limits import DECOMPRESSED_BYTES_MAX, UNREAD_RECORDS_MAX
+from stream_detector.settings import Settings
+
+__all__ = [
+    "BATCH_HEADER_BYTES",
+    "GZIP",
+    "LZ4",
+    "SNAPPY",
+    "ZSTD",
+    "TooLargeError",
+    "decompressed",
+    "decompressed_bytes_max",
+    "records_of_batch",
+]
+
+BATCH_HEADER_BYTES = 61
+"""Of a batch, before its records."""
+GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
+
+_USUAL_RATIO = 16
+"""Logs compress to a fifth or a tenth; what compresses better is decompressed a second time."""
+_OUTPUT_FULL = "failed to write whole buffer"
+"""What cramjam says of an output that has no room for more."""
+_GZIP_WBITS = 31
+_VARINT_BYTES = 10
+_XERIAL, _XERIAL_BYTES = b"\x82SNAPPY\0", 16
+"""What Java's snappy begins with, before blocks that follow their length."""
+
+
+class TooLargeError(Exception):
+    """A batch has more bytes than are decompressed; ``beginning`` has those that are."""
+
+    def __init__(self, beginning: bytes) -> None:
+        super().__init__(len(beginning))
+        self.beginning = beginning
+
+
+def decompressed_bytes_max(settings: Settings) -> int:
+    """What a record batch may be when it is decompressed, in bytes."""
+    return max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
+
+
+def decompressed(codec: int, payload: bytes, bytes_max: int) -> bytes:
+    """What follows the header of a batch, whose attributes name the ``codec`` (0: none).
+
+    Raises:
+        TooLargeError: it is more than ``bytes_max``.
+        Exception: it can't be decompressed; a dozen kinds, of as many libraries.
+    """
+    return _DECOMPRESS[codec](payload, bytes_max) if codec else payload
+
+
+def records_of_batch(batch: Any, payload: bytes, bytes_max: int) -> Iterator[RawRecord]:
+    """The records of a ``batch``, which has a client's names for what the batch's header says.
+
+    Those that are whole in the first ``bytes_max`` bytes are read, up to one that contradicts
+    itself; the others come unread.
+    """
+    is_whole = False
+    try:
+        body = decompressed(batch.compression_type, payload, bytes_max)
+        is_whole = True
+    except TooLargeError as error:
+        body = error.beginning
+    except Exception:  # noqa: BLE001 - see decompressed
+        body = b""
+    reader = _Reader(body)
+    offset = batch.base_offset
+    while length := reader.varint():
+        end = reader.position + length
+        if not reader.position < end <= len(body):
+            break
+        record = _record(reader, batch, end)
+        if reader.position != end or not offset <= record.offset < batch.next_offset:
+            break
+        yield record
+        offset = record.offset + 1
+    else:
+        if is_whole and reader.position == len(body):
+            return  # A compacted topic has no records behind.
+    one_by_one = min(offset + UNREAD_RECORDS_MAX, batch.next_offset)
+    for unread in range(offset, one_by_one):
+        yield UnreadRecord(unread)
+    if one_by_one < batch.next_offset:
+        yield UnreadRecord(batch.next_offset - 1, records=batch.next_offset - one_by_one)
+
+
+class _Record(NamedTuple):
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+def _record(reader: "_Reader", batch: Any, end: int) -> _Record:
+    # https://kafka.apache.org/documentation/#record
+    reader.position += 1  # attributes, of which there are none
+    timestamp = batch.first_timestamp + (reader.varint() or 0)
+    offset = batch.base_offset + (reader.varint() or 0)
+    key, value = reader.part(), reader.part()
+    headers = [
+        ((reader.part() or b"").decode(errors="replace"), reader.part() or b"")
+        # Each takes two bytes or more, whatever their number is said to be.
+        for _ in range(min(reader.varint() or 0, max(0, end - reader.position)))
+    ]
+    if batch.timestamp_type:  # the broker's time
+        timestamp = batch.max_timestamp
+    return _Record(offset, timestamp, key, value, headers)
+
+
+class _Reader:
+    """Reads Kafka's variable-length numbers, and parts that follow their length."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.position = 0
+
+    def varint(self) -> int | None:
+        """The next number (zigzag); None where the bytes end."""
+        position = self.position
+        if position < len(self._content) and (byte := self._content[position]) < 0x80:
+            self.position += 1  # Most have one byte.
+            return byte >> 1 ^ -(byte & 1)
+        number = 0
+        for place, byte in enumerate(self._content[position : position + _VARINT_BYTES]):
+            number |= (byte & 0x7F) << 7 * place
+            if byte < 0x80:
+                self.position += place + 1
+                return number >> 1 ^ -(number & 1)
+        return None
+
+    def part(self) -> bytes | None:
+        """The next part; None where Kafka has null."""
+        length = self.varint()
+        if length is None or length < 0:
+            return None
+        start = self.position
+        self.position += length
+        return self._content[start : self.position]
+
+
+def _into_buffer(decompress_into: Any, payload: bytes, bytes_max: int) -> bytes:
+    for size in (min(_USUAL_RATIO * len(payload), bytes_max), bytes_max):
+        output = bytearray(size)
+        try:
+            length = decompress_into(payload, output)
+        except cramjam.DecompressionError as error:
+            if _OUTPUT_FULL not in str(error):
+                raise
+        else:
+            return bytes(memoryview(output)[:length])
+    raise TooLargeError(bytes(output))
+
+
+def _gunzipped(payload: bytes, bytes_max: int) -> bytes:
+    output = b""
+    while payload:  # Several gzip files in a row are one.
+        decompressor = zlib.decompressobj(_GZIP_WBITS)
+        try:
+            output += decompressor.decompress(payload, bytes_max + 1 - len(output))
+        except zlib.error:
+            if not output:
+                raise
+            break  # The broker takes what is no gzip file behind the last one.
+        if len(output) > bytes_max:
+            raise TooLargeError(output[:bytes_max])
+        payload = decompressor.unused_data
+    return output
+
+
+def _unsnapped(payload: bytes, bytes_max: int) -> bytes:
+    del bytes_max  # See the module.
+    if not payload.startswith(_XERIAL):
+        return bytes(cramjam.snappy.decompress_raw(payload))
+    output = bytearray()
+    position = _XERIAL_BYTES
+    # The broker takes a length that is cut off behind the last block.
+    while position + 4 <= len(payload):
+        start = position + 4
+        position = start + int.from_bytes(payload[position:start], "big")
+        output += bytes(cramjam.snappy.decompress_raw(payload[start:position]))
+    return bytes(output)
+
+
+_DECOMPRESS: Mapping[int, Callable[[bytes, int], bytes]] = {
+    GZIP: _gunzipped,
+    SNAPPY: _unsnapped,
+    LZ4: partial(_into_buffer, cramjam.lz4.decompress_into),
+    ZSTD: partial(_into_buffer, cramjam.zstd.decompress_into),
+}
