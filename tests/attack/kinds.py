@@ -1,6 +1,6 @@
 """The kinds of hostile records, each of which once cost more than its bytes say.
 
-A kind makes record batches: a batch is decompressed as a whole, so its make-up is part of the attack.
+A kind makes record batches: each is decompressed as a whole, so its make-up is part of the attack.
 ``SECRET`` stands wherever the worker promises to mask.
 """
 
@@ -32,8 +32,6 @@ class Batch(NamedTuple):
 
     kind: str
     records: Sequence[HostileRecord]
-    is_read: bool = True
-    """Whether the worker decompresses all of it; of what it does not, it writes dead letters."""
 
     @property
     def unpacked_bytes(self) -> int:
@@ -77,7 +75,7 @@ def _short(name: str, make: Callable[[random.Random], HostileRecord], weight: fl
 def _bomb(_: random.Random, count: int) -> Batch:
     """More than is decompressed of a batch: 40 MB of quotes in a few KB."""
     records = [HostileRecord(b'"' * 10 * _MEGABYTE)] * min(4, count)
-    return Batch("zstd of 40 MB", records, is_read=False)
+    return Batch("zstd of 40 MB", records)
 
 
 def _host(rng: random.Random) -> str:
