@@ -35,6 +35,8 @@ examples:
 It exits with 0 where all bounds hold, with 1 where one is broken, with 2 for a wrong option.
 """
 
+_FILE_WIDTH = 120
+
 
 def main() -> int:
     """Run an attack; the exit code says whether all bounds hold."""
@@ -79,7 +81,8 @@ def main() -> int:
     seed = random.randrange(10**6) if options.seed is None else options.seed
     # The offline reading warns of each dead letter.
     logging.getLogger("stream_detector").setLevel(logging.ERROR)
-    console = Console(soft_wrap=True)
+    # A file gets the whole table.
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_WIDTH)
     waves = []
     with Progress(console) as progress:
         progress.stage(f"seed {seed}; logs: {folder}; load average {_load()}")

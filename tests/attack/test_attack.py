@@ -21,7 +21,7 @@ def attack(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "attack", *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "COLUMNS": "160"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
         capture_output=True,
         text=True,
         timeout=280,
@@ -130,6 +130,10 @@ def test_what_breaks_a_bound_of_an_attack_fails(change, text):
 def test_what_is_found_at_the_end_fails(change, text):
     (found,) = broken(ending=dataclasses.replace(ENDING, **change))
     assert text in found
+
+
+def test_an_attack_of_no_second_has_no_rate():
+    assert not broken(dataclasses.replace(WAVE, seconds=0.5, unpacked_bytes=1))
 
 
 def test_times_are_no_bounds_where_nobody_asks():
