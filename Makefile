@@ -52,6 +52,9 @@ storm: kafka $(VENV)/.test ## Kill workers and brokers at random for some minute
 fuzz: $(VENV)/.test ## Feed hostile bytes to every reader; ARGS="--minutes 30" before a release
 	@PYTHONPATH=.:tests $(BIN)/python -m fuzz $(ARGS)
 
+attack: kafka $(VENV)/.test ## Hostile records in one topic beside an ordinary one, held to bounds
+	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m attack $(ARGS)
+
 bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)
 

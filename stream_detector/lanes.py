@@ -1,6 +1,8 @@
-"""Chunks that wait for their batch: each partition gives one in turn.
+"""Chunks that wait for their batch: partitions give theirs in turn, up to ``TURN_BYTES`` each.
 
-So no partition waits for what was written to another. ``batching`` takes from here.
+So no partition waits for what was written to another. Turns count bytes: a partition with few
+records gives many small chunks, and would fall behind by one chunk a turn. ``batching`` takes from
+here.
 """
 
 from collections import deque
@@ -8,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from stream_detector.events import Chunk
+from stream_detector.limits import TURN_BYTES
 
 __all__ = ["Lane", "Lanes", "Work"]
 
@@ -36,6 +39,9 @@ class Lanes:
         self._waiting: dict[Lane, deque[Work]] = {}
         """The lane whose turn it is comes first; one without chunks is not there."""
         self._held: set[Lane] = set()
+        self._turn: Lane | None = None
+        self._given = 0
+        """Bytes that the lane whose turn it is has given in it."""
         self.records = 0
         self.bytes = 0
 
@@ -55,17 +61,23 @@ class Lanes:
             queue.appendleft(work)
             self._waiting = {work.lane: queue, **self._waiting}
             self._count(work, 1)
+        self._turn = None
 
     def take(self) -> Work | None:
         """The next chunk of the partition whose turn it is; None where none waits."""
         lane = next((lane for lane in self._waiting if lane not in self._held), None)
         if lane is None:
             return None
-        queue = self._waiting.pop(lane)
+        queue = self._waiting[lane]
         work = queue.popleft()
-        if queue:
-            self._waiting[lane] = queue
         self._count(work, -1)
+        self._given = work.size + (self._given if lane == self._turn else 0)
+        self._turn = lane
+        if not queue:
+            del self._waiting[lane]
+        elif self._given >= TURN_BYTES:
+            self._waiting[lane] = self._waiting.pop(lane)
+            self._turn = None
         return work
 
     def hold(self, lane: Lane) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "RECORD_LINES_MAX",
     "REMEMBERED_CHARACTERS_MAX",
     "REPLAY_OF_BYTES_MAX",
+    "TURN_BYTES",
     "UNREAD_RECORDS_MAX",
 ]
 
@@ -70,6 +71,10 @@ BATCH_BYTES_MAX = 4 * 1024 * 1024
 """Records at which a batch is full, whatever their number, in memory. URLs that take longest to
 mask and publish take seconds a megabyte; a batch has to be done long before ``stall_timeout`` and
 ``shutdown_timeout``."""
+
+TURN_BYTES = 512 * 1024
+"""Records in memory at which a partition's turn in a batch ends; it exceeds this by one chunk at
+most. 1,700 usual records: two full chunks of them are two turns."""
 
 PART_EVENTS = 10_000
 """Events at which a part of a batch is decided, published and acknowledged before the rest is

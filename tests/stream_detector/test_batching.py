@@ -267,17 +267,6 @@ async def test_a_chunk_that_takes_long_holds_up_no_other_partition(bench):
     assert bench.processed[:5] == [[1], [1], [2], [1], [3]]
 
 
-async def test_partitions_give_a_chunk_each_in_turn(bench):
-    bench.may_process.clear()
-    bench.put(1)
-    await bench.until(lambda: not bench.batcher._lanes)
-    for name in (2, 2, 2, 2, 2, 3):
-        bench.put(name)
-    bench.may_process.set()
-    await bench.until(lambda: len(bench.acknowledged) == 7)
-    assert bench.processed == [[1], [2, 3, 2, 2], [2, 2]]
-
-
 async def test_a_drain_drops_what_a_part_has_left_to_the_next_batch(bench):
     bench.part_chunks = 1
     bench.may_process.clear()
