@@ -23,7 +23,7 @@ INSTALL = $(BIN)/python $(PIP_INSTALL) --require-hashes --requirement $(REQUIREM
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check tools bench storm fuzz bench-training dashboards compose-test pins digests sbom \
+.PHONY: help demo test check tools bench storm fuzz attack bench-training dashboards compose-test pins digests sbom \
 	licences audit kafka prometheus clean
 
 help: ## Print this
