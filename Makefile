@@ -23,7 +23,7 @@ INSTALL = $(BIN)/python $(PIP_INSTALL) --require-hashes --requirement $(REQUIREM
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check tools bench storm fuzz attack bench-training dashboards compose-test pins digests sbom \
+.PHONY: help demo test check tools bench storm fuzz attack night bench-training dashboards compose-test pins digests sbom \
 	licences audit kafka prometheus clean
 
 help: ## Print this
@@ -54,6 +54,9 @@ fuzz: $(VENV)/.test ## Feed hostile bytes to every reader; ARGS="--minutes 30" b
 
 attack: kafka $(VENV)/.test ## Hostile records in one topic beside an ordinary one, held to bounds
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m attack $(ARGS)
+
+night: kafka prometheus $(VENV)/.test ## Cause each failure of a night for real; the right alerts fire, and no other
+	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m night $(ARGS)
 
 bench-training: $(VENV)/.test ## URLs a second in training, beside Keras' model.fit
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.training $(ARGS)

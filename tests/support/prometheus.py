@@ -39,26 +39,38 @@ def shipped_dashboards() -> dict[str, dict[str, Any]]:
 
 
 class Prometheus:
-    """Scrapes what it is told to, every second. Use it as a context manager."""
+    """Scrapes ``scrape_configs``, every second by default. Use it as a context manager."""
 
-    def __init__(self, folder: Path, scrape_configs: Sequence[Mapping[str, Any]]) -> None:
-        """Settings, data and output go to ``folder``."""
+    def __init__(
+        self,
+        folder: Path,
+        scrape_configs: Sequence[Mapping[str, Any]],
+        *,
+        rules: Path = _SHIPPED / "rules",
+        interval: str = "1s",
+    ) -> None:
+        """Settings, data and output go to ``folder``.
+
+        ``rules`` holds files of rules; ``interval`` lies between two scrapes and evaluations.
+        """
         self.url = f"http://127.0.0.1:{free_port()}"
         folder.mkdir()
         settings = yaml.safe_load((_SHIPPED / "prometheus.yml").read_text())
         settings["global"] = {
-            "scrape_interval": "1s",
-            "scrape_timeout": "1s",
-            "evaluation_interval": "1s",
+            "scrape_interval": interval,
+            "scrape_timeout": interval,
+            "evaluation_interval": interval,
         }
-        settings["rule_files"] = [str(_SHIPPED / name) for name in settings["rule_files"]]
+        settings["rule_files"] = [str(rules / Path(name).name) for name in settings["rule_files"]]
         settings["scrape_configs"] = list(scrape_configs)
+        self.data = folder / "data"
+        """Its time series; ``promtool`` may put some there before the start."""
         file = folder / "prometheus.yml"
         file.write_text(yaml.safe_dump(settings))
         self._command = [
             str(FOLDER / "prometheus"),
             f"--config.file={file}",
-            f"--storage.tsdb.path={folder / 'data'}",
+            f"--storage.tsdb.path={self.data}",
             f"--web.listen-address={self.url.removeprefix('http://')}",
         ]
         self._log = folder / "prometheus.log"
@@ -83,6 +95,11 @@ class Prometheus:
         parts = {"start": str(start), "end": str(end), "step": str(step)}
         result: list[dict[str, Any]] = self._ask("query_range", query=expression, **parts)["result"]
         return result
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Every alert that is pending or fires."""
+        alerts: list[dict[str, Any]] = self._ask("alerts")["alerts"]
+        return alerts
 
     def rules(self) -> list[dict[str, Any]]:
         """Every rule with its health."""

@@ -1,0 +1,110 @@
+"""What is written to the input topics while failures come and go."""
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import KafkaException, Producer
+
+__all__ = ["EVIL_DOMAIN", "Stream", "Traffic", "evil", "garbage", "ordinary"]
+
+EVIL_DOMAIN = "evil.example"
+"""It is in the workers' deny list; everything else is benign."""
+
+_TICK_SECONDS = 0.1
+
+
+def ordinary(number: int) -> bytes:
+    """A URL among some hundred."""
+    return f"http://shop{number % 97}.example.org/article/{number % 389}".encode()
+
+
+def evil(number: int) -> bytes:
+    """A malicious URL that another client asks for each time: an alert each."""
+    client = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return json.dumps({"url": f"http://{EVIL_DOMAIN}/{number}", "client": client}).encode()
+
+
+def garbage(number: int) -> bytes:
+    """What no parser reads."""
+    return b'{"url": \xff\xfe' + str(number).encode()
+
+
+class Stream:
+    """What one topic gets; may be changed at any time."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        """Records a second."""
+        self.record: Callable[[int], bytes] = ordinary
+        self.clock_offset = 0.0
+        """Seconds that the shipper's clock is ahead."""
+
+
+class Traffic:
+    """Writes to topics at their rates, in a thread of its own; a context manager.
+
+    Records that Kafka does not take are lost, as with a shipper that does not wait.
+    """
+
+    def __init__(self, bootstrap_servers: str, rates: Mapping[str, float]) -> None:
+        """Nothing is written yet; ``rates`` are records a second by topic."""
+        self.streams = {topic: Stream(rate) for topic, rate in rates.items()}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
+        self._numbers = itertools.count()
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "log_level": 0,
+                "message.timeout.ms": 5_000,
+                "topic.metadata.refresh.interval.ms": 5_000,
+                "reconnect.backoff.max.ms": 1_000,
+                "sticky.partitioning.linger.ms": 0,
+                "linger.ms": 20,
+            }
+        )
+
+    def write(self, topic: str, count: int, record: Callable[[int], bytes] = ordinary) -> None:
+        """Write ``count`` records more, at once."""
+        for _ in range(count):
+            self._send(topic, record(next(self._numbers)), 0.0)
+
+    def _run(self) -> None:
+        owed = dict.fromkeys(self.streams, 0.0)
+        while not self._stop.wait(_TICK_SECONDS):
+            for topic, stream in self.streams.items():
+                owed[topic] += stream.rate * _TICK_SECONDS
+                while owed[topic] >= 1:
+                    owed[topic] -= 1
+                    value = stream.record(next(self._numbers))
+                    self._send(topic, value, stream.clock_offset)
+            self._producer.poll(0)
+
+    def _send(self, topic: str, value: bytes, clock_offset: float) -> None:
+        try:
+            at = int((time.time() + clock_offset) * 1000)
+            self._producer.produce(topic, value, timestamp=at)
+        except BufferError:
+            self._producer.poll(0.1)
+        except KafkaException:  # The topic is not there.
+            return
+
+    def __enter__(self) -> Self:
+        """Begin to write."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write no more."""
+        self._stop.set()
+        self._thread.join()
