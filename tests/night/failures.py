@@ -1,69 +1,209 @@
 """What is played, in which world and in which order."""
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
+from night.causes import (
+    backlog,
+    broker_away,
+    burst,
+    certificate_near_end,
+    clock_off,
+    damaged_bundle,
+    disk_full,
+    foreign_consumer,
+    input_topic_deleted,
+    kafka_frozen,
+    kafka_stopped,
+    model_store_away,
+    nothing,
+    output_topic_deleted,
+    records_are,
+    rolling_restart,
+    silence,
+    worker_frozen,
+    worker_killed,
+)
 from night.play import Failure
-from night.traffic import evil, garbage, ordinary
-from night.world import Parts, World
+from night.traffic import evil, garbage
+from night.world import Parts
 
 __all__ = ["FAILURES", "WORLDS"]
 
-_BUSY, _QUIET = "url-events", "dns-events"
-_READY_SECONDS = 120.0
+_BUSY, _QUIET, _THIN = "url-events", "dns-events", "thin-events"
+_RATES = {_BUSY: 30.0, _QUIET: 5.0}
+_HOUR = 3600.0
 
 WORLDS: Sequence[Parts] = [
-    Parts("records", {_BUSY: 30, _QUIET: 5}, workers=2),
-    Parts("kafka", {_BUSY: 30, _QUIET: 5}, trainer=True),
-    Parts("cluster", {_BUSY: 30, _QUIET: 5}, brokers=3),
+    Parts("records", _RATES, workers=2),
+    Parts("kafka", _RATES, trainer=True),
+    # The thin topic has one replica: two partitions on the first broker, two on the third.
+    Parts("cluster", {**_RATES, _THIN: 5.0}, brokers=3, thin={_THIN: [1, 1, 3, 3]}),
 ]
 
-
-@contextmanager
-def _start_with_backlog(world: World) -> Iterator[None]:
-    world.traffic.write(_BUSY, 20_000)
-    world.start()
-    yield
-
-
-@contextmanager
-def _nothing(world: World) -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _garbage(world: World) -> Iterator[None]:
-    stream = world.traffic.streams[_BUSY]
-    stream.record = garbage
-    yield
-    stream.record = ordinary
-
-
-@contextmanager
-def _kafka_stopped(world: World) -> Iterator[None]:
-    world.kafka.stop()
-    yield
-    world.kafka.start()
-
-
-FAILURES: Sequence[Failure] = [
+_RECORDS: Sequence[Failure] = [
     Failure(
         "backlog",
-        "workers start on 20,000 records that wait",
+        "calm: workers start on 20,000 records that wait",
         "records",
-        _start_with_backlog,
+        backlog(_BUSY, 20_000),
         within=30,
         starts_by_itself=True,
     ),
-    Failure("ordinary", "ordinary records alone", "records", _nothing, within=60),
+    Failure("ordinary", "calm: ordinary records", "records", nothing, within=90),
+    Failure(
+        "burst",
+        "calm: 20,000 records at once, 10 of them malicious",
+        "records",
+        burst(_BUSY, 20_000, 10),
+        within=30,
+    ),
+    Failure(
+        "rolling-restart",
+        "calm: the workers are restarted one after the other",
+        "records",
+        rolling_restart,
+        within=20,
+    ),
+    Failure(
+        "clock-behind",
+        "a shipper's clock is 2 hours behind",
+        "records",
+        clock_off(_BUSY, -2 * _HOUR),
+        within=45,
+    ),
+    Failure(
+        "clock-ahead",
+        "a shipper's clock is an hour ahead",
+        "records",
+        clock_off(_BUSY, _HOUR),
+        within=45,
+    ),
     Failure(
         "garbage",
         "all records of a topic are garbage",
         "records",
-        _garbage,
+        records_are(_BUSY, garbage),
         ["DeadLettersMost"],
         also=["DeadLettersHigh"],
     ),
-    Failure("kafka-stopped", "Kafka stops", "kafka", _kafka_stopped, ["DetectorNotReady"]),
+    Failure(
+        "flood",
+        "30 malicious URLs a second, after days with 9 alerts in 15 minutes",
+        "records",
+        records_are(_BUSY, evil),
+        ["AlertFlood"],
+    ),
+    Failure(
+        "worker-killed",
+        "one of two workers is killed, and stays away",
+        "records",
+        worker_killed,
+        ["WorkerDown"],
+        within=120,
+    ),
+    Failure(
+        "worker-frozen",
+        "one of two workers is frozen by SIGSTOP",
+        "records",
+        worker_frozen,
+        ["WorkerDown"],
+        within=120,
+    ),
+    Failure(
+        "topic-deleted",
+        "an input topic is deleted, and then made again",
+        "records",
+        input_topic_deleted(_QUIET),
+        ["InputTopicMissing"],
+    ),
+    Failure(
+        "foreign-consumer",
+        "a consumer that is no detector joins the workers' group and commits",
+        "records",
+        foreign_consumer(_BUSY),
+        ["ForeignMember", "RecordsPassedOver"],
+        lasts=["RecordsPassedOver"],
+    ),
 ]
+
+_KAFKA: Sequence[Failure] = [
+    Failure(
+        "disk-full",
+        "the disk of the label store is full",
+        "kafka",
+        disk_full,
+        ["TrainerRestarts"],
+        within=180,
+        lasts=["TrainerRestarts"],
+    ),
+    Failure(
+        "certificate",
+        "a certificate ends in 5 days, and then is renewed",
+        "kafka",
+        certificate_near_end,
+        ["CertificateExpiresSoon"],
+        within=150,
+    ),
+    Failure("kafka-stopped", "Kafka stops", "kafka", kafka_stopped, ["DetectorNotReady"]),
+    Failure(
+        "kafka-frozen",
+        "the only broker is frozen by SIGSTOP",
+        "kafka",
+        kafka_frozen,
+        ["DetectorNotReady|LagUnknown"],
+    ),
+    Failure(
+        "input-silent",
+        "nothing is written to an input topic",
+        "kafka",
+        silence(_QUIET),
+        ["InputSilent"],
+        within=300,
+    ),
+]
+
+_CLUSTER: Sequence[Failure] = [
+    Failure(
+        "store-away",
+        "the model store is away when a worker starts again",
+        "cluster",
+        model_store_away,
+        ["ModelRefused", "ModelNotServed"],
+        within=180,
+        resolves_within=120,
+        lasts=["ModelRefused"],
+    ),
+    Failure(
+        "damaged-bundle",
+        "a damaged bundle is announced",
+        "cluster",
+        damaged_bundle,
+        ["ModelRefused", "ModelNotServed"],
+        within=150,
+        lasts=["ModelRefused"],
+    ),
+    Failure(
+        "broker-dead",
+        "calm: one broker of three is dead, each topic has replicas",
+        "cluster",
+        broker_away(2),
+        within=60,
+    ),
+    Failure(
+        "leaderless",
+        "a broker is dead that alone has 2 of 12 partitions",
+        "cluster",
+        broker_away(3),
+        ["LagUnknown"],
+    ),
+    Failure(
+        "output-deleted",
+        "the topic of alerts is deleted, and then made again",
+        "cluster",
+        output_topic_deleted("url-alerts", _QUIET),
+        ["PublishErrors|LagWithoutCommits|DetectorNotReady"],
+        within=150,
+    ),
+]
+
+FAILURES: Sequence[Failure] = [*_RECORDS, *_KAFKA, *_CLUSTER]

@@ -36,7 +36,9 @@ class Failure:
     within: float = 90.0
     """Seconds in which the alerts have to fire; of a calm stretch, how long it is watched."""
     resolves_within: float = 90.0
-    """Seconds; 0: by its window an alert lasts longer than is waited for."""
+    """Seconds."""
+    lasts: Collection[str] = ()
+    """Alerts that fire on for their window, which is longer than anybody waits for here."""
     starts_by_itself: bool = False
     """It starts the workers, which do not run before."""
 
@@ -82,11 +84,7 @@ def play(failure: Failure, world: World, inhibitions: Sequence[Inhibition]) -> O
     ended = time.monotonic()
 
     def over() -> bool:
-        wanted = _wanted(failure)
-        return not any(
-            alert.resolved_at is None and (alert.name not in wanted or failure.resolves_within)
-            for alert in fired()
-        )
+        return all(alert.resolved_at or alert.name in failure.lasts for alert in fired())
 
     if failure.expected:
         seconds = failure.resolves_within
@@ -118,7 +116,7 @@ def judge(
         if alert.name in wanted:
             if alert.name not in {other.name for other in outcome.fired}:
                 outcome.fired.append(alert)
-            if alert.resolved_at is None and failure.resolves_within:
+            if alert.resolved_at is None and alert.name not in failure.lasts:
                 outcome.unresolved.append(alert)
         elif alert.name in failure.also or _is_muted(alert, around, inhibitions):
             outcome.others.append(alert)

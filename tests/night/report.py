@@ -57,8 +57,8 @@ def _rows(outcome: Outcome) -> Iterator[str]:
 
 def _resolved(alert: Fired, outcome: Outcome) -> str:
     if alert.resolved_at is not None:
-        return f"{alert.resolved_at - outcome.ended:.0f} s"
-    return "**stays**" if outcome.failure.resolves_within else "lasts its window"
+        return f"{max(0, alert.resolved_at - outcome.ended):.0f} s"
+    return "lasts its window" if alert.name in outcome.failure.lasts else "**stays**"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
@@ -37,10 +38,11 @@ def garbage(number: int) -> bytes:
 class Stream:
     """What one topic gets; may be changed at any time."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, record: Callable[[int], bytes] = ordinary) -> None:
         self.rate = rate
         """Records a second."""
-        self.record: Callable[[int], bytes] = ordinary
+        self.record = record
+        """Makes the value of a record of its number."""
         self.clock_offset = 0.0
         """Seconds that the shipper's clock is ahead."""
 
@@ -75,9 +77,9 @@ class Traffic:
             self._send(topic, record(next(self._numbers)), 0.0)
 
     def _run(self) -> None:
-        owed = dict.fromkeys(self.streams, 0.0)
+        owed: defaultdict[str, float] = defaultdict(float)
         while not self._stop.wait(_TICK_SECONDS):
-            for topic, stream in self.streams.items():
+            for topic, stream in list(self.streams.items()):
                 owed[topic] += stream.rate * _TICK_SECONDS
                 while owed[topic] >= 1:
                     owed[topic] -= 1

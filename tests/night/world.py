@@ -1,7 +1,7 @@
 """Real parts on which failures are played: Kafka, workers, a trainer, Prometheus."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,11 +10,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
 
 from night.alerts import AlertLog
 from night.history import write_calm_days
 from night.processes import Supervised
 from night.traffic import EVIL_DOMAIN, Traffic
+from stream_detector.events import Kind
 from support.broker import KafkaBroker
 from support.certificates import CertificateAuthority
 from support.cluster import KafkaCluster
@@ -41,8 +44,8 @@ class Parts:
     brokers: int = 1
     workers: int = 1
     trainer: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """More settings, by names without prefix."""
+    thin: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Topics with one replica: the broker of each partition."""
 
 
 class World:
@@ -160,8 +163,8 @@ class World:
             "HOST_BUNDLE": str(self.folder / "host"),
             "DEVICE": "cpu",
             "DENY_LIST": str(self.folder / "deny"),
-            **self.parts.settings,
         }
+        self._create_thin_topics()
         self.create_topics()
         jobs = [self._job("detector", self._make_workers())]
         if self.parts.trainer:
@@ -174,6 +177,20 @@ class World:
         self.alerts = self._stack.enter_context(AlertLog(self.prometheus))
         self.traffic = self._stack.enter_context(Traffic(self.servers, self.parts.rates))
 
+    def _create_thin_topics(self) -> None:
+        if not self.parts.thin:
+            return
+        topics = [
+            NewTopic(
+                name,
+                replica_assignments={number: [broker] for number, broker in enumerate(brokers)},
+                topic_configs={"min.insync.replicas": "1"},
+            )
+            for name, brokers in self.parts.thin.items()
+        ]
+        with KafkaAdminClient(bootstrap_servers=self.servers.split(",")) as admin:
+            admin.create_topics(topics)
+
     def _save_files(self) -> None:
         # TensorFlow, for which nobody should wait who asks for help.
         from stream_detector.models.bundle import save_bundle
@@ -182,7 +199,13 @@ class World:
         (self.folder / "deny").write_text(f"{EVIL_DOMAIN}\n", encoding="utf-8")
         self.store.mkdir()
         # Weights at random score around a half: nothing is malicious but what is denied.
-        for name, kind, seed in (("first", "url", 0), ("second", "url", 1), ("host", "host", 0)):
+        kinds: Mapping[str, Kind] = {
+            "first": "url",
+            "second": "url",
+            "third": "url",
+            "host": "host",
+        }
+        for seed, (name, kind) in enumerate(kinds.items()):
             manifest = msgspec.structs.replace(small_manifest(kind), created_at=datetime.now(UTC))
             save_bundle(self.folder / name, manifest, ARCHITECTURE.initial_weights(seed))
 
