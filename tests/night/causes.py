@@ -45,7 +45,9 @@ Cause = Callable[[World], AbstractContextManager[None]]
 _READY_SECONDS = 120.0
 _END_SECONDS = 60.0
 _LABELS = "url-labels"
-_DISK = "64k"
+_DISK_KIB = 64
+_FREE_KIB = 16
+"""Enough for the trainer to begin, and not for the labels that come."""
 
 
 @contextmanager
@@ -287,8 +289,8 @@ def disk_full(world: World) -> Iterator[None]:
     assert trainer is not None
     labels = world.folder / "labels"
     script = (
-        f"mount -t tmpfs -o size={_DISK} tmpfs {labels} && mkdir {labels}/watch && "
-        f'head -c {_DISK} /dev/zero > {labels}/other 2>/dev/null; exec "$@"'
+        f"mount -t tmpfs -o size={_DISK_KIB}k tmpfs {labels} && "
+        f'head -c {_DISK_KIB - _FREE_KIB}k /dev/zero > {labels}/other; exec "$@"'
     )
     trainer.kill()
     # A mount that goes with the process, and needs no root.

@@ -133,6 +133,8 @@ _KAFKA: Sequence[Failure] = [
         "kafka",
         disk_full,
         ["TrainerRestarts"],
+        # Where Prometheus happens to come between two starts, again and again.
+        also=["TrainerNotReady"],
         within=180,
         lasts=["TrainerRestarts"],
     ),
