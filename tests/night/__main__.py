@@ -13,9 +13,10 @@ from rich.console import Console
 
 from night.failures import FAILURES, WORLDS
 from night.play import Failure, Outcome, play
-from night.report import faults, table
+from night.report import faults, not_played, table
 from night.shipped import FACTOR, RULES, inhibitions, write_shortened
 from night.world import Parts, World
+from support.prometheus import shipped_rules
 
 __all__ = ["main"]
 
@@ -89,6 +90,9 @@ def main() -> int:
         outcomes = [outcome for run in runs for outcome in run.result()]
     say("")
     lines = list(table(outcomes))
+    if not options.only:
+        left = ", ".join(not_played(FAILURES, shipped_rules()))
+        lines += ["", f"Not played, as they need days or follow from these: {left}."]
     (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for line in lines:
         say(line)

@@ -31,7 +31,6 @@ __all__ = [
     "kafka_frozen",
     "kafka_stopped",
     "model_store_away",
-    "nothing",
     "output_topic_deleted",
     "records_are",
     "rolling_restart",
@@ -48,12 +47,6 @@ _LABELS = "url-labels"
 _DISK_KIB = 64
 _FREE_KIB = 16
 """Enough for the trainer to begin, and not for the labels that come."""
-
-
-@contextmanager
-def nothing(world: World) -> Iterator[None]:
-    """Nothing is wrong."""
-    yield
 
 
 def backlog(topic: str, count: int) -> Cause:

@@ -15,7 +15,6 @@ from night.causes import (
     kafka_frozen,
     kafka_stopped,
     model_store_away,
-    nothing,
     output_topic_deleted,
     records_are,
     rolling_restart,
@@ -24,7 +23,7 @@ from night.causes import (
     worker_killed,
 )
 from night.play import Failure
-from night.traffic import evil, garbage
+from night.traffic import evil, garbage, ordinary_with_garbage
 from night.world import Parts
 
 __all__ = ["FAILURES", "WORLDS"]
@@ -49,7 +48,13 @@ _RECORDS: Sequence[Failure] = [
         within=30,
         starts_by_itself=True,
     ),
-    Failure("ordinary", "calm: ordinary records", "records", nothing, within=90),
+    Failure(
+        "ordinary",
+        "calm: a shortened hour of ordinary records, a dead letter in 200",
+        "records",
+        records_are(_BUSY, ordinary_with_garbage),
+        within=360,
+    ),
     Failure(
         "burst",
         "calm: 20,000 records at once, 10 of them malicious",
@@ -77,21 +82,6 @@ _RECORDS: Sequence[Failure] = [
         "records",
         clock_off(_BUSY, _HOUR),
         within=45,
-    ),
-    Failure(
-        "garbage",
-        "all records of a topic are garbage",
-        "records",
-        records_are(_BUSY, garbage),
-        ["DeadLettersMost"],
-        also=["DeadLettersHigh"],
-    ),
-    Failure(
-        "flood",
-        "30 malicious URLs a second, after days with 9 alerts in 15 minutes",
-        "records",
-        records_are(_BUSY, evil),
-        ["AlertFlood"],
     ),
     Failure(
         "worker-killed",
@@ -127,6 +117,22 @@ _RECORDS: Sequence[Failure] = [
 ]
 
 _KAFKA: Sequence[Failure] = [
+    Failure(
+        "garbage",
+        "all records of a topic are garbage",
+        "kafka",
+        records_are(_BUSY, garbage),
+        ["DeadLettersMost"],
+        also=["DeadLettersHigh"],
+    ),
+    Failure(
+        "flood",
+        "30 malicious URLs a second, after days with 9 alerts in 15 minutes",
+        "kafka",
+        records_are(_BUSY, evil),
+        ["AlertFlood"],
+        within=30,
+    ),
     Failure(
         "disk-full",
         "the disk of the label store is full",

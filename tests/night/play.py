@@ -42,6 +42,11 @@ class Failure:
     starts_by_itself: bool = False
     """It starts the workers, which do not run before."""
 
+    @property
+    def alerts(self) -> set[str]:
+        """All names in ``expected``."""
+        return {name for names in self.expected for name in names.split("|")}
+
 
 @dataclass
 class Outcome:
@@ -111,9 +116,8 @@ def judge(
 ) -> Outcome:
     """Sort the alerts that ``fired`` in a failure; ``around`` has those too that fired before."""
     outcome = Outcome(failure, missed=_missed(failure, fired))
-    wanted = _wanted(failure)
     for alert in fired:
-        if alert.name in wanted:
+        if alert.name in failure.alerts:
             if alert.name not in {other.name for other in outcome.fired}:
                 outcome.fired.append(alert)
             if alert.resolved_at is None and alert.name not in failure.lasts:
@@ -123,10 +127,6 @@ def judge(
         else:
             outcome.false.append(alert)
     return outcome
-
-
-def _wanted(failure: Failure) -> set[str]:
-    return {name for names in failure.expected for name in names.split("|")}
 
 
 def _missed(failure: Failure, fired: Sequence[Fired]) -> list[str]:

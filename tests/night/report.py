@@ -1,11 +1,12 @@
 """What a night shows at its end: a row a failure, as Markdown has tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from night.alerts import Fired
-from night.play import Outcome
+from night.play import Failure, Outcome
 
-__all__ = ["faults", "table"]
+__all__ = ["faults", "not_played", "table"]
 
 _HEAD = ("failure", "alert", "fired after", "text", "resolved after", "others")
 
@@ -31,28 +32,28 @@ def faults(outcome: Outcome) -> Iterator[str]:
         yield f"{name}: STAYS: {alert.name} fires on after the end"
 
 
+def not_played(failures: Iterable[Failure], rules: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the alerts in ``rules`` that none of ``failures`` has to bring."""
+    played = {name for failure in failures for name in failure.alerts}
+    return sorted({rule["alert"] for rule in rules if "alert" in rule} - played)
+
+
 def _rows(outcome: Outcome) -> Iterator[str]:
-    failure = outcome.failure
-    others = ", ".join(sorted({alert.name for alert in outcome.others})) or "none"
-    false = sorted({alert.name for alert in outcome.false})
-    others = ", ".join(
-        [
-            *([others] if others != "none" or not false else []),
-            *(f"**{name}, false**" for name in false),
-        ]
-    )
+    text = outcome.failure.text
     if outcome.error:
-        yield _row([failure.text, "", "", f"**could not be played: {outcome.error}**", "", ""])
+        yield _row([text, "", "", f"**could not be played: {outcome.error}**", "", ""])
         return
+    others = sorted({alert.name for alert in outcome.others})
+    others += sorted({f"**{alert.name}, false**" for alert in outcome.false})
+    other_names = ", ".join(others) or "none"
     for missed in outcome.missed:
-        yield _row([failure.text, missed.replace("|", " or "), "**missed**", "", "", others])
+        yield _row([text, missed.replace("|", " or "), "**missed**", "", "", other_names])
     for alert in outcome.fired:
         after = f"{alert.at - outcome.began:.0f} s"
-        yield _row(
-            [failure.text, alert.name, after, alert.summary, _resolved(alert, outcome), others]
-        )
-    if not failure.expected:
-        yield _row([failure.text, "none", "", "", "", others])
+        resolved = _resolved(alert, outcome)
+        yield _row([text, alert.name, after, alert.summary, resolved, other_names])
+    if not outcome.failure.expected:
+        yield _row([text, "none", "", "", "", other_names])
 
 
 def _resolved(alert: Fired, outcome: Outcome) -> str:

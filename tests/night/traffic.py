@@ -11,7 +11,15 @@ from typing import Self
 
 from confluent_kafka import KafkaException, Producer
 
-__all__ = ["EVIL_DOMAIN", "Stream", "Traffic", "evil", "garbage", "ordinary"]
+__all__ = [
+    "EVIL_DOMAIN",
+    "Stream",
+    "Traffic",
+    "evil",
+    "garbage",
+    "ordinary",
+    "ordinary_with_garbage",
+]
 
 EVIL_DOMAIN = "evil.example"
 """It is in the workers' deny list; everything else is benign."""
@@ -22,6 +30,11 @@ _TICK_SECONDS = 0.1
 def ordinary(number: int) -> bytes:
     """A URL among some hundred."""
     return f"http://shop{number % 97}.example.org/article/{number % 389}".encode()
+
+
+def ordinary_with_garbage(number: int) -> bytes:
+    """As ``ordinary``, but for one record in 200."""
+    return ordinary(number) if number % 200 else garbage(number)
 
 
 def evil(number: int) -> bytes:
