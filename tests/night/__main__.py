@@ -20,6 +20,8 @@ from support.prometheus import shipped_rules
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 _HELP = f"""\
 Failures of a night are caused for real: on real Kafkas, with real workers and a real trainer, in
 front of a real Prometheus that has the shipped rules. Their windows (`for`, ranges, offsets) are
@@ -87,7 +89,13 @@ def main() -> int:
             )
             for parts in worlds
         ]
-        outcomes = [outcome for run in runs for outcome in run.result()]
+        try:
+            outcomes = [outcome for run in runs for outcome in run.result()]
+        except KeyboardInterrupt:
+            say(f"interrupted; logs: {folder}")
+            sys.stdout.flush()
+            # Whatever was started ends with the thread that started it.
+            os._exit(_INTERRUPTED)
     say("")
     lines = list(table(outcomes))
     if not options.only:

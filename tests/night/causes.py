@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -285,9 +286,11 @@ def disk_full(world: World) -> Iterator[None]:
         f"mount -t tmpfs -o size={_DISK_KIB}k tmpfs {labels} && "
         f'head -c {_DISK_KIB - _FREE_KIB}k /dev/zero > {labels}/other; exec "$@"'
     )
-    trainer.kill()
     # A mount that goes with the process, and needs no root.
-    trainer.before = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    in_mount = ["unshare", "--map-root-user", "--mount"]
+    subprocess.run([*in_mount, "true"], check=True, capture_output=True)
+    trainer.kill()
+    trainer.before = [*in_mount, "sh", "-c", script, "sh"]
     world.traffic.streams[_LABELS] = Stream(1.0, _label)
     trainer.start()
     yield
