@@ -42,6 +42,7 @@ __all__ = [
 
 Cause = Callable[[World], AbstractContextManager[None]]
 
+_LATE_SECONDS = 60.0
 _READY_SECONDS = 120.0
 _END_SECONDS = 60.0
 _LABELS = "url-labels"
@@ -51,11 +52,12 @@ _FREE_KIB = 16
 
 
 def backlog(topic: str, count: int) -> Cause:
-    """Workers start on so many records that wait."""
+    """Workers start on so many records that have waited for a minute: all of them are late."""
 
     @contextmanager
     def cause(world: World) -> Iterator[None]:
         world.traffic.write(topic, count)
+        world.wait(lambda: False, seconds=_LATE_SECONDS, state="records wait")
         world.start()
         yield
 

@@ -25,6 +25,7 @@ EVIL_DOMAIN = "evil.example"
 """It is in the workers' deny list; everything else is benign."""
 
 _TICK_SECONDS = 0.1
+_FLUSH_SECONDS = 30.0
 
 
 def ordinary(number: int) -> bytes:
@@ -77,6 +78,7 @@ class Traffic:
                 "bootstrap.servers": bootstrap_servers,
                 "log_level": 0,
                 "message.timeout.ms": 5_000,
+                "queue.buffering.max.messages": 500_000,
                 "topic.metadata.refresh.interval.ms": 5_000,
                 "reconnect.backoff.max.ms": 1_000,
                 "sticky.partitioning.linger.ms": 0,
@@ -88,6 +90,7 @@ class Traffic:
         """Write ``count`` records more, at once."""
         for _ in range(count):
             self._send(topic, record(next(self._numbers)), 0.0)
+        self._producer.flush(_FLUSH_SECONDS)
 
     def _run(self) -> None:
         owed: defaultdict[str, float] = defaultdict(float)

@@ -41,6 +41,8 @@ class Parts:
     name: str
     rates: Mapping[str, float]
     """Records a second by input topic."""
+    days_before: Mapping[str, float]
+    """As ``rates``, of the calm days that Prometheus has in its data."""
     brokers: int = 1
     workers: int = 1
     trainer: bool = False
@@ -49,7 +51,7 @@ class Parts:
 
 
 class World:
-    """A context manager: Kafka, topics and Prometheus run in it; ``start`` starts the rest.
+    """A context manager: Kafka and traffic run in it; ``start`` starts the rest.
 
     Everything in it is called from the thread that entered it.
     """
@@ -62,6 +64,7 @@ class World:
         self._rules = rules
         self._say = say
         self._next_line = 0.0
+        self._is_watched = False
         self._stack = ExitStack()
         self.kafka: KafkaBroker | KafkaCluster
         self.settings: dict[str, str]
@@ -119,12 +122,25 @@ class World:
 
         def all_ready() -> bool:
             waiting[:] = [process for process in waiting if not process.is_ready()]
+            if not self._is_watched and any(worker not in waiting for worker in self.workers):
+                self._watch()
             return not waiting
 
         if not self.wait(all_ready, seconds=_READY_SECONDS, state="waiting for all to be ready"):
             raise RuntimeError(
                 f"{self.parts.name}: not ready after {_READY_SECONDS:.0f} s: {waiting[0].log}"
             )
+
+    def _watch(self) -> None:
+        """Start Prometheus.
+
+        Not before the first worker is ready: how long a start takes on this machine is not
+        shortened as the rules are.
+        """
+        self._is_watched = True
+        write_calm_days(self.parts.days_before, self.prometheus.data)
+        self._stack.enter_context(self.prometheus)
+        self._stack.enter_context(self.alerts)
 
     def create_topics(self) -> None:
         """``stream-detector topics create``: those that are missing."""
@@ -136,7 +152,7 @@ class World:
         self._authority.issue("server", days_left=days_left)
 
     def __enter__(self) -> Self:
-        """All but workers and trainer run."""
+        """Kafka has its topics, and traffic begins."""
         self.folder.mkdir(parents=True)
         try:
             self._enter()
@@ -172,9 +188,7 @@ class World:
         self.prometheus = Prometheus(
             self.folder / "prometheus", jobs, rules=self._rules, interval=_SCRAPE_INTERVAL
         )
-        write_calm_days(self.topics, self.prometheus.data)
-        self._stack.enter_context(self.prometheus)
-        self.alerts = self._stack.enter_context(AlertLog(self.prometheus))
+        self.alerts = AlertLog(self.prometheus)
         self.traffic = self._stack.enter_context(Traffic(self.servers, self.parts.rates))
 
     def _create_thin_topics(self) -> None:
