@@ -186,6 +186,8 @@ _CLUSTER: Sequence[Failure] = [
         "cluster",
         model_store_away,
         ["ModelRefused", "ModelNotServed"],
+        # It is the only worker: where its start takes a busy machine longer than 30 s, or 60 s.
+        also=["DetectorNotReady", "LagBurnsSlowly"],
         within=180,
         resolves_within=120,
         lasts=["ModelRefused"],
