@@ -16,7 +16,7 @@ from support.processes import ROOT, ChildProcess, free_port, wait_for_http
 __all__ = ["FOLDER", "Prometheus", "shipped_dashboards", "shipped_rules"]
 
 FOLDER = Path(os.environ.get("PROMETHEUS", ROOT / ".cache" / "prometheus"))
-"""Where ``make prometheus`` puts prometheus and promtool."""
+"""Where ``make prometheus`` puts prometheus, promtool and amtool."""
 
 _SHIPPED = ROOT / "deploy" / "prometheus"
 _START_SECONDS = 60.0
