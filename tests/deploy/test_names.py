@@ -211,7 +211,8 @@ def test_alertmanager_s_example_names_alerts_and_labels_that_there_are() -> None
 
 
 def _alerts_that_match(matchers: list[str]) -> set[str]:
-    (pattern,) = [re.fullmatch(r'alertname=~?"(.*)"', matcher)[1] for matcher in matchers]  # type: ignore[index]
+    found = [re.fullmatch(r'(alertname|store)=~?"(.*)"', matcher) for matcher in matchers]
+    (pattern,) = [each[2] for each in found if each[1] == "alertname"]  # type: ignore[index]
     matched = {
         one: {name for name in ALERTS if re.fullmatch(one, name)} for one in pattern.split("|")
     }
