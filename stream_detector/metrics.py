@@ -36,9 +36,9 @@ from stream_detector.models.base import ServedModel
 __all__ = ["DriftMetrics", "Metrics"]
 
 # Each bucket is a series for each label value: as few as answer the questions of the dashboards.
-_STAGE_BUCKETS = (0.005, 0.02, 0.1, 0.5, 2, 10)
+_STAGE_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.5, 2)
 # Fine around the objective of 60 s.
-_AGE_BUCKETS = (0.5, 2, 10, 30, 45, 55, 60, 65, 75, 90, 120, 600)
+_AGE_BUCKETS = (0.1, 0.5, 2, 10, 30, 45, 55, 60, 65, 75, 120, 600)
 _SCORE_BUCKETS = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999)
 _SUDDEN_REASONS = (
     *(RejectReason.NOT_UTF8, RejectReason.UNKNOWN_FORMAT, RejectReason.MALFORMED),

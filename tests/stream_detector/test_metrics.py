@@ -134,7 +134,7 @@ def test_no_series_says_since_when_a_counter_counts():
     assert not [name for name in samples if name.endswith("_created")]
 
 
-def test_a_worker_of_six_topics_has_fewer_than_600_series():
+def test_a_worker_of_six_topics_with_24_partitions_has_fewer_than_600_series():
     metrics = Metrics()
     topics = [f"topic-{number}" for number in range(6)]
     metrics.expect_topics(topics)

@@ -237,10 +237,11 @@ def draw_panel(
     nothing = defaults.get("noValue", "No data")
     if panel["type"] == "table":
         [organized] = panel["transformations"]
+        places = organized["options"]["indexByName"]
         rows = [
             "  ".join(
                 (each["value"][1] if label == "Value" else each["metric"][label])[:20]
-                for label in organized["options"]["indexByName"]
+                for label in sorted(places, key=places.__getitem__)
             )
             for each in found
         ]
