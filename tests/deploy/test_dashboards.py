@@ -85,7 +85,9 @@ def test_a_dashboard_has_variables_and_takes_its_data_from_the_source_selected(n
     assert {each["uid"] for each in sources} == {"${datasource}"}
 
 
-@pytest.mark.parametrize(("name", "panel"), PANELS, ids=lambda each: each and str(each)[:20])
+@pytest.mark.parametrize(
+    ("name", "panel"), PANELS, ids=[f"{name}: {panel['title']}" for name, panel in PANELS]
+)
 def test_queries_ask_for_what_is_selected_or_say_that_they_do_not(
     name: str, panel: dict[str, Any]
 ) -> None:
