@@ -106,6 +106,7 @@ class _Process:
         self.left_running = False
         """Whether something was left that nothing can tell to stop: a thread that loads the model,
         a client of a Kafka that does not answer."""
+        self.metrics.show_group(settings.group_id)
         if settings.model_store and "://" not in settings.model_store:
             self.metrics.show_free_space(Path(settings.model_store))
         self.metrics.ready.set_function(lambda: float(self.readiness()[0]))
