@@ -26,11 +26,11 @@ __all__ = [
     "certificate_near_end",
     "clock_off",
     "damaged_bundle",
-    "disk_full",
     "foreign_consumer",
     "input_topic_deleted",
     "kafka_frozen",
     "kafka_stopped",
+    "label_disk",
     "model_store_away",
     "output_topic_deleted",
     "records_are",
@@ -46,9 +46,6 @@ _LATE_SECONDS = 60.0
 _READY_SECONDS = 120.0
 _END_SECONDS = 60.0
 _LABELS = "url-labels"
-_DISK_KIB = 64
-_FREE_KIB = 16
-"""Enough for the trainer to begin, and not for the labels that come."""
 
 
 def backlog(topic: str, count: int) -> Cause:
@@ -278,28 +275,33 @@ def damaged_bundle(world: World) -> Iterator[None]:
     announce_model(good, world.settings)
 
 
-@contextmanager
-def disk_full(world: World) -> Iterator[None]:
-    """The trainer's label store is on a disk that is full."""
-    trainer = world.trainer
-    assert trainer is not None
-    labels = world.folder / "labels"
-    script = (
-        f"mount -t tmpfs -o size={_DISK_KIB}k tmpfs {labels} && "
-        f'head -c {_DISK_KIB - _FREE_KIB}k /dev/zero > {labels}/other; exec "$@"'
-    )
-    # A mount that goes with the process, and needs no root.
-    in_mount = ["unshare", "--map-root-user", "--mount"]
-    subprocess.run([*in_mount, "true"], check=True, capture_output=True)
-    trainer.kill()
-    trainer.before = [*in_mount, "sh", "-c", script, "sh"]
-    world.traffic.streams[_LABELS] = Stream(1.0, _label)
-    trainer.start()
-    yield
-    trainer.kill()
-    trainer.before = ()
-    trainer.start()
-    world.traffic.streams[_LABELS].rate = 0.0
+def label_disk(size_kib: int, free_kib: int) -> Cause:
+    """The trainer goes on with its label store on a small disk, of which so much is free."""
+
+    @contextmanager
+    def cause(world: World) -> Iterator[None]:
+        trainer = world.trainer
+        assert trainer is not None
+        labels = world.folder / "labels"
+        script = (
+            f"mount -t tmpfs -o size={size_kib}k tmpfs {labels} && "
+            f'head -c {size_kib - free_kib}k /dev/zero > {labels}/other; exec "$@"'
+        )
+        # A mount that goes with the process, and needs no root.
+        in_mount = ["unshare", "--map-root-user", "--mount"]
+        subprocess.run([*in_mount, "true"], check=True, capture_output=True)
+        trainer.kill()
+        trainer.before = [*in_mount, "sh", "-c", script, "sh"]
+        world.traffic.streams[_LABELS] = Stream(1.0, _label)
+        trainer.start()
+        yield
+        trainer.kill()
+        trainer.before = ()
+        trainer.start()
+        world.traffic.streams[_LABELS].rate = 0.0
+        world.wait(trainer.is_ready, seconds=_READY_SECONDS, state="the trainer starts")
+
+    return cause
 
 
 def _label(number: int) -> bytes:

@@ -9,11 +9,11 @@ from night.causes import (
     certificate_near_end,
     clock_off,
     damaged_bundle,
-    disk_full,
     foreign_consumer,
     input_topic_deleted,
     kafka_frozen,
     kafka_stopped,
+    label_disk,
     model_store_away,
     output_topic_deleted,
     records_are,
@@ -146,10 +146,11 @@ _KAFKA: Sequence[Failure] = [
         "disk-full",
         "the disk of the label store is full",
         "kafka",
-        disk_full,
+        # Enough for the trainer to begin, and not for the labels that come.
+        label_disk(64, 16),
         ["TrainerRestarts"],
-        # Where Prometheus happens to come between two starts, again and again.
-        also=["TrainerNotReady"],
+        # Both by whether Prometheus comes between two starts.
+        also=["TrainerNotReady", "DiskFull"],
         within=180,
         lasts=["TrainerRestarts"],
     ),
@@ -176,6 +177,13 @@ _KAFKA: Sequence[Failure] = [
         silence(_QUIET),
         ["InputSilent"],
         within=300,
+    ),
+    Failure(
+        "disk-low",
+        "the disk of the label store has 30 MiB left",
+        "kafka",
+        label_disk(32 * 1024, 30 * 1024),
+        ["DiskFull"],
     ),
 ]
 
