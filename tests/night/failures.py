@@ -189,27 +189,6 @@ _KAFKA: Sequence[Failure] = [
 
 _CLUSTER: Sequence[Failure] = [
     Failure(
-        "store-away",
-        "the model store is away when a worker starts again",
-        "cluster",
-        model_store_away,
-        ["ModelRefused", "ModelNotServed"],
-        # It is the only worker: where its start takes a busy machine longer than 30 s, or 60 s.
-        also=["DetectorNotReady", "LagBurnsSlowly"],
-        within=180,
-        resolves_within=120,
-        lasts=["ModelRefused"],
-    ),
-    Failure(
-        "damaged-bundle",
-        "a damaged bundle is announced",
-        "cluster",
-        damaged_bundle,
-        ["ModelRefused", "ModelNotServed"],
-        within=150,
-        lasts=["ModelRefused"],
-    ),
-    Failure(
         "broker-dead",
         "calm: one broker of three is dead, each topic has replicas",
         "cluster",
@@ -230,6 +209,27 @@ _CLUSTER: Sequence[Failure] = [
         output_topic_deleted("url-alerts", _QUIET),
         ["PublishErrors|LagWithoutCommits|DetectorNotReady"],
         within=150,
+    ),
+    Failure(
+        "store-away",
+        "the model store is away when a worker starts again",
+        "cluster",
+        model_store_away,
+        ["ModelRefused", "ModelNotServed"],
+        # It is the only worker: where its start takes a busy machine longer than 30 s, or 60 s.
+        also=["DetectorNotReady", "LagBurnsSlowly"],
+        within=180,
+        resolves_within=120,
+        lasts=["ModelRefused"],
+    ),
+    Failure(
+        "damaged-bundle",
+        "a damaged bundle is announced",
+        "cluster",
+        damaged_bundle,
+        ["ModelRefused", "ModelNotServed"],
+        within=150,
+        lasts=["ModelRefused"],
     ),
 ]
 
