@@ -116,6 +116,16 @@ def a_deleted_topic(world: Installation) -> None:
     )
 
 
+def labels_in_a_topic_that_was_made_again(world: Installation) -> None:
+    """The trainer starts, finds another label than it knows at an offset, and ends."""
+    world.stop("trainer")
+    delete_topics(world, ["url-labels"])
+    world.output("stream-detector topics create")
+    world.output("stream-detector label http://second.example/ benign --analyst kim")
+    world.restart("trainer")
+    assert "the topic was made anew" in world.ended("trainer")
+
+
 def judged_records(world: Installation) -> None:
     before = count_of(world, "url-verdicts")
     produce(world.broker.bootstrap_servers, "url-events", [b"http://again.example/"], partition=0)
@@ -197,6 +207,7 @@ SITUATIONS: dict[str, Callable[[Installation], None]] = {
     "Deleted topic": a_deleted_topic,
     "Score records again": judged_records,
     "Restore a backup": nothing_left,
+    "Labels that disagree with their topic": labels_in_a_topic_that_was_made_again,
 }
 """What happens before the commands of a section."""
 
@@ -229,10 +240,10 @@ def test_every_command_has_a_line_to_expect_and_uses_variables_that_are_defined(
 
 
 def test_a_command_in_a_sentence_is_one_that_there_is() -> None:
-    ours = (*NOT_RUN, *(f"{program} " for program in PROGRAMS))
+    lines = [each.line for each in COMMANDS]
     for text in MENTIONED:
         check(text)
-        assert text.startswith(ours) or any(each.line.startswith(text) for each in COMMANDS), (
+        assert text.startswith(NOT_RUN) or any(line.startswith(text) for line in lines), (
             f"{text}: put it into a block, where it is run"
         )
 

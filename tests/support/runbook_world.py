@@ -125,6 +125,15 @@ class Installation:
         finally:
             process.kill()
 
+    def ended(self, name: str) -> str:
+        """The end of the output of ``detector`` or ``trainer``, which has to end by an error."""
+        process = self._processes.pop(name)
+        try:
+            assert process.wait(_REPEAT_SECONDS) == 1, process.tail()
+            return process.tail()
+        finally:
+            process.kill()
+
     def close(self) -> None:
         """Kill what goes on."""
         for process in self._processes.values():
