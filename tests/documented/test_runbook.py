@@ -35,10 +35,11 @@ NOT_RUN = ("docker ", "kubectl ")
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 KUBERNETES = {
     (each["kind"], each["metadata"]["name"]): each
-    for path in (ROOT / "deploy" / "kubernetes" / "base").glob("*.yaml")
+    for path in (ROOT / "deploy" / "kubernetes").glob("*/**/*.yaml")
     for each in yaml.safe_load_all(path.read_text())
     if "metadata" in each
 }
+KINDS = {"deploy": "Deployment", "scaledobject": "ScaledObject"}
 COMPOSE_DOES = {"stop": Installation.stop, "start": Installation.restart}
 """Words of ``docker compose`` that the test does to its own worker and trainer instead."""
 
@@ -326,8 +327,8 @@ def check_kubectl(words: list[str]) -> None:
         return
     [namespace] = [name for kind, name in KUBERNETES if kind == "Namespace"]
     assert words[:2] == ["--namespace", namespace], words
-    for name in re.findall(r"deploy/(\w+)", " ".join(words)):
-        assert ("Deployment", name) in KUBERNETES, name
+    for kind, name in re.findall(r" (deploy|scaledobject)/(\w+)", " ".join(words)):
+        assert (KINDS[kind], name) in KUBERNETES, name
     for name in re.findall(r" pvc (\w+)", " ".join(words)):
         assert ("PersistentVolumeClaim", name) in KUBERNETES, name
     if "--patch" in words:

@@ -150,8 +150,7 @@ def rollback(kind: Any, signing_key: Path | None, config: Path | None, **flags: 
 
     \b
     stream-trainer models rollback
-    stream-trainer models rollback --kind url
-    stream-trainer models rollback --kind host --signing-key models.key
+    stream-trainer models rollback --kind url --signing-key models.key
     """
     settings = settings_with_store(config, flags)
     from trainer.publishing import announced_now, roll_back  # noqa: PLC0415
