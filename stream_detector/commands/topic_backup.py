@@ -55,9 +55,10 @@ def save(file: Path, config: Path | None, **flags: object) -> None:
 def restore(file: Path, config: Path | None, **flags: object) -> None:
     """Write what `topics save` has put into FILE into the topics of the settings.
 
-    The topics have to be there and empty. Needs the rights READ and WRITE on them. Records go to
-    the partitions that they were in, in their order and with their time. Where they also get the
-    offsets that they had, the label store goes on as it is.
+    The topics have to be there and empty; after an interruption delete and make them again. Needs
+    the rights READ and WRITE on them. Records go to the partitions that they were in, in their
+    order and with their time. Where they also get the offsets that they had, the label store goes
+    on as it is.
 
     \b
     stream-detector topics save topics.jsonl
