@@ -27,7 +27,7 @@ from support.runbook import COMMANDS, MENTIONED, RUNBOOK, VARIABLES, Command, mi
 from support.runbook_world import Installation
 from trainer.gate.decision import Check, GateDecision, HoldOutRows, write_decision
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 FIRST_DAY = "First day"
 NOT_RUN = ("docker ", "kubectl ")
@@ -101,7 +101,7 @@ def a_shadow_that_has_compared(world: Installation) -> None:
     shadow = ref_of_bundle(Path(world.values["BUNDLE"])).sha256
     wait_until(
         lambda: f'sha256="{shadow}"' in world.output("curl --silent $WORKER/metrics"),
-        timeout=60,
+        timeout=240,
         what="the worker has the shadow",
     )
     produce(world.broker.bootstrap_servers, "url-events", [b"http://compared.example/"])
@@ -112,7 +112,7 @@ def a_deleted_topic(world: Installation) -> None:
     delete_topics(world, ["url-events"])
     wait_until(
         lambda: "missing" in world.output("curl --silent $WORKER/readyz"),
-        timeout=60,
+        timeout=240,
         what="the worker says that its topic is missing",
     )
 
@@ -138,7 +138,7 @@ def count_of(world: Installation, topic: str) -> int:
 
 
 def wait_for_more(world: Installation, topic: str, count: int) -> None:
-    wait_until(lambda: count_of(world, topic) > count, timeout=60, what=f"a record in {topic}")
+    wait_until(lambda: count_of(world, topic) > count, timeout=240, what=f"a record in {topic}")
 
 
 def nothing_left(world: Installation) -> None:
@@ -166,7 +166,7 @@ def delete_topics(world: Installation, names: Sequence[str]) -> None:
         admin.delete_topics(list(names))
     finally:
         admin.close()
-    wait_until(lambda: not {*names} & {*topics_of(world)}, timeout=30, what="the topics are gone")
+    wait_until(lambda: not {*names} & {*topics_of(world)}, timeout=240, what="the topics are gone")
 
 
 def shown(world: Installation) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def scored_again(world: Installation) -> None:
         ids = [v["id"] for v in verdicts_of(world) if v["observed"] == "http://again.example/"]
         return [each for each in ids if ids.count(each) > 1]
 
-    wait_until(lambda: bool(repeated()), timeout=60, what="a second verdict with the same id")
+    wait_until(lambda: bool(repeated()), timeout=240, what="a second verdict with the same id")
 
 
 def as_before(world: Installation) -> None:

@@ -17,8 +17,8 @@ from support.runbook import VARIABLES, Command, missing_line
 
 __all__ = ["Installation"]
 
-_COMMAND_SECONDS = 120.0
-_REPEAT_SECONDS = 90.0
+_COMMAND_SECONDS = 240.0
+_REPEAT_SECONDS = 240.0
 """How long a command that asks for a state is typed again, as a person does."""
 
 _TOOLS = {
