@@ -149,7 +149,8 @@ def _newest_apart(
         voice: count - int(count * rules.newest_share)
         for voice, count in Counter(map(_voice, labels)).items()
     }
-    offered, newest = [], []
+    offered: list[ResolvedLabel] = []
+    newest: list[ResolvedLabel] = []
     for each in labels:
         (offered if left[_voice(each)] > 0 else newest).append(each)
         left[_voice(each)] -= 1

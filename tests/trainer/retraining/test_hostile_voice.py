@@ -36,7 +36,7 @@ def retrained(folder, share):
     words = ["retrain", "--kind", "url", "--data", "urls.csv", "--champion", "champion"]
     words += ["--store", "labels", "--only-ngrams", "--no-publish", "--resamples", "100"]
     words += ["--folder", f"out-{share}", *(["--voice-share", share] if share else [])]
-    process = run_trainer(*words, folder=folder)
+    process = run_trainer(*words, folder=folder, timeout=400)
     assert process.returncode in {0, 3}, process.stderr
     (path,) = (folder / f"out-{share}").glob("*-gate.json")
     return {check.name: check for check in read_decision(path).checks}, process
