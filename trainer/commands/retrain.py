@@ -87,8 +87,8 @@ _NOT_NEEDED = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} -
     default=0.2,
     show_default=True,
     help="Most of an epoch that the labels of one voice may have, and of the weight of the newest "
-    "ones; labels of one with more are visited less, or left out. Who signs (label_keys) is a voice; all analysts who do not are "
-    "one together, and so are all such feeds.",
+    "ones; labels of one with more are visited less, or left out. Who signs (label_keys) is a "
+    "voice; all analysts who do not are one together, and so are all such feeds.",
 )
 @click.option(
     "--sources",
