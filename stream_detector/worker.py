@@ -27,6 +27,7 @@ from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
+from stream_detector.kafka.readiness import Monitors, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.topics import cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
@@ -120,7 +121,7 @@ class DetectorApp(faust.App):
         self.reach_monitor = ReachMonitor(
             self._unconnected_brokers,
             is_connected=self._is_connected,
-            refresh=lambda: cast(ChunkProducer, self.producer).refresh_metadata(),
+            refresh=self._refresh_metadata,
             context=self.consumer_options.get("ssl_context"),
             clock=time.monotonic,
         )
@@ -328,24 +329,28 @@ class DetectorApp(faust.App):
         producer = cast(ChunkProducer, self.producer)
         return self.chunk_consumer.is_connected() or producer.is_connected()
 
+    def _refresh_metadata(self) -> None:
+        cast(ChunkProducer, self.producer).refresh_metadata()
+        self.chunk_consumer.refresh_metadata()
+
     @property
     def chunk_consumer(self) -> ChunkConsumer:
         """The consumer, as the chunk transport made it."""
         return cast(ChunkConsumer, self.consumer)
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether the worker does its work, and if not, why; called from the HTTP thread."""
+        """Whether the worker does its work, and what of it not; called from the HTTP thread."""
         if not self.started:
             return False, "starting"
-        if fault := self.reach_monitor.fault or self.topic_monitor.fault:
-            return False, fault
-        if self.rebalancing:
-            return False, "rebalancing"
-        stalled = self.lag_monitor.stalled_for(self.settings.stall_timeout / 2)
-        if stalled or not self._assignment:
-            return False, "lag and no commits" if stalled else "no partitions assigned"
-        # A worker that does its part does not count as one that is down.
-        return True, f"ready, but {fault}" if (fault := self.group_monitor.fault) else "ready"
+        monitors = Monitors(
+            self.reach_monitor, self.topic_monitor, self.lag_monitor, self.group_monitor
+        )
+        return readiness(
+            monitors,
+            assigned=self._assignment or (),
+            is_rebalancing=self.rebalancing,
+            stalled_seconds=self.settings.stall_timeout / 2,
+        )
 
 
 def create_app(
