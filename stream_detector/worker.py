@@ -326,8 +326,8 @@ class DetectorApp(faust.App):
         return self.chunk_consumer.unconnected_brokers() | of_producer
 
     def _is_connected(self) -> bool:
-        producer = cast(ChunkProducer, self.producer)
-        return self.chunk_consumer.is_connected() or producer.is_connected()
+        read, written = self.chunk_consumer.answers, cast(ChunkProducer, self.producer).answers
+        return bool((read.connected | written.connected) - read.silent - written.silent)
 
     def _refresh_metadata(self) -> None:
         cast(ChunkProducer, self.producer).refresh_metadata()

@@ -3,15 +3,16 @@
 All of it only looks, never waits, and may be called from another thread than the client's.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import aiokafka
 from aiokafka.client import AIOKafkaClient
 
-__all__ = ["AnswerWatch", "is_connected", "unconnected_of_consumer", "unconnected_of_producer"]
+__all__ = ["AnswerWatch", "unconnected_of_consumer", "unconnected_of_producer"]
 
-_NO_LEADER = -1
+_NOBODY = {None, -1}
+"""As leader of a partition, or as coordinator."""
 _UNANSWERED_SECONDS = 5.0
 """A fetch is answered after half a second; only a join takes longer than this."""
 
@@ -27,12 +28,15 @@ class AnswerWatch:
         self._clock = clock
         self._oldest: dict[Any, tuple[int | None, float]] = {}
         """Of each connection: the id of the request that waits for longest, and since when."""
-        self.silent: frozenset[int] = frozenset()
-        """Nodes that have not answered a request for long, as of the last look."""
+        self.connected: frozenset[Any] = frozenset()
+        """Nodes that had a connection at the last look."""
+        self.silent: frozenset[Any] = frozenset()
+        """Nodes that had not answered a request for long."""
 
     def look(self, client: AIOKafkaClient) -> None:
         """Look once; to be called again and again."""
-        now, before, silent = self._clock(), self._oldest, set()
+        now, before = self._clock(), self._oldest
+        silent: set[Any] = set()
         self._oldest = {}
         for (node, _), connection in list(client._conns.items()):
             try:
@@ -45,15 +49,11 @@ class AnswerWatch:
             if now - since >= _UNANSWERED_SECONDS:
                 silent.add(node)
         self.silent = frozenset(silent)
-
-
-def is_connected(client: AIOKafkaClient, *, silent: Collection[int] = ()) -> bool:
-    """Whether it has a connection to any broker that is not ``silent``."""
-    return bool(_connected(client) - {*silent})
+        self.connected = frozenset(_connected(client))
 
 
 def unconnected_of_consumer(
-    consumer: aiokafka.AIOKafkaConsumer, *, silent: Collection[int] = ()
+    consumer: aiokafka.AIOKafkaConsumer, *, silent: Collection[Any] = ()
 ) -> set[str]:
     """``host:port`` of leaders of the partitions assigned, and of the group's coordinator.
 
@@ -63,43 +63,37 @@ def unconnected_of_consumer(
     coordinator = consumer._coordinator
     if coordinator is None:
         return set()
-    partitions = consumer.assignment()
-    return _unconnected(consumer._client, partitions, silent, also=[coordinator.coordinator_id])
+    cluster = consumer._client.cluster
+    leaders = {cluster.leader_for_partition(each) for each in consumer.assignment()}
+    needed = (leaders | {coordinator.coordinator_id}) - _NOBODY
+    if not needed and not _connected(consumer._client):
+        needed = {broker.nodeId for broker in cluster.brokers()}
+    return _unconnected(consumer._client, needed, silent)
 
 
 def unconnected_of_producer(
-    producer: aiokafka.AIOKafkaProducer, *, silent: Collection[int] = ()
+    producer: aiokafka.AIOKafkaProducer, *, silent: Collection[Any] = ()
 ) -> set[str]:
     """``host:port`` of leaders of all partitions of the topics that were written.
 
     Those without a connection, and those that are ``silent``.
     """
     cluster = producer.client.cluster
-    partitions = [
-        aiokafka.TopicPartition(topic, number)
+    leaders = {
+        cluster.leader_for_partition(aiokafka.TopicPartition(topic, number))
         for topic in cluster.topics()
         for number in cluster.partitions_for_topic(topic) or ()
-    ]
-    return _unconnected(producer.client, partitions, silent)
+    }
+    return _unconnected(producer.client, leaders - _NOBODY, silent)
 
 
 def _connected(client: AIOKafkaClient) -> set[Any]:
     return {node for (node, _), conn in list(client._conns.items()) if conn.connected()}
 
 
-def _unconnected(
-    client: AIOKafkaClient,
-    partitions: Iterable[Any],
-    silent: Collection[int],
-    *,
-    also: Iterable[int | None] = (),
-) -> set[str]:
-    cluster = client.cluster
-    connected = _connected(client) - {*silent}
-    needed = {*also, *map(cluster.leader_for_partition, partitions)} - {None, _NO_LEADER}
-    if not needed and not connected:
-        needed = {broker.nodeId for broker in cluster.brokers()}
-    brokers = map(cluster.broker_metadata, needed - connected)
+def _unconnected(client: AIOKafkaClient, needed: set[Any], silent: Collection[Any]) -> set[str]:
+    missing = needed - (_connected(client) - {*silent})
+    brokers = map(client.cluster.broker_metadata, missing)
     return {_address(broker.host, broker.port) for broker in brokers if broker is not None}
 
 

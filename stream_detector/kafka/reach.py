@@ -8,7 +8,7 @@ no longer trusted, a host that is away.
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from stream_detector.errors import FatalError
 from stream_detector.kafka.probing import Fault, broker_faults
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 _REPEAT_SECONDS = 60.0
 """A fault that lasts is told again after so long."""
 _FAULTS_TOLD_MAX = 3
-_REACHED_SECONDS = 30.0
+_REACHED_SECONDS = 10.0
 """After so long a broker that was reached is probed again, if the connection is still missing: one
 that nothing needs now is missing for good reason."""
 
@@ -78,12 +78,7 @@ class ReachMonitor:
         faults = await asyncio.to_thread(broker_faults, addresses, self._context)
         self._reached_at |= dict.fromkeys((each for each in addresses if each not in faults), now)
         is_connected = self._is_connected()
-        told = [
-            _told(*each, others=is_connected) for each in list(faults.items())[:_FAULTS_TOLD_MAX]
-        ]
-        if more := len(faults) - len(told):
-            told.append(f"and {more} brokers more")
-        before, self.fault = self.fault, "; ".join(told)
+        before, self.fault = self.fault, "; ".join(_sentences(faults, others=is_connected))
         self.is_cut_off = bool(faults) and not is_connected
         KAFKA_FAULTS.report("brokers", present=bool(self.fault), now=now)
         if not self.fault:
@@ -99,13 +94,22 @@ class ReachMonitor:
             logger.log(level, "%s; trying again until then", self.fault)
 
 
-def _told(address: str, fault: Fault, *, others: bool) -> str:
-    """``others``: whether other brokers are reached."""
-    if isinstance(fault, FatalError):
-        return str(fault)
+def _sentences(faults: Mapping[str, Fault], *, others: bool) -> list[str]:
+    """What to say of the faults by address; ``others``: whether other brokers are reached."""
+    named = list(faults.items())[:_FAULTS_TOLD_MAX]
+    sentences = [str(fault) for _, fault in named if isinstance(fault, FatalError)]
+    away = [f"{address}: {fault}" for address, fault in named if isinstance(fault, str)]
     if others:
-        return f"broker {address} can't be reached ({fault}), others are: check that it runs"
-    return (
-        f"Kafka can't be reached ({address}: {fault}): check that it runs, bootstrap_servers "
-        "and security_protocol"
-    )
+        sentences += [
+            f"broker {address} can't be reached ({fault}), others are: check that it runs"
+            for address, fault in named
+            if isinstance(fault, str)
+        ]
+    elif away:
+        sentences.append(
+            f"Kafka can't be reached ({'; '.join(away)}): check that it runs, bootstrap_servers "
+            "and security_protocol"
+        )
+    if more := len(faults) - len(named):
+        sentences.append(f"and {more} brokers more")
+    return sentences

@@ -37,7 +37,6 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.connections import (
     AnswerWatch,
-    is_connected,
     unconnected_of_consumer,
     unconnected_of_producer,
 )
@@ -120,7 +119,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self._fetches: set[asyncio.Task[Records]] = set()
         self._halted = True
-        self._answers = AnswerWatch(clock=time.monotonic)
+        self.answers = AnswerWatch(clock=time.monotonic)
         self._positions = Positions(
             at_end=self.app.starts_at_end, on_foreign_commit=self.app.tell_foreign_commit
         )
@@ -270,14 +269,8 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         """As ``connections.unconnected_of_consumer``; none before the consumer is made."""
         if (consumer := self._consumer) is None:
             return set()
-        self._answers.look(consumer._client)
-        return unconnected_of_consumer(consumer, silent=self._answers.silent)
-
-    def is_connected(self) -> bool:
-        """As ``connections.is_connected``, of brokers that answer."""
-        if (consumer := self._consumer) is None:
-            return False
-        return is_connected(consumer._client, silent=self._answers.silent)
+        self.answers.look(consumer._client)
+        return unconnected_of_consumer(consumer, silent=self.answers.silent)
 
     def refresh_metadata(self) -> None:
         """Have aiokafka ask which brokers lead what; may be called from any thread."""
@@ -600,9 +593,11 @@ class ChunkConsumer(driver.Consumer):
         addresses: set[str] = self._thread.unconnected_brokers()
         return addresses
 
-    def is_connected(self) -> bool:
-        """Whether any broker that answers has a connection now; never waits."""
-        return bool(self._thread.is_connected())
+    @property
+    def answers(self) -> AnswerWatch:
+        """Which brokers had a connection, and answered, when ``unconnected_brokers`` looked."""
+        watch: AnswerWatch = self._thread.answers
+        return watch
 
     def refresh_metadata(self) -> None:
         """Have aiokafka ask which brokers lead what; never waits."""
@@ -668,7 +663,7 @@ class ChunkProducer(driver.Producer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._answers = AnswerWatch(clock=time.monotonic)
+        self.answers = AnswerWatch(clock=time.monotonic)
 
     def _new_producer(self, transactional_id: str | None = None) -> aiokafka.AIOKafkaProducer:
         producer: aiokafka.AIOKafkaProducer = super()._new_producer(transactional_id)
@@ -704,14 +699,8 @@ class ChunkProducer(driver.Producer):
         """As ``connections.unconnected_of_producer``; none before the producer is made."""
         if (producer := self._producer) is None:
             return set()
-        self._answers.look(producer.client)
-        return unconnected_of_producer(producer, silent=self._answers.silent)
-
-    def is_connected(self) -> bool:
-        """As ``connections.is_connected``, of brokers that answer."""
-        if (producer := self._producer) is None:
-            return False
-        return is_connected(producer.client, silent=self._answers.silent)
+        self.answers.look(producer.client)
+        return unconnected_of_producer(producer, silent=self.answers.silent)
 
     def refresh_metadata(self) -> None:
         """Have aiokafka ask which brokers lead what; it does so by itself where a send fails."""
