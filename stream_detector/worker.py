@@ -20,7 +20,7 @@ from stream_detector.decisions import Decider
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
-from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
 from stream_detector.kafka.foreign_commits import tell_foreign_commit
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
@@ -58,7 +58,6 @@ _SESSION_TIMEOUT_MS = 20_000
 _POLL_INTERVAL_MAX_MS = 3_600_000
 """While Kafka refuses outputs nothing is fetched; that must not cost the membership."""
 _REBALANCE_MARGIN_SECONDS = 20.0
-_PRODUCE_BATCH_BYTES = 512 * 1024
 
 
 class Following(NamedTuple):
@@ -103,7 +102,7 @@ class DetectorApp(faust.App):
         self.decompressed_bytes_max = decompressed_bytes_max(settings)
         self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
-        self.producer_options = _producer_options(settings)
+        self.producer_options = output_options(settings)
         self.failed = asyncio.Event()
         """Set when the process has to stop because of ``error``."""
         self.finished = asyncio.Event()
@@ -415,12 +414,4 @@ def _consumer_options(settings: Settings) -> dict[str, Any]:
         "rebalance_timeout_ms": int((settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS) * 1000),
         "max_poll_interval_ms": _POLL_INTERVAL_MAX_MS,
         **aiokafka_consumer_options(settings),
-    }
-
-
-def _producer_options(settings: Settings) -> dict[str, Any]:
-    return {
-        "acks": "all",
-        "max_batch_size": _PRODUCE_BATCH_BYTES,
-        **aiokafka_producer_options(settings),
     }
