@@ -29,6 +29,7 @@ __all__ = [
     "check_topics",
     "cluster_id",
     "create_topics",
+    "leaderless_partitions",
     "problems_at_start",
     "right_problems",
     "topic_problems",
