@@ -214,19 +214,17 @@ def test_a_worker_goes_on_with_the_partitions_that_have_a_leader_and_says_which_
             if name.startswith("STREAM_DETECTOR_")
         },
     )
-    lines = done.stdout.decode().splitlines()
+    told = done.stdout.decode()
     numbers = ", ".join(map(str, sorted(led)))
-    assert (
+    for line in (
         f"FAIL  topics        topic {bench.input} has no leader for {len(led)} of {PARTITIONS} "
-        f"partitions ({numbers}): bring back a broker that has them"
-    ) in lines
-    assert (
+        f"partitions ({numbers}): bring back a broker that has them\n",
         f"warn  replicas      1 replica of {bench.input}, {bench.verdicts}: records are lost with "
-        "a broker's disk; give Kafka 3 brokers, and give these topics 3 replicas by "
-        "kafka-reassign-partitions.sh"
-    ) in lines
-    assert f"ok    group         {bench.group} may be joined, and has 1 detector now" in lines
-    assert "ok    in sync       a record that is confirmed outlives a broker" in lines
+        "a broker's disk; ",
+        "ok    in sync       a record that is confirmed outlives a broker\n",
+        f"ok    group         {bench.group} may be joined, and has 1 detector now\n",
+    ):
+        assert line in told
 
     # One that starts now does so too.
     assert worker.stop() == 0
