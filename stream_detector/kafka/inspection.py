@@ -16,6 +16,7 @@ from stream_detector.settings import Settings
 
 __all__ = ["bootstrap_faults", "group_members", "newest_record_time"]
 
+_STABLE = "Stable"
 _NAMED_MAX = 3
 """Foreign members that a line names."""
 _MAX_TIMESTAMP = -3
@@ -53,8 +54,9 @@ def group_members(settings: Settings, group_id: str) -> int:
     if allowed is not None and not {"READ", "ALL"} & set(allowed):
         raise FatalError(fault)
     members = group["members"]
-    foreign = [member for member in members if _mark_of(member) != DETECTOR_MARK]
-    if foreign:
+    foreign = [member for member in members if not _is_detector(member)]
+    # While a group forms, its members' subscriptions are not told.
+    if foreign and group["group_state"] == _STABLE:
         named = ", ".join(
             f"{printable(member['client_id'])} at {printable(member['client_host'].lstrip('/'))}"
             for member in foreign[:_NAMED_MAX]
@@ -67,10 +69,10 @@ def group_members(settings: Settings, group_id: str) -> int:
     return len(members)
 
 
-def _mark_of(member: dict[str, Any]) -> bytes:
-    """What a member sent with its subscription; empty while the group is forming."""
+def _is_detector(member: dict[str, Any]) -> bool:
+    """By what it sent with its subscription, which kafka-python gives as text."""
     subscription = member["member_metadata"]
-    return (subscription.get("user_data") or b"") if isinstance(subscription, dict) else b""
+    return isinstance(subscription, dict) and subscription["user_data"] == DETECTOR_MARK.decode()
 
 
 def newest_record_time(settings: Settings) -> float | None:
