@@ -684,7 +684,9 @@ class ChunkProducer(driver.Producer):
         """Stop at once: aiokafka's would try to send what is left until that times out."""
         if self._producer is not None and (task := self._producer._sender.sender_task) is not None:
             left = self._producer._message_accumulator
-            for batch in [*left._pending_batches, *chain(*left._batches.values())]:
+            # aiokafka's callback removes a batch that waits to be sent again from those pending.
+            left._pending_batches.update(chain(*left._batches.values()))
+            for batch in list(left._pending_batches):
                 batch.future.cancel()
             task.cancel()
             await asyncio.wait({task})
