@@ -28,7 +28,7 @@ from stream_detector.masking.urls import (
     without_nested_credentials,
 )
 from stream_detector.models.announcement import KEYS, Announcement, decode_announcement
-from stream_detector.models.files import MANIFEST_NAME, kind_of_bundle, ref_of_bundle
+from stream_detector.models.files import MANIFEST_NAME
 from stream_detector.names import name_fault
 from stream_detector.policy.lists import HostList
 from stream_detector.privacy import letter_without_credentials
