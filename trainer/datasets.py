@@ -362,8 +362,9 @@ def _example(
         else:
             return (
                 f"label '{_shown(written)}' is neither malicious "
-                f"({_listed(examples.malicious_labels)}) nor benign ({_listed(examples.benign_labels)}): say what labels mean by "
-                "--malicious-label and --benign-label"
+                f"({_listed(examples.malicious_labels)}) nor benign "
+                f"({_listed(examples.benign_labels)}): say what labels mean by --malicious-label "
+                "and --benign-label"
             )
     part = values.get("part", "")
     if part not in {"", *PARTS}:
