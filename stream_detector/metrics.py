@@ -279,7 +279,8 @@ class Metrics:
         self.passed_over_records = counter(
             "passed_over_records_total",
             "Records between what detectors committed last and the offset that somebody else "
-            "committed; none where the former is not known.",
+            "committed; none where the former is not known. `stream-detector replay --from "
+            "TOPIC:PARTITION:FIRST-LAST`, as the log names it, scores them.",
             "topic",
         )
 

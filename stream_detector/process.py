@@ -24,7 +24,7 @@ from stream_detector.events import Kind
 from stream_detector.health import HealthServer
 from stream_detector.kafka.announcements import current_announcements
 from stream_detector.kafka.retry import back_off
-from stream_detector.kafka.topics import check_topics, cluster_id
+from stream_detector.kafka.topics import cluster_id, problems_at_start
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import TextScorer
@@ -291,13 +291,13 @@ async def _reach_kafka(settings: Settings, report: Callable[[str], object]) -> s
     """Wait for Kafka, and check the topics; returns the cluster's name for verdict ids.
 
     Raises:
-        FatalError: a topic is missing, or Kafka refuses this client.
+        FatalError: an output topic or all input topics are missing, or Kafka refuses this client.
     """
     fault, told_at = "", 0.0
     for pause in back_off():
         try:
             cluster = settings.cluster or await asyncio.to_thread(cluster_id, settings)
-            problems = await asyncio.to_thread(check_topics, settings)
+            problems = await asyncio.to_thread(problems_at_start, settings)
             report("")
             break
         except RetryableError as error:

@@ -20,13 +20,14 @@ from stream_detector.decisions import Decider
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
-from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
 from stream_detector.kafka.foreign_commits import tell_foreign_commit
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import Publisher
 from stream_detector.kafka.reach import ReachMonitor
+from stream_detector.kafka.readiness import Monitors, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.topics import cluster_id
 from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
@@ -57,7 +58,6 @@ _SESSION_TIMEOUT_MS = 20_000
 _POLL_INTERVAL_MAX_MS = 3_600_000
 """While Kafka refuses outputs nothing is fetched; that must not cost the membership."""
 _REBALANCE_MARGIN_SECONDS = 20.0
-_PRODUCE_BATCH_BYTES = 512 * 1024
 
 
 class Following(NamedTuple):
@@ -102,7 +102,7 @@ class DetectorApp(faust.App):
         self.decompressed_bytes_max = decompressed_bytes_max(settings)
         self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
-        self.producer_options = _producer_options(settings)
+        self.producer_options = output_options(settings)
         self.failed = asyncio.Event()
         """Set when the process has to stop because of ``error``."""
         self.finished = asyncio.Event()
@@ -123,7 +123,7 @@ class DetectorApp(faust.App):
         self.reach_monitor = ReachMonitor(
             self._unconnected_brokers,
             is_connected=self._is_connected,
-            refresh=lambda: cast(ChunkProducer, self.producer).refresh_metadata(),
+            refresh=self._refresh_metadata,
             context=self.consumer_options.get("ssl_context"),
             clock=time.monotonic,
         )
@@ -329,8 +329,12 @@ class DetectorApp(faust.App):
         return self.chunk_consumer.unconnected_brokers() | of_producer
 
     def _is_connected(self) -> bool:
-        producer = cast(ChunkProducer, self.producer)
-        return self.chunk_consumer.is_connected() or producer.is_connected()
+        read, written = self.chunk_consumer.answers, cast(ChunkProducer, self.producer).answers
+        return bool((read.connected | written.connected) - read.silent - written.silent)
+
+    def _refresh_metadata(self) -> None:
+        cast(ChunkProducer, self.producer).refresh_metadata()
+        self.chunk_consumer.refresh_metadata()
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:
@@ -338,18 +342,18 @@ class DetectorApp(faust.App):
         return cast(ChunkConsumer, self.consumer)
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether the worker does its work, and if not, why; called from the HTTP thread."""
+        """Whether the worker does its work, and what of it not; called from the HTTP thread."""
         if not self.started:
             return False, "starting"
-        if fault := self.reach_monitor.fault or self.topic_monitor.fault:
-            return False, fault
-        if self.rebalancing:
-            return False, "rebalancing"
-        stalled = self.lag_monitor.stalled_for(self.settings.stall_timeout / 2)
-        if stalled or not self._assignment:
-            return False, "lag and no commits" if stalled else "no partitions assigned"
-        # A worker that does its part does not count as one that is down.
-        return True, f"ready, but {fault}" if (fault := self.group_monitor.fault) else "ready"
+        monitors = Monitors(
+            self.reach_monitor, self.topic_monitor, self.lag_monitor, self.group_monitor
+        )
+        return readiness(
+            monitors,
+            assigned=self._assignment or (),
+            is_rebalancing=self.rebalancing,
+            stalled_seconds=self.settings.stall_timeout / 2,
+        )
 
 
 def create_app(
@@ -414,12 +418,4 @@ def _consumer_options(settings: Settings) -> dict[str, Any]:
         "rebalance_timeout_ms": int((settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS) * 1000),
         "max_poll_interval_ms": _POLL_INTERVAL_MAX_MS,
         **aiokafka_consumer_options(settings),
-    }
-
-
-def _producer_options(settings: Settings) -> dict[str, Any]:
-    return {
-        "acks": "all",
-        "max_batch_size": _PRODUCE_BATCH_BYTES,
-        **aiokafka_producer_options(settings),
     }

@@ -1,11 +1,13 @@
 """``stream-detector doctor``: one line for each thing a worker needs, and what to do about it."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -26,6 +28,9 @@ __all__ = ["doctor"]
 
 _BOOTSTRAP_MS = 3_000
 """For a broker's first answer: a person waits for the line."""
+_FIRST_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
+"""For a check of a Kafka that has answered before; a new one first makes topics of its own."""
 _AHEAD_MAX_SECONDS = 5.0
 """Records further in the future than this: a clock is wrong, and ages and lag mislead."""
 
@@ -36,8 +41,9 @@ def doctor(config: Path | None, **flags: object) -> int:
     """Check all that `run` needs: Kafka, topics, rights, clock, HTTP port, certificates and a
     model store if set, lists, models, device.
 
-    Prints one line a check, ok or FAIL and what to do, and exits with 1 if any failed. Nothing is
-    made, read or written in Kafka; no consumer group is joined.
+    Prints one line a check: ok, or FAIL or warn and what to do; exits with 1 if any failed. A Kafka
+    that does not answer is told within 5 seconds. Nothing is made, read or written in Kafka; no
+    consumer group is joined.
 
     \b
     stream-detector doctor
@@ -67,11 +73,16 @@ class _Result(NamedTuple):
     subject: str
     ok: bool
     text: str
+    is_warning: bool = False
+    """All works, and what may be lost or misleads should be put right."""
 
 
 def _show(result: _Result) -> bool:
     """Print the line of a check; returns whether it failed."""
-    mark = click.style("ok  ", fg="green") if result.ok else click.style("FAIL", fg="red")
+    if result.is_warning:
+        mark = click.style("warn", fg="yellow")
+    else:
+        mark = click.style("ok  ", fg="green") if result.ok else click.style("FAIL", fg="red")
     click.echo(f"{mark}  {result.subject:<12}  {' '.join(result.text.split())}")
     return not result.ok
 
@@ -102,12 +113,34 @@ def _local_results(settings: Settings) -> Iterator[_Result]:
 
 def _kafka_results(settings: Settings) -> Iterator[_Result]:
     """Where Kafka can't be reached, the other checks would only say it again."""
-    broker = _result("Kafka", _broker, settings)
-    yield broker
-    if broker.ok:
-        yield from _topics(settings)
-        yield _result("group", _group, settings)
-        yield _result("clock", _clock, settings)
+    from stream_detector.kafka import inspection, topic_safety  # noqa: F401, PLC0415 - takes time
+
+    checks: list[tuple[str, float, Callable[[], list[_Result]]]] = [
+        ("Kafka", _FIRST_ANSWER_SECONDS, lambda: [_result("Kafka", _broker, settings)]),
+        ("topics", _ANSWER_SECONDS, lambda: list(_topics(settings))),
+        ("group", _ANSWER_SECONDS, lambda: [_result("group", _group, settings)]),
+        ("clock", _ANSWER_SECONDS, lambda: [_result("clock", _clock, settings)]),
+    ]
+    for subject, seconds, check in checks:
+        results = _in_time(check, seconds)
+        if results is None:
+            text = f"Kafka has not answered within {seconds:.0f} s: look at its brokers' logs"
+            yield _Result(subject, False, text)
+            return
+        yield from results
+        if subject == "Kafka" and not results[0].ok:
+            return
+
+
+def _in_time(check: Callable[[], list[_Result]], seconds: float) -> list[_Result] | None:
+    """What ``check`` gives; None if it takes longer."""
+    results: SimpleQueue[list[_Result]] = SimpleQueue()
+    # A daemon: it may wait for Kafka when the command is done.
+    threading.Thread(target=lambda: results.put(check()), daemon=True).start()
+    try:
+        return results.get(timeout=seconds)
+    except Empty:
+        return None
 
 
 def _port(settings: Settings) -> str:
@@ -231,6 +264,7 @@ def _broker(settings: Settings) -> str:
 
 def _topics(settings: Settings) -> Iterator[_Result]:
     """A line for each kind of fault, with the topics that have it."""
+    from stream_detector.kafka.topic_safety import topic_safety  # noqa: PLC0415
     from stream_detector.kafka.topics import check_topics  # noqa: PLC0415
 
     names = [
@@ -240,21 +274,31 @@ def _topics(settings: Settings) -> Iterator[_Result]:
         *settings.shadow_topic_names,
     ]
     try:
-        problems = check_topics(settings)
+        safety = topic_safety(settings, names)
+        problems = safety.leaderless or check_topics(settings)
     except StreamDetectorError as error:
-        problems = [str(error)]
+        yield _Result("topics", False, str(error))
+        return
     for problem in problems:
         yield _Result("topics", False, problem)
     if not problems:
         yield _Result("topics", True, ", ".join(names))
+    if not safety.looked_at:
+        return
+    yield from _warned("replicas", safety.replicas, "3 or more of each topic")
+    yield from _warned("in sync", safety.in_sync, "a record that is confirmed outlives a broker")
+    yield from _warned("timestamps", safety.timestamps, "Kafka's clock decides what is late")
+
+
+def _warned(subject: str, warning: str, otherwise: str) -> Iterator[_Result]:
+    yield _Result(subject, True, warning or otherwise, is_warning=bool(warning))
 
 
 def _group(settings: Settings) -> str:
-    from stream_detector.kafka.inspection import group_problem  # noqa: PLC0415
+    from stream_detector.kafka.inspection import group_members  # noqa: PLC0415
 
-    if problem := group_problem(settings, settings.group_id):
-        raise FatalError(problem)
-    return f"{settings.group_id} may be joined"
+    detectors = group_members(settings, settings.group_id)
+    return f"{settings.group_id} may be joined, and has {counted(detectors, 'detector')} now"
 
 
 def _clock(settings: Settings) -> str:

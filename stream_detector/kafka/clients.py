@@ -18,9 +18,15 @@ import kafka
 from stream_detector.errors import SettingsError
 from stream_detector.settings import Settings
 
-__all__ = ["aiokafka_consumer_options", "aiokafka_producer_options", "kafka_python_options"]
+__all__ = [
+    "aiokafka_consumer_options",
+    "aiokafka_producer_options",
+    "kafka_python_options",
+    "output_options",
+]
 
 _CLIENT_ID = "stream-detector"
+_PRODUCE_BATCH_BYTES = 512 * 1024
 _CLIENTS: tuple[type[Any], ...] = (
     aiokafka.AIOKafkaConsumer,
     aiokafka.AIOKafkaProducer,
@@ -68,6 +74,15 @@ def aiokafka_producer_options(settings: Settings) -> dict[str, Any]:
         SettingsError: as for the consumer.
     """
     return _aiokafka_options(settings, aiokafka.AIOKafkaProducer)
+
+
+def output_options(settings: Settings) -> dict[str, Any]:
+    """As ``aiokafka_producer_options``, of a producer of verdicts, alerts and dead letters."""
+    return {
+        "acks": "all",
+        "max_batch_size": _PRODUCE_BATCH_BYTES,
+        **aiokafka_producer_options(settings),
+    }
 
 
 def kafka_python_options(

@@ -1,56 +1,99 @@
-"""Which brokers aiokafka's clients need and have no connection to; of what they keep to themselves.
+"""Which brokers aiokafka's clients need and have no answer of; of what they keep to themselves.
 
 All of it only looks, never waits, and may be called from another thread than the client's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import aiokafka
 from aiokafka.client import AIOKafkaClient
 
-__all__ = ["is_connected", "unconnected_of_consumer", "unconnected_of_producer"]
+__all__ = ["AnswerWatch", "unconnected_of_consumer", "unconnected_of_producer"]
 
-_NO_LEADER = -1
-
-
-def is_connected(client: AIOKafkaClient) -> bool:
-    """Whether it has a connection to any broker."""
-    return any(connection.connected() for connection in list(client._conns.values()))
+_NOBODY = {None, -1}
+"""As leader of a partition, or as coordinator."""
+_UNANSWERED_SECONDS = 5.0
+"""A fetch is answered after half a second; only a join takes longer than this."""
 
 
-def unconnected_of_consumer(consumer: aiokafka.AIOKafkaConsumer) -> set[str]:
+class AnswerWatch:
+    """Notices connections that are open and on which nothing is answered: a broker that hangs.
+
+    aiokafka closes such a connection after 40 s.
+    """
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        """``clock`` gives monotonic seconds."""
+        self._clock = clock
+        self._oldest: dict[Any, tuple[int | None, float]] = {}
+        """Of each connection: the id of the request that waits for longest, and since when."""
+        self.connected: frozenset[Any] = frozenset()
+        """Nodes that had a connection at the last look."""
+        self.silent: frozenset[Any] = frozenset()
+        """Nodes that had not answered a request for long."""
+
+    def look(self, client: AIOKafkaClient) -> None:
+        """Look once; to be called again and again."""
+        now, before = self._clock(), self._oldest
+        silent: set[Any] = set()
+        self._oldest = {}
+        for (node, _), connection in list(client._conns.items()):
+            try:
+                request, *_ = connection._requests[0]
+            except IndexError:
+                continue
+            seen = before.get(connection)
+            since = now if seen is None or seen[0] != request else seen[1]
+            self._oldest[connection] = request, since
+            if now - since >= _UNANSWERED_SECONDS:
+                silent.add(node)
+        self.silent = frozenset(silent)
+        self.connected = frozenset(_connected(client))
+
+
+def unconnected_of_consumer(
+    consumer: aiokafka.AIOKafkaConsumer, *, silent: Collection[Any] = ()
+) -> set[str]:
     """``host:port`` of leaders of the partitions assigned, and of the group's coordinator.
 
-    None before it has started. Where no such broker is known, any with a connection will do.
+    Those without a connection, and those that are ``silent``. None before it has started. Where no
+    such broker is known, any with a connection will do.
     """
     coordinator = consumer._coordinator
     if coordinator is None:
         return set()
-    partitions = consumer.assignment()
-    return _unconnected(consumer._client, partitions, also=[coordinator.coordinator_id])
+    cluster = consumer._client.cluster
+    leaders = {cluster.leader_for_partition(each) for each in consumer.assignment()}
+    needed = (leaders | {coordinator.coordinator_id}) - _NOBODY
+    if not needed and not _connected(consumer._client):
+        needed = {broker.nodeId for broker in cluster.brokers()}
+    return _unconnected(consumer._client, needed, silent)
 
 
-def unconnected_of_producer(producer: aiokafka.AIOKafkaProducer) -> set[str]:
-    """``host:port`` of leaders of all partitions of the topics that were written."""
+def unconnected_of_producer(
+    producer: aiokafka.AIOKafkaProducer, *, silent: Collection[Any] = ()
+) -> set[str]:
+    """``host:port`` of leaders of all partitions of the topics that were written.
+
+    Those without a connection, and those that are ``silent``.
+    """
     cluster = producer.client.cluster
-    partitions = [
-        aiokafka.TopicPartition(topic, number)
+    leaders = {
+        cluster.leader_for_partition(aiokafka.TopicPartition(topic, number))
         for topic in cluster.topics()
         for number in cluster.partitions_for_topic(topic) or ()
-    ]
-    return _unconnected(producer.client, partitions)
+    }
+    return _unconnected(producer.client, leaders - _NOBODY, silent)
 
 
-def _unconnected(
-    client: AIOKafkaClient, partitions: Iterable[Any], *, also: Iterable[int | None] = ()
-) -> set[str]:
-    cluster = client.cluster
-    connected = {node for (node, _), conn in list(client._conns.items()) if conn.connected()}
-    needed = {*also, *map(cluster.leader_for_partition, partitions)} - {None, _NO_LEADER}
-    if not needed and not connected:
-        needed = {broker.nodeId for broker in cluster.brokers()}
-    brokers = map(cluster.broker_metadata, needed - connected)
+def _connected(client: AIOKafkaClient) -> set[Any]:
+    return {node for (node, _), conn in list(client._conns.items()) if conn.connected()}
+
+
+def _unconnected(client: AIOKafkaClient, needed: set[Any], silent: Collection[Any]) -> set[str]:
+    missing = needed - (_connected(client) - {*silent})
+    brokers = map(client.cluster.broker_metadata, missing)
     return {_address(broker.host, broker.port) for broker in brokers if broker is not None}
 
 

@@ -10,20 +10,42 @@ from faust.types import TP
 
 __all__ = ["known_ends"]
 
+_END = -1
+"""ListOffsets: the next offset to be written."""
+_NO_LEADER = -1
+
 
 async def known_ends(
     consumer: aiokafka.AIOKafkaConsumer, partitions: Iterable[TP], *, seconds: float
 ) -> Mapping[TP, int]:
-    """The next offset to be written of each partition whose leader tells it within ``seconds``.
+    """The next offset to be written of each partition whose leader answers within ``seconds``.
 
-    aiokafka's own ``end_offsets`` gives none where one leader of many is away.
+    aiokafka's own ``end_offsets`` gives none where one leader of many is away, and first waits for
+    a metadata update, which a broker that hangs holds back.
     """
+    client = consumer._client
     by_leader: defaultdict[int | None, list[TP]] = defaultdict(list)
     for partition in partitions:
-        by_leader[consumer._client.cluster.leader_for_partition(partition)].append(partition)
+        by_leader[client.cluster.leader_for_partition(partition)].append(partition)
+    without_leader = [by_leader.pop(each, []) for each in (None, _NO_LEADER)]
     answers = await asyncio.gather(
-        *(asyncio.wait_for(consumer.end_offsets(led), seconds) for led in by_leader.values()),
+        *(
+            asyncio.wait_for(_ends_told_by(consumer, leader, led), seconds)
+            for leader, led in by_leader.items()
+        ),
         return_exceptions=True,
     )
     known = (answer.items() for answer in answers if not isinstance(answer, BaseException))
+    if any(without_leader) or any(isinstance(answer, Exception) for answer in answers):
+        client.force_metadata_update()  # Another broker may lead them by now.
     return {TP(*partition): end for partition, end in chain.from_iterable(known)}
+
+
+async def _ends_told_by(
+    consumer: aiokafka.AIOKafkaConsumer, leader: int | None, partitions: Iterable[TP]
+) -> Mapping[TP, int]:
+    wanted: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for topic, number in partitions:
+        wanted[topic].append((number, _END))
+    found = await consumer._fetcher._proc_offset_request(leader, wanted)
+    return {partition: end for partition, (end, _) in found.items()}

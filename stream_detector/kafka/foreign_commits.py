@@ -6,6 +6,7 @@ from aiokafka import TopicPartition
 
 from stream_detector.counted import counted
 from stream_detector.metrics import Metrics
+from stream_detector.offset_ranges import OffsetRange
 
 __all__ = ["tell_foreign_commit"]
 
@@ -21,20 +22,19 @@ def tell_foreign_commit(
     found = f"offset {offset} of {topic}:{number} was committed by no detector"
     if written is None:
         logger.warning(
-            "%s, by a foreign consumer or by hand: how many records before it were not scored is "
-            "not known to this worker",
+            "%s, by a foreign consumer or by hand: which records before it were not scored is not "
+            "known to this worker; `stream-detector replay --from %s:%d:FIRST-%d` scores them",
             found,
+            topic,
+            number,
+            max(0, offset - 1),
         )
     elif offset > written:
         metrics.passed_over_records.labels(topic).inc(offset - written)
         logger.error(
-            "%s: %s passed over, %s:%d:%d-%d, and not scored; to score them stop all workers, set "
-            "the group's offset to %d (kafka-consumer-groups.sh --reset-offsets), and start them",
+            "%s: %s passed over and not scored; with the workers' settings this scores them: "
+            "stream-detector replay --from %s",
             found,
             counted(offset - written, "record"),
-            topic,
-            number,
-            written,
-            offset,
-            written,
+            OffsetRange(topic, number, written, offset - 1),
         )

@@ -17,11 +17,11 @@ from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from faust.types import TP
 
+from stream_detector.kafka.group_mark import DETECTOR_MARK
 from stream_detector.printable import printable
 
 __all__ = ["DetectorAssignor", "GroupView", "Member", "view_of_group"]
 
-_MARK = b"stream-detector"
 _STABLE = "Stable"
 
 
@@ -31,7 +31,7 @@ class DetectorAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """What this member sends when it joins."""
-        return ConsumerProtocolMemberMetadata(cls.version, list(topics), _MARK)
+        return ConsumerProtocolMemberMetadata(cls.version, list(topics), DETECTOR_MARK)
 
 
 class Member(NamedTuple):
@@ -81,4 +81,4 @@ def _member(client_id: str, host: str, metadata: bytes, assignment: bytes) -> Me
     if assignment:
         assigned = ConsumerProtocolMemberAssignment.decode(assignment).partitions()
     name = f"{printable(client_id)} at {printable(host.lstrip('/'))}"
-    return Member(name, mark == _MARK, frozenset(TP(*each) for each in assigned))
+    return Member(name, mark == DETECTOR_MARK, frozenset(TP(*each) for each in assigned))

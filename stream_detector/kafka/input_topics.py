@@ -68,6 +68,11 @@ class TopicMonitor:
         self.fault = ""
         """Which topics are missing, and what to do; empty if none is."""
 
+    @property
+    def none_is_there(self) -> bool:
+        """Whether all topics are missing."""
+        return len(self._missing) == len(self._names)
+
     async def run(self) -> None:
         """Look again and again until cancelled."""
         due = self._clock()
@@ -98,7 +103,13 @@ class TopicMonitor:
             self._missing != before or self._clock() - self._told_at >= _REPEAT_SECONDS
         ):
             self._told_at = self._clock()
-            logger.error("%s; reading goes on when it is there", self.fault)
+            logger.error("%s; %s", self.fault, self._meanwhile())
+
+    def _meanwhile(self) -> str:
+        """What goes on without the missing topics."""
+        if self.none_is_there:
+            return "reading goes on when it is there"
+        return "the other input topics are read, and this one when it is there"
 
 
 _IDS_COME_AGAIN = (
@@ -119,7 +130,9 @@ def _fault(missing: list[str]) -> str:
 def _log_change(name: str, before: SeenTopic | None, now: SeenTopic, *, was_missing: bool) -> None:
     partitions = counted(now.partitions, "partition")
     is_another = before is not None and is_of_another_topic(before.identity, now.identity)
-    if was_missing or is_another:
+    if was_missing and before is None:
+        logger.info("topic %s is there now, with %s: it is read", name, partitions)
+    elif was_missing or is_another:
         logger.warning(
             "topic %s %s, with %s: reading goes on%s",
             name,

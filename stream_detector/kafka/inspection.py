@@ -5,13 +5,20 @@ from typing import Any
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
 
+from stream_detector.counted import counted
+from stream_detector.errors import FatalError
 from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.group_mark import DETECTOR_MARK
 from stream_detector.kafka.probing import Fault, broker_faults
+from stream_detector.printable import printable
 from stream_detector.settings import Settings
 
-__all__ = ["bootstrap_faults", "group_problem", "newest_record_time"]
+__all__ = ["bootstrap_faults", "group_members", "newest_record_time"]
 
+_STABLE = "Stable"
+_NAMED_MAX = 3
+"""Foreign members that a line names."""
 _MAX_TIMESTAMP = -3
 """ListOffsets: the record with the latest time, KIP-734, Kafka 3.0."""
 
@@ -24,26 +31,48 @@ def bootstrap_faults(settings: Settings) -> dict[str, Fault]:
     return broker_faults(settings.bootstrap_servers, options.get("ssl_context"))
 
 
-def group_problem(settings: Settings, group_id: str) -> str:
-    """What keeps this client from joining a consumer group; empty if nothing is known to.
+def group_members(settings: Settings, group_id: str) -> int:
+    """How many detectors are in the consumer group, which this client may join.
 
     Raises:
         RetryableError: Kafka can't be reached.
-        FatalError: it refuses the credentials.
+        FatalError: it refuses the credentials, this client may not join, or a member is none.
     """
     who = settings.sasl_username or "this client"
     fault = f"group {group_id} may not be joined: give {who} the right READ on the group"
 
-    def problem(admin: KafkaAdminClient) -> str:
+    def describe(admin: KafkaAdminClient) -> dict[str, Any]:
         try:
             # A new cluster first has to make the topic that groups are kept in: asked again.
             group: dict[str, Any] = admin.describe_groups([group_id])[group_id]
-        except AuthorizationError:
-            return fault
-        allowed = group.get("authorized_operations")
-        return "" if allowed is None or {"READ", "ALL"} & set(allowed) else fault
+        except AuthorizationError as error:
+            raise FatalError(fault) from error
+        return group
 
-    return ask_kafka(settings, problem)
+    group = ask_kafka(settings, describe)
+    allowed = group.get("authorized_operations")
+    if allowed is not None and not {"READ", "ALL"} & set(allowed):
+        raise FatalError(fault)
+    members = group["members"]
+    foreign = [member for member in members if not _is_detector(member)]
+    # While a group forms, its members' subscriptions are not told.
+    if foreign and group["group_state"] == _STABLE:
+        named = ", ".join(
+            f"{printable(member['client_id'])} at {printable(member['client_host'].lstrip('/'))}"
+            for member in foreign[:_NAMED_MAX]
+        )
+        more = f" and {len(foreign) - _NAMED_MAX} more" if len(foreign) > _NAMED_MAX else ""
+        raise FatalError(
+            f"group {group_id} has {counted(len(foreign), 'member')} that no detector is ({named}"
+            f"{more}): nothing scores what they read; stop them, or give them a group of their own"
+        )
+    return len(members)
+
+
+def _is_detector(member: dict[str, Any]) -> bool:
+    """By what it sent with its subscription, which kafka-python gives as text."""
+    subscription = member["member_metadata"]
+    return isinstance(subscription, dict) and subscription["user_data"] == DETECTOR_MARK.decode()
 
 
 def newest_record_time(settings: Settings) -> float | None:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from faust.types import TP
 
+from stream_detector.counted import counted
 from stream_detector.errors import StalledError
 from stream_detector.kafka.watermark import PartitionLedger
 from stream_detector.metrics import Metrics
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 10.0
 """How long Kafka may take to tell the ends of partitions before it counts as away."""
+_NAMED_MAX = 3
+"""Partitions that a sentence names."""
 
 
 class LagConsumer(Protocol):
@@ -69,6 +72,21 @@ class LagMonitor:
         self._wall_clock = wall_clock
         self._progress: dict[TP, _Progress] = {}
         self._shown: set[TP] = set()
+        self.silent: frozenset[TP] = frozenset()
+        """Partitions assigned of which Kafka did not tell the end when it was last asked."""
+
+    @property
+    def fault(self) -> str:
+        """Which partitions Kafka does not tell the end of; empty if there are none."""
+        silent = sorted(self.silent)
+        if not silent:
+            return ""
+        named = ", ".join(f"{tp.topic}:{tp.partition}" for tp in silent[:_NAMED_MAX])
+        more = f" and {len(silent) - _NAMED_MAX} more" if len(silent) > _NAMED_MAX else ""
+        return (
+            f"no leader answers for {counted(len(silent), 'partition')} ({named}{more}): their "
+            "records wait until a broker that has them is back"
+        )
 
     async def run(self, interval: float) -> None:
         """Measure every ``interval`` seconds until cancelled.
@@ -99,6 +117,7 @@ class LagMonitor:
         self._metrics.assigned_partitions.set(len(assigned))
         self._forget((self._shown | self._progress.keys()) - assigned)
         if not assigned:
+            self.silent = frozenset()
             return
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
@@ -107,8 +126,11 @@ class LagMonitor:
             logger.debug("ends of partitions not known: %r", error)
             self._hide(set(self._shown))
             self._progress.clear()
+            self.silent = frozenset(assigned)
             return
-        for tp in assigned & consumer.assignment():
+        assigned &= consumer.assignment()
+        self.silent = frozenset(assigned - ends.keys())
+        for tp in assigned:
             position, end = consumer.fetch_position(tp), ends.get(tp)
             if end is None:
                 # Its leader is away, which is no stall.

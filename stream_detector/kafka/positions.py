@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -27,6 +28,9 @@ __all__ = ["OnForeignCommit", "Positions"]
 logger = logging.getLogger(__name__)
 
 _CLAIM_SECONDS = 5.0
+_END_SECONDS = 5.0
+"""For a leader to answer, before another one is looked for."""
+_NO_LEADER = -1
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -75,7 +79,12 @@ class Positions:
             elif partition in found or (self._at_end and self._is_new(partition)):
                 offset = 0
             elif self._at_end:
-                offset = await _end(consumer, partition)
+                end = await _end(consumer, partition)
+                if end is None:
+                    # aiokafka asks for it when there is a leader; until then nothing is written.
+                    consumer._fetcher.request_offset_reset([partition], OffsetResetStrategy.LATEST)
+                    continue
+                offset = end
             else:
                 continue  # aiokafka goes to the beginning by itself.
             # A seek in any case: aiokafka may be about to go to what was committed.
@@ -148,10 +157,21 @@ async def _claim(
         logger.debug("foreign offsets not committed: %r", error)
 
 
-async def _end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
-    ends = await _patiently(lambda: consumer.end_offsets([partition]))
-    offset: int = ends.get(partition, 0)
-    return offset
+async def _end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+    """Where it ends; None if it has no leader, 0 if Kafka refuses to tell."""
+    leader_of = consumer._client.cluster.leader_for_partition
+    for pause in back_off():
+        if leader_of(partition) in {None, _NO_LEADER}:
+            return None
+        try:
+            ends = await asyncio.wait_for(consumer.end_offsets([partition]), _END_SECONDS)
+        except (KafkaError, TimeoutError) as error:
+            if not is_retriable(error):
+                return 0
+            await asyncio.sleep(pause)
+        else:
+            return int(ends[partition])
+    raise AssertionError("back_off never ends")
 
 
 async def _patiently(ask: Callable[[], Awaitable[Mapping[_Key, _Value]]]) -> Mapping[_Key, _Value]:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 from zlib import crc32
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 _COMPARISON_SECONDS = 30.0
 """How long comparisons may take after all else is in Kafka: longer than a partition takes to get
 another leader."""
+
+_NO_LEADER = -1
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -161,7 +163,7 @@ class Publisher:
                 for parcel, result in zip(parcels, results, strict=True)
                 if result is not None
             ]
-            parcels = [self._again(parcel, error) for parcel, error in failed]
+            parcels = [self._to_a_leader(self._again(parcel, error)) for parcel, error in failed]
             if parcels:
                 pause = next(waits)
                 self._count_retry(*(error for _, error in failed))
@@ -178,24 +180,25 @@ class Publisher:
         """The messages by partition: CRC-32 of the key modulo count, as librdkafka has it.
 
         The Java default (murmur2) has no fast implementation in Python; the detector is the only
-        writer of its topics, so any stable hash serves.
+        writer of its topics, so any stable hash serves. A partition without a leader is left out,
+        as its outputs would keep those of all others back: their order by key is lost until then.
         """
         if not messages:
             return []
-        partitions = await self._partitions(topic)
+        partitions = self._with_leaders(topic, await self._partitions(topic))
         count = len(partitions)
-        by_place: list[list[Message]] = [[] for _ in partitions]
+        by_partition: dict[int, list[Message]] = {partition: [] for partition in partitions}
         lone: list[_Parcel] = []
         for message in messages:
             key, value, _ = message
-            place = crc32(key or b"") % count
+            partition = partitions[crc32(key or b"") % count]
             if len(key or b"") + len(value or b"") > LONE_MESSAGE_BYTES:
-                lone.append(_Parcel(topic, partitions[place], [message]))
+                lone.append(_Parcel(topic, partition, [message]))
             else:
-                by_place[place].append(message)
+                by_partition[partition].append(message)
         return lone + [
             _Parcel(topic, partition, of_partition)
-            for partition, of_partition in zip(partitions, by_place, strict=True)
+            for partition, of_partition in by_partition.items()
             if of_partition
         ]
 
@@ -215,6 +218,32 @@ class Publisher:
                 logger.warning("no metadata of topic %s (%s), trying again", topic, _reason(error))
                 await asyncio.sleep(pause)
         raise AssertionError("back_off never ends")
+
+    def _with_leaders(self, topic: str, partitions: list[int]) -> list[int]:
+        """``partitions``, each without a leader replaced by one that has one, if any has."""
+        leader_of = self._producer.client.cluster.leader_for_partition
+        led = [
+            number
+            for number in partitions
+            if leader_of(TopicPartition(topic, number)) not in {None, _NO_LEADER}
+        ]
+        if not led:
+            return partitions
+        return [n if n in led else led[n % len(led)] for n in partitions]
+
+    def _to_a_leader(self, parcel: _Parcel) -> _Parcel:
+        """The same parcel, to another partition where its own has lost its leader."""
+        every = sorted(self._producer.client.cluster.partitions_for_topic(parcel.topic) or ())
+        if parcel.partition not in every:
+            return parcel
+        partition = self._with_leaders(parcel.topic, every)[every.index(parcel.partition)]
+        if partition != parcel.partition:
+            logger.warning(
+                "partition %d of %s has no leader: its outputs go to others until it has one",
+                parcel.partition,
+                parcel.topic,
+            )
+        return parcel._replace(partition=partition)
 
     async def _send(self, parcel: _Parcel, room: _Room) -> None:
         """Send one partition's messages in as few record batches as they fit; await them all."""

@@ -8,7 +8,7 @@ no longer trusted, a host that is away.
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from stream_detector.errors import FatalError
 from stream_detector.kafka.probing import Fault, broker_faults
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 _REPEAT_SECONDS = 60.0
 """A fault that lasts is told again after so long."""
 _FAULTS_TOLD_MAX = 3
-_REACHED_SECONDS = 30.0
+_REACHED_SECONDS = 10.0
 """After so long a broker that was reached is probed again, if the connection is still missing: one
 that nothing needs now is missing for good reason."""
 
@@ -41,8 +41,9 @@ class ReachMonitor:
         """Nothing is looked at yet.
 
         Args:
-            unconnected: ``host:port`` of each broker that is needed and has no connection now.
-            is_connected: whether any broker has a connection now.
+            unconnected: ``host:port`` of each broker that is needed and has no connection now, or
+                does not answer on it.
+            is_connected: whether any broker that answers has a connection now.
             refresh: has the clients ask again which brokers lead what. One that writes nothing
                 would wait for minutes to hear that a broker which is away is not needed any more.
             context: the clients' own, which trusts what they trust; None without TLS.
@@ -57,6 +58,8 @@ class ReachMonitor:
         self._reached_at: dict[str, float] = {}
         self.fault = ""
         """What keeps the worker from a broker, and what to do; empty if nothing does."""
+        self.is_cut_off = False
+        """Whether no broker at all is reached."""
 
     async def run(self, interval: float) -> None:
         """Look every ``interval`` seconds until cancelled."""
@@ -74,10 +77,9 @@ class ReachMonitor:
         addresses = sorted(missing - self._reached_at.keys())
         faults = await asyncio.to_thread(broker_faults, addresses, self._context)
         self._reached_at |= dict.fromkeys((each for each in addresses if each not in faults), now)
-        told = [self._told(*each) for each in list(faults.items())[:_FAULTS_TOLD_MAX]]
-        if more := len(faults) - len(told):
-            told.append(f"and {more} brokers more")
-        before, self.fault = self.fault, "; ".join(told)
+        is_connected = self._is_connected()
+        before, self.fault = self.fault, "; ".join(_sentences(faults, others=is_connected))
+        self.is_cut_off = bool(faults) and not is_connected
         KAFKA_FAULTS.report("brokers", present=bool(self.fault), now=now)
         if not self.fault:
             if before:
@@ -91,12 +93,23 @@ class ReachMonitor:
             level = logging.ERROR if final else logging.WARNING
             logger.log(level, "%s; trying again until then", self.fault)
 
-    def _told(self, address: str, fault: Fault) -> str:
-        if isinstance(fault, FatalError):
-            return str(fault)
-        if self._is_connected():
-            return f"broker {address} can't be reached ({fault}), others are: check that it runs"
-        return (
-            f"Kafka can't be reached ({address}: {fault}): check that it runs, bootstrap_servers "
+
+def _sentences(faults: Mapping[str, Fault], *, others: bool) -> list[str]:
+    """What to say of the faults by address; ``others``: whether other brokers are reached."""
+    named = list(faults.items())[:_FAULTS_TOLD_MAX]
+    sentences = [str(fault) for _, fault in named if isinstance(fault, FatalError)]
+    away = [f"{address}: {fault}" for address, fault in named if isinstance(fault, str)]
+    if others:
+        sentences += [
+            f"broker {address} can't be reached ({fault}), others are: check that it runs"
+            for address, fault in named
+            if isinstance(fault, str)
+        ]
+    elif away:
+        sentences.append(
+            f"Kafka can't be reached ({'; '.join(away)}): check that it runs, bootstrap_servers "
             "and security_protocol"
         )
+    if more := len(faults) - len(named):
+        sentences.append(f"and {more} brokers more")
+    return sentences

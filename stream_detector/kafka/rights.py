@@ -33,7 +33,7 @@ Part = Literal[
 ]
 
 PARTS: Mapping[Part, str] = {
-    "detector": "stream-detector run, doctor, topics check",
+    "detector": "stream-detector run, doctor, topics check, replay --from",
     "topic-maker": "stream-detector topics create",
     "labeller": "stream-detector label of an analyst",
     "feed-labeller": "stream-detector label --feed, and what else writes a feed's labels",

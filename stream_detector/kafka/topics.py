@@ -29,6 +29,8 @@ __all__ = [
     "check_topics",
     "cluster_id",
     "create_topics",
+    "leaderless_partitions",
+    "problems_at_start",
     "right_problems",
     "topic_problems",
 ]
@@ -82,6 +84,34 @@ def check_topics(settings: Settings) -> list[str]:
     return topic_problems(settings, "detector")
 
 
+def problems_at_start(settings: Settings) -> list[str]:
+    """As ``check_topics``, but only what a worker can do nothing without.
+
+    It begins with the input topics that are there, if there is one, and with the partitions that
+    have a leader.
+
+    Raises:
+        RetryableError: Kafka can't be reached, or no input partition, or no partition of an output
+            topic, has a leader at the moment.
+        FatalError: it refuses the credentials.
+    """
+    uses = _topic_rights(settings, "detector")
+    names, inputs = list({right.name: None for right in uses}), settings.input_topic_names
+    topics = ask_kafka(settings, lambda admin: _described(admin, names))
+    missing = {name for name in inputs if topics[name]["error_code"] == _UNKNOWN_TOPIC}
+    if len(missing) < len(inputs):
+        uses = [right for right in uses if right.name not in missing]
+    problems = _problems(settings, uses, topics)
+    if not problems:
+        read = [topics[name] for name in inputs if name not in missing]
+        if not any(_has_leader(topic) for topic in read):
+            raise _no_leader(*inputs)
+        for name in names:
+            if name not in inputs and not _has_leader(topics[name]):
+                raise _no_leader(name)
+    return problems
+
+
 def topic_problems(settings: Settings, part: Part) -> list[str]:
     """What keeps this client from using the topics that ``part`` needs, one fault a line.
 
@@ -91,8 +121,11 @@ def topic_problems(settings: Settings, part: Part) -> list[str]:
         RetryableError: as ``check_topics``.
         FatalError: as ``check_topics``.
     """
-    uses = [right for right in rights_of(part, settings) if right.resource == "topic"]
-    return right_problems(settings, uses)
+    return right_problems(settings, _topic_rights(settings, part))
+
+
+def _topic_rights(settings: Settings, part: Part) -> list[Right]:
+    return [right for right in rights_of(part, settings) if right.resource == "topic"]
 
 
 def right_problems(
@@ -105,14 +138,26 @@ def right_problems(
     """
     names = list(dict.fromkeys(right.name for right in uses))
     topics = ask_kafka(settings, lambda admin: _described(admin, names))
+    for name in names:
+        if (
+            leaderless_partitions(topics[name])
+            or topics[name]["error_code"] == _LEADER_NOT_AVAILABLE
+        ):
+            raise _no_leader(name)
+    if not missing_too:
+        uses = [right for right in uses if topics[right.name]["error_code"] != _UNKNOWN_TOPIC]
+    return _problems(settings, uses, topics)
+
+
+def _problems(
+    settings: Settings, uses: Sequence[Right], topics: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
     who = settings.sasl_username or "this client"
     # A topic that is needed for two operations is missing once.
     topics_by_fault: dict[_Fault, dict[str, None]] = {}
     for right in uses:
-        topic = topics[right.name]
-        if missing_too or topic["error_code"] != _UNKNOWN_TOPIC:
-            for fault in _faults(topic, right.operation, who):
-                topics_by_fault.setdefault(fault, {})[right.name] = None
+        for fault in _faults(topics[right.name], right.operation, who):
+            topics_by_fault.setdefault(fault, {})[right.name] = None
     return [fault.of(list(names)) for fault, names in topics_by_fault.items()]
 
 
@@ -203,19 +248,32 @@ _MISSING = _Fault(
 
 def _faults(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[_Fault]:
     """What keeps ``who`` from using a topic."""
-    name, code = topic["name"], topic["error_code"]
+    code = topic["error_code"]
     if code == _UNKNOWN_TOPIC:
         yield _MISSING
     elif code == _TOPIC_AUTHORIZATION_FAILED:
         yield _alike(f"may not be described: give {who} the rights DESCRIBE and {operation}")
-    elif code == _LEADER_NOT_AVAILABLE or any(p["leader_id"] < 0 for p in topic["partitions"]):
-        raise RetryableError(f"topic {name} has partitions without a leader: wait for its brokers")
-    elif code:
+    elif code not in {0, _LEADER_NOT_AVAILABLE}:
         yield _alike(f"can't be used: {for_code(code).__name__}")
     else:
         allowed = topic.get("authorized_operations")
         if allowed is not None and not {operation, "ALL"} & set(allowed):
             yield _alike(f"may not be used: give {who} the right {operation}")
+
+
+def leaderless_partitions(topic: Mapping[str, Any]) -> list[int]:
+    """Numbers of the partitions of a described topic that have no leader now."""
+    return sorted(p["partition_index"] for p in topic["partitions"] if p["leader_id"] < 0)
+
+
+def _has_leader(topic: Mapping[str, Any]) -> bool:
+    return any(partition["leader_id"] >= 0 for partition in topic["partitions"])
+
+
+def _no_leader(*names: str) -> RetryableError:
+    return RetryableError(
+        f"topic {', '.join(names)} has partitions without a leader: wait for its brokers"
+    )
 
 
 def _alike(text: str) -> _Fault:

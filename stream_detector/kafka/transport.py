@@ -12,6 +12,7 @@ so that another version fails there and not by losing records.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from itertools import chain
 from operator import attrgetter
@@ -35,13 +36,14 @@ from mode.utils.futures import maybe_async
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.connections import (
-    is_connected,
+    AnswerWatch,
     unconnected_of_consumer,
     unconnected_of_producer,
 )
 from stream_detector.kafka.ends import known_ends
 from stream_detector.kafka.fetched import bound_fetches
 from stream_detector.kafka.group_members import DetectorAssignor, GroupView, view_of_group
+from stream_detector.kafka.metadata_updates import pace_metadata_updates
 from stream_detector.kafka.positions import Positions
 from stream_detector.kafka.retry import is_retriable, name_of
 from stream_detector.kafka.topic_identity import SeenTopic, seen_topics
@@ -117,6 +119,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self._fetches: set[asyncio.Task[Records]] = set()
         self._halted = True
+        self.answers = AnswerWatch(clock=time.monotonic)
         self._positions = Positions(
             at_end=self.app.starts_at_end, on_foreign_commit=self.app.tell_foreign_commit
         )
@@ -264,22 +267,28 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
 
     def unconnected_brokers(self) -> set[str]:
         """As ``connections.unconnected_of_consumer``; none before the consumer is made."""
-        return unconnected_of_consumer(self._consumer) if self._consumer is not None else set()
+        if (consumer := self._consumer) is None:
+            return set()
+        self.answers.look(consumer._client)
+        return unconnected_of_consumer(consumer, silent=self.answers.silent)
 
-    def is_connected(self) -> bool:
-        """As ``connections.is_connected``."""
-        return self._consumer is not None and is_connected(self._consumer._client)
+    def refresh_metadata(self) -> None:
+        """Have aiokafka ask which brokers lead what; may be called from any thread."""
+        if (consumer := self._consumer) is not None:
+            self.thread_loop.call_soon_threadsafe(consumer._client.force_metadata_update)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         host: TransportHost = self.app
         self._assignor = DetectorAssignor
         bound_fetches(host.decompressed_bytes_max)
-        return aiokafka.AIOKafkaConsumer(
+        consumer = aiokafka.AIOKafkaConsumer(
             **host.consumer_options,
             enable_auto_commit=False,
             max_poll_records=host.chunk_records,
             partition_assignment_strategy=[self._assignor],
         )
+        pace_metadata_updates(consumer._client)
+        return consumer
 
     async def check_group(self) -> None:
         """Raise what the group's coordinator found: aiokafka's own fetch would, Faust's does not.
@@ -328,7 +337,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             for partition in [driver.ensure_aiokafka_TP(tp)]
         }
         try:
-            await self._commit_while_topics_are_there(consumer, commits)
+            await self._commit_what_is_there(consumer, commits)
         except (CommitFailedError, IllegalStateError) as error:
             logger.info("offsets not committed, the group is rebalancing: %s", error)
             return False
@@ -344,6 +353,24 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                 )
             return False
         return len(commits) == len(offsets)
+
+    async def _commit_what_is_there(
+        self, consumer: aiokafka.AIOKafkaConsumer, commits: Mapping[Any, Any]
+    ) -> None:
+        """Commit what of ``commits`` is of topics that are there.
+
+        Raises:
+            UnknownTopicOrPartitionError: one of the topics is not there; the others are committed.
+            KafkaError: as ``commit`` of aiokafka's consumer.
+        """
+        try:
+            await self._commit_while_topics_are_there(consumer, commits)
+        except UnknownTopicOrPartitionError:
+            unknown = self.unknown_topics()
+            others = {each: commits[each] for each in commits if each.topic not in unknown}
+            if others:
+                await self._commit_while_topics_are_there(consumer, others)
+            raise
 
     async def _commit_while_topics_are_there(
         self, consumer: aiokafka.AIOKafkaConsumer, commits: Mapping[Any, Any]
@@ -566,9 +593,15 @@ class ChunkConsumer(driver.Consumer):
         addresses: set[str] = self._thread.unconnected_brokers()
         return addresses
 
-    def is_connected(self) -> bool:
-        """Whether any broker has a connection now; never waits."""
-        return bool(self._thread.is_connected())
+    @property
+    def answers(self) -> AnswerWatch:
+        """Which brokers had a connection, and answered, when ``unconnected_brokers`` looked."""
+        watch: AnswerWatch = self._thread.answers
+        return watch
+
+    def refresh_metadata(self) -> None:
+        """Have aiokafka ask which brokers lead what; never waits."""
+        self._thread.refresh_metadata()
 
     # --- rebalance --------------------------------------------------------------------------
 
@@ -628,6 +661,15 @@ class ChunkProducer(driver.Producer):
 
     logger = _service_logger
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.answers = AnswerWatch(clock=time.monotonic)
+
+    def _new_producer(self, transactional_id: str | None = None) -> aiokafka.AIOKafkaProducer:
+        producer: aiokafka.AIOKafkaProducer = super()._new_producer(transactional_id)
+        pace_metadata_updates(producer.client)
+        return producer
+
     def _settings_default(self) -> Mapping[str, Any]:
         host: TransportHost = self.app
         return dict(host.producer_options)
@@ -642,7 +684,9 @@ class ChunkProducer(driver.Producer):
         """Stop at once: aiokafka's would try to send what is left until that times out."""
         if self._producer is not None and (task := self._producer._sender.sender_task) is not None:
             left = self._producer._message_accumulator
-            for batch in [*left._pending_batches, *chain(*left._batches.values())]:
+            # aiokafka's callback removes a batch that waits to be sent again from those pending.
+            left._pending_batches.update(chain(*left._batches.values()))
+            for batch in list(left._pending_batches):
                 batch.future.cancel()
             task.cancel()
             await asyncio.wait({task})
@@ -655,11 +699,10 @@ class ChunkProducer(driver.Producer):
 
     def unconnected_brokers(self) -> set[str]:
         """As ``connections.unconnected_of_producer``; none before the producer is made."""
-        return unconnected_of_producer(self._producer) if self._producer is not None else set()
-
-    def is_connected(self) -> bool:
-        """As ``connections.is_connected``."""
-        return self._producer is not None and is_connected(self._producer.client)
+        if (producer := self._producer) is None:
+            return set()
+        self.answers.look(producer.client)
+        return unconnected_of_producer(producer, silent=self.answers.silent)
 
     def refresh_metadata(self) -> None:
         """Have aiokafka ask which brokers lead what; it does so by itself where a send fails."""

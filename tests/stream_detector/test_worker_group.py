@@ -1,16 +1,22 @@
 """A consumer that is no detector in the workers' group: it is named, and so is what it took."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer
 
+from support.accounting import CLUSTER
 from support.bench import Bench
 from support.processes import wait_for_line, wait_until
-from support.records import produce
+from support.records import produce, read_all
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -52,6 +58,24 @@ def shown(bench, name):
     """A metric's value, of the input topic where it has topics; None if it is not there."""
     found = re.search(rf"^stream_detector_{name}(?:{{[^}}]*}})? (\S+)$", bench.metrics(), re.M)
     return float(found[1]) if found else None
+
+
+def run_as_printed(command, bench):
+    """Run a line of the log in a shell, with the worker's settings."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={**os.environ, **bench.environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def verdict_ids(bench):
+    verdicts = read_all(bench.bootstrap_servers, bench.verdicts)
+    return {json.loads(record.value)["id"] for record in verdicts}
 
 
 def urls(name, count):
@@ -96,9 +120,14 @@ def test_a_foreign_member_is_named_and_what_it_committed_is_told(bench, kafka):
     foreign.commit(asynchronous=False)
     foreign.close()
 
-    partition = taken[0][0]
-    first, end = (pick(o for p, o in taken if p == partition) for pick in (min, max))
-    assert wait_for_line(worker, f"passed over, {bench.input}:{partition}:{first}-{end + 1}, and")
+    ranges = {
+        f"{bench.input}:{partition}:{min(offsets)}-{max(offsets)}"
+        for partition in {p for p, _ in taken}
+        for offsets in [[o for p, o in taken if p == partition]]
+    }
+    for each in ranges:
+        line = json.loads(wait_for_line(worker, f"stream-detector replay --from {each}"))
+        assert " passed over and not scored; with the workers' settings" in line["message"]
     wait_until(
         lambda: shown(bench, "passed_over_records_total") == len(taken),
         timeout=TOLD_SECONDS,
@@ -109,6 +138,20 @@ def test_a_foreign_member_is_named_and_what_it_committed_is_told(bench, kafka):
         lambda: readyz(bench) == (200, "ready\n"), timeout=TOLD_SECONDS, what="all is well again"
     )
     assert wait_for_line(worker, "detectors own all partitions of the input topics again")
+    passed_over = {f"{CLUSTER}:{bench.input}:{p}:{o}:0" for p, o in taken}
+    assert not passed_over & verdict_ids(bench)
+
+    # As printed, while the worker runs.
+    log = worker.log.read_text()
+    commands = set(re.findall(r"stream-detector replay --from [^ \"]+", log))
+    assert {command.split()[-1] for command in commands} == ranges
+    for command in commands:
+        done = run_as_printed(command, bench)
+        assert done.returncode == 0, done.stderr
+        count = int(command.rpartition("-")[2]) - int(re.findall(r":(\d+)-", command)[0]) + 1
+        counts = rf"{count} records of 1 partition scored again: {count} verdicts, \d+ alerts?, "
+        assert re.fullmatch(counts + "0 dead letters\n", done.stdout)
+    assert passed_over <= verdict_ids(bench)
     assert worker.stop() == 0
 
     # The worker has made the offsets its own: another start tells nothing.

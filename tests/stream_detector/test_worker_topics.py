@@ -60,6 +60,14 @@ def ready(bench):
         return error.code, error.read().decode()
 
 
+def is_missing(bench):
+    """The gauge of missing topics, by topic."""
+    shown = re.findall(
+        r'^stream_detector_input_topic_missing{topic="(.*)"} (.*)$', bench.metrics(), re.M
+    )
+    return {topic: float(value) for topic, value in shown}
+
+
 def log_lines(worker):
     return [json.loads(line) for line in worker.log.read_text().splitlines()]
 
@@ -91,6 +99,51 @@ def test_a_topic_that_is_deleted_is_named_and_read_again_when_it_is_back(bench, 
     assert warning.startswith(f"{again}from its beginning; the verdict ids of the deleted topic")
     assert "--cluster NAME" in warning
     assert not [line for line in lines if "not found in cluster metadata" in line[1]]
+
+
+def test_one_of_three_topics_that_is_missing_stops_none_of_the_others(bench, admin, kafka, topics):
+    stays, missing = topics("events", partitions=PARTITIONS), f"{bench.input}-later"
+    bench.environment["STREAM_DETECTOR_INPUT_TOPICS"] = f"{bench.input},{stays},{missing}"
+    produce(kafka.bootstrap_servers, stays, urls("first", 200))
+
+    worker = bench.start_worker()
+
+    wait_for(bench, worker, urls("first", 200))
+    later = f"topic {missing} is missing: `stream-detector topics create` makes it"
+    partly = "the other input topics are read, and this one when it is there"
+    wait_until(lambda: ready(bench) == (200, f"ready, but {later}\n"), timeout=30, what="200, but")
+    assert is_missing(bench) == {bench.input: 0, stays: 0, missing: 1}
+    assert wait_for_line(worker, f"{later}; {partly}")
+
+    kafka.create_topic(missing, partitions=2)
+    began = time.monotonic()
+    produce(kafka.bootstrap_servers, missing, urls("later", 200))
+    wait_for(bench, worker, urls("later", 200))
+    print(f"read {time.monotonic() - began:.1f} s after the topic was made")
+    wait_until(lambda: ready(bench) == (200, "ready\n"), timeout=30, what="all is there")
+
+    # At work: commits of all topics are under way.
+    produce(kafka.bootstrap_servers, bench.input, urls("old", 4_000))
+    bench.wait_for_verdicts(600, worker)
+    admin.delete_topics([bench.input])
+    began = time.monotonic()
+    produce(kafka.bootstrap_servers, stays, urls("second", 200))
+    wait_for(bench, worker, urls("second", 200))
+    print(f"read {time.monotonic() - began:.1f} s after another topic was deleted")
+    gone = f"topic {bench.input} is missing: `stream-detector topics create` makes it"
+    wait_until(lambda: ready(bench) == (200, f"ready, but {gone}\n"), timeout=30, what="200, but")
+    assert is_missing(bench) == {bench.input: 1, stays: 0, missing: 0}
+    verdicts = bench.written(bench.verdicts)
+    assert worker.stop() == 0
+    found = [line["message"] for line in log_lines(worker)]
+    assert found.count(f"{gone}; {partly}") == 1
+
+    # What was committed of the others is not read again.
+    again = bench.start_worker()
+    produce(kafka.bootstrap_servers, stays, urls("third", 200))
+    wait_for(bench, again, urls("third", 200))
+    assert bench.written(bench.verdicts) == verdicts + 200
+    assert again.stop() == 0
 
 
 def test_a_topic_that_is_replaced_behind_the_workers_back_loses_none_of_its_records(

@@ -193,7 +193,9 @@ class Shell:
 
 def _with_options(line: str) -> str:
     for command, options in OPTIONS.items():
-        line = re.sub(rf"\b{re.escape(command)}(?= |$)", f"{command} {options}", line)
+        # --from is for records that are there, and takes no number of them.
+        pattern = rf"\b{re.escape(command)}(?= |$)(?! --from)"
+        line = re.sub(pattern, f"{command} {options}", line)
     return re.sub(r"--count \d+", f"--count {GENERATED_ROWS}", line)
 
 

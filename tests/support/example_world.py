@@ -105,6 +105,7 @@ class World:
             r"(?<![\w.])/(?=(srv|etc|run)/)": f"{self.folder}/",
             r"\b3f9a\b": stored.sha256[:8],
             r"'k2Xf:url-events:3:17:0'": self._verdict_id,
+            r"\burl-events:3:1200-1249\b": "url-events:0:0-0",
             r'"url-alerts"': f'"{self._prefix}url-alerts"',
         }
         for pattern, value in substitutions.items():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from kafka import KafkaAdminClient
 
 from stream_detector.settings import DATA_FOLDER, Settings
@@ -24,7 +24,7 @@ from support.secured_broker import PASSWORD, SecuredBroker, connection_variables
 pytestmark = pytest.mark.slow
 
 LOCAL = ["HTTP port", "lists", "URL model", "host model", "device"]
-KAFKA = ["Kafka", "topics", "group", "clock"]
+KAFKA = ["Kafka", "topics", "replicas", "in sync", "timestamps", "group", "clock"]
 
 
 def found(done: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[str, str]]:
@@ -41,7 +41,7 @@ def found(done: subprocess.CompletedProcess[bytes]) -> dict[str, tuple[str, str]
 def failures(done: subprocess.CompletedProcess[bytes]) -> dict[str, str]:
     """What is told of each check that failed; all others passed, and the exit code fits."""
     results = found(done)
-    assert {mark for mark, _ in results.values()} <= {"ok", "FAIL"}
+    assert {mark for mark, _ in results.values()} <= {"ok", "warn", "FAIL"}
     failed = {subject: text for subject, (mark, text) in results.items() if mark == "FAIL"}
     assert done.returncode == (1 if failed else 0)
     return failed
@@ -85,7 +85,14 @@ def test_where_all_is_well_each_line_says_so_and_nothing_changes(
     assert "/CPU:0" in results["device"][1] or "/GPU:0" in results["device"][1]
     assert kafka.bootstrap_servers in results["Kafka"][1]
     assert ", ".join(topics) in results["topics"][1]
-    assert settings["GROUP_ID"] in results["group"][1]
+    assert results["replicas"][0] == "warn"
+    assert results["replicas"][1].startswith("1 replica of ")
+    assert results["replicas"][1].endswith(
+        "records are lost with a broker's disk; give Kafka 3 brokers, and give these topics 3 "
+        "replicas by kafka-reassign-partitions.sh"
+    )
+    assert (results["in sync"][0], results["timestamps"][0]) == ("ok", "ok")
+    assert results["group"][1] == f"{settings['GROUP_ID']} may be joined, and has 0 detectors now"
     assert "s old" in results["clock"][1]
     assert sum(end_offsets(kafka.bootstrap_servers, topics[0]).values()) == 1
     assert sum(end_offsets(kafka.bootstrap_servers, topics[1]).values()) == 0
@@ -117,7 +124,7 @@ def test_a_kafka_that_hangs_is_told_first_and_soon(tmp_path: Path) -> None:
 
 
 @pytest.mark.kafka
-def test_missing_topics_and_a_clock_that_is_wrong_are_told_apart(
+def test_missing_topics_a_wrong_clock_and_a_foreign_member_are_told_apart(
     kafka: KafkaBroker, topics
 ) -> None:
     events = topics("events")
@@ -125,10 +132,34 @@ def test_missing_topics_and_a_clock_that_is_wrong_are_told_apart(
     producer.produce(events, b"a.example", timestamp=int((time.time() + 600) * 1000))
     assert producer.flush(30) == 0
 
-    done = run_command("doctor", settings=settings_for(kafka, TOPIC_PREFIX="", INPUT_TOPICS=events))
+    settings = settings_for(kafka, TOPIC_PREFIX="", INPUT_TOPICS=events)
+    foreign = Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap_servers,
+            "group.id": settings["GROUP_ID"],
+            "client.id": "batch-job",
+        }
+    )
+    foreign.subscribe([events])
+    deadline = time.monotonic() + 30
+    while not foreign.assignment() and time.monotonic() < deadline:
+        foreign.poll(0.2)
 
+    done = run_command("doctor", settings=settings)
+
+    foreign.close()
     failed = failures(done)
-    assert list(failed) == ["topics", "clock"]
+    assert list(failed) == ["topics", "group", "clock"]
+    assert failed["group"] == (
+        f"group {settings['GROUP_ID']} has 1 member that no detector is (batch-job at 127.0.0.1): "
+        "nothing scores what they read; stop them, or give them a group of their own"
+    )
+    assert found(done)["timestamps"] == (
+        "warn",
+        f"{events}: the shippers' clocks decide what is late; kafka-configs.sh --bootstrap-server "
+        f"{kafka.bootstrap_servers} --alter --entity-type topics --entity-name NAME --add-config "
+        "message.timestamp.type=LogAppendTime",
+    )
     assert failed["topics"] == (
         "topics url-verdicts, url-alerts, url-events-dlq are missing: `stream-detector topics "
         "create` makes them"

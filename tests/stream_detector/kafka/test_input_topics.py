@@ -66,9 +66,11 @@ async def test_a_missing_topic_is_one_line_a_minute_until_it_is_back(
         await scene.monitor.look()
         scene.now += 10
     fault = f"topic proxy is missing: {ADVICE} it"
-    line = ("ERROR", f"{fault}; reading goes on when it is there")
+    meanwhile = "the other input topics are read, and this one when it is there"
+    line = ("ERROR", f"{fault}; {meanwhile}")
     assert said(caplog) == [line]
     assert scene.monitor.fault == fault
+    assert not scene.monitor.none_is_there
     assert (scene.missing("proxy"), scene.missing("dns")) == (1, 0)
     scene.now += 10
     await scene.monitor.look()
@@ -94,7 +96,19 @@ async def test_several_missing_topics_share_a_line(
     scene.there.clear()
     await scene.monitor.look()
     ((_, line),) = said(caplog)
-    assert line.startswith(f"topics proxy, dns are missing: {ADVICE} them; ")
+    advice = f"topics proxy, dns are missing: {ADVICE} them"
+    assert line == f"{advice}; reading goes on when it is there"
+    assert scene.monitor.none_is_there
+
+
+async def test_a_topic_that_is_made_after_the_worker_s_start_is_read(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor = TopicMonitor(["dns", "new"], lambda: scene, metrics=scene.metrics, clock=lambda: 0)
+    await monitor.look()
+    scene.there["new"] = SeenTopic(2, "c/3")
+    await monitor.look()
+    assert said(caplog)[1:] == [("INFO", "topic new is there now, with 2 partitions: it is read")]
 
 
 async def test_a_topic_that_was_only_hidden_goes_on_where_it_was(

@@ -125,6 +125,25 @@ async def test_figures_go_while_kafka_does_not_tell_them_and_come_back(scene):
     assert (scene.gauge("lag_records"), scene.gauge("end_offset")) == (100, 100)
 
 
+async def test_partitions_whose_leader_is_away_are_named_and_hide_no_other(scene):
+    more = [TP("events", number) for number in range(1, 5)]
+    scene.consumer.assigned |= {*more}
+    scene.consumer.positions |= dict.fromkeys(more, 0)
+    await scene.monitor.measure()
+    assert scene.monitor.silent == {*more}
+    assert scene.gauge("lag_records") == 0
+    assert scene.monitor.fault == (
+        "no leader answers for 4 partitions (events:1, events:2, events:3 and 1 more): their "
+        "records wait until a broker that has them is back"
+    )
+    scene.consumer.assigned = {ONE}
+    await scene.monitor.measure()
+    assert (scene.monitor.silent, scene.monitor.fault) == (frozenset(), "")
+    scene.consumer.away = True
+    await scene.monitor.measure()
+    assert scene.monitor.silent == {ONE}
+
+
 async def test_a_position_that_is_not_known_hides_the_figures_and_is_a_stall_in_the_end(scene):
     await scene.monitor.measure()
     scene.consumer.positions[ONE] = None

@@ -25,7 +25,7 @@ from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
 from stream_detector.kafka.dead_letter_replay import replay_dead_letters
 from stream_detector.kafka.dead_letters import letters_since
-from stream_detector.kafka.inspection import group_problem
+from stream_detector.kafka.inspection import group_members
 from stream_detector.kafka.labels import write_labels
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
 from stream_detector.kafka.topic_backup import save_topics
@@ -93,8 +93,10 @@ def kafka_with_topics(secured_kafka: SecuredBroker) -> SecuredBroker:
 def detect(settings: Settings, folder: Path) -> None:
     """What a worker checks before it begins, and doctor."""
     problems = check_topics(settings)
-    if fault := group_problem(settings, settings.group_id):
-        problems.append(fault)
+    try:
+        group_members(settings, settings.group_id)
+    except FatalError as error:
+        problems.append(str(error))
     if problems:
         raise TopicsError("; ".join(problems))
 

@@ -12,7 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
 from stream_detector.kafka.embedded import EmbeddedBroker
-from stream_detector.kafka.inspection import group_problem, newest_record_time
+from stream_detector.kafka.inspection import group_members, newest_record_time
 from stream_detector.kafka.topics import (
     TopicState,
     check_topic,
@@ -147,7 +147,7 @@ def test_the_cluster_id_is_the_same_each_time(kafka: KafkaBroker) -> None:
 
 @pytest.mark.kafka
 def test_where_nobody_checks_rights_a_group_may_be_joined(kafka: KafkaBroker) -> None:
-    assert group_problem(settings_for(kafka), uuid.uuid4().hex) == ""
+    assert group_members(settings_for(kafka), uuid.uuid4().hex) == 0
 
 
 @pytest.mark.kafka
