@@ -12,16 +12,15 @@ from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import BundleError
 from stream_detector.events import Kind
 from stream_detector.models.architectures import Architecture
-from stream_detector.models.bundle import (
-    Bundle,
+from stream_detector.models.bundle import Bundle, save_bundle
+from stream_detector.models.calibration import Platt, fit_platt
+from stream_detector.models.manifest import (
     DataSource,
     Manifest,
     OperatingPoint,
     OperatingPoints,
     Training,
-    save_bundle,
 )
-from stream_detector.models.calibration import Platt, fit_platt
 from stream_detector.models.reference import reference_of
 from trainer.datasets import Census, DataError, Dataset, Examples, sha256_of
 from trainer.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Kind
+from stream_detector.printable import printable
 from stream_detector.sources.times import to_time
 from trainer.leaks import LeakSearch
 from trainer.readers import BadRow, DataError, Row, has_columns, read_rows
@@ -40,6 +41,8 @@ __all__ = [
     "sha256_of",
     "without_duplicates",
 ]
+
+_SHOWN_CHARACTERS_MAX = 120
 
 _ARTEFACTS = {"[**qmark**]": "?", "%5B%2A%2Aqmark%2A%2A%5D": "?"}
 """What the study's collection left in place of a question mark, as it is and percent-encoded."""
@@ -336,8 +339,9 @@ def read_examples(
 def _check_columns(path: Path, row: Row, needed: set[str]) -> None:
     missing = needed - set(row.values)
     if missing:
+        columns = _shown(", ".join(row.values))
         raise DataError(
-            f"{path}: no column {', '.join(sorted(missing))}; it has {', '.join(row.values)}: "
+            f"{path}: no column {', '.join(sorted(missing))}; it has {columns}: "
             "rename it, or name the columns of a file without a header by --columns"
         )
 
@@ -357,13 +361,14 @@ def _example(
             label = 0
         else:
             return (
-                f"label {written!r} is neither malicious ({_listed(examples.malicious_labels)}) "
-                f"nor benign ({_listed(examples.benign_labels)}): say what labels mean by "
-                "--malicious-label and --benign-label"
+                f"label '{_shown(written)}' is neither malicious "
+                f"({_listed(examples.malicious_labels)}) nor benign "
+                f"({_listed(examples.benign_labels)}): say what labels mean by --malicious-label "
+                "and --benign-label"
             )
     part = values.get("part", "")
     if part not in {"", *PARTS}:
-        return f"part {part!r} is not one of {', '.join(PARTS)}"
+        return f"part '{_shown(part)}' is not one of {', '.join(PARTS)}"
     observed = values.get(kind, "")
     for artefact, meant in _ARTEFACTS.items():
         observed = observed.replace(artefact, meant)
@@ -373,6 +378,12 @@ def _example(
     return Example(
         canonical, label, part, values.get("source", ""), values.get("kind", ""), _time(values)
     )
+
+
+def _shown(text: str) -> str:
+    """What a file holds, for one line of a message."""
+    shown = printable(text[:_SHOWN_CHARACTERS_MAX])
+    return shown if len(text) <= _SHOWN_CHARACTERS_MAX else f"{shown}..."
 
 
 def _listed(labels: frozenset[str]) -> str:

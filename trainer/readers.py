@@ -154,13 +154,18 @@ def _json_lines(path: Path) -> Iterator[Row | BadRow]:
                 continue
             try:
                 values = json.loads(line)
+                if not isinstance(values, dict):
+                    yield BadRow(number, "not a JSON object")
+                    continue
+                row = {name: _text(value) for name, value in values.items()}
+                # JSON can escape one half of a UTF-16 pair, which no manifest or report can hold.
+                "".join((*row, *row.values())).encode()
+            except UnicodeEncodeError:
+                yield BadRow(number, "holds half of a UTF-16 pair, which is no character")
             except (ValueError, RecursionError) as error:
                 yield BadRow(number, f"not JSON: {error}")
-                continue
-            if not isinstance(values, dict):
-                yield BadRow(number, "not a JSON object")
-                continue
-            yield Row(number, {name: _text(value) for name, value in values.items()})
+            else:
+                yield Row(number, row)
 
 
 def _parquet(path: Path) -> Iterator[Row | BadRow]:

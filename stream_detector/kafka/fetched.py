@@ -23,6 +23,7 @@ from stream_detector.kafka.record_batches import (
     BATCH_HEADER_BYTES,
     GZIP,
     LZ4,
+    SNAPPY,
     ZSTD,
     decompressed,
     records_of_batch,
@@ -47,7 +48,12 @@ def bound_fetches(decompressed_bytes_max: int) -> None:
     fetcher.MemoryRecords = RecordBatches
     # The compiled module of aiokafka looks its decoders up by name at each call.
     decoders = sys.modules[DefaultRecordBatch.__module__]
-    for name, codec in (("gzip_decode", GZIP), ("lz4_decode", LZ4), ("zstd_decode", ZSTD)):
+    for name, codec in (
+        ("gzip_decode", GZIP),
+        ("snappy_decode", SNAPPY),
+        ("lz4_decode", LZ4),
+        ("zstd_decode", ZSTD),
+    ):
         setattr(decoders, name, partial(decompressed, codec, bytes_max=decompressed_bytes_max))
     _BoundedBatch.bytes_max = decompressed_bytes_max
 

@@ -5,7 +5,8 @@ contradict each other, bytes behind what is compressed. And it takes batches tha
 gigabytes. Here each record comes: as ``UnreadRecord`` where it can't be read, or is too much, and
 beyond ``UNREAD_RECORDS_MAX`` many as one.
 
-Snappy makes at most 21 bytes of one, so it has no bound here.
+Snappy makes at most 22 bytes of one, so its output has no bound here; what a block claims to hold
+has one.
 """
 
 import zlib
@@ -40,6 +41,9 @@ _USUAL_RATIO = 16
 _OUTPUT_FULL = "failed to write whole buffer"
 """What cramjam says of an output that has no room for more."""
 _GZIP_WBITS = 31
+_GZIP_PIECE_BYTES = 4096
+_SNAPPY_RATIO_MAX = 22
+"""Its best are three bytes that stand for 64."""
 _VARINT_BYTES = 10
 _XERIAL, _XERIAL_BYTES = b"\x82SNAPPY\0", 16
 """What Java's snappy begins with, before blocks that follow their length."""
@@ -172,33 +176,56 @@ def _into_buffer(decompress_into: Any, payload: bytes, bytes_max: int) -> bytes:
 
 
 def _gunzipped(payload: bytes, bytes_max: int) -> bytes:
-    output = b""
-    while payload:  # Several gzip files in a row are one.
-        decompressor = zlib.decompressobj(_GZIP_WBITS)
+    output = bytearray()
+    position = 0
+    while position < len(payload):  # Several gzip files in a row are one.
         try:
-            output += decompressor.decompress(payload, bytes_max + 1 - len(output))
+            content, position = _first_gzip_file(payload, position, bytes_max - len(output))
         except zlib.error:
             if not output:
                 raise
             break  # The broker takes what is no gzip file behind the last one.
+        output += content
         if len(output) > bytes_max:
-            raise TooLargeError(output[:bytes_max])
-        payload = decompressor.unused_data
-    return output
+            raise TooLargeError(bytes(output[:bytes_max]))
+    return bytes(output)
+
+
+def _first_gzip_file(payload: bytes, position: int, bytes_max: int) -> tuple[bytes, int]:
+    """The content of the gzip file at ``position``, and where it ends.
+
+    Of more than ``bytes_max`` bytes one byte more comes.
+    """
+    decompressor = zlib.decompressobj(_GZIP_WBITS)
+    content = bytearray()
+    while position < len(payload) and not decompressor.eof and len(content) <= bytes_max:
+        # zlib copies what stands behind the end: of a megabyte of tiny files, each time all of it.
+        piece = payload[position : position + _GZIP_PIECE_BYTES]
+        content += decompressor.decompress(piece, bytes_max + 1 - len(content))
+        position += len(piece) - len(decompressor.unused_data)
+    return bytes(content), position
 
 
 def _unsnapped(payload: bytes, bytes_max: int) -> bytes:
     del bytes_max  # See the module.
     if not payload.startswith(_XERIAL):
-        return bytes(cramjam.snappy.decompress_raw(payload))
+        return _unsnapped_block(payload)
     output = bytearray()
     position = _XERIAL_BYTES
     # The broker takes a length that is cut off behind the last block.
     while position + 4 <= len(payload):
         start = position + 4
         position = start + int.from_bytes(payload[position:start], "big")
-        output += bytes(cramjam.snappy.decompress_raw(payload[start:position]))
+        output += _unsnapped_block(payload[start:position])
     return bytes(output)
+
+
+def _unsnapped_block(block: bytes) -> bytes:
+    # The library takes the memory that a block claims, up to 4 GiB, before it looks at the rest,
+    # and ends the process where there is not so much.
+    if cramjam.snappy.decompress_raw_len(block) > _SNAPPY_RATIO_MAX * len(block):
+        raise ValueError("a block of snappy claims more bytes than it can hold")
+    return bytes(cramjam.snappy.decompress_raw(block))
 
 
 _DECOMPRESS: Mapping[int, Callable[[bytes, int], bytes]] = {

@@ -10,9 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -25,7 +23,6 @@ from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import BundleError, IncompatibleBundleError
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.architectures import ARCHITECTURES, Architecture
-from stream_detector.models.calibration import Platt
 from stream_detector.models.files import (
     MANIFEST_NAME,
     SIGNATURE_NAME,
@@ -33,14 +30,10 @@ from stream_detector.models.files import (
     in_short,
     read_bundle_file,
 )
-from stream_detector.models.reference import Reference, faults
-from stream_detector.names import name_fault
+from stream_detector.models.manifest import Manifest, decode_manifest
 
 __all__ = [
     "Bundle",
-    "DataSource",
-    "Manifest",
-    "OperatingPoint",
     "check_destination",
     "load_bundle",
     "save_bundle",
@@ -48,73 +41,6 @@ __all__ = [
 
 _CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux' headers."""
-
-
-class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A threshold on the calibrated score, and what it was set for."""
-
-    threshold: float
-    false_positive_rate: float
-    """Share of the validation part's benign rows at or above the threshold, as aimed at."""
-
-
-class OperatingPoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where verdicts change."""
-
-    suspicious: OperatingPoint
-    malicious: OperatingPoint
-
-
-class DataSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One source of training data."""
-
-    name: str
-    rows: int
-    malicious: int
-    licence: str = ""
-    origin: str = ""
-
-
-class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the weights came to be."""
-
-    command: str
-    seed: int
-    split: str
-    rows: dict[str, int]
-    """By part."""
-    data_sha256: dict[str, str]
-    """By file name."""
-    history: list[dict[str, float]]
-    """One entry an epoch."""
-    warm_start: str = ""
-    """SHA-256 of the bundle whose weights it began with; empty: it began from nothing."""
-    identity: str = ""
-    """Of a retraining: a digest of rows, labels and the way of training."""
-
-
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``manifest.json`` holds."""
-
-    name: str
-    version: str
-    kind: Kind
-    created_at: datetime
-    canonical_form_version: int
-    architecture: str
-    parameters: dict[str, int]
-    calibration: Platt
-    thresholds: OperatingPoints
-    metrics: dict[str, float | dict[str, dict[str, float]]]
-    """On the test part: overall figures, and by kind and source."""
-    sources: list[DataSource]
-    training: Training
-    files: dict[str, str]
-    """SHA-256 in hex, by file name."""
-    reference: Reference | None = None
-    """Scores and inputs of the test part's benign rows, which traffic is compared with; bundles
-    made before there was one have none, and give no figures of drift."""
-    format: Literal[1] = 1
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -134,8 +60,7 @@ class Bundle(msgspec.Struct, frozen=True):
     @property
     def thresholds(self) -> Thresholds:
         """Scores at which verdicts change."""
-        points = self.manifest.thresholds
-        return Thresholds(points.suspicious.threshold, points.malicious.threshold)
+        return self.manifest.verdict_thresholds
 
 
 def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
@@ -145,15 +70,7 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
         BundleError: missing, damaged, made for other code, or for another kind.
     """
     manifest_bytes = read_bundle_file(folder, MANIFEST_NAME)
-    try:
-        manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BundleError(
-            f"{folder / MANIFEST_NAME} is not a manifest: {in_short(error)}"
-        ) from error
-    for field in ("name", "version"):
-        if fault := name_fault(getattr(manifest, field)):
-            raise BundleError(f"{folder / MANIFEST_NAME}: the model's {field} {fault}")
+    manifest = decode_manifest(manifest_bytes, folder / MANIFEST_NAME)
     if kind is not None and manifest.kind != kind:
         raise BundleError(f"{folder} is a bundle for kind {manifest.kind}, not for {kind}")
     if manifest.canonical_form_version != CANONICAL_FORM_VERSION:
@@ -162,10 +79,7 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
             f"{in_short(manifest.canonical_form_version)}, this program has "
             f"{CANONICAL_FORM_VERSION}: use the program it was made for, or retrain"
         )
-    _check_numbers(folder, manifest)
     architecture = _architecture(folder, manifest)
-    if set(manifest.files) != {WEIGHTS_NAME}:
-        raise BundleError(f"{folder / MANIFEST_NAME} must list {WEIGHTS_NAME} and nothing else")
     weights_bytes = read_bundle_file(folder, WEIGHTS_NAME)
     if hashlib.sha256(weights_bytes).hexdigest() != manifest.files[WEIGHTS_NAME]:
         raise BundleError(
@@ -242,27 +156,6 @@ def save_bundle(
     return bundle
 
 
-def _check_numbers(folder: Path, manifest: Manifest) -> None:
-    suspicious = manifest.thresholds.suspicious.threshold
-    malicious = manifest.thresholds.malicious.threshold
-    calibration = manifest.calibration
-    sound = (
-        0.0 <= suspicious <= malicious <= 1.0
-        and np.isfinite([calibration.slope, calibration.intercept]).all()
-        and calibration.slope > 0
-    )
-    if not sound:
-        raise BundleError(
-            f"{folder / MANIFEST_NAME}: thresholds must rise from 0 to 1 and the calibration's "
-            "slope be positive"
-        )
-    if manifest.reference is not None:
-        for fault in faults(manifest.kind, manifest.reference):
-            raise BundleError(
-                f"{folder / MANIFEST_NAME}: the reference is malformed: {in_short(fault)}"
-            )
-
-
 def _architecture(folder: Path, manifest: Manifest) -> Architecture:
     architecture = ARCHITECTURES.get(manifest.architecture)
     if architecture is None:
@@ -270,8 +163,6 @@ def _architecture(folder: Path, manifest: Manifest) -> Architecture:
             f"{folder} has the unknown architecture '{in_short(manifest.architecture)}'; "
             f"this program knows {', '.join(ARCHITECTURES)}"
         )
-    if not all(0 < value <= 65_536 for value in manifest.parameters.values()):
-        raise BundleError(f"{folder / MANIFEST_NAME}: a parameter is not between 1 and 65,536")
     try:
         return architecture(**manifest.parameters)
     except TypeError as error:

@@ -1,17 +1,12 @@
 """What files a bundle has, for those who carry bundles about and need no TensorFlow for it."""
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from stream_detector.errors import BundleError
-from stream_detector.events import Kind, ModelRef
 
 __all__ = [
     "ANNOUNCED_NAME",
@@ -21,9 +16,7 @@ __all__ = [
     "SIGNATURE_NAME",
     "WEIGHTS_NAME",
     "in_short",
-    "kind_of_bundle",
     "read_bundle_file",
-    "ref_of_bundle",
 ]
 
 MANIFEST_NAME = "manifest.json"
@@ -47,47 +40,6 @@ BYTES_MAX: Mapping[str, int] = {
 
 
 _SHOWN_CHARACTERS = 200
-_Shape = TypeVar("_Shape")
-
-
-class _OfManifest(msgspec.Struct, frozen=True):
-    """What of a bundle's manifest is read before TensorFlow is loaded."""
-
-    kind: Kind
-
-
-class _Named(msgspec.Struct, frozen=True):
-    name: str
-    version: str
-
-
-def kind_of_bundle(bundle: Path) -> Kind:
-    """What the bundle is for, as its manifest says; ``load_bundle`` checks all the rest.
-
-    Raises:
-        BundleError: there is no manifest that says it.
-    """
-    return _decoded(bundle, read_bundle_file(bundle, MANIFEST_NAME), _OfManifest).kind
-
-
-def ref_of_bundle(bundle: Path) -> ModelRef:
-    """How verdicts name the bundle, as its manifest says; ``load_bundle`` checks all the rest.
-
-    Raises:
-        BundleError: there is no manifest that says it.
-    """
-    content = read_bundle_file(bundle, MANIFEST_NAME)
-    named = _decoded(bundle, content, _Named)
-    return ModelRef(named.name, named.version, hashlib.sha256(content).hexdigest())
-
-
-def _decoded(bundle: Path, manifest: bytes, shape: type[_Shape]) -> _Shape:
-    try:
-        return msgspec.json.decode(manifest, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BundleError(
-            f"{bundle / MANIFEST_NAME} is not a manifest: {in_short(error)}"
-        ) from error
 
 
 def read_bundle_file(folder: Path, name: str) -> bytes:

@@ -27,8 +27,8 @@ from stream_detector.models.files import (
     SIGNATURE_NAME,
     WEIGHTS_NAME,
 )
+from stream_detector.models.manifest import decode_manifest
 from stream_detector.models.store_files import StoreFiles
-from stream_detector.names import name_fault
 
 __all__ = ["ModelStore", "PutOutcome", "StoredModel"]
 
@@ -39,27 +39,6 @@ PutOutcome = Literal["new", "known", "repaired"]
 was there damaged and was replaced."""
 
 _VERSION = re.compile("[0-9a-f]{64}")
-
-
-class _Point(msgspec.Struct, frozen=True):
-    threshold: float
-
-
-class _Points(msgspec.Struct, frozen=True):
-    suspicious: _Point
-    malicious: _Point
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    """What of a manifest a list of models shows; ``models.bundle`` checks all the rest."""
-
-    name: str
-    version: str
-    kind: Kind
-    created_at: datetime
-    architecture: str
-    thresholds: _Points
-    files: dict[str, str] = {}
 
 
 class StoredModel(msgspec.Struct, frozen=True):
@@ -230,7 +209,8 @@ class ModelStore(StoreFiles):
             self._check_file(path, BYTES_MAX[WEIGHTS_NAME])
             with self._files.open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if msgspec.json.decode(content, type=_Manifest).files.get(WEIGHTS_NAME) != digest:
+        manifest = decode_manifest(content, f"{self.url_of(kind, sha256)}/{MANIFEST_NAME}")
+        if manifest.files[WEIGHTS_NAME] != digest:
             raise BundleError(
                 f"{self.url_of(kind, sha256)}/{WEIGHTS_NAME} does not match the sha256 in the "
                 "manifest: it is damaged or was swapped, and no worker would take it; publish the "
@@ -294,29 +274,23 @@ class ModelStore(StoreFiles):
         return f"{self._root}/{kind}/{sha256}"
 
     def _described(self, kind: Kind, sha256: str) -> Iterator[StoredModel]:
-        folder = self._folder(kind, sha256)
-        content = b""
+        folder, url = self._folder(kind, sha256), self.url_of(kind, sha256)
         try:
             content = self._read(f"{folder}/{MANIFEST_NAME}", BYTES_MAX[MANIFEST_NAME])
-            manifest = msgspec.json.decode(content, type=_Manifest)
-        except (BundleError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            manifest = None
-        if (
-            manifest is None
-            or manifest.kind != kind
-            or any(map(name_fault, (manifest.name, manifest.version)))
-            or hashlib.sha256(content).hexdigest() != sha256
-        ):
-            logger.warning("%s is damaged and left out", self.url_of(kind, sha256))
+            self._check_manifest(content, kind, sha256)
+            manifest = decode_manifest(content, f"{url}/{MANIFEST_NAME}")
+            if manifest.kind != kind:
+                raise BundleError(f"its manifest is for kind {manifest.kind}")
+        except BundleError as error:
+            logger.warning("%s is damaged and left out: %s", url, error)
             return
-        points = manifest.thresholds
         yield StoredModel(
             ref=ModelRef(manifest.name, manifest.version, sha256),
             kind=kind,
             created_at=manifest.created_at,
             architecture=manifest.architecture,
-            thresholds=Thresholds(points.suspicious.threshold, points.malicious.threshold),
-            url=self.url_of(kind, sha256),
+            thresholds=manifest.verdict_thresholds,
+            url=url,
             signed=self._files.exists(f"{folder}/{SIGNATURE_NAME}"),
         )
 

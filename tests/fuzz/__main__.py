@@ -19,9 +19,9 @@ __all__ = ["main"]
 
 _HELP = f"""\
 Feed changed and random bytes to what reads the texts of others: log formats, the canonical form,
-masking, announcements and manifests, labels, lists. Nothing may raise but the documented error,
-take longer than {SECONDS_MAX} seconds or more than {MEMORY_MB_MAX} MB, give more than its limits
-allow, or let a password through.
+masking, announcements and manifests, labels, lists, tables of examples, record batches of Kafka.
+Nothing may raise but the documented error, take longer than {SECONDS_MAX} seconds or more than
+{MEMORY_MB_MAX} MB, give more than its limits allow, or let a password through.
 """
 _EXAMPLES = """\
 targets:

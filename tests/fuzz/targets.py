@@ -1,15 +1,15 @@
 """What is fuzzed: each target takes bytes and raises AssertionError where a promise is broken."""
 
-import contextlib
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
+from fuzz.batches import check_batches
+from fuzz.files import check_lists, check_tables
+from fuzz.models import check_models
 from fuzz.outputs import check_outputs
+from fuzz.refusals import REFUSAL_CHARACTERS_MAX
 from stream_detector.canonical import canonicalise
-from stream_detector.errors import BundleError, RefusedModelError, SettingsError
 from stream_detector.events import (
     Canonical,
     DeadLetter,
@@ -27,10 +27,6 @@ from stream_detector.masking.urls import (
     with_query_masked,
     without_nested_credentials,
 )
-from stream_detector.models.announcement import KEYS, Announcement, decode_announcement
-from stream_detector.models.files import MANIFEST_NAME, kind_of_bundle, ref_of_bundle
-from stream_detector.names import name_fault
-from stream_detector.policy.lists import HostList
 from stream_detector.privacy import letter_without_credentials
 from stream_detector.redaction import Redaction
 from stream_detector.settings import Settings
@@ -40,8 +36,6 @@ from support.private_records import FORMATS
 __all__ = ["TARGETS", "Target"]
 
 _LINES_MAX = 100
-_REFUSAL_CHARACTERS_MAX = 2_000
-"""A refusal is one line that a person reads."""
 _PASSWORD = "pASSWORDp"
 _SECRET = "hUNTER2-of-kafka"
 _KINDS: tuple[Kind, Kind] = ("url", "host")
@@ -72,7 +66,7 @@ def _sources(data: bytes) -> None:
         if isinstance(result, UrlEvent):
             assert len(result.observed) <= len(value) + len("http://"), result
         elif isinstance(result, Rejected):
-            assert len(result.detail) <= _REFUSAL_CHARACTERS_MAX, result
+            assert len(result.detail) <= REFUSAL_CHARACTERS_MAX, result
 
 
 def _canonical(data: bytes) -> None:
@@ -81,7 +75,7 @@ def _canonical(data: bytes) -> None:
     kind = _KINDS[choice % len(_KINDS)]
     form = canonicalise(kind, rest.decode(errors="replace"))
     if isinstance(form, Rejected):
-        assert len(form.detail) <= _REFUSAL_CHARACTERS_MAX, form
+        assert len(form.detail) <= REFUSAL_CHARACTERS_MAX, form
         return
     assert 0 < len(form.text) <= CANONICAL_CHARACTERS_MAX, form
     assert all(" " < character <= "~" for character in form.text), form
@@ -136,34 +130,11 @@ def _check_masked(event: UrlEvent) -> None:
 _REDACTION = Redaction(Settings(sasl_password=_SECRET))
 
 
-def _models(data: bytes) -> None:
-    """What is no announcement or manifest is refused in one short line."""
-    choice, value = _chosen(data)
-    keys = sorted(KEYS)
-    with contextlib.suppress(RefusedModelError):
-        try:
-            found = decode_announcement(keys[choice % len(keys)], value)
-        except RefusedModelError as error:
-            assert len(str(error)) <= _REFUSAL_CHARACTERS_MAX, error
-            raise
-        if isinstance(found, Announcement):
-            assert name_fault(found.name) is None, found
-            assert name_fault(found.version) is None, found
-    bundle = _FOLDER / "bundle"
-    bundle.mkdir(exist_ok=True)
-    (bundle / MANIFEST_NAME).write_bytes(value)
-    for read in (kind_of_bundle, ref_of_bundle):
-        try:
-            read(bundle)
-        except BundleError as error:
-            assert len(str(error)) <= _REFUSAL_CHARACTERS_MAX, error
-
-
 def _labels(data: bytes) -> None:
     """A record is a label that reads the same when written again, or a bounded dead letter."""
     label = read_label(data, written_at=_WRITTEN)
     if isinstance(label, Rejected):
-        assert len(label.detail) <= _REFUSAL_CHARACTERS_MAX, label
+        assert len(label.detail) <= REFUSAL_CHARACTERS_MAX, label
         letter = DeadLetter(
             data, data, label.reason, label.detail, SourcePosition("url-labels", 0, 0, 0), 0
         )
@@ -176,23 +147,6 @@ def _labels(data: bytes) -> None:
     assert (again.label, again.analyst, again.feed) == (label.label, label.analyst, label.feed)
 
 
-def _lists(data: bytes) -> None:
-    """A list of hosts is read, or refused with the line at fault, and can be looked up in."""
-    path = _FOLDER / "list"
-    path.write_bytes(data)
-    try:
-        listed = HostList.load(path)
-    except SettingsError as error:
-        assert len(str(error)) <= _REFUSAL_CHARACTERS_MAX, error
-        return
-    for line in data.decode(errors="replace").splitlines()[:_LINES_MAX]:
-        form = canonicalise("url", line)
-        if isinstance(form, Canonical):
-            listed.specificity(form)
-
-
-_FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
-
 TARGETS: Mapping[str, Target] = {
     target.name: target
     for target in (
@@ -200,9 +154,11 @@ TARGETS: Mapping[str, Target] = {
         Target("canonical", _canonical, 1024),
         Target("masking", _masking, 1024),
         Target("outputs", check_outputs, 2048),
-        Target("models", _models, 4096),
+        Target("models", check_models, 4096),
         Target("labels", _labels, 2048),
-        Target("lists", _lists, 2048),
+        Target("lists", check_lists, 2048),
+        Target("tables", check_tables, 4096),
+        Target("batches", check_batches, 2048),
     )
 }
 """By name."""

@@ -6,15 +6,9 @@ from pathlib import Path
 from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.events import Kind
 from stream_detector.models.architectures.bilstm import BiLstm
-from stream_detector.models.bundle import (
-    Bundle,
-    Manifest,
-    OperatingPoint,
-    OperatingPoints,
-    Training,
-    save_bundle,
-)
+from stream_detector.models.bundle import Bundle, save_bundle
 from stream_detector.models.calibration import Platt
+from stream_detector.models.manifest import Manifest, OperatingPoint, OperatingPoints, Training
 
 __all__ = ["ARCHITECTURE", "save_small_bundle", "small_manifest"]
 

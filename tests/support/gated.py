@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 
 from stream_detector.models.architectures.bilstm import BiLstm
-from stream_detector.models.bundle import Bundle, OperatingPoint, OperatingPoints, save_bundle
+from stream_detector.models.bundle import Bundle, save_bundle
+from stream_detector.models.manifest import OperatingPoint, OperatingPoints
 from support.examples import rule
 from trainer.building import build_bundle
 from trainer.datasets import Dataset, Examples, census_of

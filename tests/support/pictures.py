@@ -25,7 +25,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from stream_detector.models.bundle import OperatingPoint, load_bundle, save_bundle
+from stream_detector.models.bundle import load_bundle, save_bundle
+from stream_detector.models.manifest import OperatingPoint
 from support.broker import KafkaBroker
 from support.observed import Observed, Shown
 from support.processes import ROOT

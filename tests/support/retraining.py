@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from stream_detector.models.architectures.wide_bilstm import WideBiLstm
-from stream_detector.models.bundle import Bundle, OperatingPoint, OperatingPoints, save_bundle
+from stream_detector.models.bundle import Bundle, save_bundle
+from stream_detector.models.manifest import OperatingPoint, OperatingPoints
 from support.bundles import small_manifest
 from support.examples import rule
 from support.labels import stored_label

@@ -133,6 +133,23 @@ def test_what_cannot_be_used_is_told_with_file_and_line(tmp_path, text, message)
         read(write(tmp_path / "a.csv", text), "url")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[2J" + "c" * 50_000 + ",label\nx,1\n",
+        ",".join(f"column{number}" for number in range(5_000)) + "\n" + "," * 4_999 + "\n",
+        HEADER + "a.example," + "\x07" * 50_000 + ",train\n",
+        HEADER + "a.example,1," + "p" * 50_000 + "\n",
+    ],
+    ids=["long column", "many columns", "long label", "long part"],
+)
+def test_what_a_file_holds_is_shown_in_one_short_line(tmp_path, text):
+    with pytest.raises(DataError) as refused:
+        read(write(tmp_path / "a.csv", text), "url")
+    assert len(str(refused.value)) < 1_000
+    assert str(refused.value).isprintable()
+
+
 def test_files_that_cannot_be_read_are_told(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read(tmp_path / "missing.csv", "url")

@@ -97,3 +97,10 @@ def test_a_headerless_line_that_begins_with_a_quote_is_quoted(tmp_path):
         {"url": "http://a.example/x,y", "label": "1"},
         {"url": "http://b.example/x,y", "label": "0"},
     ]
+
+
+def test_half_of_a_utf_16_pair_is_a_bad_row_and_not_a_text_that_no_manifest_can_hold(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"url": "a.example", "source": "\\ud800"}\n{"\\udc00": 1}\n{"url": "b"}\n')
+    half = "holds half of a UTF-16 pair, which is no character"
+    assert list(read_rows(path)) == [BadRow(1, half), BadRow(2, half), Row(3, {"url": "b"})]

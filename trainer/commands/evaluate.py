@@ -8,7 +8,7 @@ import click
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.logs import native_output_held_back
-from stream_detector.models.files import kind_of_bundle
+from stream_detector.models.manifest import kind_of_bundle
 from trainer.console import command_line, file_names, notes_on, show_figures, tell
 from trainer.families import LENGTH_MAX
 from trainer.options import (

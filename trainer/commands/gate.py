@@ -10,7 +10,7 @@ from rich.table import Table
 
 from stream_detector.commands.options import SettingsCommand, given_settings
 from stream_detector.logs import native_output_held_back
-from stream_detector.models.files import kind_of_bundle
+from stream_detector.models.manifest import kind_of_bundle
 from stream_detector.settings import Settings
 from trainer.commands.models.options import announcing_options
 from trainer.console import tell

@@ -5,26 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from stream_detector.errors import BundleError, RetryableError
-from stream_detector.events import Kind
 from stream_detector.models.files import MANIFEST_NAME
-from stream_detector.models.reference import Reference, faults
+from stream_detector.models.manifest import Manifest, decode_manifest
+from stream_detector.models.reference import Reference
 from stream_detector.models.store import ModelStore
 from stream_detector.settings import Settings
 from trainer.drift.verdicts import ModelKey
 
 __all__ = ["FoundReference", "References"]
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    """What of a manifest is looked at; ``load_bundle`` would need TensorFlow."""
-
-    kind: Kind
-    name: str
-    version: str
-    reference: Reference | None = None
 
 
 class FoundReference(NamedTuple):
@@ -60,7 +49,7 @@ class References:
         if manifest is None and self._store is not None:
             try:
                 content = self._store.manifest(kind, ref.sha256)
-                manifest = _decoded(content, self._store.url_of(kind, ref.sha256))
+                manifest = decode_manifest(content, self._store.url_of(kind, ref.sha256))
             except (BundleError, RetryableError) as error:
                 remark = f"No reference: {error}."
         if manifest is not None:
@@ -77,20 +66,9 @@ class References:
         return FoundReference(None, remark)
 
 
-def _read(path: Path) -> tuple[str, _Manifest]:
+def _read(path: Path) -> tuple[str, Manifest]:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
-    return hashlib.sha256(content).hexdigest(), _decoded(content, str(path))
-
-
-def _decoded(content: bytes, where: str) -> _Manifest:
-    try:
-        manifest = msgspec.json.decode(content, type=_Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BundleError(f"{where} is not a manifest: {error}") from error
-    if manifest.reference is not None:
-        for fault in faults(manifest.kind, manifest.reference):
-            raise BundleError(f"{where}: the reference is malformed: {fault}")
-    return manifest
+    return hashlib.sha256(content).hexdigest(), decode_manifest(content, path)

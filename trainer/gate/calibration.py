@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.models.bundle import Manifest
+from stream_detector.models.manifest import Manifest
 from trainer.evaluation import calibration_error
 from trainer.gate.decision import Check
 from trainer.gate.rules import GateRules

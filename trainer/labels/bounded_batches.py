@@ -81,13 +81,16 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no ty
         self._decompressed = True
 
     def __next__(self) -> Any:
-        if self.is_control_batch or self._next_record_index >= self._num_records:
+        if self.is_control_batch:
             return super().__next__()
+        if self._next_record_index >= self._num_records:
+            raise StopIteration  # kafka-python stops for good at bytes behind the last record.
         try:
             record = self._bounded()
         except (_DamagedError, IndexError, ValueError):  # It ends, or a number in it does not.
             self._next_record_index = self._num_records
-            self._pos = len(self._buffer)
+            if self._next_offset > self.last_offset:
+                raise StopIteration from None  # All offsets of the batch were given.
             return self._rest()
         self._next_offset = record.offset + 1
         return record

@@ -16,8 +16,9 @@ import msgspec
 from stream_detector.errors import BundleError, RetryableError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.models.announcement import Announcement
-from stream_detector.models.bundle import Bundle, Manifest, load_bundle
+from stream_detector.models.bundle import Bundle, load_bundle
 from stream_detector.models.fetching import load_fetched
+from stream_detector.models.manifest import decode_manifest
 from stream_detector.models.store import ModelStore
 from stream_detector.progress import Progress
 from stream_detector.settings import Settings
@@ -209,7 +210,8 @@ def _was_withdrawn(settings: Settings, champion: _Champion, identity: str) -> bo
     store = ModelStore(settings.model_store)
     for sha256 in announced.withdrawn:
         with contextlib.suppress(BundleError, RetryableError):
-            manifest = msgspec.json.decode(store.manifest(announced.kind, sha256), type=Manifest)
+            content = store.manifest(announced.kind, sha256)
+            manifest = decode_manifest(content, store.url_of(announced.kind, sha256))
             if (manifest.training.identity, manifest.training.warm_start) == (
                 identity,
                 served.sha256,

@@ -1,6 +1,10 @@
 """What a fetch gives, by aiokafka's own builder of record batches."""
 
 import gzip
+import random
+import subprocess
+import sys
+import time
 
 import cramjam
 import pytest
@@ -14,8 +18,10 @@ from stream_detector.kafka.fetched import (
     RecordsAsDecoded,
     bound_fetches,
 )
+from stream_detector.kafka.record_batches import TooLargeError, decompressed
 from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, UNREAD_RECORDS_MAX
 from support.memory import takes_at_most
+from support.raw_batches import raw_batch, raw_record
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 CODECS = [0, GZIP, SNAPPY, LZ4, ZSTD]
@@ -224,3 +230,62 @@ def _varint(number):
         encoded.append(0x80 | number & 0x7F)
         number >>= 7
     return bytes([*encoded, number])
+
+
+SNAPPY_CLAIMS_4_GIB = b"\xff\xff\xff\xff\x0f\x00a"
+XERIAL = b"\x82SNAPPY\0" + bytes([0, 0, 0, 1, 0, 0, 0, 1])
+
+
+@pytest.mark.parametrize("reads", ["RecordsAsDecoded", "records_of_batch"])
+@pytest.mark.parametrize("is_block_behind_others", [False, True])
+def test_a_snappy_block_that_claims_four_gigabytes_does_not_end_the_process(
+    reads, is_block_behind_others
+):
+    """In a process with 3 GiB of address space: the library takes what is claimed, or aborts."""
+    payload = SNAPPY_CLAIMS_4_GIB
+    if is_block_behind_others:
+        first = bytes(cramjam.snappy.compress_raw(raw_record(b"read")))
+        blocks = (first, SNAPPY_CLAIMS_4_GIB)
+        payload = XERIAL + b"".join(len(block).to_bytes(4, "big") + block for block in blocks)
+    program = f"""
+import resource
+from aiokafka.structs import TopicPartition
+from kafka.record.default_records import DefaultRecordBatch
+from stream_detector.kafka.fetched import RecordBatches, RecordsAsDecoded, bound_fetches
+from stream_detector.kafka.record_batches import records_of_batch
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+bound_fetches(8 << 20)
+batch = {raw_batch(payload, 2, codec=SNAPPY)!r}
+if {reads!r} == "records_of_batch":
+    records = records_of_batch(DefaultRecordBatch(batch), batch[61:], 8 << 20)
+else:
+    fetched = RecordBatches(batch), [], 0, None, None, False, "read_uncommitted"
+    records = RecordsAsDecoded(TopicPartition("t", 0), *fetched)
+print([(record.offset, record.value) for record in records])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "[(0, None), (1, None)]\n", ended.stderr[-2000:]
+
+
+def test_a_megabyte_of_empty_gzip_files_is_unpacked_in_linear_time():
+    def seconds(size):
+        payload = gzip.compress(b"", mtime=0) * (size // 20)
+        started = time.process_time()
+        assert decompressed(GZIP, payload, MIB) == b""
+        return time.process_time() - started
+
+    quarter, whole = (min(seconds(size) for _ in range(3)) for size in (MIB // 4, MIB))
+    assert whole < 5 * quarter + 0.05
+
+
+def test_gzip_files_in_a_row_that_are_longer_than_a_piece_are_one():
+    parts = [random.Random(seed).randbytes(10_000) for seed in range(3)]
+    payload = b"".join(gzip.compress(part) for part in parts)
+    assert decompressed(GZIP, payload + b"no gzip file", MIB) == b"".join(parts)
+    with pytest.raises(TooLargeError) as error:
+        decompressed(GZIP, payload, 15_000)
+    assert error.value.beginning == b"".join(parts)[:15_000]
+    damaged = payload[:12_000] + bytes(100) + payload[12_100:]
+    assert decompressed(GZIP, damaged, MIB) == parts[0]

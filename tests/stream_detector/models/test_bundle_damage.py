@@ -12,7 +12,7 @@ import pytest
 from stream_detector.errors import BundleError
 from stream_detector.models import bundle
 from stream_detector.models.bundle import load_bundle
-from stream_detector.models.files import kind_of_bundle
+from stream_detector.models.manifest import kind_of_bundle
 from support.bundles import save_small_bundle
 
 SAFETENSORS_OF_BFLOAT16 = (

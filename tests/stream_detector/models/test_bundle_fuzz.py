@@ -20,7 +20,8 @@ import tensorflow as tf
 from stream_detector.errors import BundleError, RetryableError
 from stream_detector.models.bundle import load_bundle, save_bundle
 from stream_detector.models.encoding import encode, shorten
-from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME, WEIGHTS_NAME, kind_of_bundle
+from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME, WEIGHTS_NAME
+from stream_detector.models.manifest import kind_of_bundle
 from stream_detector.models.reference import (
     coarsened,
     population_stability_index,

@@ -1,5 +1,6 @@
 """What is in the store is whole, named by its content, and never overwritten."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -227,3 +228,16 @@ def test_one_damaged_version_does_not_hide_the_others(store, folder, bundle, tmp
         manifest.unlink()
         manifest.mkdir() if damage == "folder" else os.mkfifo(manifest)
     assert [model.ref for model in store.versions()] == [other.ref]
+
+
+def test_a_manifest_whose_time_has_no_zone_does_not_end_the_list_of_versions(tmp_path, caplog):
+    store = ModelStore(str(tmp_path / "store"))
+    bundle = save_small_bundle(tmp_path / "sound")
+    store.put(tmp_path / "sound", "url", bundle.sha256)
+    save_small_bundle(tmp_path / "odd", seed=1)
+    path = tmp_path / "odd" / MANIFEST_NAME
+    path.write_text(path.read_text().replace("2026-01-01T00:00:00Z", "2026-01-01T00:00:00"))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    store.put(tmp_path / "odd", "url", sha256)
+    assert [model.ref.sha256 for model in store.versions()] == [bundle.sha256]
+    assert f"{sha256} is damaged and left out" in caplog.text

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream_detector.models.bundle import OperatingPoint, OperatingPoints
+from stream_detector.models.manifest import OperatingPoint, OperatingPoints
 from support.bundles import small_manifest
 from trainer.gate import GateRules
 from trainer.gate.calibration import check_calibration, check_thresholds
