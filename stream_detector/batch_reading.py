@@ -1,7 +1,7 @@
 """From the records of a batch to the events that they name, part by part."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter, itemgetter
@@ -39,6 +39,9 @@ Faults = dict[int, tuple[SourcePosition, str, Rejected]]
 """The first fault of each record at fault, by the record's place in the part: where, and the
 format of the line."""
 
+_Results = Sequence[tuple[int, tuple[str, EventResult]]]
+"""What a record says: the number of each event or line, its format, and what it gives."""
+
 
 class Reading:
     """What a part of a batch says, event by event: three lists of one length, and the faults."""
@@ -46,24 +49,40 @@ class Reading:
     def __init__(self) -> None:
         self._ends_at = perf_counter() + PART_MILLISECONDS / 1000
         self.records: list[RawRecord] = []
+        """The first may have begun in the part before, the last may go on in the next."""
         self.sightings: list[Sighting] = []
         self.observed: list[Observed] = []
         self.places: list[int] = []
         """The place in ``records`` of each event's record."""
         self.faults: Faults = {}
+        self.rest: _Results = ()
+        """What the last record says besides: it is for the next part."""
         self.first = ""
-        """The first record, as verdict ids begin."""
+        """Where the part begins, as verdict ids begin: a record, or an event within it."""
         self.chunks = 0
         """As ``Part.chunks``."""
 
+    @property
+    def room(self) -> int:
+        """How many events this part takes yet, above one a record."""
+        return PART_EVENTS + len(self.records) - len(self.sightings)
+
     def is_full(self) -> bool:
         """Do the next records go into another part?"""
-        return len(self.sightings) >= PART_EVENTS or perf_counter() >= self._ends_at
+        return bool(self.rest) or self.room <= 0 or perf_counter() >= self._ends_at
+
+    def next(self) -> "Reading":
+        """The part behind this one; the record that goes on takes its fault along."""
+        reading = Reading()
+        last = len(self.records) - 1
+        if self.rest and last in self.faults:
+            reading.faults[0] = self.faults.pop(last)
+        return reading
 
 
 class BatchReader:
-    """Reads batches; a part ends with the record that reaches ``PART_EVENTS`` or
-    ``PART_MILLISECONDS``.
+    """Reads batches; a part ends at ``PART_EVENTS``, also within a record, or with the record that
+    reaches ``PART_MILLISECONDS``.
 
     Raises:
         SettingsError: as ``sources_by_topic``.
@@ -87,46 +106,48 @@ class BatchReader:
     def parts(self, chunks: Iterable[Chunk]) -> Iterator[Reading]:
         """The events of all records, part by part, and the first fault of each that has one.
 
-        The next part is read when it is asked for, and a chunk is taken when it is read.
+        The next part is read when it is asked for, and a chunk is taken when it is read. Faults
+        that are found until then, and are those of a record that goes on, go along with it.
         """
         reading = Reading()
         for number, chunk in enumerate(chunks, start=1):
             start = 0
+            rest: _Results = ()
             while start < len(chunk.records):
-                start = self._read_chunk(reading, chunk, start)
+                start = self._read_chunk(reading, chunk, start, rest)
                 reading.chunks = number - (start < len(chunk.records))
+                rest = reading.rest
                 if reading.is_full():
                     yield reading
-                    reading = Reading()
+                    reading = reading.next()
         if reading.records:
             yield reading
 
-    def _read_chunk(self, reading: Reading, chunk: Chunk, start: int) -> int:
-        """Read on from the record at ``start`` until the part is full; returns where it stopped."""
+    def _read_chunk(self, reading: Reading, chunk: Chunk, start: int, rest: _Results) -> int:
+        """Read on from the record at ``start`` until the part is full; returns where it stopped.
+
+        ``rest`` is what that record says and is in no part yet, where a part ended within it.
+        """
         topic, partition, records = chunk
-        bytes_max, lines_max = self._settings.record_bytes_max, self._settings.record_lines_max
         detected_at = self._clock()
-        json_fields, source = self._json_fields, self._sources.get(topic)
         sightings, observed, places = reading.sightings, reading.observed, reading.places
         id_start = f"{self._cluster}:{topic}:{partition}:"
         if not reading.records:
             reading.first = f"{id_start}{records[start].offset}"
+            if rest:
+                reading.first += f":{rest[0][0]}"
         ignored: list[str] = []
         events_before, records_before = len(sightings), len(reading.records)
+        begun_before = bool(rest)
         for place, record in enumerate(islice(records, start, None), start=records_before):
             if place and reading.is_full():
                 break
             reading.records.append(record)
-            offset, value = record.offset, record.value or b""
-            if len(value) > bytes_max:
-                results = _too_large(value, bytes_max)
-            elif not value and isinstance(record, UnreadRecord):
-                results = _unread(record)
-            else:
-                results = read_record(
-                    value, source=source, lines_max=lines_max, json_fields=json_fields
-                )
-            for index, (name, result) in enumerate(results):
+            offset = record.offset
+            results = rest or self._results(topic, record)
+            room = max(1, reading.room)
+            results, reading.rest, rest = results[:room], results[room:], ()
+            for index, (name, result) in results:
                 position = SourcePosition(topic, partition, offset, index)
                 if isinstance(result, UrlEvent):
                     client, log_id = result.client, result.log_id
@@ -148,9 +169,25 @@ class BatchReader:
                 else:
                     ignored.append(name)
         read = len(reading.records) - records_before
-        self._metrics.records.labels(topic).inc(read)
+        self._metrics.records.labels(topic).inc(read - begun_before)
         self._count_lines(topic, sightings[events_before:], observed[events_before:], ignored)
-        return start + read
+        return start + read - bool(reading.rest)
+
+    def _results(self, topic: str, record: RawRecord) -> _Results:
+        """What ``record`` says."""
+        value, bytes_max = record.value or b"", self._settings.record_bytes_max
+        if len(value) > bytes_max:
+            results = _too_large(value, bytes_max)
+        elif not value and isinstance(record, UnreadRecord):
+            results = _unread(record)
+        else:
+            results = read_record(
+                value,
+                source=self._sources.get(topic),
+                lines_max=self._settings.record_lines_max,
+                json_fields=self._json_fields,
+            )
+        return list(enumerate(results))
 
     # Counted a batch at a time: a label lookup for each record would cost more than its parsing.
 
