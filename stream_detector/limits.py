@@ -78,8 +78,8 @@ most. 1,700 usual records: two full chunks of them are two turns."""
 
 PART_EVENTS = 1_000
 """Events, above one a record, at which a part of a batch is decided and published before the rest
-is read, also within a record. Other partitions wait for a part: to score a new text takes 0.1 ms, on
-busy cores 0.3. Usual batches have one event a record: they are one part, and the model gets all
+is read, also within a record. Other partitions wait for a part: to score a new text takes 0.1 ms,
+on busy cores 0.3. Usual batches have one event a record: they are one part, and the model gets all
 texts at once."""
 
 PART_MILLISECONDS = 100
