@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice
 from operator import attrgetter, itemgetter
 from time import perf_counter
+from typing import NamedTuple
 
 from stream_detector.decisions import Observed
 from stream_detector.errors import SettingsError
@@ -39,8 +40,16 @@ Faults = dict[int, tuple[SourcePosition, str, Rejected]]
 """The first fault of each record at fault, by the record's place in the part: where, and the
 format of the line."""
 
-_Results = Sequence[tuple[int, tuple[str, EventResult]]]
-"""What a record says: the number of each event or line, its format, and what it gives."""
+
+class _Rest(NamedTuple):
+    """What a record says and is in no part yet, where a part ended within the record."""
+
+    results: Sequence[tuple[str, EventResult]]
+    first: int
+    """Index of the first of these in the record."""
+
+
+_NO_REST = _Rest((), 0)
 
 
 class Reading:
@@ -55,27 +64,40 @@ class Reading:
         self.places: list[int] = []
         """The place in ``records`` of each event's record."""
         self.faults: Faults = {}
-        self.rest: _Results = ()
-        """What the last record says besides: it is for the next part."""
+        self.rest = _NO_REST
+        """Of the last record: it is for the next part."""
         self.first = ""
         """Where the part begins, as verdict ids begin: a record, or an event within it."""
         self.chunks = 0
         """As ``Part.chunks``."""
 
-    @property
-    def room(self) -> int:
-        """How many events this part takes yet, above one a record."""
-        return PART_EVENTS + len(self.records) - len(self.sightings)
-
     def is_full(self) -> bool:
-        """Do the next records go into another part?"""
-        return bool(self.rest) or self.room <= 0 or perf_counter() >= self._ends_at
+        """Do the next events go into another part?"""
+        return (
+            len(self.sightings) - len(self.records) >= PART_EVENTS
+            or perf_counter() >= self._ends_at
+            or self.goes_on
+        )
+
+    @property
+    def goes_on(self) -> bool:
+        """Are there more events of the last record?"""
+        return self.rest is not _NO_REST
+
+    def cut(
+        self, results: Sequence[tuple[str, EventResult]], first: int
+    ) -> Sequence[tuple[str, EventResult]]:
+        """What this part takes of ``results`` of its last record; the first has index ``first``."""
+        room = PART_EVENTS + len(self.records) - len(self.sightings)
+        if len(results) > room:
+            self.rest = _Rest(results[room:], first + room)
+        return results[:room]
 
     def next(self) -> "Reading":
         """The part behind this one; the record that goes on takes its fault along."""
         reading = Reading()
         last = len(self.records) - 1
-        if self.rest and last in self.faults:
+        if self.goes_on and last in self.faults:
             reading.faults[0] = self.faults.pop(last)
         return reading
 
@@ -111,8 +133,7 @@ class BatchReader:
         """
         reading = Reading()
         for number, chunk in enumerate(chunks, start=1):
-            start = 0
-            rest: _Results = ()
+            start, rest = 0, _NO_REST
             while start < len(chunk.records):
                 start = self._read_chunk(reading, chunk, start, rest)
                 reading.chunks = number - (start < len(chunk.records))
@@ -123,31 +144,43 @@ class BatchReader:
         if reading.records:
             yield reading
 
-    def _read_chunk(self, reading: Reading, chunk: Chunk, start: int, rest: _Results) -> int:
+    def _read_chunk(self, reading: Reading, chunk: Chunk, start: int, rest: _Rest) -> int:
         """Read on from the record at ``start`` until the part is full; returns where it stopped.
 
-        ``rest`` is what that record says and is in no part yet, where a part ended within it.
+        ``rest`` is that record's.
         """
         topic, partition, records = chunk
+        bytes_max, lines_max = self._settings.record_bytes_max, self._settings.record_lines_max
         detected_at = self._clock()
+        json_fields, source = self._json_fields, self._sources.get(topic)
         sightings, observed, places = reading.sightings, reading.observed, reading.places
         id_start = f"{self._cluster}:{topic}:{partition}:"
         if not reading.records:
-            reading.first = f"{id_start}{records[start].offset}"
-            if rest:
-                reading.first += f":{rest[0][0]}"
+            event = f":{rest.first}" if rest.results else ""
+            reading.first = f"{id_start}{records[start].offset}{event}"
         ignored: list[str] = []
         events_before, records_before = len(sightings), len(reading.records)
-        begun_before = bool(rest)
+        begun_before = bool(rest.results)
         for place, record in enumerate(islice(records, start, None), start=records_before):
             if place and reading.is_full():
                 break
             reading.records.append(record)
-            offset = record.offset
-            results = rest or self._results(topic, record)
-            room = max(1, reading.room)
-            results, reading.rest, rest = results[:room], results[room:], ()
-            for index, (name, result) in results:
+            offset, value = record.offset, record.value or b""
+            results: Sequence[tuple[str, EventResult]]
+            first = 0
+            if rest.results:
+                (results, first), rest = rest, _NO_REST
+            elif len(value) > bytes_max:
+                results = _too_large(value, bytes_max)
+            elif not value and isinstance(record, UnreadRecord):
+                results = _unread(record)
+            else:
+                results = read_record(
+                    value, source=source, lines_max=lines_max, json_fields=json_fields
+                )
+            if len(results) > 1:
+                results = reading.cut(results, first)
+            for index, (name, result) in enumerate(results, first):
                 position = SourcePosition(topic, partition, offset, index)
                 if isinstance(result, UrlEvent):
                     client, log_id = result.client, result.log_id
@@ -171,23 +204,7 @@ class BatchReader:
         read = len(reading.records) - records_before
         self._metrics.records.labels(topic).inc(read - begun_before)
         self._count_lines(topic, sightings[events_before:], observed[events_before:], ignored)
-        return start + read - bool(reading.rest)
-
-    def _results(self, topic: str, record: RawRecord) -> _Results:
-        """What ``record`` says."""
-        value, bytes_max = record.value or b"", self._settings.record_bytes_max
-        if len(value) > bytes_max:
-            results = _too_large(value, bytes_max)
-        elif not value and isinstance(record, UnreadRecord):
-            results = _unread(record)
-        else:
-            results = read_record(
-                value,
-                source=self._sources.get(topic),
-                lines_max=self._settings.record_lines_max,
-                json_fields=self._json_fields,
-            )
-        return list(enumerate(results))
+        return start + read - reading.goes_on
 
     # Counted a batch at a time: a label lookup for each record would cost more than its parsing.
 

@@ -275,7 +275,7 @@ def _dead_letters(reading: Reading) -> list[DeadLetter]:
     A record that goes on gets its own with its last events: one before those may be at fault.
     """
     records = reading.records
-    unfinished = len(records) - 1 if reading.rest else None
+    unfinished = len(records) - 1 if reading.goes_on else None
     letters: list[DeadLetter] = []
     for place, (position, log_format, fault) in sorted(reading.faults.items(), key=itemgetter(0)):
         if place == unfinished:
