@@ -94,7 +94,7 @@ tools: ## Install what the tests start, by apt as root: Java, Maven, jq, openssl
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start
 
-prometheus: $(PROMETHEUS)/.complete ## Fetch the Prometheus that the tests start, from Debian
+prometheus: $(PROMETHEUS)/.complete ## Fetch the Prometheus and amtool that the tests start, from Debian
 
 clean: ## Delete the environment, the caches and what was fetched
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,7 +7,6 @@ Labels have few values by construction: never a host name, a URL or a client.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
-from shutil import disk_usage
 from typing import get_args
 
 from prometheus_client import (
@@ -16,6 +15,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    Summary,
     disable_created_metrics,
 )
 from prometheus_client.metrics_core import (
@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 from stream_detector import __version__
 from stream_detector.batch_histogram import BatchHistogram
 from stream_detector.certificates import certificate_gauge
+from stream_detector.disks import free_bytes
 from stream_detector.drift import DriftWindow
 from stream_detector.errors import RefusalReason
 from stream_detector.events import Kind, ModelRef, RejectReason, VerdictName
@@ -34,32 +35,18 @@ from stream_detector.models.base import ServedModel
 
 __all__ = ["DriftMetrics", "Metrics"]
 
-_STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+# Each bucket is a series for each label value: as few as answer the questions of the dashboards.
+_STAGE_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.5, 2)
 # Fine around the objective of 60 s.
-_AGE_BUCKETS = (
-    *(0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 45),
-    *(60, 75, 90, 120, 180, 300, 900, 3600),
+_AGE_BUCKETS = (0.1, 0.5, 2, 10, 30, 45, 55, 60, 65, 75, 120, 600)
+_SCORE_BUCKETS = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999)
+_SUDDEN_REASONS = (
+    *(RejectReason.NOT_UTF8, RejectReason.UNKNOWN_FORMAT, RejectReason.MALFORMED),
+    *(RejectReason.WRONG_TYPE, RejectReason.NO_URL, RejectReason.INVALID_URL),
+    *(RejectReason.INVALID_HOST, RejectReason.MODEL_ERROR),
 )
-_SCORE_BUCKETS = (
-    0.001,
-    0.01,
-    0.05,
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    0.95,
-    0.99,
-    0.999,
-    1,
-)
-_FILL_BUCKETS = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1, 2)
-_BATCH_BUCKETS = (1, 8, 32, 128, 512, 1024, 2048, 4096, 8192, 16384)
+"""Of dead letters that come by thousands from one moment to the next: a format that has changed, a
+model that fails. The others are of single odd records."""
 
 
 class DriftMetrics(Collector):
@@ -151,6 +138,9 @@ class Metrics:
                 f"stream_detector_{name}", text, labels, buckets=buckets, registry=registry
             )
 
+        def summary(name: str, text: str) -> Summary:
+            return Summary(f"stream_detector_{name}", text, registry=registry)
+
         self.records = counter("records_total", "Records read from Kafka.", "topic")
         self.events = counter(
             "events_total", "URLs and hosts found in records.", "topic", "format", "kind"
@@ -179,9 +169,9 @@ class Metrics:
             "topic",
             registry,
         )
-        self.batch_records = histogram("batch_records", "Records in a batch.", _BATCH_BUCKETS)
-        self.batch_fill_ratio = histogram(
-            "batch_fill_ratio", "Records in a batch, as a share of batch_records.", _FILL_BUCKETS
+        self.batch_records = summary("batch_records", "Records in a batch.")
+        self.batch_fill_ratio = summary(
+            "batch_fill_ratio", "Records in a batch, as a share of batch_records."
         )
         self.buffered_records = gauge("buffered_records", "Records read and not yet committed.")
         self.buffered_bytes = gauge("buffered_bytes", "Bytes read and not yet committed.")
@@ -297,6 +287,7 @@ class Metrics:
         """Make the metrics of which program and which announced models this is about."""
         self.build_info = gauge("build_info", "1, with the version of the program.", "version")
         self.build_info.labels(__version__).set(1)
+        self.group_info = gauge("group_info", "1, with the consumer group of the worker.", "group")
         self.announced_model_info = gauge(
             "announced_model_info",
             "1 for the model of each kind that was announced last.",
@@ -315,15 +306,9 @@ class Metrics:
     def _begin_at_0(self) -> None:
         """Show counters before they count: of one that begins at 1, no rate sees the first."""
         kinds: tuple[Kind, ...] = get_args(Kind)
-        by_kind = (
-            *(self.alerts, self.alerts_folded, self.model_switches),
-            *(self.shadow_texts, self.shadow_passed_over, self.shadow_errors),
-        )
         for kind in kinds:
-            for counter in by_kind:
+            for counter in (self.alerts, self.alerts_folded, self.model_switches):
                 counter.labels(kind)
-            for served, shadow in permutations(get_args(VerdictName), 2):
-                self.shadow_disagreements.labels(kind, served, shadow)
         for reason in RefusalReason:
             self.model_refusals.labels(reason.value)
 
@@ -335,7 +320,7 @@ class Metrics:
             self.foreign_commits.labels(topic)
             self.passed_over_records.labels(topic)
             self.record_age_seconds.observe(topic, 0.0, 0)
-            for reason in RejectReason:
+            for reason in _SUDDEN_REASONS:
                 self.dead_letters.labels(topic, reason.value)
 
     def show_model(
@@ -357,19 +342,20 @@ class Metrics:
         self._announced[kind] = ref
         self.announced_model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
 
+    def show_group(self, group: str) -> None:
+        """Show that the worker is of the consumer group ``group``."""
+        self.group_info.labels(group).set(1)
+
     def show_free_space(self, folder: Path) -> None:
         """Show the free space of the disk of ``folder``, whenever it is asked for."""
-
-        def free() -> float:
-            try:
-                return float(disk_usage(folder).free)
-            except OSError:
-                return float("nan")
-
-        self.model_store_free_bytes.set_function(free)
+        self.model_store_free_bytes.set_function(lambda: free_bytes(folder))
 
     def show_shadow(self, kind: Kind, ref: ModelRef) -> None:
-        """Show that ``ref`` is the shadow of ``kind`` from now on."""
+        """Show that ``ref`` is the shadow of ``kind`` from now on, with its counters from 0 on."""
+        for counter in (self.shadow_texts, self.shadow_passed_over, self.shadow_errors):
+            counter.labels(kind)
+        for served, shadow in permutations(get_args(VerdictName), 2):
+            self.shadow_disagreements.labels(kind, served, shadow)
         self.shadow_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
 
     def hide_shadow(self, kind: Kind, ref: ModelRef) -> None:

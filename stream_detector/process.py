@@ -106,6 +106,7 @@ class _Process:
         self.left_running = False
         """Whether something was left that nothing can tell to stop: a thread that loads the model,
         a client of a Kafka that does not answer."""
+        self.metrics.show_group(settings.group_id)
         if settings.model_store and "://" not in settings.model_store:
             self.metrics.show_free_space(Path(settings.model_store))
         self.metrics.ready.set_function(lambda: float(self.readiness()[0]))
@@ -114,6 +115,8 @@ class _Process:
         """Whether the worker does its work, and if not, why; called from the HTTP thread."""
         if self._app is None:
             return False, self._kafka_fault or "warming up"
+        if not self._app.is_watched:
+            return False, "starting"
         return self._app.readiness()
 
     def _report(self, kafka_fault: str) -> None:

@@ -107,6 +107,9 @@ class DetectorApp(faust.App):
         """Set when the process has to stop because of ``error``."""
         self.finished = asyncio.Event()
         """Set by a stop when all that was under way is committed or given up."""
+        self.is_watched = False
+        """Whether the monitors are there that ``readiness`` asks: some time after Faust says that
+        it has started."""
         self.error: FatalError | None = None
         self.batcher = Batcher(
             self._process,
@@ -173,6 +176,7 @@ class DetectorApp(faust.App):
         self.watch(self.topic_monitor.run())
         self.watch(self.group_monitor.run())
         self.watch(self._check_group())
+        self.is_watched = True
         if self.following is not None:
             models, shadows = self.following
             self.watch(models.run())

@@ -41,11 +41,26 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
         yield broker
 
 
-@pytest.fixture
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A running broker for one test, which may stop, kill and start it as it likes."""
-    with KafkaBroker(tmp_path_factory.mktemp("own-kafka")) as broker:
+@pytest.fixture(scope="module")
+def _kafka_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    # A broker that was killed registers again once its old session has ended: after 3 s, not 12.
+    properties = ["broker.session.timeout.ms=3000"]
+    with KafkaBroker(tmp_path_factory.mktemp("own-kafka"), properties=properties) as broker:
         yield broker
+
+
+@pytest.fixture
+def own_kafka(_kafka_of_module: KafkaBroker) -> KafkaBroker:
+    """A broker for the tests of one module, which may stop, kill, pause and start it.
+
+    It runs at the beginning of each test.
+    """
+    if _kafka_of_module.running:
+        # A test that failed may have left it paused.
+        os.kill(_kafka_of_module.pid, signal.SIGCONT)
+    else:
+        _kafka_of_module.start()
+    return _kafka_of_module
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +110,7 @@ def session_topics(kafka: KafkaBroker) -> Topics:
 
 @pytest.fixture
 def own_topics(own_kafka: KafkaBroker) -> Topics:
-    """The same on the test's own broker."""
+    """The same on the broker of the module."""
     return _topics_of(own_kafka)
 
 

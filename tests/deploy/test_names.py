@@ -30,7 +30,10 @@ TEXTS = [ROOT / "README.md", ROOT / "trainer" / "README.md", DEPLOY / "runbook.m
 
 def exported(registry: CollectorRegistry) -> Iterator[str]:
     """Names of the series that a registry can show."""
-    endings = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "gauge": [""]}
+    endings = {
+        **{"counter": ["_total"], "gauge": [""], "summary": ["_count", "_sum"]},
+        "histogram": ["_bucket", "_count", "_sum"],
+    }
     for family in registry.collect():
         for ending in endings[family.type]:
             yield family.name + ending
@@ -208,7 +211,8 @@ def test_alertmanager_s_example_names_alerts_and_labels_that_there_are() -> None
 
 
 def _alerts_that_match(matchers: list[str]) -> set[str]:
-    (pattern,) = [re.fullmatch(r'alertname=~?"(.*)"', matcher)[1] for matcher in matchers]  # type: ignore[index]
+    found = [re.fullmatch(r'(alertname|store)=~?"(.*)"', matcher) for matcher in matchers]
+    (pattern,) = [each[2] for each in found if each[1] == "alertname"]  # type: ignore[index]
     matched = {
         one: {name for name in ALERTS if re.fullmatch(one, name)} for one in pattern.split("|")
     }
@@ -260,7 +264,7 @@ def test_panels_can_be_understood_and_lie_beside_one_another(name: str) -> None:
         taken |= cells
         if panel["type"] not in {"row", "text"}:
             assert panel["description"]
-            assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}
+            assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
             assert panel["targets"]
     assert dashboard["uid"] == f"stream-detector-{name}"
     assert len({panel["title"] for panel in dashboard["panels"] if panel["type"] == "row"}) >= 3

@@ -1,7 +1,7 @@
 """Rules and dashboards on a real Prometheus that scrapes a real worker and a real watch."""
 
 import json
-import subprocess
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from stream_detector.models.reference import reference_of
 from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
 from support.observed import Observed, Shown
 from support.processes import ROOT, wait_until
-from support.prometheus import FOLDER, shipped_dashboards, shipped_rules
+from support.prometheus import as_grafana_asks, promtool, shipped_dashboards, shipped_rules
 from support.promql import selectors
 from support.records import read_all
 
@@ -35,8 +35,10 @@ NEED_NOT_SHOW = {
     ("overview", "Errors"): "nothing went wrong",
     ("overview", "Certificates"): "all goes in the clear; see test_secured_scrape.py",
     ("detection", "Alerts against the day before"): "there is no day before",
+    ("model", "Models that are announced"): "none is",
     ("model", "Switches and refusals"): "no model was refused",
     ("trainer", "The gate's checks of the last challenger"): "a retraining takes minutes",
+    ("trainer", "Certificates"): "all goes in the clear",
 }
 """By dashboard and title, with the reason why one of its queries may be empty here."""
 NOT_IN_THE_CLEAR = {
@@ -75,12 +77,6 @@ def test_every_alert_is_seen_firing_and_not_firing() -> None:
 
     assert firing == alerts
     assert silent == alerts
-
-
-def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [FOLDER / "promtool", *arguments], capture_output=True, text=True, check=False
-    )
 
 
 # --- on a real Prometheus -------------------------------------------------------------------
@@ -123,11 +119,6 @@ def observed(
         yield observed
 
 
-def as_grafana_asks(query: str) -> str:
-    """With a value for its variable."""
-    return query.replace("$__rate_interval", "15s")
-
-
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_queries_of_dashboards_return_data(observed: Observed) -> None:
@@ -138,6 +129,41 @@ def test_queries_of_dashboards_return_data(observed: Observed) -> None:
     for *_, query in PANELS:
         observed.prometheus.query(as_grafana_asks(query))
     assert {tuple(panel) for *panel, _ in PANELS} >= set(NEED_NOT_SHOW)
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_variables_offer_what_is_scraped(observed: Observed) -> None:
+    offered = {}
+    for dashboard in shipped_dashboards().values():
+        for variable in dashboard["templating"]["list"]:
+            if variable["type"] == "query":
+                selector, label = re.fullmatch(
+                    r"label_values\((.+), (\w+)\)", variable["query"]["query"]
+                ).groups()
+                offered[variable["name"]] = observed.prometheus.label_values(
+                    as_grafana_asks(selector), label
+                )
+    assert (offered["job"], offered["trainer_job"]) == (["detector"], ["trainer"])
+    assert offered["group"] == [f"group-{observed.settings.input_topics[0]}"]
+    assert offered["trainer_group"] == [f"group-{observed.settings.labels_topic}"]
+    assert len({*offered["instance"], *offered["trainer_instance"]}) == 2
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_queries_show_nothing_of_an_installation_that_is_not_selected(observed: Observed) -> None:
+    for *panel, query in PANELS:
+        if "$job" in query or "$trainer_job" in query:
+            found = observed.prometheus.query(as_grafana_asks(query, job="another"))
+            # What they show of nothing: none, or that it is not known.
+            assert {series["value"][1] for series in found} <= {"0", "-1"}, panel
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_worker_has_fewer_than_600_series(observed: Observed) -> None:
+    assert 200 < one_value(observed, 'scrape_samples_scraped{job="detector"}') < 600
 
 
 @pytest.mark.kafka

@@ -1,6 +1,8 @@
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from math import isnan
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -9,9 +11,12 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream_detector.batch_histogram import BatchHistogram
-from stream_detector.events import ModelRef, Thresholds
+from stream_detector.drift import TEXTS_MIN
+from stream_detector.events import Kind, ModelRef, Thresholds, VerdictName
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel
+from stream_detector.models.bundle import load_bundle
+from support.processes import ROOT
 
 BUCKETS = (0.001, 0.1, 0.5, 1)
 
@@ -52,6 +57,7 @@ def test_a_value_many_times_counts_as_often() -> None:
 def test_what_a_rate_is_taken_of_is_there_before_it_counts() -> None:
     metrics = Metrics()
     metrics.expect_topics(["dns"])
+    metrics.show_shadow("url", ModelRef("m", "1", "0" * 64))
     for name, labels in (
         ("records_total", {"topic": "dns"}),
         ("record_age_seconds_count", {"topic": "dns"}),
@@ -126,3 +132,62 @@ def test_no_series_says_since_when_a_counter_counts():
 
     assert samples
     assert not [name for name in samples if name.endswith("_created")]
+
+
+def test_a_worker_of_six_topics_with_24_partitions_has_fewer_than_600_series():
+    metrics = Metrics()
+    topics = [f"topic-{number}" for number in range(6)]
+    metrics.expect_topics(topics)
+    metrics.show_group("detectors")
+    served = {}
+    for kind in get_args(Kind):
+        manifest = load_bundle(ROOT / "data" / "models" / kind, kind=kind).manifest
+        ref = ModelRef(manifest.name, manifest.version, "0" * 64)
+        served[kind] = ServedModel(
+            ref,
+            Thresholds(0.5, 0.9),
+            created_at=manifest.created_at,
+            reference=manifest.reference,
+        )
+        metrics.show_model(kind, served[kind])
+        metrics.show_announced(kind, ref)
+        metrics.scores.observe_all(kind, [0.5])
+        for verdict in get_args(VerdictName):
+            metrics.verdicts.labels(kind, verdict, ref.version, "model")
+    metrics.drift.follow(served)
+    for kind in served:
+        metrics.drift.observe(kind, ["a.example"] * TEXTS_MIN, [0.5] * TEXTS_MIN)
+    for topic in topics:
+        metrics.events.labels(topic, "zeek", "url")
+        metrics.ignored.labels(topic, "zeek")
+        for of_topic in (metrics.topic_partitions, metrics.owned_partitions):
+            of_topic.labels(topic)
+        for partition in range(4):
+            for of_partition in (
+                *(metrics.committed_offset, metrics.end_offset),
+                *(metrics.lag_records, metrics.lag_seconds),
+            ):
+                of_partition.labels(topic, partition)
+    for stage in ("parse", "decide", "score", "publish"):
+        metrics.stage_seconds.labels(stage)
+    for result in ("hit", "miss"):
+        metrics.cache_lookups.labels(result)
+
+    assert 500 < sum(len(family.samples) for family in metrics.registry.collect()) < 600
+
+
+def test_the_age_of_records_is_told_to_5_seconds_at_the_objective():
+    metrics = Metrics()
+    metrics.record_age_seconds.observe("dns", 62.0, 1)
+    [bounds] = [
+        [float(sample.labels["le"]) for sample in family.samples if "le" in sample.labels]
+        for family in metrics.registry.collect()
+        if family.name == "stream_detector_record_age_seconds"
+    ]
+
+    assert 60 in bounds
+    near = [bound for bound in bounds if 45 <= bound <= 75]
+    assert near[0] == 45
+    assert near[-1] == 75
+    assert max(after - before for before, after in pairwise(near)) <= 10
+    assert {55, 65} <= set(near)

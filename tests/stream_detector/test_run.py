@@ -9,7 +9,8 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.processes import free_port, start_module, wait_for_http
+from support.bench import Bench
+from support.processes import ROOT, free_port, start_module, wait_for_http, wait_for_line
 from support.records import end_offsets, produce, read_all
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -159,3 +160,20 @@ def test_a_stop_while_the_model_loads_ends_it_at_once_and_quietly(tmp_path):
     assert messages[-1] == "stopped before it was ready"
     assert sum("Kafka can't be reached" in message for message in messages) == 1
     assert all(line.startswith("{") for line in lines)
+
+
+def test_readyz_answers_while_the_worker_makes_what_it_asks(kafka, topics, tmp_path):
+    bench = Bench(
+        kafka.bootstrap_servers,
+        topics,
+        tmp_path,
+        PYTHONPATH=f"{ROOT / 'tests' / 'support' / 'stops'}:{ROOT}:{ROOT / 'tests'}",
+        TRAINER_STOPS_AT="support.rule_worker stream_detector.worker LagMonitor wait",
+    )
+    try:
+        worker = bench.start_worker(ready=False)
+        wait_for_line(worker, "stopped at LagMonitor")
+        assert not_ready(bench.ports[-1]) == b"starting\n"
+        assert "failed" not in worker.log.read_text()
+    finally:
+        bench.close()

@@ -17,14 +17,28 @@ from support.bench import Bench
 from support.processes import wait_for_line, wait_until
 from support.records import committed_offsets
 
-RECORDS = 50_000
+RECORDS = 20_000
+PACE = {
+    "STREAM_DETECTOR_BATCH_RECORDS": "200",
+    "STREAM_DETECTOR_CHUNK_RECORDS": "100",
+    "RULE_SECONDS": "0.05",
+}
+"""A hundred batches that wait more than they compute: workers come and go while they are read."""
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 @pytest.fixture
 def bench(kafka, topics, tmp_path):
-    bench = Bench(kafka.bootstrap_servers, topics, tmp_path)
+    bench = Bench(kafka.bootstrap_servers, topics, tmp_path, **PACE)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def own_bench(own_kafka, own_topics, tmp_path):
+    """On a broker that the test may stop."""
+    bench = Bench(own_kafka.bootstrap_servers, own_topics, tmp_path, **PACE)
     yield bench
     bench.close()
 
@@ -81,34 +95,26 @@ def test_nothing_is_lost_when_a_second_worker_joins_and_leaves_under_load(bench)
 
 
 @pytest.mark.timeout(400)
-def test_nothing_is_lost_when_the_broker_stops_and_starts_under_load(
-    own_kafka, own_topics, tmp_path
-):
-    bench = Bench(own_kafka.bootstrap_servers, own_topics, tmp_path)
-    try:
-        bench.account.send(mixed_records(RECORDS))
-        events = len(bench.account.verdict_ids)
-        worker = bench.start_worker()
-        bench.wait_for_verdicts(events // 5, worker)
-        own_kafka.stop()
-        wait_until(
-            lambda: (
-                "trying again" in worker.log.read_text() or "try again" in worker.log.read_text()
-            ),
-            timeout=60,
-            what="the worker notices that the broker is away",
-        )
-        own_kafka.start()
-        bench.wait_for_verdicts(events // 2, worker)
-        own_kafka.kill()
-        own_kafka.start()
-        bench.wait_until_committed(worker)
-        assert worker.exit_code is None
-        assert worker.stop() == 0
-        bench.prove()
-        assert_one_voice(worker)
-    finally:
-        bench.close()
+def test_nothing_is_lost_when_the_broker_stops_and_starts_under_load(own_kafka, own_bench):
+    own_bench.account.send(mixed_records(RECORDS))
+    events = len(own_bench.account.verdict_ids)
+    worker = own_bench.start_worker()
+    own_bench.wait_for_verdicts(events // 5, worker)
+    own_kafka.stop()
+    wait_until(
+        lambda: "trying again" in worker.log.read_text() or "try again" in worker.log.read_text(),
+        timeout=60,
+        what="the worker notices that the broker is away",
+    )
+    own_kafka.start()
+    own_bench.wait_for_verdicts(events // 2, worker)
+    own_kafka.kill()
+    own_kafka.start()
+    own_bench.wait_until_committed(worker)
+    assert worker.exit_code is None
+    assert worker.stop() == 0
+    own_bench.prove()
+    assert_one_voice(worker)
 
 
 def assert_one_voice(worker):
@@ -125,49 +131,39 @@ def assert_one_voice(worker):
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("in_flight", [False, True])
-def test_a_stop_while_kafka_is_away_is_orderly_and_loses_nothing(
-    own_kafka, own_topics, tmp_path, in_flight
-):
-    bench = Bench(own_kafka.bootstrap_servers, own_topics, tmp_path)
-    try:
-        bench.account.send(mixed_records(RECORDS if in_flight else 500))
-        worker = bench.start_worker()
-        if in_flight:
-            bench.wait_for_verdicts(len(bench.account.verdict_ids) // 10, worker)
-        else:
-            bench.wait_until_committed(worker)
-        own_kafka.kill()
-        wait_for_line(worker, "Kafka can't be reached")
-        lines = _lines_of_a_stop(worker)
-        told = [line["level"] for line in lines if "stopping while Kafka" in line["message"]]
-        assert told == ["warning"]
-        own_kafka.start()
-        worker = bench.start_worker()
-        bench.wait_until_committed(worker)
-        assert worker.stop() == 0
-        bench.prove()
-    finally:
-        bench.close()
+def test_a_stop_while_kafka_is_away_is_orderly_and_loses_nothing(own_kafka, own_bench, in_flight):
+    own_bench.account.send(mixed_records(RECORDS if in_flight else 500))
+    worker = own_bench.start_worker()
+    if in_flight:
+        own_bench.wait_for_verdicts(len(own_bench.account.verdict_ids) // 10, worker)
+    else:
+        own_bench.wait_until_committed(worker)
+    own_kafka.kill()
+    wait_for_line(worker, "Kafka can't be reached")
+    lines = _lines_of_a_stop(worker)
+    told = [line["level"] for line in lines if "stopping while Kafka" in line["message"]]
+    assert told == ["warning"]
+    own_kafka.start()
+    worker = own_bench.start_worker()
+    own_bench.wait_until_committed(worker)
+    assert worker.stop() == 0
+    own_bench.prove()
 
 
 @pytest.mark.timeout(400)
-def test_a_stop_does_not_wait_for_a_kafka_that_answers_nothing(own_kafka, own_topics, tmp_path):
-    servers = own_kafka.bootstrap_servers
-    bench = Bench(servers, own_topics, tmp_path, STREAM_DETECTOR_SHUTDOWN_TIMEOUT="3")
-    try:
-        bench.account.send(mixed_records(RECORDS))
-        worker = bench.start_worker()
-        bench.wait_for_verdicts(len(bench.account.verdict_ids) // 10, worker)
-        os.kill(own_kafka.pid, signal.SIGSTOP)
-        lines = _lines_of_a_stop(worker)
-        assert any("did not close" in line["message"] for line in lines)
-        os.kill(own_kafka.pid, signal.SIGCONT)
-        worker = bench.start_worker()
-        bench.wait_until_committed(worker)
-        assert worker.stop() == 0
-        bench.prove()
-    finally:
-        bench.close()
+def test_a_stop_does_not_wait_for_a_kafka_that_answers_nothing(own_kafka, own_bench):
+    own_bench.environment["STREAM_DETECTOR_SHUTDOWN_TIMEOUT"] = "3"
+    own_bench.account.send(mixed_records(RECORDS))
+    worker = own_bench.start_worker()
+    own_bench.wait_for_verdicts(len(own_bench.account.verdict_ids) // 10, worker)
+    os.kill(own_kafka.pid, signal.SIGSTOP)
+    lines = _lines_of_a_stop(worker)
+    assert any("did not close" in line["message"] for line in lines)
+    os.kill(own_kafka.pid, signal.SIGCONT)
+    worker = own_bench.start_worker()
+    own_bench.wait_until_committed(worker)
+    assert worker.stop() == 0
+    own_bench.prove()
 
 
 def _lines_of_a_stop(worker):
@@ -181,26 +177,20 @@ def _lines_of_a_stop(worker):
 
 
 @pytest.mark.timeout(400)
-def test_no_lag_is_shown_while_a_broker_takes_connections_and_does_not_answer(
-    own_kafka, own_topics, tmp_path
-):
-    bench = Bench(own_kafka.bootstrap_servers, own_topics, tmp_path)
+def test_no_lag_is_shown_while_a_broker_takes_connections_and_does_not_answer(own_kafka, own_bench):
     shown = re.compile(r"^stream_detector_(lag_records|lag_seconds|end_offset)\{", re.M)
-    try:
-        bench.account.send(mixed_records(1_000))
-        worker = bench.start_worker()
-        bench.wait_until_committed(worker)
-        wait_until(lambda: shown.search(bench.metrics()), timeout=60, what="figures of lag")
-        os.kill(own_kafka.pid, signal.SIGSTOP)
-        wait_until(lambda: not shown.search(bench.metrics()), timeout=60, what="none of them")
-        # What LagUnknown asks for.
-        assert re.search(r"^stream_detector_assigned_partitions [1-9]", bench.metrics(), re.M)
-        os.kill(own_kafka.pid, signal.SIGCONT)
-        wait_until(lambda: shown.search(bench.metrics()), timeout=60, what="figures of lag again")
-        assert worker.stop() == 0
-        bench.prove()
-    finally:
-        bench.close()
+    own_bench.account.send(mixed_records(1_000))
+    worker = own_bench.start_worker()
+    own_bench.wait_until_committed(worker)
+    wait_until(lambda: shown.search(own_bench.metrics()), timeout=60, what="figures of lag")
+    os.kill(own_kafka.pid, signal.SIGSTOP)
+    wait_until(lambda: not shown.search(own_bench.metrics()), timeout=60, what="none of them")
+    # What LagUnknown asks for.
+    assert re.search(r"^stream_detector_assigned_partitions [1-9]", own_bench.metrics(), re.M)
+    os.kill(own_kafka.pid, signal.SIGCONT)
+    wait_until(lambda: shown.search(own_bench.metrics()), timeout=60, what="figures of lag again")
+    assert worker.stop() == 0
+    own_bench.prove()
 
 
 @pytest.mark.timeout(400)

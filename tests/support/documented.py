@@ -17,12 +17,16 @@ from support.processes import ROOT
 from trainer.cli import cli
 
 __all__ = [
+    "DETECTOR_PAGES",
     "HELP_PAGES",
     "MARKDOWN_FILES",
+    "MODELS_PAGES",
     "SHOWN",
+    "TRAINER_PAGES",
     "Block",
     "Section",
     "examples_of",
+    "examples_to_run",
     "sections_of",
     "without_comment",
 ]
@@ -55,12 +59,31 @@ def _pages(name: str, command: click.Command) -> Iterator[tuple[str, click.Comma
 HELP_PAGES = dict(page for name, command in PROGRAMS.items() for page in _pages(name, command))
 """Every command and group of both programs, by what a user types for it."""
 
+MODELS_PAGES = [page for page in HELP_PAGES if page.startswith("stream-trainer models")]
+DETECTOR_PAGES = [page for page in HELP_PAGES if page.startswith("stream-detector")]
+TRAINER_PAGES = [page for page in HELP_PAGES if page not in {*MODELS_PAGES, *DETECTOR_PAGES}]
+"""The pages in three parts, each for a file of tests: pytest-xdist shares out whole files."""
+
 
 def examples_of(command: click.Command) -> list[str]:
     """The shell lines that the help page of ``command`` gives, in their order."""
     paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(command.help or ""))
     marked = (paragraph for paragraph in paragraphs if paragraph.startswith("\b\n"))
     return [line for paragraph in marked for line in _joined(paragraph.splitlines()[1:])]
+
+
+def examples_to_run(page: str) -> list[str]:
+    """The lines of a help page, without those of a first page that a command's page has too."""
+    lines = examples_of(HELP_PAGES[page])
+    if page not in PROGRAMS:
+        return lines
+    of_commands = {
+        without_comment(line)
+        for name, command in HELP_PAGES.items()
+        if name not in PROGRAMS
+        for line in examples_of(command)
+    }
+    return [line for line in lines if without_comment(line) not in of_commands]
 
 
 def without_comment(line: str) -> str:

@@ -29,7 +29,7 @@ from stream_detector.models.bundle import OperatingPoint, load_bundle, save_bund
 from support.broker import KafkaBroker
 from support.observed import Observed, Shown
 from support.processes import ROOT
-from support.prometheus import Prometheus
+from support.prometheus import Prometheus, as_grafana_asks
 
 _DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
 _NOTE = (
@@ -47,8 +47,8 @@ _COLOURS = 64
 """Of a picture, so that it stays small."""
 _STEP_SECONDS = 2.0
 _LEGENDS_MAX = 6
-_COLUMNS = ("kind", "name", "version", "sha256")
-"""Of tables."""
+_LONG = 16
+"""Characters of a number's text from which on it is written small."""
 _COLOUR = {"green": "#2e8b57", "orange": "#d98200", "red": "#c4162a", "text": "#333333"}
 
 
@@ -232,22 +232,34 @@ def draw_panel(
         _draw_text(axes, panel["options"]["content"])
         return
     [target] = panel["targets"]
-    found = prometheus.query(_asked(target["expr"]))
+    found = prometheus.query(as_grafana_asks(target["expr"]))
+    defaults = panel.get("fieldConfig", {}).get("defaults", {})
+    nothing = defaults.get("noValue", "No data")
     if panel["type"] == "table":
+        [organized] = panel["transformations"]
+        places = organized["options"]["indexByName"]
         rows = [
-            "  ".join([*(each["metric"][label][:20] for label in _COLUMNS), each["value"][1]])
+            "  ".join(
+                (each["value"][1] if label == "Value" else each["metric"][label])[:20]
+                for label in sorted(places, key=places.__getitem__)
+            )
             for each in found
         ]
-        axes.text(0, 0.95, "\n".join(rows) or "none", size=8, va="top", family="monospace")
+        axes.text(0, 0.95, "\n".join(rows) or nothing, size=8, va="top", family="monospace")
         return
     value = float(found[0]["value"][1]) if found else float("nan")
-    steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    steps = defaults["thresholds"]["steps"]
     colour = [step["color"] for step in steps if step["value"] is None or value >= step["value"]]
+    written = _written(value, unit) if found else nothing
+    for mapping in defaults.get("mappings", ()):
+        if f"{value:g}" in mapping["options"]:
+            meant = mapping["options"][f"{value:g}"]
+            written, colour = meant["text"], [meant["color"]]
     axes.text(
         0.5,
         0.5,
-        _written(value, unit),
-        size=21,
+        written,
+        size=21 if len(written) < _LONG else 10,
         color=_COLOUR[colour[-1]],
         ha="center",
         va="center",
@@ -278,7 +290,7 @@ def _draw_lines(
 ) -> None:
     drawn = 0
     for target in panel["targets"]:
-        expression = _asked(target["expr"])
+        expression = as_grafana_asks(target["expr"])
         for series in prometheus.query_range(expression, start=start, end=end, step=_STEP_SECONDS):
             moments, values = zip(*series["values"], strict=True)
             label = _legend(target["legendFormat"], series["metric"])
@@ -304,11 +316,8 @@ def _draw_lines(
     if drawn:
         axes.legend(fontsize=6, ncols=2, loc="upper left", framealpha=0.6)
     else:
-        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", size=8, color="grey")
-
-
-def _asked(query: str) -> str:
-    return query.replace("$__rate_interval", "15s")
+        nothing = panel["fieldConfig"]["defaults"].get("noValue", "No data")
+        axes.text(0.5, 0.5, nothing, transform=axes.transAxes, ha="center", size=8, color="grey")
 
 
 def _legend(pattern: str, labels: Mapping[str, str]) -> str:
@@ -321,7 +330,7 @@ def _written(value: float, unit: str) -> str:
     if unit == "percentunit":
         return f"{100 * value:.3g}%"
     if unit == "bytes":
-        return f"{value / 2**20:.0f} MiB"
+        return f"{value / 2**20:.0f} MiB" if value < 2**33 else f"{value / 2**30:.0f} GiB"
     if unit == "s":
         for seconds, name in ((86_400, "d"), (3600, "h"), (60, "min")):
             if value >= 2 * seconds:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,10 +15,17 @@ import yaml
 
 from support.processes import ROOT, ChildProcess, free_port, wait_for_http
 
-__all__ = ["FOLDER", "Prometheus", "shipped_dashboards", "shipped_rules"]
+__all__ = [
+    "FOLDER",
+    "Prometheus",
+    "as_grafana_asks",
+    "promtool",
+    "shipped_dashboards",
+    "shipped_rules",
+]
 
 FOLDER = Path(os.environ.get("PROMETHEUS", ROOT / ".cache" / "prometheus"))
-"""Where ``make prometheus`` puts prometheus and promtool."""
+"""Where ``make prometheus`` puts prometheus, promtool and amtool."""
 
 _SHIPPED = ROOT / "deploy" / "prometheus"
 _START_SECONDS = 60.0
@@ -36,6 +45,19 @@ def shipped_dashboards() -> dict[str, dict[str, Any]]:
     """Grafana's dashboards, by the name of the file."""
     folder = ROOT / "deploy" / "grafana" / "dashboards"
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def as_grafana_asks(query: str, *, job: str | None = None) -> str:
+    """``query`` with an interval and with all selected, or with ``job`` in place of the jobs."""
+    values = {"job": job or "detector", "trainer_job": job or "trainer", "__rate_interval": "15s"}
+    return re.sub(r"\$(\w+)", lambda found: values.get(found[1], ".+"), query)
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the promtool that came with Prometheus."""
+    return subprocess.run(
+        [FOLDER / "promtool", *arguments], capture_output=True, text=True, check=False
+    )
 
 
 class Prometheus:
@@ -88,7 +110,12 @@ class Prometheus:
         """Every rule with its health."""
         return [rule for group in self._ask("rules")["groups"] for rule in group["rules"]]
 
-    def _ask(self, what: str, **parts: str) -> dict[str, Any]:
+    def label_values(self, selector: str, label: str) -> list[str]:
+        """Values that ``label`` has in the series of ``selector``."""
+        values: list[str] = self._ask(f"label/{label}/values", **{"match[]": selector})
+        return values
+
+    def _ask(self, what: str, **parts: str) -> Any:
         url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parts)}"
         try:
             with urllib.request.urlopen(url, timeout=30) as response:
@@ -96,5 +123,4 @@ class Prometheus:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{parts.get('query')}: {error.read().decode()}") from error
         assert answer["status"] == "success"
-        data: dict[str, Any] = answer["data"]
-        return data
+        return answer["data"]

@@ -1,6 +1,7 @@
 """All metrics of ``stream-trainer watch``, by the rules of Prometheus' names."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,6 +13,7 @@ from prometheus_client import (
 
 from stream_detector import __version__
 from stream_detector.certificates import certificate_gauge
+from stream_detector.disks import free_bytes
 from stream_detector.events import Kind
 from trainer.outcomes import OUTCOMES
 
@@ -63,6 +65,12 @@ class WatchMetrics:
         self.ready = gauge("ready", "1 while labels are being collected.")
         self.build_info = gauge("build_info", "1, with the version of the program.", "version")
         self.build_info.labels(__version__).set(1)
+        self.group_info = gauge(
+            "group_info", "1, with the consumer group that reads the labels.", "group"
+        )
+        self.label_store_free_bytes = gauge(
+            "label_store_free_bytes", "Free space of the label store's disk."
+        )
         self.certificates = certificate_gauge(registry)
         ProcessCollector(registry=registry)
 
@@ -72,3 +80,7 @@ class WatchMetrics:
             self.retraining.labels(kind).set(0)
             for outcome in OUTCOMES:
                 self.retrainings.labels(kind, outcome)
+
+    def show_store(self, folder: Path) -> None:
+        """Show the free space of the disk of ``folder``, whenever it is asked for."""
+        self.label_store_free_bytes.set_function(lambda: free_bytes(folder))

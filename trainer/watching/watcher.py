@@ -67,6 +67,9 @@ class Watcher:
         self._error: Exception | None = None
         self._retries: dict[Kind, tuple[datetime, timedelta]] = {}
         metrics.ready.set_function(lambda: float(self.readiness()[0]))
+        metrics.group_info.labels(settings.labels_group_id).set(1)
+        # Its parent: the store itself is made with the first label.
+        metrics.show_store(plan.folder)
         metrics.follow(plan.commands)
 
     def readiness(self) -> tuple[bool, str]:

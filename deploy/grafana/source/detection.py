@@ -1,7 +1,8 @@
 """Detection, for whoever reads the alerts: verdicts, scores, formats, lists."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from panels import FULL, dashboard, lines, note, number, row
+from panels import FULL, lines, note, number, row
+from variables import dashboard
 
 __all__ = ["detection"]
 
@@ -35,6 +36,7 @@ def detection() -> Dashboard:
         "stream-detector-detection",
         "stream-detector: detection",
         "What is found, by which model or list, and in what traffic.",
+        of="detector",
     )
     for add in (_verdicts, _alerts, _scores, _traffic):
         made = add(made)
@@ -44,7 +46,7 @@ def detection() -> Dashboard:
 def _verdicts(made: Dashboard) -> Dashboard:
     share = (
         'sum(rate(stream_detector_verdicts_total{{verdict="{}"}}[1h]))'
-        " / sum(rate(stream_detector_verdicts_total[1h]))"
+        " / sum(rate(stream_detector_verdicts_total[1h])) >= 0"
     )
     return (
         made.with_row(row("Verdicts"))
@@ -66,6 +68,7 @@ def _verdicts(made: Dashboard) -> Dashboard:
                 unit="percentunit",
                 width=6,
                 decimals=3,
+                no_data="no verdicts",
             )
         )
         .with_panel(
@@ -76,6 +79,7 @@ def _verdicts(made: Dashboard) -> Dashboard:
                 unit="percentunit",
                 width=6,
                 decimals=3,
+                no_data="no verdicts",
             )
         )
         .with_panel(
@@ -134,7 +138,8 @@ def _alerts(made: Dashboard) -> Dashboard:
             lines(
                 "Alerts against the day before",
                 "A minute over 15 minutes. A page above 10 times the mean of the day before these, "
-                "and above 20 a minute, while they go on; not on the first day.",
+                "and above 20 a minute, while they go on; not on the first day. Over all that this "
+                "Prometheus scrapes.",
                 {
                     "now": "60 * stream_detector_alerts:rate15m",
                     "the day before": f"60 * {_DAY_BEFORE}",
@@ -220,13 +225,17 @@ def _traffic(made: Dashboard) -> Dashboard:
                 },
                 unit="cps",
                 width=8,
+                no_data="no such lines",
             )
         )
         .with_panel(
             lines(
                 "Dead letters",
                 "Share of a topic's records that could not be read, over 30 minutes.",
-                {"{{topic}}": "topic:stream_detector_dead_letters:ratio_rate30m"},
+                {
+                    "{{topic}}": "sum by (topic) (rate(stream_detector_dead_letters_total[30m])) / "
+                    "sum by (topic) (rate(stream_detector_records_total[30m]))"
+                },
                 unit="percentunit",
                 width=8,
                 limit=0.02,

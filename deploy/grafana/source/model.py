@@ -2,10 +2,19 @@
 
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from panels import dashboard, limits, lines, number, row, versions
+from panels import FULL, limits, lines, number, row, versions
+from variables import dashboard
 
 __all__ = ["model"]
 
+_COLUMNS = {
+    "kind": "Kind",
+    "name": "Name",
+    "version": "Version",
+    "sha256": "SHA-256",
+    "Value": "Workers",
+}
+_NO_SHADOW = "no shadow is announced"
 _RATE = "[$__rate_interval]"
 
 
@@ -14,10 +23,11 @@ def model() -> Dashboard:
     made = dashboard(
         "stream-detector-model",
         "stream-detector: model",
-        "Which models serve, how they score, whether their traffic has moved, the shadow beside "
-        "them, and the labels for the next.",
+        "Which models serve, how they score, whether their traffic has moved, and the shadow "
+        "beside them.",
+        of="detector",
     )
-    for add in (_versions, _scores, _drift, _shadow, _labels):
+    for add in (_versions, _scores, _drift, _shadow):
         made = add(made)
     return made
 
@@ -29,7 +39,7 @@ def _age(name: str, kind: str) -> stat.Panel:
         f'(time() - min(stream_detector_model_created_timestamp_seconds{{kind="{kind}"}}))',
         unit="s",
         colours=limits(amber=90 * 86_400),
-        width=6,
+        width=5,
     )
 
 
@@ -42,13 +52,47 @@ def _versions(made: Dashboard) -> Dashboard:
                 "By how many workers. More than one version of a kind for longer than a minute: "
                 "a worker has not taken what was announced.",
                 "count by (kind, name, version, sha256) (stream_detector_model_info)",
-                {
-                    "kind": "Kind",
-                    "name": "Name",
-                    "version": "Version",
-                    "sha256": "SHA-256",
-                    "Value": "Workers",
-                },
+                _COLUMNS,
+            )
+        )
+        .with_panel(
+            versions(
+                "Models that are announced",
+                "By how many workers have heard of it.",
+                "count by (kind, name, version, sha256) (stream_detector_announced_model_info)",
+                _COLUMNS,
+                no_data="none is announced: workers serve the bundles of their settings",
+            )
+        )
+        .with_panel(
+            number(
+                "Workers on another model",
+                "Than was announced last: it was refused, or is not yet loaded. A ticket after 15 "
+                "minutes.",
+                "count(stream_detector_model_info unless on (job, instance, kind, sha256) "
+                "stream_detector_announced_model_info and on (job, instance, kind) "
+                "stream_detector_announced_model_info) or vector(0)",
+                colours=limits(amber=1),
+                width=6,
+            )
+        )
+        .with_panel(_age("URL", "url"))
+        .with_panel(_age("host", "host"))
+        .with_panel(
+            number(
+                "Serving for",
+                "Since the youngest of them was loaded.",
+                "time() - max(stream_detector_model_loaded_timestamp_seconds)",
+                unit="s",
+                width=4,
+            )
+        )
+        .with_panel(
+            number(
+                "Workers on a GPU",
+                "Of those that answer.",
+                'count(stream_detector_device_info{device=~"(?i).*gpu.*"}) or vector(0)',
+                width=4,
             )
         )
         .with_panel(
@@ -62,25 +106,7 @@ def _versions(made: Dashboard) -> Dashboard:
                     "refused: {{reason}}": "sum by (reason) "
                     "(increase(stream_detector_model_refusals_total[1h])) > 0",
                 },
-            )
-        )
-        .with_panel(_age("URL", "url"))
-        .with_panel(_age("host", "host"))
-        .with_panel(
-            number(
-                "Serving for",
-                "Since the youngest of them was loaded.",
-                "time() - max(stream_detector_model_loaded_timestamp_seconds)",
-                unit="s",
-                width=6,
-            )
-        )
-        .with_panel(
-            number(
-                "Workers on a GPU",
-                "Of those that answer.",
-                'count(stream_detector_device_info{device=~"(?i).*gpu.*"}) or vector(0)',
-                width=6,
+                width=FULL,
             )
         )
     )
@@ -140,13 +166,14 @@ def _drift(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Drift over a day, all workers",
-                "Population stability index of each statistic from the bundle's reference. Your "
-                "network has a level of its own: look for what leaves it. A ticket at 0.25 above "
-                "the week before.",
+                "Population stability index of each statistic from the bundle's reference, over "
+                "all that this Prometheus scrapes. Your network has a level of its own: look for "
+                "what leaves it. A ticket at 0.25 above the week before.",
                 {
                     "{{kind}} {{version}} {{statistic}}": "kind_version_statistic:"
                     "stream_detector_stability:index1d"
                 },
+                no_data="not before 1,000 texts",
             )
         )
         .with_panel(
@@ -158,6 +185,7 @@ def _drift(made: Dashboard) -> Dashboard:
                     "{{kind}} {{statistic}}": "max by (kind, statistic) "
                     "(stream_detector_population_stability_index)"
                 },
+                no_data="not before 1,000 texts",
             )
         )
         .with_panel(
@@ -168,6 +196,7 @@ def _drift(made: Dashboard) -> Dashboard:
                 {"{{bin}}": share.format(kind="url")},
                 unit="percentunit",
                 signed=True,
+                no_data="not before 1,000 texts",
             )
         )
         .with_panel(
@@ -178,6 +207,7 @@ def _drift(made: Dashboard) -> Dashboard:
                 {"{{bin}}": share.format(kind="host")},
                 unit="percentunit",
                 signed=True,
+                no_data="not before 1,000 texts",
             )
         )
     )
@@ -191,13 +221,8 @@ def _shadow(made: Dashboard) -> Dashboard:
                 "Shadows",
                 "By how many workers. Empty where none is announced, or where it was dropped.",
                 "count by (kind, name, version, sha256) (stream_detector_shadow_info)",
-                {
-                    "kind": "Kind",
-                    "name": "Name",
-                    "version": "Version",
-                    "sha256": "SHA-256",
-                    "Value": "Workers",
-                },
+                _COLUMNS,
+                no_data=_NO_SHADOW,
             )
         )
         .with_panel(
@@ -209,10 +234,13 @@ def _shadow(made: Dashboard) -> Dashboard:
                     "{{kind}}": "sum by (kind) "
                     f"(rate(stream_detector_shadow_disagreements_total{_RATE})) / "
                     f"sum by (kind) (rate(stream_detector_shadow_texts_total{_RATE}))",
-                    "6 h {{kind}}": "kind:stream_detector_shadow_disagreements:ratio_increase6h",
+                    "6 h {{kind}}": "sum by (kind) "
+                    "(increase(stream_detector_shadow_disagreements_total[6h])) / "
+                    "sum by (kind) (increase(stream_detector_shadow_texts_total[6h]))",
                 },
                 unit="percentunit",
                 limit=0.02,
+                no_data=_NO_SHADOW,
             )
         )
         .with_panel(
@@ -224,6 +252,7 @@ def _shadow(made: Dashboard) -> Dashboard:
                     f"(rate(stream_detector_shadow_disagreements_total{_RATE})) > 0"
                 },
                 unit="cpm",
+                no_data="no disagreement",
             )
         )
         .with_panel(
@@ -239,26 +268,7 @@ def _shadow(made: Dashboard) -> Dashboard:
                     "dropped {{kind}}": "sum by (kind) "
                     "(increase(stream_detector_shadow_errors_total[1h]))",
                 },
-            )
-        )
-    )
-
-
-def _labels(made: Dashboard) -> Dashboard:
-    return (
-        made.with_row(row("Labels"))
-        .with_panel(
-            lines(
-                "Labels",
-                "Collected by the trainer, by kind.",
-                {"{{kind}}": "max by (kind) (stream_trainer_labels)"},
-            )
-        )
-        .with_panel(
-            lines(
-                "New labels",
-                "Since the last retraining; enough of them begin the next.",
-                {"{{kind}}": "max by (kind) (stream_trainer_new_labels)"},
+                no_data=_NO_SHADOW,
             )
         )
     )

@@ -1,12 +1,20 @@
-"""Overview, for a person at night: is it working, is it keeping up, is anything lost."""
+"""Overview, for a person at night: does it work, on all of it, in time, and is anything lost."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from panels import FULL, dashboard, limits, lines, measured, mishaps, number, row
+from panels import FULL, certificates, limits, lines, measured, number, row, versions
+from reading import reading
+from variables import dashboard
 
 __all__ = ["overview"]
 
 _LAG_KNOWN = "count(stream_detector_lag_seconds) >= sum(stream_detector_assigned_partitions)"
 """Of every partition that a worker has; none while Kafka does not tell where they end."""
+_AGE = "stream_detector_record_age_seconds"
+_LATE = (
+    f'(1 - sum by (topic) (rate({_AGE}_bucket{{le="60.0"}}[2m]))'
+    f" / sum by (topic) (rate({_AGE}_count[2m]))) >= 0"
+)
+"""Share of a topic's records that are late; not of topics of which nothing is done."""
 _END = "topic_partition:stream_detector_end_offset:max"
 
 
@@ -15,10 +23,11 @@ def overview() -> Dashboard:
     made = dashboard(
         "stream-detector-overview",
         "stream-detector: overview",
-        "Is it working, is it keeping up, is anything lost? Green in the first row of each: yes, "
-        "yes, no. What to do where it is not: deploy/runbook.md.",
+        "Is it working, is all of it read, is it keeping up, is anything lost? Green: yes, "
+        "yes, yes, no. What to do where it is not: deploy/runbook.md.",
+        of="detector",
     )
-    for add in (_working, _keeping_up, _lost, _needs):
+    for add in (_working, reading, _keeping_up, _lost, _needs):
         made = add(made)
     return made
 
@@ -37,7 +46,8 @@ def _working(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Workers that do not answer",
-                "Known to Prometheus, and not scraped.",
+                "Of the selected jobs, known to Prometheus and not scraped. Of which group such a "
+                "one is, nobody says.",
                 'sum(1 - up{job="detector"}) or vector(0)',
                 colours=limits(red=1),
             )
@@ -71,20 +81,21 @@ def _working(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Starts in the last hour",
-                "Of all workers; more than one each was not asked for by an update.",
-                'sum(changes(process_start_time_seconds{job="detector"}[1h]))',
+                "Of the worker that started most often; a ticket from 3 on.",
+                'max(changes(process_start_time_seconds{job="detector"}[1h]))',
                 colours=limits(amber=3),
             )
         )
         .with_panel(
             lines(
                 "Alerts firing",
-                "By name. Nothing here is good.",
+                "By name, over all that this Prometheus scrapes.",
                 {
                     "{{alertname}} ({{severity}})": "count by (alertname, severity) "
                     '(ALERTS{service="stream-detector", alertstate="firing"})'
                 },
                 width=FULL,
+                no_data="no alert fires",
             )
         )
     )
@@ -116,15 +127,18 @@ def _keeping_up(made: Dashboard) -> Dashboard:
             )
         )
         .with_panel(
-            number(
-                "Late in the last hour",
-                "Records whose outputs were in Kafka more than 60 s after them: 1% is the "
-                "objective, at 14.4% somebody is woken.",
-                "max(topic:stream_detector_late_records:ratio_rate1h)",
+            measured(
+                "Late now",
+                "Of the records done in 2 minutes, those whose outputs were in Kafka more than "
+                "60 s after them, of the worst topic. 1% is the objective; at 14.4% in an hour "
+                "somebody is woken.",
+                f"max({_LATE})",
+                known=f"sum(rate({_AGE}_count[2m])) > 0",
+                otherwise="nothing done",
+                otherwise_colour="text",
                 unit="percentunit",
                 colours=limits(amber=0.01, red=0.144),
                 width=6,
-                decimals=2,
             )
         )
         .with_panel(
@@ -162,7 +176,8 @@ def _keeping_up(made: Dashboard) -> Dashboard:
             lines(
                 "Budget burned",
                 "How many times as fast as the objective gives it (1% of the records may be late). "
-                "Alerts: 14.4 over 1 h, 6 over 6 h, 1 over 3 d.",
+                "Alerts: 14.4 over 1 h, 6 over 6 h, 1 over 3 d. Over all that this Prometheus "
+                "scrapes.",
                 {
                     "1 h {{topic}}": burn.format("1h"),
                     "6 h {{topic}}": burn.format("6h"),
@@ -206,11 +221,13 @@ def _lost(made: Dashboard) -> Dashboard:
     return (
         made.with_row(row("Is anything lost?"))
         .with_panel(
-            mishaps(
+            number(
                 "Dead letters in the last hour",
                 "Records that could not be read. They are kept, with the reason, in the topic of "
-                "dead letters.",
+                "dead letters. A few a day are usual: the share beside says whether it matters.",
                 "sum(increase(stream_detector_dead_letters_total[1h]))",
+                width=6,
+                decimals=0,
             )
         )
         .with_panel(
@@ -218,25 +235,32 @@ def _lost(made: Dashboard) -> Dashboard:
                 "Dead letters, worst topic",
                 "Share of its records in 5 minutes; a page above 50%, a ticket above 2% of 30 "
                 "minutes.",
-                "max(topic:stream_detector_dead_letters:ratio_rate5m)",
+                "max(sum by (topic) (rate(stream_detector_dead_letters_total[5m])) / "
+                "sum by (topic) (rate(stream_detector_records_total[5m])) >= 0)",
                 unit="percentunit",
                 colours=limits(amber=0.02, red=0.5),
                 width=6,
                 decimals=2,
+                no_data="no records",
             )
         )
         .with_panel(
-            mishaps(
-                "Outputs sent again in the last hour",
-                "Kafka did not take them at once. Nothing is committed until it does.",
-                "sum(increase(stream_detector_publish_retries_total[1h]))",
+            number(
+                "Outputs sent again in 5 minutes",
+                "Kafka did not take them at once. Nothing is committed until it does; a page if it "
+                "lasts for 10 minutes.",
+                "sum(increase(stream_detector_publish_retries_total[5m]))",
+                colours=limits(amber=1),
+                width=6,
+                decimals=0,
             )
         )
         .with_panel(
             measured(
                 "Silent topics",
                 "Input topics to which nothing was written for 30 minutes, and something within "
-                "the week. Unknown while Kafka does not tell a worker where its partitions end.",
+                "the week, of all that this Prometheus scrapes. Unknown while Kafka does not tell "
+                "a worker where its partitions end.",
                 f"(count({_SILENT}) or vector(0))",
                 known=_LAG_KNOWN,
                 colours=limits(amber=1),
@@ -252,6 +276,7 @@ def _lost(made: Dashboard) -> Dashboard:
                     "(rate(stream_detector_dead_letters_total[$__rate_interval])) > 0"
                 },
                 unit="cpm",
+                no_data="no dead letters",
             )
         )
         .with_panel(
@@ -265,6 +290,7 @@ def _lost(made: Dashboard) -> Dashboard:
                     "sum(rate(stream_detector_publish_retries_total[$__rate_interval]))",
                 },
                 unit="cpm",
+                no_data="no errors",
             )
         )
     )
@@ -339,27 +365,24 @@ def _needs(made: Dashboard) -> Dashboard:
         )
         .with_panel(
             lines(
-                "Partitions",
-                "Of each worker, and rebalances of the group in an hour.",
-                {
-                    "{{instance}}": "sum by (instance) (stream_detector_assigned_partitions)",
-                    "rebalances": "sum(increase(stream_detector_rebalances_total[1h]))",
-                },
+                "Free disk of the model store",
+                "As each worker sees it; a ticket below 512 MiB, and a day before it is full.",
+                {"{{instance}}": "stream_detector_model_store_free_bytes >= 0"},
+                unit="bytes",
                 width=8,
+                limit=512 * 2**20,
+                no_data="no model store, or none that is a folder",
             )
         )
         .with_panel(
-            lines(
-                "Certificates",
-                "Time until those in use expire, of workers and trainers, the first of each kind; "
-                "a ticket below 14 days, a page below 0.",
-                {
-                    "{{certificate}} {{job}}": "min by (certificate, job) "
-                    "(stream_detector_certificate_expiry_timestamp_seconds) - time()"
-                },
-                unit="s",
-                width=FULL,
-                signed=True,
+            versions(
+                "Version of the program",
+                "By how many workers. More than one for longer than an update takes: it did not "
+                "reach all of them.",
+                "count by (version) (stream_detector_build_info)",
+                {"version": "Version", "Value": "Workers"},
+                width=8,
             )
         )
+        .with_panel(certificates("detector", width=16))
     )

@@ -1,14 +1,13 @@
 """The kinds of panels that the dashboards are made of: a number, lines over time, a table, text.
 
-A panel is read by somebody who does not know the program: each has a description, and a unit.
+A panel is read by somebody who does not know the program: each has a description, a unit, and where
+no data is no fault, a text that says so.
 """
 
 from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import common, stat, table, text, timeseries
 from grafana_foundation_sdk.builders.dashboard import (
-    Dashboard,
-    DashboardLink,
     FieldColor,
     Row,
     ThresholdsConfig,
@@ -17,14 +16,12 @@ from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
-    DataSourceRef,
     GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
+    TableAutoCellOptions,
 )
 from grafana_foundation_sdk.models.dashboard import (
-    DashboardCursorSync,
-    DashboardLinkType,
     DataTransformerConfig,
     FieldColorModeId,
     Threshold,
@@ -34,14 +31,14 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
+from variables import SOURCE, selected
 
 __all__ = [
     "FULL",
-    "dashboard",
+    "certificates",
     "limits",
     "lines",
     "measured",
-    "mishaps",
     "note",
     "number",
     "row",
@@ -51,34 +48,10 @@ __all__ = [
 FULL = 24
 """Grafana's width, in columns."""
 
-_TAG = "stream-detector"
-_SOURCE = DataSourceRef(type_val="prometheus", uid="prometheus")
 _NUMBER_HEIGHT, _LINES_HEIGHT = 4, 8
 _UNKNOWN = -1
 """In place of what is not known, of which all values are at least 0."""
 _GREEN, _AMBER, _RED, _PLAIN = "green", "orange", "red", "text"
-
-
-def dashboard(uid: str, title: str, description: str) -> Dashboard:
-    """An empty dashboard that links to the others; of the last hour, anew every 30 s."""
-    others = (
-        DashboardLink("stream-detector")
-        .type(DashboardLinkType.DASHBOARDS)
-        .tags([_TAG])
-        .keep_time(True)
-    )
-    return (
-        Dashboard(title)
-        .uid(uid)
-        .description(description)
-        .tags([_TAG])
-        .readonly()
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .time("now-1h", "now")
-        .refresh("30s")
-        .timezone("browser")
-        .link(others)
-    )
 
 
 def row(title: str) -> Row:
@@ -114,13 +87,14 @@ def number(
     colours: ThresholdsConfig | None = None,
     width: int = 4,
     decimals: int | None = None,
+    no_data: str | None = None,
 ) -> stat.Panel:
-    """One number, coloured, with its course behind it."""
+    """One number, coloured, with its course behind it; ``no_data`` in place of none at all."""
     panel = (
         stat.Panel()
         .title(title)
         .description(description)
-        .datasource(_SOURCE)
+        .datasource(SOURCE)
         .unit(unit)
         .span(width)
         .height(_NUMBER_HEIGHT)
@@ -131,6 +105,8 @@ def number(
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .with_target(_query(expression, "", "A"))
     )
+    if no_data is not None:
+        panel = panel.no_value(no_data)
     return panel if decimals is None else panel.decimals(decimals)
 
 
@@ -140,12 +116,14 @@ def measured(
     expression: str,
     *,
     known: str,
+    otherwise: str = "unknown",
+    otherwise_colour: str = _RED,
     unit: str = "short",
     colours: ThresholdsConfig | None = None,
     width: int = 4,
 ) -> stat.Panel:
-    """One number that may not be known now: said in red then, where Grafana would show the last."""
-    unknown = ValueMap({str(_UNKNOWN): ValueMappingResult(text="unknown", color=_RED)})
+    """One number that may not be known now: said then, where Grafana would show the last."""
+    unknown = ValueMap({str(_UNKNOWN): ValueMappingResult(text=otherwise, color=otherwise_colour)})
     return number(
         title,
         description,
@@ -154,12 +132,6 @@ def measured(
         colours=colours,
         width=width,
     ).mappings([unknown])
-
-
-def mishaps(title: str, description: str, expression: str) -> stat.Panel:
-    """How often something went wrong in a while: amber from the first on."""
-    colours = limits(amber=1)
-    return number(title, description, expression, colours=colours, width=6, decimals=0)
 
 
 def lines(
@@ -172,16 +144,18 @@ def lines(
     limit: float | None = None,
     highest: float | None = None,
     signed: bool = False,
+    no_data: str | None = None,
 ) -> timeseries.Panel:
     """Lines over time: ``queries`` are expressions by legend, which may hold ``{{label}}``.
 
-    The axis begins at 0 unless they are ``signed``.
+    A red line is drawn at ``limit``. The axis begins at 0 unless lines are ``signed``; ``no_data``
+    stands in place of no line at all.
     """
     panel = (
         timeseries.Panel()
         .title(title)
         .description(description)
-        .datasource(_SOURCE)
+        .datasource(SOURCE)
         .unit(unit)
         .span(width)
         .height(_LINES_HEIGHT)
@@ -195,6 +169,8 @@ def lines(
     if limit is not None:
         style = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
         panel = panel.thresholds(limits(red=limit)).thresholds_style(style)
+    if no_data is not None:
+        panel = panel.no_value(no_data)
     if highest is not None:
         panel = panel.max(highest)
     if not signed:
@@ -204,6 +180,24 @@ def lines(
     return panel
 
 
+def certificates(job: str, *, width: int) -> timeseries.Panel:
+    """Time that those of a job's processes have left."""
+    return lines(
+        "Certificates",
+        "Time until those in use expire, the first of each kind; a ticket below 14 days, a page "
+        "below 0.",
+        {
+            "{{certificate}}": "min by (certificate) "
+            f'(stream_detector_certificate_expiry_timestamp_seconds{{job="{job}"}}) - time()'
+        },
+        unit="s",
+        width=width,
+        limit=14 * 86_400,
+        signed=True,
+        no_data="no TLS: no certificate is in use",
+    )
+
+
 def versions(
     title: str,
     description: str,
@@ -211,17 +205,20 @@ def versions(
     columns: Mapping[str, str],
     *,
     width: int = 12,
+    height: int = _LINES_HEIGHT,
+    no_data: str | None = None,
 ) -> table.Panel:
     """A table of what there is now, by label: ``columns`` are headings by label, in order."""
     hidden = {"Time": True}
     order = {label: place for place, label in enumerate(columns)}
-    return (
+    panel = (
         table.Panel()
         .title(title)
         .description(description)
-        .datasource(_SOURCE)
+        .datasource(SOURCE)
         .span(width)
-        .height(_LINES_HEIGHT)
+        .height(height)
+        .cell_options(TableAutoCellOptions())
         .with_target(_query(expression, "", "A").instant().format(PromQueryFormat.TABLE))
         .with_transformation(
             DataTransformerConfig(
@@ -234,6 +231,7 @@ def versions(
             )
         )
     )
+    return panel if no_data is None else panel.no_value(no_data)
 
 
 def note(
@@ -251,5 +249,5 @@ def note(
 
 
 def _query(expression: str, legend: str, name: str) -> Dataquery:
-    expression = " ".join(expression.split())
+    expression = selected(" ".join(expression.split()))
     return Dataquery().expr(expression).legend_format(legend or "__auto").ref_id(name).range()

@@ -1,9 +1,12 @@
 """The trainer: labels in, models out."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from panels import dashboard, limits, lines, mishaps, number, row
+from panels import FULL, certificates, limits, lines, number, row, versions
+from variables import dashboard
 
 __all__ = ["training"]
+
+_NONE = "no --url-data and no --host-data: nothing is retrained"
 
 
 def training() -> Dashboard:
@@ -12,6 +15,7 @@ def training() -> Dashboard:
         "stream-detector-trainer",
         "stream-detector: trainer",
         "`stream-trainer watch`: are labels collected, is anything retrained, and does it pass?",
+        of="trainer",
     )
     for add in (_collecting, _retraining, _needs):
         made = add(made)
@@ -36,20 +40,54 @@ def _collecting(made: Dashboard) -> Dashboard:
                 "In the store, of the kinds that are retrained.",
                 "sum(stream_trainer_labels)",
                 width=6,
+                no_data="nothing to retrain",
             )
         )
         .with_panel(
-            mishaps(
+            number(
                 "Labels that could not be used, in a day",
                 "They are in the topic of labels' dead letters, with the reason.",
                 "sum(increase(stream_trainer_label_dead_letters_total[1d]))",
+                width=6,
+                decimals=0,
             )
         )
         .with_panel(
-            mishaps(
-                "Interruptions in a day",
-                "Times that collecting broke off and began again.",
-                "sum(increase(stream_trainer_collector_errors_total[1d]))",
+            number(
+                "Starts in the last hour",
+                "Of the watch that started most often; a ticket from 3 on.",
+                'max(changes(process_start_time_seconds{job="trainer"}[1h]))',
+                colours=limits(amber=3),
+                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Free disk of the label store",
+                "A ticket below 512 MiB, and a day before it is full.",
+                "min(stream_trainer_label_store_free_bytes)",
+                unit="bytes",
+                colours=limits(amber=2 * 2**30, red=512 * 2**20, falling=True),
+                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Interruptions in an hour",
+                "Times that collecting broke off and began again, as when Kafka is away.",
+                "sum(increase(stream_trainer_collector_errors_total[1h]))",
+                colours=limits(amber=3),
+                width=6,
+                decimals=0,
+            )
+        )
+        .with_panel(
+            versions(
+                "Version of the program",
+                "By how many watches.",
+                "count by (version) (stream_trainer_build_info)",
+                {"version": "Version", "Value": "Watches"},
+                height=4,
             )
         )
         .with_panel(
@@ -57,6 +95,7 @@ def _collecting(made: Dashboard) -> Dashboard:
                 "Labels",
                 "In the store, by kind.",
                 {"{{kind}}": "max by (kind) (stream_trainer_labels)"},
+                no_data=_NONE,
             )
         )
         .with_panel(
@@ -64,6 +103,7 @@ def _collecting(made: Dashboard) -> Dashboard:
                 "New labels",
                 "Since the last retraining; --new-labels of them begin the next.",
                 {"{{kind}}": "max by (kind) (stream_trainer_new_labels)"},
+                no_data=_NONE,
             )
         )
     )
@@ -77,6 +117,7 @@ def _retraining(made: Dashboard) -> Dashboard:
                 "Retraining now",
                 "1 while a model is being retrained.",
                 {"{{kind}}": "max by (kind) (stream_trainer_retraining)"},
+                no_data=_NONE,
                 highest=1,
                 width=8,
             )
@@ -90,6 +131,7 @@ def _retraining(made: Dashboard) -> Dashboard:
                     "{{kind}} {{outcome}}": "sum by (kind, outcome) "
                     "(increase(stream_trainer_retrainings_total[7d]))"
                 },
+                no_data=_NONE,
                 width=8,
             )
         )
@@ -101,6 +143,7 @@ def _retraining(made: Dashboard) -> Dashboard:
                     "{{kind}} {{outcome}}": "time() - max by (kind, outcome) "
                     "(stream_trainer_last_retraining_timestamp_seconds)"
                 },
+                no_data="no retraining has ended",
                 unit="s",
                 width=8,
             )
@@ -110,6 +153,7 @@ def _retraining(made: Dashboard) -> Dashboard:
                 "How long it took",
                 "The last retraining.",
                 {"{{kind}}": "max by (kind) (stream_trainer_retraining_seconds)"},
+                no_data="no retraining has ended",
                 unit="s",
             )
         )
@@ -119,6 +163,7 @@ def _retraining(made: Dashboard) -> Dashboard:
                 "1: passed. What failed and by how much is in the watch's log, and in "
                 "*-gate.json in its folder.",
                 {"{{kind}} {{check}}": "min by (kind, check) (stream_trainer_gate_check_passed)"},
+                no_data="no challenger has been judged",
                 highest=1,
             )
         )
@@ -146,4 +191,5 @@ def _needs(made: Dashboard) -> Dashboard:
                 unit="bytes",
             )
         )
+        .with_panel(certificates("trainer", width=FULL))
     )

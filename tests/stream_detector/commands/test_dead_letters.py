@@ -29,6 +29,8 @@ from support.terminal import OnTerminal
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 INPUT, VERDICTS, ALERTS, LETTERS = "url-events", "url-verdicts", "url-alerts", "url-events-dlq"
+SOUND = "sound-events"
+"""A second input, whose format is right from the beginning: it brings an alert."""
 GROUP = "stream-detector"
 
 WHOLE = [
@@ -36,6 +38,7 @@ WHOLE = [
 ]
 WITH_QUERY = [b'{"url": "http://mail%d.example/in?user=kim%d"}' % (n, n) for n in range(8)]
 EXPIRED = [b'{"url": "http://old%d.example/?session=%d"}' % (n, n) for n in range(3)]
+DENIED = b'{"url": "http://mail3.example/sound"}'
 POISON = [b"\xff\xfe\x00bad", b"\x1b]0;owned\x07\x1b[2J \xe2\x80\xae fdp.exe \r\n\x9b31m"]
 
 
@@ -95,6 +98,10 @@ class Site:
         assert self.worker is not None
         self.worker.wait_until(all_committed, timeout=120, what="all input committed")
 
+    def wait_for_an_alert(self) -> None:
+        assert self.worker is not None
+        self.worker.wait_until(lambda: bool(self.read(ALERTS)), timeout=120, what="an alert")
+
     def read(self, topic: str) -> list[Record]:
         return read_all(self.broker.bootstrap_servers, topic)
 
@@ -114,7 +121,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """All records have been read by a worker whose user has set a wrong format."""
+    """All records have been read by a worker whose user has set a wrong format for one topic."""
     folder = tmp_path_factory.mktemp("dead-letters")
     deny = folder / "deny"
     deny.write_text("mail3.example\n")
@@ -127,13 +134,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             site.run(*arguments)
             for arguments in (["list"], ["list", "--json"], ["show"], ["replay", "--since", "1h"])
         ]
+        broker.create_topic(SOUND, partitions=1)
+        produce(broker.bootstrap_servers, SOUND, [DENIED])
         produce(broker.bootstrap_servers, INPUT, EXPIRED, partition=1)
         produce(broker.bootstrap_servers, INPUT, WHOLE, keys=[b"k"] * len(WHOLE), partition=0)
         produce(broker.bootstrap_servers, INPUT, WITH_QUERY, partition=0)
         produce(broker.bootstrap_servers, INPUT, POISON, partition=0)
         try:
-            site.start_worker(INPUT_FORMATS=f"{INPUT}=squid", MASK_QUERIES="dead_letters")
+            site.start_worker(
+                INPUT_TOPICS=f"{INPUT},{SOUND}",
+                INPUT_FORMATS=f"{INPUT}=squid",
+                MASK_QUERIES="dead_letters",
+            )
             site.wait_until_read()
+            site.wait_for_an_alert()
             site.stop_worker()
             yield site
         finally:
@@ -306,7 +320,7 @@ def test_when_the_cause_is_put_right_replay_brings_the_verdicts(site: Site) -> N
     assert out.count("has expired") == 2
     assert "1  left out: they were replayed before, and failed again" in out
     assert "1  left out: they failed again after a replay (--again takes them too)" in out
-    urls = [json.loads(value)["url"] for value in [*WHOLE, *WITH_QUERY, EXPIRED[2]]]
+    urls = [json.loads(value)["url"] for value in [*WHOLE, *WITH_QUERY, EXPIRED[2], DENIED]]
     assert site.verdicts() == Counter(urls), "each once, the queries whole"
 
     written = site.read(INPUT)[-31:]

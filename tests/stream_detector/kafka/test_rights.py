@@ -67,7 +67,7 @@ def needed(part: Part) -> list[Right]:
 
 @pytest.fixture(scope="module")
 def kafka_with_topics(secured_kafka: SecuredBroker) -> SecuredBroker:
-    """With all topics, a record in the input, and a user for each part."""
+    """With all topics, records in inputs, outputs and labels, and a user for each part."""
     settings = secured_kafka.plain_settings(secured_kafka.scram_settings("nobody", **NAMES))
     create_topics(settings)
     (events,) = settings.input_topic_names
@@ -81,6 +81,9 @@ def kafka_with_topics(secured_kafka: SecuredBroker) -> SecuredBroker:
             partition=0,
             headers=[*place, ("source-offset", offset), ("withheld", withheld)],
         )
+    # A collector writes a dead letter of what is no label, and so needs its right for that.
+    for topic in [*settings.output_topic_names, settings.label_topic_names[0]]:
+        produce(secured_kafka.bootstrap_servers, topic, [b"no label"], partition=0)
     for part in PARTS:
         secured_kafka.add_user(part)
     return secured_kafka
@@ -248,17 +251,10 @@ def test_models_need_rights_only_where_a_store_is_set() -> None:
     } == {"rights.url-models", "rights.url-shadow"}
 
 
-@pytest.fixture
-def outputs_hold_records(kafka_with_topics: SecuredBroker) -> None:
-    settings = Settings(**NAMES)
-    for topic in [*settings.output_topic_names, settings.label_topic_names[0]]:
-        produce(kafka_with_topics.bootstrap_servers, topic, [b"no label"], partition=0)
-
-
 @pytest.mark.kafka
 @pytest.mark.parametrize("part", [part for part in PARTS if part != "topic-maker"])
 def test_a_part_works_with_exactly_its_rights(
-    part: Part, kafka_with_topics: SecuredBroker, outputs_hold_records: None, tmp_path: Path
+    part: Part, kafka_with_topics: SecuredBroker, tmp_path: Path
 ) -> None:
     kafka_with_topics.grant(part, needed(part))
 

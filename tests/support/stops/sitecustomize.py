@@ -1,4 +1,4 @@
-"""Has a process of ``stream-trainer`` stop at a chosen call. Python imports this at its start.
+"""Has a process of this project stop at a chosen call. Python imports this at its start.
 
 ``TRAINER_STOPS_AT`` is ``COMMAND MODULE ATTRIBUTE ACTION``: in a process of that command a call of
 the attribute never returns; with the action ``kill`` the watch is killed at it (SIGKILL), which is

@@ -3,6 +3,7 @@
 import itertools
 import signal
 from datetime import datetime
+from shutil import disk_usage
 
 import pytest
 
@@ -233,6 +234,12 @@ def test_it_is_ready_while_it_collects_and_kafka_is_there(own_kafka, own_topics,
         watching.wait_for_metric("stream_trainer_label_dead_letters_total")
         assert watching.metric("stream_trainer_new_labels", kind="url") == 1.0
         assert watching.metric("stream_trainer_ready") == 1.0
+        free = disk_usage(watching.folder).free
+        assert watching.metric("stream_trainer_label_store_free_bytes") == pytest.approx(
+            free, rel=0.2
+        )
+        group = watching.environment["STREAM_DETECTOR_LABELS_GROUP_ID"]
+        assert watching.metric("stream_trainer_group_info", group=group) == 1.0
 
         own_kafka.stop()
         watch.wait_until(lambda: not watching.answers("readyz"), timeout=120, what="it is not")

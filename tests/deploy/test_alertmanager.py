@@ -1,0 +1,47 @@
+"""Alertmanager's example, as Alertmanager's own tool reads it: who gets which alert."""
+
+import subprocess
+from collections.abc import Mapping
+
+from support.processes import ROOT
+from support.prometheus import FOLDER, shipped_rules
+
+SETTINGS = ROOT / "deploy" / "prometheus" / "alertmanager.yml"
+ALERTS = [rule for rule in shipped_rules() if "alert" in rule]
+RECEIVERS = {"page": "pager", "ticket": "tickets"}
+
+
+def test_alertmanager_accepts_the_example() -> None:
+    done = amtool("check-config", str(SETTINGS))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_page_reaches_the_pager_and_every_ticket_the_tickets_alone() -> None:
+    reached = {
+        alert["alert"]: receivers_of({"alertname": alert["alert"], **alert["labels"]})
+        for alert in ALERTS
+    }
+
+    assert reached == {alert["alert"]: RECEIVERS[alert["labels"]["severity"]] for alert in ALERTS}
+    assert set(reached.values()) == {"pager", "tickets"}
+
+
+def test_the_pager_of_the_detector_gets_no_page_of_another_service() -> None:
+    page = {"alertname": "DiskFull", "severity": "page", "service": "mail"}
+
+    assert receivers_of(page) == "tickets"
+
+
+def receivers_of(labels: Mapping[str, str]) -> str:
+    """The receivers of an alert, in the order of the routes, with commas between them."""
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    done = amtool("config", "routes", "test", f"--config.file={SETTINGS}", *pairs)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def amtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [FOLDER / "amtool", *arguments], capture_output=True, text=True, check=False
+    )

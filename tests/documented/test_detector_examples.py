@@ -1,0 +1,12 @@
+"""Every example in the help pages of ``stream-detector`` works."""
+
+import pytest
+
+from support.documented import DETECTOR_PAGES, examples_to_run
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3000)]
+
+
+@pytest.mark.parametrize("page", DETECTOR_PAGES)
+def test_the_examples_of_a_help_page_work(page: str, run_lines) -> None:
+    run_lines([examples_to_run(page)], state="models")
