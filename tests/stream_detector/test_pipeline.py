@@ -537,14 +537,14 @@ class TestParts:
     def test_a_part_ends_within_the_record_that_fills_it(self):
         chunks = [chunk([self.LINES] * 2), chunk([self.LINES, None, b"last.com"], partition=1)]
         parts = self.parts(chunks)
-        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [1_002, 799]
+        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [1_025, 776]
         assert [ended for _, ended in parts] == [0, 2]
         assert [len(outcomes.dead_letters) for outcomes, _ in parts] == [0, 1]
         assert parts[1][0].dead_letters[0].source.offset == 1
 
     def test_the_events_of_one_record_are_parts_with_the_same_ids_in_order(self):
         parts = self.parts([chunk([self.MANY_LINES])])
-        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [1_001] * 9 + [990]
+        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [1_024] * 9 + [783]
         assert [ended for _, ended in parts] == [0] * 9 + [1]
         ids = [verdict.sighting.id for outcomes, _ in parts for verdict in outcomes.verdicts]
         assert ids == [f"lab:url-events:0:0:{number}" for number in range(9_999)]
@@ -565,10 +565,10 @@ class TestParts:
         assert bench.metric("records_total", topic="url-events") == 3
 
     def test_a_record_whose_last_event_fills_a_part_ends_with_it(self):
-        lines = b"\n".join(self.MANY_LINES.splitlines()[:1_001])
+        lines = b"\n".join(self.MANY_LINES.splitlines()[:1_024])
         parts = self.parts([chunk([lines]), chunk([b"a.com"], partition=1)])
         assert [(len(outcomes.verdicts), ended) for outcomes, ended in parts] == [
-            (1_001, 1),
+            (1_024, 1),
             (1, 2),
         ]
 
