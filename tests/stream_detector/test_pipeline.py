@@ -506,6 +506,16 @@ class TestShadow:
         assert outcomes[:3] == without[:3]
         assert (without.comparisons, len(outcomes.comparisons)) == ((), 3)
 
+    def test_the_counts_of_a_record_in_several_parts_do_not_take_each_other_s_place(self) -> None:
+        urls = b"\n".join(b"http://h%d.example/" % number for number in range(2_000))
+        outcomes = self.with_shadow().process([urls])
+        counts = [each for each in outcomes.comparisons if isinstance(each, Counts)]
+        assert [each.id for each in counts] == [
+            "lab:url-events:0:0:url",
+            "lab:url-events:0:0:1024:url",
+        ]
+        assert sum(each.texts for each in counts) == 2_000
+
     def test_a_replay_gives_the_same_records_and_a_repetition_none(self) -> None:
         bench = self.with_shadow()
         first = encode(bench.process(self.VALUES, first=3)).comparisons
