@@ -19,17 +19,19 @@ _AT_BYTES_MAX = 16
 """The longest spelling of an ``@`` that a cut may divide."""
 
 
-def cut_letter(letter: DeadLetter) -> DeadLetter:
+def cut_letter(letter: DeadLetter, *, value_bytes_max: int = LETTER_VALUE_BYTES_MAX) -> DeadLetter:
     """``letter`` with key and value cut, if they are too long; not masked yet."""
     key = _cut(letter.key, LETTER_KEY_BYTES_MAX)
-    value = _cut(letter.value, LETTER_VALUE_BYTES_MAX)
+    value = _cut(letter.value, value_bytes_max)
     return letter if key is letter.key and value is letter.value else _with(letter, key, value)
 
 
-def cut_masked_letter(letter: DeadLetter) -> DeadLetter:
+def cut_masked_letter(
+    letter: DeadLetter, *, value_bytes_max: int = LETTER_VALUE_BYTES_MAX
+) -> DeadLetter:
     """As ``cut_letter``, once it is masked: nothing in it needs to be seen any more."""
     key = letter.key and letter.key[:LETTER_KEY_BYTES_MAX]
-    value = letter.value and letter.value[:LETTER_VALUE_BYTES_MAX]
+    value = letter.value and letter.value[:value_bytes_max]
     return letter if key == letter.key and value == letter.value else _with(letter, key, value)
 
 

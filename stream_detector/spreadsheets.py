@@ -9,7 +9,7 @@ import re
 
 __all__ = ["cell_of", "text_of"]
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def cell_of(text: str) -> str:

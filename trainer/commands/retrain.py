@@ -78,16 +78,17 @@ _NOT_NEEDED = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} -
     type=click.FloatRange(0, 0.5),
     default=0.1,
     show_default=True,
-    help="Share of the labels, the newest, to measure on and not to train on (from 100 labels on).",
+    help="Share of the labels of each voice, the newest, to measure on and not to train on (from "
+    "100 labels on).",
 )
 @click.option(
     "--voice-share",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.2,
     show_default=True,
-    help="Most of an epoch that the labels of one voice may have; labels of one with more are "
-    "visited less, or left out. Who signs (label_keys) is a voice; all analysts who do not are "
-    "one together, and so are all such feeds.",
+    help="Most of an epoch that the labels of one voice may have, and of the weight of the newest "
+    "ones; labels of one with more are visited less, or left out. Who signs (label_keys) is a "
+    "voice; all analysts who do not are one together, and so are all such feeds.",
 )
 @click.option(
     "--sources",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network
     from trainer.datasets import Dataset
+    from trainer.gate.newest import VoicesOfRows
     from trainer.retraining.examples import VoiceLabels
 
 __all__ = ["judge"]
@@ -61,6 +62,7 @@ def judge(
     *,
     hold_out: "Dataset",
     newest: "Dataset | None",
+    newest_voices: "VoicesOfRows | None" = None,
     voices: "Mapping[str, VoiceLabels] | None" = None,
     rules: GateRules,
     seed: int = 0,
@@ -69,10 +71,10 @@ def judge(
     """Whether ``challenger`` may be published in the place of ``champion``; nothing is written.
 
     Both are folders of bundles, for one kind. ``hold_out`` are rows that neither was trained on,
-    ``newest`` the newest labels, held out by time, ``voices`` the labels that the challenger was
-    trained on, by who said them; None where that is not known. Without a champion what compares is
-    told, and refuses nothing. ``seed`` is that of the resamples: the same one gives the same
-    figures.
+    ``newest`` the newest labels, held out by time, ``newest_voices`` who said each of them and how
+    much of their weight one may have, ``voices`` the labels that the challenger was trained on, by
+    who said them; None where that is not known. Without a champion what compares is told, and
+    refuses nothing. ``seed`` is that of the resamples: the same one gives the same figures.
     ``progress`` shows what is done.
 
     Raises:
@@ -114,7 +116,14 @@ def judge(
     served = Check(_SERVED, True, f"a worker's code loads it, and it scores all rows on {device}")
     with progress.stage("comparing"):
         compared = _checks(
-            judged, reigning, hold_out, newest, rules, texts, seed=seed, progress=progress
+            judged,
+            reigning,
+            hold_out,
+            (newest, newest_voices),
+            rules,
+            texts,
+            seed=seed,
+            progress=progress,
         )
         if voices is not None:
             by_champion = None if reigning is None else reigning.is_malicious
@@ -126,7 +135,7 @@ def _checks(
     judged: _Served,
     reigning: _Served | None,
     hold_out: "Dataset",
-    newest: "Dataset | None",
+    newest_labels: "tuple[Dataset | None, VoicesOfRows | None]",
     rules: GateRules,
     texts: _Texts,
     *,
@@ -161,6 +170,7 @@ def _checks(
         check_calibration(judged.scores, champion_scores, labels, rules),
         *check_thresholds(judged.bundle.manifest, judged.scores, labels),
     ]
+    newest, newest_voices = newest_labels
     if newest is not None:
         checks.append(
             check_newest(
@@ -168,6 +178,7 @@ def _checks(
                 None if by_champion is None else by_champion(newest.texts),
                 newest.labels,
                 rules,
+                newest_voices,
             )
         )
     return [

@@ -1,11 +1,9 @@
 """Records of the topics of labels that hold no label, as dead letters that Kafka always takes."""
 
-import re
 from typing import Any
 
-from msgspec import structs
-
 from stream_detector.events import DeadLetter, Rejected, RejectReason, SourcePosition
+from stream_detector.letter_cutting import cut_letter, cut_masked_letter
 from stream_detector.privacy import letter_without_credentials
 from stream_detector.wire import Message, dead_letter_headers
 from trainer.labels.bounded_batches import (
@@ -18,9 +16,6 @@ from trainer.labels.bounded_batches import (
 )
 
 __all__ = ["dead_letter_of", "too_large"]
-
-_STRING_END = re.compile(rb'(?<!\\)"|[\r\n]')
-"""What parts the strings of which each is masked by itself."""
 
 
 def too_large(record: Any) -> Rejected | None:
@@ -46,41 +41,32 @@ def dead_letter_of(record: Any, rejected: Rejected) -> Message:
     they were, and where the whole record lies.
     """
     said = dict(record.headers)
-    key, key_bytes = _cut(record.key, said.get(KEY_BYTES))
-    value, value_bytes = _cut(record.value, said.get(VALUE_BYTES))
-    letter = letter_without_credentials(
-        DeadLetter(
-            key,
-            value,
-            rejected.reason,
-            rejected.detail,
-            SourcePosition(record.topic, record.partition, record.offset, 0),
-            record.timestamp,
-        )
+    key, key_cut_from = _read(record.key, said.get(KEY_BYTES))
+    value, value_cut_from = _read(record.value, said.get(VALUE_BYTES))
+    letter = DeadLetter(
+        key,
+        value,
+        rejected.reason,
+        rejected.detail,
+        SourcePosition(record.topic, record.partition, record.offset, 0),
+        record.timestamp,
+        key_cut_from=key_cut_from,
+        value_cut_from=value_cut_from,
     )
-    key, value = letter.key and letter.key[:KEPT_BYTES], letter.value and letter.value[:KEPT_BYTES]
-    headers = dead_letter_headers(
-        structs.replace(
-            letter,
-            key_cut_from=key_bytes if max(key_bytes, len(letter.key or b"")) > KEPT_BYTES else 0,
-            value_cut_from=value_bytes
-            if max(value_bytes, len(letter.value or b"")) > KEPT_BYTES
-            else 0,
-        )
-    )
+    masked = letter_without_credentials(cut_letter(letter, value_bytes_max=KEPT_BYTES))
+    letter = cut_masked_letter(masked, value_bytes_max=KEPT_BYTES)
     # kafka-python sends no record without both, though Kafka holds such: its key is empty.
-    return (b"" if key is None and value is None else key), value, headers
+    key = b"" if letter.key is None and letter.value is None else letter.key
+    return key, letter.value, dead_letter_headers(letter)
 
 
-def _cut(part: bytes | None, bytes_read: bytes | None) -> tuple[bytes | None, int]:
-    """The beginning of ``part``, whole strings only, and how long it was.
+def _read(part: bytes | None, bytes_written: bytes | None) -> tuple[bytes | None, int]:
+    """A part of a record as far as it was read, and its length if that is not all of it.
 
-    Of a string that is cut off before its ``@`` nobody can tell that it holds a password.
+    Nobody can tell whether the string that is cut off holds a password: an ``@`` behind it has
+    it masked as one.
     """
-    length = len(part or b"") if bytes_read is None else int(bytes_read)
-    if part is None or length <= KEPT_BYTES:
-        return part, length
-    end = 0
-    for string_end in _STRING_END.finditer(part, 0, KEPT_BYTES):
-        end = string_end.end()
-    return part[:end], length
+    length = int(bytes_written or 0)
+    if part is None or length <= len(part):
+        return part, 0
+    return part + b"@", length

@@ -3,7 +3,8 @@
 - The base corpus' test part is the hold-out. Labels never enter it: those of its registered
   domains are left out, for good, so that the hold-out stays the same rows from one retraining to
   the next and no model has been told of them.
-- The newest labels are held out by time: the challenger is asked for what it was not told.
+- The newest labels of each voice are held out by time: the challenger is asked for what it was not
+  told. Of each voice, so that one that writes much cannot be all that is measured.
 - The others are trained on, each visited several times an epoch, the more the newer it is. A
   label goes before the corpus: a base row of the same text is left out.
 - No voice has more than its share of an epoch: the labels of one that has more are visited less
@@ -26,7 +27,9 @@ from stream_detector.events import Kind
 from stream_detector.label_signatures import voice_of
 from stream_detector.labels import is_feed
 from trainer.datasets import Census, Dataset, census_of
+from trainer.gate.newest import VoicesOfRows
 from trainer.labels.resolution import ResolvedLabel
+from trainer.shares import limits
 from trainer.texts import take_apart
 
 __all__ = ["LabelRules", "RetrainingExamples", "VoiceLabels", "retraining_examples"]
@@ -43,11 +46,12 @@ class LabelRules(NamedTuple):
     half_life_days: float = 90.0
     """Age beyond the newest label's at which half of what is above one visit is left."""
     newest_share: float = 0.1
-    """Share of the labels, the newest, that is held out."""
+    """Share of the labels of each voice, the newest, that is held out."""
     newest_from: int = 100
     """Fewer labels than these are all trained on: a tenth of them would tell nothing."""
     voice_share: float = 0.2
-    """Most of an epoch, of the base corpus' rows and the visits of labels, that one voice has."""
+    """Most of an epoch, of the base corpus' rows and the visits of labels, that one voice has; and
+    most of the weight of the newest labels, where there are voices enough."""
 
 
 class VoiceLabels(NamedTuple):
@@ -71,6 +75,7 @@ class RetrainingExamples(NamedTuple):
     """Validation (``val``) and hold-out (``test``), of the base corpus alone."""
     newest: Dataset | None
     """Labels held out by time; None where there are too few."""
+    newest_voices: VoicesOfRows
     census: Census
     labels_sha256: str
     """Of the labels that count, whatever they are used for."""
@@ -100,8 +105,7 @@ def retraining_examples(
     base_domains = np.array([registered_domain(take_apart(text).host) for text in base.texts])
     held_out = set(base_domains[base.parts == "test"].tolist())
     usable = [each for each in counting if _domain(each) not in held_out]
-    newest_count = int(len(usable) * rules.newest_share) if len(usable) >= rules.newest_from else 0
-    offered, newest = usable[: len(usable) - newest_count], usable[len(usable) - newest_count :]
+    offered, newest = _newest_apart(usable, rules)
     base_rows = int(np.sum(base.parts == "train"))
     visits = _visits(offered, rules, base_rows, seed)
     told = [each for each, count in zip(offered, visits.tolist(), strict=True) if count]
@@ -121,6 +125,7 @@ def retraining_examples(
         labelled=labelled.rows(np.repeat(np.arange(len(told)), visits)),
         held=_joined(validation, hold_out),
         newest=_dataset(newest) if newest else None,
+        newest_voices=VoicesOfRows(list(map(_voice, newest)), rules.voice_share),
         census=_census(trained, validation, hold_out, labelled, rules),
         labels_sha256=_digest(counting),
         counts={
@@ -132,6 +137,24 @@ def retraining_examples(
         },
         voices=_voices(told, visits, base_rows),
     )
+
+
+def _newest_apart(
+    labels: Sequence[ResolvedLabel], rules: LabelRules
+) -> tuple[list[ResolvedLabel], list[ResolvedLabel]]:
+    """The labels to train on, and the newest of each voice; all in order of time."""
+    if len(labels) < rules.newest_from:
+        return list(labels), []
+    left = {
+        voice: count - int(count * rules.newest_share)
+        for voice, count in Counter(map(_voice, labels)).items()
+    }
+    offered: list[ResolvedLabel] = []
+    newest: list[ResolvedLabel] = []
+    for each in labels:
+        (offered if left[_voice(each)] > 0 else newest).append(each)
+        left[_voice(each)] -= 1
+    return offered, newest
 
 
 def _domain(label: ResolvedLabel) -> str:
@@ -159,30 +182,15 @@ def _visits(
     drawn = np.random.default_rng(seed).random(len(labels))
     visits = np.floor(wanted + drawn).astype(np.int64)
     voices = np.array(list(map(_voice, labels)))
-    for voice, limit in _limits(voices.tolist(), wanted, base_rows, rules.voice_share).items():
+    totals: Counter[str] = Counter()
+    for voice, count in zip(voices.tolist(), wanted.tolist(), strict=True):
+        totals[voice] += count
+    for voice, limit in limits(totals, base_rows, rules.voice_share).items():
         of_voice = np.flatnonzero(voices == voice)
         # One label in so many, evenly over the times, so that the sum is the limit.
         reached = np.cumsum(wanted[of_voice]) * (limit / wanted[of_voice].sum())
         visits[of_voice] = np.diff(np.floor(reached), prepend=0)
     return visits
-
-
-def _limits(
-    voices: Sequence[str], wanted: NDArray[np.float64], base_rows: int, share: float
-) -> dict[str, float]:
-    """The visits of each voice that has more than ``share``, by its name."""
-    totals: Counter[str] = Counter()
-    for voice, visits in zip(voices, wanted.tolist(), strict=True):
-        totals[voice] += visits
-    above: set[str] = set()
-    while True:
-        # Those above the limit all have it, and count so for the others.
-        rest = base_rows + sum(visits for voice, visits in totals.items() if voice not in above)
-        limit = share * rest / (1 - share * len(above))
-        more = {voice for voice, visits in totals.items() if visits > limit} - above
-        if not more:
-            return dict.fromkeys(above, limit)
-        above |= more
 
 
 def _voices(

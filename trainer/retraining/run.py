@@ -132,6 +132,7 @@ def _retrain(
         champion.folder,
         hold_out=examples.held.of_part("test"),
         newest=examples.newest,
+        newest_voices=examples.newest_voices,
         voices=examples.voices,
         rules=plan.gate,
         seed=plan.recipe.seed,

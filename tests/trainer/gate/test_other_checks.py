@@ -8,7 +8,7 @@ from stream_detector.models.bundle import OperatingPoint, OperatingPoints
 from support.bundles import small_manifest
 from trainer.gate import GateRules
 from trainer.gate.calibration import check_calibration, check_thresholds
-from trainer.gate.newest import check_newest
+from trainer.gate.newest import VoicesOfRows, check_newest
 
 RULES = GateRules()
 
@@ -75,6 +75,50 @@ def test_the_newest_labels_refuse_what_is_worse_beyond_chance(gained, lost, pass
     assert (check.figures["gained"], check.figures["lost"]) == (gained, lost)
 
 
+def of_voices(gained, lost):
+    """The check on 100 labels of each honest voice, and 900 of a hostile one.
+
+    ``gained`` and ``lost`` say which share of each voice's labels the challenger alone, or the
+    champion alone, is right on.
+    """
+    voices = [voice for voice, count in VOICES.items() for _ in range(count)]
+    labels = np.ones(len(voices), np.int8)
+    place = np.concatenate([np.arange(count) / count for count in VOICES.values()])
+    challenger = place >= np.array([lost.get(voice, 0) for voice in voices])
+    champion = place < 1 - np.array([gained.get(voice, 0) for voice in voices])
+    return check_newest(challenger, champion, labels, RULES, VoicesOfRows(voices, 0.2))
+
+
+VOICES = {"analyst mallory": 900} | {f"analyst honest{number}": 100 for number in range(5)}
+
+
+def test_one_voice_hides_nothing_from_the_newest_labels_by_how_much_it_writes():
+    honest = {voice: 0.3 for voice in VOICES if voice != "analyst mallory"}
+    check = of_voices(gained={"analyst mallory": 1.0}, lost=honest)
+    # 150 labels of five voices against 900 of one, which count as 125: a fifth of all.
+    assert (check.figures["gained"], check.figures["lost"]) == (125, 150)
+    assert check.figures["weight"] == pytest.approx(625)
+    assert check.message.endswith(
+        "; no voice has more than 20% of the weight: the 900 labels of analyst mallory count as 125"
+    )
+    honest = dict.fromkeys(honest, 0.4)
+    assert not of_voices(gained={"analyst mallory": 1.0}, lost=honest).passed
+
+
+def test_one_voice_refuses_nothing_by_how_much_it_writes():
+    contrary = {"analyst mallory": 0.2}
+    honest = {voice: 0.05 for voice in VOICES if voice != "analyst mallory"}
+    assert of_voices(gained=honest, lost=contrary).passed
+    voices, found = ["mallory"] * 900 + ["kim"] * 20, np.repeat([False, True], [900, 20])
+    check = check_newest(found, ~found, np.ones(920, np.int8), RULES, VoicesOfRows(voices, 0.2))
+    assert check.passed, "of two voices each has half"
+    assert "no voice has more than 50%" in check.message
+    alone = check_newest(
+        found[:900], ~found[:900], np.ones(900, np.int8), RULES, VoicesOfRows(voices[:900], 0.2)
+    )
+    assert (alone.passed, alone.figures["lost"]) == (False, 900), "one alone is all there is"
+
+
 def test_benign_labels_called_malicious_are_wrong():
     labels = np.zeros(20, np.int8)
     check = check_newest(np.ones(20, np.bool_), np.zeros(20, np.bool_), labels, RULES)
@@ -87,4 +131,4 @@ def test_no_newest_labels_and_no_champion_refuse_nothing():
     assert check_newest(none, none, np.empty(0, np.int8), RULES).passed
     alone = check_newest(np.zeros(3, np.bool_), None, np.ones(3, np.int8), RULES)
     assert alone.passed
-    assert alone.figures == {"rows": 3, "challenger": 0.0}
+    assert alone.figures == {"rows": 3, "weight": 3.0, "challenger": 0.0}

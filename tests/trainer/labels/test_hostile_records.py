@@ -29,7 +29,7 @@ UNPACKED_BYTES_MAX = 32 * 1024 * 1024
 
 GROWING = b":@\n" * 230_000
 """Longer when it is masked: five bytes for each three."""
-LOGIN = b"x" * (CUT_BYTES - 10) + b"\nhttp://kim:" + b"secret" * 100_000 + b"@x/"
+LOGIN = b"x" * (CUT_BYTES - 30) + b"\nhttp://kim:" + b"secret" * 100_000 + b"@x/"
 """A password stands where it is cut."""
 QUOTES = b'"' * 5_000_000
 LARGE = b'"' * 100_000_000
@@ -213,7 +213,8 @@ def test_the_dead_letters_are_cut_say_how_long_the_records_were_and_where_they_l
     assert {header["reason"] for header in headers.values()} == {b"too_large"}
     assert headers[1]["truncated-from-bytes"] == b"690000"
     assert letters[1].value == (b"***@\n" * 230_000)[:CUT_BYTES]
-    assert letters[7].value == b"x" * (CUT_BYTES - 10) + b"\n"
+    assert (letters[7].value or b"").startswith(b"x" * (CUT_BYTES - 30) + b"\n")
+    assert b"secret" not in (letters[7].value or b"")
     assert headers[2]["truncated-from-bytes"] == b"5000000"
     assert letters[2].value == QUOTES[:CUT_BYTES]
     for offset in (3, 4, 5):

@@ -104,7 +104,7 @@ def test_an_export_is_what_training_reads(folder: Path) -> None:
 def test_no_name_is_a_formula_of_a_spreadsheet_and_each_is_read_back_as_it_was(
     tmp_path: Path,
 ) -> None:
-    names = ["=cmd|'/C calc'!A0", "+1", "-1", "@SUM(A1)", "'=1", "''", "a=b"]
+    names = ["=cmd|'/C calc'!A0", "+1", "-1", "@SUM(A1)", "＝1", "＠SUM(A1)", "'=1", "''", "a=b"]
     store = LabelStore(tmp_path / "label-store")
     with store.writing():
         store.add(
@@ -124,7 +124,7 @@ def test_no_name_is_a_formula_of_a_spreadsheet_and_each_is_read_back_as_it_was(
     assert file.stat().st_mode & 0o777 == 0o600
     with file.open(encoding="utf-8", newline="") as lines:
         cells = [row[column] for row in csv.DictReader(lines) for column in PEOPLE]
-    assert not [cell for cell in cells if cell[0] in "=+-@\t\r"]
+    assert not [cell for cell in cells if cell[0] in "=+-@\t\r＝＋－＠"]
     rows = [row.values for row in read_rows(file) if isinstance(row, Row)]
     assert [row["source"] for row in rows] == names
     defaults = _Defaults(None, None, None, None, None, NOON)

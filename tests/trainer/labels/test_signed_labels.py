@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from stream_detector.label_signatures import label_signature
+from stream_detector.label_signatures import label_signature, voice_of
 from stream_detector.models.signing import new_key, read_private_key
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, run_command, run_trainer
 from support.labels import label_record
 from support.records import read_all
+from trainer.labels.store import LabelStore
 
 pytestmark = pytest.mark.kafka
 
@@ -73,3 +74,66 @@ def test_only_the_key_of_a_name_speaks_for_it(
     assert first == "evil.example/login: malicious, 1 of 2 voices disagree"
     assert "analyst kim, signed" in signed
     assert "analyst invented, source" in invented
+
+
+def test_a_key_of_all_others_speaks_for_who_has_none_and_feeds_sign_as_analysts_do(
+    kafka: KafkaBroker, topics: Any, tmp_path: Path
+) -> None:
+    for name in ("kim", "desk", "urlhaus", "feeds"):
+        new_key(tmp_path / f"{name}.key")
+    topic, feeds_topic = topics("labels", partitions=1), topics("label-feeds", partitions=1)
+    voices = {"analyst:kim": "kim", "analyst:*": "desk", "feed:urlhaus": "urlhaus"}
+    settings = {
+        "BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "LABELS_TOPIC": topic,
+        "FEED_LABELS_TOPIC": feeds_topic,
+        "LABELS_DEAD_LETTERS_TOPIC": topics("labels-dlq", partitions=1),
+        "LABELS_GROUP_ID": topic,
+        "LABEL_KEYS": ",".join(
+            f"{voice}={tmp_path / name}.key.pub"
+            for voice, name in (voices | {"feed:*": "feeds"}).items()
+        ),
+    }
+    table = tmp_path / "desk.csv"
+    table.write_text("url,label,analyst\nhttp://lee.example/desk,malicious,lee\n", encoding="utf-8")
+    desk = run_command(
+        *("label", "--file", str(table), "--signing-key", str(tmp_path / "desk.key")),
+        settings=settings,
+    )
+    assert desk.returncode == 0, desk.stderr
+    for_another = run_command(
+        *("label", URL, "benign", "--feed", "phishtank"),
+        *("--signing-key", str(tmp_path / "urlhaus.key")),
+        settings=settings,
+    )
+    assert_one_line_error(for_another, 2, "urlhaus.key is not the key", "feed phishtank")
+
+    heard = {("analyst lee", "desk")}
+    said = [
+        *(("analyst", "kim", key) for key in (None, "desk", "kim")),
+        *(("analyst", "ann", key) for key in (None, "kim", "feeds", "desk")),
+        *(("feed", "urlhaus", key) for key in (None, "feeds", "desk", "urlhaus")),
+        *(("feed", "phishtank", key) for key in (None, "urlhaus", "desk", "feeds")),
+    ]
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for part, name, key in said:
+        value = label_record(
+            f"http://{name}.example/{key}", **{"analyst": None, "source": "soc", part: name}
+        )
+        headers = []
+        if key is not None:
+            signature = label_signature(value, read_private_key(tmp_path / f"{key}.key"))
+            headers = [("signature", signature)]
+        producer.produce(topic if part == "analyst" else feeds_topic, value, headers=headers)
+        if key == voices.get(f"{part}:{name}", {"analyst": "desk", "feed": "feeds"}[part]):
+            heard.add((f"{part} {name}", key))
+    producer.flush(60)
+
+    collected = run_trainer("labels", "collect", folder=tmp_path, settings=settings)
+
+    assert collected.returncode == 0, collected.stderr
+    assert collected.stdout.startswith("16 records read: 5 labels stored, 0 were there, 11 dead")
+    stored = list(LabelStore(tmp_path / "label-store").labels())
+    assert all(each.signed for each in stored)
+    paths = {(voice_of(each.label), each.label.url.rpartition("/")[2]) for each in stored}
+    assert paths == heard

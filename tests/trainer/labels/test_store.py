@@ -103,6 +103,23 @@ def test_a_store_by_days_of_writing_is_read_and_added_to_as_it_is(tmp_path: Path
     assert files_of(store)[-1] == "day=2026-11-27/labels.parquet"
 
 
+def test_a_store_from_before_labels_were_signed_is_read_and_added_to(store: LabelStore) -> None:
+    signed = [label._replace(signed=True) for label in LABELS]
+    with store.writing():
+        store.add(signed[:10])
+    path = store.folder / "day=2026-11-24/labels.parquet"
+    # As it was written then: what was signed since would come back as it was.
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["signed"]), path)
+
+    assert sorted(store.labels(), key=PLACE) == LABELS[:10], "none of them is signed"
+    assert store.count("url") == 10
+    again = LabelStore(store.folder, today=NOON.date)
+    with again.writing():
+        assert again.add(signed) == 10, "what it has is not added once more"
+    assert files_of(again) == ["day=2026-11-24/labels.parquet"]
+    assert sorted(again.labels(), key=PLACE) == [*LABELS[:10], *signed[10:]]
+
+
 def test_a_day_of_many_labels_has_several_files(store: LabelStore) -> None:
     with patch("trainer.labels.store._FILE_ROWS", 5), store.writing():
         for start in range(0, 20, 4):

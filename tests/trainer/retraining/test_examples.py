@@ -91,6 +91,24 @@ def test_from_100_labels_on_the_newest_tenth_is_held_out():
     assert made(labelled(110), newest_share=0.0).newest is None
 
 
+def test_the_newest_of_each_voice_are_held_out_so_that_none_fills_what_is_measured():
+    honest = [
+        signed(f"http://kim{number}.test/x", offset=number, hours=number, analyst="kim")
+        for number in range(50)
+    ]
+    flood = [
+        signed(f"http://m{number}.test/x", offset=100 + number, hours=1000, analyst="mallory")
+        for number in range(950)
+    ]
+    examples = made([*flood, *honest])
+    assert [text for text in examples.newest.texts if text.startswith("kim")] == [
+        f"kim{number}.test/x" for number in range(45, 50)
+    ]
+    assert len(examples.newest.texts) == 100
+    assert examples.newest_voices.voices == ["analyst kim"] * 5 + ["analyst mallory"] * 95
+    assert not {*examples.newest.texts} & {*examples.labelled.texts}
+
+
 def test_newer_labels_are_visited_more_often_and_each_at_least_once():
     day = 24
     labels = [
