@@ -22,6 +22,7 @@ from stream_detector.events import (
 )
 from stream_detector.limits import (
     CLIENT_CHARACTERS_MAX,
+    LETTER_VALUE_BYTES_MAX,
     LOG_ID_CHARACTERS_MAX,
     PART_EVENTS,
     PART_MILLISECONDS,
@@ -64,6 +65,8 @@ class Reading:
         self.places: list[int] = []
         """The place in ``records`` of each event's record."""
         self.faults: Faults = {}
+        self.letter_bytes = 0
+        """Of the values of the records that reading finds at fault."""
         self.rest = _NO_REST
         """Of the last record: it is for the next part."""
         self.first = ""
@@ -75,6 +78,7 @@ class Reading:
         """Do the next events go into another part?"""
         return (
             len(self.sightings) - len(self.records) >= PART_EVENTS
+            or self.letter_bytes >= LETTER_VALUE_BYTES_MAX
             or perf_counter() >= self._ends_at
             or self.goes_on
         )
@@ -104,7 +108,8 @@ class Reading:
 
 class BatchReader:
     """Reads batches; a part ends at ``PART_EVENTS``, also within a record, or with the record that
-    reaches ``PART_MILLISECONDS``.
+    reaches ``PART_MILLISECONDS``, or with dead letters that take as long to mask as one of the
+    largest.
 
     Raises:
         SettingsError: as ``sources_by_topic``.
@@ -198,6 +203,7 @@ class BatchReader:
                     observed.append((result.kind, result.observed))
                     places.append(place)
                 elif isinstance(result, Rejected):
+                    reading.letter_bytes += 0 if place in reading.faults else len(value)
                     reading.faults.setdefault(place, (position, name, result))
                 else:
                     ignored.append(name)

@@ -588,6 +588,12 @@ class TestParts:
         assert [len(outcomes.verdicts) for outcomes, _ in parts] == [1, 1, 1, 1]
         assert [ended for _, ended in parts] == [0, 0, 1, 2]
 
+    def test_a_part_ends_with_dead_letters_that_take_long_to_mask(self):
+        large = b"a.b\n" * 200_000
+        parts = self.parts([chunk([large] * 3), chunk([b"what is this"] * 50, partition=1)])
+        assert [len(outcomes.dead_letters) for outcomes, _ in parts] == [1, 1, 1, 50]
+        assert [ended for _, ended in parts] == [0, 0, 1, 2]
+
     def test_all_parts_together_are_what_the_batch_becomes(self):
         chunks = [chunk([self.LINES] * 4 + [None])]
         whole = Bench().pipeline.process(chunks)
