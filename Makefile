@@ -89,7 +89,7 @@ audit: $(SUPPLY)/.tools ## Known vulnerabilities of the pinned packages, by PyPI
 			"make audit ARGS='--vulnerability-service osv --osv-url URL', any server of OSV's API," \
 			"such as a mirror of your own." >&2; exit 1; }
 
-tools: ## Install what the tests start, by apt as root: Java, Maven, jq, openssl
+tools: ## Install what the tests start, by apt as root: Java, Maven, curl, jq, openssl
 	@tests/install-tools
 
 kafka: $(KAFKA)/.complete ## Fetch the Apache Kafka that the tests start

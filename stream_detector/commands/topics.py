@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.topic_backup import restore, save
 from stream_detector.counted import counted
 from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.progress import ShownProgress
@@ -21,14 +22,19 @@ _UNUSED = {"model_public_key", "model_load_timeout"}
 
 @click.group(no_args_is_help=True)
 def topics() -> None:
-    """Make the topics that the detector reads and writes, check that they can be used, or print
-    the rights that each part needs.
+    """Make the topics that the detector reads and writes, check that they can be used, print the
+    rights that each part needs, or save and restore what cannot be made again.
 
     \b
     stream-detector topics check
     stream-detector topics create --topic-partitions 12 --topic-replication-factor 3
     stream-detector topics acls --part detector
+    stream-detector topics save topics.jsonl
     """
+
+
+topics.add_command(save)
+topics.add_command(restore)
 
 
 @topics.command(cls=SettingsCommand, short_help="Make the topics that are missing.")

@@ -243,6 +243,9 @@ def test_only_prometheus_comes_in_and_only_dns_and_kafka_are_asked() -> None:
     }
     kafka = int(SETTINGS["STREAM_DETECTOR_BOOTSTRAP_SERVERS"].rpartition(":")[2])
     assert ports == {53, kafka}
+    # NodeLocal DNSCache listens at an address of the node, which no selector of pods matches.
+    [dns] = [rule for rule in policies["dns-and-kafka"]["egress"] if rule["ports"][0]["port"] == 53]
+    assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in dns["to"]
 
 
 # --- true to the code -----------------------------------------------------------------------
@@ -442,6 +445,17 @@ def test_a_worker_is_added_before_the_objective_is_missed() -> None:
     records_per_second = 1_000
     lag = float(trigger["metadata"]["lagThreshold"]) * SCALED["minReplicaCount"]
     assert lag / records_per_second == seconds / 2
+    # The file says how much more may come than two workers can do, until the third one works.
+    behavior = SCALED["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    autoscaler_seconds = 15
+    until_it_works = (
+        SCALED["pollingInterval"]
+        + autoscaler_seconds
+        + behavior["scaleUp"]["stabilizationWindowSeconds"]
+        + WARM_UP_SECONDS
+    )
+    assert until_it_works == 120
+    assert until_it_works / 5 < seconds / 2
 
 
 def test_rebalances_are_rare_by_the_scaling() -> None:

@@ -28,6 +28,7 @@ from stream_detector.kafka.dead_letters import letters_since
 from stream_detector.kafka.inspection import group_problem
 from stream_detector.kafka.labels import write_labels
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
+from stream_detector.kafka.topic_backup import save_topics
 from stream_detector.kafka.topics import (
     check_topic,
     check_topics,
@@ -155,6 +156,8 @@ def publish(settings: Settings, folder: Path) -> None:
 def train(settings: Settings, folder: Path) -> None:
     collect(settings, folder)
     publish(settings, folder)
+    # A backup is its to take: it reads all that is saved.
+    assert len(save_topics(settings, folder / "topics.jsonl")) == 3
 
 
 def report(settings: Settings, folder: Path) -> None:

@@ -85,6 +85,36 @@ def test_publish_promote_and_roll_back(run, tmp_path):
 
 
 @pytest.mark.timeout(600)
+def test_of_two_kinds_the_one_announced_last_is_rolled_back_unless_one_is_named(run, tmp_path):
+    host_bundle = {"STREAM_DETECTOR_HOST_BUNDLE": str(tmp_path / "first-host")}
+    shas = {
+        name: save_small_bundle(tmp_path / name, kind, seed=seed).sha256
+        for name, kind, seed in (
+            ("first", "url", 0),
+            ("second", "url", 1),
+            ("first-host", "host", 0),
+            ("second-host", "host", 1),
+        )
+    }
+    run("publish", "second-host", "--force", "a drill", **host_bundle)
+    run("publish", "second", "--force", "a drill", **host_bundle)
+    assert set(announced(run)) == {shas["second-host"], shas["second"]}
+
+    told = run("rollback").stderr
+    assert "announced: url model small-url 1" in told
+    assert "; the host model, announced earlier (" in told
+    assert "stays: `--kind host` rolls that one back" in told
+    assert set(announced(run)) == {shas["second-host"], shas["first"]}
+
+    # The rollback was the last announcement: a second one goes back the same way, or says why not.
+    assert "no url model was announced before this one" in run("rollback", code=1).stderr
+    told = run("rollback", "--kind", "host").stderr
+    assert "announced: host model small-host 1" in told
+    assert "announced earlier" not in told
+    assert set(announced(run)) == {shas["first-host"], shas["first"]}
+
+
+@pytest.mark.timeout(600)
 def test_what_serves_already_is_announced_again_and_keeps_its_record_but_for_a_new_reason(
     run, tmp_path
 ):

@@ -27,7 +27,7 @@ def models() -> None:
     stream-trainer gate bundles/url --champion served --data labelled.csv
     stream-trainer models publish bundles/url                 # if the gate passed it
     stream-trainer models list --worker http://localhost:9464
-    stream-trainer models rollback --kind url    # if it was no good idea
+    stream-trainer models rollback               # if it was no good idea
     stream-trainer models shadow bundles/next --share 0.1     # only compared, see shadow report
     stream-trainer models prune             # which versions nobody needs any more
     """

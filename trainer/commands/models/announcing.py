@@ -1,7 +1,7 @@
 """``stream-trainer models publish``, ``promote`` and ``rollback``: what workers are to serve."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from trainer.commands.models.options import (
     tell_stored,
 )
 from trainer.progress import shown_stage
+
+if TYPE_CHECKING:
+    from stream_detector.models.announcement import Announcement
 
 __all__ = ["promote", "publish", "rollback"]
 
@@ -134,26 +137,39 @@ def promote(
 @click.option(
     "--kind",
     type=KIND,
-    help="Which model to go back with; needed where both kinds have been announced.",
+    help="Which model to go back with.  [default: the one that was announced last]",
 )
 @signing_key_option
 @kafka_options
 def rollback(kind: Any, signing_key: Path | None, config: Path | None, **flags: object) -> None:
     """Announce the version that was announced before the present one; workers go back to it.
 
-    Before the first one that is what served while nothing was announced. Twice goes back two
-    versions.
+    Where models of both kinds are announced, it is the kind announced last that goes back; the
+    output names the other one, which goes on serving. Before the first announcement of a kind
+    stands what served until then. Twice goes back two versions.
 
     \b
-    stream-trainer models rollback --kind url
-    stream-trainer models rollback --kind host --signing-key models.key
+    stream-trainer models rollback
+    stream-trainer models rollback --kind url --signing-key models.key
     """
     settings = settings_with_store(config, flags)
     from trainer.publishing import announced_now, roll_back  # noqa: PLC0415
 
+    other = None
     if kind is None:
         announced = announced_now(settings, signing_key=signing_key).serving
-        if len(announced) > 1:
-            raise click.UsageError("models of both kinds are announced: say which by --kind")
-        kind = next(iter(announced), "url")
-    tell_announced(roll_back(settings, opened_store(settings), kind, signing_key=signing_key))
+        by_time = sorted(announced.values(), key=lambda one: one.announced_at)
+        kind = by_time[-1].kind if by_time else "url"
+        other = by_time[0] if len(by_time) > 1 else None
+    tell_announced(
+        roll_back(settings, opened_store(settings), kind, signing_key=signing_key),
+        "" if other is None else _still_serving(other),
+    )
+
+
+def _still_serving(other: "Announcement") -> str:
+    """What to say of the model of the kind that was announced earlier."""
+    return (
+        f"; the {other.kind} model, announced earlier ({other.announced_at:%Y-%m-%d %H:%M} UTC), "
+        f"stays: `--kind {other.kind}` rolls that one back"
+    )

@@ -139,7 +139,7 @@ def tell_stored(model: "StoredModel", outcome: "PutOutcome") -> None:
     tell(f"{_STORED[outcome]}: {model.url}")
 
 
-def tell_announced(announcement: "Announcement") -> None:
-    """Say what is announced now."""
+def tell_announced(announcement: "Announcement", more: str = "") -> None:
+    """Say what is announced now, and ``more`` on the same line."""
     ref = announcement.ref
-    tell(f"announced: {announcement.kind} model {ref.name} {ref.version} ({ref.short})")
+    tell(f"announced: {announcement.kind} model {ref.name} {ref.version} ({ref.short}){more}")

@@ -1,0 +1,295 @@
+"""Saves the topics that nothing else can make again into a file, and writes them back.
+
+These are the topics of labels and, where a model store is set, the topic of announced models. Key,
+value and headers are kept byte for byte, so that signatures still hold; partition, order and time
+are kept too. Where a topic kept all its records from offset 0 on, they get their offsets back, and
+a label store, which knows labels by offset and time, goes on with the restored topic.
+
+The file holds a JSON object a line and ends with the number of records: one that was cut off is
+refused. It tells who visited what, so only its owner may read it (mode 0600).
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple, get_args
+
+import msgspec
+from kafka import TopicPartition
+
+from stream_detector.counted import counted
+from stream_detector.errors import SettingsError, StreamDetectorError, TopicsError
+from stream_detector.kafka.bounded_consumer import is_unread
+from stream_detector.kafka.confirmed import confirmed, confirming_producer
+from stream_detector.kafka.reading import Span, reading, records_of
+from stream_detector.kafka.rights import Part
+from stream_detector.kafka.topics import check_topic
+from stream_detector.settings import Settings
+
+__all__ = ["BackupError", "Restored", "Saved", "restore_topics", "save_topics"]
+
+_Role = Literal["labels", "feed_labels", "models"]
+_PARTS: Mapping[_Role, Part] = {
+    "labels": "labeller",
+    "feed_labels": "feed-labeller",
+    "models": "model-publisher",
+}
+"""Who writes each topic: an error names the rights of that part."""
+_CONFIRM_RECORDS = 1000
+_RECORD_BYTES_MAX = 256 * 1024 * 1024
+"""Whether a record is too large is for its topic to say, not for this client."""
+
+
+class BackupError(StreamDetectorError):
+    """The file can't be written or read, or is no whole backup."""
+
+
+class Saved(NamedTuple):
+    """A topic that was saved."""
+
+    topic: str
+    records: int
+    unread: int
+    """Records that lie in damaged or far too large batches, and are not in the file."""
+
+
+class Restored(NamedTuple):
+    """A topic that was restored."""
+
+    topic: str
+    records: int
+    moved: int | None
+    """Records at another offset than before; None where offsets do not matter."""
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """A record, as a line. Bytes are in Base64."""
+
+    topic: _Role
+    partition: int
+    offset: int
+    timestamp: int
+    """Milliseconds since 1970."""
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+
+
+class _End(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The last line."""
+
+    records: int
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_record = msgspec.json.Decoder(_Record).decode
+_decode_end = msgspec.json.Decoder(_End).decode
+
+
+def save_topics(
+    settings: Settings, file: Path, *, on_progress: Callable[[int], object] = lambda _: None
+) -> list[Saved]:
+    """Write what the topics hold now into ``file``, whole or not at all.
+
+    ``on_progress`` gets the number of records so far.
+
+    Raises:
+        BackupError: the file can't be written.
+        TopicsError: a topic is missing or may not be read.
+        RetryableError: Kafka can't be reached.
+        FatalError: it refuses the credentials.
+    """
+    draft = file.with_name(f".{file.name}.draft")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as lines:
+            counter = _Counter(on_progress)
+            saved = [_save(settings, role, lines, counter) for role in _roles(settings)]
+            lines.write(_encode(_End(counter.records)) + b"\n")
+            lines.flush()
+            os.fsync(descriptor)
+        draft.replace(file)
+    except OSError as error:
+        raise BackupError(f"{file} can't be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+    return saved
+
+
+def restore_topics(
+    settings: Settings, file: Path, *, on_progress: Callable[[int], object] = lambda _: None
+) -> list[Restored]:
+    """Write the records of ``file`` into the topics that the settings name, which must be empty.
+
+    Back when all replicas in sync have them. ``on_progress`` gets the number of records so far.
+
+    Raises:
+        BackupError: the file can't be read, or is no whole backup; nothing was written.
+        SettingsError: it has announced models, and no model store is set; nothing was written.
+        TopicsError: a topic is missing, holds records, has fewer partitions than it had, or may
+            not be used; nothing was written.
+        RetryableError: Kafka can't be reached.
+        FatalError: it refuses the credentials or a record.
+    """
+    partitions = _partitions_of(file)
+    if "models" in partitions and not settings.model_store:
+        raise SettingsError(
+            f"{file} has announcements of models: set --model-store, so that `topics create` makes "
+            "their topic"
+        )
+    for role, highest in partitions.items():
+        _check_empty(settings, role, highest + 1)
+    counter = _Counter(on_progress)
+    with file.open("rb") as lines:
+        by_topic = itertools.groupby(_records_of(lines), lambda record: record.topic)
+        return [_restore(settings, role, records, counter) for role, records in by_topic]
+
+
+class _Counter:
+    """How many records are done, of all topics."""
+
+    def __init__(self, on_progress: Callable[[int], object]) -> None:
+        self._on_progress = on_progress
+        self.records = 0
+
+    def add(self, records: int) -> None:
+        """So many more are done."""
+        self.records += records
+        self._on_progress(self.records)
+
+
+def _roles(settings: Settings) -> Sequence[_Role]:
+    roles: Sequence[_Role] = get_args(_Role)
+    return roles if settings.model_store else [role for role in roles if role != "models"]
+
+
+def _name_of(settings: Settings, role: _Role) -> str:
+    """The setting that names the topic."""
+    return {
+        "labels": settings.labels_topic,
+        "feed_labels": settings.feed_labels_topic,
+        "models": settings.models_topic,
+    }[role]
+
+
+def _save(settings: Settings, role: _Role, lines: IO[bytes], counter: _Counter) -> Saved:
+    name = _name_of(settings, role)
+    saved = unread = 0
+    with reading(settings, name) as consumer:
+        for span in _all_of(consumer, settings.topic(name)):
+            for records, _ in records_of(consumer, span):
+                whole = [record for record in records if not is_unread(record)]
+                lines.writelines(_line(role, record) for record in whole)
+                saved += len(whole)
+                unread += len(records) - len(whole)
+                counter.add(len(whole))
+    return Saved(settings.topic(name), saved, unread)
+
+
+def _all_of(consumer: Any, topic: str) -> Iterator[Span]:
+    partitions = [
+        TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))
+    ]
+    first, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+    for each in partitions:
+        if first[each] < ends[each]:
+            yield Span(each, first[each], ends[each])
+
+
+def _line(role: _Role, record: Any) -> bytes:
+    headers = [(name, value) for name, value in record.headers]
+    of_record = _Record(
+        role,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        headers,
+    )
+    return _encode(of_record) + b"\n"
+
+
+def _records_of(lines: IO[bytes]) -> Iterator[_Record]:
+    """All records; the last line of the file is none, which was checked before."""
+    for line in lines:
+        with suppress(msgspec.ValidationError):
+            yield _decode_record(line)
+
+
+def _partitions_of(file: Path) -> dict[_Role, int]:
+    """The highest partition of each topic in ``file``, which is read to its end to check it."""
+    highest: dict[_Role, int] = {}
+    count, ended = 0, False
+    try:
+        with file.open("rb") as lines:
+            for line in lines:
+                if ended:
+                    raise BackupError(f"{file} is no backup: it goes on behind its last line")
+                try:
+                    record = _decode_record(line)
+                except msgspec.ValidationError:
+                    ended = _decode_end(line).records == count
+                    if not ended:
+                        break
+                else:
+                    count += 1
+                    highest[record.topic] = max(highest.get(record.topic, 0), record.partition)
+    except OSError as error:
+        raise BackupError(f"{file} can't be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BackupError(f"{file} is no backup of `topics save`: {error}") from error
+    if not ended:
+        raise BackupError(f"{file} is not whole ({counted(count, 'record')}): take another backup")
+    return highest
+
+
+def _check_empty(settings: Settings, role: _Role, partitions: int) -> None:
+    name = _name_of(settings, role)
+    topic = settings.topic(name)
+    check_topic(settings, name, "WRITE")
+    with reading(settings, name) as consumer:
+        there = len(consumer.partitions_for_topic(topic))
+        if there < partitions:
+            raise TopicsError(
+                f"topic {topic} has {there} partitions and the backup {partitions}: make it with "
+                f"--topic-partitions {partitions}"
+            )
+        if any(_all_of(consumer, topic)):
+            raise TopicsError(
+                f"topic {topic} holds records: restore only into topics that `stream-detector "
+                "topics create` has just made"
+            )
+
+
+def _restore(
+    settings: Settings,
+    role: _Role,
+    records: Iterator[_Record],
+    counter: _Counter,
+) -> Restored:
+    topic = settings.topic(_name_of(settings, role))
+    count = moved = 0
+    options = {"linger_ms": 5, "max_request_size": _RECORD_BYTES_MAX}
+    with confirming_producer(settings, _PARTS[role], **options) as producer:
+        while chosen := list(itertools.islice(records, _CONFIRM_RECORDS)):
+            written = confirmed([_sent(producer, topic, record) for record in chosen])
+            pairs = zip(chosen, written, strict=True)
+            moved += sum(record.offset != answer.offset for record, answer in pairs)
+            count += len(chosen)
+            counter.add(len(chosen))
+    return Restored(topic, count, None if role == "models" else moved)
+
+
+def _sent(producer: Any, topic: str, record: _Record) -> Any:
+    return producer.send(
+        topic,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        partition=record.partition,
+        timestamp_ms=record.timestamp,
+    )
