@@ -1,11 +1,12 @@
 """From the records of a batch to the events that they name, part by part."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter, itemgetter
 from time import perf_counter
+from typing import NamedTuple
 
 from stream_detector.decisions import Observed
 from stream_detector.errors import SettingsError
@@ -21,6 +22,7 @@ from stream_detector.events import (
 )
 from stream_detector.limits import (
     CLIENT_CHARACTERS_MAX,
+    LETTER_VALUE_BYTES_MAX,
     LOG_ID_CHARACTERS_MAX,
     PART_EVENTS,
     PART_MILLISECONDS,
@@ -40,30 +42,74 @@ Faults = dict[int, tuple[SourcePosition, str, Rejected]]
 format of the line."""
 
 
+class _Rest(NamedTuple):
+    """What a record says and is in no part yet, where a part ended within the record."""
+
+    results: Sequence[tuple[str, EventResult]]
+    first: int
+    """Index of the first of these in the record."""
+
+
+_NO_REST = _Rest((), 0)
+
+
 class Reading:
     """What a part of a batch says, event by event: three lists of one length, and the faults."""
 
     def __init__(self) -> None:
         self._ends_at = perf_counter() + PART_MILLISECONDS / 1000
         self.records: list[RawRecord] = []
+        """The first may have begun in the part before, the last may go on in the next."""
         self.sightings: list[Sighting] = []
         self.observed: list[Observed] = []
         self.places: list[int] = []
         """The place in ``records`` of each event's record."""
         self.faults: Faults = {}
+        self.letter_bytes = 0
+        """Of the values of the records that reading finds at fault."""
+        self.rest = _NO_REST
+        """Of the last record: it is for the next part."""
         self.first = ""
-        """The first record, as verdict ids begin."""
+        """Where the part begins, as verdict ids begin: a record, or an event within it."""
         self.chunks = 0
         """As ``Part.chunks``."""
 
     def is_full(self) -> bool:
-        """Do the next records go into another part?"""
-        return len(self.sightings) >= PART_EVENTS or perf_counter() >= self._ends_at
+        """Do the next events go into another part?"""
+        return (
+            len(self.sightings) - len(self.records) >= PART_EVENTS
+            or self.letter_bytes >= LETTER_VALUE_BYTES_MAX
+            or perf_counter() >= self._ends_at
+            or self.goes_on
+        )
+
+    @property
+    def goes_on(self) -> bool:
+        """Are there more events of the last record?"""
+        return self.rest is not _NO_REST
+
+    def cut(
+        self, results: Sequence[tuple[str, EventResult]], first: int
+    ) -> Sequence[tuple[str, EventResult]]:
+        """What this part takes of ``results`` of its last record; the first has index ``first``."""
+        room = PART_EVENTS + len(self.records) - len(self.sightings)
+        if len(results) > room:
+            self.rest = _Rest(results[room:], first + room)
+        return results[:room]
+
+    def next(self) -> "Reading":
+        """The part behind this one; the record that goes on takes its fault along."""
+        reading = Reading()
+        last = len(self.records) - 1
+        if self.goes_on and last in self.faults:
+            reading.faults[0] = self.faults.pop(last)
+        return reading
 
 
 class BatchReader:
-    """Reads batches; a part ends with the record that reaches ``PART_EVENTS`` or
-    ``PART_MILLISECONDS``.
+    """Reads batches; a part ends at ``PART_EVENTS``, also within a record, or with the record that
+    reaches ``PART_MILLISECONDS``, or with dead letters that take as long to mask as one of the
+    largest.
 
     Raises:
         SettingsError: as ``sources_by_topic``.
@@ -87,22 +133,27 @@ class BatchReader:
     def parts(self, chunks: Iterable[Chunk]) -> Iterator[Reading]:
         """The events of all records, part by part, and the first fault of each that has one.
 
-        The next part is read when it is asked for, and a chunk is taken when it is read.
+        The next part is read when it is asked for, and a chunk is taken when it is read. Faults
+        that are found until then, and are those of a record that goes on, go along with it.
         """
         reading = Reading()
         for number, chunk in enumerate(chunks, start=1):
-            start = 0
+            start, rest = 0, _NO_REST
             while start < len(chunk.records):
-                start = self._read_chunk(reading, chunk, start)
+                start = self._read_chunk(reading, chunk, start, rest)
                 reading.chunks = number - (start < len(chunk.records))
+                rest = reading.rest
                 if reading.is_full():
                     yield reading
-                    reading = Reading()
+                    reading = reading.next()
         if reading.records:
             yield reading
 
-    def _read_chunk(self, reading: Reading, chunk: Chunk, start: int) -> int:
-        """Read on from the record at ``start`` until the part is full; returns where it stopped."""
+    def _read_chunk(self, reading: Reading, chunk: Chunk, start: int, rest: _Rest) -> int:
+        """Read on from the record at ``start`` until the part is full; returns where it stopped.
+
+        ``rest`` is that record's.
+        """
         topic, partition, records = chunk
         bytes_max, lines_max = self._settings.record_bytes_max, self._settings.record_lines_max
         detected_at = self._clock()
@@ -110,15 +161,21 @@ class BatchReader:
         sightings, observed, places = reading.sightings, reading.observed, reading.places
         id_start = f"{self._cluster}:{topic}:{partition}:"
         if not reading.records:
-            reading.first = f"{id_start}{records[start].offset}"
+            event = f":{rest.first}" if rest.results else ""
+            reading.first = f"{id_start}{records[start].offset}{event}"
         ignored: list[str] = []
         events_before, records_before = len(sightings), len(reading.records)
+        begun_before = bool(rest.results)
         for place, record in enumerate(islice(records, start, None), start=records_before):
             if place and reading.is_full():
                 break
             reading.records.append(record)
             offset, value = record.offset, record.value or b""
-            if len(value) > bytes_max:
+            results: Sequence[tuple[str, EventResult]]
+            first = 0
+            if rest.results:
+                (results, first), rest = rest, _NO_REST
+            elif len(value) > bytes_max:
                 results = _too_large(value, bytes_max)
             elif not value and isinstance(record, UnreadRecord):
                 results = _unread(record)
@@ -126,7 +183,9 @@ class BatchReader:
                 results = read_record(
                     value, source=source, lines_max=lines_max, json_fields=json_fields
                 )
-            for index, (name, result) in enumerate(results):
+            if len(results) > 1:
+                results = reading.cut(results, first)
+            for index, (name, result) in enumerate(results, first):
                 position = SourcePosition(topic, partition, offset, index)
                 if isinstance(result, UrlEvent):
                     client, log_id = result.client, result.log_id
@@ -144,13 +203,14 @@ class BatchReader:
                     observed.append((result.kind, result.observed))
                     places.append(place)
                 elif isinstance(result, Rejected):
+                    reading.letter_bytes += 0 if place in reading.faults else len(value)
                     reading.faults.setdefault(place, (position, name, result))
                 else:
                     ignored.append(name)
         read = len(reading.records) - records_before
-        self._metrics.records.labels(topic).inc(read)
+        self._metrics.records.labels(topic).inc(read - begun_before)
         self._count_lines(topic, sightings[events_before:], observed[events_before:], ignored)
-        return start + read
+        return start + read - reading.goes_on
 
     # Counted a batch at a time: a label lookup for each record would cost more than its parsing.
 

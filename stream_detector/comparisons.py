@@ -90,7 +90,8 @@ class Counts(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="count
     """The texts of one kind that were compared in one batch."""
 
     id: str
-    """``cluster:topic:partition:offset`` of the batch's first record, and the kind."""
+    """``cluster:topic:partition:offset`` of the batch's first record, and the kind; behind the
+    offset ``:index`` where the batch begins within a record."""
     compared_at: _Time
     kind: Kind
     served: ModelRef

@@ -81,8 +81,13 @@ class Lanes:
         return work
 
     def hold(self, lane: Lane) -> None:
-        """Give no chunk of ``lane`` until ``release``: they follow the one that is under way."""
+        """Give no chunk of ``lane`` until ``release``: they follow the one that is under way.
+
+        What is under way is its turn: all others come before its next chunk.
+        """
         self._held.add(lane)
+        if lane in self._waiting:
+            self._waiting[lane] = self._waiting.pop(lane)
 
     def release(self, lane: Lane) -> None:
         """Give chunks of ``lane`` again."""

@@ -111,8 +111,9 @@ class Pipeline:
     def parts(self, chunks: Iterable[Chunk]) -> Iterator[Part]:
         """What the records of ``chunks`` become. No record is lost, whatever its bytes.
 
-        Most batches are one part. Records that name many URLs or take long to read make more: the
-        next part is read when it is asked for, so that memory and time of a part have a bound.
+        Most batches are one part. Records that name many URLs or take long to read make more, and
+        a part may end within a record: the next part is read when it is asked for, so that memory
+        and time of a part have a bound.
 
         Raises:
             ModelError: the model fails on a text known to be good.
@@ -269,10 +270,16 @@ def _disagreements(
 
 
 def _dead_letters(reading: Reading) -> list[DeadLetter]:
-    """One dead letter for each record at fault, in order of input."""
+    """One dead letter for each record at fault, in order of input.
+
+    A record that goes on gets its own with its last events: one before those may be at fault.
+    """
     records = reading.records
+    unfinished = len(records) - 1 if reading.goes_on else None
     letters: list[DeadLetter] = []
     for place, (position, log_format, fault) in sorted(reading.faults.items(), key=itemgetter(0)):
+        if place == unfinished:
+            continue
         record = records[place]
         letters.append(
             DeadLetter(

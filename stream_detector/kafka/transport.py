@@ -447,31 +447,41 @@ class ChunkConsumer(driver.Consumer):
                 yield tp, self._to_message(tp, of_partition)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Records:
-        """Fetch from the partitions that do not fill more than their share of the buffer.
+        """Fetch from the partitions that do not fill their share of the buffer.
 
-        There is one while the buffer has room. (The set of active partitions itself is not the
-        place to filter: Faust pauses and resumes partitions by changing it.)
+        The set of active partitions itself is not the place to filter: Faust pauses and resumes
+        partitions by changing it.
 
         What a rebalance overtook is dropped: it was fetched before the fetches were halted, so
         from positions that are gone.
         """
-        host: TransportHost = self.app
-        active = active_partitions or set()
-        share = host.buffered_bytes_max / max(1, len(active))
-        fetched_from = {
-            tp
-            for tp in active
-            if (ledger := self.ledgers.get(tp)) is None or ledger.buffered_bytes < share
-        }
+        fetched_from = self._with_room(active_partitions or set())
+        if not fetched_from:
+            return {}  # aiokafka would fetch from all
         epoch = self._epoch
         records: Records = await super()._getmany(fetched_from, timeout)
         return records if epoch == self._epoch else {}
 
-    async def _wait_for_room(self) -> bool:
-        """Wait while the buffer is full; False where there was a stop or a rebalance."""
+    def _with_room(self, active: set[TP]) -> set[TP]:
+        """Those of the ``active`` partitions that fill less than their share of the buffer.
+
+        Each has a share of its own: a topic that fills many leaves those of others alone. All
+        together hold at most the buffer, and one chunk a partition.
+        """
         host: TransportHost = self.app
+        share = host.buffered_bytes_max / max(1, len(active))
+        return {
+            tp
+            for tp in active
+            if (ledger := self.ledgers.get(tp)) is None or ledger.buffered_bytes < share
+        }
+
+    async def _wait_for_room(self) -> bool:
+        """Wait while all fill their share; False where there was a stop or a rebalance."""
         epoch = self._epoch
-        while self.flow_active and self.buffered_bytes >= host.buffered_bytes_max:
+        while self.flow_active and (active := self._get_active_partitions()):
+            if self._with_room(active):
+                break
             self._room.clear()
             try:
                 await asyncio.wait_for(self._room.wait(), _ROOM_POLL_SECONDS)

@@ -45,7 +45,6 @@ def test_the_largest_dead_letter_fits_a_message_of_kafka_s_default():
 def test_what_a_step_gives_at_once_is_less_than_the_next_one_holds():
     assert limits.RECORD_BYTES_MAX <= limits.CHUNK_BYTES_MAX <= limits.BATCH_BYTES_MAX
     assert limits.BATCH_BYTES_MAX < limits.BUFFERED_BYTES_MAX
-    assert limits.RECORD_LINES_MAX <= limits.PART_EVENTS
     assert 2 * limits.RECORD_BYTES_MAX <= limits.DECOMPRESSED_BYTES_MAX
     assert limits.LONE_MESSAGE_BYTES < limits.IN_FLIGHT_BYTES_MAX
     assert limits.LETTER_SHORT_BYTES_MAX <= limits.LETTER_VALUE_BYTES_MAX
