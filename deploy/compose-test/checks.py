@@ -91,7 +91,7 @@ class Checks:
             f"Prometheus has {wanted} records of the detector",
         )
         words = ["stream-detector", "label", _LABELLED, "malicious", "--analyst", "kim"]
-        self._compose("--profile", "demo", "run", "--rm", "--no-TTY", "demo", *words)
+        self._compose("run", "--rm", "--no-TTY", "--no-deps", "administrator", *words)
         # Before the first label there is no store, which is an error.
         words = ["sh", "-c", f"stream-trainer labels show {_LABELLED} --store {_LABELS} || true"]
         self._until(

@@ -14,12 +14,14 @@ from collections import Counter
 from aiokafka import AIOKafkaConsumer
 from kafka import KafkaAdminClient, KafkaProducer
 
+from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
 from stream_detector.settings import Settings, load_settings
 
 
 def write(settings: Settings, name: str, count: int, rate: float) -> dict[str, object]:
     """``count`` JSON records, each with a URL of its own, ``rate`` a second; acknowledged."""
-    producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", linger_ms=5)
+    options = kafka_python_options(settings, KafkaProducer)
+    producer = KafkaProducer(**options | {"acks": "all", "linger_ms": 5})
     began = time.monotonic()
     sent = []
     for number in range(count):
@@ -41,11 +43,9 @@ async def verdicts(settings: Settings, name: str, count: int, seconds: float) ->
     ids: set[str] = set()
     last: dict[str, object] = {}
     began = time.monotonic()
+    reading = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
     consumer = AIOKafkaConsumer(
-        settings.topic(settings.verdicts_topic),
-        bootstrap_servers=settings.bootstrap_servers,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
+        settings.topic(settings.verdicts_topic), **aiokafka_consumer_options(settings) | reading
     )
     async with consumer:
         while len(found) < count and time.monotonic() - began < seconds:
@@ -61,7 +61,7 @@ async def verdicts(settings: Settings, name: str, count: int, seconds: float) ->
 
 def members(settings: Settings) -> dict[str, object]:
     """Partitions of the input topics by member of the workers' group."""
-    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin = KafkaAdminClient(**kafka_python_options(settings))
     group = admin.describe_groups([settings.group_id])[settings.group_id]
     admin.close()
     return {

@@ -1,4 +1,4 @@
-"""``stream-detector topics``: make the Kafka topics, check them, print the rights they need."""
+"""``stream-detector topics``: make the Kafka topics, check them, print or give the rights."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,6 +136,12 @@ def check(config: Path | None, **flags: object) -> None:
     help="Client properties of an administrator, for kafka-acls.sh.",
 )
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print them as YAML instead of commands.")
+@click.option(
+    "--apply",
+    "give",
+    is_flag=True,
+    help="Give these rights in Kafka instead of printing commands. Nothing is taken away.",
+)
 @setting_options(_GROUPS, without=_UNUSED)
 def acls(
     parts: tuple[str, ...],
@@ -143,20 +149,23 @@ def acls(
     consumer_group: str,
     command_config: str | None,
     as_yaml: bool,
+    give: bool,
     config: Path | None,
     **flags: object,
 ) -> None:
     """Print the least rights (ACLs) that each part needs, as commands of Kafka's kafka-acls.sh.
 
     Topics and groups are those of the settings; those of announced models come with a model
-    store. Nothing is sent to Kafka. Several parts may be one principal. READ and WRITE imply
-    DESCRIBE, and no part needs a right on the cluster.
+    store. Nothing is sent to Kafka without --apply, which needs an administrator's login and may
+    be repeated. Several parts may be one principal. READ and WRITE imply DESCRIBE, and no part
+    needs a right on the cluster.
 
     \b
     stream-detector topics acls > acls.sh
     stream-detector topics acls --part detector --principal detector=svc-detector
     stream-detector topics acls --part detector --command-config admin.properties | sh -e
     stream-detector topics acls --yaml
+    stream-detector topics acls --apply --part detector --part trainer
     """
     settings, _ = given_settings(config, flags)
     from stream_detector.kafka.acl_commands import (  # noqa: PLC0415
@@ -177,6 +186,18 @@ def acls(
     group_named(consumer_group, "--consumer-group")
     group_named(settings.group_id, "group_id")
     group_named(settings.labels_group_id, "labels_group_id")
+    if give:
+        if as_yaml or command_config is not None:
+            raise click.UsageError("--apply prints nothing: leave --yaml and --command-config out")
+        from stream_detector.kafka.acl_grants import give_rights  # noqa: PLC0415
+
+        with ShownProgress().stage("giving rights"):
+            given_rights = give_rights(
+                settings, chosen, principals=who, consumer_group=consumer_group
+            )
+        for part, count in given_rights.items():
+            click.echo(f"{part}: {who[part]} has {counted(count, 'right')}")
+        return
     if as_yaml:
         import yaml  # noqa: PLC0415
 
