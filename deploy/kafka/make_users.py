@@ -1,8 +1,8 @@
 """Random passwords of the Kafka users that docker-compose.yml has, each made once.
 
-``python make_users.py [FOLDER]``: below FOLDER (/srv/users) each user has a folder, which is a volume
-that its own container alone mounts beside this one. ``password`` in it is kept if it is there. The
-broker's has the logins of all as well, and properties for Kafka's own tools.
+``python make_users.py [FOLDER]``: below FOLDER (/srv/users) each user has a folder, a volume that
+no other container mounts but the one that runs this. ``password`` in it is kept if it is there. The
+broker's folder has the logins of all as well, and properties for Kafka's own tools.
 
 Needs nothing but Python's standard library.
 """
@@ -28,7 +28,7 @@ def main(folder: Path) -> None:
         file = folder / user / "password"
         if not file.exists():
             _write(file, secrets.token_urlsafe(32) + "\n", _OWNER)
-            print(f"made a password for {user}")
+            sys.stdout.write(f"made a password for {user}\n")
         passwords[user] = file.read_text().strip()
     own = f'username="{BROKER}" password="{passwords[BROKER]}"'
     logins = "\n".join(f'  user_{user}="{password}"' for user, password in passwords.items())
@@ -47,7 +47,7 @@ def _write(file: Path, text: str, mode: int) -> None:
     draft = file.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "w", encoding="utf-8") as output:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as output:
         output.write(text)
     draft.replace(file)
 

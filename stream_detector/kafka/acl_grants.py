@@ -7,7 +7,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 from kafka.errors import ClusterAuthorizationFailedError, KafkaError, SecurityDisabledError
 
 from stream_detector.errors import FatalError
-from stream_detector.kafka.admin import as_ours, ask_kafka
+from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.rights import Part, Right, rights_of
 from stream_detector.settings import Settings
 
@@ -45,20 +45,19 @@ def give_rights(
 
 def _create(admin: KafkaAdminClient, entries: list[ACL], settings: Settings) -> None:
     """Raises the first refusal; a retriable one goes to ``ask_kafka`` as it is."""
-    for _, error in admin.create_acls(entries)["failed"]:
-        where = ", ".join(settings.bootstrap_servers)
-        if isinstance(error, SecurityDisabledError):
-            raise FatalError(
-                f"Kafka at {where} knows no rights: set its authorizer.class.name first"
-            )
-        if isinstance(error, ClusterAuthorizationFailedError):
-            user = settings.sasl_username or "this client"
-            raise FatalError(
-                f"Kafka at {where} does not let {user} give rights: run this as an "
-                "administrator, who needs ALTER on the cluster"
-            )
-        if isinstance(error, KafkaError):
-            raise error if error.retriable else as_ours(error, settings)
+    refusals: list[type[KafkaError]] = admin.create_acls(entries)["failed"]
+    if not refusals:
+        return
+    refusal = refusals[0]
+    where = ", ".join(settings.bootstrap_servers)
+    if issubclass(refusal, SecurityDisabledError):
+        raise FatalError(f"Kafka at {where} knows no rights: set its authorizer.class.name first")
+    if issubclass(refusal, ClusterAuthorizationFailedError):
+        raise FatalError(
+            f"Kafka at {where} does not let {settings.sasl_username or 'this client'} give rights: "
+            "run this as an administrator, who needs ALTER on the cluster"
+        )
+    raise refusal()
 
 
 def _entry(principal: str, right: Right) -> ACL:

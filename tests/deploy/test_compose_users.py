@@ -17,8 +17,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.rights import Part
-from stream_detector.kafka.topics import topic_problems
+from stream_detector.kafka.rights import Part, Right
+from stream_detector.kafka.topics import right_problems, topic_problems
 from stream_detector.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from support.broker import KafkaBroker, free_ports
 from support.commands import assert_one_line_error, run_command
@@ -97,9 +97,7 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def volumes_of_users() -> dict[str, str]:
     """Where the service ``users`` sees each volume, by user."""
     volumes = [volume.split(":") for volume in SERVICES["users"]["volumes"]]
-    return {
-        name.removeprefix("user-"): target for name, target, *_ in volumes if name[0].isalpha()
-    }
+    return {name.removeprefix("user-"): target for name, target, *_ in volumes if name[0].isalpha()}
 
 
 @pytest.fixture(scope="module")
@@ -127,22 +125,23 @@ def settings_of(given: Mapping[str, str]) -> Settings:
 def write(settings: Settings, topic: str) -> None:
     producer = KafkaProducer(**kafka_python_options(settings, KafkaProducer))
     try:
-        producer.send(topic, b"http://a.example/").get(timeout=30)
+        producer.send(topic, b"http://a.example/", partition=0).get(timeout=30)
     finally:
         producer.close(timeout=5)
 
 
-def read(settings: Settings, topic: str, group: str | None) -> None:
-    consumer = KafkaConsumer(
-        **kafka_python_options(settings, KafkaConsumer) | {"group_id": group}
-    )
+def read(settings: Settings, topic: str, group: str | None) -> int:
+    """How many records there are, by the first answer that has some; commits in ``group``."""
+    options = kafka_python_options(settings, KafkaConsumer) | {"group_id": group}
+    consumer = KafkaConsumer(**options)
     partition = TopicPartition(topic, 0)
     try:
         consumer.assign([partition])
         consumer.seek_to_beginning(partition)
-        consumer.poll(timeout_ms=1000)
+        found = consumer.poll(timeout_ms=10_000).get(partition, [])
         if group is not None:
             consumer.commit()
+        return len(found)
     finally:
         consumer.close()
 
@@ -163,3 +162,172 @@ def test_a_service_has_all_rights_of_its_part(
     settings = settings_of(kafka.settings(service))
 
     assert [topic_problems(settings, part) for part in parts] == [[]] * len(parts)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("service", "topics"),
+    [
+        ("detector", [INPUT, LABELS, MODELS]),
+        ("trainer", [INPUT, VERDICTS, LABELS]),
+        ("demo", [VERDICTS, LABELS, MODELS]),
+    ],
+)
+def test_a_service_writes_nothing_that_is_not_its_own(
+    kafka: ComposeKafka, service: str, topics: list[str]
+) -> None:
+    """A detector that is taken over can neither vouch for a label nor announce a model."""
+    settings = settings_of(kafka.settings(service))
+
+    for topic in topics:
+        with pytest.raises(TopicAuthorizationFailedError):
+            write(settings, topic)
+
+
+@pytest.mark.kafka
+def test_the_detector_reads_no_labels_and_the_demo_no_records(kafka: ComposeKafka) -> None:
+    for service, topic in (("detector", LABELS), ("demo", INPUT)):
+        settings = settings_of(kafka.settings(service))
+        [problem] = right_problems(settings, [Right("topic", topic, "READ")])
+        assert "READ" in problem
+
+
+@pytest.mark.kafka
+def test_on_port_9092_anybody_feeds_records_and_reads_what_comes_of_them(
+    kafka: ComposeKafka,
+) -> None:
+    anybody = Settings(bootstrap_servers=[kafka.bootstrap_servers])
+    detector = settings_of(kafka.settings("detector"))
+
+    write(anybody, INPUT)
+    for topic, group in ((VERDICTS, "soc"), ("url-alerts", None), ("url-events-dlq", None)):
+        write(detector, topic)
+        assert read(anybody, topic, group)
+    assert read(detector, INPUT, None)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("topic", [VERDICTS, "url-alerts", LABELS, "url-label-feeds", MODELS])
+def test_on_port_9092_nobody_makes_up_verdicts_labels_or_models(
+    kafka: ComposeKafka, topic: str
+) -> None:
+    with pytest.raises(TopicAuthorizationFailedError):
+        write(Settings(bootstrap_servers=[kafka.bootstrap_servers]), topic)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("group", ["stream-detector", "stream-detector-labels"])
+def test_on_port_9092_nobody_moves_the_offsets_of_detector_or_trainer(
+    kafka: ComposeKafka, group: str
+) -> None:
+    with pytest.raises(GroupAuthorizationFailedError):
+        read(Settings(bootstrap_servers=[kafka.bootstrap_servers]), VERDICTS, group)
+
+
+@pytest.mark.kafka
+def test_labels_are_written_as_the_administrator_alone(kafka: ComposeKafka) -> None:
+    label = ("label", "http://a.example/", "malicious", "--analyst", "kim")
+
+    refused = run_command(*label, settings={"BOOTSTRAP_SERVERS": kafka.bootstrap_servers})
+    done = kafka.run("administrator", "stream-detector", *label)
+
+    assert_one_line_error(refused, 1, "topic url-labels", "WRITE")
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.kafka
+def test_nobody_logs_in_with_the_password_of_another(kafka: ComposeKafka) -> None:
+    others = str(kafka.users / "trainer" / "password")
+    given = kafka.settings("administrator") | {"SASL_PASSWORD_FILE": others}
+
+    done = run_command("topics", "check", settings=given)
+
+    assert_one_line_error(done, 1, "refuses to log 'administrator' in")
+
+
+@pytest.mark.kafka
+def test_a_second_start_gives_the_same_rights(kafka: ComposeKafka) -> None:
+    made, given = kafka.run("topics"), kafka.run("rights")
+
+    assert made.returncode == given.returncode == 0
+    assert b"created" not in made.stdout
+    assert re.findall(r"^(\S+): User:(\S+) has", given.stdout.decode(), re.MULTILINE) == [
+        ("detector", "detector"),
+        ("trainer", "trainer"),
+        ("log-shipper", "log-shipper"),
+        ("consumer", "ANONYMOUS"),
+        ("dead-letter-replayer", "ANONYMOUS"),
+    ]
+
+
+@pytest.mark.kafka
+def test_rights_are_given_by_an_administrator_alone(kafka: ComposeKafka) -> None:
+    command = ("topics", "acls", "--apply", "--part", "labeller", "--principal=labeller=detector")
+
+    done = kafka.run("detector", "stream-detector", *command)
+
+    assert_one_line_error(done, 1, "does not let detector give rights", "ALTER on the cluster")
+
+
+def test_passwords_are_made_once_and_differ(users: Path) -> None:
+    files = sorted(users.glob("*/password"))
+    before = [file.read_bytes() for file in files]
+
+    said = make_users(users)
+
+    assert [file.parent.name for file in files] == sorted(volumes_of_users())
+    assert [file.read_bytes() for file in files] == before
+    assert len(set(before)) == len(before)
+    assert all(len(password.strip()) >= 43 for password in before)
+    assert said == ""
+
+
+def test_a_password_is_for_its_owner_and_logins_for_the_brokers_group(users: Path) -> None:
+    modes = {
+        str(file.relative_to(users)): oct(file.stat().st_mode & 0o777) for file in users.glob("*/*")
+    }
+
+    shared = {"kafka/jaas.conf", "kafka/admin.properties"}
+    assert {name for name, mode in modes.items() if mode == "0o440"} == shared
+    assert {mode for name, mode in modes.items() if name not in shared} == {"0o400"}
+
+
+def test_a_user_that_lost_its_password_gets_another_and_the_others_keep_theirs(
+    tmp_path: Path,
+) -> None:
+    for name in volumes_of_users():
+        (tmp_path / name).mkdir()
+    make_users(tmp_path)
+    kept = (tmp_path / "trainer" / "password").read_text()
+    (tmp_path / "detector" / "password").unlink()
+
+    said = make_users(tmp_path)
+
+    logins = (tmp_path / "kafka" / "jaas.conf").read_text()
+    assert said == "made a password for detector\n"
+    for name in ("detector", "trainer"):
+        password = (tmp_path / name / "password").read_text().strip()
+        assert f'user_{name}="{password}"' in logins
+    assert (tmp_path / "trainer" / "password").read_text() == kept
+
+
+def test_a_service_sees_the_password_of_its_own_user_alone() -> None:
+    for name, service in SERVICES.items():
+        mounts = [each for each in service.get("volumes", ()) if each.startswith("user-")]
+        if name == "users":
+            continue
+        user = service.get("environment", {}).get("STREAM_DETECTOR_SASL_USERNAME")
+        user = "kafka" if name == "kafka" else user
+        assert mounts == ([f"user-{user}:/srv/user:ro"] if user else []), name
+
+
+def test_the_image_has_the_folders_that_give_the_volumes_their_owner() -> None:
+    dockerfile = (DEPLOY / "detector" / "Dockerfile").read_text()
+    [command] = re.findall(
+        r"install --directory --owner=10001 --group=10001((?:\\\n|[^\n])*)", dockerfile
+    )
+
+    assert {"/srv/user", *volumes_of_users().values()} <= set(command.split())
+    # The broker reads its logins as one of the group that they are made with.
+    group = SERVICES["kafka"]["user"].partition(":")[2]
+    assert SERVICES["users"]["user"] == f"10001:{group}"

@@ -38,7 +38,7 @@ from stream_detector.kafka.topics import (
 from stream_detector.kafka.verdict_ids import events_of
 from stream_detector.models.announcement import Announcement
 from stream_detector.settings import Settings
-from support.broker import java_command
+from support.broker import KafkaBroker, java_command
 from support.commands import assert_one_line_error, run_command
 from support.labels import label_with
 from support.processes import ROOT
@@ -409,6 +409,46 @@ def test_the_commands_printed_give_what_the_table_has(
             if not right.name.startswith("test_") and right.name != Settings().group_id
         }
         assert given_here == set(expected), part
+
+
+@pytest.mark.kafka
+def test_rights_that_are_applied_are_what_the_table_has(secured_kafka: SecuredBroker) -> None:
+    """Once or twice, and what a user has already stays."""
+    more = Right("topic", f"{PREFIX}more", "READ")
+    secured_kafka.grant("applied-consumer", [more])
+    for _ in range(2):
+        done = run_command(
+            *("topics", "acls", "--apply", "--part", "consumer", "--part", "detector"),
+            *("--bootstrap-servers", secured_kafka.bootstrap_servers, "--topic-prefix", PREFIX),
+            *("--group-id", "rights", "--consumer-group", CONSUMER_GROUP),
+            *("--principal=consumer=applied-consumer", "--principal=detector=applied-detector"),
+            *("--model-store", "/srv/models"),
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+
+    assert secured_kafka.rights_of_user("applied-consumer") == {more, *needed("consumer")}
+    assert secured_kafka.rights_of_user("applied-detector") == set(needed("detector"))
+    assert done.stdout.decode().splitlines() == [
+        "consumer: User:applied-consumer has 4 rights",
+        "detector: User:applied-detector has 7 rights",
+    ]
+
+
+@pytest.mark.kafka
+def test_rights_are_not_applied_where_kafka_knows_none(kafka: KafkaBroker) -> None:
+    done = run_command(
+        *("topics", "acls", "--apply", "--part", "consumer"),
+        *("--bootstrap-servers", kafka.bootstrap_servers),
+    )
+
+    assert_one_line_error(done, 1, kafka.bootstrap_servers, "authorizer.class.name")
+
+
+@pytest.mark.parametrize("option", ["--yaml", "--command-config=admin.properties"])
+def test_what_is_applied_is_not_printed(option: str) -> None:
+    done = run_command("topics", "acls", "--apply", option)
+
+    assert_one_line_error(done, 2, "--apply", "leave --yaml and --command-config out")
 
 
 def test_the_file_is_what_the_command_prints() -> None:
