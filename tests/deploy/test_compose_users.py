@@ -20,7 +20,7 @@ from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.rights import Part, Right
 from stream_detector.kafka.topics import right_problems, topic_problems
 from stream_detector.settings import ENVIRONMENT_PREFIX, Settings, load_settings
-from support.broker import KafkaBroker, free_ports
+from support.broker import KafkaBroker, free_ports, java_command
 from support.commands import assert_one_line_error, run_command
 from support.processes import ROOT
 
@@ -258,6 +258,19 @@ def test_a_second_start_gives_the_same_rights(kafka: ComposeKafka) -> None:
         ("consumer", "ANONYMOUS"),
         ("dead-letter-replayer", "ANONYMOUS"),
     ]
+
+
+@pytest.mark.kafka
+def test_kafkas_own_tools_log_in_with_the_brokers_properties(kafka: ComposeKafka) -> None:
+    """As the runbook says, in the broker's container."""
+    tool = java_command("org.apache.kafka.tools.AclCommand")
+    properties = kafka.users / "kafka" / "admin.properties"
+    words = ["--bootstrap-server", kafka.inside, "--command-config", str(properties), "--list"]
+
+    done = subprocess.run([*tool, *words], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "principal=User:detector" in done.stdout
 
 
 @pytest.mark.kafka
