@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer
 
+from stream_detector.errors import FatalError
+from stream_detector.kafka.inspection import group_members
+from stream_detector.settings import Settings
 from support.accounting import CLUSTER
 from support.bench import Bench
 from support.processes import wait_for_line, wait_until
@@ -188,10 +191,15 @@ def test_a_foreign_member_of_kafka_s_new_protocol_is_named_too(bench, kafka):
     assert shown(bench, "foreign_members") == 1
     assert shown(bench, "owned_partitions") == 2
 
+    settings = Settings(bootstrap_servers=[kafka.bootstrap_servers])
+    with pytest.raises(FatalError, match="members of Kafka's new consumer protocol"):
+        group_members(settings, bench.group)
+
     foreign.close()
     wait_until(
         lambda: readyz(bench) == (200, "ready\n"), timeout=TOLD_SECONDS, what="all is well again"
     )
+    assert group_members(settings, bench.group) == 1
     assert shown(bench, "foreign_members") == 0
     assert shown(bench, "owned_partitions") == 4
     assert worker.stop() == 0
