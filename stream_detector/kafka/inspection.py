@@ -16,7 +16,9 @@ from stream_detector.settings import Settings
 
 __all__ = ["bootstrap_faults", "group_members", "newest_record_time"]
 
-_STABLE = "Stable"
+_STABLE, _EMPTY = "Stable", "Empty"
+_NEW_PROTOCOL = "is not a classic group"
+"""What Kafka 4.0 and newer say of a group that a consumer of the new protocol (KIP-848) is in."""
 _NAMED_MAX = 3
 """Foreign members that a line names."""
 _MAX_TIMESTAMP = -3
@@ -45,6 +47,12 @@ def group_members(settings: Settings, group_id: str) -> int:
         try:
             # A new cluster first has to make the topic that groups are kept in: asked again.
             group: dict[str, Any] = admin.describe_groups([group_id])[group_id]
+            if _NEW_PROTOCOL in (group["error"] or "") and not _is_empty(admin, group_id):
+                raise FatalError(
+                    f"group {group_id} has members of Kafka's new consumer protocol, which no "
+                    "detector speaks: nothing scores what they read; stop them, or give them a "
+                    "group of their own"
+                )
         except AuthorizationError as error:
             raise FatalError(fault) from error
         return group
@@ -67,6 +75,12 @@ def group_members(settings: Settings, group_id: str) -> int:
             f"{more}): nothing scores what they read; stop them, or give them a group of their own"
         )
     return len(members)
+
+
+def _is_empty(admin: KafkaAdminClient, group_id: str) -> bool:
+    """Whether nobody is in the group, by the list of all: the request for one is not known here."""
+    states = [each["group_state"] for each in admin.list_groups() if each["group_id"] == group_id]
+    return states == [_EMPTY]
 
 
 def _is_detector(member: dict[str, Any]) -> bool:
