@@ -111,7 +111,7 @@ def test_a_foreign_member_is_named_and_what_it_committed_is_told(bench, kafka):
     status, text = readyz(bench)
     assert status == 200
     assert re.match(r"ready, but .* 1 member .* \(batch-job at 127.0.0.1 with 2 partitions\)", text)
-    assert wait_for_line(worker, "1 member that no detector is")
+    assert wait_for_line(worker, "1 member that is no detector")
     assert shown(bench, "foreign_members") == 1
     assert shown(bench, "owned_partitions") == 2
 
@@ -187,7 +187,7 @@ def test_a_foreign_member_of_kafka_s_new_protocol_is_named_too(bench, kafka):
         is_named_with_its_partitions, timeout=TOLD_SECONDS, what="/readyz names the foreign member"
     )
     assert readyz(bench)[0] == 200
-    assert wait_for_line(worker, "1 member that no detector is")
+    assert wait_for_line(worker, "1 member that is no detector")
     assert shown(bench, "foreign_members") == 1
     assert shown(bench, "owned_partitions") == 2
 

@@ -151,7 +151,7 @@ def test_missing_topics_a_wrong_clock_and_a_foreign_member_are_told_apart(
     failed = failures(done)
     assert list(failed) == ["topics", "group", "clock"]
     assert failed["group"] == (
-        f"group {settings['GROUP_ID']} has 1 member that no detector is (batch-job at 127.0.0.1): "
+        f"group {settings['GROUP_ID']} has 1 member that is no detector (batch-job at 127.0.0.1): "
         "nothing scores what they read; stop them, or give them a group of their own"
     )
     assert found(done)["timestamps"] == (
