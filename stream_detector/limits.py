@@ -22,6 +22,7 @@ __all__ = [
     "LOG_TEXT_UNSURE_CHARACTERS",
     "LONE_MESSAGE_BYTES",
     "MESSAGE_BYTES_MAX",
+    "PART_CHARACTERS",
     "PART_EVENTS",
     "PART_MILLISECONDS",
     "RECORD_BYTES_MAX",
@@ -86,6 +87,10 @@ PART_EVENTS = 1_023
 is read, also within a record. Other partitions wait for a part: to score a new text takes 0.1 ms,
 on busy cores 0.3. With its record that is 1,024, the most rows of a model's group. Usual batches
 have one event a record: they are one part, and the model gets all texts at once."""
+
+PART_CHARACTERS = 512 * 1024
+"""Characters of what events observed at which a part ends too, also within a record; it exceeds
+this by one text at most. To mask the worst takes a second a megabyte. Usual batches have less."""
 
 PART_MILLISECONDS = 100
 """Reading at which a part ends too; it exceeds this by one record at most. Other partitions wait
