@@ -24,6 +24,7 @@ from stream_detector.limits import (
     CLIENT_CHARACTERS_MAX,
     LETTER_VALUE_BYTES_MAX,
     LOG_ID_CHARACTERS_MAX,
+    PART_CHARACTERS,
     PART_EVENTS,
     PART_MILLISECONDS,
 )
@@ -65,6 +66,8 @@ class Reading:
         self.places: list[int] = []
         """The place in ``records`` of each event's record."""
         self.faults: Faults = {}
+        self.characters = 0
+        """Of what was observed."""
         self.letter_bytes = 0
         """Of the values of the records that reading finds at fault."""
         self.rest = _NO_REST
@@ -78,6 +81,7 @@ class Reading:
         """Do the next events go into another part?"""
         return (
             len(self.sightings) - len(self.records) >= PART_EVENTS
+            or self.characters >= PART_CHARACTERS
             or self.letter_bytes >= LETTER_VALUE_BYTES_MAX
             or perf_counter() >= self._ends_at
             or self.goes_on
@@ -93,6 +97,13 @@ class Reading:
     ) -> Sequence[tuple[str, EventResult]]:
         """What this part takes of ``results`` of its last record; the first has index ``first``."""
         room = PART_EVENTS + len(self.records) - len(self.sightings)
+        characters = self.characters
+        for count, (_, result) in enumerate(results[:room], start=1):
+            if isinstance(result, UrlEvent):
+                characters += len(result.observed)
+                if characters >= PART_CHARACTERS:
+                    room = count
+                    break
         if len(results) > room:
             self.rest = _Rest(results[room:], first + room)
         return results[:room]
@@ -107,9 +118,9 @@ class Reading:
 
 
 class BatchReader:
-    """Reads batches; a part ends at ``PART_EVENTS``, also within a record, or with the record that
-    reaches ``PART_MILLISECONDS``, or with dead letters that take as long to mask as one of the
-    largest.
+    """Reads batches; a part ends at ``PART_EVENTS`` or ``PART_CHARACTERS``, within a record too, or
+    with the record that reaches ``PART_MILLISECONDS``, or with dead letters that take as long to
+    mask as one of the largest.
 
     Raises:
         SettingsError: as ``sources_by_topic``.
@@ -201,6 +212,7 @@ class BatchReader:
                         )
                     )
                     observed.append((result.kind, result.observed))
+                    reading.characters += len(result.observed)
                     places.append(place)
                 elif isinstance(result, Rejected):
                     reading.letter_bytes += 0 if place in reading.faults else len(value)

@@ -588,6 +588,14 @@ class TestParts:
         assert [len(outcomes.verdicts) for outcomes, _ in parts] == [1, 1, 1, 1]
         assert [ended for _, ended in parts] == [0, 0, 1, 2]
 
+    def test_a_part_ends_with_the_text_that_fills_it_also_within_a_record(self):
+        lines = b"\n".join(b"http://a.com/%d" % number + b":@/" * 20_000 for number in range(12))
+        parts = self.parts([chunk([lines] * 2), chunk([b"b.com"], partition=1)])
+        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [9, 9, 7]
+        assert [ended for _, ended in parts] == [0, 0, 2]
+        ids = [verdict.sighting.id for outcomes, _ in parts for verdict in outcomes.verdicts]
+        assert len(set(ids)) == 25
+
     def test_a_part_ends_with_dead_letters_that_take_long_to_mask(self):
         large = b"a.b\n" * 200_000
         parts = self.parts([chunk([large] * 3), chunk([b"what is this"] * 50, partition=1)])
