@@ -28,6 +28,7 @@ from stream_detector.limits import (
     PART_EVENTS,
     PART_MILLISECONDS,
 )
+from stream_detector.masking.urls import may_hold_credentials, without_nested_credentials
 from stream_detector.metrics import Metrics
 from stream_detector.settings import Settings
 from stream_detector.sources import EventResult, Source, chosen_fields, read_record, source_named
@@ -207,8 +208,8 @@ class BatchReader:
                             detected_at,
                             position,
                             name,
-                            client and client[:CLIENT_CHARACTERS_MAX],
-                            log_id and log_id[:LOG_ID_CHARACTERS_MAX],
+                            client and _shortened(client, CLIENT_CHARACTERS_MAX),
+                            log_id and _shortened(log_id, LOG_ID_CHARACTERS_MAX),
                         )
                     )
                     observed.append((result.kind, result.observed))
@@ -238,6 +239,14 @@ class BatchReader:
             self._metrics.events.labels(topic, name, kind).inc(count)
         for name, count in Counter(ignored).items():
             self._metrics.ignored.labels(topic, name).inc(count)
+
+
+def _shortened(text: str, characters_max: int) -> str:
+    """``text`` cut, and masked where it holds a URL or what looks like a user and a password."""
+    if may_hold_credentials(text):
+        # Cut behind the at sign, by which a user is known.
+        text = without_nested_credentials(text[: 4 * characters_max])
+    return text[:characters_max]
 
 
 def _unread(record: UnreadRecord) -> list[tuple[str, EventResult]]:

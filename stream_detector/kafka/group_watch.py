@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from stream_detector.counted import counted
+from stream_detector.kafka.group_mark import foreign_members
 from stream_detector.kafka.group_members import GroupView, Member
 from stream_detector.metrics import Metrics
 
@@ -136,9 +137,9 @@ class GroupMonitor:
         if more := len(foreign) - len(named):
             named.append(f"{more} more")
         return (
-            f"group {self._group_id} has {counted(len(foreign), 'member')} that no detector is "
-            f"({', '.join(named)}): nothing scores the records that they read; stop them, or give "
-            "them a group of their own"
+            f"group {self._group_id} has {foreign_members(len(foreign))} ({', '.join(named)}): "
+            "nothing scores the records that they read; stop them, or give them a group of their "
+            "own"
         )
 
     def _unowned_fault(self, unowned: list[str]) -> str:

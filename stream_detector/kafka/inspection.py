@@ -5,11 +5,10 @@ from typing import Any
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
 
-from stream_detector.counted import counted
 from stream_detector.errors import FatalError
 from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.group_mark import DETECTOR_MARK
+from stream_detector.kafka.group_mark import DETECTOR_MARK, foreign_members
 from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.printable import printable
 from stream_detector.settings import Settings
@@ -71,8 +70,8 @@ def group_members(settings: Settings, group_id: str) -> int:
         )
         more = f" and {len(foreign) - _NAMED_MAX} more" if len(foreign) > _NAMED_MAX else ""
         raise FatalError(
-            f"group {group_id} has {counted(len(foreign), 'member')} that no detector is ({named}"
-            f"{more}): nothing scores what they read; stop them, or give them a group of their own"
+            f"group {group_id} has {foreign_members(len(foreign))} ({named}{more}): nothing "
+            "scores what they read; stop them, or give them a group of their own"
         )
     return len(members)
 

@@ -142,6 +142,22 @@ class TestVerdicts:
         assert verdict.sighting.format == "json"
         assert verdict.sighting.source.topic == "url-events"
 
+    @pytest.mark.parametrize(
+        ("written", "kept"),
+        [
+            ("http://kim:SECRET@proxy.example/", "http://***@proxy.example/"),
+            ("kim:SECRET@10.0.0.1", "***@10.0.0.1"),
+            ("kim%3ASECRET%40proxy.example", "***%40proxy.example"),
+            ("kim:" + "SECRET" * 100 + "@10.0.0.1", "***@10.0.0.1"),
+            ("kim@CORP.EXAMPLE", "kim@CORP.EXAMPLE"),
+            ("x" * 300, "x" * 256),
+        ],
+    )
+    def test_a_client_and_an_id_hold_no_password(self, written: str, kept: str) -> None:
+        value = json.dumps({"url": "http://a.example/", "client": written, "id": written}).encode()
+        (verdict,) = Bench().process([value]).verdicts
+        assert (verdict.sighting.client, verdict.sighting.log_id) == (kept, kept)
+
     def test_a_replay_gives_the_same_bytes(self) -> None:
         values = [b"a.com\nevil.com", line("http://odd.com/"), b"not a host at all"]
         bench, other = Bench(), Bench()
