@@ -24,9 +24,11 @@ from stream_detector.limits import (
     CLIENT_CHARACTERS_MAX,
     LETTER_VALUE_BYTES_MAX,
     LOG_ID_CHARACTERS_MAX,
+    PART_CHARACTERS,
     PART_EVENTS,
     PART_MILLISECONDS,
 )
+from stream_detector.masking.urls import may_hold_credentials, without_nested_credentials
 from stream_detector.metrics import Metrics
 from stream_detector.settings import Settings
 from stream_detector.sources import EventResult, Source, chosen_fields, read_record, source_named
@@ -65,6 +67,8 @@ class Reading:
         self.places: list[int] = []
         """The place in ``records`` of each event's record."""
         self.faults: Faults = {}
+        self.characters = 0
+        """Of what was observed."""
         self.letter_bytes = 0
         """Of the values of the records that reading finds at fault."""
         self.rest = _NO_REST
@@ -78,6 +82,7 @@ class Reading:
         """Do the next events go into another part?"""
         return (
             len(self.sightings) - len(self.records) >= PART_EVENTS
+            or self.characters >= PART_CHARACTERS
             or self.letter_bytes >= LETTER_VALUE_BYTES_MAX
             or perf_counter() >= self._ends_at
             or self.goes_on
@@ -93,6 +98,13 @@ class Reading:
     ) -> Sequence[tuple[str, EventResult]]:
         """What this part takes of ``results`` of its last record; the first has index ``first``."""
         room = PART_EVENTS + len(self.records) - len(self.sightings)
+        characters = self.characters
+        for count, (_, result) in enumerate(results[:room], start=1):
+            if isinstance(result, UrlEvent):
+                characters += len(result.observed)
+                if characters >= PART_CHARACTERS:
+                    room = count
+                    break
         if len(results) > room:
             self.rest = _Rest(results[room:], first + room)
         return results[:room]
@@ -107,9 +119,9 @@ class Reading:
 
 
 class BatchReader:
-    """Reads batches; a part ends at ``PART_EVENTS``, also within a record, or with the record that
-    reaches ``PART_MILLISECONDS``, or with dead letters that take as long to mask as one of the
-    largest.
+    """Reads batches; a part ends at ``PART_EVENTS`` or ``PART_CHARACTERS``, within a record too, or
+    with the record that reaches ``PART_MILLISECONDS``, or with dead letters that take as long to
+    mask as one of the largest.
 
     Raises:
         SettingsError: as ``sources_by_topic``.
@@ -196,11 +208,12 @@ class BatchReader:
                             detected_at,
                             position,
                             name,
-                            client and client[:CLIENT_CHARACTERS_MAX],
-                            log_id and log_id[:LOG_ID_CHARACTERS_MAX],
+                            client and _shortened(client, CLIENT_CHARACTERS_MAX),
+                            log_id and _shortened(log_id, LOG_ID_CHARACTERS_MAX),
                         )
                     )
                     observed.append((result.kind, result.observed))
+                    reading.characters += len(result.observed)
                     places.append(place)
                 elif isinstance(result, Rejected):
                     reading.letter_bytes += 0 if place in reading.faults else len(value)
@@ -226,6 +239,14 @@ class BatchReader:
             self._metrics.events.labels(topic, name, kind).inc(count)
         for name, count in Counter(ignored).items():
             self._metrics.ignored.labels(topic, name).inc(count)
+
+
+def _shortened(text: str, characters_max: int) -> str:
+    """``text`` cut, and masked where it holds a URL or what looks like a user and a password."""
+    if may_hold_credentials(text):
+        # Cut behind the at sign, by which a user is known.
+        text = without_nested_credentials(text[: 4 * characters_max])
+    return text[:characters_max]
 
 
 def _unread(record: UnreadRecord) -> list[tuple[str, EventResult]]:

@@ -4,8 +4,8 @@ While one batch is scored in the scorer's thread, the one before it is being pub
 the next one fills up. A batch is processed in parts; parts are published and acknowledged in order.
 
 Where a batch is more than a part, the chunk that is under way and new batches take turns: a chunk
-that takes long holds up its own partition alone. Knows neither Faust nor Kafka: what to do with a
-batch is passed in.
+that takes long holds up its own partition alone, and so do many that take a part each. Knows
+neither Faust nor Kafka: what to do with a batch is passed in.
 """
 
 import asyncio
@@ -58,6 +58,11 @@ class _Batch(Generic[Outputs]):
         rest = list(self._left)
         self._left.clear()
         return rest
+
+    @property
+    def last_lane(self) -> Lane:
+        """The partition of the chunk that began last; one has."""
+        return self._begun[-1].lane
 
     @property
     def under_way(self) -> Work | None:
@@ -165,6 +170,9 @@ class Batcher(Generic[Outputs]):
                 rest = batch.give_up_rest()
                 if drains == self._drains:
                     self._lanes.put_back(rest)
+                # A chunk that makes a part of its own is a turn, though it is at its end with it.
+                if rest or batch.under_way is not None:
+                    self._lanes.pass_turn(batch.last_lane)
                 if batch.under_way is not None:
                     batch.held = batch.under_way.lane
                     self._lanes.hold(batch.held)

@@ -80,14 +80,15 @@ class Lanes:
             self._turn = None
         return work
 
-    def hold(self, lane: Lane) -> None:
-        """Give no chunk of ``lane`` until ``release``: they follow the one that is under way.
-
-        What is under way is its turn: all others come before its next chunk.
-        """
-        self._held.add(lane)
+    def pass_turn(self, lane: Lane) -> None:
+        """End the turn of ``lane``: all others come before its next chunk."""
+        self._turn = None
         if lane in self._waiting:
             self._waiting[lane] = self._waiting.pop(lane)
+
+    def hold(self, lane: Lane) -> None:
+        """Give no chunk of ``lane`` until ``release``: they follow the one that is under way."""
+        self._held.add(lane)
 
     def release(self, lane: Lane) -> None:
         """Give chunks of ``lane`` again."""

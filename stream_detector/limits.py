@@ -11,6 +11,7 @@ __all__ = [
     "CHUNK_BYTES_MAX",
     "CLIENT_CHARACTERS_MAX",
     "DECOMPRESSED_BYTES_MAX",
+    "HEADERS_MAX",
     "HEADER_MEMORY_BYTES",
     "IN_FLIGHT_BYTES_MAX",
     "LETTER_KEY_BYTES_MAX",
@@ -21,6 +22,7 @@ __all__ = [
     "LOG_TEXT_UNSURE_CHARACTERS",
     "LONE_MESSAGE_BYTES",
     "MESSAGE_BYTES_MAX",
+    "PART_CHARACTERS",
     "PART_EVENTS",
     "PART_MILLISECONDS",
     "RECORD_BYTES_MAX",
@@ -48,8 +50,12 @@ few bytes of a record, and about 1.5 KB of memory and 600 bytes of a verdict."""
 DECOMPRESSED_BYTES_MAX = 8 * 1024 * 1024
 """What one record batch may be when it is decompressed, or twice ``record_bytes_max`` if that is
 more: 1 MB of zstd can hold gigabytes. Records beyond it become dead letters without being read.
-Producers fill batches of 16 KB to 1 MB before they compress them. In memory a batch takes up to 32
-times as much: a header of a record is an object, and takes two bytes."""
+Producers fill batches of 16 KB to 1 MB before they compress them. While it is decoded it takes 36
+times as much at most: a header of a record is an object, and takes two bytes."""
+
+HEADERS_MAX = 1_000
+"""Last headers of a record that are kept. None but ``replay-of`` is looked at, which stands last; a
+batch of a few hundred bytes, compressed, has room for four million."""
 
 UNREAD_RECORDS_MAX = 1_000
 """Records behind that limit, of one batch, that become a dead letter each; all behind these become
@@ -81,6 +87,10 @@ PART_EVENTS = 1_023
 is read, also within a record. Other partitions wait for a part: to score a new text takes 0.1 ms,
 on busy cores 0.3. With its record that is 1,024, the most rows of a model's group. Usual batches
 have one event a record: they are one part, and the model gets all texts at once."""
+
+PART_CHARACTERS = 512 * 1024
+"""Characters of what events observed at which a part ends too, also within a record; it exceeds
+this by one text at most. To mask the worst takes a second a megabyte. Usual batches have less."""
 
 PART_MILLISECONDS = 100
 """Reading at which a part ends too; it exceeds this by one record at most. Other partitions wait

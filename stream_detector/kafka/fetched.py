@@ -27,6 +27,7 @@ from stream_detector.kafka.record_batches import (
     ZSTD,
     decompressed,
     records_of_batch,
+    with_last_headers,
 )
 from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
 
@@ -147,7 +148,7 @@ class _BoundedBatch:
                 if not next_offset <= record.offset < end:
                     break
                 next_offset = record.offset + 1
-                yield record
+                yield with_last_headers(record)
             else:
                 return
         except Exception:  # noqa: BLE001, S110 - too large, or a dozen kinds of other libraries

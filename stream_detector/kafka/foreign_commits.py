@@ -18,16 +18,20 @@ def tell_foreign_commit(
 ) -> None:
     """As ``positions.OnForeignCommit``, with where to count; may be called from any thread."""
     topic, number = partition
+    if offset == 0:
+        logger.info("%s:%d was set back to its beginning: all of it is scored", topic, number)
+        return
     metrics.foreign_commits.labels(topic).inc()
     found = f"offset {offset} of {topic}:{number} was committed by no detector"
     if written is None:
         logger.warning(
-            "%s, by a foreign consumer or by hand: which records before it were not scored is not "
-            "known to this worker; `stream-detector replay --from %s:%d:FIRST-%d` scores them",
+            "%s, by a foreign consumer or by hand: this worker does not know whether the records "
+            "before it were scored; where they were not, `stream-detector replay --from "
+            "%s:%d:FIRST-%d` does it, FIRST being the first of them",
             found,
             topic,
             number,
-            max(0, offset - 1),
+            offset - 1,
         )
     elif offset > written:
         metrics.passed_over_records.labels(topic).inc(offset - written)

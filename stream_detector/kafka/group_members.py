@@ -18,11 +18,12 @@ from aiokafka.protocol.admin import DescribeGroupsRequest
 from faust.types import TP
 
 from stream_detector.kafka.group_mark import DETECTOR_MARK
+from stream_detector.kafka.new_protocol_group import members_of_new_protocol_group
 from stream_detector.printable import printable
 
 __all__ = ["DetectorAssignor", "GroupView", "Member", "view_of_group"]
 
-_STABLE = "Stable"
+_STABLE, _DEAD = "Stable", "Dead"
 
 
 class DetectorAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]
@@ -70,6 +71,20 @@ async def view_of_group(
     ((code, _, state, _, _, members, *_),) = response.groups
     if code:
         raise for_code(code)(group_id)
+    if state == _DEAD:
+        # Kafka says so, too, where a consumer of the new protocol is in the group.
+        found = await members_of_new_protocol_group(
+            consumer._client, consumer._coordinator.coordinator_id, group_id
+        )
+        if found is not None:
+            members = [
+                # What the others sent when they joined is not shown: they count as detectors.
+                Member(
+                    _name(each.client_id, each.host), not each.speaks_new_protocol, each.partitions
+                )
+                for each in found
+            ]
+            return GroupView(members, partitions)
     if state != _STABLE:
         return GroupView(None, partitions)
     return GroupView([_member(*member[1:5]) for member in members], partitions)
@@ -80,5 +95,10 @@ def _member(client_id: str, host: str, metadata: bytes, assignment: bytes) -> Me
     assigned: list[Any] = []
     if assignment:
         assigned = ConsumerProtocolMemberAssignment.decode(assignment).partitions()
-    name = f"{printable(client_id)} at {printable(host.lstrip('/'))}"
-    return Member(name, mark == DETECTOR_MARK, frozenset(TP(*each) for each in assigned))
+    return Member(
+        _name(client_id, host), mark == DETECTOR_MARK, frozenset(TP(*each) for each in assigned)
+    )
+
+
+def _name(client_id: str, host: str) -> str:
+    return f"{printable(client_id)} at {printable(host.lstrip('/'))}"

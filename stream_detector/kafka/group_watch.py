@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Protocol
 
 from stream_detector.counted import counted
+from stream_detector.kafka.group_mark import foreign_members
 from stream_detector.kafka.group_members import GroupView, Member
 from stream_detector.metrics import Metrics
 
@@ -18,6 +20,8 @@ _LOOK_SECONDS = 10.0
 _REPEAT_SECONDS = 60.0
 """A fault that stays is logged again after so long."""
 _ANSWER_SECONDS = 10.0
+_NEWS_SECONDS = 60.0
+"""What was seen longer ago is not shown: others may know better, and alerts take the highest."""
 _NAMED_MAX = 3
 """Foreign members that a line names."""
 
@@ -61,6 +65,7 @@ class GroupMonitor:
         self._clock = clock
         self._unowned_since: float | None = None
         self._told_at = 0.0
+        self._seen_at = clock()
         self.fault = ""
         """Which partitions no detector reads, and what to do; empty if there are none."""
 
@@ -77,7 +82,11 @@ class GroupMonitor:
                 view = await self._consumer().view_of_group(self._topics)
         except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
             logger.debug("consumer group not known: %r", error)
+            if self._clock() - self._seen_at >= _NEWS_SECONDS:
+                self._metrics.foreign_members.set(math.nan)
+                self._metrics.owned_partitions.clear()
             return
+        self._seen_at = self._clock()
         self._judge(view)
 
     def _judge(self, view: GroupView) -> None:
@@ -128,9 +137,9 @@ class GroupMonitor:
         if more := len(foreign) - len(named):
             named.append(f"{more} more")
         return (
-            f"group {self._group_id} has {counted(len(foreign), 'member')} that no detector is "
-            f"({', '.join(named)}): nothing scores the records that they read; stop them, or give "
-            "them a group of their own"
+            f"group {self._group_id} has {foreign_members(len(foreign))} ({', '.join(named)}): "
+            "nothing scores the records that they read; stop them, or give them a group of their "
+            "own"
         )
 
     def _unowned_fault(self, unowned: list[str]) -> str:

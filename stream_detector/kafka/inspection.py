@@ -5,18 +5,19 @@ from typing import Any
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
 
-from stream_detector.counted import counted
 from stream_detector.errors import FatalError
 from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.group_mark import DETECTOR_MARK
+from stream_detector.kafka.group_mark import DETECTOR_MARK, foreign_members
 from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.printable import printable
 from stream_detector.settings import Settings
 
 __all__ = ["bootstrap_faults", "group_members", "newest_record_time"]
 
-_STABLE = "Stable"
+_STABLE, _EMPTY = "Stable", "Empty"
+_NEW_PROTOCOL = "is not a classic group"
+"""What Kafka 4.0 and newer say of a group that a consumer of the new protocol (KIP-848) is in."""
 _NAMED_MAX = 3
 """Foreign members that a line names."""
 _MAX_TIMESTAMP = -3
@@ -45,6 +46,12 @@ def group_members(settings: Settings, group_id: str) -> int:
         try:
             # A new cluster first has to make the topic that groups are kept in: asked again.
             group: dict[str, Any] = admin.describe_groups([group_id])[group_id]
+            if _NEW_PROTOCOL in (group["error"] or "") and not _is_empty(admin, group_id):
+                raise FatalError(
+                    f"group {group_id} has members of Kafka's new consumer protocol, which no "
+                    "detector speaks: nothing scores what they read; stop them, or give them a "
+                    "group of their own"
+                )
         except AuthorizationError as error:
             raise FatalError(fault) from error
         return group
@@ -63,10 +70,16 @@ def group_members(settings: Settings, group_id: str) -> int:
         )
         more = f" and {len(foreign) - _NAMED_MAX} more" if len(foreign) > _NAMED_MAX else ""
         raise FatalError(
-            f"group {group_id} has {counted(len(foreign), 'member')} that no detector is ({named}"
-            f"{more}): nothing scores what they read; stop them, or give them a group of their own"
+            f"group {group_id} has {foreign_members(len(foreign))} ({named}{more}): nothing "
+            "scores what they read; stop them, or give them a group of their own"
         )
     return len(members)
+
+
+def _is_empty(admin: KafkaAdminClient, group_id: str) -> bool:
+    """Whether nobody is in the group, by the list of all: the request for one is not known here."""
+    states = [each["group_state"] for each in admin.list_groups() if each["group_id"] == group_id]
+    return states == [_EMPTY]
 
 
 def _is_detector(member: dict[str, Any]) -> bool:

@@ -5,19 +5,19 @@ contradict each other, bytes behind what is compressed. And it takes batches tha
 gigabytes. Here each record comes: as ``UnreadRecord`` where it can't be read, or is too much, and
 beyond ``UNREAD_RECORDS_MAX`` many as one.
 
-Snappy makes at most 22 bytes of one, so its output has no bound here; what a block claims to hold
-has one.
+Snappy makes at most 22 bytes of one, so what a block claims to hold is bounded by that.
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import cramjam
 
 from stream_detector.events import RawRecord, UnreadRecord
-from stream_detector.limits import DECOMPRESSED_BYTES_MAX, UNREAD_RECORDS_MAX
+from stream_detector.limits import DECOMPRESSED_BYTES_MAX, HEADERS_MAX, UNREAD_RECORDS_MAX
 from stream_detector.settings import Settings
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "decompressed",
     "decompressed_bytes_max",
     "records_of_batch",
+    "with_last_headers",
 ]
 
 BATCH_HEADER_BYTES = 61
@@ -109,10 +110,20 @@ def records_of_batch(batch: Any, payload: bytes, bytes_max: int) -> Iterator[Raw
 
 class _Record(NamedTuple):
     offset: int
-    timestamp: int
+    timestamp: int | None
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes]]
+
+
+def with_last_headers(record: RawRecord) -> RawRecord:
+    """``record`` with no more than ``HEADERS_MAX`` of its headers, the last ones."""
+    headers = record.headers
+    if len(headers) <= HEADERS_MAX:
+        return record
+    return _Record(
+        record.offset, record.timestamp, record.key, record.value, headers[-HEADERS_MAX:]
+    )
 
 
 def _record(reader: "_Reader", batch: Any, end: int) -> _Record:
@@ -121,14 +132,17 @@ def _record(reader: "_Reader", batch: Any, end: int) -> _Record:
     timestamp = batch.first_timestamp + (reader.varint() or 0)
     offset = batch.base_offset + (reader.varint() or 0)
     key, value = reader.part(), reader.part()
-    headers = [
-        ((reader.part() or b"").decode(errors="replace"), reader.part() or b"")
-        # Each takes two bytes or more, whatever their number is said to be.
-        for _ in range(min(reader.varint() or 0, max(0, end - reader.position)))
-    ]
+    headers = deque(
+        (
+            ((reader.part() or b"").decode(errors="replace"), reader.part() or b"")
+            # Each takes two bytes or more, whatever their number is said to be.
+            for _ in range(min(reader.varint() or 0, max(0, end - reader.position)))
+        ),
+        maxlen=HEADERS_MAX,
+    )
     if batch.timestamp_type:  # the broker's time
         timestamp = batch.max_timestamp
-    return _Record(offset, timestamp, key, value, headers)
+    return _Record(offset, timestamp, key, value, list(headers))
 
 
 class _Reader:
@@ -207,16 +221,18 @@ def _first_gzip_file(payload: bytes, position: int, bytes_max: int) -> tuple[byt
 
 
 def _unsnapped(payload: bytes, bytes_max: int) -> bytes:
-    del bytes_max  # See the module.
     if not payload.startswith(_XERIAL):
-        return _unsnapped_block(payload)
-    output = bytearray()
-    position = _XERIAL_BYTES
-    # The broker takes a length that is cut off behind the last block.
-    while position + 4 <= len(payload):
-        start = position + 4
-        position = start + int.from_bytes(payload[position:start], "big")
-        output += _unsnapped_block(payload[start:position])
+        output = bytearray(_unsnapped_block(payload))
+    else:
+        output = bytearray()
+        position = _XERIAL_BYTES
+        # The broker takes a length that is cut off behind the last block.
+        while position + 4 <= len(payload) and len(output) <= bytes_max:
+            start = position + 4
+            position = start + int.from_bytes(payload[position:start], "big")
+            output += _unsnapped_block(payload[start:position])
+    if len(output) > bytes_max:
+        raise TooLargeError(bytes(output[:bytes_max]))
     return bytes(output)
 
 

@@ -28,7 +28,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-__all__ = ["SeenTopic", "is_identity", "is_of_another_topic", "seen_topics"]
+__all__ = ["SeenTopic", "Uuid", "is_identity", "is_of_another_topic", "seen_topics"]
 
 
 class SeenTopic(NamedTuple):
@@ -95,13 +95,17 @@ async def _seen_by_the_client(
 _NO_ERROR = 0
 
 
-class _Uuid(AbstractType[UUID]):  # type: ignore[misc]
+class Uuid(AbstractType[UUID]):  # type: ignore[misc]
+    """An id of 16 bytes, which aiokafka does not know either."""
+
     @classmethod
     def encode(cls, value: UUID) -> bytes:
+        """The bytes."""
         return value.bytes
 
     @classmethod
     def decode(cls, data: BytesIO) -> UUID:
+        """The id that begins here."""
         return UUID(bytes=data.read(16))
 
 
@@ -127,7 +131,7 @@ class _MetadataResponse(Response):  # type: ignore[misc]
             CompactArray(
                 ("error_code", Int16),
                 ("name", CompactString("utf-8")),
-                ("topic_id", _Uuid),
+                ("topic_id", Uuid),
                 ("is_internal", Boolean),
                 (
                     "partitions",
@@ -160,7 +164,7 @@ class _MetadataRequestStruct(RequestStruct):  # type: ignore[misc]
         (
             "topics",
             CompactArray(
-                ("topic_id", _Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)
+                ("topic_id", Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)
             ),
         ),
         ("allow_auto_topic_creation", Boolean),

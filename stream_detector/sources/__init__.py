@@ -116,7 +116,9 @@ def read_record(
             )
     elif first in _BEFORE_JSON:
         trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
-        if trimmed[:1] in {b"{", b"["} or value.startswith(codecs.BOM_UTF8):
+        # A second mark is no white space: a record of marks would call this once for each.
+        marked_once = value.startswith(codecs.BOM_UTF8) and not trimmed.startswith(codecs.BOM_UTF8)
+        if trimmed[:1] in {b"{", b"["} or marked_once:
             return read_record(trimmed, source=source, lines_max=lines_max, json_fields=json_fields)
     elif first == b"[":
         # Lines of text may start so: addresses, times, sections of a list.

@@ -1,7 +1,10 @@
 """Alertmanager's example, as Alertmanager's own tool reads it: who gets which alert."""
 
+import re
 import subprocess
 from collections.abc import Mapping
+
+import yaml
 
 from support.processes import ROOT
 from support.prometheus import FOLDER, shipped_rules
@@ -31,6 +34,18 @@ def test_the_pager_of_the_detector_gets_no_page_of_another_service() -> None:
     page = {"alertname": "DiskFull", "severity": "page", "service": "mail"}
 
     assert receivers_of(page) == "tickets"
+
+
+def test_one_topic_that_is_missing_hides_no_page_of_the_others() -> None:
+    of_topic = {rule["alert"] for rule in ALERTS if "topic" in rule["annotations"]["summary"]}
+    pages = {rule["alert"] for rule in ALERTS if rule["labels"]["severity"] == "page"}
+
+    for rule in yaml.safe_load(SETTINGS.read_text())["inhibit_rules"]:
+        if rule["source_matchers"] == ['alertname="InputTopicMissing"']:
+            (pattern,) = rule["target_matchers"]
+            hidden = set(re.findall(r"[A-Z][A-Za-z]+", pattern))
+            assert "topic" in rule["equal"]
+            assert not (hidden & pages) - of_topic
 
 
 def receivers_of(labels: Mapping[str, str]) -> str:

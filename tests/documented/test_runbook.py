@@ -18,7 +18,7 @@ import pytest
 import yaml
 from kafka import KafkaAdminClient
 
-from stream_detector.models.files import ref_of_bundle
+from stream_detector.models.manifest import ref_of_bundle
 from support.broker import KafkaBroker
 from support.documented import PROGRAMS, indented_blocks
 from support.processes import ROOT, wait_until

@@ -267,6 +267,14 @@ async def test_a_chunk_that_takes_long_holds_up_no_other_partition(bench):
     assert bench.processed[:5] == [[1], [1], [2], [1], [3]]
 
 
+async def test_chunks_that_are_a_part_each_hold_up_no_other_partition(bench):
+    bench.part_chunks = 1
+    for name in (1, 1, 1, 1, 2, 3):
+        bench.put(name)
+    await bench.until(lambda: len(bench.acknowledged) == 6)
+    assert bench.acknowledged == [1, 2, 3, 1, 1, 1]
+
+
 async def test_a_drain_drops_what_a_part_has_left_to_the_next_batch(bench):
     bench.part_chunks = 1
     bench.may_process.clear()

@@ -142,6 +142,22 @@ class TestVerdicts:
         assert verdict.sighting.format == "json"
         assert verdict.sighting.source.topic == "url-events"
 
+    @pytest.mark.parametrize(
+        ("written", "kept"),
+        [
+            ("http://kim:SECRET@proxy.example/", "http://***@proxy.example/"),
+            ("kim:SECRET@10.0.0.1", "***@10.0.0.1"),
+            ("kim%3ASECRET%40proxy.example", "***%40proxy.example"),
+            ("kim:" + "SECRET" * 100 + "@10.0.0.1", "***@10.0.0.1"),
+            ("kim@CORP.EXAMPLE", "kim@CORP.EXAMPLE"),
+            ("x" * 300, "x" * 256),
+        ],
+    )
+    def test_a_client_and_an_id_hold_no_password(self, written: str, kept: str) -> None:
+        value = json.dumps({"url": "http://a.example/", "client": written, "id": written}).encode()
+        (verdict,) = Bench().process([value]).verdicts
+        assert (verdict.sighting.client, verdict.sighting.log_id) == (kept, kept)
+
     def test_a_replay_gives_the_same_bytes(self) -> None:
         values = [b"a.com\nevil.com", line("http://odd.com/"), b"not a host at all"]
         bench, other = Bench(), Bench()
@@ -587,6 +603,14 @@ class TestParts:
         parts = self.parts([chunk([b"a.com"] * 3), chunk([b"b.com"], partition=1)])
         assert [len(outcomes.verdicts) for outcomes, _ in parts] == [1, 1, 1, 1]
         assert [ended for _, ended in parts] == [0, 0, 1, 2]
+
+    def test_a_part_ends_with_the_text_that_fills_it_also_within_a_record(self):
+        lines = b"\n".join(b"http://a.com/%d" % number + b":@/" * 20_000 for number in range(12))
+        parts = self.parts([chunk([lines] * 2), chunk([b"b.com"], partition=1)])
+        assert [len(outcomes.verdicts) for outcomes, _ in parts] == [9, 9, 7]
+        assert [ended for _, ended in parts] == [0, 0, 2]
+        ids = [verdict.sighting.id for outcomes, _ in parts for verdict in outcomes.verdicts]
+        assert len(set(ids)) == 25
 
     def test_a_part_ends_with_dead_letters_that_take_long_to_mask(self):
         large = b"a.b\n" * 200_000

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer
 
+from stream_detector.errors import FatalError
+from stream_detector.kafka.inspection import group_members
+from stream_detector.settings import Settings
 from support.accounting import CLUSTER
 from support.bench import Bench
 from support.processes import wait_for_line, wait_until
@@ -108,7 +111,7 @@ def test_a_foreign_member_is_named_and_what_it_committed_is_told(bench, kafka):
     status, text = readyz(bench)
     assert status == 200
     assert re.match(r"ready, but .* 1 member .* \(batch-job at 127.0.0.1 with 2 partitions\)", text)
-    assert wait_for_line(worker, "1 member that no detector is")
+    assert wait_for_line(worker, "1 member that is no detector")
     assert shown(bench, "foreign_members") == 1
     assert shown(bench, "owned_partitions") == 2
 
@@ -158,3 +161,45 @@ def test_a_foreign_member_is_named_and_what_it_committed_is_told(bench, kafka):
     again = bench.start_worker()
     assert again.stop() == 0
     assert "committed by no detector" not in again.log.read_text()
+
+
+def test_a_foreign_member_of_kafka_s_new_protocol_is_named_too(bench, kafka):
+    produce(kafka.bootstrap_servers, bench.input, urls("before", 400))
+    worker = bench.start_worker()
+    bench.wait_until_committed(worker)
+
+    foreign = Consumer(
+        {
+            "bootstrap.servers": bench.bootstrap_servers,
+            "group.id": bench.group,
+            "group.protocol": "consumer",
+            "client.id": "batch-job",
+            "enable.auto.commit": False,
+        }
+    )
+    foreign.subscribe([bench.input])
+
+    def is_named_with_its_partitions():
+        foreign.poll(0.2)
+        return "batch-job at 127.0.0.1 with 2 partitions" in readyz(bench)[1]
+
+    wait_until(
+        is_named_with_its_partitions, timeout=TOLD_SECONDS, what="/readyz names the foreign member"
+    )
+    assert readyz(bench)[0] == 200
+    assert wait_for_line(worker, "1 member that is no detector")
+    assert shown(bench, "foreign_members") == 1
+    assert shown(bench, "owned_partitions") == 2
+
+    settings = Settings(bootstrap_servers=[kafka.bootstrap_servers])
+    with pytest.raises(FatalError, match="members of Kafka's new consumer protocol"):
+        group_members(settings, bench.group)
+
+    foreign.close()
+    wait_until(
+        lambda: readyz(bench) == (200, "ready\n"), timeout=TOLD_SECONDS, what="all is well again"
+    )
+    assert group_members(settings, bench.group) == 1
+    assert shown(bench, "foreign_members") == 0
+    assert shown(bench, "owned_partitions") == 4
+    assert worker.stop() == 0

@@ -24,6 +24,9 @@ __all__ = [
     "bound_batches",
 ]
 
+_HEADERS_READ = 100
+"""Of a record, to find its signature: a quarter of a million fit into one, and take a second."""
+
 BATCH_BYTES_MAX = 32 * 1024 * 1024
 """Of a batch when it is unpacked. Clients fill batches of a megabyte and compress them then; only
 one that was made to be large reaches this."""
@@ -144,9 +147,10 @@ def _kept(buffer: bytearray, position: int, bytes_max: int) -> tuple[bytes | Non
 
 
 def _signature(buffer: bytearray, position: int, end: int) -> list[tuple[str, bytes]]:
-    """Of the headers between ``position`` and ``end`` the last that may be a signature."""
+    """Of the first headers between ``position`` and ``end`` the last that may be a signature."""
     found: list[tuple[str, bytes]] = []
     left, position = decode_varint(buffer, position)
+    left = min(left, _HEADERS_READ)
     while left > 0 and position < end:
         name, _, position = _kept(buffer, position, end)
         value, _, position = _kept(buffer, position, end)

@@ -19,9 +19,14 @@ from stream_detector.kafka.fetched import (
     bound_fetches,
 )
 from stream_detector.kafka.record_batches import TooLargeError, decompressed
-from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, UNREAD_RECORDS_MAX
+from stream_detector.limits import (
+    CHUNK_BYTES_MAX,
+    DECOMPRESSED_BYTES_MAX,
+    HEADERS_MAX,
+    UNREAD_RECORDS_MAX,
+)
 from support.memory import takes_at_most
-from support.raw_batches import raw_batch, raw_record
+from support.raw_batches import raw_batch, raw_record, varint
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 CODECS = [0, GZIP, SNAPPY, LZ4, ZSTD]
@@ -158,6 +163,31 @@ def test_a_header_name_that_is_not_utf_8_stops_nothing(codec):
     records = unchecked(with_body(head, bytes(compress(body))))
     assert [(r.offset, r.key, r.value) for r in records] == [(0, b"k", b"a"), (1, b"k", b"b")]
     assert records[0].headers == [("\ufffd\ufffdme", b"v")]
+
+
+@pytest.mark.parametrize("codec", [SNAPPY, ZSTD])
+def test_of_millions_of_headers_the_last_are_kept(codec):
+    """A few hundred bytes in zstd; the objects of all would take 300 MB for as long as it waits."""
+    count = 3_000_000
+    record = b"\0\0\0\x01" + varint(1) + b"a" + varint(count + 1) + b"\0\0" * count
+    record += varint(9) + b"replay-of" + varint(5) + b"t:0:1"
+    compress = {SNAPPY: cramjam.snappy.compress_raw, ZSTD: cramjam.zstd.compress}[codec]
+    body = bytes(compress(varint(len(record)) + record))
+    with takes_at_most(400 * MIB):
+        batch = raw_batch(body, 1, codec=codec)
+        read = [record for _ in range(4) for record in unchecked(batch)]
+    assert [(record.offset, record.value) for record in read] == [(0, b"a")] * 4
+    assert {len(record.headers) for record in read} == {HEADERS_MAX}
+    assert {record.headers[-1] for record in read} == {("replay-of", b"t:0:1")}
+
+
+def test_snappy_beyond_the_limit_comes_unread():
+    """A megabyte of it can hold 22."""
+    large = raw_record(b"a" * DECOMPRESSED_BYTES_MAX, offset_delta=1)
+    body = bytes(cramjam.snappy.compress_raw(raw_record(b"first") + large))
+    first, second = unchecked(raw_batch(body, 2, codec=SNAPPY))
+    assert (first.offset, first.value) == (0, b"first")
+    assert second == UnreadRecord(1)
 
 
 @pytest.mark.parametrize("claimed", [-1, 0, 5, 1_000_000])

@@ -121,6 +121,13 @@ def test_a_line_at_fault_costs_the_others_nothing() -> None:
     assert len(read(lines)) == 4
 
 
+@pytest.mark.parametrize("marks", [2, 2_000, 300_000])
+@pytest.mark.parametrize("behind", [b"", b" ", b"{}", b"http://example.com/"])
+def test_a_record_of_byte_order_marks_is_rejected(marks: int, behind: bytes) -> None:
+    ((_, result),) = read(b"\xef\xbb\xbf" * marks + behind)
+    assert isinstance(result, Rejected)
+
+
 @pytest.mark.parametrize("source", [None, "json", "plain", "zeek_dns"])
 @pytest.mark.parametrize("value", [b"", b" ", b"\r\n\t\n", b"\xef\xbb\xbf"])
 def test_nothing_is_rejected_as_empty(value: bytes, source: str | None) -> None:

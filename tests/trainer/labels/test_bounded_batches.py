@@ -2,6 +2,7 @@
 
 import pytest
 
+from stream_detector.label_signatures import SIGNATURE
 from support.raw_batches import raw_batch, raw_record
 from trainer.labels.bounded_batches import REST_OF_BATCH_FROM, _Batch
 
@@ -24,3 +25,12 @@ def test_damage_behind_the_record_with_the_last_offset_gives_no_rest() -> None:
 def test_damage_before_it_gives_a_rest_that_begins_at_the_first_offset_unread() -> None:
     body = raw_record(b"a") + b"\x10damage"
     assert read(body, 3) == [(0, b"a", []), (2, None, [(REST_OF_BATCH_FROM, b"1")])]
+
+
+@pytest.mark.parametrize(("before", "is_found"), [(99, True), (100, False)])
+def test_a_signature_is_looked_for_among_the_first_headers_alone(
+    before: int, is_found: bool
+) -> None:
+    signature = (SIGNATURE.encode(), b"s" * 64)
+    body = raw_record(b"a", headers=[(b"", b"")] * before + [signature])
+    assert read(body, 1) == [(0, b"a", [(SIGNATURE, b"s" * 64)] if is_found else [])]
