@@ -19,7 +19,7 @@ from storm.progress import Progress
 __all__ = ["main"]
 
 _HELP = """\
-Hostile records of 17 kinds come to one topic as fast as Kafka takes them, ordinary URLs to another
+Hostile records of 18 kinds come to one topic as fast as Kafka takes them, ordinary URLs to another
 at a steady rate. A real broker, and workers with default settings and models, read both. At the
 end each record is accounted for by its offset: by a verdict, by a dead letter, or because it names
 no URL. A planted secret may be in no output and no log. What was measured is held to bounds.

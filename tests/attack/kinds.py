@@ -140,7 +140,7 @@ def _encoded_secret(rng: random.Random) -> HostileRecord:
         rng.choice(
             [
                 url.encode(),
-                json.dumps({"url": url, "client": "10.0.0.1"}).encode(),
+                json.dumps({"url": url, "client": f"u:{SECRET}@10.0.0.1", "id": url}).encode(),
                 json.dumps({"elsewhere": url}).encode(),
                 f"not a line {url}".encode(),
             ]
@@ -177,6 +177,13 @@ def _headers(rng: random.Random) -> HostileRecord:
     return HostileRecord(url, headers=headers)
 
 
+def _many_headers(rng: random.Random, count: int) -> Batch:
+    """Headers that take two bytes each: some hundred bytes, compressed."""
+    url = f"http://{_host(rng)}/".encode()
+    record = HostileRecord(url, headers=[("", b"")] * 500_000)
+    return Batch("500,000 headers", [record] * min(4, count))
+
+
 def _unreadable(rng: random.Random) -> HostileRecord:
     host = _host(rng).encode()
     return HostileRecord(
@@ -190,6 +197,7 @@ def _unreadable(rng: random.Random) -> HostileRecord:
                 b'{"url":"\\ud800' + host + b'"}',
                 b"",
                 None,
+                b"\xef\xbb\xbf" * 1_200,
                 b'{"event_type":"dns","dns":{"queries":[' + b"{}," * 2_000 + b"{}]}}",
                 host,
             ]
@@ -219,6 +227,7 @@ KINDS: Sequence[Kind] = (
         lambda rng, count: Batch("keys of 900 KB", [_long_key(rng)] * min(4, count)),
         1,
     ),
+    Kind("500,000 headers", _many_headers, 1),
     _short("encoded secrets", _encoded_secret, 2500),
     _short("secrets with breaks", _broken_secret, 2000),
     _short("headers", _headers, 2000),
