@@ -39,7 +39,7 @@ class Batch(NamedTuple):
         return sum(
             len(record.value or b"")
             + len(record.key or b"")
-            + sum(len(name) + len(value or b"") for name, value in record.headers)
+            + sum(2 + len(name) + len(value or b"") for name, value in record.headers)
             for record in self.records
         )
 
