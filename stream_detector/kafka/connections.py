@@ -9,10 +9,10 @@ from typing import Any
 import aiokafka
 from aiokafka.client import AIOKafkaClient
 
+from stream_detector.kafka.leaders import leader_of
+
 __all__ = ["AnswerWatch", "unconnected_of_consumer", "unconnected_of_producer"]
 
-_NOBODY = {None, -1}
-"""As leader of a partition, or as coordinator."""
 _UNANSWERED_SECONDS = 5.0
 """A fetch is answered after half a second; only a join takes longer than this."""
 
@@ -64,8 +64,8 @@ def unconnected_of_consumer(
     if coordinator is None:
         return set()
     cluster = consumer._client.cluster
-    leaders = {cluster.leader_for_partition(each) for each in consumer.assignment()}
-    needed = (leaders | {coordinator.coordinator_id}) - _NOBODY
+    leaders = {leader_of(cluster, each) for each in consumer.assignment()}
+    needed = (leaders | {coordinator.coordinator_id}) - {None}
     if not needed and not _connected(consumer._client):
         needed = {broker.nodeId for broker in cluster.brokers()}
     return _unconnected(consumer._client, needed, silent)
@@ -80,11 +80,11 @@ def unconnected_of_producer(
     """
     cluster = producer.client.cluster
     leaders = {
-        cluster.leader_for_partition(aiokafka.TopicPartition(topic, number))
+        leader_of(cluster, aiokafka.TopicPartition(topic, number))
         for topic in cluster.topics()
         for number in cluster.partitions_for_topic(topic) or ()
     }
-    return _unconnected(producer.client, leaders - _NOBODY, silent)
+    return _unconnected(producer.client, leaders - {None}, silent)
 
 
 def _connected(client: AIOKafkaClient) -> set[Any]:

@@ -8,11 +8,12 @@ from itertools import chain
 import aiokafka
 from faust.types import TP
 
+from stream_detector.kafka.leaders import leader_of
+
 __all__ = ["known_ends"]
 
 _END = -1
 """ListOffsets: the next offset to be written."""
-_NO_LEADER = -1
 
 
 async def known_ends(
@@ -26,8 +27,8 @@ async def known_ends(
     client = consumer._client
     by_leader: defaultdict[int | None, list[TP]] = defaultdict(list)
     for partition in partitions:
-        by_leader[client.cluster.leader_for_partition(partition)].append(partition)
-    without_leader = [by_leader.pop(each, []) for each in (None, _NO_LEADER)]
+        by_leader[leader_of(client.cluster, partition)].append(partition)
+    without_leader = by_leader.pop(None, [])
     answers = await asyncio.gather(
         *(
             asyncio.wait_for(_ends_told_by(consumer, leader, led), seconds)
@@ -36,7 +37,7 @@ async def known_ends(
         return_exceptions=True,
     )
     known = (answer.items() for answer in answers if not isinstance(answer, BaseException))
-    if any(without_leader) or any(isinstance(answer, Exception) for answer in answers):
+    if without_leader or any(isinstance(answer, Exception) for answer in answers):
         client.force_metadata_update()  # Another broker may lead them by now.
     return {TP(*partition): end for partition, end in chain.from_iterable(known)}
 

@@ -15,6 +15,7 @@ from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from stream_detector.kafka.leaders import leader_of
 from stream_detector.kafka.retry import back_off, is_retriable
 from stream_detector.kafka.topic_identity import (
     SeenTopic,
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 _CLAIM_SECONDS = 5.0
 _END_SECONDS = 5.0
 """For a leader to answer, before another one is looked for."""
-_NO_LEADER = -1
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -159,9 +159,8 @@ async def _claim(
 
 async def _end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
     """Where it ends; None if it has no leader, 0 if Kafka refuses to tell."""
-    leader_of = consumer._client.cluster.leader_for_partition
     for pause in back_off():
-        if leader_of(partition) in {None, _NO_LEADER}:
+        if leader_of(consumer._client.cluster, partition) is None:
             return None
         try:
             ends = await asyncio.wait_for(consumer.end_offsets([partition]), _END_SECONDS)

@@ -22,6 +22,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_detector.counted import counted
 from stream_detector.errors import PublishError
+from stream_detector.kafka.leaders import leader_of
 from stream_detector.kafka.retry import back_off, is_retriable, name_of
 from stream_detector.limits import (
     IN_FLIGHT_BYTES_MAX,
@@ -29,17 +30,16 @@ from stream_detector.limits import (
     LONE_MESSAGE_BYTES,
 )
 from stream_detector.metrics import Metrics
+from stream_detector.settings import Settings
 from stream_detector.wire import KEY_CUT_FROM, VALUE_CUT_FROM, Encoded, Message
 
-__all__ = ["Publisher", "fill"]
+__all__ = ["Publisher", "fill", "publisher_of"]
 
 logger = logging.getLogger(__name__)
 
 _COMPARISON_SECONDS = 30.0
 """How long comparisons may take after all else is in Kafka: longer than a partition takes to get
 another leader."""
-
-_NO_LEADER = -1
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -221,11 +221,11 @@ class Publisher:
 
     def _with_leaders(self, topic: str, partitions: list[int]) -> list[int]:
         """``partitions``, each without a leader replaced by one that has one, if any has."""
-        leader_of = self._producer.client.cluster.leader_for_partition
+        cluster = self._producer.client.cluster
         led = [
             number
             for number in partitions
-            if leader_of(TopicPartition(topic, number)) not in {None, _NO_LEADER}
+            if leader_of(cluster, TopicPartition(topic, number)) is not None
         ]
         if not led:
             return partitions
@@ -296,6 +296,25 @@ class Publisher:
             f"Kafka refused outputs for topic {parcel.topic}, partition {parcel.partition}: "
             f"{error!r}; check the topic's max.message.bytes"
         ) from error
+
+
+def publisher_of(
+    settings: Settings,
+    producer: AIOKafkaProducer,
+    *,
+    comparisons_failed: Callable[[str], object],
+    metrics: Metrics,
+) -> Publisher:
+    """One that writes to the topics of the settings; arguments as those of ``Publisher``."""
+    return Publisher(
+        producer,
+        verdicts_topic=settings.topic(settings.verdicts_topic),
+        alerts_topic=settings.topic(settings.alerts_topic),
+        dead_letters_topic=settings.topic(settings.dead_letters_topic),
+        comparisons_topic=settings.topic(settings.shadow_topic),
+        comparisons_failed=comparisons_failed,
+        metrics=metrics,
+    )
 
 
 def _reason(error: BaseException) -> str:
