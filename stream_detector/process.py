@@ -115,8 +115,6 @@ class _Process:
         """Whether the worker does its work, and if not, why; called from the HTTP thread."""
         if self._app is None:
             return False, self._kafka_fault or "warming up"
-        if not self._app.is_watched:
-            return False, "starting"
         return self._app.readiness()
 
     def _report(self, kafka_fault: str) -> None:

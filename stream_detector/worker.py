@@ -25,7 +25,7 @@ from stream_detector.kafka.foreign_commits import tell_foreign_commit
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
-from stream_detector.kafka.publisher import Publisher
+from stream_detector.kafka.publisher import Publisher, publisher_of
 from stream_detector.kafka.reach import ReachMonitor
 from stream_detector.kafka.readiness import Monitors, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
@@ -107,7 +107,7 @@ class DetectorApp(faust.App):
         """Set when the process has to stop because of ``error``."""
         self.finished = asyncio.Event()
         """Set by a stop when all that was under way is committed or given up."""
-        self.is_watched = False
+        self._is_watched = False
         """Whether the monitors are there that ``readiness`` asks: some time after Faust says that
         it has started."""
         self.error: FatalError | None = None
@@ -176,7 +176,7 @@ class DetectorApp(faust.App):
         self.watch(self.topic_monitor.run())
         self.watch(self.group_monitor.run())
         self.watch(self._check_group())
-        self.is_watched = True
+        self._is_watched = True
         if self.following is not None:
             models, shadows = self.following
             self.watch(models.run())
@@ -308,13 +308,9 @@ class DetectorApp(faust.App):
 
     @property
     def _publisher(self) -> Publisher:
-        settings = self.settings
-        return Publisher(
+        return publisher_of(
+            self.settings,
             self.producer.client,
-            verdicts_topic=settings.topic(settings.verdicts_topic),
-            alerts_topic=settings.topic(settings.alerts_topic),
-            dead_letters_topic=settings.topic(settings.dead_letters_topic),
-            comparisons_topic=settings.topic(settings.shadow_topic),
             comparisons_failed=self._drop_shadows,
             metrics=self.metrics,
         )
@@ -343,7 +339,7 @@ class DetectorApp(faust.App):
 
     def readiness(self) -> tuple[bool, str]:
         """Whether the worker does its work, and what of it not; called from the HTTP thread."""
-        if not self.started:
+        if not self._is_watched:
             return False, "starting"
         monitors = Monitors(
             self.reach_monitor, self.topic_monitor, self.lag_monitor, self.group_monitor

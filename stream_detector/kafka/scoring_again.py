@@ -19,7 +19,7 @@ from stream_detector.errors import RetryableError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
 from stream_detector.kafka.fetched import bound_fetches
-from stream_detector.kafka.publisher import Publisher
+from stream_detector.kafka.publisher import Publisher, publisher_of
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.retry import name_of
 from stream_detector.metrics import Metrics
@@ -79,7 +79,12 @@ async def score_again(
     done = 0
     try:
         async with _clients(settings) as (consumer, producer):
-            publisher = _publisher(settings, producer, metrics)
+            publisher = publisher_of(
+                settings,
+                producer,
+                comparisons_failed=lambda _: None,  # Without shadows there are none.
+                metrics=metrics,
+            )
             with ThreadPoolExecutor(1, thread_name_prefix="scorer") as scorer:
                 for each in ranges:
                     there = await _what_is_there(consumer, each, scored)
@@ -115,18 +120,6 @@ async def _clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, 
     finally:
         await consumer.stop()
         await producer.stop()
-
-
-def _publisher(settings: Settings, producer: AIOKafkaProducer, metrics: Metrics) -> Publisher:
-    return Publisher(
-        producer,
-        verdicts_topic=settings.topic(settings.verdicts_topic),
-        alerts_topic=settings.topic(settings.alerts_topic),
-        dead_letters_topic=settings.topic(settings.dead_letters_topic),
-        comparisons_topic=settings.topic(settings.shadow_topic),
-        comparisons_failed=lambda _: None,  # Without shadows there are none.
-        metrics=metrics,
-    )
 
 
 async def _what_is_there(
