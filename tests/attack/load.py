@@ -4,15 +4,14 @@ import asyncio
 import csv
 import gzip
 import json
-import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Self
 
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import KafkaError, Message, Producer
 
 from attack.kinds import Batch
+from support.background import Background
 from support.processes import ROOT
 
 __all__ = ["HostileLoad", "OrdinaryLoad"]
@@ -35,7 +34,7 @@ def _ordinary_values() -> Iterator[bytes]:
             yield (json.dumps({"url": text, "client": "10.0.0.7"}) if is_json else text).encode()
 
 
-class OrdinaryLoad:
+class OrdinaryLoad(Background):
     """Writes ``rate`` records a second to ``topic`` until the block ends."""
 
     def __init__(self, bootstrap_servers: str, topic: str, *, rate: float) -> None:
@@ -45,8 +44,7 @@ class OrdinaryLoad:
             {"bootstrap.servers": bootstrap_servers, "log_level": 2, "linger.ms": 5, "acks": "all"}
         )
         self._values = _ordinary_values()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ordinary")
+        super().__init__("ordinary")
         self.sent = 0
         self.refused: list[str] = []
         """Why Kafka refused a record; none should be."""
@@ -68,18 +66,8 @@ class OrdinaryLoad:
         if error is not None:
             self.refused.append(str(error))
 
-    def __enter__(self) -> Self:
-        """Begin to write."""
-        self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        """Write no more, and wait until Kafka has all."""
-        self._stop.set()
-        self._thread.join()
-
-
-class HostileLoad:
+class HostileLoad(Background):
     """Writes ``batches`` to ``topic`` as fast as Kafka takes them, one record batch each."""
 
     def __init__(
@@ -89,8 +77,7 @@ class HostileLoad:
         self._topic = topic
         self._batches = batches
         self._partitions = partitions
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hostile")
+        super().__init__("hostile")
         self.records = 0
         """That Kafka has."""
         self.unpacked_bytes = 0
@@ -136,13 +123,3 @@ class HostileLoad:
                 self.unpacked_bytes += hostile.unpacked_bytes
         finally:
             await producer.stop()
-
-    def __enter__(self) -> Self:
-        """Begin to write."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Wait for the batch that is being written, and write no more."""
-        self._stop.set()
-        self._thread.join()

@@ -1,12 +1,10 @@
 """Which alerts fire, as Prometheus tells every half second."""
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
+from support.background import Background
 from support.prometheus import Prometheus
 
 __all__ = ["AlertLog", "Fired"]
@@ -33,14 +31,13 @@ class Fired:
         return self.at <= moment and (self.resolved_at is None or moment < self.resolved_at)
 
 
-class AlertLog:
+class AlertLog(Background):
     """Notes each alert that fires, in a thread of its own; a context manager."""
 
     def __init__(self, prometheus: Prometheus) -> None:
         """Nothing is noted yet."""
         self._prometheus = prometheus
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        super().__init__("alerts")
         self._open: dict[tuple[tuple[str, str], ...], Fired] = {}
         self.pending: frozenset[str] = frozenset()
         """Names of alerts that wait for their ``for`` to pass."""
@@ -73,18 +70,3 @@ class AlertLog:
                     self.fired.append(self._open[key])
             for key in self._open.keys() - firing.keys():
                 self._open.pop(key).resolved_at = now
-
-    def __enter__(self) -> Self:
-        """Begin to note."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Note no more."""
-        self._stop.set()
-        self._thread.join()

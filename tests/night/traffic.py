@@ -2,14 +2,13 @@
 
 import itertools
 import json
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka import KafkaException, Producer
+
+from support.background import Background
 
 __all__ = [
     "EVIL_DOMAIN",
@@ -61,7 +60,7 @@ class Stream:
         """Seconds that the shipper's clock is ahead."""
 
 
-class Traffic:
+class Traffic(Background):
     """Writes to topics at their rates, in a thread of its own; a context manager.
 
     Records that Kafka does not take are lost, as with a shipper that does not wait.
@@ -70,8 +69,7 @@ class Traffic:
     def __init__(self, bootstrap_servers: str, rates: Mapping[str, float]) -> None:
         """Nothing is written yet; ``rates`` are records a second by topic."""
         self.streams = {topic: Stream(rate) for topic, rate in rates.items()}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
+        super().__init__("traffic")
         self._numbers = itertools.count()
         self._producer = Producer(
             {
@@ -111,18 +109,3 @@ class Traffic:
             self._producer.poll(0.1)
         except KafkaException:  # The topic is not there.
             return
-
-    def __enter__(self) -> Self:
-        """Begin to write."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Write no more."""
-        self._stop.set()
-        self._thread.join()

@@ -25,6 +25,7 @@ __all__ = [
     "TRAINER_PAGES",
     "Block",
     "Section",
+    "by_heading",
     "examples_of",
     "examples_to_run",
     "sections_of",
@@ -109,7 +110,7 @@ class Section(NamedTuple):
 def sections_of(file: str) -> list[Section]:
     """The sections of a Markdown file of the repository that have commands."""
     sections: list[Section] = []
-    for title, lines in _by_heading((ROOT / file).read_text().splitlines()):
+    for title, lines in by_heading((ROOT / file).read_text().splitlines()):
         blocks = [
             Block(_commands(block))
             for block in indented_blocks(lines)
@@ -120,7 +121,8 @@ def sections_of(file: str) -> list[Section]:
     return sections
 
 
-def _by_heading(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def by_heading(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each heading of a Markdown text and the lines below it; first those above all headings."""
     title, body = "", []
     for line in lines:
         if re.match(r"#+ ", line):

@@ -1,10 +1,10 @@
 """Load on a worker, for as long as a test needs it."""
 
 import itertools
-import threading
 from collections.abc import Iterable
 
 from support.accounting import Sent, mixed_records, poison_records
+from support.background import Background
 from support.bench import Bench
 
 __all__ = ["OFTEN", "Feed", "MixedFeed"]
@@ -12,14 +12,13 @@ __all__ = ["OFTEN", "Feed", "MixedFeed"]
 OFTEN = b"http://seen-often.example/page"
 
 
-class Feed:
+class Feed(Background):
     """Sends 40 records every 50 ms until the block ends; one of them is always the same."""
 
     def __init__(self, bench: Bench, often: bytes = OFTEN) -> None:
         self._bench = bench
         self._often = often
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        super().__init__("feed")
 
     def _run(self) -> None:
         for number in itertools.count():
@@ -30,13 +29,6 @@ class Feed:
     def _records(self, number: int) -> Iterable[Sent]:
         urls = [f"http://h{number}.example/{place}".encode() for place in range(39)]
         return [Sent(url, 1) for url in [*urls, self._often]]
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 class MixedFeed(Feed):

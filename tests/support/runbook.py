@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from support.documented import indented_blocks
+from support.documented import by_heading, indented_blocks
 from support.processes import ROOT
 
 __all__ = ["COMMANDS", "MENTIONED", "RUNBOOK", "VARIABLES", "Command", "missing_line"]
@@ -28,7 +28,7 @@ class Command(NamedTuple):
 
 
 def _commands() -> Iterator[Command]:
-    for section, lines in _sections():
+    for section, lines in by_heading(RUNBOOK.splitlines()):
         for block in indented_blocks(lines):
             if not block[0].startswith("$ "):
                 continue
@@ -40,21 +40,10 @@ def _commands() -> Iterator[Command]:
                 yield Command(section, line, [each.strip() for each in expected if each.strip()])
 
 
-def _sections() -> Iterator[tuple[str, list[str]]]:
-    title, body = "", []
-    for line in RUNBOOK.splitlines():
-        if re.match(r"#+ ", line):
-            yield title, body
-            title, body = line.lstrip("# "), []
-        else:
-            body.append(line)
-    yield title, body
-
-
 def _variables() -> Sequence[str]:
     [block] = [
         block
-        for _, lines in _sections()
+        for _, lines in by_heading(RUNBOOK.splitlines())
         for block in indented_blocks(lines)
         if re.match(r"\w+=", block[0])
     ]
