@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from stream_detector.metrics import Metrics
-from trainer.watching.metrics import WatchMetrics
+from trainer.watching.watch_metrics import WatchMetrics
 
 _RULES = Path(__file__).parent / "prometheus" / "rules"
 _TEXT = """\

@@ -8,7 +8,6 @@ from operator import attrgetter, itemgetter
 from time import perf_counter
 from typing import NamedTuple
 
-from stream_detector.decisions import Observed
 from stream_detector.errors import SettingsError
 from stream_detector.events import (
     Chunk,
@@ -28,10 +27,17 @@ from stream_detector.limits import (
     PART_EVENTS,
     PART_MILLISECONDS,
 )
-from stream_detector.masking.urls import may_hold_credentials, without_nested_credentials
 from stream_detector.metrics import Metrics
-from stream_detector.settings import Settings
-from stream_detector.sources import EventResult, Source, chosen_fields, read_record, source_named
+from stream_detector.policy.decider import Observed
+from stream_detector.privacy.urls import may_hold_credentials, without_nested_credentials
+from stream_detector.settings.fields import Settings
+from stream_detector.sources.reading import (
+    EventResult,
+    Source,
+    chosen_fields,
+    read_record,
+    source_named,
+)
 
 __all__ = ["BatchReader", "Reading", "sources_by_topic"]
 

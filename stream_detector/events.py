@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from stream_detector.comparisons import Comparison
+    from stream_detector.wire.comparisons import Comparison
 
 __all__ = [
     "Alert",

@@ -26,12 +26,12 @@ from prometheus_client.registry import Collector
 
 from stream_detector import __version__
 from stream_detector.batch_histogram import BatchHistogram
-from stream_detector.certificates import certificate_gauge
-from stream_detector.disks import free_bytes
-from stream_detector.drift import DriftWindow
 from stream_detector.errors import RefusalReason
 from stream_detector.events import Kind, ModelRef, RejectReason, VerdictName
 from stream_detector.models.base import ServedModel
+from stream_detector.models.drift import DriftWindow
+from stream_detector.system.disks import free_bytes
+from stream_detector.web.certificates import certificate_gauge
 
 __all__ = ["DriftMetrics", "Metrics"]
 

@@ -13,9 +13,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 from stream_detector.batch_reading import BatchReader, Reading
-from stream_detector.comparisons import Comparison, Counts, Disagreement, pairs_of
-from stream_detector.counted import counted
-from stream_detector.decisions import Decider
 from stream_detector.events import (
     Alert,
     Chunk,
@@ -29,13 +26,16 @@ from stream_detector.events import (
     Verdict,
 )
 from stream_detector.limits import REPLAY_OF_BYTES_MAX
-from stream_detector.masking.urls import without_nested_credentials
 from stream_detector.metrics import Metrics
-from stream_detector.policy.suppression import AlertWindows
-from stream_detector.privacy import Privacy
-from stream_detector.settings import Settings
-from stream_detector.shadow import Compared
-from stream_detector.wire import REPLAY_OF
+from stream_detector.policy.alert_windows import AlertWindows
+from stream_detector.policy.decider import Decider
+from stream_detector.policy.shadow import Compared
+from stream_detector.privacy.outputs import Privacy
+from stream_detector.privacy.urls import without_nested_credentials
+from stream_detector.settings.fields import Settings
+from stream_detector.terminal.counted import counted
+from stream_detector.wire.comparisons import Comparison, Counts, Disagreement, pairs_of
+from stream_detector.wire.outcomes import REPLAY_OF
 
 __all__ = ["Part", "Pipeline", "utc_now"]
 

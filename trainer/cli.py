@@ -10,7 +10,7 @@ import click
 
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup, run_command_line
-from stream_detector.termination import terminated_like_interrupted
+from stream_detector.system.termination import terminated_like_interrupted
 from trainer.commands.drift import drift
 from trainer.commands.evaluate import evaluate
 from trainer.commands.gate import gate

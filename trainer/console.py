@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from stream_detector.logs import stderr_of_its_own
-from stream_detector.printable import printable
+from stream_detector.logs.setup import stderr_of_its_own
+from stream_detector.terminal.printable import printable
 
 if TYPE_CHECKING:
-    from trainer.datasets import Dataset
+    from trainer.examples.datasets import Dataset
     from trainer.report.figures import Measured
 
 __all__ = [

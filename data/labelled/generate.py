@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainer.ordinary import generate_ordinary
-from trainer.private_networks import generate_private
+from trainer.generated.ordinary import generate_ordinary
+from trainer.generated.private_networks import generate_private
 
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent / "samples"))

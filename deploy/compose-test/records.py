@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from kafka import KafkaAdminClient, KafkaProducer
 
 from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
-from stream_detector.settings import Settings, load_settings
+from stream_detector.settings.fields import Settings, load_settings
 
 
 def write(settings: Settings, name: str, count: int, rate: float) -> dict[str, object]:

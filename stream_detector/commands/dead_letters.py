@@ -13,17 +13,17 @@ import click
 import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.counted import counted
-from stream_detector.durations import DURATION
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import RejectReason
-from stream_detector.printable import printable, printable_bytes
-from stream_detector.progress import ShownProgress
-from stream_detector.settings import SETTING_GROUPS, Settings
+from stream_detector.settings.fields import SETTING_GROUPS, Settings
+from stream_detector.terminal.counted import counted
+from stream_detector.terminal.durations import DURATION
+from stream_detector.terminal.printable import printable, printable_bytes
+from stream_detector.terminal.progress import ShownProgress
 
 if TYPE_CHECKING:
-    from stream_detector.dead_letters import Group, LetterFilter, StoredLetter
     from stream_detector.kafka.dead_letter_replay import Outcome
+    from stream_detector.wire.dead_letters import Group, LetterFilter, StoredLetter
 
 __all__ = ["dead_letters"]
 
@@ -120,8 +120,8 @@ def list_(
     after a replay).
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.dead_letters import Tally  # noqa: PLC0415 - see the package
-    from stream_detector.kafka.dead_letters import letters_since  # noqa: PLC0415
+    from stream_detector.kafka.dead_letter_topic import letters_since  # noqa: PLC0415
+    from stream_detector.wire.dead_letters import Tally  # noqa: PLC0415 - see the package
 
     chosen = _chosen(settings, reasons, topics, partitions)
     moment, tally, read = _moment(since), Tally(), 0
@@ -183,8 +183,8 @@ def show(
     --json has key and value as text, or, where they are no UTF-8, as key_base64 and value_base64.
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.dead_letters import letter_document  # noqa: PLC0415
-    from stream_detector.kafka.dead_letters import newest_letters  # noqa: PLC0415
+    from stream_detector.kafka.dead_letter_topic import newest_letters  # noqa: PLC0415
+    from stream_detector.wire.dead_letters import letter_document  # noqa: PLC0415
 
     topic = settings.topic(settings.dead_letters_topic)
     with ShownProgress().stage(f"reading {topic}") as stage:
@@ -275,7 +275,7 @@ def _chosen(
     partitions: tuple[int, ...],
 ) -> "LetterFilter":
     """The filter of these options; topics may be named with their prefix or without."""
-    from stream_detector.dead_letters import LetterFilter  # noqa: PLC0415
+    from stream_detector.wire.dead_letters import LetterFilter  # noqa: PLC0415
 
     full_names = {*topics, *map(settings.topic, topics)}
     return LetterFilter(frozenset(reasons), frozenset(full_names), frozenset(partitions))
@@ -340,7 +340,7 @@ def _wrapped(text: str, *, indent: int) -> Iterable[str]:
 
 def _shown(letter: "StoredLetter", topic: str) -> Iterable[str]:
     """A dead letter for a person, in lines."""
-    from stream_detector.dead_letters import time_of  # noqa: PLC0415
+    from stream_detector.wire.dead_letters import time_of  # noqa: PLC0415
 
     log_format = f" ({printable(letter.format)})" if letter.format else ""
     yield (

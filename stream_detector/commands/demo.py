@@ -4,7 +4,7 @@ import click
 from rich.console import Console
 
 from stream_detector.commands.replay import pace_options
-from stream_detector.kafka.embedded import require_librdkafka
+from stream_detector.demo.embedded_broker import require_librdkafka
 
 __all__ = ["demo"]
 

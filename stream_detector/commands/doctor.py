@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.cores import usable_cores
-from stream_detector.counted import counted
 from stream_detector.errors import FatalError, SettingsError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.policy.thresholds import effective_thresholds
-from stream_detector.progress import ShownProgress
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
+from stream_detector.system.cores import usable_cores
+from stream_detector.terminal.counted import counted
+from stream_detector.terminal.progress import ShownProgress
 
 if TYPE_CHECKING:
-    from stream_detector.certificates import CertificateFile
+    from stream_detector.web.certificates import CertificateFile
 
 __all__ = ["doctor"]
 
@@ -158,7 +158,7 @@ def _port(settings: Settings) -> str:
         where = f"any free port of {settings.http_host} is taken, since http_port is 0"
     if settings.http_web_config is None:
         return where
-    from stream_detector.web_config import load_web_config  # noqa: PLC0415
+    from stream_detector.web.config import load_web_config  # noqa: PLC0415
 
     access = load_web_config(settings.http_web_config)
     transport = "in the clear" if access.tls is None else "by TLS"
@@ -169,11 +169,11 @@ def _port(settings: Settings) -> str:
 
 def _certificate_files(settings: Settings) -> "list[CertificateFile]":
     """Those that the settings name, and the web configuration where it can be read."""
-    from stream_detector.certificates import (  # noqa: PLC0415
+    from stream_detector.web.certificates import (  # noqa: PLC0415
         http_certificates,
         kafka_certificates,
     )
-    from stream_detector.web_config import read_web_file  # noqa: PLC0415
+    from stream_detector.web.config import read_web_file  # noqa: PLC0415
 
     files = kafka_certificates(settings)
     if (path := settings.http_web_config) is not None:
@@ -184,7 +184,7 @@ def _certificate_files(settings: Settings) -> "list[CertificateFile]":
 
 def _certificates(settings: Settings) -> str:
     """None has expired; one that soon will is told, and may be used."""
-    from stream_detector.certificates import expiry_notice  # noqa: PLC0415
+    from stream_detector.web.certificates import expiry_notice  # noqa: PLC0415
 
     expiries = [(file, file.expiry()) for file in _certificate_files(settings)]
     notices = "; ".join(filter(None, (expiry_notice(*each) for each in expiries)))
@@ -222,7 +222,7 @@ def _model(settings: Settings, kind: Kind) -> str:
 def _model_store(settings: Settings) -> str:
     """The store answers, and the public key is one."""
     from stream_detector.models.store import ModelStore  # noqa: PLC0415
-    from stream_detector.reload import check_store_settings  # noqa: PLC0415
+    from stream_detector.worker.model_following import check_store_settings  # noqa: PLC0415
 
     check_store_settings(settings)
     versions = ModelStore(settings.model_store).versions()
@@ -231,8 +231,8 @@ def _model_store(settings: Settings) -> str:
 
 def _device(settings: Settings) -> str:
     """The device is there, and both models score a text that any sound model can."""
-    from stream_detector.decisions import Decider  # noqa: PLC0415
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
+    from stream_detector.policy.decider import Decider  # noqa: PLC0415
 
     scorer = load_scorer(settings)
     Decider(scorer, settings=settings, metrics=None).decide(

@@ -15,9 +15,9 @@ import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import LabelError
-from stream_detector.progress import ShownProgress
-from stream_detector.settings import SETTING_GROUPS
-from stream_detector.spreadsheets import text_of
+from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.terminal.progress import ShownProgress
+from stream_detector.terminal.spreadsheets import text_of
 
 if TYPE_CHECKING:
     from stream_detector.events import Label, UrlEvent
@@ -142,7 +142,7 @@ def label(
     labels = [_made(defaults, {"url": url}, where=ascii(url)) for url in urls]
     if file is not None:
         labels += _labels_of(file, defaults)
-    from stream_detector.kafka.labels import write_labels  # noqa: PLC0415 - see the package
+    from stream_detector.kafka.label_topic import write_labels  # noqa: PLC0415 - see the package
 
     if verdict_ids:
         from stream_detector.kafka.verdict_ids import events_of  # noqa: PLC0415
@@ -180,7 +180,7 @@ def _made(defaults: _Defaults, given: Mapping[str, str], *, where: str) -> "Labe
         click.UsageError: neither says who labels.
         LabelError: it can't be made; the message begins with ``where``.
     """
-    from stream_detector.labels import make_label  # noqa: PLC0415
+    from stream_detector.wire.labels import make_label  # noqa: PLC0415
 
     analyst = given.get("analyst") or None
     feed = given.get("feed") or None
@@ -228,7 +228,7 @@ def _time(text: str) -> datetime:
         raise LabelError(f"labeled_at {text!r} is no time such as 2026-11-01T10:00:00Z") from None
     if time.tzinfo is None:
         raise LabelError(f"labeled_at {text!r} has no offset: end it with Z or such as +01:00")
-    from stream_detector.labels import AHEAD_MAX  # noqa: PLC0415
+    from stream_detector.wire.labels import AHEAD_MAX  # noqa: PLC0415
 
     if time - datetime.now(UTC) > AHEAD_MAX:
         raise LabelError(f"labeled_at {text!r} is in the future")

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stream_detector.settings import (
+from stream_detector.settings.fields import (
     DATA_FOLDER,
     SECRETS,
     SETTING_GROUPS,

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.progress import ShownProgress
-from stream_detector.settings import DATA_FOLDER, SETTING_GROUPS
+from stream_detector.settings.fields import DATA_FOLDER, SETTING_GROUPS
+from stream_detector.terminal.progress import ShownProgress
 
 __all__ = ["pace_options", "replay"]
 
@@ -104,7 +104,7 @@ def replay(
         raise click.BadParameter("give a number of records a second", param_hint="--rate")
     settings, _ = given_settings(config, flags)
     from stream_detector.demo.samples import rounds_of, sample_lines  # noqa: PLC0415
-    from stream_detector.kafka.replay import write_records  # noqa: PLC0415
+    from stream_detector.kafka.paced_writing import write_records  # noqa: PLC0415
 
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
     values = (value for _, value in itertools.islice(rounds, records))

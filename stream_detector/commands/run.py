@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.logs import configure_logging
+from stream_detector.logs.setup import configure_logging
 
 __all__ = ["run"]
 
@@ -37,6 +37,6 @@ def run(config: Path | None, **flags: object) -> int:
     aiokafka_consumer_options(settings)
     check_model_settings(settings)
     configure_logging(settings)
-    from stream_detector.process import run_worker  # noqa: PLC0415 - imports Faust
+    from stream_detector.worker.process import run_worker  # noqa: PLC0415 - imports Faust
 
     return run_worker(settings)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.counted import counted
-from stream_detector.lines import BLOCK_LINES, Block, line_blocks
-from stream_detector.progress import ShownProgress, Stage
-from stream_detector.settings import SETTING_GROUPS
+from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.system.lines import BLOCK_LINES, Block, line_blocks
+from stream_detector.terminal.counted import counted
+from stream_detector.terminal.progress import ShownProgress, Stage
 
 if TYPE_CHECKING:
-    from stream_detector.decisions import Decider
-    from stream_detector.scoring import LogScorer
-    from stream_detector.settings import Settings
+    from stream_detector.bulk_scoring import LogScorer
+    from stream_detector.policy.decider import Decider
+    from stream_detector.settings.fields import Settings
 
 __all__ = ["score"]
 
@@ -113,8 +113,8 @@ def _score_list(
 ) -> None:
     """Score arguments, or the lines of a file or of stdin, that are a URL or host name each."""
     blocks = _input(urls, file)
+    from stream_detector.bulk_scoring import ListScorer  # noqa: PLC0415 - see the package's docstring
     from stream_detector.commands.score_output import RowTable, json_lines  # noqa: PLC0415
-    from stream_detector.scoring import ListScorer  # noqa: PLC0415 - see the package's docstring
 
     decider = _decider(settings)
     scorer = ListScorer(decider, kind)
@@ -162,11 +162,11 @@ def _score_logs(
     settings: "Settings", log_format: str, files: Sequence[Path | None], *, as_json: bool
 ) -> None:
     """Score what the lines of log files name."""
-    from stream_detector.sources import chosen_fields, source_named  # noqa: PLC0415 - see the package's docstring
+    from stream_detector.sources.reading import chosen_fields, source_named  # noqa: PLC0415 - see the package's docstring
 
     source = None if log_format == _AUTO else source_named(log_format)
+    from stream_detector.bulk_scoring import LogScorer  # noqa: PLC0415
     from stream_detector.commands.score_output import RowTable, json_lines  # noqa: PLC0415
-    from stream_detector.scoring import LogScorer  # noqa: PLC0415
 
     decider = _decider(settings)
     scorer = LogScorer(
@@ -205,8 +205,8 @@ def _blocks_of(file: Path) -> Iterator[Block]:
 
 
 def _decider(settings: "Settings") -> "Decider":
-    from stream_detector.decisions import Decider  # noqa: PLC0415 - see the package's docstring
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
+    from stream_detector.policy.decider import Decider  # noqa: PLC0415 - see the package's docstring
 
     return Decider(load_scorer(settings), settings=settings, metrics=None)
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream_detector.counted import counted
 from stream_detector.errors import StreamDetectorError, TopicsError
-from stream_detector.offset_ranges import OffsetRange, merged_ranges, read_ranges
-from stream_detector.progress import Progress, ShownProgress
-from stream_detector.settings import Settings
+from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges, read_ranges
+from stream_detector.settings.fields import Settings
+from stream_detector.terminal.counted import counted
+from stream_detector.terminal.progress import Progress, ShownProgress
 
 if TYPE_CHECKING:
-    from stream_detector.decisions import Decider
     from stream_detector.kafka.scoring_again import ScoredAgain
     from stream_detector.metrics import Metrics
+    from stream_detector.policy.decider import Decider
 
 __all__ = ["given_ranges", "score_ranges_again"]
 
@@ -96,10 +96,10 @@ def _check_topics(settings: Settings, ranges: Sequence[OffsetRange]) -> None:
 
 def _decider(settings: Settings, metrics: "Metrics") -> "Decider":
     """What decides in the workers now: what is announced, or the bundles of the settings."""
-    from stream_detector.decisions import Decider  # noqa: PLC0415
     from stream_detector.kafka.announcements import current_announcements  # noqa: PLC0415
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
-    from stream_detector.reload import check_store_settings, networks_of  # noqa: PLC0415
+    from stream_detector.policy.decider import Decider  # noqa: PLC0415
+    from stream_detector.worker.model_following import check_store_settings, networks_of  # noqa: PLC0415
 
     networks = None
     if settings.model_store:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import click
 import msgspec
 
+from stream_detector.bulk_scoring import LogRow, Row
 from stream_detector.events import Kind, Thresholds
-from stream_detector.printable import printable
-from stream_detector.scoring import LogRow, Row
+from stream_detector.terminal.printable import printable
 
 __all__ = ["RowTable", "json_lines"]
 

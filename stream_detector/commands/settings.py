@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.settings import SECRETS, SETTING_GROUPS, Origin, Settings
+from stream_detector.settings.fields import SECRETS, SETTING_GROUPS, Origin, Settings
 
 __all__ = ["settings"]
 

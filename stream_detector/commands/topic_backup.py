@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.counted import counted
-from stream_detector.progress import ShownProgress
-from stream_detector.settings import SETTING_GROUPS
+from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.terminal.counted import counted
+from stream_detector.terminal.progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.kafka.topic_backup import Restored

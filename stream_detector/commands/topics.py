@@ -7,9 +7,9 @@ import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.commands.topic_backup import restore, save
-from stream_detector.counted import counted
 from stream_detector.errors import RetryableError, TopicsError
-from stream_detector.progress import ShownProgress
+from stream_detector.terminal.counted import counted
+from stream_detector.terminal.progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.kafka.rights import Part

@@ -16,11 +16,11 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
+from stream_detector.demo.embedded_broker import PARTITIONS
 from stream_detector.demo.outputs import view_consumer
 from stream_detector.errors import FatalError
-from stream_detector.kafka.embedded import PARTITIONS
-from stream_detector.processes import ChildProcess
-from stream_detector.settings import DATA_FOLDER, Settings
+from stream_detector.settings.fields import DATA_FOLDER, Settings
+from stream_detector.system.child_processes import ChildProcess
 
 __all__ = ["FALSE_ALARM", "show_label", "start_watch"]
 

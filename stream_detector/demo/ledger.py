@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from stream_detector.demo.replay import Sent
 from stream_detector.events import Rejected, UrlEvent
-from stream_detector.settings import Settings
-from stream_detector.sources import read_record
+from stream_detector.settings.fields import Settings
+from stream_detector.sources.reading import read_record
 
 __all__ = ["Highlight", "Ledger"]
 

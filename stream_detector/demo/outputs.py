@@ -7,9 +7,9 @@ from typing import Any, Self
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
+from stream_detector.demo.embedded_broker import PARTITIONS
 from stream_detector.demo.ledger import Highlight, Ledger
-from stream_detector.kafka.embedded import PARTITIONS
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["Outputs", "view_consumer"]
 

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.text import Text
 
+from stream_detector.demo.embedded_broker import EmbeddedBroker
 from stream_detector.demo.labelling import show_label, start_watch
 from stream_detector.demo.ledger import Ledger
 from stream_detector.demo.outputs import Outputs
@@ -23,10 +24,9 @@ from stream_detector.demo.samples import sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
 from stream_detector.demo.view import View, view_for
 from stream_detector.errors import FatalError
-from stream_detector.kafka.embedded import EmbeddedBroker
-from stream_detector.processes import ChildProcess, ProcessEndedError, free_port
-from stream_detector.settings import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings, load_settings
-from stream_detector.termination import terminated_like_interrupted
+from stream_detector.settings.fields import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings, load_settings
+from stream_detector.system.child_processes import ChildProcess, ProcessEndedError, free_port
+from stream_detector.system.termination import terminated_like_interrupted
 
 __all__ = ["DemoOptions", "run_demo"]
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_detector.demo.ledger import Highlight, Ledger
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["print_addresses", "print_summary"]
 

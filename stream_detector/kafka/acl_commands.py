@@ -12,7 +12,7 @@ from typing import Any
 
 from stream_detector.errors import SettingsError
 from stream_detector.kafka.rights import PARTS, Part, Right, rights_of
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["acl_commands", "acl_document", "group_named", "user_named"]
 

@@ -9,7 +9,7 @@ from kafka.errors import ClusterAuthorizationFailedError, KafkaError, SecurityDi
 from stream_detector.errors import FatalError
 from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.rights import Part, Right, rights_of
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["give_rights"]
 

@@ -25,7 +25,7 @@ from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.probing import PROBE_SECONDS, host_and_port, reachable_broker
 from stream_detector.kafka.retry import back_off
 from stream_detector.kafka.rights import Right
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["as_ours", "ask_kafka", "reached"]
 

@@ -42,7 +42,7 @@ from stream_detector.models.signed_announcements import (
 )
 from stream_detector.models.signing import public_half, read_public_key
 from stream_detector.models.store import ModelStore
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = [
     "Announced",

@@ -15,7 +15,7 @@ from stream_detector.kafka.record_batches import (
     decompressed_bytes_max,
     records_of_batch,
 )
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["bound_records", "is_unread", "use_batches"]
 

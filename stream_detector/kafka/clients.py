@@ -16,7 +16,7 @@ import aiokafka
 import kafka
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = [
     "aiokafka_consumer_options",

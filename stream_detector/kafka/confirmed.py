@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.rights import Part, rights_of
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["confirmed", "confirming_producer"]
 

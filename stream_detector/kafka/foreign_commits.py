@@ -4,9 +4,9 @@ import logging
 
 from aiokafka import TopicPartition
 
-from stream_detector.counted import counted
+from stream_detector.kafka.offset_ranges import OffsetRange
 from stream_detector.metrics import Metrics
-from stream_detector.offset_ranges import OffsetRange
+from stream_detector.terminal.counted import counted
 
 __all__ = ["tell_foreign_commit"]
 

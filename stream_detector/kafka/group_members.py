@@ -19,7 +19,7 @@ from faust.types import TP
 
 from stream_detector.kafka.group_mark import DETECTOR_MARK
 from stream_detector.kafka.new_protocol_group import members_of_new_protocol_group
-from stream_detector.printable import printable
+from stream_detector.terminal.printable import printable
 
 __all__ = ["DetectorAssignor", "GroupView", "Member", "view_of_group"]
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from stream_detector.counted import counted
 from stream_detector.kafka.group_mark import foreign_members
 from stream_detector.kafka.group_members import GroupView, Member
 from stream_detector.metrics import Metrics
+from stream_detector.terminal.counted import counted
 
 __all__ = ["GroupConsumer", "GroupMonitor"]
 

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
-from stream_detector.counted import counted
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
-from stream_detector.log_libraries import KAFKA_FAULTS
+from stream_detector.logs.libraries import KAFKA_FAULTS
 from stream_detector.metrics import Metrics
+from stream_detector.terminal.counted import counted
 
 __all__ = ["LOOK_SECONDS", "TopicConsumer", "TopicMonitor"]
 

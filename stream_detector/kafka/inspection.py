@@ -10,8 +10,8 @@ from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.group_mark import DETECTOR_MARK, foreign_members
 from stream_detector.kafka.probing import Fault, broker_faults
-from stream_detector.printable import printable
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
+from stream_detector.terminal.printable import printable
 
 __all__ = ["bootstrap_faults", "group_members", "newest_record_time"]
 

@@ -11,10 +11,10 @@ from typing import NamedTuple, Protocol
 
 from faust.types import TP
 
-from stream_detector.counted import counted
 from stream_detector.errors import StalledError
 from stream_detector.kafka.watermark import PartitionLedger
 from stream_detector.metrics import Metrics
+from stream_detector.terminal.counted import counted
 
 __all__ = ["LagConsumer", "LagMonitor"]
 

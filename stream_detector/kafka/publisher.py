@@ -20,7 +20,6 @@ from aiokafka.errors import (
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from stream_detector.counted import counted
 from stream_detector.errors import PublishError
 from stream_detector.kafka.leaders import leader_of
 from stream_detector.kafka.retry import back_off, is_retriable, name_of
@@ -30,8 +29,9 @@ from stream_detector.limits import (
     LONE_MESSAGE_BYTES,
 )
 from stream_detector.metrics import Metrics
-from stream_detector.settings import Settings
-from stream_detector.wire import KEY_CUT_FROM, VALUE_CUT_FROM, Encoded, Message
+from stream_detector.settings.fields import Settings
+from stream_detector.terminal.counted import counted
+from stream_detector.wire.outcomes import KEY_CUT_FROM, VALUE_CUT_FROM, Encoded, Message
 
 __all__ = ["Publisher", "fill", "publisher_of"]
 

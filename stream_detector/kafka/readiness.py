@@ -8,7 +8,7 @@ from faust.types import TP
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
-from stream_detector.kafka.reach import ReachMonitor
+from stream_detector.kafka.reachability import ReachMonitor
 
 __all__ = ["Monitors", "readiness"]
 

@@ -18,7 +18,7 @@ import cramjam
 
 from stream_detector.events import RawRecord, UnreadRecord
 from stream_detector.limits import DECOMPRESSED_BYTES_MAX, HEADERS_MAX, UNREAD_RECORDS_MAX
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = [
     "BATCH_HEADER_BYTES",

@@ -11,7 +11,7 @@ from stream_detector.errors import MissingRecordError, RetryableError
 from stream_detector.kafka.admin import reached
 from stream_detector.kafka.bounded_consumer import bound_records, is_unread
 from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["RecordLookup", "record_lookup"]
 

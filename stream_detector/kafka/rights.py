@@ -10,7 +10,7 @@ be asked by anybody, and nothing is transactional.
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["PARTS", "Operation", "Part", "Right", "rights_of"]
 

@@ -19,14 +19,14 @@ from stream_detector.errors import RetryableError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
 from stream_detector.kafka.fetched import bound_fetches
+from stream_detector.kafka.offset_ranges import OffsetRange
 from stream_detector.kafka.publisher import Publisher, publisher_of
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.retry import name_of
 from stream_detector.metrics import Metrics
-from stream_detector.offset_ranges import OffsetRange
 from stream_detector.pipeline import Pipeline
-from stream_detector.settings import Settings
-from stream_detector.wire import encode
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.outcomes import encode
 
 __all__ = ["Missing", "ScoredAgain", "score_again"]
 

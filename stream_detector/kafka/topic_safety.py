@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from stream_detector.counted import counted
 from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.topics import SAFE_REPLICAS, leaderless_partitions
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
+from stream_detector.terminal.counted import counted
 
 __all__ = ["TopicSafety", "topic_safety"]
 

@@ -20,7 +20,7 @@ from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.rights import Operation, Part, Right, rights_of
 from stream_detector.limits import MESSAGE_BYTES_MAX
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = [
     "SAFE_REPLICAS",

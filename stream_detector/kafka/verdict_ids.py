@@ -17,8 +17,8 @@ from stream_detector.kafka.admin import as_ours
 from stream_detector.kafka.record_lookup import RecordLookup, record_lookup
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
-from stream_detector.settings import Settings
-from stream_detector.sources import Source, chosen_fields, read_record, source_named
+from stream_detector.settings.fields import Settings
+from stream_detector.sources.reading import Source, chosen_fields, read_record, source_named
 
 __all__ = ["events_of"]
 

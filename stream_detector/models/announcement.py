@@ -13,7 +13,7 @@ import msgspec
 
 from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.events import Kind, ModelRef, Thresholds
-from stream_detector.names import name_fault
+from stream_detector.name_rules import name_fault
 
 __all__ = [
     "KEYS",

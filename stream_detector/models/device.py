@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 from typing import Literal
 
-from stream_detector.cores import usable_cores
 from stream_detector.errors import SettingsError
+from stream_detector.system.cores import usable_cores
 
 __all__ = [
     "DeviceChoice",

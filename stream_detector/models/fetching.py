@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from stream_detector.errors import BundleError
 from stream_detector.events import Kind
-from stream_detector.logs import native_output_held_back
+from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.store import ModelStore
 
 if TYPE_CHECKING:

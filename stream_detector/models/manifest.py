@@ -25,7 +25,7 @@ from stream_detector.models.files import (
     read_bundle_file,
 )
 from stream_detector.models.reference import Reference, faults
-from stream_detector.names import name_fault
+from stream_detector.name_rules import name_fault
 
 __all__ = [
     "DataSource",

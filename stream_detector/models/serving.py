@@ -7,11 +7,11 @@ import msgspec
 
 from stream_detector.errors import BundleError, RefusalReason, RefusedModelError, SettingsError
 from stream_detector.events import Kind, Thresholds
-from stream_detector.logs import native_output_held_back
+from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.base import CANARIES
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.policy.thresholds import effective_thresholds
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle

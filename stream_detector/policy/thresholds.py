@@ -2,7 +2,7 @@
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Kind, Thresholds, VerdictName
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["effective_thresholds", "verdict_for"]
 

@@ -6,7 +6,13 @@ follow, until others come.
 
 from stream_detector.events import Rejected, RejectReason
 from stream_detector.limits import RECORD_LINES_MAX
-from stream_detector.sources import EventResult, JsonFields, Source, read_record, with_header
+from stream_detector.sources.reading import (
+    EventResult,
+    JsonFields,
+    Source,
+    read_record,
+    with_header,
+)
 
 __all__ = ["LogFile"]
 

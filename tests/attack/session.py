@@ -14,7 +14,7 @@ from storm.accounting import Count
 from storm.fleet import Fleet, State
 from storm.progress import Progress
 from stream_detector.kafka.topics import cluster_id
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.broker import KafkaBroker
 from support.commands import run_command
 from support.memory import peak_bytes

@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from stream_detector.models.architectures.bilstm import BiLstm
 from stream_detector.models.encoding import CODES
-from trainer.datasets import Dataset
-from trainer.training import Recipe, fit
+from trainer.examples.datasets import Dataset
+from trainer.training.fitting import Recipe, fit
 
 LENGTH_MAX = 192
 BATCH_ROWS = 256

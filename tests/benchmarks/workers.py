@@ -19,16 +19,16 @@ import faust
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.decisions import Decider
 from stream_detector.events import Chunk, Kind, ModelRef, Thresholds
-from stream_detector.logs import configure_logging
+from stream_detector.logs.setup import configure_logging
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel, TextScorer
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
-from stream_detector.process import run_worker
-from stream_detector.settings import Settings, load_settings
-from stream_detector.wire import encode
+from stream_detector.policy.decider import Decider
+from stream_detector.settings.fields import Settings, load_settings
+from stream_detector.wire.outcomes import encode
+from stream_detector.worker.process import run_worker
 
 _TAKE_RECORDS = 4096
 _TAKE_SECONDS = 0.05

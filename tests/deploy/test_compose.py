@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from stream_detector.commands.group import group
-from stream_detector.settings import ENVIRONMENT_PREFIX, Settings
+from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings
 from support.processes import ROOT
 from trainer.cli import cli as trainer
 

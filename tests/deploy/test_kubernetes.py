@@ -20,7 +20,7 @@ import yaml
 from stream_detector import __version__
 from stream_detector.commands.group import group
 from stream_detector.kafka.rights import PARTS, Part
-from stream_detector.settings import ENVIRONMENT_PREFIX, Settings, load_settings
+from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings, load_settings
 from support.processes import ROOT
 from support.prometheus import shipped_rules
 from trainer.cli import cli as trainer
@@ -341,7 +341,7 @@ def test_probes_ask_what_a_program_answers_for_as_long_as_it_warms_up(name: str)
         "liveness": "/healthz",
         "readiness": "/readyz",
     }
-    health = (ROOT / "stream_detector" / "health.py").read_text()
+    health = (ROOT / "stream_detector" / "web" / "server.py").read_text()
     assert all(f'"{probe["path"]}"' in health for probe in paths.values())
     startup = container["startupProbe"]
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 2 * WARM_UP_SECONDS

@@ -16,7 +16,7 @@ from stream_detector.metrics import Metrics
 from support.processes import ROOT
 from support.prometheus import shipped_dashboards, shipped_rules
 from support.promql import metric_names
-from trainer.watching.metrics import WatchMetrics
+from trainer.watching.watch_metrics import WatchMetrics
 
 DEPLOY = ROOT / "deploy"
 RULES = shipped_rules()

@@ -9,8 +9,8 @@ import bcrypt
 import pytest
 import yaml
 
-from stream_detector.health import HealthServer
 from stream_detector.metrics import Metrics
+from stream_detector.web.server import HealthServer
 from support.certificates import CertificateAuthority
 from support.processes import ROOT, wait_until
 from support.prometheus import Prometheus, as_grafana_asks, shipped_dashboards

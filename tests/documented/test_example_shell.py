@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_detector.processes import ProcessEndedError
+from stream_detector.system.child_processes import ProcessEndedError
 
 pytestmark = pytest.mark.kafka
 

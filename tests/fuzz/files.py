@@ -12,11 +12,11 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical
 from stream_detector.policy.list_entries import entry_of
 from stream_detector.policy.lists import HostList
-from trainer.datasets import Examples, read_examples
+from trainer.examples.datasets import Examples, read_examples
+from trainer.examples.leaks import LeakSearch
+from trainer.examples.readers import DataError, Row, read_rows
 from trainer.gate.decision import GateError
 from trainer.gate.lists import read_texts
-from trainer.leaks import LeakSearch
-from trainer.readers import DataError, Row, read_rows
 
 __all__ = ["check_lists", "check_tables"]
 

@@ -8,7 +8,7 @@ from fuzz.refusals import check_refusal
 from stream_detector.errors import BundleError, RefusedModelError
 from stream_detector.models.announcement import KEYS, Announcement, decode_announcement
 from stream_detector.models.manifest import decode_manifest
-from stream_detector.names import name_fault
+from stream_detector.name_rules import name_fault
 
 __all__ = ["check_models"]
 

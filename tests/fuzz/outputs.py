@@ -13,16 +13,16 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.decisions import Decider
 from stream_detector.events import Chunk, Kind, Label, ModelRef, Thresholds
-from stream_detector.labels import label_message, read_label
+from stream_detector.logs.redaction import Redaction
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel
 from stream_detector.pipeline import Pipeline
-from stream_detector.redaction import Redaction
-from stream_detector.settings import Settings
-from stream_detector.wire import Message, encode
-from trainer.labels.dead_letters import dead_letter_of
+from stream_detector.policy.decider import Decider
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.labels import label_message, read_label
+from stream_detector.wire.outcomes import Message, encode
+from trainer.labels.unreadable import dead_letter_of
 
 __all__ = ["check_outputs"]
 

@@ -19,18 +19,18 @@ from stream_detector.events import (
     SourcePosition,
     UrlEvent,
 )
-from stream_detector.labels import label_message, read_label
 from stream_detector.limits import CANONICAL_CHARACTERS_MAX, LOG_TEXT_CHARACTERS_MAX
-from stream_detector.masking.records import without_credentials
-from stream_detector.masking.urls import (
+from stream_detector.logs.redaction import Redaction
+from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.privacy.records import without_credentials
+from stream_detector.privacy.urls import (
     observed_without_credentials,
     with_query_masked,
     without_nested_credentials,
 )
-from stream_detector.privacy import letter_without_credentials
-from stream_detector.redaction import Redaction
-from stream_detector.settings import Settings
-from stream_detector.sources import SOURCES, read_record
+from stream_detector.settings.fields import Settings
+from stream_detector.sources.reading import SOURCES, read_record
+from stream_detector.wire.labels import label_message, read_label
 from support.private_records import FORMATS
 
 __all__ = ["TARGETS", "Target"]

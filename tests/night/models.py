@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stream_detector.kafka.announcements import announce
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import ModelStore
-from stream_detector.settings import Settings, load_settings
+from stream_detector.settings.fields import Settings, load_settings
 
 if TYPE_CHECKING:
     from stream_detector.models.store import StoredModel
@@ -19,7 +19,7 @@ __all__ = ["announce_model", "damage", "store_model"]
 
 def store_model(bundle: Path, given: Mapping[str, str]) -> "StoredModel":
     """Put a bundle into the store; ``given`` are settings by names without prefix."""
-    from trainer.publishing import store_bundle
+    from trainer.publishing.promotion import store_bundle
 
     return store_bundle(bundle, ModelStore(_settings(given).model_store))[0]
 

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from stream_detector.decisions import Decider
 from stream_detector.events import Chunk
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
-from stream_detector.settings import Settings
-from stream_detector.wire import encode
+from stream_detector.policy.decider import Decider
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.outcomes import encode
 from support.records import Record
 from support.rule_worker import RuleScorer
 

@@ -18,7 +18,7 @@ from storm.report import Result
 from storm.watch import Watch
 from storm.worker_logs import read_logs
 from stream_detector.kafka.topics import cluster_id
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.commands import run_command
 from support.records import each_record
 

@@ -10,12 +10,12 @@ from storm.accounting import Account, Count, OfflineReader, chunks_of
 from storm.mixture import mixture
 from storm.report import Result
 from storm.worker_logs import LogReading, read_logs
-from stream_detector.decisions import Decider
 from stream_detector.events import Chunk
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
-from stream_detector.settings import Settings
-from stream_detector.wire import Encoded, encode
+from stream_detector.policy.decider import Decider
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.outcomes import Encoded, encode
 from support.records import Record
 from support.rule_worker import RuleScorer
 

@@ -18,7 +18,7 @@ from stream_detector.canonical import (
     registered_domain,
 )
 from stream_detector.events import Canonical, Kind, Rejected, RejectReason
-from stream_detector.settings import DATA_FOLDER
+from stream_detector.settings.fields import DATA_FOLDER
 
 KINDS: tuple[Kind, ...] = ("url", "host")
 

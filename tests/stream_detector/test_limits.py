@@ -2,9 +2,9 @@
 
 from stream_detector import limits
 from stream_detector.events import DeadLetter, RejectReason, SourcePosition
-from stream_detector.privacy import letter_without_credentials
-from stream_detector.settings import Settings
-from stream_detector.wire import dead_letter_headers
+from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.outcomes import dead_letter_headers
 
 HEADERS_BYTES_MAX = 4_096
 

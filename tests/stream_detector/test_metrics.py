@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream_detector.batch_histogram import BatchHistogram
-from stream_detector.drift import TEXTS_MIN
 from stream_detector.events import Kind, ModelRef, Thresholds, VerdictName
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel
 from stream_detector.models.bundle import load_bundle
+from stream_detector.models.drift import TEXTS_MIN
 from support.processes import ROOT
 
 BUCKETS = (0.001, 0.1, 0.5, 1)

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_detector import batch_reading
-from stream_detector.comparisons import Counts, Disagreement, VerdictPair
-from stream_detector.decisions import Decider
 from stream_detector.errors import DeviceError, ModelError, SettingsError
 from stream_detector.events import (
     Chunk,
@@ -22,14 +20,16 @@ from stream_detector.events import (
     Thresholds,
     UnreadRecord,
 )
-from stream_detector.log_records import fields_of
+from stream_detector.logs.record_fields import fields_of
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
 from stream_detector.pipeline import Pipeline
-from stream_detector.settings import Settings
-from stream_detector.shadow import Shadows
-from stream_detector.wire import dead_letter_headers, encode
+from stream_detector.policy.decider import Decider
+from stream_detector.policy.shadow import Shadows
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.comparisons import Counts, Disagreement, VerdictPair
+from stream_detector.wire.outcomes import dead_letter_headers, encode
 from support.scoring import WordScorer
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

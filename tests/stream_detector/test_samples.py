@@ -8,8 +8,8 @@ import pytest
 
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Ignored, Rejected, UrlEvent
-from stream_detector.settings import DATA_FOLDER
-from stream_detector.sources import read_record
+from stream_detector.settings.fields import DATA_FOLDER
+from stream_detector.sources.reading import read_record
 
 FOLDER = DATA_FOLDER / "samples"
 FORMATS = {

@@ -10,15 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from stream_detector.comparisons import (
-    Counts,
-    Disagreement,
-    Opinion,
-    ScoreDifference,
-    VerdictPair,
-    encode_comparison,
-    read_comparison,
-)
 from stream_detector.errors import RecordError, RefusedModelError
 from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, UrlEvent, Verdict
 from stream_detector.models.announcement import (
@@ -28,9 +19,18 @@ from stream_detector.models.announcement import (
     decode_announcement,
     encode_announcement,
 )
-from stream_detector.settings import DATA_FOLDER
-from stream_detector.sources import read_record, source_named
-from stream_detector.wire import encode_alert, verdict_message
+from stream_detector.settings.fields import DATA_FOLDER
+from stream_detector.sources.reading import read_record, source_named
+from stream_detector.wire.comparisons import (
+    Counts,
+    Disagreement,
+    Opinion,
+    ScoreDifference,
+    VerdictPair,
+    encode_comparison,
+    read_comparison,
+)
+from stream_detector.wire.outcomes import encode_alert, verdict_message
 from support.verdicts import verdict_with
 
 SCHEMAS = DATA_FOLDER / "schemas"

@@ -10,11 +10,11 @@ from stream_detector.errors import BundleError, RetryableError
 from stream_detector.kafka.announcements import announce
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import ModelStore, StoredModel
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.bench import Bench
 from support.bundles import save_small_bundle
 from trainer.gate import force
-from trainer.publishing import announced_now, promote, reigning_model, store_bundle
+from trainer.publishing.promotion import announced_now, promote, reigning_model, store_bundle
 
 __all__ = [
     "Models",

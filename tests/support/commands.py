@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stream_detector.settings import ENVIRONMENT_PREFIX
+from stream_detector.settings.fields import ENVIRONMENT_PREFIX
 from support.processes import ROOT
 
 __all__ = [

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from stream_detector.events import ModelRef
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.drifting import END, verdict_record
 from trainer.drift.comparing import Windows, compare
 from trainer.drift.references import References

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stream_detector.events import ModelRef, SourcePosition
-from stream_detector.wire import verdict_message
+from stream_detector.wire.outcomes import verdict_message
 from support.verdicts import verdict_with
 
 __all__ = ["END", "INJECTED_DOMAIN", "INJECTED_TOPIC", "injected", "ordinary", "verdict_record"]

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from trainer.datasets import Dataset
+from trainer.examples.datasets import Dataset
 
 __all__ = ["rule"]
 

@@ -10,9 +10,9 @@ from stream_detector.models.architectures.bilstm import BiLstm
 from stream_detector.models.bundle import Bundle, save_bundle
 from stream_detector.models.manifest import OperatingPoint, OperatingPoints
 from support.examples import rule
-from trainer.building import build_bundle
-from trainer.datasets import Dataset, Examples, census_of
-from trainer.training import Recipe, fit
+from trainer.examples.datasets import Dataset, Examples, census_of
+from trainer.training.building import build_bundle
+from trainer.training.fitting import Recipe, fit
 
 __all__ = ["named", "save_challenger", "save_champion", "save_ignorant", "write_rows"]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stream_detector.events import Label
-from stream_detector.labels import label_message, make_label
+from stream_detector.wire.labels import label_message, make_label
 from trainer.labels.store import StoredLabel
 
 __all__ = ["NOON", "label_record", "label_with", "stored_label"]

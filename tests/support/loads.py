@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 __all__ = ["LoadedNetwork", "Loads", "SwitchedScorer"]
 

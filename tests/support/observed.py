@@ -7,12 +7,12 @@ from typing import NamedTuple, Self
 
 from stream_detector.events import Kind
 from stream_detector.models.store import ModelStore
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.labels import label_record
 from support.processes import ChildProcess, free_port, start_module, wait_for_http, wait_until
 from support.prometheus import Prometheus
 from support.records import end_offsets, produce
-from trainer.publishing import announce_shadow, store_bundle
+from trainer.publishing.promotion import announce_shadow, store_bundle
 
 __all__ = ["Observed", "Shown"]
 

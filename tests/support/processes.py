@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from stream_detector.processes import (
+from stream_detector.system.child_processes import (
     ChildProcess,
     ProcessEndedError,
     free_port,

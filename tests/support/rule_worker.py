@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from stream_detector.errors import ScoringError
 from stream_detector.events import Kind, ModelRef, Thresholds
-from stream_detector.logs import configure_logging
+from stream_detector.logs.setup import configure_logging
 from stream_detector.models.base import ServedModel
-from stream_detector.process import run_worker
-from stream_detector.settings import load_settings
+from stream_detector.settings.fields import load_settings
+from stream_detector.worker.process import run_worker
 
 __all__ = ["RuleScorer"]
 

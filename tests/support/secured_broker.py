@@ -24,7 +24,7 @@ from kafka.admin import (
 )
 
 from stream_detector.kafka.rights import Right
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.broker import KafkaBroker
 from support.certificates import CertificateAuthority, CertificateFiles
 from support.processes import free_port, wait_until

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from stream_detector.models.architectures.wide_bilstm import WideBiLstm
 from support.examples import rule
-from trainer.training import Recipe, fit
+from trainer.training.fitting import Recipe, fit
 
 DEVICES = ("/CPU:0", "/CPU:1")
 

@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 from stream_detector.models.architectures.bilstm import BiLstm
-from trainer.datasets import Examples
-from trainer.streaming import streamed
-from trainer.training import Recipe, fit
+from trainer.examples.datasets import Examples
+from trainer.training.fitting import Recipe, fit
+from trainer.training.streaming import streamed
 
 
 def peak_mib():

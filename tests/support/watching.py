@@ -15,12 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import load_bundle
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.commands import environment_of
 from support.processes import ROOT, ChildProcess, answers, free_port, processes_with, start_module
 from support.records import produce, read_all
 from trainer.labels.store import LabelStore
-from trainer.publishing import announced_now
+from trainer.publishing.promotion import announced_now
 
 __all__ = ["FOLDER", "Watching"]
 

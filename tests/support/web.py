@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import bcrypt
 
-from stream_detector.health import HealthServer
+from stream_detector.web.server import HealthServer
 
 __all__ = ["NEITHER", "PASSWORD", "PATHS", "TLS", "Serve", "all_of", "basic", "get", "users"]
 

@@ -4,9 +4,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from trainer.datasets import DataError, read_dataset
-from trainer.options import data_options, examples_of
-from trainer.splits import PARTS
+from trainer.commands.example_options import data_options, examples_of
+from trainer.examples.datasets import DataError, read_dataset
+from trainer.examples.splits import PARTS
 
 
 def examples(*arguments):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.datasets import DataError, read_licences
+from trainer.examples.datasets import DataError, read_licences
 
 
 def test_a_row_may_name_several_sources_and_where_they_are_from(tmp_path):

@@ -14,8 +14,8 @@ from rich.console import Console
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
 from support.terminal import OnTerminal
-from trainer import progress
-from trainer.training import Epoch
+from trainer import shown_progress as progress
+from trainer.training.fitting import Epoch
 
 pytestmark = pytest.mark.slow
 

@@ -8,11 +8,11 @@ import click
 import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.durations import DURATION, written
 from stream_detector.errors import StreamDetectorError
-from stream_detector.settings import SETTING_GROUPS
+from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.terminal.durations import DURATION, written
 from trainer.console import tell
-from trainer.progress import ShownProgress
+from trainer.shown_progress import ShownProgress
 
 __all__ = ["drift"]
 

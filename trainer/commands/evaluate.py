@@ -7,21 +7,21 @@ import click
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
-from stream_detector.logs import native_output_held_back
+from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
-from trainer.console import command_line, file_names, notes_on, show_figures, tell
-from trainer.families import LENGTH_MAX
-from trainer.options import (
+from trainer.commands.example_options import (
     data_options,
     epochs_option,
     examples_of,
     family_option,
     part_option,
 )
-from trainer.progress import ShownProgress
+from trainer.console import command_line, file_names, notes_on, show_figures, tell
+from trainer.families import LENGTH_MAX
+from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
-    from trainer.datasets import Part
+    from trainer.examples.datasets import Part
 
 __all__ = ["evaluate"]
 
@@ -76,8 +76,8 @@ def evaluate(
         raise click.UsageError("name a bundle, or a family with --family")
     if not bundles and kind is None:
         raise click.UsageError("without a bundle, --kind says what the data's rows are")
-    from trainer.datasets import read_dataset  # noqa: PLC0415
-    from trainer.splits import PARTS  # noqa: PLC0415
+    from trainer.examples.datasets import read_dataset  # noqa: PLC0415
+    from trainer.examples.splits import PARTS  # noqa: PLC0415
 
     examples = examples_of(**data_options)
     for folder in bundles:
@@ -97,14 +97,14 @@ def evaluate(
     with progress.stage("loading TensorFlow"):
         from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
-        from trainer.building import (  # noqa: PLC0415
-            trained_otherwise,
-        )
         from trainer.families import families  # noqa: PLC0415
         from trainer.report.making import (  # noqa: PLC0415
             candidate_of_bundle,
             candidate_of_family,
             make_report,
+        )
+        from trainer.training.building import (  # noqa: PLC0415
+            trained_otherwise,
         )
 
     candidates = []

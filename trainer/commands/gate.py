@@ -9,18 +9,24 @@ from rich.console import Console
 from rich.table import Table
 
 from stream_detector.commands.options import SettingsCommand, given_settings
-from stream_detector.logs import native_output_held_back
+from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
+from trainer.commands.example_options import (
+    data_of,
+    data_options,
+    gate_options,
+    part_option,
+    rules_of,
+)
 from trainer.commands.models.options import announcing_options
 from trainer.console import tell
-from trainer.options import data_of, data_options, gate_options, part_option, rules_of
-from trainer.outcomes import REFUSED_CODE
-from trainer.progress import ShownProgress
+from trainer.retraining.endings import REFUSED_CODE
+from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
-    from trainer.datasets import Part
+    from trainer.examples.datasets import Part
     from trainer.gate.decision import Check, GateDecision
 
 __all__ = ["gate", "show_decision"]
@@ -77,7 +83,7 @@ def gate(
     stream-trainer gate bundles/new --champion served --data urls.csv \\
       --must-not-alert our-domains.txt --margin 0.01 && stream-trainer models publish bundles/new
     """
-    from trainer.datasets import read_dataset  # noqa: PLC0415
+    from trainer.examples.datasets import read_dataset  # noqa: PLC0415
 
     rules, options = rules_of(**options)
     examples, flags = data_of(**options)
@@ -96,9 +102,9 @@ def gate(
     # Not before the data is known to be good: TensorFlow takes seconds.
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
-    from trainer.building import trained_otherwise  # noqa: PLC0415
     from trainer.gate.decision import write_decision  # noqa: PLC0415
     from trainer.gate.judging import judge  # noqa: PLC0415
+    from trainer.training.building import trained_otherwise  # noqa: PLC0415
 
     with _champion(champion, settings, kind) as reigning:
         for folder in filter(None, (challenger, reigning)):
@@ -125,7 +131,7 @@ def _champion(
 ) -> AbstractContextManager[Path | None]:
     """The folder of the champion, as long as the block lasts."""
     if champion == Path(_SERVED) and not champion.exists():
-        from trainer.publishing import reigning_folder  # noqa: PLC0415
+        from trainer.publishing.promotion import reigning_folder  # noqa: PLC0415
 
         return reigning_folder(settings, kind)
     return nullcontext(champion)

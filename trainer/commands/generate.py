@@ -7,8 +7,8 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 import click
 
-from stream_detector.progress import Progress
-from trainer.progress import ShownProgress
+from stream_detector.terminal.progress import Progress
+from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -40,7 +40,7 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
     stream-trainer generate-names --count 40000 --output generated.csv
     stream-trainer train --kind host --data hosts.csv --extra generated.csv --output bundle
     """
-    from trainer.generators import generate_names  # noqa: PLC0415
+    from trainer.generated.domain_names import generate_names  # noqa: PLC0415
 
     output.write("host,label,source,kind,part\n")
     for name in _counted(generate_names(count, seed=seed), count, output):
@@ -83,7 +83,7 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
     stream-trainer generate-private --count 10000 --output private.csv
     stream-trainer generate-private --kind host --count 500 | head
     """
-    from trainer.private_networks import generate_private  # noqa: PLC0415
+    from trainer.generated.private_networks import generate_private  # noqa: PLC0415
 
     texts = _counted(generate_private(count, kind=kind, seed=seed), count, output)
     _write_benign(output, kind, "private", texts)
@@ -101,7 +101,7 @@ def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[st
     stream-trainer generate-ordinary --count 10000 --output ordinary.csv
     stream-trainer train --kind url --data urls.csv --extra ordinary.csv --output bundle
     """
-    from trainer.ordinary import generate_ordinary  # noqa: PLC0415
+    from trainer.generated.ordinary import generate_ordinary  # noqa: PLC0415
 
     texts = _counted(generate_ordinary(count, kind=kind, seed=seed), count, output)
     _write_benign(output, kind, "ordinary", texts)

@@ -8,20 +8,20 @@ import click
 from rich.table import Table
 
 from stream_detector.errors import StreamDetectorError
-from stream_detector.logs import native_output_held_back
+from stream_detector.logs.setup import native_output_held_back
+from trainer.commands.example_options import data_options, epochs_option, examples_of, family_option
 from trainer.console import command_line, counts_of, file_names, notes_on, results, tell
 from trainer.families import LENGTH_MAX
-from trainer.options import data_options, epochs_option, examples_of, family_option
-from trainer.private_files import make_private_folder
-from trainer.progress import ShownProgress
+from trainer.files.private import make_private_folder
+from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stream_detector.events import Kind
     from trainer.families.base import Family
-    from trainer.hold_out import GroupBy, HoldOut, Training
-    from trainer.report.held_out import FamilyMean
+    from trainer.hold_out.measuring import GroupBy, HoldOut, Training
+    from trainer.hold_out.report import FamilyMean
 
 __all__ = ["hold_out"]
 
@@ -116,9 +116,9 @@ def hold_out(
         )
     if folds == 1:
         raise click.UsageError("--folds 1 would leave out all benign sources: 0, or 2 and more")
-    from trainer.datasets import read_dataset  # noqa: PLC0415
-    from trainer.hold_out import HoldOut  # noqa: PLC0415
-    from trainer.report.held_out import (  # noqa: PLC0415
+    from trainer.examples.datasets import read_dataset  # noqa: PLC0415
+    from trainer.hold_out.measuring import HoldOut  # noqa: PLC0415
+    from trainer.hold_out.report import (  # noqa: PLC0415
         HoldOutReport,
         family_means,
         held_out_table,
@@ -198,7 +198,7 @@ def _trainings(
     ``options`` are kind, epochs and seed: with ``resume``, trainings that were kept are taken over
     where these, the data and the fold are the same.
     """
-    from trainer.hold_out import TrainingStore  # noqa: PLC0415
+    from trainer.hold_out.measuring import TrainingStore  # noqa: PLC0415
 
     store = TrainingStore(report / "trainings")
     wanted = [(fold, family) for fold in plan.folds for family in chosen]

@@ -14,13 +14,13 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.counted import counted
 from stream_detector.errors import StreamDetectorError
-from stream_detector.settings import SETTING_GROUPS
-from stream_detector.spreadsheets import cell_of
+from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.terminal.counted import counted
+from stream_detector.terminal.spreadsheets import cell_of
 from trainer.console import printable, tell
-from trainer.private_files import open_private
-from trainer.progress import Progress, ShownProgress, Stage
+from trainer.files.private import open_private
+from trainer.shown_progress import Progress, ShownProgress, Stage
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -241,7 +241,7 @@ def _canonical_text(url: str) -> str:
 
 
 def _show_one(text: str, found: "ResolvedLabel | None", retracted: "Sequence[StoredLabel]") -> None:
-    from stream_detector.label_signatures import voice_of  # noqa: PLC0415 - imports much
+    from stream_detector.wire.label_signatures import voice_of  # noqa: PLC0415 - imports much
 
     if found is None:
         click.echo(f"{text}: not labelled")

@@ -7,15 +7,15 @@ import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import SettingsError
-from stream_detector.logs import native_output_held_back
-from stream_detector.settings import SETTING_GROUPS
+from stream_detector.logs.setup import native_output_held_back
+from stream_detector.settings.fields import SETTING_GROUPS
+from trainer.commands.example_options import data_of, data_options, gate_options, rules_of
 from trainer.commands.gate import show_decision
 from trainer.commands.labels import labels_option, trust_option, trusted
 from trainer.commands.models import force_option, signing_key_option
 from trainer.console import command_line, tell
-from trainer.options import data_of, data_options, gate_options, rules_of
-from trainer.outcomes import exit_code_of
-from trainer.progress import ShownProgress
+from trainer.retraining.endings import exit_code_of
+from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -158,10 +158,10 @@ def retrain(
 
     LabelStore(store).check_filled()
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from trainer.datasets import read_licences  # noqa: PLC0415
+    from trainer.examples.datasets import read_licences  # noqa: PLC0415
     from trainer.retraining.examples import LabelRules  # noqa: PLC0415
-    from trainer.retraining.run import Plan  # noqa: PLC0415
-    from trainer.retraining.run import retrain as run_retraining  # noqa: PLC0415
+    from trainer.retraining.one_run import Plan  # noqa: PLC0415
+    from trainer.retraining.one_run import retrain as run_retraining  # noqa: PLC0415
     from trainer.retraining.warm_start import GENTLE, TABLE  # noqa: PLC0415
 
     recipe = TABLE if only_ngrams else GENTLE

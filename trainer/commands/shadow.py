@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.durations import DURATION, written
 from stream_detector.errors import StreamDetectorError
-from stream_detector.settings import SETTING_GROUPS, Settings
+from stream_detector.settings.fields import SETTING_GROUPS, Settings
+from stream_detector.terminal.durations import DURATION, written
 from trainer.console import tell
-from trainer.progress import ShownProgress
+from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
-    from stream_detector.comparisons import Disagreement
     from stream_detector.events import LabelName
+    from stream_detector.wire.comparisons import Disagreement
     from trainer.shadow.summary import Gathered, LabelOf
 
 __all__ = ["shadow"]
@@ -132,7 +132,7 @@ def _chosen(settings: Settings, gathered: "Gathered", version: str | None) -> li
     """
     compared = gathered.shadows()
     if version is None:
-        from trainer.publishing import announced_now  # noqa: PLC0415
+        from trainer.publishing.promotion import announced_now  # noqa: PLC0415
 
         announced = [one.sha256 for one in announced_now(settings).shadows.values()]
         if not announced and compared:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.errors import StreamDetectorError
-from stream_detector.logs import native_output_held_back
+from stream_detector.logs.setup import native_output_held_back
+from trainer.commands.example_options import epochs_option, family_option
 from trainer.console import command_line, notes_on, show_figures, tell
 from trainer.families import FAMILY_NAMES, LENGTH_MAX
-from trainer.options import epochs_option, family_option
-from trainer.progress import ShownProgress
+from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
-    from trainer.imbalance import Imbalance
+    from trainer.training.imbalance import Imbalance
 
 __all__ = ["study"]
 
@@ -54,7 +54,7 @@ def study(
     \b
     stream-trainer study data/study/URL.csv
     """
-    from trainer.datasets import Examples, read_dataset  # noqa: PLC0415
+    from trainer.examples.datasets import Examples, read_dataset  # noqa: PLC0415
 
     examples = Examples(files=(data,), columns=("url", "label"), split="random")
     progress = ShownProgress()
@@ -64,7 +64,7 @@ def study(
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
         from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-        from trainer.study import run_study  # noqa: PLC0415
+        from trainer.measuring.study import run_study  # noqa: PLC0415
 
     rows = dataset.of_part("test")
     try:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from stream_detector.errors import StreamDetectorError
-from stream_detector.logs import native_output_held_back
-from stream_detector.names import name_fault
+from stream_detector.logs.setup import native_output_held_back
+from stream_detector.name_rules import name_fault
+from trainer.commands.example_options import data_options, examples_of
 from trainer.console import command_line, counts_of, notes_on, show_figures, tell
-from trainer.destination import check_nothing_lost, checkpoint_of
 from trainer.families import LENGTH_MAX, NETWORK_NAMES
-from trainer.options import data_options, examples_of
-from trainer.progress import ShownProgress, shown_training, stopped_by_hand
+from trainer.shown_progress import ShownProgress, shown_training, stopped_by_hand
+from trainer.training.destination import check_nothing_lost, checkpoint_of
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
     from stream_detector.models.bundle import Bundle
-    from trainer.datasets import Census, Dataset, Examples
-    from trainer.imbalance import Imbalance
-    from trainer.training import TrainingRows
+    from trainer.examples.datasets import Census, Dataset, Examples
+    from trainer.training.fitting import TrainingRows
+    from trainer.training.imbalance import Imbalance
 
 __all__ = ["train"]
 
@@ -149,7 +149,7 @@ def train(
     \b
     stream-trainer train --kind url --data urls.csv --output bundles/url
     """
-    from trainer.datasets import read_licences  # noqa: PLC0415
+    from trainer.examples.datasets import read_licences  # noqa: PLC0415
 
     examples = examples_of(**data_options)
     name = name or f"{kind}-{family}"
@@ -173,9 +173,9 @@ def train(
         from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from stream_detector.models.architectures import ARCHITECTURES  # noqa: PLC0415
         from stream_detector.models.bundle import check_destination  # noqa: PLC0415
-        from trainer.building import build_bundle, weak_thresholds  # noqa: PLC0415
-        from trainer.checkpoint import Checkpoint, fingerprint  # noqa: PLC0415
-        from trainer.training import Recipe, fit  # noqa: PLC0415
+        from trainer.training.building import build_bundle, weak_thresholds  # noqa: PLC0415
+        from trainer.training.checkpoint import Checkpoint, fingerprint  # noqa: PLC0415
+        from trainer.training.fitting import Recipe, fit  # noqa: PLC0415
 
     check_destination(output)
     parameters = {"length_max": LENGTH_MAX[kind], "units": units}
@@ -249,8 +249,8 @@ def _held_data(
     seed: int,
     progress: ShownProgress,
 ) -> _TrainingData:
-    from trainer.datasets import census_of, read_dataset  # noqa: PLC0415
-    from trainer.imbalance import malicious_weight, resampled  # noqa: PLC0415
+    from trainer.examples.datasets import census_of, read_dataset  # noqa: PLC0415
+    from trainer.training.imbalance import malicious_weight, resampled  # noqa: PLC0415
 
     with progress.stage(f"reading {examples}"):
         dataset = read_dataset(examples, kind)
@@ -289,8 +289,8 @@ def _streamed_data(
     progress: ShownProgress,
 ) -> Iterator[_TrainingData]:
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from trainer.imbalance import balancing_weight  # noqa: PLC0415
-    from trainer.streaming import streamed  # noqa: PLC0415
+    from trainer.training.imbalance import balancing_weight  # noqa: PLC0415
+    from trainer.training.streaming import streamed  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
         with progress.stage(f"reading {examples}"):

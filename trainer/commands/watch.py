@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.durations import DURATION
-from stream_detector.logs import configure_logging
-from stream_detector.settings import ENVIRONMENT_PREFIX, SETTING_GROUPS, Settings
+from stream_detector.logs.setup import configure_logging
+from stream_detector.settings.fields import ENVIRONMENT_PREFIX, SETTING_GROUPS, Settings
+from stream_detector.terminal.durations import DURATION
 from trainer.commands.retrain import FOLDER, retrain
 
 if TYPE_CHECKING:
@@ -126,13 +126,13 @@ def watch(
     configure_logging(settings)
     # What it would print is told by errors.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    from stream_detector.certificates import (  # noqa: PLC0415
+    from stream_detector.web.certificates import (  # noqa: PLC0415
         kafka_certificates,
         show_certificates,
     )
-    from stream_detector.health import HealthServer  # noqa: PLC0415
-    from trainer.watching.metrics import WatchMetrics  # noqa: PLC0415 - imports much
+    from stream_detector.web.server import HealthServer  # noqa: PLC0415
     from trainer.watching.schedule import Schedule  # noqa: PLC0415
+    from trainer.watching.watch_metrics import WatchMetrics  # noqa: PLC0415 - imports much
     from trainer.watching.watcher import Watcher, WatchPlan  # noqa: PLC0415
 
     plan = WatchPlan(

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from stream_detector.events import Kind
 from stream_detector.models.reference import BINS, Reference
+from trainer.drift.distributions import score_bins, statistic_drift
 from trainer.drift.findings import Counts, Drift, ModelDrift, Window
 from trainer.drift.groups import compared_groups
 from trainer.drift.references import References
-from trainer.drift.statistics import score_bins, statistic_drift
 from trainer.drift.verdicts import Columns, ModelKey, Verdicts, joined
 
 __all__ = ["Windows", "compare"]

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.models.reference import binned
+from trainer.drift.distributions import ScoreBins
 from trainer.drift.findings import Counts, Group, Groups
-from trainer.drift.statistics import ScoreBins
 from trainer.drift.verdicts import Columns
 
 __all__ = ["compared_groups"]

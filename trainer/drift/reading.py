@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stream_detector.errors import StreamDetectorError
-from stream_detector.kafka.reading import Span, reading, records_of, spans_between
-from stream_detector.settings import Settings
+from stream_detector.kafka.bounded_reading import Span, reading, records_of, spans_between
+from stream_detector.settings.fields import Settings
 from trainer.drift.verdicts import Verdicts
 
 __all__ = ["read_files", "read_topic"]

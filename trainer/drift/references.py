@@ -10,7 +10,7 @@ from stream_detector.models.files import MANIFEST_NAME
 from stream_detector.models.manifest import Manifest, decode_manifest
 from stream_detector.models.reference import Reference
 from stream_detector.models.store import ModelStore
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from trainer.drift.verdicts import ModelKey
 
 __all__ = ["FoundReference", "References"]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from stream_detector.drift import TEXTS_MIN
+from stream_detector.models.drift import TEXTS_MIN
 from stream_detector.models.reference import PSI_LOOK, PSI_MOVED
 from trainer.console import printable
 from trainer.drift.findings import Counts, Drift, Group, Groups, ModelDrift, StatisticDrift

@@ -38,7 +38,7 @@ def families(*, length_max: int, epochs: int) -> Mapping[str, "Family"]:
     from trainer.families.anomaly import OUTLIERS, LanguageModelSurprise  # noqa: PLC0415
     from trainer.families.classical import CLASSICAL  # noqa: PLC0415
     from trainer.families.neural import Network  # noqa: PLC0415
-    from trainer.training import Recipe  # noqa: PLC0415
+    from trainer.training.fitting import Recipe  # noqa: PLC0415
 
     recipe = Recipe(epochs=epochs)
     networks = [Network(name, length_max=length_max, recipe=recipe) for name in NETWORK_NAMES]

@@ -15,11 +15,11 @@ from sklearn.linear_model import SGDOneClassSVM
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from trainer.datasets import Dataset
+from trainer.examples.datasets import Dataset
 from trainer.families.base import Family, Fitted
 from trainer.families.classical import dense_features
 from trainer.families.language_model import EPOCHS_MAX, fit_language_model
-from trainer.progress import Progress
+from trainer.shown_progress import Progress
 
 __all__ = ["OUTLIERS", "LanguageModelSurprise"]
 

@@ -7,8 +7,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.datasets import Dataset
-from trainer.progress import Progress
+from trainer.examples.datasets import Dataset
+from trainer.shown_progress import Progress
 
 __all__ = ["Family", "Fitted"]
 

@@ -15,10 +15,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from trainer.datasets import Dataset
+from trainer.examples.datasets import Dataset
 from trainer.families.base import Family, Fitted
 from trainer.families.lexical import lexical_features
-from trainer.progress import Progress
+from trainer.shown_progress import Progress
 
 __all__ = ["CLASSICAL", "FittedPipeline", "dense_features", "ngrams"]
 

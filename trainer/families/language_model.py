@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stream_detector.models.encoding import CODES, encode, shorten
 from stream_detector.models.lean_tensorflow import tf
-from trainer.progress import Progress
+from trainer.shown_progress import Progress
 
 __all__ = ["EPOCHS_MAX", "FittedLanguageModel", "fit_language_model"]
 

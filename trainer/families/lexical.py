@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.texts import TextParts, take_apart
+from trainer.examples.texts import TextParts, take_apart
 
 __all__ = ["LEXICAL_NAMES", "lexical_features"]
 

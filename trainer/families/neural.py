@@ -1,4 +1,4 @@
-"""The networks: trained by ``trainer.training``, served as bundles."""
+"""The networks: trained by ``trainer.training.fitting``, served as bundles."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.models.architectures import ARCHITECTURES, Architecture
-from trainer.datasets import Dataset
+from trainer.examples.datasets import Dataset
 from trainer.families.base import Family
-from trainer.progress import Progress, shown_training
-from trainer.training import Fit, Recipe, fit, logits_of
+from trainer.shown_progress import Progress, shown_training
+from trainer.training.fitting import Fit, Recipe, fit, logits_of
 
 __all__ = ["FittedNetwork", "Network"]
 

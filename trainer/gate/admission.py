@@ -7,7 +7,7 @@ import msgspec
 
 from stream_detector.events import Kind, ModelRef
 from trainer.gate.decision import GateDecision, GateError
-from trainer.outcomes import REFUSED_CODE
+from trainer.retraining.endings import REFUSED_CODE
 
 __all__ = ["NotAdmittedError", "Reigning", "check_admitted", "force"]
 

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.models.manifest import Manifest
-from trainer.evaluation import calibration_error
 from trainer.gate.decision import Check
 from trainer.gate.rules import GateRules
-from trainer.statistics import wilson
+from trainer.measuring.evaluation import calibration_error
+from trainer.measuring.statistics import wilson
 
 __all__ = ["check_calibration", "check_thresholds"]
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.progress import Progress
-from trainer.evaluation import FALSE_POSITIVES_MIN, true_positive_rate
+from stream_detector.terminal.progress import Progress
 from trainer.gate.decision import Check
 from trainer.gate.rules import GateRules
-from trainer.statistics import Interval
+from trainer.measuring.evaluation import FALSE_POSITIVES_MIN, true_positive_rate
+from trainer.measuring.statistics import Interval
 
 __all__ = ["check_detection", "tpr_differences"]
 
@@ -126,9 +126,9 @@ def tpr_differences(
 ) -> list[Interval]:
     """TPR of ``second`` minus that of ``first`` at each rate, with its percentile interval.
 
-    The paired bootstrap of ``trainer.statistics`` for this one statistic, without a sort a draw:
-    what a draw takes is how often it has each row, and the order of the rows never changes. Both
-    models and all rates see the same draws; each draw sets its own thresholds.
+    The paired bootstrap of ``trainer.measuring.statistics`` for this one statistic, without a
+    sort a draw: what a draw takes is how often it has each row, and the order of the rows never
+    changes. Both models and all rates see the same draws; each draw sets its own thresholds.
     """
     rng = np.random.default_rng(seed)
     models = [_Ranked(scores, labels, rates) for scores in (first, second)]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from stream_detector.errors import RefusalReason, RefusedModelError, StreamDetectorError
-from stream_detector.logs import native_output_held_back
-from stream_detector.progress import Progress, Stage
+from stream_detector.logs.setup import native_output_held_back
+from stream_detector.terminal.progress import Progress, Stage
 from trainer.gate.decision import Check, GateDecision, HoldOutRows, RulesUsed
 from trainer.gate.rules import GateRules
 from trainer.gate.voices import check_voices
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stream_detector.events import Kind
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network
-    from trainer.datasets import Dataset
+    from trainer.examples.datasets import Dataset
     from trainer.gate.newest import VoicesOfRows
     from trainer.retraining.examples import VoiceLabels
 

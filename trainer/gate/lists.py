@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from stream_detector.canonical import canonicalise, kind_of
 from stream_detector.events import Canonical, Kind
-from stream_detector.settings import DATA_FOLDER
-from trainer.datasets import sha256_of
+from stream_detector.settings.fields import DATA_FOLDER
+from trainer.examples.datasets import sha256_of
 from trainer.gate.decision import Check, GateError, ListUsed
 from trainer.gate.rules import GateRules
-from trainer.statistics import mcnemar
+from trainer.measuring.statistics import mcnemar
 
 __all__ = [
     "SHIPPED_MUST_ALERT",

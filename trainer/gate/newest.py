@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.printable import printable
+from stream_detector.terminal.printable import printable
+from trainer.examples.shares import limits
 from trainer.gate.decision import Check
 from trainer.gate.rules import GateRules
-from trainer.shares import limits
-from trainer.statistics import mcnemar
+from trainer.measuring.statistics import mcnemar
 
 __all__ = ["VoicesOfRows", "check_newest"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.printable import printable
+from stream_detector.terminal.printable import printable
 from trainer.gate.decision import Check
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from kafka.record.util import decode_varint
 
 from stream_detector.kafka.bounded_consumer import use_batches
 from stream_detector.kafka.record_batches import TooLargeError, decompressed
-from stream_detector.label_signatures import SIGNATURE, SIGNATURE_BYTES
+from stream_detector.wire.label_signatures import SIGNATURE, SIGNATURE_BYTES
 
 __all__ = [
     "BATCH_BYTES_MAX",

@@ -17,17 +17,17 @@ from kafka.structs import OffsetAndMetadata
 from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import Rejected
 from stream_detector.kafka.admin import as_ours, reached
+from stream_detector.kafka.bounded_reading import POLL_MS, QUIET_SECONDS
 from stream_detector.kafka.clients import kafka_python_options
 from stream_detector.kafka.confirmed import confirmed
-from stream_detector.kafka.reading import POLL_MS, QUIET_SECONDS
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
-from stream_detector.labels import read_label
-from stream_detector.settings import Settings
-from stream_detector.wire import Message
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.labels import read_label
+from stream_detector.wire.outcomes import Message
 from trainer.labels.bounded_batches import bound_batches
-from trainer.labels.dead_letters import dead_letter_of, too_large
 from trainer.labels.store import LabelStore, StoredLabel
+from trainer.labels.unreadable import dead_letter_of, too_large
 from trainer.labels.voices import Voices
 
 __all__ = ["Collected", "collect_labels"]

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import NamedTuple, cast
 
 from stream_detector.events import Kind, LabelName
-from stream_detector.labels import is_feed
+from stream_detector.wire.labels import is_feed
 from trainer.labels.store import StoredLabel
 
 __all__ = ["ResolvedLabel", "resolve", "retractions"]

@@ -31,8 +31,8 @@ import pyarrow.parquet as pq
 from stream_detector.canonical import canonicalise
 from stream_detector.errors import FatalError
 from stream_detector.events import Canonical, Kind, Label
-from trainer.locking import LockedError, exclusive
-from trainer.private_files import make_private_folder, open_private
+from trainer.files.locking import LockedError, exclusive
+from trainer.files.private import make_private_folder, open_private
 
 __all__ = ["LabelStore", "LabelStoreError", "StoredLabel"]
 

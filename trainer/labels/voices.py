@@ -8,11 +8,11 @@ the topic of analysts speaks as an analyst. Which of them it is a record only cl
 from collections import Counter
 from typing import Any
 
-from stream_detector.counted import counted
 from stream_detector.events import Label, Rejected, RejectReason
-from stream_detector.label_signatures import LabelKeys, is_signed
-from stream_detector.labels import is_feed
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
+from stream_detector.terminal.counted import counted
+from stream_detector.wire.label_signatures import LabelKeys, is_signed
+from stream_detector.wire.labels import is_feed
 
 __all__ = ["Voices"]
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import msgspec
 
+from trainer.measuring.statistics import Interval
 from trainer.report.differences import Difference
 from trainer.report.figures import AtThreshold, Example, Group, Measured, Traffic
-from trainer.statistics import Interval
 
 __all__ = ["Block", "Heading", "Paragraph", "Plot", "Report", "Table", "content"]
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from trainer.evaluation import true_positive_rate
+from trainer.measuring.evaluation import true_positive_rate
+from trainer.measuring.statistics import Interval, paired_bootstrap
 from trainer.report.figures import COMPARED_RATE, is_measurable
-from trainer.statistics import Interval, paired_bootstrap
 
 __all__ = ["Difference", "difference"]
 

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stream_detector.events import Kind, Thresholds
-from stream_detector.masking.urls import without_nested_credentials
-from trainer.augmentation import TRANSFORMATIONS, transformed
-from trainer.datasets import Dataset
-from trainer.evaluation import (
+from stream_detector.privacy.urls import without_nested_credentials
+from trainer.examples.datasets import Dataset
+from trainer.examples.traffic import OTHER, TRAFFIC_TYPES, traffic_type
+from trainer.generated.augmentation import TRANSFORMATIONS, transformed
+from trainer.measuring.evaluation import (
     FALSE_POSITIVES_MIN,
     calibration_error,
     threshold_at,
 )
-from trainer.statistics import Interval, wilson
-from trainer.traffic import OTHER, TRAFFIC_TYPES, traffic_type
+from trainer.measuring.statistics import Interval, wilson
 
 __all__ = [
     "BASE_RATES",

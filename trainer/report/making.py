@@ -14,17 +14,17 @@ from stream_detector.models.bundle import Bundle
 from stream_detector.models.calibration import Platt, fit_platt
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
-from trainer.building import MALICIOUS_FPR, SUSPICIOUS_FPR
-from trainer.datasets import Dataset
-from trainer.evaluation import threshold_at
+from trainer.examples.datasets import Dataset
 from trainer.families.base import Family, Fitted
 from trainer.families.neural import FittedNetwork
-from trainer.progress import Progress
+from trainer.measuring.evaluation import threshold_at
 from trainer.report.content import Report
 from trainer.report.differences import Difference, difference
 from trainer.report.figures import Measured, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
+from trainer.shown_progress import Progress
+from trainer.training.building import MALICIOUS_FPR, SUSPICIOUS_FPR
 
 __all__ = ["Candidate", "candidate_of_bundle", "candidate_of_family", "make_report"]
 

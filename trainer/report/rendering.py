@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from trainer.private_files import make_private_folder, write_private
+from trainer.files.private import make_private_folder, write_private
 from trainer.report.content import Block, Heading, Paragraph, Plot, Report, Table, content
 
 __all__ = ["markdown", "page", "write_report"]

@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from stream_detector.canonical import registered_domain
 from stream_detector.events import Kind
-from stream_detector.label_signatures import voice_of
-from stream_detector.labels import is_feed
-from trainer.datasets import Census, Dataset, census_of
+from stream_detector.wire.label_signatures import voice_of
+from stream_detector.wire.labels import is_feed
+from trainer.examples.datasets import Census, Dataset, census_of
+from trainer.examples.shares import limits
+from trainer.examples.texts import take_apart
 from trainer.gate.newest import VoicesOfRows
 from trainer.labels.resolution import ResolvedLabel
-from trainer.shares import limits
-from trainer.texts import take_apart
 
 __all__ = ["LabelRules", "RetrainingExamples", "VoiceLabels", "retraining_examples"]
 

@@ -13,11 +13,11 @@ from stream_detector.models.architectures.ngrams import ngram_entries
 from stream_detector.models.architectures.wide_bilstm import WIDE_TABLE, WideBiLstm
 from stream_detector.models.bundle import Bundle
 from stream_detector.models.encoding import encode, shorten
-from trainer.checkpoint import Checkpoint, CheckpointError
-from trainer.datasets import Dataset
-from trainer.evaluation import true_positive_rate
+from trainer.examples.datasets import Dataset
+from trainer.measuring.evaluation import true_positive_rate
 from trainer.retraining.examples import RetrainingExamples
-from trainer.training import Epoch, Fit, Recipe, fit, logits_of, rows_of_batches
+from trainer.training.checkpoint import Checkpoint, CheckpointError
+from trainer.training.fitting import Epoch, Fit, Recipe, fit, logits_of, rows_of_batches
 
 __all__ = ["GENTLE", "TABLE", "trained_on", "tuned_table"]
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from stream_detector.comparisons import Comparison, read_comparison
 from stream_detector.errors import RecordError
-from stream_detector.kafka.reading import reading, records_of, spans_between
-from stream_detector.settings import Settings
+from stream_detector.kafka.bounded_reading import reading, records_of, spans_between
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.comparisons import Comparison, read_comparison
 
 __all__ = ["read_comparisons"]
 

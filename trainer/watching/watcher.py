@@ -12,16 +12,16 @@ from typing import NamedTuple, get_args
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.retry import back_off
-from stream_detector.processes import ChildProcess
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
+from stream_detector.system.child_processes import ChildProcess
+from trainer.files.locking import LockedError, exclusive
 from trainer.gate.decision import read_decision
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
-from trainer.locking import LockedError, exclusive
-from trainer.outcomes import Outcome, outcome_of
-from trainer.watching.metrics import WatchMetrics
+from trainer.retraining.endings import Outcome, outcome_of
 from trainer.watching.schedule import Schedule, new_labels
 from trainer.watching.state import Attempt, load_state, save_state
+from trainer.watching.watch_metrics import WatchMetrics
 
 __all__ = ["WatchPlan", "Watcher"]
 

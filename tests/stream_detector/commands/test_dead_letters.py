@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from stream_detector.settings import ENVIRONMENT_PREFIX
+from stream_detector.settings.fields import ENVIRONMENT_PREFIX
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, command_line, run_command
 from support.processes import (

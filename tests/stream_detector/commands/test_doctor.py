@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from kafka import KafkaAdminClient
 
-from stream_detector.settings import DATA_FOLDER, Settings
+from stream_detector.settings.fields import DATA_FOLDER, Settings
 from support.broker import KafkaBroker
 from support.certificates import CertificateAuthority
 from support.commands import assert_one_line_error, run_command

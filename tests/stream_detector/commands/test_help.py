@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector import __version__
-from stream_detector.settings import SECRETS, SETTING_GROUPS, Settings
+from stream_detector.settings.fields import SECRETS, SETTING_GROUPS, Settings
 from support.commands import (
     assert_one_line_error,
     command_line,

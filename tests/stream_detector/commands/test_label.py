@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from kafka import KafkaAdminClient, TopicPartition
 
 from stream_detector.kafka.topics import cluster_id
-from stream_detector.settings import DATA_FOLDER, Settings
+from stream_detector.settings.fields import DATA_FOLDER, Settings
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, run_command
 from support.records import Record, produce, read_all

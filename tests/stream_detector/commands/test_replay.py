@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from stream_detector.demo.samples import sample_lines
-from stream_detector.settings import DATA_FOLDER
+from stream_detector.settings.fields import DATA_FOLDER
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, run_command
 from support.processes import start_module, wait_for_line

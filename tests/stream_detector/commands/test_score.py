@@ -10,8 +10,8 @@ from typing import Any
 import cramjam
 import pytest
 
-from stream_detector.lines import BLOCK_LINES
-from stream_detector.settings import DATA_FOLDER
+from stream_detector.settings.fields import DATA_FOLDER
+from stream_detector.system.lines import BLOCK_LINES
 from support.commands import assert_one_line_error, command_line, environment_of, run_command
 
 FIELDS = ["input", "canonical", "kind", "score", "rejected", "verdict", "model", "reason"]

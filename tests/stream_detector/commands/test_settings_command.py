@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream_detector.settings import SETTING_GROUPS, Settings
+from stream_detector.settings.fields import SETTING_GROUPS, Settings
 from support.commands import assert_one_line_error, run_command
 
 SECRET = "hunter2-of-the-tests"

@@ -1,6 +1,6 @@
 from stream_detector.demo.ledger import Highlight, Ledger
 from stream_detector.demo.replay import Sent
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 URL, ANSWER, BROKEN, TWO = 0, 1, 2, 3
 LINES = [

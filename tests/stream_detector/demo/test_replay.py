@@ -1,5 +1,5 @@
+from stream_detector.demo.embedded_broker import EmbeddedBroker
 from stream_detector.demo.replay import Replay
-from stream_detector.kafka.embedded import EmbeddedBroker
 from support.processes import wait_until
 from support.records import read_all
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from stream_detector.demo.ledger import Highlight, Ledger
 from stream_detector.demo.replay import Sent
 from stream_detector.demo.view import LiveView, PlainView, view_for
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 
 @pytest.fixture

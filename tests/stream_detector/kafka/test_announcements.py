@@ -19,7 +19,7 @@ from stream_detector.kafka.announcements import (
 )
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.signing import new_key
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.records import NotUtf8, produce, read_all
 
 pytestmark = pytest.mark.kafka

@@ -18,7 +18,7 @@ from stream_detector.kafka.clients import (
 )
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import cluster_id, create_topics
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.certificates import CertificateAuthority
 from support.secured_broker import KEY_PASSWORD, PASSWORD, SecuredBroker
 

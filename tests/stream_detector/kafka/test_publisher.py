@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from stream_detector.errors import PublishError
 from stream_detector.kafka.publisher import Publisher
 from stream_detector.metrics import Metrics
-from stream_detector.wire import Encoded
+from stream_detector.wire.outcomes import Encoded
 from support.records import read_all
 
 pytestmark = pytest.mark.kafka

@@ -7,7 +7,7 @@ import pytest
 
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
 from stream_detector.kafka.topics import check_topics, create_topics
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.certificates import CertificateAuthority
 from support.commands import assert_one_line_error, run_command
 from support.processes import start_module

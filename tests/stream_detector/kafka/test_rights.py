@@ -18,15 +18,14 @@ from aiokafka import AIOKafkaConsumer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from stream_detector.dead_letters import LetterFilter
 from stream_detector.errors import FatalError, StreamDetectorError, TopicsError
 from stream_detector.events import Thresholds
 from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
 from stream_detector.kafka.dead_letter_replay import replay_dead_letters
-from stream_detector.kafka.dead_letters import letters_since
+from stream_detector.kafka.dead_letter_topic import letters_since
 from stream_detector.kafka.inspection import group_members
-from stream_detector.kafka.labels import write_labels
+from stream_detector.kafka.label_topic import write_labels
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
 from stream_detector.kafka.topic_backup import save_topics
 from stream_detector.kafka.topics import (
@@ -37,7 +36,8 @@ from stream_detector.kafka.topics import (
 )
 from stream_detector.kafka.verdict_ids import events_of
 from stream_detector.models.announcement import Announcement
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.dead_letters import LetterFilter
 from support.broker import KafkaBroker, java_command
 from support.commands import assert_one_line_error, run_command
 from support.labels import label_with
@@ -47,7 +47,7 @@ from support.secured_broker import SecuredBroker
 from trainer.drift.reading import read_topic
 from trainer.labels.collecting import collect_labels
 from trainer.labels.store import LabelStore
-from trainer.publishing import announced_now
+from trainer.publishing.promotion import announced_now
 from trainer.shadow.reading import read_comparisons
 
 PREFIX = "rights."

@@ -10,8 +10,8 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from stream_detector.demo.embedded_broker import EmbeddedBroker
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
-from stream_detector.kafka.embedded import EmbeddedBroker
 from stream_detector.kafka.inspection import group_members, newest_record_time
 from stream_detector.kafka.topics import (
     TopicState,
@@ -21,7 +21,7 @@ from stream_detector.kafka.topics import (
     create_topics,
     topic_problems,
 )
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.broker import KafkaBroker
 from support.records import produce
 

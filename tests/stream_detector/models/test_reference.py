@@ -25,7 +25,7 @@ from stream_detector.models.reference import (
     psi_terms,
     reference_of,
 )
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
 
 COUNTS = st.lists(st.integers(0, 10_000), min_size=4, max_size=4)

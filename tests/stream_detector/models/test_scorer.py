@@ -9,7 +9,7 @@ import tensorflow as tf
 from stream_detector.errors import DeviceError, ScoringError
 from stream_detector.models.scorer import GROUP_ROWS
 from stream_detector.models.serving import load_scorer
-from stream_detector.settings import DATA_FOLDER, Settings
+from stream_detector.settings.fields import DATA_FOLDER, Settings
 
 BUNDLES = DATA_FOLDER / "models"
 

@@ -11,7 +11,7 @@ from stream_detector.errors import BundleError, DeviceError
 from stream_detector.models.architectures.compiled import _compiled
 from stream_detector.models.scorer import GROUP_ROWS, Network
 from stream_detector.models.serving import load_scorer
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.bundles import ARCHITECTURE, save_small_bundle
 
 

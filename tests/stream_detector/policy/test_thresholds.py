@@ -3,7 +3,7 @@ import pytest
 from stream_detector.errors import SettingsError
 from stream_detector.events import Thresholds
 from stream_detector.policy.thresholds import effective_thresholds, verdict_for
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 
 BUNDLE = Thresholds(suspicious=0.5, malicious=0.9)
 

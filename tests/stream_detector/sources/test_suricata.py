@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
-from stream_detector.sources import read_record
 from stream_detector.sources.base import LineResult
+from stream_detector.sources.reading import read_record
 from stream_detector.sources.suricata import Suricata
 
 TIME = datetime(2026, 11, 20, 9, 0, 20, 636000, tzinfo=UTC)

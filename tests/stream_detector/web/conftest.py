@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stream_detector.health import HealthServer
 from stream_detector.metrics import Metrics
+from stream_detector.web.server import HealthServer
 from support.certificates import CertificateAuthority
 from support.web import Serve
 

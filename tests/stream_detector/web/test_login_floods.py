@@ -11,8 +11,8 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from stream_detector import health
-from stream_detector.health import HealthServer
+from stream_detector.web import server as health
+from stream_detector.web.server import HealthServer
 from support.processes import wait_until
 from support.web import PASSWORD, Serve, all_of, basic, get, users
 

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream_detector.errors import SettingsError
-from stream_detector.health import HealthServer
 from stream_detector.metrics import Metrics
+from stream_detector.web.server import HealthServer
 from support.certificates import CertificateAuthority
 from support.commands import assert_one_line_error, environment_of, run_command
 from support.processes import ROOT, ChildProcess, free_port, start_module, wait_for_line

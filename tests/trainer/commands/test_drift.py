@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 
 from stream_detector.events import ModelRef
 from stream_detector.models.bundle import load_bundle
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.commands import run_trainer
 from support.drifting import END, INJECTED_DOMAIN, INJECTED_TOPIC, injected, ordinary
 

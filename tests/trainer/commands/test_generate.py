@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from trainer.cli import cli
-from trainer.datasets import Examples, read_dataset
+from trainer.examples.datasets import Examples, read_dataset
 
 
 @pytest.mark.parametrize("kind", ["url", "host"])

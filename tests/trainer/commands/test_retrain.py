@@ -10,12 +10,12 @@ from support.commands import run_trainer
 from support.examples import rule
 from support.retraining import corpus, fill_store, save_wide_champion, write_corpus
 from trainer import console
-from trainer.building import digests
 from trainer.cli import cli
-from trainer.datasets import sha256_of
+from trainer.examples.datasets import sha256_of
+from trainer.files.locking import exclusive
 from trainer.gate import read_decision
-from trainer.locking import exclusive
-from trainer.retraining import run
+from trainer.retraining import one_run as run
+from trainer.training.building import digests
 
 ASKED = {"http://x7x7x7.org/p": "benign"}
 """Against the rule."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.compared import BEFORE, RECENT, UNKNOWN, high, low, of_statistics, only_model
 from support.drifting import INJECTED_DOMAIN, INJECTED_TOPIC, injected, ordinary
 from trainer.drift.references import References

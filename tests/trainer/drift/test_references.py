@@ -1,7 +1,7 @@
 """Which bundle a window of verdicts is held against."""
 
 from stream_detector.models.store import ModelStore
-from stream_detector.settings import Settings
+from stream_detector.settings.fields import Settings
 from support.bundles import save_small_bundle
 from support.compared import RECENT, UNKNOWN, of_statistics, only_model
 from support.drifting import ordinary

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from support.examples import rule
 from trainer.families import FAMILY_NAMES, NETWORK_NAMES, families
-from trainer.progress import Progress
+from trainer.shown_progress import Progress
 
 pytestmark = pytest.mark.slow
 

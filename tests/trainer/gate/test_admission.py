@@ -17,7 +17,7 @@ from trainer.gate import (
     check_admitted,
     force,
 )
-from trainer.publishing import store_bundle
+from trainer.publishing.promotion import store_bundle
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CHALLENGER, CHAMPION, OTHER = (ModelRef("m", version, version * 64) for version in "abc")

@@ -5,10 +5,10 @@ import contextlib
 import numpy as np
 import pytest
 
-from stream_detector.progress import Progress, Stage
-from trainer.evaluation import true_positive_rate
+from stream_detector.terminal.progress import Progress, Stage
 from trainer.gate import GateRules
 from trainer.gate.detection import check_detection, tpr_differences
+from trainer.measuring.evaluation import true_positive_rate
 
 RATES = (0.01, 0.001)
 

@@ -6,7 +6,7 @@ import pytest
 
 from stream_detector.errors import BundleError
 from stream_detector.models.calibration import Platt
-from stream_detector.progress import Progress
+from stream_detector.terminal.progress import Progress
 from support.bundles import save_small_bundle
 from support.gated import named, save_challenger, save_champion, save_ignorant
 from trainer.gate import (

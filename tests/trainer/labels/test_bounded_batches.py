@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_detector.label_signatures import SIGNATURE
+from stream_detector.wire.label_signatures import SIGNATURE
 from support.raw_batches import raw_batch, raw_record
 from trainer.labels.bounded_batches import REST_OF_BATCH_FROM, _Batch
 

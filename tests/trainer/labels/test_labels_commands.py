@@ -11,10 +11,10 @@ from msgspec import structs
 from stream_detector.commands.label import _Defaults, _labels_of
 from support.commands import run_trainer
 from support.labels import NOON, stored_label
-from trainer.datasets import Examples, read_examples
+from trainer.examples.datasets import Examples, read_examples
+from trainer.examples.leaks import LeakSearch
+from trainer.examples.readers import Row, read_rows
 from trainer.labels.store import LabelStore, StoredLabel
-from trainer.leaks import LeakSearch
-from trainer.readers import Row, read_rows
 
 
 def _of_an_older_release(stored: StoredLabel) -> StoredLabel:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from support.labels import stored_label
-from trainer.datasets import Dataset
+from trainer.examples.datasets import Dataset
 from trainer.labels.resolution import resolve
 from trainer.retraining.examples import LabelRules, retraining_examples
 

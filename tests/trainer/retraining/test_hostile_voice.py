@@ -12,7 +12,7 @@ from support.retraining import (
     write_hard_corpus,
 )
 from trainer.gate import read_decision
-from trainer.training import logits_of
+from trainer.training.fitting import logits_of
 
 pytestmark = pytest.mark.slow
 

@@ -8,11 +8,11 @@ from stream_detector.models.architectures.wide_bilstm import WIDE_TABLE
 from support.bundles import save_small_bundle
 from support.labels import stored_label
 from support.retraining import NETWORK, corpus, save_wide_champion, write_corpus
-from trainer.checkpoint import Checkpoint
 from trainer.labels.resolution import resolve
 from trainer.retraining.examples import LabelRules, retraining_examples
 from trainer.retraining.warm_start import GENTLE, TABLE, trained_on, tuned_table
-from trainer.training import logits_of
+from trainer.training.checkpoint import Checkpoint
+from trainer.training.fitting import logits_of
 
 pytestmark = pytest.mark.slow
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from stream_detector.comparisons import (
+from stream_detector.errors import RecordError
+from stream_detector.events import ModelRef, SourcePosition, Thresholds
+from stream_detector.wire.comparisons import (
     Counts,
     Disagreement,
     Opinion,
     ScoreDifference,
     VerdictPair,
 )
-from stream_detector.errors import RecordError
-from stream_detector.events import ModelRef, SourcePosition, Thresholds
 from trainer.shadow.rendering import as_text
 from trainer.shadow.summary import Labelled, gather
 

@@ -19,7 +19,7 @@ from support.processes import wait_for_line, wait_until
 from support.retraining import corpus, save_wide_champion, write_corpus
 from support.watching import FOLDER, WAIT_SECONDS, Watching
 from trainer.gate import read_decision
-from trainer.publishing import announced_now, promote, store_bundle
+from trainer.publishing.promotion import announced_now, promote, store_bundle
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -135,9 +135,9 @@ def test_a_label_changes_a_verdict_a_rollback_changes_it_back_and_a_worse_model_
 
 STAGES = {
     "stored, not committed": "watch trainer.labels.collecting _Collector._commit kill",
-    "while training": "retrain trainer.retraining.run tuned_table kill",
-    "trained, not judged": "retrain trainer.retraining.run judge kill",
-    "in the store, not announced": "retrain trainer.retraining.run promote kill",
+    "while training": "retrain trainer.retraining.one_run tuned_table kill",
+    "trained, not judged": "retrain trainer.retraining.one_run judge kill",
+    "in the store, not announced": "retrain trainer.retraining.one_run promote kill",
     "announced, not noted": "watch trainer.watching.watcher Watcher._show kill",
 }
 
@@ -180,7 +180,7 @@ def test_killed_in_every_stage_it_goes_on_and_one_challenger_is_announced_once(w
 
 def test_of_two_watches_one_goes_on(watching):
     bundle = {"STREAM_DETECTOR_URL_BUNDLE": str(watching.folder / "champion")}
-    training = "retrain trainer.retraining.run tuned_table wait"
+    training = "retrain trainer.retraining.one_run tuned_table wait"
     watching.write([label_record(ASKED, "benign")])
     first = watching.start(stops_at=training, **bundle)
     log = watching.folder / FOLDER / "retraining-url.log"

@@ -7,7 +7,7 @@ import click
 
 from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
-from stream_detector.logs import native_output_held_back
+from stream_detector.logs.setup import native_output_held_back
 from trainer.commands.models.options import (
     KIND,
     announcing_options,
@@ -19,7 +19,7 @@ from trainer.commands.models.options import (
     tell_announced,
     tell_stored,
 )
-from trainer.progress import shown_stage
+from trainer.shown_progress import shown_stage
 
 if TYPE_CHECKING:
     from stream_detector.models.announcement import Announcement
@@ -73,12 +73,12 @@ def publish(
     store = opened_store(settings)
     from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-    from trainer.publishing import (  # noqa: PLC0415
+    from trainer.publishing.promotion import (  # noqa: PLC0415
         admitted_bundle,
         decision_beside,
         store_bundle,
     )
-    from trainer.publishing import promote as announce_version  # noqa: PLC0415
+    from trainer.publishing.promotion import promote as announce_version  # noqa: PLC0415
 
     try:
         if announce:  # Before anything is stored.
@@ -124,8 +124,8 @@ def promote(
     stream-trainer models promote 3f9a --force "asked for by the analysts of the night shift"
     """
     settings = settings_with_store(config, flags)
-    from trainer.publishing import admitted_version  # noqa: PLC0415
-    from trainer.publishing import promote as announce_version  # noqa: PLC0415
+    from trainer.publishing.promotion import admitted_version  # noqa: PLC0415
+    from trainer.publishing.promotion import promote as announce_version  # noqa: PLC0415
 
     store = opened_store(settings)
     model = store.find(version)
@@ -153,7 +153,7 @@ def rollback(kind: Any, signing_key: Path | None, config: Path | None, **flags: 
     stream-trainer models rollback --kind url --signing-key models.key
     """
     settings = settings_with_store(config, flags)
-    from trainer.publishing import announced_now, roll_back  # noqa: PLC0415
+    from trainer.publishing.promotion import announced_now, roll_back  # noqa: PLC0415
 
     other = None
     if kind is None:

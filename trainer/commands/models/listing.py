@@ -17,13 +17,13 @@ from trainer.commands.models.options import (
     workers_options,
 )
 from trainer.console import printable, tell
-from trainer.progress import shown_stage
+from trainer.shown_progress import shown_stage
 
 if TYPE_CHECKING:
     from stream_detector.kafka.announcements import Announced
     from stream_detector.models.announcement import Announcement
     from stream_detector.models.store import ModelStore, StoredModel
-    from trainer.served import WorkerModels
+    from trainer.publishing.served import WorkerModels
 
 __all__ = ["list_command", "show"]
 
@@ -77,8 +77,8 @@ def list_command(
     stream-trainer models list --json | jq -r 'select(.announced).sha256'
     """
     settings = settings_with_store(config, flags)
-    from trainer.publishing import announced_now  # noqa: PLC0415
-    from trainer.served import ask_workers  # noqa: PLC0415
+    from trainer.publishing.promotion import announced_now  # noqa: PLC0415
+    from trainer.publishing.served import ask_workers  # noqa: PLC0415
 
     is_asked = bool(workers or prometheus)
     answers, faults = ask_workers(workers, prometheus)
@@ -116,7 +116,7 @@ def show(version: str, config: Path | None, **flags: object) -> None:
     stream-trainer models show 20261124.162712 | jq .thresholds
     """
     settings = settings_with_store(config, flags)
-    from trainer.publishing import announced_now  # noqa: PLC0415
+    from trainer.publishing.promotion import announced_now  # noqa: PLC0415
 
     store = opened_store(settings)
     (model,) = _listed(store, [store.find(version)], announced_now(settings), (), only_stored=True)

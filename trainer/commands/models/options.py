@@ -8,8 +8,8 @@ import click
 
 from stream_detector.commands.options import given_settings, setting_options
 from stream_detector.errors import SettingsError
-from stream_detector.names import name_fault
-from stream_detector.settings import SETTING_GROUPS, Settings
+from stream_detector.name_rules import name_fault
+from stream_detector.settings.fields import SETTING_GROUPS, Settings
 from trainer.console import tell
 
 if TYPE_CHECKING:

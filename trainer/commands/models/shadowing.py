@@ -7,8 +7,8 @@ import click
 
 from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
-from stream_detector.logs import native_output_held_back
-from stream_detector.settings import Settings
+from stream_detector.logs.setup import native_output_held_back
+from stream_detector.settings.fields import Settings
 from trainer.commands.models.options import (
     KIND,
     kafka_options,
@@ -18,7 +18,7 @@ from trainer.commands.models.options import (
     tell_stored,
 )
 from trainer.console import tell
-from trainer.progress import shown_stage
+from trainer.shown_progress import shown_stage
 
 __all__ = ["shadow"]
 
@@ -72,7 +72,7 @@ def shadow(
 
 def _start_shadow(settings: Settings, model: str, share: float, signing_key: Path | None) -> None:
     from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
-    from trainer.publishing import announce_shadow, store_bundle  # noqa: PLC0415
+    from trainer.publishing.promotion import announce_shadow, store_bundle  # noqa: PLC0415
 
     store = opened_store(settings)
     if Path(model).is_dir():
@@ -93,7 +93,7 @@ def _start_shadow(settings: Settings, model: str, share: float, signing_key: Pat
 
 
 def _end_shadow(settings: Settings, kind: Any, signing_key: Path | None) -> None:
-    from trainer.publishing import announced_now, withdraw_shadow  # noqa: PLC0415
+    from trainer.publishing.promotion import announced_now, withdraw_shadow  # noqa: PLC0415
 
     if kind is None:
         shadows = announced_now(settings, signing_key=signing_key).shadows

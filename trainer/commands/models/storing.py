@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from stream_detector.commands.options import SettingsCommand
-from stream_detector.durations import DURATION
 from stream_detector.errors import StreamDetectorError
-from stream_detector.logs import native_output_held_back
+from stream_detector.logs.setup import native_output_held_back
+from stream_detector.terminal.durations import DURATION
 from trainer.commands.models.options import (
     KIND,
     kafka_options,
@@ -18,7 +18,7 @@ from trainer.commands.models.options import (
     workers_options,
 )
 from trainer.console import printable, tell
-from trainer.progress import shown_stage
+from trainer.shown_progress import shown_stage
 
 __all__ = ["fetch", "prune"]
 
@@ -43,7 +43,7 @@ def fetch(version: str, folder: Path, config: Path | None, **flags: object) -> N
     stream-trainer gate bundles/new --champion champion --data labelled.csv
     """
     settings = settings_with_store(config, flags)
-    from trainer.publishing import fetch_version  # noqa: PLC0415
+    from trainer.publishing.promotion import fetch_version  # noqa: PLC0415
 
     store = opened_store(settings)
     model = store.find(version)
@@ -91,9 +91,9 @@ def prune(
     stream-trainer models prune --prometheus http://prometheus:9090 --delete
     """
     settings = settings_with_store(config, flags)
-    from trainer.pruning import prunable  # noqa: PLC0415
-    from trainer.publishing import announced_now  # noqa: PLC0415
-    from trainer.served import ask_workers  # noqa: PLC0415
+    from trainer.publishing.promotion import announced_now  # noqa: PLC0415
+    from trainer.publishing.pruning import prunable  # noqa: PLC0415
+    from trainer.publishing.served import ask_workers  # noqa: PLC0415
 
     answers, faults = ask_workers(workers, prometheus)
     if faults:

@@ -1,0 +1,115 @@
+"""Labels into Kafka."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from stream_detector.errors import LabelError, SettingsError, TopicsError
+from stream_detector.events import Label
+from stream_detector.kafka.confirmed import confirmed, confirming_producer
+from stream_detector.kafka.rights import Part
+from stream_detector.kafka.topics import topic_problems
+from stream_detector.models.signing import read_private_key
+from stream_detector.settings.fields import Settings
+from stream_detector.wire.label_signatures import SIGNATURE, LabelKeys, label_signature, voice_of
+from stream_detector.wire.labels import is_feed, label_message
+from stream_detector.wire.outcomes import Message
+
+__all__ = ["Written", "write_labels"]
+
+
+class Written(NamedTuple):
+    """Where a label lies in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+_CONFIRMED_AT_ONCE = 5000
+"""Labels whose confirmation is waited for together; the number done is told after each."""
+
+
+def write_labels(
+    settings: Settings,
+    labels: Sequence[Label],
+    *,
+    signing_key: Path | None = None,
+    on_written: Callable[[int], object] = lambda _: None,
+) -> list[Written]:
+    """Write ``labels`` to their topics; back when all replicas in sync have them all.
+
+    A label that names an analyst goes to the topic of analysts, others to that of feeds. With
+    ``signing_key`` each is signed. ``on_written`` gets the number that they have, now and then.
+
+    Returns where each lies, in order. After an error some may have been written; to write them
+    once more does no harm, since the latest label of each text and source is the one that counts.
+
+    Raises:
+        LabelError: a feed is not among ``label_feeds``; nothing was written.
+        SettingsError: a key can't be read, or ``signing_key`` is not the one that ``label_keys``
+            asks for; nothing was written.
+        TopicsError: a topic is missing or may not be written to.
+        RetryableError: Kafka can't be reached, or went away.
+        FatalError: it refuses the credentials or a label.
+    """
+    signer = _Signer(settings, signing_key)
+    numbers: dict[Part, list[int]] = {}
+    for number, label in enumerate(labels):
+        if is_feed(label) and settings.label_feeds and label.feed not in settings.label_feeds:
+            raise LabelError(f"feed {label.feed!r} is not among label_feeds; nothing was written")
+        signer.check(label)
+        numbers.setdefault("feed-labeller" if is_feed(label) else "labeller", []).append(number)
+    if problems := [problem for part in numbers for problem in topic_problems(settings, part)]:
+        raise TopicsError("; ".join(problems))
+    found: dict[int, Written] = {}
+    for part, of_part in numbers.items():
+        name = settings.feed_labels_topic if part == "feed-labeller" else settings.labels_topic
+        topic = settings.topic(name)
+        with confirming_producer(settings, part) as producer:
+            for start in range(0, len(of_part), _CONFIRMED_AT_ONCE):
+                chosen = of_part[start : start + _CONFIRMED_AT_ONCE]
+                messages = [signer.signed(label_message(labels[number])) for number in chosen]
+                written = confirmed(
+                    [
+                        producer.send(topic, key=key, value=value, headers=headers)
+                        for key, value, headers in messages
+                    ]
+                )
+                for number, metadata in zip(chosen, written, strict=True):
+                    found[number] = Written(topic, metadata.partition, metadata.offset)
+                on_written(len(found))
+    return [found[number] for number in range(len(labels))]
+
+
+class _Signer:
+    """Signs with ``signing_key``, if there is one, what ``label_keys`` would take from it."""
+
+    def __init__(self, settings: Settings, signing_key: Path | None) -> None:
+        self._path = signing_key
+        self._key = None if signing_key is None else read_private_key(signing_key)
+        self._keys = LabelKeys(settings)
+
+    def check(self, label: Label) -> None:
+        """Raises: SettingsError: the trainer would refuse ``label``."""
+        wanted = self._keys.of(label)
+        if wanted is None:
+            return
+        if self._key is None:
+            raise SettingsError(
+                f"label_keys has a key for {voice_of(label)}: give --signing-key; nothing was "
+                "written"
+            )
+        if self._key.public_key() != wanted:
+            raise SettingsError(
+                f"{self._path} is not the key that label_keys has for {voice_of(label)}: give the "
+                "one that belongs to it; nothing was written"
+            )
+
+    def signed(self, message: Message) -> Message:
+        """``message`` with its signature."""
+        key, value, headers = message
+        if self._key is None:
+            return message
+        signature = label_signature(value or b"", self._key)
+        return key, value, [*headers, (SIGNATURE, signature)]

@@ -1,0 +1,115 @@
+"""Whether a running worker reaches the brokers it needs; if not, why, in the words of the start.
+
+aiokafka tries again for ever, which is right, and names the broker by its number at best. So where
+a connection is missing a probe of our own finds out: a certificate that has expired, one that is
+no longer trusted, a host that is away.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+
+from stream_detector.errors import FatalError
+from stream_detector.kafka.probing import Fault, broker_faults
+from stream_detector.logs.libraries import KAFKA_FAULTS
+
+__all__ = ["ReachMonitor"]
+
+logger = logging.getLogger(__name__)
+
+_REPEAT_SECONDS = 60.0
+"""A fault that lasts is told again after so long."""
+_FAULTS_TOLD_MAX = 3
+_REACHED_SECONDS = 10.0
+"""After so long a broker that was reached is probed again, if the connection is still missing: one
+that nothing needs now is missing for good reason."""
+
+
+class ReachMonitor:
+    """Looks for brokers that are needed and not reached. Runs on the event loop."""
+
+    def __init__(
+        self,
+        unconnected: Callable[[], Iterable[str]],
+        *,
+        is_connected: Callable[[], bool],
+        refresh: Callable[[], object],
+        context: ssl.SSLContext | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            unconnected: ``host:port`` of each broker that is needed and has no connection now, or
+                does not answer on it.
+            is_connected: whether any broker that answers has a connection now.
+            refresh: has the clients ask again which brokers lead what. One that writes nothing
+                would wait for minutes to hear that a broker which is away is not needed any more.
+            context: the clients' own, which trusts what they trust; None without TLS.
+            clock: monotonic seconds.
+        """
+        self._unconnected = unconnected
+        self._is_connected = is_connected
+        self._refresh = refresh
+        self._context = context
+        self._clock = clock
+        self._told_at = 0.0
+        self._reached_at: dict[str, float] = {}
+        self.fault = ""
+        """What keeps the worker from a broker, and what to do; empty if nothing does."""
+        self.is_cut_off = False
+        """Whether no broker at all is reached."""
+
+    async def run(self, interval: float) -> None:
+        """Look every ``interval`` seconds until cancelled."""
+        while True:
+            await asyncio.sleep(interval)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once, and log what is new or was told too long ago."""
+        now = self._clock()
+        missing, since = set(self._unconnected()), now - _REACHED_SECONDS
+        self._reached_at = {
+            each: at for each, at in self._reached_at.items() if each in missing and at > since
+        }
+        addresses = sorted(missing - self._reached_at.keys())
+        faults = await asyncio.to_thread(broker_faults, addresses, self._context)
+        self._reached_at |= dict.fromkeys((each for each in addresses if each not in faults), now)
+        is_connected = self._is_connected()
+        before, self.fault = self.fault, "; ".join(_sentences(faults, others=is_connected))
+        self.is_cut_off = bool(faults) and not is_connected
+        KAFKA_FAULTS.report("brokers", present=bool(self.fault), now=now)
+        if not self.fault:
+            if before:
+                logger.info("all brokers that are needed are reached again")
+            return
+        self._refresh()
+        if self.fault != before or now - self._told_at >= _REPEAT_SECONDS:
+            self._told_at = now
+            # A certificate does not mend itself, a broker that is away comes back.
+            final = any(isinstance(fault, FatalError) for fault in faults.values())
+            level = logging.ERROR if final else logging.WARNING
+            logger.log(level, "%s; trying again until then", self.fault)
+
+
+def _sentences(faults: Mapping[str, Fault], *, others: bool) -> list[str]:
+    """What to say of the faults by address; ``others``: whether other brokers are reached."""
+    named = list(faults.items())[:_FAULTS_TOLD_MAX]
+    sentences = [str(fault) for _, fault in named if isinstance(fault, FatalError)]
+    away = [f"{address}: {fault}" for address, fault in named if isinstance(fault, str)]
+    if others:
+        sentences += [
+            f"broker {address} can't be reached ({fault}), others are: check that it runs"
+            for address, fault in named
+            if isinstance(fault, str)
+        ]
+    elif away:
+        sentences.append(
+            f"Kafka can't be reached ({'; '.join(away)}): check that it runs, bootstrap_servers "
+            "and security_protocol"
+        )
+    if more := len(faults) - len(named):
+        sentences.append(f"and {more} brokers more")
+    return sentences

@@ -1,0 +1,1 @@
+"""Log lines: setup, redaction and repeats."""

@@ -1,0 +1,1 @@
+"""What outputs and logs may show: pseudonyms, masked URLs, no secrets."""

@@ -1,0 +1,1 @@
+"""Settings: fields, the sources of their values, and checks across fields."""

@@ -1,0 +1,458 @@
+"""All settings and limits, in one place, from flags, environment and a TOML file.
+
+Precedence, highest first: command-line flags, environment (``STREAM_DETECTOR_`` and the
+field's name in capitals), the TOML file (``--config`` or ``STREAM_DETECTOR_CONFIG``), default.
+Secrets come from the environment or from files, never from flags, and print as ``**********``.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, get_origin
+
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
+
+from stream_detector.errors import SettingsError
+from stream_detector.limits import BUFFERED_BYTES_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX
+from stream_detector.settings.checks import address_fault, faults
+from stream_detector.settings.files import GivenFile, SecretFile, secret_files_of
+from stream_detector.settings.group import SettingsGroup
+from stream_detector.settings.sources import (
+    ENVIRONMENT_PREFIX,
+    Shape,
+    from_environment,
+    from_file,
+    from_flags,
+)
+
+__all__ = [
+    "DATA_FOLDER",
+    "ENVIRONMENT_PREFIX",
+    "SECRETS",
+    "SECRET_FILES",
+    "SETTING_GROUPS",
+    "Origin",
+    "Settings",
+    "load_settings",
+]
+
+CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
+"""Names the TOML file, where ``--config`` does not."""
+
+Origin = Literal["flag", "environment", "file", "default"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+DATA_FOLDER = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.parent / "data"
+"""Default bundles, samples and schemas: inside an installed wheel, or the checkout's ``data/``."""
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/@\[\]]+):[0-9]{1,5}")
+_PORT_MAX = 65_535
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.fullmatch(value) or not 0 < int(value.rpartition(":")[2]) <= _PORT_MAX:
+        raise ValueError(address_fault(value))
+    return value
+
+
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class _Kafka(SettingsGroup):
+    """Kafka: how to reach it"""
+
+    bootstrap_servers: list[Address] = Field(
+        ["localhost:9092"],
+        min_length=1,
+        description="Kafka brokers as host:port, separated by commas; one that answers will do.",
+    )
+    group_id: str = Field("stream-detector", description="Consumer group of the workers.")
+    labels_group_id: str = Field(
+        "stream-detector-labels",
+        description="Consumer group that collects labels; one for each label store.",
+    )
+    cluster: str = Field(
+        "", description="Cluster name inside verdict ids; empty: the cluster id Kafka reports."
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How clients connect to Kafka."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism, where security_protocol has SASL."
+    )
+    sasl_username: str = Field("", description="SASL user name.")
+    sasl_password: SecretStr = Field(
+        SecretStr(""), description="SASL password; better give sasl_password_file."
+    )
+    sasl_password_file: SecretFile = Field(None, description="File that holds the SASL password.")
+    ssl_cafile: GivenFile = Field(None, description="CA certificates (PEM) to trust.")
+    ssl_certfile: GivenFile = Field(None, description="Client certificate (PEM), mutual TLS.")
+    ssl_keyfile: SecretFile = Field(None, description="Client key (PEM), mutual TLS.")
+    ssl_key_password_file: SecretFile = Field(
+        None, description="File that holds the client key's password."
+    )
+    ssl_check_hostname: bool = Field(
+        True, description="Check the broker's name in its TLS certificate."
+    )
+    kafka_options: dict[str, str] = Field(
+        default_factory=dict,
+        description="Any other client setting, by its kafka-python or aiokafka name, for every "
+        "client that knows it.",
+    )
+
+
+class _Topics(SettingsGroup):
+    """Topics"""
+
+    topic_prefix: str = Field("", description="Put before every topic name below.")
+    input_topics: list[str] = Field(
+        ["url-events"], min_length=1, description="Topics of log records to read."
+    )
+    verdicts_topic: str = Field("url-verdicts", description="Topic for verdicts.")
+    alerts_topic: str = Field("url-alerts", description="Topic for alerts.")
+    dead_letters_topic: str = Field("url-events-dlq", description="Topic for dead letters.")
+    labels_topic: str = Field("url-labels", description="Topic for labels that analysts write.")
+    feed_labels_topic: str = Field(
+        "url-label-feeds", description="Topic for labels that feeds write, in no analyst's name."
+    )
+    label_feeds: list[str] = Field(
+        default_factory=list,
+        description="Names of the feeds whose labels are taken; empty: of any.",
+    )
+    label_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description="Ed25519 public keys (PEM files) of those who sign their labels, such as "
+        "analyst:kim=kim.pub,feed:urlhaus=feeds.pub; analyst:* and feed:* for all without a key "
+        "of their own. Labels of these names that their key has not signed are refused.",
+    )
+    labels_dead_letters_topic: str = Field(
+        "url-labels-dlq", description="Topic for labels that can't be used."
+    )
+    topic_partitions: Positive = Field(8, description="Partitions of topics that are created.")
+    topic_replication_factor: int = Field(
+        -1,
+        ge=-1,
+        description="Replicas of topics that are created; -1: 3 if there are 3 brokers.",
+    )
+    input_formats: dict[str, str] = Field(
+        default_factory=dict,
+        description="Log format by input topic, such as zeek_dns; a topic not named is detected "
+        "record by record.",
+    )
+    json_fields: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where JSON objects have url, host, client, time and id, if not under these "
+        "names; dots lead into nested objects. Such as url=request.url,client=src.addr or "
+        "host=domain.",
+    )
+    start_at: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where a new consumer group starts to read."
+    )
+
+
+class _Limits(SettingsGroup):
+    """Limits of a record and of a batch"""
+
+    record_bytes_max: Positive = Field(
+        RECORD_BYTES_MAX, description="Longest record that is parsed, bytes; longer: dead letter."
+    )
+    record_lines_max: Positive = Field(
+        RECORD_LINES_MAX,
+        description="Most lines in one record, and most URLs and hosts; more: dead letter.",
+    )
+    batch_records: Positive = Field(
+        4096, description="Records that make a full batch for the model."
+    )
+    linger_ms: float = Field(
+        5.0, ge=0, description="How long a batch that is not full waits for more, milliseconds."
+    )
+    chunk_records: Positive = Field(
+        2048, description="Most records of one partition delivered at once."
+    )
+    buffered_bytes_max: Positive = Field(
+        BUFFERED_BYTES_MAX,
+        description="Bytes of records read but not yet committed at which partitions are paused.",
+    )
+    fetch_bytes_max: Positive = Field(
+        1_048_576, description="Bytes fetched from one partition at a time."
+    )
+
+
+class _Model(SettingsGroup):
+    """Model"""
+
+    url_bundle: Path = Field(
+        DATA_FOLDER / "models" / "url", description="Model bundle for URLs (a folder)."
+    )
+    host_bundle: Path = Field(
+        DATA_FOLDER / "models" / "host", description="Model bundle for host names (a folder)."
+    )
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="Where the model runs; auto: a GPU if TensorFlow sees one."
+    )
+    model_threads: int = Field(
+        0, ge=0, description="CPU threads of the model; 0: as many as the process may use."
+    )
+
+
+class _Announced(SettingsGroup):
+    """Announced models"""
+
+    model_store: str = Field(
+        "",
+        description="URL of the folder of published bundles: a path, s3://bucket/models or any "
+        "other URL of fsspec. If set, workers follow models_topic and fetch what is announced from "
+        "here, and url_bundle and host_bundle serve where nothing is announced.",
+    )
+    models_topic: str = Field("url-models", description="Topic of announced models (compacted).")
+    shadow_topic: str = Field(
+        "url-shadow",
+        description="Topic for what a shadow model and the one that serves disagree on.",
+    )
+    model_public_key: GivenFile = Field(
+        None,
+        description="Ed25519 public key (PEM); if set, bundles and announcements that its private "
+        "key has not signed are refused, and announcements older than one seen before.",
+    )
+    model_load_timeout: Seconds = Field(
+        120.0,
+        description="Seconds to fetch, build and warm up an announced model, beside the one that "
+        "serves; slower: refused.",
+    )
+
+
+class _Policy(SettingsGroup):
+    """Policy"""
+
+    url_suspicious_threshold: Probability | None = Field(
+        None, description="Overrides the URL bundle's threshold for suspicious."
+    )
+    url_malicious_threshold: Probability | None = Field(
+        None, description="Overrides the URL bundle's threshold for malicious."
+    )
+    host_suspicious_threshold: Probability | None = Field(
+        None, description="Overrides the host bundle's threshold for suspicious."
+    )
+    host_malicious_threshold: Probability | None = Field(
+        None, description="Overrides the host bundle's threshold for malicious."
+    )
+    allow_list: GivenFile = Field(
+        None,
+        description="File of domains, hosts, URLs or networks, one a line, that are always benign.",
+    )
+    deny_list: GivenFile = Field(
+        None,
+        description="File of domains, hosts, URLs or networks, one a line, that are always "
+        "malicious.",
+    )
+    cache_entries: int = Field(
+        200_000, ge=0, description="URLs and hosts whose decision is remembered; 0: none."
+    )
+    alert_window: Seconds = Field(
+        3600.0, description="At most one alert per client and registered domain in so many seconds."
+    )
+    alert_keys_max: Positive = Field(
+        100_000, description="Client and domain pairs remembered; the oldest is forgotten first."
+    )
+
+
+class _Privacy(SettingsGroup):
+    """Privacy"""
+
+    client_pseudonyms: list[Literal["verdicts", "alerts", "dead_letters"]] = Field(
+        default_factory=list,
+        description="Outputs in which clients are keyed pseudonyms: verdicts, alerts, dead_letters "
+        "(whose values are withheld).",
+    )
+    client_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the pseudonyms, 16 bytes or more; better give client_key_file.",
+    )
+    client_key_file: SecretFile = Field(
+        None,
+        description="File that holds the key of the pseudonyms, the same for all workers; such as "
+        "openssl rand -hex 32 makes.",
+    )
+    mask_queries: list[Literal["verdicts", "alerts", "dead_letters", "comparisons"]] = Field(
+        default_factory=list,
+        description="Outputs in which the values of URL queries are masked: verdicts, alerts, "
+        "dead_letters (cut at the query), comparisons (with shadow models).",
+    )
+
+
+class _Running(SettingsGroup):
+    """Running"""
+
+    http_host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[^*\s]+$",  # An empty one would be all interfaces.
+        description="Address of /metrics, /healthz and /readyz.",
+    )
+    http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0: any free one.")
+    http_web_config: GivenFile = Field(
+        None,
+        description="Web configuration file (YAML) as Prometheus' exporters have it: TLS and basic "
+        "authentication for all three.",
+    )
+    commit_interval: Seconds = Field(1.0, description="Seconds between commits of offsets.")
+    shutdown_timeout: Seconds = Field(
+        30.0, description="Seconds to finish what is in flight after SIGTERM."
+    )
+    revoke_timeout: Seconds = Field(
+        10.0,
+        description="Seconds to finish and commit a partition that is revoked.",
+    )
+    stall_timeout: Seconds = Field(
+        120.0, description="Seconds with lag and no commit after which the process ends."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log lines that are written."
+    )
+    log_format: Literal["auto", "json", "pretty"] = Field(
+        "auto", description="Format of log lines; auto: pretty on a terminal, else JSON."
+    )
+    log_queries: bool = Field(False, description="Let log lines hold the query strings of URLs.")
+
+
+class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, _Running):
+    """Everything a worker, a command or a test can set. Each field's description is its help.
+
+    ``Settings(field=...)`` reads neither the environment nor a file: ``load_settings`` does.
+    """
+
+    _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    """Where each value came from, of those that are not defaults."""
+
+    def with_place(self, name: str) -> str:
+        """The setting's name for an error message, with where its value came from if it is set."""
+        place = self._places.get(name)
+        return f"{name} (from {place})" if place else name
+
+    def topic(self, name: str) -> str:
+        """The full name of a topic: prefix and ``name``."""
+        return self.topic_prefix + name
+
+    @property
+    def input_topic_names(self) -> list[str]:
+        """Full names of all input topics."""
+        return [self.topic(name) for name in self.input_topics]
+
+    @property
+    def output_topic_names(self) -> list[str]:
+        """Full names of the topics for verdicts, alerts and dead letters."""
+        names = (self.verdicts_topic, self.alerts_topic, self.dead_letters_topic)
+        return [self.topic(name) for name in names]
+
+    @property
+    def label_topic_names(self) -> list[str]:
+        """Full names of the topics for labels of analysts, of feeds, and for those that can't be
+        used. A worker needs none of them.
+        """
+        names = (self.labels_topic, self.feed_labels_topic, self.labels_dead_letters_topic)
+        return [self.topic(name) for name in names]
+
+    @property
+    def announcement_topic_names(self) -> list[str]:
+        """Full name of the topic of announced models; none where no model store is set."""
+        return [self.topic(self.models_topic)] if self.model_store else []
+
+    @property
+    def shadow_topic_names(self) -> list[str]:
+        """Full name of the topic of comparisons; none where no model store is set."""
+        return [self.topic(self.shadow_topic)] if self.model_store else []
+
+
+SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
+    group.__doc__ or "": tuple(group.__annotations__)
+    for group in (_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, _Running)
+}
+"""Names of the settings by the title of their group, in the order to show them."""
+
+SECRETS = frozenset(
+    name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
+)
+"""Settings whose value is never shown and which no flag sets."""
+
+SECRET_FILES = secret_files_of(Settings)
+"""Settings that name a file whose content is never shown."""
+
+
+def _shape(annotation: object) -> Shape:
+    container = get_origin(annotation)
+    return "list" if container is list else "table" if container is dict else "one"
+
+
+_SHAPES = {name: _shape(field.annotation) for name, field in Settings.model_fields.items()}
+
+_VALUE_SHOWN_CHARACTERS = 60
+
+
+def load_settings(
+    flags: Mapping[str, object], environ: Mapping[str, str], config_path: Path | None
+) -> tuple[Settings, Mapping[str, Origin]]:
+    """Settings from all their sources, and where the value of each came from.
+
+    Args:
+        flags: values by field name; None and the empty tuple mean that a flag was not given.
+        environ: such as ``os.environ``; an empty variable counts as not set.
+        config_path: the TOML file; if None, the one that ``STREAM_DETECTOR_CONFIG`` names, if any.
+
+    Lists are strings with commas, or arrays in TOML; tables are ``name=value,name=value``, or
+    tables in TOML.
+
+    Raises:
+        SettingsError: a value, name or file is wrong, or two values contradict each other.
+    """
+    for name in SECRETS.intersection(flags):
+        raise SettingsError(
+            f"{name} can't be a flag, which others on the machine can read: set "
+            f"{ENVIRONMENT_PREFIX}{name.upper()} or {name}_file"
+        )
+    if config_path is None and environ.get(CONFIG_VARIABLE):
+        config_path = Path(environ[CONFIG_VARIABLE])
+    sources: dict[Origin, dict[str, object]] = {
+        "file": from_file(config_path, _SHAPES) if config_path is not None else {},
+        "environment": from_environment(environ, _SHAPES, others={CONFIG_VARIABLE}),
+        "flag": from_flags(flags, _SHAPES),
+    }
+    values: dict[str, object] = {}
+    origins: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
+    for origin, found in sources.items():
+        values.update(found)
+        origins.update(dict.fromkeys(found, origin))
+
+    def place(name: str) -> str:
+        return {
+            "flag": f"the flag --{name.replace('_', '-')}",
+            "environment": f"the environment, {ENVIRONMENT_PREFIX}{name.upper()}",
+            "file": f"the file {config_path}",
+            "default": f"the default of {name}",
+        }[origins[name]]
+
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_messages(error, values, place))) from None
+    for name, fault in faults(settings):
+        raise SettingsError(f"{fault} ({name} comes from {place(name)})")
+    settings._places = {name: place(name) for name in origins if origins[name] != "default"}
+    return settings, origins
+
+
+def _messages(
+    error: ValidationError, values: Mapping[str, object], place: Callable[[str], str]
+) -> Iterator[str]:
+    """One message for each value that is wrong."""
+    for fault in error.errors(include_url=False, include_context=False):
+        name = str(fault["loc"][0])
+        message = re.sub("^(Value error,|Input|List) ", "", fault["msg"])
+        shown = ""
+        if name not in SECRETS and fault["type"] != "value_error":
+            value = values[name]
+            for key in fault["loc"][1:]:  # Of a list or table only the item that is wrong.
+                value = value[key]  # type: ignore[index]
+            shown = f", not {str(value)[:_VALUE_SHOWN_CHARACTERS]!r}"
+        yield f"{name} {message}{shown}: correct it in {place(name)}"

@@ -1,0 +1,61 @@
+"""Lines from a file or pipe, in blocks: large where input is fast, prompt where it is slow."""
+
+from collections.abc import Iterator
+
+from stream_detector.system.unpacking import Unpacked
+
+__all__ = ["BLOCK_LINES", "LINE_BYTES_MAX", "Block", "line_blocks"]
+
+BLOCK_LINES = 8192
+"""Lines at which a block is full: enough for the model's batches of one length."""
+LINE_BYTES_MAX = 4 * 1024 * 1024
+"""Of a longer line the rest is dropped, so that memory is bounded; no URL comes near it."""
+
+_BLOCK_BYTES = 4 * 1024 * 1024
+"""Bytes at which a block is full, whatever its number of lines."""
+
+Block = tuple[list[bytes], int]
+"""Lines without their ends (LF or CR LF), and how many bytes of input they stood in."""
+
+
+def line_blocks(descriptor: int) -> Iterator[Block]:
+    """Blocks of one line or more until the end of input; empty lines count.
+
+    Compressed input is unpacked. A last line without an end counts too. At most ``_BLOCK_BYTES +
+    LINE_BYTES_MAX + READ_BYTES`` bytes are held.
+
+    Raises:
+        StreamDetectorError: the input is an archive, or compressed and damaged.
+        OSError: it can't be read.
+    """
+    source = Unpacked(descriptor)
+    lines: list[bytes] = []
+    line_bytes = 0
+    done = 0
+    rest = b""
+    while data := source.read():
+        *ended, tail = data.split(b"\n")
+        if ended:
+            lines.append(_line(rest + ended[0]))
+            lines.extend(map(_line, ended[1:]))
+            line_bytes += len(rest) + len(data) - len(tail)
+            rest = tail
+        elif len(rest) <= LINE_BYTES_MAX:
+            rest += tail
+        is_full = len(lines) >= BLOCK_LINES or line_bytes >= _BLOCK_BYTES
+        if lines and (is_full or not source.more_comes()):
+            for start in range(0, len(lines), BLOCK_LINES):
+                block = lines[start : start + BLOCK_LINES]
+                # Each has its share of what was read, so that progress is that of the lines.
+                share = (source.consumed - done) * len(block) // (len(lines) - start)
+                yield block, share
+                done += share
+            lines, line_bytes = [], 0
+    if rest:
+        lines.append(_line(rest))
+    if lines:
+        yield lines, source.consumed - done
+
+
+def _line(raw: bytes) -> bytes:
+    return raw.removesuffix(b"\r")[:LINE_BYTES_MAX]

@@ -1,0 +1,1 @@
+"""What people type and read: durations, counts, progress, printable texts."""

@@ -1,0 +1,1 @@
+"""How outcomes, labels and comparisons look in Kafka."""

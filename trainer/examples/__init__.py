@@ -1,0 +1,1 @@
+"""Labelled examples: read, brought to canonical form, split."""

@@ -1,0 +1,202 @@
+"""Rows of labelled files, whatever their format, as names and texts.
+
+The name's end says the format, before ``.gz`` where it has that: ``.csv``, ``.tsv``, ``.jsonl`` (or
+``.ndjson``), ``.parquet``; anything else is a plain list, one URL or host name a line. Nothing is
+held but a row (of Parquet, a batch of rows).
+"""
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from stream_detector.errors import StreamDetectorError
+from stream_detector.terminal.spreadsheets import text_of
+
+__all__ = ["BadRow", "DataError", "Row", "has_columns", "read_rows"]
+
+_ENCODING = "utf-8-sig"
+"""UTF-8, also with the byte-order mark that spreadsheets write."""
+
+_PARQUET_BATCH_ROWS = 8192
+_PARQUET_BUFFER_BYTES = 1 << 20
+"""Of a column that are read ahead: without it, pyarrow reads a row group's whole column."""
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_JSON = frozenset({".jsonl", ".ndjson"})
+_PARQUET = ".parquet"
+
+
+class DataError(StreamDetectorError):
+    """A file of examples cannot be used; the message names file, line and reason."""
+
+
+class Row(NamedTuple):
+    """One example as its file has it."""
+
+    number: int
+    """Line in the file, from 1; of Parquet, the row."""
+    values: Mapping[str, str]
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be read."""
+
+    number: int
+    reason: str
+
+
+def has_columns(path: Path) -> bool:
+    """Does the name say a format with columns?"""
+    return _format(path) in {*_DELIMITERS, *_JSON, _PARQUET}
+
+
+def read_rows(path: Path, *, names: Sequence[str] = ()) -> Iterator[Row | BadRow]:
+    """All rows of ``path``.
+
+    Args:
+        path: a file of one of the formats above.
+        names: what the columns of a file without a header are called: of CSV or TSV, or of one
+            whose name says no format, which is CSV then. Surplus commas belong to the first column:
+            the study's ``url,label`` files quote nothing. One name alone makes a plain list.
+
+    Raises:
+        DataError: the file cannot be read, or is not what its name says.
+    """
+    kind = _format(path)
+    try:
+        if kind in _DELIMITERS or (len(names) > 1 and not has_columns(path)):
+            yield from _delimited(path, _DELIMITERS.get(kind, ","), names)
+        elif kind in _JSON:
+            yield from _json_lines(path)
+        elif kind == _PARQUET:
+            yield from _parquet(path)
+        else:
+            yield from _plain(path, names[0] if names else "url")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start} of "
+            "what was read last); convert it, as by: iconv -f latin1 -t utf-8"
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be read: {reason}") from error
+
+
+def _format(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding=_ENCODING, newline="")
+    return path.open(encoding=_ENCODING, newline="")
+
+
+def _delimited(path: Path, delimiter: str, names: Sequence[str]) -> Iterator[Row | BadRow]:
+    with _open(path) as file:
+        if names:
+            yield from _headerless(file, delimiter, names)
+            return
+        reader = csv.reader(file, delimiter=delimiter)
+        try:
+            header = next(reader, [])
+        except csv.Error as error:
+            raise DataError(f"{path}, line 1: {error}") from error
+        if not header:
+            raise DataError(f"{path} is empty: it needs a header line, or --columns")
+        # A faulty row ends the iteration of the reader's own loop.
+        while True:
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield BadRow(reader.line_num, str(error))
+                continue
+            if not fields:
+                continue
+            if len(fields) != len(header):
+                yield BadRow(
+                    reader.line_num, f"{len(fields)} columns where the header has {len(header)}"
+                )
+                continue
+            yield Row(reader.line_num, dict(zip(header, map(text_of, fields), strict=True)))
+
+
+def _headerless(file: IO[str], delimiter: str, names: Sequence[str]) -> Iterator[Row | BadRow]:
+    for number, line in enumerate(file, start=1):
+        text = line.rstrip("\r\n")
+        if not text.strip():
+            continue
+        # Quoted where it begins so; else nothing is, whatever stands in it.
+        quoted = text.startswith('"')
+        fields = (
+            next(csv.reader([text], delimiter=delimiter))
+            if quoted
+            else text.rsplit(delimiter, len(names) - 1)
+        )
+        if len(fields) != len(names):
+            yield BadRow(number, f"{len(fields)} columns where {len(names)} are named")
+            continue
+        yield Row(number, dict(zip(names, fields, strict=True)))
+
+
+def _json_lines(path: Path) -> Iterator[Row | BadRow]:
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(line)
+                if not isinstance(values, dict):
+                    yield BadRow(number, "not a JSON object")
+                    continue
+                row = {name: _text(value) for name, value in values.items()}
+                # JSON can escape one half of a UTF-16 pair, which no manifest or report can hold.
+                "".join((*row, *row.values())).encode()
+            except UnicodeEncodeError:
+                yield BadRow(number, "holds half of a UTF-16 pair, which is no character")
+            except (ValueError, RecursionError) as error:
+                yield BadRow(number, f"not JSON: {error}")
+            else:
+                yield Row(number, row)
+
+
+def _parquet(path: Path) -> Iterator[Row | BadRow]:
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and few need it
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        number = 0
+        with pq.ParquetFile(path, buffer_size=_PARQUET_BUFFER_BYTES) as file:
+            for batch in file.iter_batches(_PARQUET_BATCH_ROWS):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(number, {name: _text(value) for name, value in values.items()})
+    except pa.ArrowException as error:
+        raise DataError(f"{path} cannot be read: it is no Parquet file ({error})") from error
+
+
+def _plain(path: Path, name: str) -> Iterator[Row | BadRow]:
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            text = line.strip()
+            if text and not text.startswith("#"):
+                yield Row(number, {name: text})
+
+
+def _text(value: object) -> str:
+    """As a CSV file would have it: whole numbers without a point, nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

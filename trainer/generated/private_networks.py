@@ -1,0 +1,472 @@
+"""Private networks: which hosts are of one, and what proxies and resolvers log of them.
+
+No public corpus holds such names and addresses, so a model that never saw them takes 10.0.0.7 for a
+dropper. What is generated is drawn from a seed, network by network as logs have it: a few hosts of
+one address plan and one naming scheme, then the next network with others.
+"""
+
+import ipaddress
+import random
+import string
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from stream_detector.events import Kind
+from trainer.generated.domain_names import WORDS
+
+__all__ = ["PRIVATE_NETWORKS", "PRIVATE_SUFFIXES", "generate_private", "is_private"]
+
+PRIVATE_NETWORKS: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # RFC 1918
+        "127.0.0.0/8",  # loopback, RFC 1122
+        "169.254.0.0/16",  # link-local, RFC 3927
+        "100.64.0.0/10",  # behind carriers' address translation, RFC 6598
+        "fc00::/7",  # unique local, RFC 4193
+        "fe80::/10",  # link-local, RFC 4291
+        "::1/128",
+    )
+)
+"""Addresses that no public host has."""
+
+PRIVATE_SUFFIXES = ("local", "lan", "internal", "corp", "home.arpa", "intranet")
+"""Endings that the public DNS does not delegate: RFC 6762 and its appendix G, RFC 8375, and
+``internal``, which ICANN reserved in 2024."""
+
+
+def is_private(host: str) -> bool:
+    """Is a canonical host (an IPv6 address in brackets) an address or a name of private networks?
+
+    A name is, where it ends in one of ``PRIVATE_SUFFIXES`` or ``localhost``, or has no dot.
+    """
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return "." not in host or f".{host}".endswith(
+            tuple(f".{suffix}" for suffix in (*PRIVATE_SUFFIXES, "localhost"))
+        )
+    return any(
+        address in network for network in PRIVATE_NETWORKS if network.version == address.version
+    )
+
+
+class _Service(NamedTuple):
+    """Something that answers in private networks."""
+
+    names: tuple[str, ...]
+    ports: tuple[int, ...]
+    """Beside 80 and 443, which canonical form drops."""
+    paths: tuple[str, ...]
+    """Templates; see ``_FILLED``."""
+
+
+_SERVICES: tuple[_Service, ...] = (
+    _Service(
+        ("intranet", "portal", "home", "start", "www2", "connect", "sharepoint"),
+        (8080, 8443),
+        (
+            *("/", "/index.html", "/{word}/{word}", "/news/{n}", "/login?next=/{word}"),
+            *("/sites/{word}/SitePages/Home.aspx", "/sites/{word}/Shared%20Documents/{word}.docx"),
+            *("/departments/{word}", "/search?q={word}+{word}", "/people/{user}", "/canteen/{day}"),
+        ),
+    ),
+    _Service(
+        ("wiki", "confluence", "docs", "kb", "handbook"),
+        (8090, 3000, 6875),
+        (
+            *("/display/{WORD}/{Word}+{word}", "/pages/viewpage.action?pageId={n}", "/w/{Word}"),
+            *("/index.php/{Word}_{word}", "/index.php?title={Word}&action=edit", "/books/{word}"),
+            "/rest/api/content/{n}?expand=body.storage,version",
+        ),
+    ),
+    _Service(
+        ("jenkins", "ci", "build", "teamcity", "drone", "bamboo", "builds"),
+        (8080, 8111, 50000),
+        (
+            *("/job/{word}/{n}/console", "/job/{word}-{word}/lastBuild/api/json", "/computer/"),
+            *("/job/{word}/job/{word}/{n}/artifact/target/{word}-{version}.jar", "/view/all/"),
+            *("/blue/organizations/jenkins/{word}/activity", "/login?from=%2Fjob%2F{word}%2F"),
+            "/viewLog.html?buildId={n}&buildTypeId={Word}_{Word}",
+        ),
+    ),
+    _Service(
+        ("git", "gitlab", "gitea", "bitbucket", "code", "svn", "gerrit"),
+        (3000, 8929, 7990, 7999),
+        (
+            *(
+                "/{word}/{word}.git/info/refs?service=git-upload-pack",
+                "/{word}/{word}/-/issues/{n}",
+            ),
+            *("/{word}/{word}/-/merge_requests/{n}/diffs", "/{user}/{word}/commit/{sha}"),
+            *("/projects/{WORD}/repos/{word}/browse", "/api/v4/projects/{n}/jobs/{n}/trace"),
+            *("/c/{word}/+/{n}", "/api/v1/repos/{word}/{word}/releases", "/svn/{word}/trunk/"),
+        ),
+    ),
+    _Service(
+        ("registry", "nexus", "artifactory", "harbor", "repo", "mirror", "pypi", "packages"),
+        (5000, 8081, 8082, 3142),
+        (
+            *("/v2/", "/v2/{word}/{word}/manifests/{version}", "/v2/{word}/blobs/sha256:{sha256}"),
+            *("/repository/maven-public/com/{word}/{word}/{version}/{word}-{version}.pom",),
+            *(
+                "/simple/{word}/",
+                "/repository/npm/{word}/-/{word}-{version}.tgz",
+                "/service/rest/v1",
+            ),
+            "/ubuntu/dists/jammy-updates/InRelease",
+            "/debian/pool/main/{letter}/{word}/{word}_{version}-1_amd64.deb",
+            *("/api/v2.0/projects/{word}/repositories?page={d}", "/artifactory/{word}/{word}.zip"),
+        ),
+    ),
+    _Service(
+        ("grafana", "dashboard", "dash", "kibana", "monitor", "zabbix", "nagios", "status"),
+        (3000, 5601, 8080),
+        (
+            *("/d/{id}/{word}-{word}?orgId=1&refresh={d}s", "/api/datasources/proxy/{d}/query"),
+            *("/api/ds/query?ds_type=prometheus&requestId=Q{n}", "/api/live/ws", "/status"),
+            *("/app/kibana", "/app/dashboards?id={uuid}", "/zabbix.php?action=problem.view"),
+            *("/nagios/cgi-bin/status.cgi?host=all", "/zabbix/chart.php?graphid={n}&period=3600"),
+            *("/public/build/app.{hex}.js", "/internal/bsearch?compress=true", "/dashboard/{word}"),
+        ),
+    ),
+    _Service(
+        ("prometheus", "metrics", "node", "exporter", "alertmanager", "app", "pod"),
+        (9090, 9091, 9093, 9100, 9187, 8080, 8000, 15692),
+        (
+            *("/metrics", "/-/healthy", "/healthz", "/readyz", "/actuator/health", "/livez"),
+            *("/api/v1/query?query=up&time={epoch}", "/api/v2/alerts", "/actuator/prometheus"),
+            "/api/v1/query_range?query=rate({word}_total[5m])&start={epoch}&end={epoch}&step={d}",
+            *("/debug/pprof/heap", "/federate?match[]={word}", "/metrics/cadvisor", "/stats"),
+        ),
+    ),
+    _Service(
+        ("api", "gateway", "backend", "svc", "auth", "orders", "billing", "internal-api"),
+        (8080, 8081, 8000, 5000, 3001, 9000),
+        (
+            *("/api/v{d}/{word}s/{n}", "/api/{word}?limit={d}0&offset={n}", "/graphql", "/swagger"),
+            *("/v{d}/{word}/{uuid}", "/rest/{word}/{word}/{n}.json", "/oauth/token", "/rpc/{Word}"),
+            *(
+                "/auth/realms/{word}/protocol/openid-connect/token",
+                "/swagger-ui/index.html",
+                "/ping",
+            ),
+            "/api/{word}s/search?{word}={word}&sort=-created&page={d}",
+        ),
+    ),
+    _Service(
+        ("printer", "print", "hp", "brother", "canon", "kyocera", "mfp", "epson"),
+        (631, 8000, 9100),
+        (
+            *("/ipp/print", "/ipp/port1", "/printers/{word}", "/hp/device/InternalPages/Index"),
+            *("/DevMgmt/ProductStatusDyn.xml", "/eSCL/ScannerStatus", "/general/status.html"),
+            *("/hp/device/DeviceStatus/Index", "/web/guest/en/websys/status/configuration.cgi"),
+            *("/PRESENTATION/HTML/TOP/PRTINFO.HTML", "/eSCL/ScanJobs/{uuid}/NextDocument", "/jobs"),
+        ),
+    ),
+    _Service(
+        ("router", "gw", "fritz", "openwrt", "firewall", "switch", "ap", "unifi", "pfsense"),
+        (8080, 8443, 4433, 81),
+        (
+            *("/", "/cgi-bin/luci/admin/status/overview", "/login.lua", "/login.htm", "/index.cgi"),
+            *("/cgi-bin/luci/;stok={hex}/admin/network/dhcp", "/webpages/login.html", "/home.asp"),
+            *("/upnp/control/WANIPConn1", "/rootDesc.xml", "/igddesc.xml", "/HNAP1/", "/setup.cgi"),
+            *(
+                "/manage/site/default/devices/list/{d}/{d}",
+                "/api/s/default/stat/sta",
+                "/status.php",
+            ),
+            "/data.lua?xhr=1&sid={hex}&page=overview",
+            "/userRpm/StatusRpm.htm",
+        ),
+    ),
+    _Service(
+        ("nas", "synology", "qnap", "files", "storage", "truenas", "backup", "media", "plex"),
+        (5000, 5001, 8080, 32400, 9000, 8096),
+        (
+            *(
+                "/webman/index.cgi",
+                "/webapi/entry.cgi?api=SYNO.{Word}.{Word}&version={d}&method=list",
+            ),
+            *(
+                "/cgi-bin/authLogin.cgi",
+                "/share/{word}/{word}.mkv",
+                "/fbdownload/{word}.zip?k={id}",
+            ),
+            *("/library/sections/{d}/all", "/photo/{date}/IMG_{n}.JPG", "/ui/sessions/signin"),
+            *("/{word}-bucket/{word}/{uuid}?uploads", "/remote.php/dav/files/{user}/{word}.pdf"),
+            "/video/:/transcode/universal/session/{id}/base/{n}.ts",
+        ),
+    ),
+    _Service(
+        ("wsus", "update", "updates", "sccm", "deploy", "epo", "av", "pxe"),
+        (8530, 8531, 8081, 4040),
+        (
+            *(
+                "/ClientWebService/client.asmx",
+                "/SimpleAuthWebService/SimpleAuth.asmx",
+                "/wpad.dat",
+            ),
+            *(
+                "/Content/{HEX}/{HEXSHA}.cab",
+                "/Content/{HEX}/{HEXSHA}.exe",
+                "/selfupdate/wuident.cab",
+            ),
+            *(
+                "/SMS_MP/.sms_aut?mplist",
+                "/updates/{word}/{version}/setup.exe",
+                "/agent/{version}.msi",
+            ),
+            *(
+                "/boot/{word}.ipxe",
+                "/epo/catalog.z",
+                "/CCM_Client/ccmsetup.exe",
+                "/crl/{word}-CA.crl",
+            ),
+        ),
+    ),
+    _Service(
+        ("cam", "camera", "nvr", "iot", "sensor", "hue", "shelly", "homeassistant", "ups", "plc"),
+        (8080, 8123, 81, 554, 8081, 1880),
+        (
+            *(
+                "/cgi-bin/snapshot.cgi?channel={d}",
+                "/axis-cgi/mjpg/video.cgi",
+                "/api/{id}/lights/{d}",
+            ),
+            *("/status", "/rpc/Shelly.GetStatus", "/relay/0?turn=on", "/api/states/sensor.{word}"),
+            *("/ISAPI/Streaming/channels/{d}01/picture", "/onvif/device_service", "/api/websocket"),
+            *(
+                "/description.xml",
+                "/auth/authorize?response_type=code&state={id}",
+                "/cm?cmnd=Status",
+            ),
+        ),
+    ),
+    _Service(
+        ("mail", "exchange", "autodiscover", "owa", "webmail"),
+        (8443,),
+        (
+            *("/owa/", "/owa/auth/logon.aspx?replaceCurrent=1", "/EWS/Exchange.asmx", "/ecp/"),
+            *(
+                "/autodiscover/autodiscover.xml",
+                "/Microsoft-Server-ActiveSync?Cmd=Sync&User={user}",
+            ),
+            *("/mapi/emsmdb/?MailboxId={uuid}@{word}", "/roundcube/?_task=mail&_mbox=INBOX"),
+        ),
+    ),
+    _Service(
+        ("erp", "sap", "crm", "hr", "timesheet", "helpdesk", "jira", "tickets", "erp-test"),
+        (8000, 8080, 50000, 8069),
+        (
+            *("/sap/bc/gui/sap/its/webgui?sap-client={d}00", "/browse/{WORD}-{n}", "/web?id={n}"),
+            *(
+                "/secure/Dashboard.jspa",
+                "/rest/api/2/search?jql=project%3D{WORD}",
+                "/front/ticket.php",
+            ),
+            *("/timesheet/{date}/{user}", "/hr/payslip/{date}.pdf", "/otrs/index.pl?Action={Word}"),
+            "/s/{hex}/_/download/batch/{word}/{word}.css",
+        ),
+    ),
+    _Service(
+        ("esx", "vcenter", "proxmox", "k8s", "rancher", "portainer", "consul", "vault", "ilo"),
+        (8006, 9443, 6443, 8500, 8200, 9000, 5480),
+        (
+            *(
+                "/ui/",
+                "/sdk/vimService",
+                "/api2/json/nodes/{word}/qemu/{n}/status/current",
+                "/v1/kv",
+            ),
+            *("/api/v1/namespaces/{word}/pods?watch=true&resourceVersion={n}", "/v1/agent/checks"),
+            *(
+                "/v1/secret/data/{word}/{word}",
+                "/redfish/v1/Systems/1",
+                "/api/endpoints/{d}/docker",
+            ),
+            *("/apis/apps/v1/namespaces/{word}/deployments", "/k8s/clusters/c-{id}", "/json/login"),
+        ),
+    ),
+)
+
+_PEOPLE = ("anna", "jan", "maria", "peter", "ali", "sofia", "lukas", "emma", "omar", "li", "nina")
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
+_HEX = "0123456789abcdef"
+
+_FILLED: Mapping[str, Callable[[random.Random], str]] = {
+    "word": lambda rng: rng.choice(WORDS),
+    "Word": lambda rng: rng.choice(WORDS).capitalize(),
+    "WORD": lambda rng: rng.choice(WORDS).upper()[:4],
+    "user": lambda rng: rng.choice(string.ascii_lowercase) + rng.choice(WORDS),
+    "day": lambda rng: rng.choice(_DAYS),
+    "letter": lambda rng: rng.choice(string.ascii_lowercase),
+    "d": lambda rng: str(rng.randint(1, 9)),
+    "n": lambda rng: str(rng.randint(1, 10 ** rng.randint(2, 7))),
+    "epoch": lambda rng: str(rng.randint(1_500_000_000, 1_900_000_000)),
+    "version": lambda rng: f"{rng.randint(0, 12)}.{rng.randint(0, 30)}.{rng.randint(0, 20)}",
+    "date": lambda rng: f"20{rng.randint(15, 29)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}",
+    "id": lambda rng: "".join(
+        rng.choices(string.ascii_letters + string.digits, k=rng.randint(8, 24))
+    ),
+    "hex": lambda rng: "".join(rng.choices(_HEX, k=rng.choice([8, 16, 32]))),
+    "HEX": lambda rng: "".join(rng.choices(_HEX.upper(), k=2)),
+    "HEXSHA": lambda rng: "".join(rng.choices(_HEX.upper(), k=40)),
+    "sha": lambda rng: "".join(rng.choices(_HEX, k=40)),
+    "sha256": lambda rng: "".join(rng.choices(_HEX, k=64)),
+    "uuid": lambda rng: "-".join("".join(rng.choices(_HEX, k=k)) for k in (8, 4, 4, 4, 12)),
+}
+"""What stands for ``{name}`` in the template of a path."""
+
+_NETWORK_ROWS = 30
+"""Texts of one network before the next is drawn: many networks teach ranges, not addresses."""
+
+_DISCOVERY = (
+    *(
+        "_ipp._tcp",
+        "_ipps._tcp",
+        "_printer._tcp",
+        "_pdl-datastream._tcp",
+        "_http._tcp",
+        "_smb._tcp",
+    ),
+    *("_airplay._tcp", "_raop._tcp", "_googlecast._tcp", "_spotify-connect._tcp", "_ssh._tcp"),
+    *("_ldap._tcp.dc._msdcs", "_kerberos._tcp.dc._msdcs", "_ldap._tcp.pdc._msdcs", "_gc._tcp"),
+    *("_vlmcs._tcp", "_sip._tls", "_sipinternaltls._tcp", "_autodiscover._tcp", "_homekit._tcp"),
+    *("lb._dns-sd._udp", "b._dns-sd._udp", "_services._dns-sd._udp", "_sleep-proxy._udp"),
+    *("wpad", "isatap", "dc", "gc._msdcs", "domaindnszones", "forestdnszones"),
+)
+"""Names that machines look up by themselves: RFC 6763 and Active Directory."""
+
+
+def generate_private(count: int, *, kind: Kind, seed: int) -> Iterator[str]:
+    """``count`` different canonical URLs or host names of private networks; no public one.
+
+    Addresses are of ``PRIVATE_NETWORKS``, names end in one of ``PRIVATE_SUFFIXES`` or are single
+    labels. The same seed gives the same ones.
+    """
+    rng = random.Random(seed)  # noqa: S311 - imitates, guards nothing
+    seen: set[str] = set()
+    while True:
+        network = _Network(rng, kind)
+        for _ in range(_NETWORK_ROWS):
+            if len(seen) == count:
+                return
+            text = network.url() if kind == "url" else network.host()
+            if text not in seen:
+                seen.add(text)
+                yield text
+
+
+class _Network:
+    """One private network: its addresses, how its hosts are called, and what answers there."""
+
+    def __init__(self, rng: random.Random, kind: Kind) -> None:
+        self._rng = rng
+        self._address = _address_plan(rng)
+        self._suffix = _suffix(rng)
+        self._numbered = rng.choice(["{}", "{}{:d}", "{}{:02d}", "{}-{:d}", "{}-{:02d}"])
+        self._services = rng.sample(_SERVICES, 5)
+        # Resolvers are seldom asked for addresses, proxies often fetch from them.
+        self._address_share = rng.uniform(0, 0.4) if kind == "host" else rng.uniform(0.2, 1)
+        self._port_share = rng.uniform(0, 1)
+
+    def url(self) -> str:
+        rng = self._rng
+        service = rng.choice(self._services)
+        host = self._address() if rng.random() < self._address_share else self._name(service)
+        port = f":{rng.choice(service.ports)}" if rng.random() < self._port_share else ""
+        return f"{host}{port}{_filled(rng.choice(service.paths), rng)}"
+
+    def host(self) -> str:
+        rng = self._rng
+        if rng.random() < self._address_share:
+            return self._address()
+        if self._suffix and rng.random() < 0.15:
+            return f"{rng.choice(_DISCOVERY)}.{self._suffix}"
+        return self._name(rng.choice(self._services))
+
+    def _name(self, service: _Service) -> str:
+        rng = self._rng
+        what = rng.random()
+        if what < 0.7:
+            label = self._numbered.format(rng.choice(service.names), rng.randint(1, 40))
+        elif what < 0.85:  # a machine, as its maker or its owner calls it
+            letters = string.ascii_lowercase + string.digits
+            label = rng.choice(
+                [
+                    f"desktop-{''.join(rng.choices(letters, k=7))}",
+                    f"{rng.choice(_PEOPLE)}s-{rng.choice(['macbook', 'iphone', 'pc', 'laptop'])}",
+                    f"{rng.choice(service.names)}{''.join(rng.choices(_HEX, k=6))}",
+                    f"{rng.choice(['pc', 'lt', 'srv', 'ws', 'vm'])}{rng.randint(100, 99999)}",
+                ]
+            )
+        else:
+            label = f"{rng.choice(WORDS)}-{rng.choice(service.names)}"
+        return f"{label}.{self._suffix}" if self._suffix else label
+
+
+def _suffix(rng: random.Random) -> str:
+    """What a network's names end in; "" where they are single labels."""
+    if rng.random() < 0.15:
+        return ""
+    before = rng.choice(
+        [
+            "",
+            "",
+            rng.choice(WORDS),
+            f"{rng.choice(['dev', 'prod', 'test', 'hq', 'office', 'dc1', 'eu', 'lab'])}",
+            f"{rng.choice(['ad', 'dev', 'prod', 'berlin', 'site2'])}.{rng.choice(WORDS)}",
+            f"{rng.choice(WORDS)}{rng.choice(WORDS)}",
+        ]
+    )
+    return f"{before}.{rng.choice(PRIVATE_SUFFIXES)}".removeprefix(".")
+
+
+def _address_plan(rng: random.Random) -> Callable[[], str]:
+    """Draws addresses of one network, IPv6 ones in brackets as canonical form has them."""
+    (network,) = rng.choices(PRIVATE_NETWORKS, weights=_WEIGHTS)
+    if isinstance(network, ipaddress.IPv6Network):
+        prefix = network
+        return lambda: f"[{_ipv6(prefix, rng)}]"
+    # Half of the networks are the few that routers come with, a /24 each; the others lie anywhere.
+    usual = [one for one in _USUAL_SUBNETS if one.subnet_of(network)]
+    if usual and rng.random() < 0.5:
+        network = rng.choice(usual)
+    elif rng.random() < 0.6:
+        start = int(network.network_address) + rng.randrange(network.num_addresses)
+        network = ipaddress.IPv4Network((start & ~0xFF, 24))
+    low, size = int(network.network_address), network.num_addresses
+    return lambda: str(ipaddress.IPv4Address(low + rng.randrange(1, size - 1)))
+
+
+_WEIGHTS = (30, 20, 25, 4, 4, 8, 6, 2, 1)
+"""How often each of ``PRIVATE_NETWORKS`` is drawn, in a hundred: RFC 1918 is what most use."""
+
+_USUAL_SUBNETS: Sequence[ipaddress.IPv4Network] = tuple(
+    ipaddress.IPv4Network(subnet)
+    for subnet in (
+        *("192.168.0.0/24", "192.168.1.0/24", "192.168.2.0/24", "192.168.178.0/24"),
+        *("10.0.0.0/24", "10.0.1.0/24", "10.1.1.0/24", "172.16.0.0/24", "172.17.0.0/24"),
+        *("127.0.0.0/29", "169.254.169.0/24"),
+    )
+)
+
+
+def _ipv6(network: ipaddress.IPv6Network, rng: random.Random) -> ipaddress.IPv6Address:
+    """An address of ``network``: a random /48 as RFC 4193 has it, then a subnet and a host."""
+    if network.num_addresses == 1:
+        return network.network_address
+    host = rng.choice([rng.randint(1, 0xFFFF), rng.getrandbits(64)])
+    if network.network_address.is_link_local:  # its 54 bits behind the prefix are 0
+        return network.network_address + host
+    prefix = (0xFD << 40 | rng.getrandbits(40)) << 80
+    return ipaddress.IPv6Address(prefix | rng.choice([0, 1, rng.getrandbits(16)]) << 64 | host)
+
+
+def _filled(template: str, rng: random.Random) -> str:
+    """The template of a path with its names filled; the front page is an empty path."""
+    filled = ""
+    for place, piece in enumerate(template.replace("}", "{").split("{")):
+        filled += _FILLED[piece](rng) if place % 2 else piece
+    return "" if filled == "/" else filled

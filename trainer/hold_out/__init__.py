@@ -1,0 +1,1 @@
+"""How well models detect sources that they never saw."""

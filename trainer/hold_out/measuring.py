@@ -1,0 +1,345 @@
+"""How well a model detects sources that it never saw: leave-one-source-out.
+
+A fold leaves one malicious source and some benign sources out of training at once: trainings are
+what takes time, and held-out benign sources are measured by a threshold that the others set, so
+neither figure needs a training of its own. Every fold leaves about as many benign sources out, so
+that malicious sources are all measured under the same conditions.
+"""
+
+import fnmatch
+import hashlib
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from stream_detector import __version__
+from stream_detector.canonical import registered_domain
+from trainer.examples.datasets import DataError, Dataset
+from trainer.examples.splits import parts_without
+from trainer.examples.texts import take_apart
+from trainer.families.base import Family
+from trainer.files.private import make_private_folder, write_private
+from trainer.measuring.evaluation import threshold_at
+from trainer.measuring.statistics import Interval, wilson
+from trainer.report.figures import Detection, detection
+from trainer.shown_progress import Progress
+
+__all__ = [
+    "Fold",
+    "GroupBy",
+    "HeldOutBenign",
+    "HeldOutMalicious",
+    "HoldOut",
+    "Training",
+    "TrainingStore",
+]
+
+GroupBy = Literal["source", "kind"]
+"""What one malicious group is: the rows of a source, or of all sources of one kind."""
+
+FLAGGED_FPR = 0.01
+"""False-positive rate of the threshold by which held-out benign sources are measured."""
+
+_RATES = (0.01, 0.001)
+
+_OF_CORPUS = 4000
+"""Malicious rows of a group that is held out: fewer say little, and each costs a training."""
+_OF_SAMPLE = 100
+"""The same of data where no group has so many, for a first look."""
+
+
+class Fold(msgspec.Struct, frozen=True):
+    """What one training goes without."""
+
+    malicious: str
+    """Name of the malicious group; "" where none is held out."""
+    benign: tuple[str, ...]
+    """Names of the benign sources."""
+
+    def __str__(self) -> str:
+        benign = (
+            f"{len(self.benign)} benign sources"
+            if len(self.benign) > 1
+            else "".join(map(repr, self.benign))
+        )
+        malicious = repr(self.malicious) if self.malicious else ""
+        return " and ".join(filter(None, (malicious, benign)))
+
+
+class HeldOutMalicious(msgspec.Struct, frozen=True):
+    """A malicious group that the model never saw, against benign rows of the test part."""
+
+    name: str
+    rows: int
+    roc_auc: float
+    detections: list[Detection]
+    """At false-positive rates of 1% and 0.1%."""
+
+
+class HeldOutBenign(msgspec.Struct, frozen=True):
+    """A benign source that the model never saw."""
+
+    name: str
+    rows: int
+    flagged: Interval
+    """Share of them at or above the threshold that flags 1% of the test part's benign rows."""
+
+
+class Training(msgspec.Struct, frozen=True):
+    """One family, trained without what one fold holds out, and measured on that."""
+
+    identity: str
+    """Tells it from trainings of other data or options."""
+    family: str
+    fold: Fold
+    train_rows: int
+    benign_test_rows: int
+    """Of the test part, of sources that are not held out: these set the thresholds."""
+    seconds: float
+    malicious: HeldOutMalicious | None
+    benign: list[HeldOutBenign]
+
+
+class HoldOut:
+    """The folds over one set of rows.
+
+    Groups are found and all folds checked when it is made, before anything is trained.
+
+    Attributes:
+        folds: what is held out, fold by fold.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        by: GroupBy = "source",
+        at_least: int | None = None,
+        only: Sequence[str] = (),
+        benign_folds: int = 4,
+    ) -> None:
+        """Plan the folds.
+
+        Args:
+            dataset: rows with parts, and with the names of their sources.
+            by: what one malicious group is.
+            at_least: rows that a malicious group needs to be held out; the others always stay in.
+                By default 4,000, or 100 where no group has so many.
+            only: patterns as of a shell; where given, malicious groups that match none stay in.
+            benign_folds: benign sources are dealt to so many groups of about as many rows, and
+                each fold holds one of these out; 0 holds none out. There are as many folds as
+                malicious groups or as groups of benign sources, whichever are more.
+
+        Raises:
+            DataError: nothing can be held out, or a fold would be left with nothing to train on.
+        """
+        self._dataset = dataset
+        self._by = by
+        self._malicious = np.where(
+            dataset.labels == 1, dataset.kinds if by == "kind" else dataset.sources, ""
+        )
+        names = [registered_domain(take_apart(text).host) for text in dataset.texts]
+        self._domains = np.unique(np.array(names, dtype=np.str_), return_inverse=True)[1]
+        self._digest = _digest(dataset)
+        groups = self._malicious_groups(at_least, only)
+        benign = _dealt(_counted(dataset.sources[dataset.labels == 0]), benign_folds)
+        self.folds = [
+            Fold(
+                groups[place] if place < len(groups) else "",
+                benign[place % len(benign)] if benign else (),
+            )
+            for place in range(max(len(groups), len(benign)))
+        ]
+        for fold in self.folds:
+            self._check(fold)
+
+    def identity(self, fold: Fold, family: str, *options: object) -> str:
+        """A name for a training: the same for the same data, fold, family and ``options``."""
+        parts = (__version__, self._digest, self._by, fold, family, options)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def train(
+        self,
+        fold: Fold,
+        family: Family,
+        *,
+        identity: str,
+        seed: int,
+        progress: Progress,
+    ) -> Training:
+        """Fit ``family`` without what ``fold`` holds out, and measure it on that.
+
+        All rows of what is held out are measured, of whichever part they are.
+        """
+        started = time.monotonic()
+        dataset = self._dataset
+        held, parts = self._without(fold)
+        train = dataset.rows(np.flatnonzero(parts == "train"))
+        fitted = family.fit(
+            train, dataset.rows(np.flatnonzero(parts == "val")), seed=seed, progress=progress
+        )
+        of_test = (parts == "test") & (dataset.labels == 0)
+        measured = np.flatnonzero(held | of_test)
+        scores = np.full(len(dataset.texts), np.nan, np.float32)
+        with progress.stage(f"{family.name}: scoring {len(measured):,} rows"):
+            scores[measured] = fitted.scores([dataset.texts[row] for row in measured])
+        benign = scores[of_test]
+        threshold = threshold_at(benign, FLAGGED_FPR)
+        return Training(
+            identity=identity,
+            family=family.name,
+            fold=fold,
+            train_rows=len(train.texts),
+            benign_test_rows=len(benign),
+            seconds=time.monotonic() - started,
+            malicious=_held_out_malicious(
+                fold.malicious, scores[self._malicious == fold.malicious], benign
+            )
+            if fold.malicious
+            else None,
+            benign=[
+                _held_out_benign(
+                    name, scores[(dataset.sources == name) & (dataset.labels == 0)], threshold
+                )
+                for name in fold.benign
+            ],
+        )
+
+    def _malicious_groups(self, at_least: int | None, only: Sequence[str]) -> list[str]:
+        """Names of the groups to hold out, the largest first."""
+        counted = _counted(self._malicious)
+        matching = {
+            name: rows
+            for name, rows in counted.items()
+            if not only or any(fnmatch.fnmatchcase(name, pattern) for pattern in only)
+        }
+        if at_least is None:
+            of_corpus = max(matching.values(), default=0) >= _OF_CORPUS
+            at_least = _OF_CORPUS if of_corpus else _OF_SAMPLE
+        groups = [name for name, rows in matching.items() if rows >= at_least]
+        if not groups:
+            there = ", ".join(f"{name} ({rows:,})" for name, rows in list(counted.items())[:8])
+            of_those = f" of those that --only names ({', '.join(only)})" if only else ""
+            raise DataError(
+                f"no malicious {self._by}{of_those} has {at_least:,} rows; there are: "
+                f"{there or 'none with a name'}. Give --at-least a lower number, or other data"
+            )
+        return groups
+
+    def _without(self, fold: Fold) -> tuple[NDArray[np.bool_], NDArray[np.str_]]:
+        """Which rows are held out, and the parts of the others."""
+        sources = [*fold.benign]
+        if self._by == "source" and fold.malicious:
+            sources.append(fold.malicious)
+        held = np.isin(self._dataset.sources, sources)
+        if fold.malicious:
+            held |= self._malicious == fold.malicious
+        return held, parts_without(self._dataset.parts, self._domains, held)
+
+    def _check(self, fold: Fold) -> None:
+        labels = self._dataset.labels
+        _, parts = self._without(fold)
+        for part, needed in (("train", (0, 1)), ("val", (0, 1)), ("test", (0,))):
+            for label in needed:
+                if not np.any((parts == part) & (labels == label)):
+                    raise DataError(
+                        f"without the sources {fold} and their domains the part '{part}' has no "
+                        f"{'malicious' if label else 'benign'} row left: give data with more "
+                        f"{'malicious' if label else 'benign'} sources, or leave out kinds of "
+                        "malice with --group kind"
+                    )
+
+
+class TrainingStore:
+    """Trainings that are done, a JSON file each, so that a stopped run can go on."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` is made with the first training that is saved."""
+        self._folder = folder
+
+    def save(self, training: Training) -> None:
+        """Keep ``training``; a kill while saving leaves no half file.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        path = self._path(training.family, training.identity)
+        draft = path.with_name(f".{path.name}-{os.getpid()}")
+        make_private_folder(self._folder)
+        try:
+            content = msgspec.json.format(msgspec.json.encode(training), indent=2)
+            write_private(draft, content + b"\n")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def load(self, family: str, identity: str) -> Training | None:
+        """The training of that identity; None where it is not done.
+
+        Raises:
+            DataError: its file is there but damaged.
+        """
+        path = self._path(family, identity)
+        try:
+            training = msgspec.json.decode(path.read_bytes(), type=Training)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{path} is damaged ({error}): delete it, and its training is done again"
+            ) from error
+        return training if training.identity == identity else None
+
+    def _path(self, family: str, identity: str) -> Path:
+        return self._folder / f"{family}-{identity[:16]}.json"
+
+
+def _held_out_malicious(
+    name: str, malicious: NDArray[np.float32], benign: NDArray[np.float32]
+) -> HeldOutMalicious:
+    truth = np.repeat([1, 0], [len(malicious), len(benign)])
+    return HeldOutMalicious(
+        name,
+        len(malicious),
+        float(roc_auc_score(truth, np.concatenate([malicious, benign]))),
+        [detection(benign, malicious, rate) for rate in _RATES],
+    )
+
+
+def _held_out_benign(name: str, benign: NDArray[np.float32], threshold: float) -> HeldOutBenign:
+    return HeldOutBenign(name, len(benign), wilson(int(np.sum(benign >= threshold)), len(benign)))
+
+
+def _counted(names: NDArray[np.str_]) -> dict[str, int]:
+    """Rows by name, the most first; those without a name are left out."""
+    counts = Counter(name for name in names.tolist() if name)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _dealt(rows_of: dict[str, int], folds: int) -> list[tuple[str, ...]]:
+    """Sources in at most ``folds`` groups of about as many rows; none where one would hold all."""
+    if min(folds, len(rows_of)) < 2:
+        return []
+    groups: list[list[str]] = [[] for _ in range(min(folds, len(rows_of)))]
+    sizes = [0] * len(groups)
+    for name, rows in rows_of.items():
+        smallest = sizes.index(min(sizes))
+        groups[smallest].append(name)
+        sizes[smallest] += rows
+    return [tuple(sorted(group)) for group in groups]
+
+
+def _digest(dataset: Dataset) -> str:
+    digest = hashlib.sha256(dataset.labels.tobytes())
+    columns = (dataset.texts, dataset.parts.tolist(), dataset.sources.tolist(), dataset.kinds)
+    for row in zip(*columns, strict=True):
+        digest.update("\t".join(row).encode() + b"\n")
+    return digest.hexdigest()

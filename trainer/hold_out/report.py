@@ -1,0 +1,266 @@
+"""The report of ``stream-trainer hold-out``: what it means for a source not to have been seen."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from trainer.files.private import make_private_folder, write_private
+from trainer.hold_out.measuring import (
+    FLAGGED_FPR,
+    GroupBy,
+    HeldOutBenign,
+    HeldOutMalicious,
+    Training,
+)
+from trainer.measuring.statistics import Interval, wilson
+from trainer.report.content import Block, Heading, Paragraph, Table
+from trainer.report.figures import Detection
+from trainer.report.rendering import markdown, page
+
+__all__ = ["FamilyMean", "HoldOutReport", "family_means", "held_out_table", "write_hold_out"]
+
+_FIGURES = ("ROC AUC", "TPR at FPR 1%", "TPR at FPR 0.1%")
+
+
+class FamilyMean(msgspec.Struct, frozen=True):
+    """One family over all malicious groups, each counting the same whatever its rows."""
+
+    family: str
+    groups: int
+    """Malicious groups that were measured."""
+    means: dict[str, float]
+    """By figure."""
+    differences: dict[str, float]
+    """Mean over the groups that both have of this family's figure minus the first family's."""
+    better: dict[str, int]
+    """Groups of these in which this family's figure is the higher one."""
+    compared: int
+    """Groups that both have."""
+    benign: list[HeldOutBenign]
+    """Held-out benign sources, the most flagged first; the mean of the folds that held one out."""
+
+    @property
+    def flagged(self) -> float | None:
+        """Mean share flagged over the benign sources; None where none was held out."""
+        shares = [one.flagged.value for one in self.benign]
+        return float(np.mean(shares)) if shares else None
+
+
+class HoldOutReport(msgspec.Struct, frozen=True):
+    """All that the files of the report are made of."""
+
+    title: str
+    created_at: datetime
+    command: str
+    data: str
+    notes: list[str]
+    by: GroupBy
+    families: list[FamilyMean]
+    """The first is what the others are compared with."""
+    trainings: list[Training]
+
+
+def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list[FamilyMean]:
+    """One entry a family that has a training, in the order of ``families``."""
+    names = [name for name in families if any(one.family == name for one in trainings)]
+    figures = {
+        name: {
+            one.malicious.name: _figures(one.malicious)
+            for one in trainings
+            if one.family == name and one.malicious is not None
+        }
+        for name in names
+    }
+    means = []
+    for name in names:
+        own, first = figures[name], figures[names[0]]
+        both = [group for group in own if group in first]
+        gains = {
+            figure: [own[group][figure] - first[group][figure] for group in both]
+            for figure in _FIGURES
+        }
+        means.append(
+            FamilyMean(
+                family=name,
+                groups=len(own),
+                means={
+                    figure: float(np.mean([of[figure] for of in own.values()]))
+                    for figure in _FIGURES
+                    if own
+                },
+                differences={
+                    figure: float(np.mean(gain)) for figure, gain in gains.items() if gain
+                },
+                better={figure: sum(one > 0 for one in gain) for figure, gain in gains.items()},
+                compared=len(both),
+                benign=_benign_sources([one for one in trainings if one.family == name]),
+            )
+        )
+    return means
+
+
+def held_out_table(
+    trainings: Sequence[Training], means: Sequence[FamilyMean], *, short: bool = False
+) -> Table:
+    """A row a malicious group and family, below them each family's mean and its difference.
+
+    ``short`` leaves intervals out and shortens headings, for a terminal.
+    """
+    headings = [figure.replace(" FPR", "") for figure in _FIGURES] if short else _FIGURES
+    rows = [["held out", "rows", "family", *headings]]
+    order = [mean.family for mean in means]
+    measured = [(one.malicious, one.family) for one in trainings if one.malicious is not None]
+    measured.sort(key=lambda one: (-one[0].rows, one[0].name, order.index(one[1])))
+    for group, family in measured:
+        tprs = [_tpr(at, short=short) for at in group.detections]
+        rows.append([group.name, f"{group.rows:,}", family, f"{group.roc_auc:.4f}", *tprs])
+    # A threshold that too few benign rows set is chance, and so would the mean be.
+    told = [
+        figure
+        for place, figure in enumerate(_FIGURES)
+        if place == 0 or all(group.detections[place - 1].enough for group, _ in measured)
+    ]
+    for mean in means:
+        if mean.means:
+            cells = [f"{mean.means[figure]:.4f}" if figure in told else "" for figure in _FIGURES]
+            rows.append([f"mean of {mean.groups}", "", mean.family, *cells])
+    for mean in means[1:]:
+        if mean.compared:
+            cells = [
+                _difference(mean, figure, short=short) if figure in told else ""
+                for figure in _FIGURES
+            ]
+            over = "over the first" if short else f"over {means[0].family}"
+            rows.append([over, "", mean.family, *cells])
+    return Table(rows)
+
+
+def write_hold_out(folder: Path, report: HoldOutReport) -> None:
+    """Write ``report.md``, ``report.html`` and ``report.json`` into ``folder``.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    make_private_folder(folder)
+    blocks = _content(report)
+    write_private(folder / "report.md", markdown(blocks, {}))
+    write_private(folder / "report.html", page(report.title, blocks, {}))
+    write_private(
+        folder / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    )
+
+
+def _content(report: HoldOutReport) -> list[Block]:
+    group = "source" if report.by == "source" else "kind of malice"
+    blocks: list[Block] = [
+        Heading(report.title, 1),
+        Paragraph(f"Made {report.created_at:%Y-%m-%d %H:%M} UTC by: {report.command}"),
+        Paragraph(report.data),
+        *[Paragraph(note) for note in report.notes],
+        Heading(f"Malicious rows of a {group} that was never seen"),
+        Paragraph(
+            f"Each {group} was left out of training, all its registered domains with it, and its "
+            "rows measured against benign rows of the test part whose sources were trained on. "
+            "TPR with its 95% Wilson interval."
+            + (
+                " A group of benign sources was left out at the same time, so that each model saw "
+                "fewer of them than there are."
+                if any(family.benign for family in report.families)
+                else ""
+            )
+        ),
+        held_out_table(report.trainings, report.families),
+    ]
+    if any(family.benign for family in report.families):
+        blocks += [
+            Heading("Benign sources that were never seen"),
+            Paragraph(
+                "Share of each source's rows at or above the threshold that flags "
+                f"{FLAGGED_FPR:.0%} of the test part's benign rows of sources that were trained "
+                "on, with its 95% Wilson interval; the mean where several folds left it out."
+            ),
+            _benign_table(report.families),
+        ]
+    return [*blocks, Heading("Trainings"), _training_table(report.trainings)]
+
+
+def _benign_table(families: Sequence[FamilyMean]) -> Table:
+    by_name = [{one.name: one for one in family.benign} for family in families]
+    order = list(dict.fromkeys(one.name for family in families for one in family.benign))
+    rows = [["source", "rows", *[family.family for family in families]]]
+    for name in order:
+        of_families = [known.get(name) for known in by_name]
+        size = next(one.rows for one in of_families if one is not None)
+        rows.append(
+            [
+                name,
+                f"{size:,}",
+                *["" if one is None else _percent(one.flagged) for one in of_families],
+            ]
+        )
+    means = ["" if one.flagged is None else f"{one.flagged:.2%}" for one in families]
+    return Table([*rows, ["mean of the sources", "", *means]])
+
+
+def _training_table(trainings: Sequence[Training]) -> Table:
+    return Table(
+        [
+            ["family", "without", "training rows", "benign test rows", "seconds"],
+            *[
+                [
+                    one.family,
+                    ", ".join(name for name in (one.fold.malicious, *one.fold.benign) if name),
+                    f"{one.train_rows:,}",
+                    f"{one.benign_test_rows:,}",
+                    f"{one.seconds:.0f}",
+                ]
+                for one in trainings
+            ],
+        ]
+    )
+
+
+def _figures(group: HeldOutMalicious) -> dict[str, float]:
+    values = (group.roc_auc, *[at.tpr.value for at in group.detections])
+    return dict(zip(_FIGURES, values, strict=True))
+
+
+def _benign_sources(trainings: Sequence[Training]) -> list[HeldOutBenign]:
+    measured: dict[str, list[HeldOutBenign]] = {}
+    for training in trainings:
+        for one in training.benign:
+            measured.setdefault(one.name, []).append(one)
+    # The same rows by other models are no further rows: the interval is that of one measurement.
+    sources = [
+        HeldOutBenign(name, of[0].rows, wilson(round(of[0].rows * _mean_share(of)), of[0].rows))
+        for name, of in measured.items()
+    ]
+    return sorted(sources, key=lambda one: (-one.flagged.value, one.name))
+
+
+def _mean_share(measurements: Sequence[HeldOutBenign]) -> float:
+    return float(np.mean([one.flagged.value for one in measurements]))
+
+
+def _tpr(at: Detection, *, short: bool) -> str:
+    if not at.enough:
+        return "too few" if short else "too few benign rows"
+    return f"{at.tpr.value:.3f}" if short else _interval(at.tpr)
+
+
+def _difference(mean: FamilyMean, figure: str, *, short: bool) -> str:
+    difference = f"{mean.differences[figure]:+.4f}"
+    if short:
+        return difference
+    return f"{difference} (higher in {mean.better[figure]} of {mean.compared})"
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def _percent(interval: Interval) -> str:
+    return f"{interval.value:.2%} ({interval.low:.2%} to {interval.high:.2%})"

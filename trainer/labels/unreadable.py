@@ -1,0 +1,72 @@
+"""Records of the topics of labels that hold no label, as dead letters that Kafka always takes."""
+
+from typing import Any
+
+from stream_detector.events import DeadLetter, Rejected, RejectReason, SourcePosition
+from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
+from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.wire.outcomes import Message, dead_letter_headers
+from trainer.labels.bounded_batches import (
+    BATCH_BYTES_MAX,
+    KEPT_BYTES,
+    KEY_BYTES,
+    RECORD_BYTES_MAX,
+    REST_OF_BATCH_FROM,
+    VALUE_BYTES,
+)
+
+__all__ = ["dead_letter_of", "too_large"]
+
+
+def too_large(record: Any) -> Rejected | None:
+    """Why a record of a bounded batch is larger than any label; None where it is not."""
+    said = dict(record.headers)
+    if REST_OF_BATCH_FROM in said:
+        detail = (
+            f"the batch is damaged, or unpacks to more than {BATCH_BYTES_MAX} bytes: not read from "
+            f"offset {int(said[REST_OF_BATCH_FROM])} on"
+        )
+        return Rejected(RejectReason.TOO_LARGE, detail)
+    if VALUE_BYTES in said:
+        detail = f"a record of a label has {RECORD_BYTES_MAX} bytes at most"
+        return Rejected(RejectReason.TOO_LARGE, detail)
+    return None
+
+
+def dead_letter_of(record: Any, rejected: Rejected) -> Message:
+    """The dead letter as a message for Kafka.
+
+    Key and value are cut before they are masked, which takes memory and time by their length, and
+    cut again after it, which may make them longer: Kafka takes every letter. Headers say how long
+    they were, and where the whole record lies.
+    """
+    said = dict(record.headers)
+    key, key_cut_from = _read(record.key, said.get(KEY_BYTES))
+    value, value_cut_from = _read(record.value, said.get(VALUE_BYTES))
+    letter = DeadLetter(
+        key,
+        value,
+        rejected.reason,
+        rejected.detail,
+        SourcePosition(record.topic, record.partition, record.offset, 0),
+        record.timestamp,
+        key_cut_from=key_cut_from,
+        value_cut_from=value_cut_from,
+    )
+    masked = letter_without_credentials(cut_letter(letter, value_bytes_max=KEPT_BYTES))
+    letter = cut_masked_letter(masked, value_bytes_max=KEPT_BYTES)
+    # kafka-python sends no record without both, though Kafka holds such: its key is empty.
+    key = b"" if letter.key is None and letter.value is None else letter.key
+    return key, letter.value, dead_letter_headers(letter)
+
+
+def _read(part: bytes | None, bytes_written: bytes | None) -> tuple[bytes | None, int]:
+    """A part of a record as far as it was read, and its length if that is not all of it.
+
+    Nobody can tell whether the string that is cut off holds a password: an ``@`` behind it has
+    it masked as one.
+    """
+    length = int(bytes_written or 0)
+    if part is None or length <= len(part):
+        return part, 0
+    return part + b"@", length

@@ -1,0 +1,1 @@
+"""How good scores are, and how far a figure can be trusted."""

@@ -1,0 +1,1 @@
+"""Bundles into the store, onto the topic, and out of the store again."""

@@ -1,0 +1,403 @@
+"""Publishing of bundles: into the model store, and onto the topic that workers follow."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stream_detector.errors import BundleError, StreamDetectorError
+from stream_detector.events import Kind
+from stream_detector.kafka.announcements import (
+    Announced,
+    announce,
+    current_announcements,
+    end_shadow,
+)
+from stream_detector.kafka.rights import Operation
+from stream_detector.kafka.topics import check_topic
+from stream_detector.models.announcement import Announcement, Role
+from stream_detector.models.fetching import load_fetched
+from stream_detector.models.files import MANIFEST_NAME
+from stream_detector.models.manifest import ref_of_bundle
+from stream_detector.models.signing import sign
+from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
+from stream_detector.settings.fields import Settings
+from trainer.gate.admission import Reigning, check_admitted, force
+from trainer.gate.decision import (
+    GateDecision,
+    GateError,
+    decision_path,
+    decode_decision,
+    encode_decision,
+    read_decision,
+    write_decision,
+)
+from trainer.publishing.signing import check_signing, sign_stored
+
+__all__ = [
+    "admitted_bundle",
+    "admitted_version",
+    "announce_shadow",
+    "announced_now",
+    "decision_beside",
+    "fetch_version",
+    "promote",
+    "reigning_folder",
+    "reigning_model",
+    "roll_back",
+    "store_bundle",
+    "withdraw_shadow",
+]
+
+_PREVIOUS_MAX = 50
+"""Versions that an announcement remembers for rollbacks: years of weekly models, 4 KB."""
+
+
+def store_bundle(
+    bundle: Path,
+    store: ModelStore,
+    *,
+    signing_key: Path | None = None,
+    decision: GateDecision | None = None,
+) -> tuple[StoredModel, PutOutcome]:
+    """Put a bundle into the store; returns it as stored, and what the store had of it before.
+
+    ``decision`` is what the gate decided on it, kept with it.
+
+    Raises:
+        GateError: ``decision`` is on another bundle.
+        BundleError: it is no bundle that this program can serve.
+        SettingsError: ``signing_key`` holds no Ed25519 private key.
+        RetryableError: the store can't be reached or written.
+        OSError: the bundle can't be read.
+    """
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    checked = load_bundle(bundle)
+    if decision is not None and decision.challenger.sha256 != checked.sha256:
+        raise GateError(
+            f"the gate's decision is on another bundle ({decision.challenger.short}) than "
+            f"{bundle} ({checked.ref.short}): judge it by `stream-trainer gate`"
+        )
+    manifest = (bundle / MANIFEST_NAME).read_bytes()
+    signature = None if signing_key is None else sign(manifest, signing_key)
+    outcome = store.put(
+        bundle,
+        checked.manifest.kind,
+        checked.sha256,
+        signature=signature,
+        gate=None if decision is None else encode_decision(decision),
+    )
+    return store.find(checked.sha256), outcome
+
+
+def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
+    """Copy a version of the store into ``folder``, new or empty; checked, whole or not at all.
+
+    Raises:
+        StreamDetectorError: there is something in ``folder``, or it can't be written.
+        BundleError: the version is damaged in the store.
+        RetryableError: the store can't be reached.
+    """
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    try:
+        folder = folder.resolve()
+        if folder.exists() and any(folder.iterdir()):
+            raise StreamDetectorError(f"{folder} is not empty: name a new folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+            draft = Path(name) / folder.name
+            draft.mkdir()
+            store.fetch(model.kind, model.ref.sha256, draft)
+            load_bundle(draft, kind=model.kind)
+            draft.rename(folder)
+    except OSError as error:
+        raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def announced_now(settings: Settings, *, signing_key: Path | None = None) -> Announced:
+    """What is announced: models that serve, and shadows; to one who signs with ``signing_key``.
+
+    Raises:
+        TopicsError: the topic is missing or may not be read.
+        RetryableError: Kafka can't be reached.
+    """
+    return _announced(settings, "READ", signing_key=signing_key)
+
+
+def reigning_model(settings: Settings, kind: Kind, announced: Announcement | None) -> Reigning:
+    """The model whose place an announcement takes: ``announced``, or the bundle of the settings.
+
+    Raises:
+        BundleError: nothing is announced, and the settings name no bundle.
+    """
+    if announced is not None:
+        return Reigning(kind, announced.ref, is_announced=True)
+    return Reigning(kind, ref_of_bundle(_set_folder(settings, kind)), is_announced=False)
+
+
+@contextmanager
+def reigning_folder(settings: Settings, kind: Kind) -> Iterator[Path]:
+    """A folder with the bundle that serves ``kind`` now, as long as the block lasts.
+
+    Without a model store that is the bundle of the settings.
+
+    Raises:
+        TopicsError: the topic is missing or may not be read.
+        BundleError: the announced bundle is damaged in the store.
+        RetryableError: Kafka or the store can't be reached.
+    """
+    announced = announced_now(settings).serving.get(kind) if settings.model_store else None
+    if announced is None:
+        yield _set_folder(settings, kind)
+        return
+    with tempfile.TemporaryDirectory(prefix="stream-trainer-champion-") as name:
+        store = ModelStore(settings.model_store)
+        store.fetch(kind, announced.sha256, Path(name))
+        load_fetched(store, kind, announced.sha256, Path(name), expected=kind)
+        yield Path(name)
+
+
+def _set_folder(settings: Settings, kind: Kind) -> Path:
+    """The bundle that workers serve while nothing is announced."""
+    return settings.url_bundle if kind == "url" else settings.host_bundle
+
+
+def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
+    """The gate's decision that lies beside ``bundle``, whose sha256 it is; None if there is none.
+
+    One on what was in this folder before is none on what is in it now.
+
+    Raises:
+        GateError: what lies there is no decision.
+    """
+    path = decision_path(bundle)
+    if not path.exists():
+        return None
+    decision = read_decision(path)
+    return decision if decision.challenger.sha256 == sha256 else None
+
+
+def admitted_bundle(
+    settings: Settings,
+    bundle: Path,
+    *,
+    because: str | None = None,
+    signing_key: Path | None = None,
+) -> GateDecision | None:
+    """The decision to announce ``bundle`` on; None if it serves already and there is none.
+
+    ``because`` is the reason to announce it whatever the gate decided; it is recorded in the
+    decision beside the bundle.
+
+    Raises:
+        NotAdmittedError: it may not be announced.
+        SettingsError: as ``check_signing``.
+        GateError: there is no reason in ``because``.
+        BundleError: it, or the one of the settings, is no bundle that this program can serve.
+        TopicsError: the topic is missing or may not be read.
+        RetryableError: Kafka can't be reached.
+    """
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    check_signing(settings, signing_key)
+    checked = load_bundle(bundle)
+    decision = decision_beside(bundle, checked.sha256)
+    kind = checked.manifest.kind
+    announced = announced_now(settings, signing_key=signing_key).serving.get(kind)
+    reigning = reigning_model(settings, kind, announced)
+    if because is not None:
+        decision = force(checked.ref, reigning, decision, because)
+        write_decision(bundle, decision)
+    check_admitted(checked.ref, reigning, decision)
+    return decision
+
+
+def admitted_version(
+    settings: Settings,
+    store: ModelStore,
+    model: StoredModel,
+    *,
+    because: str | None = None,
+    signing_key: Path | None = None,
+) -> GateDecision | None:
+    """``admitted_bundle`` for a version of the store, whose decision is kept there.
+
+    Raises:
+        NotAdmittedError: it may not be announced.
+        SettingsError: as ``check_signing``.
+        GateError: there is no reason in ``because``.
+        TopicsError: the topic is missing or may not be read.
+        RetryableError: Kafka or the store can't be reached.
+    """
+    check_signing(settings, signing_key)
+    kept = store.gate(model.kind, model.ref.sha256)
+    decision = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
+    current = announced_now(settings, signing_key=signing_key).serving.get(model.kind)
+    reigning = reigning_model(settings, model.kind, current)
+    if because is not None:
+        decision = force(model.ref, reigning, decision, because)
+        store.put_gate(model.kind, model.ref.sha256, encode_decision(decision))
+    check_admitted(model.ref, reigning, decision)
+    return decision
+
+
+def promote(
+    settings: Settings,
+    model: StoredModel,
+    *,
+    gate: GateDecision | None = None,
+    signing_key: Path | None = None,
+) -> Announcement:
+    """Announce a version of the store; one that is announced already is announced again.
+
+    Workers that refused it try once more then: it may have been signed or repaired since.
+    ``gate`` is the decision of its comparison with the model that serves, unless it is that model.
+    What served while nothing was announced is stored too: a rollback goes back to it. With
+    ``signing_key`` the announcement and both bundles are signed.
+
+    Raises:
+        NotAdmittedError: ``gate`` is missing, on another pair of models, or refused the model.
+        BundleError: ``model`` is damaged in the store, or the settings name no bundle.
+        TopicsError: the topic is missing or may not be used.
+        RetryableError: Kafka or the store can't be reached.
+    """
+    kind, sha256 = model.kind, model.ref.sha256
+    current = _announced(settings, "READ", "WRITE", signing_key=signing_key).serving.get(kind)
+    reigning = reigning_model(settings, kind, current)
+    check_admitted(model.ref, reigning, gate)
+    previous = () if current is None else current.previous
+    if reigning.ref.sha256 != sha256:
+        if current is None:
+            store = ModelStore(settings.model_store)
+            store_bundle(_set_folder(settings, kind), store, signing_key=signing_key)
+        previous = (reigning.ref.sha256, *previous)
+    withdrawn = () if current is None else current.withdrawn
+    decision = None if gate is None else gate.announced()
+    if current is not None and current.sha256 == sha256 and current.gate is not None:
+        # By which it took the place of the one before, with the latest reason to force it.
+        forced = gate.forced_because if gate is not None else None
+        decision = current.gate | ({} if forced is None else {"forced_because": forced})
+    return _announce(
+        settings,
+        model,
+        previous=previous[:_PREVIOUS_MAX],
+        withdrawn=tuple(each for each in withdrawn if each != sha256),
+        gate=decision,
+        signing_key=signing_key,
+    )
+
+
+def roll_back(
+    settings: Settings, store: ModelStore, kind: Kind, *, signing_key: Path | None = None
+) -> Announcement:
+    """Announce the version announced before the present one, which is forgotten.
+
+    Raises:
+        StreamDetectorError: none was announced before.
+        BundleError: it is not in the store any more, or damaged there.
+        TopicsError: the topic is missing or may not be used.
+        RetryableError: Kafka or the store can't be reached.
+    """
+    current = _announced(settings, "READ", "WRITE", signing_key=signing_key).serving.get(kind)
+    if current is None or not current.previous:
+        raise StreamDetectorError(
+            f"no {kind} model was announced before "
+            f"{'this one' if current else 'any other'}: name one to `stream-trainer models "
+            "promote`"
+        )
+    back, *older = current.previous
+    withdrawn = (current.sha256, *current.withdrawn)[:_PREVIOUS_MAX]
+    model = next((each for each in store.versions() if each.ref.sha256 == back), None)
+    if model is None:
+        raise BundleError(
+            f"{kind} model {back[:12]}, which was announced before this one, is not in "
+            f"{store.url} any more: name another one to `stream-trainer models promote`"
+        )
+    return _announce(
+        settings, model, previous=tuple(older), withdrawn=withdrawn, signing_key=signing_key
+    )
+
+
+def announce_shadow(
+    settings: Settings, model: StoredModel, share: float, *, signing_key: Path | None = None
+) -> Announcement:
+    """Announce a version of the store as the shadow of the model that serves its kind.
+
+    ``share`` is that of the texts it is to score, above 0 and up to 1.
+
+    Raises:
+        StreamDetectorError: it is the model that is announced to serve.
+        BundleError: it is damaged in the store.
+        TopicsError: the topic is missing or may not be used.
+        RetryableError: Kafka or the store can't be reached.
+    """
+    announced = _announced(settings, "READ", "WRITE", signing_key=signing_key)
+    serving = announced.serving.get(model.kind)
+    if serving is not None and serving.sha256 == model.ref.sha256:
+        raise StreamDetectorError(
+            f"{model.kind} model {model.ref.version} is announced to serve, and can't be its own "
+            "shadow: name another version"
+        )
+    return _announce(settings, model, role="shadow", share=share, signing_key=signing_key)
+
+
+def withdraw_shadow(
+    settings: Settings, kind: Kind, *, signing_key: Path | None = None
+) -> Announcement:
+    """Announce that ``kind`` has no shadow any more; returns the one it had.
+
+    Raises:
+        StreamDetectorError: it had none.
+        TopicsError: the topic is missing or may not be used.
+        RetryableError: Kafka can't be reached.
+    """
+    shadow = _announced(settings, "READ", "WRITE", signing_key=signing_key).shadows.get(kind)
+    if shadow is None:
+        raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
+    asyncio.run(end_shadow(settings, kind, signing_key=signing_key))
+    return shadow
+
+
+def _announced(settings: Settings, *operations: Operation, signing_key: Path | None) -> Announced:
+    """What is announced on a topic that allows ``operations``; to write there takes the key."""
+    if "WRITE" in operations:
+        check_signing(settings, signing_key)
+    check_topic(settings, settings.models_topic, *operations)
+    return asyncio.run(current_announcements(settings, signing_key=signing_key))
+
+
+def _announce(
+    settings: Settings,
+    model: StoredModel,
+    *,
+    previous: tuple[str, ...] = (),
+    withdrawn: tuple[str, ...] = (),
+    gate: dict[str, Any] | None = None,
+    role: Role = "serve",
+    share: float | None = None,
+    signing_key: Path | None,
+) -> Announcement:
+    store = ModelStore(settings.model_store)
+    store.check(model.kind, model.ref.sha256)
+    sign_stored(store, model, signing_key)
+    announcement = Announcement(
+        name=model.ref.name,
+        kind=model.kind,
+        version=model.ref.version,
+        sha256=model.ref.sha256,
+        url=model.url,
+        thresholds=model.thresholds,
+        announced_at=datetime.now(UTC),
+        previous=previous,
+        withdrawn=withdrawn,
+        gate=gate,
+        role=role,
+        share=share,
+    )
+    asyncio.run(announce(settings, announcement, signing_key=signing_key))
+    return announcement

@@ -1,0 +1,318 @@
+"""One retraining, from the champion to the announcement of its successor.
+
+Killed anywhere it can be run again: a training goes on from its last epoch, a challenger that was
+trained is not trained again, the store is given a bundle once, and an announcement is one record.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from stream_detector.errors import BundleError, RetryableError, StreamDetectorError
+from stream_detector.events import Kind
+from stream_detector.models.announcement import Announcement
+from stream_detector.models.bundle import Bundle, load_bundle
+from stream_detector.models.fetching import load_fetched
+from stream_detector.models.manifest import decode_manifest
+from stream_detector.models.store import ModelStore
+from stream_detector.settings.fields import Settings
+from stream_detector.terminal.progress import Progress
+from trainer.console import counts_of
+from trainer.examples.datasets import Examples, check_labels, read_dataset
+from trainer.files.locking import LockedError, exclusive
+from trainer.gate import GateDecision, GateRules, judge, write_decision
+from trainer.gate.decision import decision_path
+from trainer.labels.resolution import resolve
+from trainer.labels.store import LabelStore
+from trainer.publishing.promotion import announced_now, promote, reigning_model, store_bundle
+from trainer.publishing.signing import check_signing
+from trainer.retraining.endings import Outcome
+from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
+from trainer.retraining.warm_start import trained_on, tuned_table
+from trainer.shown_progress import shown_training
+from trainer.training.building import build_bundle
+from trainer.training.checkpoint import Checkpoint, fingerprint
+from trainer.training.fitting import Fit, Recipe
+
+__all__ = ["Plan", "retrain"]
+
+_LOCK = ".retraining.lock"
+_KEPT = 5
+"""Challengers of a kind that stay in the folder: those published are in the model store."""
+
+
+class _Champion(NamedTuple):
+    """The bundle to go on from and to beat."""
+
+    folder: Path
+    bundle: Bundle
+    announced: Announcement | None
+    """Of its kind when it was looked up; None where nothing was, or nobody has to know."""
+
+
+class Plan(NamedTuple):
+    """What to retrain, from what, by which rules."""
+
+    kind: Kind
+    base: Examples
+    labels: Path
+    """The label store."""
+    folder: Path
+    """Where challengers, their decisions and the lock are."""
+    champion: Path | None
+    """The bundle to go on from and to beat; None for what is announced, or else set."""
+    trust: tuple[str, ...]
+    label_rules: LabelRules
+    recipe: Recipe
+    only_ngrams: bool
+    gate: GateRules
+    because: str | None
+    """Why to publish although the gate refused."""
+    publish: bool
+    signing_key: Path | None
+    licences: Mapping[str, tuple[str, str]]
+    command: str
+
+
+def retrain(
+    plan: Plan, settings: Settings, *, progress: Progress
+) -> tuple[Outcome, GateDecision | None]:
+    """Train on from the champion, judge, and publish what passed.
+
+    Returns:
+        What came of it, and the gate's decision; None where there was nothing new to learn.
+
+    Raises:
+        StreamDetectorError: another retraining runs in the folder, or any of the parts failed.
+    """
+    if plan.publish:
+        check_signing(settings, plan.signing_key)
+    try:
+        with exclusive(plan.folder / _LOCK), _champion(plan, settings) as champion:
+            return _retrain(plan, settings, champion, progress)
+    except LockedError as error:
+        raise StreamDetectorError(
+            f"another retraining runs in {plan.folder}: wait for it, or give another --folder"
+        ) from error
+    except OSError as error:
+        raise StreamDetectorError(f"the retraining in {plan.folder} broke off: {error}") from error
+
+
+def _retrain(
+    plan: Plan, settings: Settings, champion: _Champion, progress: Progress
+) -> tuple[Outcome, GateDecision | None]:
+    served = champion.bundle
+    progress.tell(
+        f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})"
+    )
+    examples = _examples(plan, progress)
+    identity = _identity(plan, examples)
+    if served.manifest.training.identity == identity:
+        progress.tell(
+            "nothing new: the model that serves was trained on these rows and labels, and so"
+        )
+        return "unchanged", None
+    if plan.publish and plan.because is None and _was_withdrawn(settings, champion, identity):
+        progress.tell(
+            "nothing new: what these rows and labels give was published, and rolled back; a new "
+            "label, another way of training or --force makes another try"
+        )
+        return "unchanged", None
+    challenger = _trained_before(plan, served, identity)
+    if challenger is None:
+        challenger = _trained(plan, served, examples, identity, progress)
+        _prune(plan, challenger)
+    progress.tell(f"challenger: {challenger}; the gate compares the two")
+    decision = judge(
+        challenger,
+        champion.folder,
+        hold_out=examples.held.of_part("test"),
+        newest=examples.newest,
+        newest_voices=examples.newest_voices,
+        voices=examples.voices,
+        rules=plan.gate,
+        seed=plan.recipe.seed,
+        progress=progress,
+    )
+    if not decision.passed and plan.because is not None:
+        decision = msgspec.structs.replace(decision, forced_because=plan.because.strip())
+    write_decision(challenger, decision)
+    if not decision.passed and decision.forced_because is None:
+        return "refused", decision
+    if not plan.publish:
+        return "passed", decision
+    with progress.stage("publishing"):
+        _publish(plan, settings, challenger, decision)
+    return "published", decision
+
+
+def _publish(plan: Plan, settings: Settings, challenger: Path, decision: GateDecision) -> None:
+    store = ModelStore(settings.model_store)
+    model, _ = store_bundle(challenger, store, signing_key=plan.signing_key, decision=decision)
+    promote(settings, model, gate=decision, signing_key=plan.signing_key)
+
+
+@contextlib.contextmanager
+def _champion(plan: Plan, settings: Settings) -> Iterator[_Champion]:
+    """The one that the plan names, or that is announced, or else that workers are set to.
+
+    Raises:
+        StreamDetectorError: the plan names one to publish a successor of, and another one serves.
+    """
+    is_asked = plan.publish if plan.champion is not None else bool(settings.model_store)
+    announced = None
+    if is_asked:
+        announced = announced_now(settings, signing_key=plan.signing_key).serving.get(plan.kind)
+    if plan.champion is not None or announced is None:
+        set_to = settings.url_bundle if plan.kind == "url" else settings.host_bundle
+        folder = plan.champion or set_to
+        bundle = load_bundle(folder, kind=plan.kind)
+        reigning = reigning_model(settings, plan.kind, announced) if plan.publish else None
+        if reigning is not None and reigning.ref.sha256 != bundle.sha256:
+            raise StreamDetectorError(
+                f"--champion {folder} is not {reigning}, whose place a published model takes: "
+                "leave out --champion, or give --no-publish"
+            )
+        yield _Champion(folder, bundle, announced)
+        return
+    store = ModelStore(settings.model_store)
+    folder = plan.folder / f".champion-{plan.kind}"
+    shutil.rmtree(folder, ignore_errors=True)  # Of a run that was killed.
+    folder.mkdir()
+    try:
+        store.fetch(plan.kind, announced.sha256, folder)
+        bundle = load_fetched(store, plan.kind, announced.sha256, folder, expected=plan.kind)
+        yield _Champion(folder, bundle, announced)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _identity(plan: Plan, examples: RetrainingExamples) -> str:
+    """A digest of all that the challenger is made of, but the champion."""
+    train = examples.train
+    return fingerprint(
+        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
+        *(examples.held.labels.tobytes(), examples.held.parts.tobytes(), examples.labels_sha256),
+        texts=[*train.texts, *examples.held.texts],
+    )
+
+
+def _was_withdrawn(settings: Settings, champion: _Champion, identity: str) -> bool:
+    """Whether a rollback took back what the same would give."""
+    announced, served = champion.announced, champion.bundle
+    if announced is None:
+        return False
+    store = ModelStore(settings.model_store)
+    for sha256 in announced.withdrawn:
+        with contextlib.suppress(BundleError, RetryableError):
+            content = store.manifest(announced.kind, sha256)
+            manifest = decode_manifest(content, store.url_of(announced.kind, sha256))
+            if (manifest.training.identity, manifest.training.warm_start) == (
+                identity,
+                served.sha256,
+            ):
+                return True
+    return False
+
+
+def _examples(plan: Plan, progress: Progress) -> RetrainingExamples:
+    with progress.stage(f"reading {plan.base}"):
+        base = read_dataset(plan.base, plan.kind)
+    progress.tell(f"base: {len(base.texts):,} rows: {counts_of(base.counts)}")
+    with progress.stage("reading labels"):
+        labels = resolve(LabelStore(plan.labels).labels(), trust=plan.trust)
+        examples = retraining_examples(
+            base, labels.values(), plan.kind, plan.label_rules, seed=plan.recipe.seed
+        )
+    progress.tell(f"labels: {counts_of(examples.counts)}")
+    validation = examples.held.of_part("val")
+    check_labels(plan.base, "val", set(validation.labels.tolist()), rows=len(base.texts))
+    return examples
+
+
+def _trained(
+    plan: Plan, served: Bundle, examples: RetrainingExamples, identity: str, progress: Progress
+) -> Path:
+    """The folder of a new challenger."""
+    validation = examples.held.of_part("val")
+    now = datetime.now(UTC)
+    challenger = plan.folder / f"{plan.kind}-{now:%Y%m%d.%H%M%S}"
+    train = examples.train
+    checkpoint = Checkpoint(
+        plan.folder / f"{plan.kind}-training.safetensors",
+        identity=f"{identity} {served.sha256}",
+    )
+    with shown_training(progress) as shown:
+        fitted: Fit
+        if plan.only_ngrams:
+            fitted = tuned_table(
+                served,
+                examples,
+                plan.recipe,
+                on_step=shown.on_step,
+                on_epoch=shown.on_epoch,
+            )
+        else:
+            fitted = trained_on(
+                served,
+                train,
+                validation,
+                plan.recipe,
+                kind=plan.kind,
+                checkpoint=checkpoint,
+                on_step=shown.on_step,
+                on_epoch=shown.on_epoch,
+            )
+    with progress.stage("calibrating and measuring"):
+        build_bundle(
+            challenger,
+            name=served.manifest.name,
+            kind=plan.kind,
+            architecture=served.architecture,
+            fitted=fitted,
+            dataset=examples.held,
+            census=examples.census,
+            recipe=plan.recipe,
+            examples=plan.base,
+            licences=plan.licences,
+            command=plan.command,
+            warm_start=served.sha256,
+            labels_sha256=examples.labels_sha256,
+            identity=identity,
+            # What moved a little still is where it was set; the gate looks whether that holds.
+            as_in=served.manifest if plan.only_ngrams else None,
+        )
+    checkpoint.delete()
+    return challenger
+
+
+def _trained_before(plan: Plan, served: Bundle, identity: str) -> Path | None:
+    """A challenger that was made of the same: by a run that was killed since, or refused."""
+    for folder in _challengers(plan):
+        try:
+            training = load_bundle(folder, kind=plan.kind).manifest.training
+        except BundleError:
+            continue
+        if (training.identity, training.warm_start) == (identity, served.sha256):
+            return folder
+    return None
+
+
+def _challengers(plan: Plan) -> list[Path]:
+    """Folders of challengers, the newest first."""
+    return sorted(
+        (path for path in plan.folder.glob(f"{plan.kind}-????????.??????") if path.is_dir()),
+        reverse=True,
+    )
+
+
+def _prune(plan: Plan, newest: Path) -> None:
+    for folder in _challengers(plan)[_KEPT:]:
+        if folder != newest:
+            shutil.rmtree(folder, ignore_errors=True)
+            decision_path(folder).unlink(missing_ok=True)

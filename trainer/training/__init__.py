@@ -1,0 +1,1 @@
+"""Training of a network, from batches to a bundle."""

@@ -1,0 +1,192 @@
+"""From a fitted network to a bundle: calibrate, set thresholds, measure, describe."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.canonical import CANONICAL_FORM_VERSION
+from stream_detector.errors import BundleError
+from stream_detector.events import Kind
+from stream_detector.models.architectures import Architecture
+from stream_detector.models.bundle import Bundle, save_bundle
+from stream_detector.models.calibration import Platt, fit_platt
+from stream_detector.models.manifest import (
+    DataSource,
+    Manifest,
+    OperatingPoint,
+    OperatingPoints,
+    Training,
+)
+from stream_detector.models.reference import reference_of
+from trainer.examples.datasets import Census, DataError, Dataset, Examples, sha256_of
+from trainer.measuring.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
+from trainer.training.fitting import Fit, Recipe, logits_of
+
+__all__ = ["build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
+
+SUSPICIOUS_FPR = 0.01
+MALICIOUS_FPR = 0.001
+
+_LABELS = "labels"
+"""Name of the labels among the data files of a manifest."""
+
+_SPLITS = {
+    "column": "by registered domain, as the data's column 'part' says or by hash",
+    "domain": "by registered domain, by hash",
+    "random": "by chance, by hash",
+    "source": "by source: the held-out ones are the test part",
+    "time": "by time: the latest rows are the test part",
+}
+
+
+def build_bundle(
+    folder: Path,
+    *,
+    name: str,
+    kind: Kind,
+    architecture: Architecture,
+    fitted: Fit,
+    dataset: Dataset,
+    census: Census,
+    recipe: Recipe,
+    examples: Examples,
+    licences: Mapping[str, tuple[str, str]],
+    command: str,
+    warm_start: str = "",
+    labels_sha256: str = "",
+    identity: str = "",
+    as_in: Manifest | None = None,
+) -> Bundle:
+    """Calibrate and set thresholds on the validation part, measure on the test part, save.
+
+    The reference that traffic is compared with is of the test part's benign rows.
+
+    ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
+    (licence, origin) by source; ``warm_start`` is the bundle that the weights began with, and
+    ``labels_sha256`` stands for the labels beside the files, ``identity`` for all that a retraining
+    is made of. Calibration and thresholds are those
+    ``as_in`` another manifest, where one is given. The version is the time of making.
+
+    Raises:
+        DataError: the network learned nothing that holds on the validation part.
+        BundleError: the bundle could not be saved.
+    """
+    calibration, thresholds = (
+        (as_in.calibration, as_in.thresholds)
+        if as_in is not None
+        else _calibrated(architecture, fitted, dataset.of_part("val"), examples)
+    )
+    test = dataset.of_part("test")
+    scores = calibration.apply(logits_of(architecture, fitted.weights, test.texts))
+    benign_rows = np.flatnonzero(test.labels == 0)
+    now = datetime.now(UTC).replace(microsecond=0)
+    manifest = Manifest(
+        name=name,
+        version=now.strftime("%Y%m%d.%H%M%S"),
+        kind=kind,
+        created_at=now,
+        canonical_form_version=CANONICAL_FORM_VERSION,
+        architecture=architecture.name,
+        parameters=dict(architecture.parameters),
+        calibration=calibration,
+        thresholds=thresholds,
+        metrics=measure(test, scores),
+        sources=_sources(census, licences),
+        training=Training(
+            command=command,
+            seed=recipe.seed,
+            split=_SPLITS[examples.split] + census.remark,
+            rows=census.parts,
+            data_sha256={
+                **digests(examples.paths),
+                **({_LABELS: labels_sha256} if labels_sha256 else {}),
+            },
+            history=[
+                msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.history
+            ],
+            warm_start=warm_start,
+            identity=identity,
+        ),
+        files={},
+        reference=reference_of(kind, test.rows(benign_rows).texts, scores[benign_rows])
+        if len(benign_rows)
+        else None,
+    )
+    try:
+        return save_bundle(folder, manifest, fitted.weights)
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def trained_otherwise(manifest: Manifest, examples: Examples) -> str | None:
+    """A sentence where a bundle saw files of ``examples``, but not split as they are now.
+
+    Then rows that it was trained on may be among those it is measured on.
+    """
+    trained_on = set(manifest.training.data_sha256.values())
+    given = {sha256_of(path) for path in examples.paths}
+    same_split = manifest.training.split.startswith(_SPLITS[examples.split])
+    if not trained_on & given or (trained_on <= given and same_split):
+        return None
+    return (
+        f"{manifest.name} {manifest.version} was trained on some of these files, split "
+        f"{manifest.training.split}, together with {len(trained_on - given)} others (such as "
+        "--extra): rows that it knows may be among those measured"
+    )
+
+
+def weak_thresholds(validation: Dataset) -> list[str]:
+    """A sentence on each threshold that chance sets, for want of benign rows to set it on."""
+    benign = int(np.sum(validation.labels == 0))
+    return [
+        f"the validation part's {benign:,} benign rows are too few to set the threshold of "
+        f"{name} at a false-positive rate of {rate:.1%}: it takes {needed:,}"
+        for name, rate in (("suspicious", SUSPICIOUS_FPR), ("malicious", MALICIOUS_FPR))
+        if benign < (needed := round(FALSE_POSITIVES_MIN / rate))
+    ]
+
+
+def _calibrated(
+    architecture: Architecture, fitted: Fit, validation: Dataset, examples: Examples
+) -> tuple[Platt, OperatingPoints]:
+    logits = logits_of(architecture, fitted.weights, validation.texts)
+    calibration = fit_platt(logits, validation.labels)
+    if calibration.slope <= 0:
+        raise DataError(
+            f"{examples}: nothing that the network learned from the training part holds on the "
+            "validation part, so there is no model to save: are the labels right, the rows enough?"
+        )
+    benign = calibration.apply(logits[validation.labels == 0])
+    return calibration, OperatingPoints(
+        suspicious=_operating_point(benign, SUSPICIOUS_FPR),
+        malicious=_operating_point(benign, MALICIOUS_FPR),
+    )
+
+
+def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint:
+    # A benign score of exactly 1, which float32 has, would push the threshold out of reach.
+    threshold = min(1.0, threshold_at(benign, rate))
+    return OperatingPoint(threshold=threshold, false_positive_rate=rate)
+
+
+def digests(paths: Sequence[Path]) -> dict[str, str]:
+    """SHA-256 by file name; files of one name are numbered."""
+    digests: dict[str, str] = {}
+    for path in paths:
+        number = sum(other.name == path.name for other in paths[: paths.index(path)])
+        digests[f"{path.name} ({number + 1})" if number else path.name] = sha256_of(path)
+    return digests
+
+
+def _sources(census: Census, licences: Mapping[str, tuple[str, str]]) -> list[DataSource]:
+    sources = []
+    for name, (rows, malicious) in sorted(census.sources.items()):
+        licence, origin = licences.get(name, ("", ""))
+        sources.append(
+            DataSource(name=name, rows=rows, malicious=malicious, licence=licence, origin=origin)
+        )
+    return sources

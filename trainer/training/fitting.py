@@ -1,0 +1,448 @@
+"""Fits a network: length-bucketed batches, one XLA-compiled step, early stopping.
+
+The forward pass is the architecture's own, the one that is served.
+"""
+
+import functools
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from stream_detector.events import Kind
+from stream_detector.models import device
+from stream_detector.models.architectures import Architecture
+from stream_detector.models.architectures.compiled import compiled_logits
+from stream_detector.models.encoding import encode, shorten
+from stream_detector.models.lean_tensorflow import tf
+from trainer.examples.datasets import DataError, Dataset
+from trainer.generated.augmentation import augmented
+from trainer.measuring.evaluation import true_positive_rate
+from trainer.training.checkpoint import Checkpoint, Standing
+from trainer.training.replicas import summed_over
+
+__all__ = [
+    "Batch",
+    "Epoch",
+    "Fit",
+    "HeldRows",
+    "Recipe",
+    "TrainingRows",
+    "batches_of",
+    "fit",
+    "logits_of",
+    "rows_of_batches",
+    "texts_to_read",
+]
+
+_SCORING_ROWS = 1024
+
+
+class Recipe(NamedTuple):
+    """How to train. ``stream-trainer train`` has options for those that data may ask for."""
+
+    epochs: int = 12
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    """At its height; it rises over the first half epoch and falls as a cosine to a hundredth."""
+    ngram_learning_rate: float = 2.0
+    """Of Adagrad, for tables of n-grams; it falls in a straight line to 0."""
+    weight_decay: float = 1e-4
+    dropout: float = 0.3
+    label_smoothing: float = 0.02
+    """Corpora mislabel a few rows in a hundred; a network that is sure of them learns noise."""
+    part_weight: float = 0.3
+    """Of the loss of each half of a network on its own, beside that of their sum."""
+    malicious_weight: float = 1.0
+    """Of a malicious row in the loss; a benign one weighs 1."""
+    augment: float = 0.0
+    """Share of the training rows that are changed, anew in each epoch; see ``augmentation``."""
+    patience: int = 3
+    """Epochs without a better validation AUC after which training stops."""
+    seed: int = 0
+
+
+class Epoch(NamedTuple):
+    """What is known after an epoch."""
+
+    number: int
+    loss: float
+    validation_auc: float
+    validation_tpr: float
+    """At a false-positive rate of 1%."""
+    validation_accuracy: float
+    """Where what is likelier malicious than not is taken for it."""
+    seconds: float
+
+
+class Fit(NamedTuple):
+    """The weights of the best epoch, and how it came to them."""
+
+    weights: dict[str, NDArray[np.float32]]
+    history: list[Epoch]
+
+
+class Batch(NamedTuple):
+    """The rows of one step."""
+
+    texts: list[str]
+    """As the network reads them: canonical and shortened; at most ``batch_size``, at least one."""
+    labels: NDArray[np.int8]
+    """1 for malicious, 0 for benign; shape ``[len(texts)]``."""
+    steps: int
+    """How many characters the step runs over: at least the longest text."""
+
+
+class TrainingRows(Protocol):
+    """What ``fit`` trains on: rows that come in batches, in another order in each epoch.
+
+    ``HeldRows`` has them in memory, ``streaming.StreamedRows`` in files.
+    """
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has; at least 1."""
+
+    def batches(
+        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
+    ) -> Iterator[Batch]:
+        """Every row once, in exactly ``ceil(rows / recipe.batch_size)`` batches.
+
+        The learning rate's schedule counts on that number. The same ``epoch`` (from 1) and
+        ``recipe.seed`` give the same batches, whatever was asked before: that makes a training
+        that was stopped go on as if it had not been.
+        """
+
+
+class HeldRows:
+    """``TrainingRows`` of a dataset in memory."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has."""
+        return len(self._dataset.texts)
+
+    def batches(
+        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
+    ) -> Iterator[Batch]:
+        """See ``TrainingRows``."""
+        draws = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
+        texts = texts_to_read(self._dataset.texts, kind, length_max, recipe, draws)
+        rng = np.random.default_rng([recipe.seed, epoch])
+        yield from batches_of(texts, self._dataset.labels, recipe.batch_size, length_max, rng)
+
+
+def fit(
+    architecture: Architecture,
+    train: Dataset | TrainingRows,
+    validation: Dataset,
+    recipe: Recipe,
+    *,
+    kind: Kind,
+    on_step: Callable[[int, int, float], None],
+    on_epoch: Callable[[Epoch], None],
+    initial: Mapping[str, NDArray[np.float32]] | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
+    devices: Sequence[str] | None = None,
+) -> Fit:
+    """Train on ``train``, stop and choose the epoch on ``validation``.
+
+    A dataset is trained on as ``HeldRows``. ``initial`` are weights to start from, as a bundle has
+    them; without, the architecture's own.
+
+    ``on_step`` is told rows done, rows in all and the loss; ``on_epoch`` each epoch's figures.
+    After each epoch ``checkpoint`` is saved; with ``resume`` the training goes on from there. The
+    same seed and data give the same weights on the same CPU, however often it was resumed.
+    ``devices`` (TensorFlow's names) share each batch; by default all GPUs, if there are several.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be saved, or not gone on with.
+        DataError: the training diverged.
+    """
+    tf.keras.utils.set_random_seed(recipe.seed)
+    tf.config.experimental.enable_op_determinism()
+    rows = HeldRows(train) if isinstance(train, Dataset) else train
+    if devices is None:
+        devices = device.training_devices(device.visible_gpus())
+    network = _Network(architecture, recipe, rows=rows.rows, devices=devices, initial=initial)
+    history: list[Epoch] = []
+    best: dict[str, NDArray[np.float32]] = {}
+    if checkpoint is not None and resume:
+        standing = checkpoint.load()
+        network.restore(standing.state)
+        best = dict(standing.best)
+        history = [
+            Epoch(**{**past, "number": int(past["number"])})  # type: ignore[arg-type]
+            for past in standing.history
+        ]
+    while len(history) < recipe.epochs and not _is_over(history, recipe):
+        number = len(history) + 1
+        started = time.monotonic()
+        batches = rows.batches(number, recipe, kind=kind, length_max=architecture.length_max)
+        loss = network.run_epoch(batches, rows.rows, on_step)
+        weights = network.weights()
+        scores = logits_of(architecture, weights, validation.texts)
+        if not np.isfinite(scores).all():
+            raise DataError(
+                f"in epoch {number} the weights grew beyond all bounds, so the network gives no "
+                "scores: lower --learning-rate"
+            )
+        epoch = Epoch(
+            number=number,
+            loss=loss,
+            validation_auc=float(roc_auc_score(validation.labels, scores)),
+            validation_tpr=true_positive_rate(scores, validation.labels, 0.01),
+            validation_accuracy=float(np.mean((scores > 0) == validation.labels)),
+            seconds=time.monotonic() - started,
+        )
+        history.append(epoch)
+        if epoch is max(history, key=lambda one: one.validation_auc):  # Of equals the first.
+            best = weights
+        if checkpoint is not None:
+            past_epochs = [msgspec.convert(one._asdict(), dict[str, float]) for one in history]
+            checkpoint.save(Standing(network.state(), best, past_epochs))
+        on_epoch(epoch)
+    return Fit(best, history)
+
+
+def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
+    """Has the figure not got better for as many epochs as patience allows?"""
+    if not history:
+        return False
+    best = max(history, key=lambda epoch: epoch.validation_auc)
+    return history[-1].number - best.number >= recipe.patience
+
+
+class _Network:
+    """A network that is being trained: its variables, its optimisers, one compiled step."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        *,
+        rows: int,
+        devices: Sequence[str],
+        initial: Mapping[str, NDArray[np.float32]] | None,
+    ) -> None:
+        """``rows`` of training data make an epoch; several ``devices`` share each batch."""
+        self._architecture = architecture
+        self._recipe = recipe
+        self._devices = devices
+        self._variables = {
+            name: tf.Variable(value, name=name)
+            for name, value in (initial or architecture.initial_weights(recipe.seed)).items()
+        }
+        steps = -(-rows // recipe.batch_size)
+        tables = architecture.tables
+        self._table_names = sorted(tables)
+        self._dense_names = [name for name in self._variables if name not in tables]
+        self._dense = [self._variables[name] for name in self._dense_names]
+        self._tables = [self._variables[name] for name in self._table_names]
+        self._optimizer = tf.keras.optimizers.AdamW(
+            _rise_and_fall(recipe, steps),
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=1.0,
+        )
+        self._optimizer.build(self._dense)
+        # Adagrad for the tables, whose entries are seldom seen.
+        self._table_optimizer = tf.keras.optimizers.Adagrad(
+            tf.keras.optimizers.schedules.PolynomialDecay(
+                recipe.ngram_learning_rate, steps * recipe.epochs, end_learning_rate=0.0
+            )
+        )
+        self._table_optimizer.build(self._tables)
+        self._step = self._compiled_step()
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """The weights as a bundle gives them back: what is measured is what is served."""
+        weights = {name: variable.numpy() for name, variable in self._variables.items()}
+        for name in self._architecture.half_precision:
+            weights[name] = weights[name].astype(np.float16).astype(np.float32)
+        return weights
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the next step depends on."""
+        return {name: np.asarray(variable) for name, variable in self._state_variables().items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what ``state`` gave."""
+        for name, variable in self._state_variables().items():
+            variable.assign(state[name])
+
+    def _state_variables(self) -> dict[str, Any]:
+        optimizers = {"adamw": self._optimizer, "adagrad": self._table_optimizer}
+        return {
+            **self._variables,
+            **{
+                f"{name}/{place}": variable
+                for name, optimizer in optimizers.items()
+                for place, variable in enumerate(optimizer.variables)
+            },
+        }
+
+    def run_epoch(
+        self,
+        batches: Iterable[Batch],
+        rows: int,
+        on_step: Callable[[int, int, float], None],
+    ) -> float:
+        """A step for each batch; the mean loss. ``rows`` are in all of them."""
+        replicas = max(1, len(self._devices))
+        size = -(-self._recipe.batch_size // replicas) * replicas
+        losses: list[float] = []
+        done = 0
+        for texts, labels, steps in batches:
+            batch = encode(texts, steps=steps, columns=size)
+            targets = np.zeros(size, np.float32)
+            targets[: len(texts)] = labels
+            present = (np.arange(size) < len(texts)).astype(np.float32)
+            arrays = (batch.forward, batch.backward, batch.lengths, targets, present)
+            losses.append(float(self._step(*map(tf.constant, arrays), steps)))
+            done += len(texts)
+            on_step(done, rows, float(np.mean(losses[-50:])))
+        return float(np.mean(losses))
+
+    def _compiled_step(self) -> Callable[..., tf.Tensor]:
+        recipe, dense, tables = self._recipe, self._dense, self._tables
+        optimizer, table_optimizer = self._optimizer, self._table_optimizer
+
+        def loss_and_gradients(
+            replica: int | tf.Tensor,
+            variables: Mapping[str, tf.Tensor],
+            batch: Sequence[tf.Tensor],
+            rows: tf.Tensor,
+            drawn: tf.Tensor,
+            steps: int,
+        ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            """Of a share of a batch of so many ``rows`` in all."""
+            forward, backward, lengths, targets, present = batch
+            drawn += tf.stack([replica, 0])
+            with tf.GradientTape() as tape:
+                tape.watch(variables)
+                logits, *parts = self._architecture.heads(
+                    variables,
+                    forward,
+                    backward,
+                    lengths,
+                    steps=steps,
+                    dropout=recipe.dropout,
+                    dropout_seed=drawn,
+                )
+                smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)
+                for part in parts:
+                    losses += recipe.part_weight * tf.nn.sigmoid_cross_entropy_with_logits(
+                        smoothed, part
+                    )
+                weights = present * (1 + targets * (recipe.malicious_weight - 1))
+                loss = tf.reduce_sum(losses * weights) / rows
+            found = tape.gradient(loss, dict(variables))
+            return loss, {name: tf.convert_to_tensor(one) for name, one in found.items()}
+
+        def update(of_each: dict[str, tf.Tensor], rows: tf.Tensor) -> None:
+            gradients = [of_each[name] for name in (*self._dense_names, *self._table_names)]
+            optimizer.apply(gradients[: len(dense)], dense)
+            if tables:
+                # Of the sum over the rows, as one row after the other would give it.
+                table_optimizer.apply([rows * one for one in gradients[len(dense) :]], tables)
+
+        several = len(self._devices) > 1
+        if several:
+            on_whole_batch = summed_over(self._devices, loss_and_gradients)
+            update = tf.function(update, jit_compile=True)
+        else:
+            on_whole_batch = functools.partial(loss_and_gradients, 0)
+
+        @tf.function(jit_compile=not several, reduce_retracing=False)
+        def step(*batch_and_steps: Any) -> tf.Tensor:
+            *batch, steps = batch_and_steps
+            rows = tf.reduce_sum(batch[-1])  # of those present
+            drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
+            loss, gradients = on_whole_batch(self._variables, batch, rows, drawn, steps)
+            update(gradients, rows)
+            return loss
+
+        return step  # type: ignore[no-any-return]
+
+
+def texts_to_read(
+    texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, draws: random.Random
+) -> list[str]:
+    """``texts`` as an epoch reads them: some changed, where the recipe says so, all shortened."""
+    if recipe.augment:
+        texts = augmented(texts, kind, share=recipe.augment, rng=draws)
+    return [shorten(text, length_max) for text in texts]
+
+
+def logits_of(
+    architecture: Architecture,
+    weights: dict[str, NDArray[np.float32]],
+    texts: Sequence[str],
+) -> NDArray[np.float32]:
+    """Logits of any number of canonical texts, shape ``[len(texts)]``."""
+    score = compiled_logits(architecture)
+    constants = {name: tf.constant(value) for name, value in weights.items()}
+    short = [shorten(text, architecture.length_max) for text in texts]
+    order = np.argsort([len(text) for text in short], kind="stable")
+    result = np.empty(len(texts), np.float32)
+    for start in range(0, len(order), _SCORING_ROWS):
+        rows = order[start : start + _SCORING_ROWS]
+        batch = encode(
+            [short[row] for row in rows], steps=architecture.length_max, columns=_SCORING_ROWS
+        )
+        result[rows] = score(constants, *map(tf.constant, batch)).numpy()[: len(rows)]
+    return result
+
+
+def batches_of(
+    texts: Sequence[str],
+    labels: NDArray[np.int8],
+    batch_size: int,
+    length_max: int,
+    rng: np.random.Generator,
+) -> Iterator[Batch]:
+    """Every row once, in batches of rows that are alike in length, in random order.
+
+    Sorting by a jittered length keeps batches nearly without padding and yet new every epoch;
+    few different step counts keep the compilations few.
+    """
+    lengths = np.array([len(text) for text in texts])
+    for rows in rows_of_batches(lengths, batch_size, rng):
+        longest = int(lengths[rows].max())
+        quantum = 8 if longest <= 64 else 32
+        steps = min(length_max, -(-longest // quantum) * quantum)
+        yield Batch([texts[row] for row in rows], labels[rows], steps)
+
+
+def rows_of_batches(
+    lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """The places of each batch's rows; rows that are alike in length go together."""
+    order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
+    starts = np.arange(0, len(order), batch_size)
+    rng.shuffle(starts)
+    for start in starts:
+        yield order[start : start + batch_size]
+
+
+def _rise_and_fall(
+    recipe: Recipe, steps_per_epoch: int
+) -> "tf.keras.optimizers.schedules.LearningRateSchedule":
+    rise = max(1, steps_per_epoch // 2)
+    return tf.keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=recipe.learning_rate / 20,
+        decay_steps=max(1, steps_per_epoch * recipe.epochs - rise),
+        alpha=0.01,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=rise,
+    )

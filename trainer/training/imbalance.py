@@ -1,0 +1,47 @@
+"""What is done where one label has many more rows than the other, by name.
+
+Only the training part is touched. Scores stay probabilities all the same: calibration is fitted on
+the validation part, whose shares are those of the data.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from trainer.examples.datasets import Dataset
+
+__all__ = ["Imbalance", "balancing_weight", "malicious_weight", "resampled"]
+
+Imbalance = Literal["none", "truncate", "oversample", "class_weight"]
+
+
+def resampled(train: Dataset, how: Imbalance, *, seed: int) -> Dataset:
+    """``train`` with as many benign rows as malicious ones, or as it is.
+
+    ``truncate`` leaves rows of the larger label out, as the study did; ``oversample`` repeats rows
+    of the smaller one. Rows are drawn by ``seed`` and keep their order.
+    """
+    if how not in {"truncate", "oversample"}:
+        return train
+    rng = np.random.default_rng(seed)
+    benign, malicious = (np.flatnonzero(train.labels == label) for label in (0, 1))
+    smaller, larger = sorted((benign, malicious), key=len)
+    if how == "truncate":
+        rows = np.concatenate([smaller, rng.choice(larger, len(smaller), replace=False)])
+    else:
+        repeated = rng.choice(smaller, len(larger) - len(smaller))
+        rows = np.concatenate([smaller, repeated, larger])
+    return train.rows(np.sort(rows))
+
+
+def malicious_weight(train: Dataset, how: Imbalance) -> float:
+    """What a malicious row weighs in the loss, a benign one weighing 1."""
+    if how != "class_weight":
+        return 1.0
+    malicious = int(np.sum(train.labels))
+    return balancing_weight(len(train.labels) - malicious, malicious)
+
+
+def balancing_weight(benign: int, malicious: int) -> float:
+    """What a malicious row weighs where so many rows of each label are to weigh the same."""
+    return benign / max(1, malicious)
