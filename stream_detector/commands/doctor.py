@@ -222,7 +222,7 @@ def _model(settings: Settings, kind: Kind) -> str:
 def _model_store(settings: Settings) -> str:
     """The store answers, and the public key is one."""
     from stream_detector.models.store import ModelStore  # noqa: PLC0415
-    from stream_detector.worker.model_following import check_store_settings  # noqa: PLC0415
+    from stream_detector.worker.model_loading import check_store_settings  # noqa: PLC0415
 
     check_store_settings(settings)
     versions = ModelStore(settings.model_store).versions()

@@ -99,7 +99,7 @@ def _decider(settings: Settings, metrics: "Metrics") -> "Decider":
     from stream_detector.kafka.announcements import current_announcements  # noqa: PLC0415
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
     from stream_detector.policy.decider import Decider  # noqa: PLC0415
-    from stream_detector.worker.model_following import check_store_settings, networks_of  # noqa: PLC0415
+    from stream_detector.worker.model_loading import check_store_settings, networks_of  # noqa: PLC0415
 
     networks = None
     if settings.model_store:
