@@ -88,7 +88,7 @@ class _Signer:
     def __init__(self, settings: Settings, signing_key: Path | None) -> None:
         self._path = signing_key
         self._key = None if signing_key is None else read_private_key(signing_key)
-        self._keys = LabelKeys(settings)
+        self._keys = LabelKeys(settings.label_keys)
 
     def check(self, label: Label) -> None:
         """Raises: SettingsError: the trainer would refuse ``label``."""

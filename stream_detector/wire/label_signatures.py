@@ -6,7 +6,7 @@ record has a header ``signature``: Ed25519 over ``stream-detector label``, a zer
 record's value, byte for byte.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from stream_detector.events import Label
 from stream_detector.models.signing import read_public_key
-from stream_detector.settings.fields import Settings
 from stream_detector.wire.labels import is_feed
 
 __all__ = [
@@ -61,16 +60,16 @@ def is_signed(
 
 
 class LabelKeys:
-    """The public keys that ``label_keys`` names.
+    """The public keys of voices, such as ``analyst:kim`` or ``feed:*``, each in a file.
 
     Raises:
         SettingsError: a file holds no public key.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, files: Mapping[str, str | Path]) -> None:
         self._keys = {
             voice: read_public_key(Path(path), f"label_keys {voice}")
-            for voice, path in settings.label_keys.items()
+            for voice, path in files.items()
         }
 
     def of(self, label: Label) -> Ed25519PublicKey | None:

@@ -27,7 +27,7 @@ class Voices:
     def __init__(self, settings: Settings) -> None:
         self._analysts_topic, self._feeds_topic, self._dead_letters = settings.label_topic_names
         self._feeds = frozenset(settings.label_feeds)
-        self._keys = LabelKeys(settings)
+        self._keys = LabelKeys(settings.label_keys)
         self._refused: Counter[str] = Counter()
 
     @property
