@@ -15,9 +15,9 @@ from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import Progress, ShownProgress
 
 if TYPE_CHECKING:
-    from stream_detector.kafka.scoring_again import ScoredAgain
     from stream_detector.metrics import Metrics
     from stream_detector.policy.decider import Decider
+    from stream_detector.worker.scoring_again import ScoredAgain
 
 __all__ = ["given_ranges", "score_ranges_again"]
 
@@ -47,9 +47,9 @@ def score_ranges_again(settings: Settings, ranges: Sequence[OffsetRange]) -> Non
         StreamDetectorError: not all of them could be scored.
     """
     from stream_detector.assembly import pipeline_of  # noqa: PLC0415
-    from stream_detector.kafka.scoring_again import score_again  # noqa: PLC0415 - see the package
     from stream_detector.kafka.topics import cluster_id  # noqa: PLC0415
     from stream_detector.metrics import Metrics  # noqa: PLC0415
+    from stream_detector.worker.scoring_again import score_again  # noqa: PLC0415 - see the package
 
     ranges = _of_inputs(settings, ranges)
     progress, metrics = ShownProgress(), Metrics()
