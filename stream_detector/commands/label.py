@@ -44,8 +44,8 @@ _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_O
     "verdict_ids",
     multiple=True,
     metavar="ID",
-    help="Label the URL or host name of the verdict with this id. The input record must still be in "
-    "its topic. If the topic was deleted and created again after the verdict, the id may name a "
+    help="Label the URL or host name of the verdict with this id. The input record must still be "
+    "in its topic. If the topic was deleted and created again after the verdict, the id may name a "
     "record of the new topic, unless the worker has had another --cluster since. May be given "
     "several times.",
 )
@@ -62,8 +62,9 @@ _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_O
     "--signing-key",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Ed25519 private key (PEM) to sign the labels with. The signature proves who labelled to a "
-    "trainer that has the public key in label_keys. `stream-trainer models new-key` makes a pair.",
+    help="Ed25519 private key (PEM) to sign the labels with. The signature proves who labelled "
+    "to a trainer that has the public key in label_keys. `stream-trainer models new-key` makes "
+    "both keys.",
 )
 @setting_options({"Kafka: how to reach it", "Topics"}, without=_WITHOUT)
 def label(
