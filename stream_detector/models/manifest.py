@@ -1,8 +1,8 @@
-"""The manifest of a bundle: ``manifest.json``, read and checked without TensorFlow.
+"""The manifest of a bundle, ``manifest.json``: read and checked without TensorFlow.
 
-It is the one reader of manifests: of bundles on disk, of those in the model store, and of what
-somebody else put there. What it returns has names that can be shown, numbers within their limits
-and a time with its zone. What only the program's own networks can say is for ``bundle`` to check.
+All manifests are read here: of bundles on disk, in the model store, and from unknown hands. A
+manifest that is returned has printable names, numbers within their limits and a time with a zone.
+Whether a network fits it, ``bundle`` checks.
 """
 
 import hashlib
@@ -121,7 +121,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def decode_manifest(content: bytes, where: Path | str) -> Manifest:
-    """The manifest in ``content``, checked; ``where`` it lies is for the message of an error.
+    """The manifest in ``content``, checked; ``where`` it was read is for error messages.
 
     Raises:
         BundleError: it is none, or has values that no manifest of a bundle has.
@@ -138,24 +138,27 @@ def decode_manifest(content: bytes, where: Path | str) -> Manifest:
 
 
 def kind_of_bundle(bundle: Path) -> Kind:
-    """What the bundle is for, as its manifest says; ``load_bundle`` checks its weights.
+    """The kind in the bundle's manifest; ``load_bundle`` checks the weights.
 
     Raises:
         BundleError: there is no manifest, or it is not one.
     """
-    content = read_bundle_file(bundle, MANIFEST_NAME)
-    return decode_manifest(content, bundle / MANIFEST_NAME).kind
+    return _manifest_of(bundle)[0].kind
 
 
 def ref_of_bundle(bundle: Path) -> ModelRef:
-    """How verdicts name the bundle, as its manifest says; ``load_bundle`` checks its weights.
+    """How verdicts name the bundle, by its manifest; ``load_bundle`` checks the weights.
 
     Raises:
         BundleError: there is no manifest, or it is not one.
     """
-    content = read_bundle_file(bundle, MANIFEST_NAME)
-    manifest = decode_manifest(content, bundle / MANIFEST_NAME)
+    manifest, content = _manifest_of(bundle)
     return ModelRef(manifest.name, manifest.version, hashlib.sha256(content).hexdigest())
+
+
+def _manifest_of(bundle: Path) -> tuple[Manifest, bytes]:
+    content = read_bundle_file(bundle, MANIFEST_NAME)
+    return decode_manifest(content, bundle / MANIFEST_NAME), content
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:
