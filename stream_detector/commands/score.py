@@ -254,7 +254,7 @@ class _RowTable:
         if row.rejected is None:
             text = row.canonical or ""
         else:
-            # Escaped: what is no URL may be made to play with the terminal.
+            # Escaped: a hostile line may hold control sequences for the terminal.
             text = printable(f"{why}: ") + ascii(row.input[:_SHOWN_CHARACTERS_MAX])
         line = f"{score:>6}  {verdict:<10}  {row.kind or '-':<4}{number}  {text}"
         line = self._fitted(line)

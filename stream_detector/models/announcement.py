@@ -67,7 +67,7 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ShadowEnd(NamedTuple):
-    """The shadow of a kind is announced no more."""
+    """The end of the shadow of a kind."""
 
     kind: Kind
 

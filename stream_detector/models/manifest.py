@@ -124,7 +124,7 @@ def decode_manifest(content: bytes, where: Path | str) -> Manifest:
     """The manifest in ``content``, checked; ``where`` it was read is for error messages.
 
     Raises:
-        BundleError: it is none, or has values that no manifest of a bundle has.
+        BundleError: it does not decode, or a value is outside its limits.
     """
     if len(content) > BYTES_MAX[MANIFEST_NAME]:
         raise BundleError(f"{where} is larger than {BYTES_MAX[MANIFEST_NAME]} bytes")
@@ -162,7 +162,7 @@ def _manifest_of(bundle: Path) -> tuple[Manifest, bytes]:
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:
-    """What is wrong with a manifest that somebody else wrote, to follow the file's name."""
+    """The faults of a manifest that another program may have written, to follow the file's name."""
     for field in ("name", "version"):
         if fault := name_fault(getattr(manifest, field)):
             yield f": the model's {field} {fault}"

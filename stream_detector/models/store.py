@@ -129,7 +129,7 @@ class ModelStore:
         """Keep the signature of a version that is there, unless it has the same already.
 
         Raises:
-            BundleError: what is kept is larger than any signature.
+            BundleError: the stored file is larger than a signature.
         """
         folder = self._folder(kind, sha256)
         with self._answering():

@@ -5,10 +5,10 @@ Bidirectional: Schuster and Paliwal 1997, doi:10.1109/78.650093. What makes it f
 - embedding times input kernel plus bias is one table a direction, looked up by character;
 - the step is folded (``recurrence``);
 - pooling is carried along the loop, so that no state is kept;
-- the loop runs as far as the group's longest text, a number that the compiled graph is told at
-  run time: one compiled shape serves every length.
+- the loop runs to the group's longest text, which is an input of the compiled graph: one compiled
+  shape serves every length.
 
-States of a text stay as they are past its end, so padding and neighbours never matter.
+Past its end a text's state stays the same, so padding and neighbours do not change its score.
 """
 
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ class BiLstm(Architecture):
             return time + 1, tuple(stepped)
 
         zeros = tf.zeros((tf.shape(lengths)[0], units))
-        # A state lies within -1 and 1: the first one replaces this.
+        # Start of the maximum: a state is never below -1.
         start = tuple((zeros, zeros, zeros, zeros - 1.0) for _ in _DIRECTIONS)
         _, states = tf.while_loop(
             lambda time, _: time < steps,

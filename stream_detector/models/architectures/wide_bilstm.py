@@ -1,7 +1,7 @@
-"""The BiLSTM beside a linear layer on hashed character n-grams: one network, one graph.
+"""The BiLSTM plus a linear layer on hashed character n-grams: one network, one graph.
 
-Wide and deep: Cheng et al. 2016, arXiv:1606.07792. The wide half remembers what names and paths
-are made of, the deep half reads how they are put together; their logits are summed.
+Wide and deep: Cheng et al. 2016, arXiv:1606.07792. The wide half memorises parts of names and
+paths, the deep half reads how they are combined; their logits are summed.
 """
 
 from collections.abc import Mapping
