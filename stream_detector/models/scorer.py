@@ -108,7 +108,7 @@ class Network:
             np.fromiter(map(len, short), dtype=np.int32, count=len(short)), kind="stable"
         )
         logits = np.empty(len(short), np.float32)
-        # TensorFlow runs a group while the next one is encoded: results are fetched at the end.
+        # A GPU runs a group while the next one is encoded: results are fetched at the end.
         pending = []
         for rows, columns in _groups(order):
             batch = encode([short[row] for row in rows], steps=self._length_max, columns=columns)
