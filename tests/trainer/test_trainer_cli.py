@@ -173,6 +173,18 @@ def test_a_bundle_of_another_model_is_not_replaced(folder, trained, options, the
     assert (folder / "out/host/manifest.json").read_bytes() == before
 
 
+def test_a_bundle_whose_manifest_cannot_be_read_is_not_replaced(folder):
+    (folder / "damaged").mkdir()
+    (folder / "damaged/manifest.json").write_text("{")
+    command = ("train", "--kind", "host", "--data", "hosts.csv", "--output", "damaged")
+    done = trainer(*command, folder=folder)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "is not a manifest" in line
+    assert "replace it with --overwrite" in line
+    assert (folder / "damaged/manifest.json").read_text() == "{"
+
+
 def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_said(trained):
     # A slow machine adds lines of progress, such as "loading TensorFlow, 5 s".
     lines = [

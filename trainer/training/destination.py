@@ -4,24 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from stream_detector.errors import BundleError
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
+from stream_detector.models.manifest import decode_manifest
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
 __all__ = ["check_nothing_lost", "checkpoint_of"]
-
-
-class _Model(msgspec.Struct, frozen=True):
-    """The lines of a manifest that tell one model from another."""
-
-    name: str
-    version: str
-    kind: str
-    architecture: str
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -45,11 +36,15 @@ def check_nothing_lost(
             f"{checkpoint} holds a training that was stopped: go on with --resume, or begin again "
             "with --overwrite"
         )
+    path = output / MANIFEST_NAME
+    if not path.exists():
+        return None  # ``check_destination`` refuses a folder that holds anything else.
     try:
-        content = read_bundle_file(output, MANIFEST_NAME)
-        there = msgspec.json.decode(content, type=_Model)
-    except (BundleError, msgspec.DecodeError, UnicodeDecodeError):
-        return None  # ``check_destination`` refuses what is no bundle.
+        there = decode_manifest(read_bundle_file(output, MANIFEST_NAME), path)
+    except BundleError as error:  # For all we know it is another model.
+        raise click.UsageError(
+            f"{error}: give another --output, or replace it with --overwrite"
+        ) from error
     said = f"{output} holds the {there.kind} model {there.name} {there.version}"
     if (there.name, there.kind, there.architecture) != (name, kind, family):
         raise click.UsageError(
