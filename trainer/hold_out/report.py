@@ -15,9 +15,9 @@ from trainer.hold_out.measuring import (
     HeldOutMalicious,
     Training,
 )
+from trainer.measuring.evaluation import Detection
 from trainer.measuring.statistics import Interval, wilson
 from trainer.report.content import Block, Heading, Paragraph, Table
-from trainer.report.figures import Detection
 from trainer.report.rendering import markdown, page
 
 __all__ = ["FamilyMean", "HoldOutReport", "family_means", "held_out_table", "write_hold_out"]

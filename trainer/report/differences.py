@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from trainer.measuring.evaluation import true_positive_rate
+from trainer.measuring.evaluation import Scores, is_measurable, true_positive_rate
 from trainer.measuring.statistics import Interval, paired_bootstrap
-from trainer.report.figures import COMPARED_RATE, is_measurable
+from trainer.report.figures import COMPARED_RATE
 
 __all__ = ["Difference", "difference"]
-
-Scores = NDArray[np.float32]
 
 
 class Difference(msgspec.Struct, frozen=True):

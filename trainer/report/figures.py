@@ -15,33 +15,34 @@ from trainer.examples.datasets import Dataset
 from trainer.examples.traffic import OTHER, TRAFFIC_TYPES, traffic_type
 from trainer.generated.augmentation import TRANSFORMATIONS, transformed
 from trainer.measuring.evaluation import (
-    FALSE_POSITIVES_MIN,
+    Detection,
+    Scores,
     calibration_error,
+    detection,
+    is_measurable,
+    roc_auc,
+    share_flagged,
     threshold_at,
 )
-from trainer.measuring.statistics import Interval, wilson
+from trainer.measuring.statistics import Interval
 
 __all__ = [
     "BASE_RATES",
     "COMPARED_RATE",
-    "FALSE_POSITIVE_RATES",
     "AtBaseRate",
     "AtThreshold",
     "Bin",
-    "Detection",
     "Example",
     "Group",
     "Measured",
     "Robustness",
     "Traffic",
-    "detection",
-    "is_measurable",
     "measure_model",
 ]
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 BASE_RATES = (1e-3, 1e-4, 1e-5)
-"""Shares of malicious events in traffic for which precision is told."""
+"""Shares of malicious events in traffic at which the report states the precision."""
 
 COMPARED_RATE = 0.01
 """False-positive rate at which groups, transformations and models are compared."""
@@ -53,19 +54,6 @@ _WORST = 15
 _ROBUST_ROWS = 4000
 _WARM_ROWS = 1024 + 256 + 32
 """A group of each size that the scorer compiles, so that its speed is not that of compiling."""
-
-Scores = NDArray[np.float32]
-
-
-class Detection(msgspec.Struct, frozen=True):
-    """Share of malicious rows found at a false-positive rate."""
-
-    false_positive_rate: float
-    threshold: float
-    tpr: Interval
-    benign_rows: int
-    enough: bool
-    """False where too few benign rows set the threshold."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -112,7 +100,7 @@ class AtBaseRate(msgspec.Struct, frozen=True):
     base_rate: float
     precision: float | None
     false_alerts_per_million: float | None
-    """Both None where no benign row was flagged: then there is none to reckon by."""
+    """Both None where no benign row was flagged: the rate is then unknown."""
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -157,7 +145,7 @@ class Measured(msgspec.Struct, frozen=True):
     rows: int
     malicious: int
     accuracy: float
-    """Where what is likelier malicious than not is taken for it."""
+    """Of a verdict at a score of 0.5."""
     roc_auc: float
     average_precision: float
     detections: list[Detection]
@@ -226,23 +214,6 @@ def measure_model(
     return measured, scores
 
 
-def is_measurable(false_positive_rate: float, benign_rows: int) -> bool:
-    """Whether so many benign rows set a threshold at that rate, and not chance."""
-    return benign_rows * false_positive_rate >= FALSE_POSITIVES_MIN
-
-
-def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
-    """How many malicious rows are found where the share ``rate`` of benign ones is flagged."""
-    threshold = threshold_at(benign, rate)
-    return Detection(
-        false_positive_rate=rate,
-        threshold=threshold,
-        tpr=wilson(int(np.sum(malicious >= threshold)), len(malicious)),
-        benign_rows=len(benign),
-        enough=is_measurable(rate, len(benign)),
-    )
-
-
 def _at_threshold(name: str, threshold: float, benign: Scores, malicious: Scores) -> AtThreshold:
     found, flagged = int(np.sum(malicious >= threshold)), int(np.sum(benign >= threshold))
     return AtThreshold(
@@ -279,8 +250,8 @@ def _traffic(rows: Dataset, scores: Scores, kind: Kind, thresholds: Thresholds) 
             name,
             rule,
             len(inside),
-            wilson(int(np.sum(inside >= thresholds.suspicious)), len(inside)),
-            wilson(int(np.sum(inside >= thresholds.malicious)), len(inside)),
+            share_flagged(inside, thresholds.suspicious),
+            share_flagged(inside, thresholds.malicious),
         )
         for name, rule in [*rules, (OTHER[kind], "none of these")]
         if (inside := of_type.get(name)) is not None
@@ -321,19 +292,13 @@ def _group(name: str, inside: NDArray[np.bool_], labels: NDArray[np.int8], score
     threshold = threshold_at(benign, COMPARED_RATE)
     enough = is_measurable(COMPARED_RATE, len(benign))
     of_malicious, of_benign = scores[inside & (labels == 1)], scores[inside & (labels == 0)]
-    against = np.concatenate([of_malicious, benign])
-    truth = np.concatenate([np.ones(len(of_malicious)), np.zeros(len(benign))])
     return Group(
         name=name,
         malicious=len(of_malicious),
         benign=len(of_benign),
-        roc_auc=float(roc_auc_score(truth, against)) if len(of_malicious) else None,
-        tpr=wilson(int(np.sum(of_malicious >= threshold)), len(of_malicious))
-        if enough and len(of_malicious)
-        else None,
-        flagged=wilson(int(np.sum(of_benign >= threshold)), len(of_benign))
-        if enough and len(of_benign)
-        else None,
+        roc_auc=roc_auc(of_malicious, benign) if len(of_malicious) else None,
+        tpr=share_flagged(of_malicious, threshold) if enough and len(of_malicious) else None,
+        flagged=share_flagged(of_benign, threshold) if enough and len(of_benign) else None,
     )
 
 
