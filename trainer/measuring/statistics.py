@@ -17,6 +17,10 @@ class Interval(msgspec.Struct, frozen=True):
     low: float
     high: float
 
+    def __format__(self, spec: str) -> str:
+        """``0.897 (0.893 to 0.901)``, each number by ``spec``."""
+        return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
+
 
 def mcnemar(gained: int, lost: int) -> float:
     """The exact two-sided p-value of paired counts (McNemar 1947, doi:10.1007/BF02295996).

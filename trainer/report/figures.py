@@ -23,8 +23,9 @@ from trainer.measuring.evaluation import (
     roc_auc,
     share_flagged,
     threshold_at,
+    true_positive_rate,
 )
-from trainer.measuring.statistics import Interval
+from trainer.measuring.statistics import Interval, paired_bootstrap
 
 __all__ = [
     "BASE_RATES",
@@ -32,11 +33,13 @@ __all__ = [
     "AtBaseRate",
     "AtThreshold",
     "Bin",
+    "Difference",
     "Example",
     "Group",
     "Measured",
     "Robustness",
     "Traffic",
+    "difference",
     "measure_model",
 ]
 
@@ -103,6 +106,16 @@ class AtBaseRate(msgspec.Struct, frozen=True):
     """Both None where no benign row was flagged: the rate is then unknown."""
 
 
+class Difference(msgspec.Struct, frozen=True):
+    """What the second model has over the first, both on the same rows."""
+
+    first: str
+    second: str
+    statistic: str
+    interval: Interval | None
+    """None where there are too few benign rows for the statistic's false-positive rate."""
+
+
 class Bin(msgspec.Struct, frozen=True):
     """One bin of the calibration curve."""
 
@@ -121,9 +134,9 @@ class Robustness(msgspec.Struct, frozen=True):
     tpr_after: float
 
     @property
-    def loss(self) -> float:
-        """Points of TPR lost, as a share."""
-        return self.tpr_before - self.tpr_after
+    def points_lost(self) -> float:
+        """Percentage points of TPR."""
+        return 100 * (self.tpr_before - self.tpr_after)
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -212,6 +225,22 @@ def measure_model(
         rows_per_second=len(labels) / max(seconds, 1e-9),
     )
     return measured, scores
+
+
+def difference(
+    first: tuple[str, Scores], second: tuple[str, Scores], labels: NDArray[np.int8]
+) -> list[Difference]:
+    """ROC AUC and TPR at 1% of the second model over the first, by a paired bootstrap."""
+    statistics: dict[str, Callable[[Scores, NDArray[np.int8]], float]] = {
+        "ROC AUC": lambda scores, of: float(roc_auc_score(of, scores)),
+        "TPR at FPR 1%": lambda scores, of: true_positive_rate(scores, of, COMPARED_RATE),
+    }
+    intervals = {
+        name: paired_bootstrap(statistic, first[1], second[1], labels)
+        for name, statistic in statistics.items()
+        if name == "ROC AUC" or is_measurable(COMPARED_RATE, int(np.sum(labels == 0)))
+    }
+    return [Difference(first[0], second[0], name, intervals.get(name)) for name in statistics]
 
 
 def _at_threshold(name: str, threshold: float, benign: Scores, malicious: Scores) -> AtThreshold:

@@ -1,7 +1,6 @@
 """From models and rows to a report: measured one after the other, then compared."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +17,8 @@ from trainer.examples.datasets import Dataset
 from trainer.families.base import Family, Fitted
 from trainer.families.neural import FittedNetwork
 from trainer.measuring.evaluation import threshold_at
-from trainer.report.content import Report
-from trainer.report.differences import Difference, difference
-from trainer.report.figures import Measured, measure_model
+from trainer.report.content import Report, content
+from trainer.report.figures import Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
 from trainer.shown_progress import Progress
@@ -114,7 +112,7 @@ def make_report(
     holds figures alone, and may go where the data may not.
 
     Raises:
-        OSError: the folder cannot be written.
+        StreamDetectorError: the folder cannot be written.
     """
     measured, scores = [], []
     for candidate in candidates:
@@ -146,7 +144,6 @@ def make_report(
             differences += difference(first, (candidate.name, of_one), rows.labels)
     report = Report(
         title=title,
-        created_at=datetime.now(UTC).replace(microsecond=0),
         command=command,
         data=data,
         notes=list(notes),
@@ -154,5 +151,5 @@ def make_report(
         differences=differences,
     )
     with progress.stage("drawing the plots"):
-        write_report(folder, report, plots(measured, scores, rows.labels))
+        write_report(folder, report, content(report), plots(measured, scores, rows.labels))
     return measured
