@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,12 @@ from stream_detector.logs.setup import stderr_of_its_own
 from stream_detector.terminal.printable import printable
 
 if TYPE_CHECKING:
-    from trainer.examples.datasets import Dataset
     from trainer.report.figures import Measured
 
 __all__ = [
     "command_line",
-    "counts_of",
     "file_names",
     "messages",
-    "notes_on",
     "printable",
     "results",
     "show_figures",
@@ -44,15 +41,6 @@ def tell(line: str) -> None:
     messages.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def notes_on(dataset: "Dataset") -> list[str]:
-    """What a reader of figures has to know of the data."""
-    return [
-        f"Of the whole data: {counts_of(dataset.counts)}. Texts that come twice count once, those "
-        "with both labels not at all.",
-        *[f"Beware: {leak}." for leak in dataset.leaks],
-    ]
-
-
 def results() -> Console:
     """Where results go; what is no terminal takes lines of any length, and names stay whole."""
     console = Console()
@@ -62,11 +50,6 @@ def results() -> Console:
 def file_names(paths: Sequence[Path]) -> str:
     """Files by base name: a path of one machine says nothing on another."""
     return ", ".join(path.name for path in paths)
-
-
-def counts_of(counts: Mapping[str, int]) -> str:
-    """``1,200 read, 3 duplicate``."""
-    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
 
 def command_line() -> str:

@@ -14,8 +14,9 @@ from rich.console import Console
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
 from support.terminal import OnTerminal
-from trainer import shown_progress as progress
+from trainer.shown_progress import ShownProgress
 from trainer.training.fitting import Epoch
+from trainer.training.progress import shown_training
 
 pytestmark = pytest.mark.slow
 
@@ -206,7 +207,7 @@ def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_sai
 def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped():
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
-    with progress.shown_training(progress.ShownProgress(console)) as shown:
+    with shown_training(ShownProgress(console)) as shown:
         shown.on_epoch(Epoch(12, 0.1, 0.9, 0.9, 0.9, 1.0))
     _, bar, after = screen.getvalue().rpartition("epoch 13")
     assert bar

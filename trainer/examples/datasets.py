@@ -34,6 +34,8 @@ __all__ = [
     "Part",
     "census_of",
     "check_labels",
+    "counts_of",
+    "dataset_of",
     "part_of",
     "read_dataset",
     "read_examples",
@@ -94,6 +96,20 @@ class Dataset(NamedTuple):
     times: NDArray[np.float64] | None = None
     """Seconds since the epoch, NaN where not known; None where no row has one."""
 
+    @property
+    def size(self) -> str:
+        """``1,200 rows, 300 of them malicious``."""
+        return f"{len(self.texts):,} rows, {int(self.labels.sum()):,} of them malicious"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of figures has to know about the data, a sentence each."""
+        return [
+            f"Of the whole data: {counts_of(self.counts)}. Texts that come twice count once, those "
+            "with both labels not at all.",
+            *[f"Beware: {leak}." for leak in self.leaks],
+        ]
+
     def of_part(self, part: Part) -> "Dataset":
         """The rows of one part."""
         return self.rows(np.flatnonzero(self.parts == part))
@@ -108,6 +124,11 @@ class Dataset(NamedTuple):
             kinds=self.kinds[places],
             times=None if self.times is None else self.times[places],
         )
+
+
+def counts_of(counts: Mapping[str, int]) -> str:
+    """``1,200 read, 3 duplicate``."""
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
 
 class Census(NamedTuple):
@@ -159,6 +180,12 @@ class _Labelled(Protocol):
 
     @property
     def label(self) -> int: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
 
 
 LabelledRow = TypeVar("LabelledRow", bound=_Labelled)
@@ -212,20 +239,30 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
     search = LeakSearch()
     kept = without_duplicates(read_examples(examples, kind, counts, search), counts)
     times = np.array([row.time for row in kept], dtype=np.float64)
-    dataset = Dataset(
-        texts=[row.canonical.text for row in kept],
-        labels=np.array([row.label for row in kept], dtype=np.int8),
-        parts=_parts(kept, examples, counts),
-        sources=np.array([row.source for row in kept], dtype=np.str_),
-        kinds=np.array([row.kind for row in kept], dtype=np.str_),
-        counts=dict(counts),
-        leaks=tuple(str(leak) for leak in search.leaks()),
-        times=None if np.isnan(times).all() else times,
-    )
+    dataset = dataset_of(kept, _parts(kept, examples, counts), counts, search)
+    dataset = dataset._replace(times=None if np.isnan(times).all() else times)
     for part in needed:
         labels = set(dataset.labels[dataset.parts == part].tolist())
         check_labels(examples, part, labels, rows=len(kept))
     return dataset
+
+
+def dataset_of(
+    rows: Sequence[LabelledRow],
+    parts: Sequence[str] | NDArray[np.str_],
+    counts: Mapping[str, int],
+    search: LeakSearch,
+) -> Dataset:
+    """A dataset of ``rows``, whose parts are ``parts``; without times."""
+    return Dataset(
+        texts=[row.text for row in rows],
+        labels=np.array([row.label for row in rows], dtype=np.int8),
+        parts=np.array(parts, dtype=np.str_),
+        sources=np.array([row.source for row in rows], dtype=np.str_),
+        kinds=np.array([row.kind for row in rows], dtype=np.str_),
+        counts=dict(counts),
+        leaks=tuple(str(leak) for leak in search.leaks()),
+    )
 
 
 def read_licences(path: Path, kind: Kind) -> dict[str, tuple[str, str]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream_detector.models.encoding import CODES, encode, shorten
 from stream_detector.models.lean_tensorflow import tf
 from stream_detector.terminal.progress import Progress
-from trainer.training.fitting import rows_of_batches
+from trainer.training.batches import rows_of_batches
 
 __all__ = ["EPOCHS_MAX", "fit_language_model"]
 

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.models.architectures import ARCHITECTURES, Architecture
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.families.base import Family
-from trainer.shown_progress import Progress, shown_training
 from trainer.training.fitting import Fit, Recipe, fit, logits_of
+from trainer.training.progress import shown_training
 
 __all__ = ["FittedNetwork", "Network"]
 

@@ -8,11 +8,9 @@ that malicious sources are all measured under the same conditions.
 
 import fnmatch
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -26,7 +24,6 @@ from trainer.examples.datasets import DataError, Dataset
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
-from trainer.files.private import make_private_folder, write_private
 from trainer.measuring.evaluation import (
     Detection,
     detection,
@@ -43,7 +40,6 @@ __all__ = [
     "HeldOutMalicious",
     "HoldOut",
     "Training",
-    "TrainingStore",
 ]
 
 GroupBy = Literal["source", "kind"]
@@ -262,50 +258,6 @@ class HoldOut:
                         f"{'malicious' if label else 'benign'} sources, or leave out kinds of "
                         "malice with --group kind"
                     )
-
-
-class TrainingStore:
-    """Trainings that are done, a JSON file each, so that a stopped run can go on."""
-
-    def __init__(self, folder: Path) -> None:
-        """``folder`` is made with the first training that is saved."""
-        self._folder = folder
-
-    def save(self, training: Training) -> None:
-        """Keep ``training``; a kill while saving leaves no half file.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        path = self._path(training.family, training.identity)
-        draft = path.with_name(f".{path.name}-{os.getpid()}")
-        make_private_folder(self._folder)
-        try:
-            content = msgspec.json.format(msgspec.json.encode(training), indent=2)
-            write_private(draft, content + b"\n")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-    def load(self, family: str, identity: str) -> Training | None:
-        """The training of that identity; None where it is not done.
-
-        Raises:
-            DataError: its file is there but damaged.
-        """
-        path = self._path(family, identity)
-        try:
-            training = msgspec.json.decode(path.read_bytes(), type=Training)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{path} is damaged ({error}): delete it, and its training is done again"
-            ) from error
-        return training if training.identity == identity else None
-
-    def _path(self, family: str, identity: str) -> Path:
-        return self._folder / f"{family}-{identity[:16]}.json"
 
 
 def _counted(names: NDArray[np.str_]) -> dict[str, int]:

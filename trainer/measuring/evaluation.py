@@ -12,6 +12,8 @@ from trainer.measuring.statistics import Interval, wilson
 
 __all__ = [
     "FALSE_POSITIVES_MIN",
+    "MALICIOUS_FPR",
+    "SUSPICIOUS_FPR",
     "Detection",
     "Figures",
     "calibration_error",
@@ -28,6 +30,9 @@ Scores = NDArray[np.float32]
 
 Figures = dict[str, float | dict[str, dict[str, float]]]
 """Figures by name; those of groups under ``by_kind`` and ``by_source``, by the group's name."""
+
+SUSPICIOUS_FPR, MALICIOUS_FPR = 0.01, 0.001
+"""False-positive rates at which the thresholds of these verdicts are set."""
 
 FALSE_POSITIVES_MIN = 10
 """With fewer expected false positives, chance sets the threshold of a rate."""
