@@ -146,7 +146,8 @@ def train(
     \b
     stream-trainer train --kind url --data urls.csv --output bundles/url
     """
-    from trainer.examples.datasets import counts_of, read_licences  # noqa: PLC0415
+    from trainer.examples.datasets import counts_of  # noqa: PLC0415
+    from trainer.examples.licences import read_licences  # noqa: PLC0415
 
     examples = examples_of(**data_options)
     name = name or f"{kind}-{family}"

@@ -35,10 +35,9 @@ from trainer.examples.datasets import (
     Examples,
     check_labels,
     dataset_of,
-    part_of,
-    read_examples,
     without_duplicates,
 )
+from trainer.examples.labelled import read_examples
 from trainer.examples.leaks import LeakSearch
 from trainer.training.batches import Batch, batches_of, texts_to_read
 from trainer.training.data import TrainingData
@@ -170,7 +169,7 @@ def _written(
     counts: Counter[str] = Counter()
     search = LeakSearch()
     read = (
-        _Row(one.text, one.label, part_of(one, examples.split), one.source, one.kind)
+        _Row(one.text, one.label, one.part_by(examples.split), one.source, one.kind)
         for one in read_examples(examples, kind, counts, search)
     )
     shards = _spread(read, folder, waiting_rows=min(buffer_rows, _WAITING_ROWS))
