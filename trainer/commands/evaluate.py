@@ -14,6 +14,7 @@ from trainer.commands.example_options import (
     examples_of,
     family_option,
     part_option,
+    seed_option,
 )
 from trainer.console import command_line, file_names, show_figures, tell
 from trainer.shown_progress import ShownProgress
@@ -38,7 +39,7 @@ __all__ = ["evaluate"]
     help="What the data's rows are; needed where no bundle says it.",
 )
 @epochs_option(6)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@seed_option
 @click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),

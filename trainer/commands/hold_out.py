@@ -7,7 +7,13 @@ import click
 from rich.table import Table
 
 from stream_detector.logs.setup import native_output_held_back
-from trainer.commands.example_options import data_options, epochs_option, examples_of, family_option
+from trainer.commands.example_options import (
+    data_options,
+    epochs_option,
+    examples_of,
+    family_option,
+    seed_option,
+)
 from trainer.console import command_line, file_names, results, tell
 from trainer.families import LENGTH_MAX
 from trainer.shown_progress import ShownProgress
@@ -63,7 +69,7 @@ _WORST_SHOWN = 3
     "leave no benign source out.",
 )
 @epochs_option(6)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@seed_option
 @click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.logs.setup import native_output_held_back
-from trainer.commands.example_options import epochs_option, family_option
+from trainer.commands.example_options import epochs_option, family_option, seed_option
 from trainer.console import command_line, show_figures, tell
 from trainer.families import FAMILY_NAMES
 from trainer.shown_progress import ShownProgress
@@ -35,7 +35,7 @@ __all__ = ["study"]
     help="Leave rows of the larger label out, repeat those of the smaller one, or neither.",
 )
 @epochs_option(20)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@seed_option
 @native_output_held_back()
 def study(
     data: Path,

@@ -10,7 +10,7 @@ from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.models.manifest import decode_manifest
 from stream_detector.name_rules import name_fault
-from trainer.commands.example_options import data_options, examples_of
+from trainer.commands.example_options import data_options, examples_of, seed_option
 from trainer.console import command_line, show_figures, tell
 from trainer.families import NETWORK_NAMES
 from trainer.shown_progress import ShownProgress
@@ -89,7 +89,7 @@ def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None
     show_default=True,
     help="LSTM units a direction.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@seed_option
 @click.option(
     "--resume",
     is_flag=True,
