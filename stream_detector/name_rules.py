@@ -12,7 +12,8 @@ NAME_CHARACTERS_MAX = 200
 """A verdict holds two names and an alert both twice: far from Kafka's limit for a record."""
 
 _NOT_SHOWN = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\U000e0000-\U000e007f]"
 )
 """Control characters, line breaks, and what is invisible or turns the direction of a text. The
 schemas have the same pattern."""
@@ -20,7 +21,7 @@ schemas have the same pattern."""
 
 def name_fault(text: str) -> str | None:
     """What keeps ``text`` from being a name, as "is empty"; None if it is one."""
-    if not text:
+    if not text.strip():
         return "is empty"
     if len(text) > NAME_CHARACTERS_MAX:
         return f"is longer than {NAME_CHARACTERS_MAX} characters"

@@ -3,7 +3,7 @@
 import click
 from rich.console import Console
 
-from stream_detector.commands.replay import pace_options
+from stream_detector.commands.options import pace_options
 from stream_detector.demo.embedded_broker import require_librdkafka
 
 __all__ = ["demo"]

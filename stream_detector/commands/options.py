@@ -19,7 +19,7 @@ from stream_detector.settings.fields import (
     load_settings,
 )
 
-__all__ = ["SettingsCommand", "default_text", "given_settings", "setting_options"]
+__all__ = ["SettingsCommand", "default_text", "given_settings", "pace_options", "setting_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -71,6 +71,29 @@ def setting_options(
             help="TOML file with settings; also STREAM_DETECTOR_CONFIG.",
         )
         return config(command)
+
+    return decorate
+
+
+def pace_options(*, records: int, rate: float, what: str) -> Callable[[Command], Command]:
+    """Options ``--records`` and ``--rate`` with these defaults; ``what`` is done with records."""
+
+    def decorate(command: Command) -> Command:
+        count = click.option(
+            "--records",
+            type=click.IntRange(min=1),
+            default=records,
+            show_default=True,
+            help=f"How many records to {what}.",
+        )
+        pace = click.option(
+            "--rate",
+            type=click.FloatRange(min=1),
+            default=rate,
+            show_default=True,
+            help="How many a second.",
+        )
+        return count(pace(command))
 
     return decorate
 

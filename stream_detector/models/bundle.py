@@ -4,7 +4,6 @@ Nothing in it is executed or unpickled. Every file is checked against its SHA-25
 read, and what the code does not know (architecture, canonical form, fields) is refused.
 """
 
-import ctypes
 import hashlib
 import os
 import shutil
@@ -31,6 +30,7 @@ from stream_detector.models.files import (
     read_bundle_file,
 )
 from stream_detector.models.manifest import Manifest, decode_manifest
+from stream_detector.system.atomic_files import write_atomically
 
 __all__ = [
     "Bundle",
@@ -38,9 +38,6 @@ __all__ = [
     "load_bundle",
     "save_bundle",
 ]
-
-_CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2
-"""AT_FDCWD and RENAME_EXCHANGE of Linux' headers."""
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -146,8 +143,10 @@ def save_bundle(
         manifest = msgspec.structs.replace(
             manifest, files={WEIGHTS_NAME: hashlib.sha256(weights_bytes).hexdigest()}
         )
-        _write(draft / WEIGHTS_NAME, weights_bytes)
-        _write(draft / MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        write_atomically(draft / WEIGHTS_NAME, weights_bytes)
+        write_atomically(
+            draft / MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+        )
         draft.chmod(0o755)
         bundle = load_bundle(draft)
         _swap(draft, folder)
@@ -196,33 +195,10 @@ def _weights(
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
-def _exchanged(one: Path, other: Path) -> bool:
-    """Exchange two folders' names in one step, so that a kill leaves neither name empty.
-
-    False where the system cannot: renameat2(2) is Linux', and not every file system's.
-    """
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    done: int = rename(
-        _CURRENT_FOLDER, os.fsencode(one), _CURRENT_FOLDER, os.fsencode(other), _RENAME_EXCHANGE
-    )
-    return done == 0
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _swap(draft: Path, folder: Path) -> None:
     """Put ``draft`` in the place of ``folder``; on an error the old one is put back."""
     if not folder.exists():
         draft.rename(folder)
-        return
-    if _exchanged(draft, folder):  # What was in ``folder`` is the draft now, and goes with it.
         return
     previous = folder.with_name(f".{folder.name}-previous-{os.getpid()}")
     folder.rename(previous)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from stream_detector.errors import SettingsError
+from stream_detector.models.lean_tensorflow import tf
 from stream_detector.system.cores import usable_cores
 
 __all__ = [
@@ -44,8 +45,6 @@ def training_devices(gpus: Sequence[str]) -> list[str]:
 
 def visible_gpus() -> list[str]:
     """Names of the GPUs that TensorFlow sees."""
-    from stream_detector.models.lean_tensorflow import tf  # noqa: PLC0415 - slow to import, and not needed for --help
-
     return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 
@@ -54,8 +53,6 @@ def prepare_tensorflow(threads: int) -> None:
 
     Without effect where TensorFlow has already run something in this process.
     """
-    from stream_detector.models.lean_tensorflow import tf  # noqa: PLC0415
-
     # Each shape is traced once, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threads = threads or usable_cores()

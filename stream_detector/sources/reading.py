@@ -24,7 +24,9 @@ from stream_detector.sources.plain import Plain
 from stream_detector.sources.plain_json import PlainJson
 from stream_detector.sources.squid import Squid
 from stream_detector.sources.suricata import Suricata
-from stream_detector.sources.zeek import ZeekDns, ZeekHttp, tagged_record, zeek_log_path
+from stream_detector.sources.zeek import ZeekDns, ZeekHttp
+from stream_detector.sources.zeek_json import tagged_record
+from stream_detector.sources.zeek_tsv import zeek_log_path
 
 __all__ = [
     "SOURCES",

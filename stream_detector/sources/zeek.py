@@ -1,4 +1,4 @@
-"""Zeek's http.log and dns.log, as JSON and as tab-separated values.
+"""Zeek's http.log and dns.log, as JSON (``zeek_json``) and as tab-separated values (``zeek_tsv``).
 
 Fields: https://docs.zeek.org/en/master/logs/http.html and .../logs/dns.html; TSV layout and its
 ``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends TSV lines
@@ -16,36 +16,26 @@ from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
 from stream_detector.sources.dns_names import dns_event
 from stream_detector.sources.http_requests import http_event
-from stream_detector.sources.json_record import (
-    JsonRecord,
-    JsonSource,
-    decode_json,
-    decode_object,
-    text_of,
-)
+from stream_detector.sources.json_record import JsonRecord, JsonSource
 from stream_detector.sources.times import to_time
-from stream_detector.sources.zeek_columns import (
+from stream_detector.sources.zeek_json import find_connection, is_query, is_zeeks
+from stream_detector.sources.zeek_tsv import (
     COMMON,
+    UNSET,
+    header_path,
     is_connection,
     is_dns_query,
+    is_header,
     is_http_request,
+    starts_as_query,
+    unset_values,
+    without_escapes,
 )
-from stream_detector.sources.zeek_objects import is_query, is_zeeks
 
-__all__ = ["ZeekDns", "ZeekHttp", "tagged_record", "zeek_log_path"]
+__all__ = ["ZeekDns", "ZeekHttp"]
 
-_UNSET_NAMES = {b"#unset_field\t": "-", b"#empty_field\t": "(empty)"}
-"""Header lines that say what a column without a value has, and what it has by default."""
-_UNSET = frozenset({*_UNSET_NAMES.values(), ""})
 _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
 _TSV_TABS_MIN = len(COMMON)
-_HEADER = re.compile(
-    rb"#(?:separator|set_separator|empty_field|unset_field|path|open|close|fields|types)(?:\s|$)"
-)
-_ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
-_ESCAPE_OF_NO_TEXT = re.compile(rb"\\x([89A-Fa-f][0-9A-Fa-f])")
-_NOT_TEXT = re.compile("[\udc80-\udcff]")
-
 _OF_SIP = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
 _SIP_METHOD = re.compile("ACK|BYE|CANCEL|INFO|INVITE|MESSAGE|PRACK|PUBLISH|REFER|REGISTER|UPDATE")
 _ANOTHER_LOG = Ignored("another log")
@@ -65,7 +55,7 @@ class _Zeek(JsonSource):
         columns: Sequence[str] | None = None,
         *,
         another: bool = False,
-        unset: frozenset[str] = _UNSET,
+        unset: frozenset[str] = UNSET,
     ) -> None:
         """As a header says.
 
@@ -96,13 +86,13 @@ class _Zeek(JsonSource):
 
     def for_record(self, lines: Sequence[bytes]) -> Source:
         """With the columns of a ``#fields`` line, if the record has one."""
-        path = _header_path(lines)
+        path = header_path(lines)
         if path is not None and not path.startswith(self.path):
             return type(self)(another=True)
         for line in lines:
             if line.startswith(b"#fields\t"):
                 columns = line.decode(errors="replace").split("\t")[1:]
-                return type(self)(columns, unset=_unset_values(lines))
+                return type(self)(columns, unset=unset_values(lines))
         return self
 
     def parse(self, line: bytes) -> LineResult:
@@ -135,7 +125,7 @@ class _Zeek(JsonSource):
                 if place is None or place >= count or (value := values[place]) in unset
                 else value
                 if "\\x" not in value
-                else _without_escapes(value, _ESCAPE)
+                else without_escapes(value)
                 for place in self._places
             ]
         )
@@ -147,7 +137,7 @@ class _Zeek(JsonSource):
         if record.path is not None and not record.path.startswith(self.path):
             return _ANOTHER_LOG
         if record.orig_h is None and record.resp_h is None:
-            _find_connection(record, line)
+            find_connection(record, line)
         return self._result(*self._fields(record))
 
 
@@ -179,7 +169,7 @@ class ZeekHttp(_Zeek):
         if line[:1] == b"{":
             return super().recognises(line)
         if line[:1] == b"#":
-            return _HEADER.match(line) is not None
+            return is_header(line)
         return _TIME.match(line) is not None and line.count(b"\t") >= _TSV_TABS_MIN
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
@@ -204,7 +194,7 @@ class ZeekHttp(_Zeek):
             record.resp_p,
             record.method,
             record.host if isinstance(record.host, str) else None,
-            record.uri and _without_escapes(record.uri),
+            record.uri and without_escapes(record.uri, of_json=True),
         )
 
     def _result(  # type: ignore[override]
@@ -251,16 +241,16 @@ class ZeekDns(_Zeek):
         if line[:1] == b"{":
             return super().recognises(line)
         if line[:1] == b"#":
-            return _HEADER.match(line) is not None
+            return is_header(line)
         if not _TIME.match(line):
             return False
         columns = line.split(b"\t", _TSV_TABS_MIN + 2)
-        return len(columns) > _TSV_TABS_MIN + 2 and _starts_as_query(*columns[6:8])
+        return len(columns) > _TSV_TABS_MIN + 2 and starts_as_query(*columns[6:8])
 
     def _fault(self, columns: Sequence[str]) -> LineResult | None:
         if is_dns_query(columns):
             return None
-        if _starts_as_query(*(column.encode() for column in columns[6:8])):
+        if starts_as_query(*(column.encode() for column in columns[6:8])):
             return Rejected(
                 RejectReason.MALFORMED,
                 "not the columns that dns.log has by default: send its #fields line in the same "
@@ -273,7 +263,7 @@ class ZeekDns(_Zeek):
             record.ts,
             record.uid,
             record.orig_h,
-            record.query and _without_escapes(record.query),
+            record.query and without_escapes(record.query, of_json=True),
         )
 
     def _result(  # type: ignore[override]
@@ -286,86 +276,8 @@ class ZeekDns(_Zeek):
         return dns_event(query or "", client=client, time=to_time(time), log_id=uid)
 
 
-def tagged_record(line: bytes) -> JsonRecord | None:
-    """The record inside ``{"http": {...}}``, as zeek-kafka's ``tag_json`` has it; None if none."""
-    content = decode_object(line)
-    if len(content) != 1:
-        return None
-    ((path, value),) = content.items()
-    record = decode_json(bytes(value))
-    if not isinstance(record, JsonRecord) or record.ts is None:
-        return None
-    record.path = path
-    return record
-
-
-def _find_connection(record: JsonRecord, line: bytes) -> None:
-    """Take over the addresses from ``id_orig_h`` or a nested ``id``, as shippers write them."""
-    prefix, content = "id_", record.id
-    if isinstance(content, dict):
-        prefix = ""
-        if not content.keys() & {"orig_h", "resp_h"}:  # of a record with a tag
-            return
-    else:
-        content = decode_object(line)
-    record.orig_h = text_of(content.get(f"{prefix}orig_h"))
-    record.resp_h = text_of(content.get(f"{prefix}resp_h"))
-    port = content.get(f"{prefix}resp_p")
-    record.resp_p = bytes(port).decode(errors="replace").strip('"') if port else None
-
-
-def _without_escapes(value: str, escape: re.Pattern[bytes] = _ESCAPE_OF_NO_TEXT) -> str:
-    """``value`` without ``\\xNN``, which TSV has for a backslash, a tab, and what is no UTF-8.
-
-    JSON has it for the last alone. That comes out percent-encoded, as a browser would send it.
-    """
-    if "\\x" not in value:
-        return value
-    plain = escape.sub(
-        lambda match: bytes.fromhex(match[1].decode()), value.encode("utf-8", "surrogatepass")
-    )
-    text = plain.decode(errors="surrogateescape")
-    return _NOT_TEXT.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", text)
-
-
-def _starts_as_query(proto: bytes, trans_id: bytes) -> bool:
-    return proto in {b"udp", b"tcp"} and trans_id.isdigit()
-
-
 def _is_of_sip(method: str | None, uri: str | None) -> bool:
     """Is it of sip.log, which has a method and a URI, too?"""
     if method is not None and _SIP_METHOD.fullmatch(method):
         return True
     return uri is not None and _OF_SIP.match(uri) is not None
-
-
-def zeek_log_path(lines: Sequence[bytes]) -> str | None:
-    """What the header lines among ``lines`` say which log it is; None where they do not.
-
-    Without a ``#path`` line it is ``dns`` or ``http`` by the names of the fields, or empty.
-    """
-    path = _header_path(lines)
-    if path is not None:
-        return path
-    for line in lines:
-        if line.startswith(b"#fields\t"):
-            if b"\tquery" in line:
-                return "dns"
-            return "http" if b"\turi" in line and b"\thost" in line else ""
-    return None
-
-
-def _unset_values(lines: Sequence[bytes]) -> frozenset[str]:
-    """What columns without a value have, by the header lines among ``lines``."""
-    values = dict(_UNSET_NAMES)
-    for line in lines:
-        for name in values.keys() & {line[: line.find(b"\t") + 1]}:
-            values[name] = line[len(name) :].decode(errors="replace")
-    return frozenset({*values.values(), ""})
-
-
-def _header_path(lines: Sequence[bytes]) -> str | None:
-    for line in lines:
-        if line.startswith(b"#path\t"):
-            return line[6:].decode(errors="replace").strip()
-    return None

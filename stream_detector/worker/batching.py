@@ -34,7 +34,7 @@ class _Batch(Generic[Outputs]):
         self._ended = 0
         self.held: Lane | None = None
         """Of the chunk that is under way."""
-        self.parts = process(self._chunks())
+        self.parts: Iterator[tuple[Outputs, int]] = process(self._chunks())
 
     def _chunks(self) -> Iterator[Chunk]:
         while self._left:
@@ -58,6 +58,15 @@ class _Batch(Generic[Outputs]):
         rest = list(self._left)
         self._left.clear()
         return rest
+
+    def let_go(self) -> None:
+        """Free the records at once.
+
+        The parts hold the batch and the batch holds the parts, which are mostly not read to their
+        end. Python's collector frees such a circle once many objects were made, and a few thousand
+        records of 1 MB are few objects: they would fill gigabytes first.
+        """
+        self.parts = iter(())
 
     @property
     def last_lane(self) -> Lane:
@@ -250,6 +259,7 @@ class Batcher(Generic[Outputs]):
     def _finish(self, batch: "_Batch[Outputs]", ended: Sequence[Work]) -> None:
         """Note that nothing of ``batch`` is under way any more."""
         _acknowledge(ended)
+        batch.let_go()
         if batch.held is not None:
             self._lanes.release(batch.held)
         self._last_finished = self._clock()

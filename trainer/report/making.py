@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stream_detector.events import Kind, Thresholds
 from stream_detector.models.bundle import Bundle
-from stream_detector.models.calibration import Platt, fit_platt
+from stream_detector.models.calibration import Platt
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
 from stream_detector.terminal.progress import Progress
@@ -18,6 +18,7 @@ from trainer.examples.datasets import Dataset
 from trainer.families import LENGTH_MAX, families
 from trainer.families.base import Family, Fitted
 from trainer.families.neural import FittedNetwork
+from trainer.measuring.calibrating import fit_platt
 from trainer.measuring.evaluation import MALICIOUS_FPR, SUSPICIOUS_FPR, threshold_at
 from trainer.report.content import Report, content
 from trainer.report.figures import Difference, Measured, difference, measure_model

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -61,8 +63,8 @@ class Bench:
             raise self.publish_error
         self.published.append(outputs)
 
-    def put(self, name, records=1, size=1):
-        chunk = Chunk("topic", name, [None] * records)
+    def put(self, name, records=1, size=1, record=None):
+        chunk = Chunk("topic", name, [record] * records)
         self.batcher.put(Work(chunk, size, lambda: self.acknowledged.append(name)))
 
     async def until(self, condition):
@@ -287,3 +289,24 @@ async def test_a_drain_drops_what_a_part_has_left_to_the_next_batch(bench):
     assert await draining
     await asyncio.sleep(0.05)
     assert bench.acknowledged == [1]
+
+
+async def test_records_are_freed_once_acknowledged_without_the_garbage_collector(bench):
+    class Record:
+        pass
+
+    bench.part_chunks = 1  # a part that ends before the batch was read to its end
+    gc.collect()
+    gc.disable()
+    try:
+        seen = []
+        for name in range(20):
+            record = Record()
+            seen.append(weakref.ref(record))
+            bench.put(name, record=record)
+            del record
+            await bench.until(lambda name=name: name in bench.acknowledged)
+        # The run still holds the last batch.
+        assert [ref() for ref in seen[:-2]] == [None] * 18
+    finally:
+        gc.enable()

@@ -1,10 +1,10 @@
-"""Which JSON objects are lines of Zeek's logs, and of which: their fields say so."""
+"""Zeek's logs as JSON: which log an object is of, and the forms that shippers give it."""
 
 from ipaddress import ip_address
 
-from stream_detector.sources.json_record import JsonRecord, decode_object
+from stream_detector.sources.json_record import JsonRecord, decode_json, decode_object, text_of
 
-__all__ = ["is_query", "is_zeeks"]
+__all__ = ["find_connection", "is_query", "is_zeeks", "tagged_record"]
 
 _INVENTORY = frozenset({"host_p", "port_num", "software_type", "unparsed_version"})
 """Fields of software.log, known_services.log and known_certs.log, which name a host and no id."""
@@ -64,3 +64,31 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def tagged_record(line: bytes) -> JsonRecord | None:
+    """The record inside ``{"http": {...}}``, as zeek-kafka's ``tag_json`` has it; None if none."""
+    content = decode_object(line)
+    if len(content) != 1:
+        return None
+    ((path, value),) = content.items()
+    record = decode_json(bytes(value))
+    if not isinstance(record, JsonRecord) or record.ts is None:
+        return None
+    record.path = path
+    return record
+
+
+def find_connection(record: JsonRecord, line: bytes) -> None:
+    """Take over the addresses from ``id_orig_h`` or a nested ``id``, as shippers write them."""
+    prefix, content = "id_", record.id
+    if isinstance(content, dict):
+        prefix = ""
+        if not content.keys() & {"orig_h", "resp_h"}:  # of a record with a tag
+            return
+    else:
+        content = decode_object(line)
+    record.orig_h = text_of(content.get(f"{prefix}orig_h"))
+    record.resp_h = text_of(content.get(f"{prefix}resp_h"))
+    port = content.get(f"{prefix}resp_p")
+    record.resp_p = bytes(port).decode(errors="replace").strip('"') if port else None
