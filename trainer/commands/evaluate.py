@@ -94,7 +94,6 @@ def evaluate(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
         from trainer.report.making import (  # noqa: PLC0415
             candidate_of_bundle,

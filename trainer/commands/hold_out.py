@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from stream_detector.logs.setup import native_output_held_back
+from stream_detector.terminal.printable import printable
+from stream_detector.terminal.table import table_lines
 from trainer.commands.example_options import (
     data_options,
     epochs_option,
@@ -14,7 +15,7 @@ from trainer.commands.example_options import (
     family_option,
     seed_option,
 )
-from trainer.console import command_line, file_names, results, tell
+from trainer.console import command_line, file_names, tell
 from trainer.families import LENGTH_MAX
 from trainer.shown_progress import ShownProgress
 
@@ -137,7 +138,6 @@ def hold_out(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from trainer.families import families  # noqa: PLC0415
 
         known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
@@ -183,23 +183,18 @@ def hold_out(
 
 
 def _show(rows: "Sequence[Sequence[str]]", means: "Sequence[FamilyMean]") -> None:
-    """The table of malicious groups, and below it which benign sources are flagged most."""
-    heading, *body = rows
-    table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(heading):
-        table.add_column(name, justify="left" if place in {0, 2} else "right", overflow="fold")
-    for row in body:
-        table.add_row(*row)
-    console = results()
-    console.print(table)
+    """Print the table of malicious groups, then the benign sources that are flagged most."""
+    for line in table_lines(
+        [[printable(cell) for cell in row] for row in rows], right={1, 3, 4, 5}
+    ):
+        click.echo(line)
     for mean in means:
         if mean.flagged is not None:
             worst = ", ".join(
-                f"{one.name} {one.flagged.value:.1%}" for one in mean.benign[:_WORST_SHOWN]
+                f"{printable(one.name)} {one.flagged.value:.1%}"
+                for one in mean.benign[:_WORST_SHOWN]
             )
-            console.print(
+            click.echo(
                 f"{mean.family}: of {len(mean.benign)} benign sources {mean.flagged:.2%} flagged "
-                f"on average, most of {worst}",
-                soft_wrap=True,
-                highlight=False,
+                f"on average, most of {worst}"
             )

@@ -63,7 +63,6 @@ def study(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from trainer.report.making import fitted_candidates, make_report  # noqa: PLC0415
 
     train = resampled(dataset.of_part("train"), imbalance, seed=seed)

@@ -165,7 +165,6 @@ def train(
     progress = ShownProgress()
     with progress.stage(f"reading {examples}"):
         if stream:
-            from stream_detector.models import device  # noqa: PLC0415 - quiets TensorFlow
             from trainer.training.streaming import streamed  # noqa: PLC0415
 
             data = click.get_current_context().with_resource(
@@ -186,7 +185,6 @@ def train(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from trainer.report.making import write_model_card  # noqa: PLC0415
         from trainer.training.one_training import Plan, train_bundle  # noqa: PLC0415
         from trainer.training.recipe import Recipe  # noqa: PLC0415

@@ -1,6 +1,5 @@
 """All trainings of a hold-out, one after the other; a stopped run resumes with those it saved."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,37 +7,33 @@ import msgspec
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
+from stream_detector.system.atomic_files import write_atomically
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import DataError
 from trainer.families.base import Family
-from trainer.files.private import make_private_folder, write_private
+from trainer.files.private import make_private_folder
 from trainer.hold_out.measuring import HoldOut, Training
 
 __all__ = ["TrainingStore", "trainings"]
 
 
 class TrainingStore:
-    """Trainings that are done, a JSON file each, so that a stopped run can go on."""
+    """Finished trainings, a JSON file each, so that a stopped run can resume."""
 
     def __init__(self, folder: Path) -> None:
-        """``folder`` is made with the first training that is saved."""
+        """The first training that is saved makes ``folder``."""
         self._folder = folder
 
     def save(self, training: Training) -> None:
-        """Keep ``training``; a kill while saving leaves no half file.
+        """Save ``training``; a kill while saving leaves no half file.
 
         Raises:
             OSError: the folder cannot be written.
         """
         path = self._path(training.family, training.identity)
-        draft = path.with_name(f".{path.name}-{os.getpid()}")
         make_private_folder(self._folder)
-        try:
-            content = msgspec.json.format(msgspec.json.encode(training), indent=2)
-            write_private(draft, content + b"\n")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        content = msgspec.json.format(msgspec.json.encode(training), indent=2)
+        write_atomically(path, content + b"\n", mode=0o600)
 
     def load(self, family: str, identity: str) -> Training | None:
         """The training of that identity; None where it is not done.
