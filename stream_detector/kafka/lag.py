@@ -27,7 +27,7 @@ _NAMED_MAX = 3
 
 
 class LagConsumer(Protocol):
-    """What the monitor asks of the consumer (``transport.ChunkConsumer``)."""
+    """What the monitor asks of the consumer (``ChunkConsumer``)."""
 
     ledgers: Mapping[TP, PartitionLedger]
     committed_offsets: Mapping[TP, int]

@@ -18,6 +18,7 @@ from yarl import URL
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
+from stream_detector.kafka.chunk_consumer import ChunkConsumer, Delivery
 from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
 from stream_detector.kafka.foreign_commits import tell_foreign_commit
 from stream_detector.kafka.group_watch import GroupMonitor
@@ -28,7 +29,7 @@ from stream_detector.kafka.reachability import ReachMonitor
 from stream_detector.kafka.readiness import Monitors, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.topics import cluster_id
-from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
+from stream_detector.kafka.transport import ChunkProducer, ChunkTransport
 from stream_detector.limits import BATCH_BYTES_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer

@@ -8,7 +8,8 @@ import pytest
 from faust.transport.consumer import ThreadDelegateConsumer
 from faust.types import TP
 
-from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport
+from stream_detector.kafka.chunk_consumer import ChunkConsumer
+from stream_detector.kafka.transport import ChunkTransport
 
 BUFFER_BYTES = 1_000_000
 ATTACKED = [TP("attacked", number) for number in range(9)]
