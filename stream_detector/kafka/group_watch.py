@@ -27,7 +27,7 @@ _NAMED_MAX = 3
 
 
 class GroupConsumer(Protocol):
-    """What the monitor asks of the consumer (``ChunkConsumer``)."""
+    """What the monitor asks of the consumer (``ChunkConsumerThread``)."""
 
     async def view_of_group(self, topics: Collection[str]) -> GroupView:
         """Ask Kafka who owns what, and note what detectors have committed."""

@@ -27,7 +27,7 @@ _ANSWER_SECONDS = 10.0
 
 
 class TopicConsumer(Protocol):
-    """What the monitor asks of the consumer (``ChunkConsumer``)."""
+    """What the monitor asks of the consumer (``ChunkConsumerThread``)."""
 
     async def look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
         """Ask Kafka which of the topics ``names`` are there."""

@@ -1,13 +1,14 @@
 """A Faust transport that delivers a fetched chunk of one partition as one message.
 
-Faust's aiokafka driver makes two tasks a message and acknowledges by offset, with a gap rule
+Faust's aiokafka driver creates two tasks per message and acknowledges by offset, with a gap rule
 that lets a later batch commit over an earlier one that failed. Here the unit is the chunk
-(consecutive records of one partition): the message's value is a ``Delivery``, and offsets are
+(consecutive records of one partition): a message's value is a ``Delivery``, and offsets are
 committed by watermark (``watermark.PartitionLedger``). Faust still owns the app, the agent,
 the group membership and the rebalance.
 
-What is overridden is private to faust-streaming 0.15.3; ``tests`` pin it by name and signature,
-so that another version fails there and not by losing records.
+The overrides are private to faust-streaming 0.15.3 and aiokafka 0.14. ``test_transport_contract``
+pins them by name, signature and body, so that another version fails there instead of losing
+records.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from faust.transport.drivers import aiokafka as driver
 from stream_detector.kafka.chunk_consumer import ChunkConsumer
 from stream_detector.kafka.connections import AnswerWatch, unconnected_of_producer
 from stream_detector.kafka.consumer_thread import SERVICE_LOGGER, TransportHost
-from stream_detector.kafka.metadata_updates import pace_metadata_updates
+from stream_detector.kafka.leaders import pace_metadata_updates
 
 __all__ = ["ChunkProducer", "ChunkTransport"]
 
@@ -46,16 +47,19 @@ class ChunkProducer(driver.Producer):
         return dict(host.producer_options)
 
     def _settings_auth(self) -> Mapping[str, Any]:
-        return {}
+        return {}  # ``producer_options`` hold TLS and SASL; Faust's would override them.
 
     async def flush(self) -> None:
-        """Nothing: who publishes awaits its outputs; what nobody awaits any more is not needed."""
+        """Do nothing: the publisher awaits its outputs, and a stop needs no others."""
 
     async def on_stop(self) -> None:
-        """Stop at once: aiokafka's would try to send what is left until that times out."""
+        """Stop at once: aiokafka would try to send the rest until that times out.
+
+        Nothing is lost by that: records whose outputs are not confirmed stay uncommitted.
+        """
         if self._producer is not None and (task := self._producer._sender.sender_task) is not None:
             left = self._producer._message_accumulator
-            # aiokafka's callback removes a batch that waits to be sent again from those pending.
+            # aiokafka's callback removes a batch from the pending ones, so it has to be among them.
             left._pending_batches.update(chain(*left._batches.values()))
             for batch in list(left._pending_batches):
                 batch.future.cancel()
@@ -69,14 +73,14 @@ class ChunkProducer(driver.Producer):
         return self._ensure_producer()
 
     def unconnected_brokers(self) -> set[str]:
-        """As ``connections.unconnected_of_producer``; none before the producer is made."""
+        """``host:port`` of each broker that is needed and not connected; never waits."""
         if (producer := self._producer) is None:
             return set()
         self.answers.look(producer.client)
         return unconnected_of_producer(producer, silent=self.answers.silent)
 
     def refresh_metadata(self) -> None:
-        """Have aiokafka ask which brokers lead what; it does so by itself where a send fails."""
+        """Make aiokafka ask which brokers lead what; by itself it does so after a failed send."""
         if self._producer is not None:
             self._producer.client.force_metadata_update()
 

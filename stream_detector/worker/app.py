@@ -20,7 +20,6 @@ from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.chunk_consumer import ChunkConsumer, Delivery
 from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
-from stream_detector.kafka.foreign_commits import tell_foreign_commit
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
@@ -130,14 +129,14 @@ class DetectorApp(faust.App):
         )
         self.topic_monitor = TopicMonitor(
             settings.input_topic_names,
-            lambda: self.chunk_consumer,
+            lambda: self.chunk_consumer.thread,
             metrics=metrics,
             clock=time.monotonic,
         )
         self.group_monitor = GroupMonitor(
             settings.group_id,
             settings.input_topic_names,
-            lambda: self.chunk_consumer,
+            lambda: self.chunk_consumer.thread,
             metrics=metrics,
             patience=settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS,
             clock=time.monotonic,
@@ -244,7 +243,7 @@ class DetectorApp(faust.App):
     async def _check_group(self) -> None:
         while True:
             await asyncio.sleep(_GROUP_CHECK_SECONDS)
-            await self.chunk_consumer.check_group()
+            await self.chunk_consumer.thread.check_group()
 
     def watch(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` as a task whose failure stops the process."""
@@ -276,17 +275,9 @@ class DetectorApp(faust.App):
 
     def fail(self, error: FatalError) -> None:
         """Stop the process because of ``error``; may be called from any thread."""
-        self.count_error(error)
+        self.metrics.count_error(error)
         self.error = self.error or error
         self._app_loop.call_soon_threadsafe(self.failed.set)
-
-    def count_error(self, error: BaseException) -> None:
-        """Count ``error`` by its class."""
-        self.metrics.count_error(error)
-
-    def tell_foreign_commit(self, partition: Any, written: int | None, offset: int) -> None:
-        """Count and log an offset that no detector committed; called in the consumer's thread."""
-        tell_foreign_commit(self.metrics, partition, written, offset)
 
     # --- one batch --------------------------------------------------------------------------
 
@@ -323,15 +314,16 @@ class DetectorApp(faust.App):
 
     def _unconnected_brokers(self) -> set[str]:
         of_producer = cast(ChunkProducer, self.producer).unconnected_brokers()
-        return self.chunk_consumer.unconnected_brokers() | of_producer
+        return self.chunk_consumer.thread.unconnected_brokers() | of_producer
 
     def _is_connected(self) -> bool:
-        read, written = self.chunk_consumer.answers, cast(ChunkProducer, self.producer).answers
+        read = self.chunk_consumer.thread.answers
+        written = cast(ChunkProducer, self.producer).answers
         return bool((read.connected | written.connected) - read.silent - written.silent)
 
     def _refresh_metadata(self) -> None:
         cast(ChunkProducer, self.producer).refresh_metadata()
-        self.chunk_consumer.refresh_metadata()
+        self.chunk_consumer.thread.refresh_metadata()
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:
