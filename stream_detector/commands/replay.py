@@ -104,7 +104,7 @@ def replay(
         raise click.BadParameter("give a number of records a second", param_hint="--rate")
     settings, _ = given_settings(config, flags)
     from stream_detector.demo.samples import rounds_of, sample_lines  # noqa: PLC0415
-    from stream_detector.kafka.paced_writing import write_records  # noqa: PLC0415
+    from stream_detector.kafka.confirmed import write_records  # noqa: PLC0415
 
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
     values = (value for _, value in itertools.islice(rounds, records))

@@ -24,10 +24,9 @@ from kafka.errors import MessageSizeTooLargeError
 
 from stream_detector.errors import MissingRecordError, StreamDetectorError, TopicsError
 from stream_detector.events import SourcePosition
-from stream_detector.kafka.bounded_reading import Span, reading
+from stream_detector.kafka.bounded_reading import RecordLookup, Span, reading, record_lookup
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.dead_letter_topic import OnProgress, letter_spans, letters_of
-from stream_detector.kafka.record_lookup import RecordLookup, record_lookup
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.dead_letters import LetterFilter, StoredLetter

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from stream_detector.kafka.group_mark import foreign_members
+from stream_detector.kafka.group_mark import foreign_members_fault
 from stream_detector.kafka.group_members import GroupView, Member
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
@@ -22,8 +22,6 @@ _REPEAT_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
 _NEWS_SECONDS = 60.0
 """What was seen longer ago is not shown: others may know better, and alerts take the highest."""
-_NAMED_MAX = 3
-"""Foreign members that a line names."""
 
 
 class GroupConsumer(Protocol):
@@ -105,7 +103,7 @@ class GroupMonitor:
             self._unowned_since = now
         lasting = self._unowned_since is not None and now - self._unowned_since >= self._patience
         if foreign:
-            self.fault = self._foreign_fault(foreign)
+            self.fault = foreign_members_fault(self._group_id, list(map(_named, foreign)))
         elif view.members is not None or lasting:
             self.fault = self._unowned_fault(unowned) if lasting else ""
         if self.fault and (self.fault != before or now - self._told_at >= _REPEAT_SECONDS):
@@ -129,21 +127,12 @@ class GroupMonitor:
                 unowned.append(f"{count - owned[topic]} of {count} partitions of {topic}")
         return unowned
 
-    def _foreign_fault(self, foreign: list[Member]) -> str:
-        named = [
-            f"{member.name} with {counted(len(member.partitions), 'partition')}"
-            for member in foreign[:_NAMED_MAX]
-        ]
-        if more := len(foreign) - len(named):
-            named.append(f"{more} more")
-        return (
-            f"group {self._group_id} has {foreign_members(len(foreign))} ({', '.join(named)}): "
-            "nothing scores the records that they read; stop them, or give them a group of their "
-            "own"
-        )
-
     def _unowned_fault(self, unowned: list[str]) -> str:
         return (
             f"no detector of group {self._group_id} has owned {', '.join(unowned)} for "
             f"{self._patience:.0f} s or more: look for workers that hang, and restart them"
         )
+
+
+def _named(member: Member) -> str:
+    return f"{member.name} with {counted(len(member.partitions), 'partition')}"

@@ -20,7 +20,7 @@ from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
 from stream_detector.kafka.fetched import bound_fetches
 from stream_detector.kafka.offset_ranges import OffsetRange
-from stream_detector.kafka.publisher import Publisher, publisher_of
+from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.retry import name_of
 from stream_detector.metrics import Metrics
@@ -79,9 +79,9 @@ async def score_again(
     done = 0
     try:
         async with _clients(settings) as (consumer, producer):
-            publisher = publisher_of(
-                settings,
+            publisher = Publisher(
                 producer,
+                OutputTopics.of(settings),
                 comparisons_failed=lambda _: None,  # Without shadows there are none.
                 metrics=metrics,
             )

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import faust
@@ -23,7 +24,7 @@ from stream_detector.kafka.clients import aiokafka_consumer_options, output_opti
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
-from stream_detector.kafka.publisher import Publisher, publisher_of
+from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.reachability import ReachMonitor
 from stream_detector.kafka.readiness import Monitors, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
@@ -298,11 +299,11 @@ class DetectorApp(faust.App):
                 age = max(0.0, now - written / 1000)
                 self.metrics.record_age_seconds.observe(topic, age, len(records))
 
-    @property
+    @cached_property
     def _publisher(self) -> Publisher:
-        return publisher_of(
-            self.settings,
+        return Publisher(
             self.producer.client,
+            OutputTopics.of(self.settings),
             comparisons_failed=self._drop_shadows,
             metrics=self.metrics,
         )
