@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from stream_detector.errors import MissingRecordError, RetryableError
 from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.bounded_consumer import bound_records, is_unread
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
 
@@ -46,7 +46,7 @@ class Span(NamedTuple):
 @contextmanager
 def _bounded_consumer(settings: Settings, **options: Any) -> Iterator[Any]:
     """A consumer of no group for the block."""
-    options = kafka_python_options(reached(settings), KafkaConsumer) | {
+    options = client_options(reached(settings), KafkaConsumer) | {
         "group_id": None,
         "enable_auto_commit": False,
         "isolation_level": "read_committed",

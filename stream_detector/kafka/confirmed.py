@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.kafka.admin import as_ours, reached
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.rights import Part, rights_of
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
@@ -35,7 +35,7 @@ def confirming_producer(settings: Settings, part: Part, **options: Any) -> Itera
         RetryableError: Kafka can't be reached, or went away.
         FatalError: it refuses the credentials or a record.
     """
-    options |= kafka_python_options(reached(settings), KafkaProducer) | {"acks": "all"}
+    options |= client_options(reached(settings), KafkaProducer) | {"acks": "all"}
     try:
         producer = KafkaProducer(**options)
         try:

@@ -7,7 +7,7 @@ from kafka.errors import AuthorizationError, KafkaError
 
 from stream_detector.errors import FatalError
 from stream_detector.kafka.admin import ask_kafka
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.group_mark import DETECTOR_MARK, foreign_members_fault
 from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.settings.fields import Settings
@@ -24,7 +24,7 @@ _MAX_TIMESTAMP = -3
 
 def bootstrap_faults(settings: Settings) -> dict[str, Fault]:
     """The fault of each of ``bootstrap_servers`` that does not answer; none behind a proxy."""
-    options = kafka_python_options(settings)
+    options = client_options(settings)
     if options.get("proxy_url"):
         return {}
     return broker_faults(settings.bootstrap_servers, options.get("ssl_context"))

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import faust
+from aiokafka import AIOKafkaConsumer
 from faust.types import StreamT
 from yarl import URL
 
@@ -20,7 +21,7 @@ from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.chunk_consumer import ChunkConsumer, Delivery
-from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
+from stream_detector.kafka.clients import client_options, output_options
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
@@ -407,5 +408,5 @@ def _consumer_options(settings: Settings) -> dict[str, Any]:
         "session_timeout_ms": _SESSION_TIMEOUT_MS,
         "rebalance_timeout_ms": int((settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS) * 1000),
         "max_poll_interval_ms": _POLL_INTERVAL_MAX_MS,
-        **aiokafka_consumer_options(settings),
+        **client_options(settings, AIOKafkaConsumer),
     }
