@@ -30,11 +30,11 @@ def run(config: Path | None, **flags: object) -> int:
     file (group_id); a flag goes before the variable, the variable before the file.
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.clients import aiokafka_consumer_options  # noqa: PLC0415
+    from stream_detector.kafka.clients import client_options  # noqa: PLC0415
     from stream_detector.models.serving import check_model_settings  # noqa: PLC0415
 
     # Before TensorFlow is loaded and Kafka is asked, which take seconds.
-    aiokafka_consumer_options(settings)
+    client_options(settings)
     check_model_settings(settings)
     configure_logging(settings)
     from stream_detector.worker.process import run_worker  # noqa: PLC0415 - imports Faust
