@@ -93,7 +93,7 @@ def replay(
 
 def _write_samples(settings: Settings, records: int, rate: float) -> None:
     from stream_detector.demo.samples import rounds_of, sample_lines  # noqa: PLC0415
-    from stream_detector.kafka.paced_writing import write_records  # noqa: PLC0415
+    from stream_detector.kafka.confirmed import write_records  # noqa: PLC0415
 
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
     progress = ShownProgress()

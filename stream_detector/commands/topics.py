@@ -231,9 +231,10 @@ def acls(
     stream-detector topics acls --apply --part detector --part trainer
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.acl_commands import (  # noqa: PLC0415
+    from stream_detector.kafka.acls import (  # noqa: PLC0415
         acl_commands,
         acl_document,
+        give_rights,
         group_named,
         user_named,
     )
@@ -252,8 +253,6 @@ def acls(
     if give:
         if as_yaml or command_config is not None:
             raise click.UsageError("--apply prints nothing: leave --yaml and --command-config out")
-        from stream_detector.kafka.acl_grants import give_rights  # noqa: PLC0415
-
         with ShownProgress().stage("giving rights"):
             given_rights = give_rights(
                 settings, chosen, principals=who, consumer_group=consumer_group

@@ -21,7 +21,7 @@ from kafka.errors import (
 from kafka.net.compat import KafkaNetClient
 
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.probing import PROBE_SECONDS, host_and_port, reachable_broker
 from stream_detector.kafka.retry import back_off
 from stream_detector.kafka.rights import Right
@@ -47,7 +47,7 @@ def reached(settings: Settings) -> Settings:
         FatalError: a certificate is not accepted.
         SettingsError: a client can't be set up from these settings.
     """
-    options = kafka_python_options(settings)
+    options = client_options(settings)
     if options.get("proxy_url"):
         return settings
     seconds = options.get("bootstrap_timeout_ms", PROBE_SECONDS * 1000) / 1000
@@ -80,7 +80,7 @@ def ask_kafka(settings: Settings, ask: Callable[[KafkaAdminClient], _Answer]) ->
 @contextmanager
 def _connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An admin client for the block; closed with its thread whatever happens."""
-    options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **kafka_python_options(reached(settings))}
+    options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **client_options(reached(settings))}
     if "SASL" in settings.security_protocol and not options.get("proxy_url"):
         _log_in(settings, options)
     made: list[Any] = []

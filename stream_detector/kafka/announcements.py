@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.events import Kind
 from stream_detector.kafka.admin import reached
-from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.fetched import bound_fetches
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.retry import back_off
@@ -181,7 +181,7 @@ async def _announce(
 
 async def _write(settings: Settings, record: SignedRecord) -> None:
     topic = settings.topic(settings.models_topic)
-    options = aiokafka_producer_options(await asyncio.to_thread(reached, settings))
+    options = client_options(await asyncio.to_thread(reached, settings), AIOKafkaProducer)
     producer = AIOKafkaProducer(**{**options, "acks": "all"})
     try:
         try:
@@ -246,7 +246,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
         settings.topic(settings.models_topic),
         **{
-            **aiokafka_consumer_options(settings),
+            **client_options(settings, AIOKafkaConsumer),
             "group_id": None,
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,

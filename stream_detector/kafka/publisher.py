@@ -33,7 +33,7 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.wire.outcomes import KEY_CUT_FROM, VALUE_CUT_FROM, Encoded, Message
 
-__all__ = ["Publisher", "fill", "publisher_of"]
+__all__ = ["OutputTopics", "Publisher", "fill"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,21 @@ _COMPARISON_SECONDS = 30.0
 another leader."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+class OutputTopics(NamedTuple):
+    """Full names of the topics that a publisher writes."""
+
+    verdicts: str
+    alerts: str
+    dead_letters: str
+    comparisons: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "OutputTopics":
+        """Those of the settings."""
+        verdicts, alerts, dead_letters = settings.output_topic_names
+        return cls(verdicts, alerts, dead_letters, settings.topic(settings.shadow_topic))
 
 
 class _Parcel(NamedTuple):
@@ -90,21 +105,15 @@ class Publisher:
     def __init__(
         self,
         producer: AIOKafkaProducer,
+        topics: OutputTopics,
         *,
-        verdicts_topic: str,
-        alerts_topic: str,
-        dead_letters_topic: str,
-        comparisons_topic: str,
         comparisons_failed: Callable[[str], object],
         metrics: Metrics,
         in_flight_bytes_max: int = IN_FLIGHT_BYTES_MAX,
     ) -> None:
         self._producer = producer
+        self._topics = topics
         self._in_flight_bytes_max = in_flight_bytes_max
-        self._verdicts_topic = verdicts_topic
-        self._alerts_topic = alerts_topic
-        self._dead_letters_topic = dead_letters_topic
-        self._comparisons_topic = comparisons_topic
         self._comparisons_failed = comparisons_failed
         self._metrics = metrics
 
@@ -115,16 +124,16 @@ class Publisher:
             PublishError: Kafka refused an output for good.
         """
         comparing = (
-            asyncio.create_task(self._ship([(self._comparisons_topic, encoded.comparisons)]))
+            asyncio.create_task(self._ship([(self._topics.comparisons, encoded.comparisons)]))
             if encoded.comparisons
             else None
         )
         try:
             await self._ship(
                 [
-                    (self._verdicts_topic, encoded.verdicts),
-                    (self._alerts_topic, encoded.alerts),
-                    (self._dead_letters_topic, encoded.dead_letters),
+                    (self._topics.verdicts, encoded.verdicts),
+                    (self._topics.alerts, encoded.alerts),
+                    (self._topics.dead_letters, encoded.dead_letters),
                 ]
             )
             if comparing is not None:
@@ -140,7 +149,7 @@ class Publisher:
             await asyncio.wait_for(comparing, _COMPARISON_SECONDS)
         except TimeoutError:
             self._comparisons_failed(
-                f"topic {self._comparisons_topic} took no comparisons for "
+                f"topic {self._topics.comparisons} took no comparisons for "
                 f"{_COMPARISON_SECONDS:.0f} s"
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, verdicts go on
@@ -283,7 +292,7 @@ class Publisher:
             return parcel
         if (
             isinstance(error, _TOO_LARGE)
-            and parcel.topic == self._dead_letters_topic
+            and parcel.topic == self._topics.dead_letters
             and len(parcel.messages) == 1
             and any(len(part or b"") > LETTER_SHORT_BYTES_MAX for part in parcel.messages[0][:2])
         ):
@@ -296,25 +305,6 @@ class Publisher:
             f"Kafka refused outputs for topic {parcel.topic}, partition {parcel.partition}: "
             f"{error!r}; check the topic's max.message.bytes"
         ) from error
-
-
-def publisher_of(
-    settings: Settings,
-    producer: AIOKafkaProducer,
-    *,
-    comparisons_failed: Callable[[str], object],
-    metrics: Metrics,
-) -> Publisher:
-    """One that writes to the topics of the settings; arguments as those of ``Publisher``."""
-    return Publisher(
-        producer,
-        verdicts_topic=settings.topic(settings.verdicts_topic),
-        alerts_topic=settings.topic(settings.alerts_topic),
-        dead_letters_topic=settings.topic(settings.dead_letters_topic),
-        comparisons_topic=settings.topic(settings.shadow_topic),
-        comparisons_failed=comparisons_failed,
-        metrics=metrics,
-    )
 
 
 def _reason(error: BaseException) -> str:

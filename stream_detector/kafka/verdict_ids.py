@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 from stream_detector.errors import MissingRecordError, TopicsError, VerdictIdError
 from stream_detector.events import SourcePosition, UrlEvent
 from stream_detector.kafka.admin import as_ours
-from stream_detector.kafka.record_lookup import RecordLookup, record_lookup
+from stream_detector.kafka.bounded_reading import RecordLookup, record_lookup
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings.fields import Settings

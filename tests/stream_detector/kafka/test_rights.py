@@ -21,7 +21,7 @@ from kafka.errors import KafkaError
 from stream_detector.errors import FatalError, StreamDetectorError, TopicsError
 from stream_detector.events import Thresholds
 from stream_detector.kafka.announcements import announce
-from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.dead_letter_replay import replay_dead_letters
 from stream_detector.kafka.dead_letter_topic import letters_since
 from stream_detector.kafka.inspection import group_members
@@ -188,7 +188,7 @@ def replay_letters(settings: Settings, folder: Path) -> None:
 
 
 def ship(settings: Settings, folder: Path) -> None:
-    producer = KafkaProducer(**kafka_python_options(settings, KafkaProducer))
+    producer = KafkaProducer(**client_options(settings, KafkaProducer))
     try:
         producer.send(settings.input_topic_names[0], b"http://b.example/").get(timeout=30)
     finally:
@@ -197,7 +197,7 @@ def ship(settings: Settings, folder: Path) -> None:
 
 def consume(settings: Settings, folder: Path) -> None:
     async def read() -> None:
-        options = aiokafka_consumer_options(settings) | {"auto_offset_reset": "earliest"}
+        options = client_options(settings, AIOKafkaConsumer) | {"auto_offset_reset": "earliest"}
         topics = settings.output_topic_names
         async with AIOKafkaConsumer(*topics, group_id=CONSUMER_GROUP, **options) as consumer:
             found: set[str] = set()
@@ -212,7 +212,7 @@ def consume(settings: Settings, folder: Path) -> None:
 def read_lag(settings: Settings, folder: Path) -> None:
     (events,) = settings.input_topic_names
     partition = TopicPartition(events, 0)
-    options = kafka_python_options(settings, KafkaConsumer) | {"group_id": settings.group_id}
+    options = client_options(settings, KafkaConsumer) | {"group_id": settings.group_id}
     consumer = KafkaConsumer(**options)
     try:
         consumer.committed(partition)
