@@ -115,7 +115,7 @@ def replay(
             settings,
             values,
             rate=rate,
-            on_written=stage.update,
+            on_written=lambda count, _: stage.update(count),
             on_away=lambda fault: progress.tell(f"{fault}; trying again"),
         )
     click.echo(f"{records:,} records in {topic}")

@@ -47,7 +47,7 @@ def test_plain_lines_come_every_other_second(ledger):
     screen = console(terminal=False)
     times = iter([10.0, 11.0, 11.9, 12.1])
     with PlainView(screen, records=20, clock=lambda: next(times)) as view:
-        view._rate.at = lambda count: 0.0
+        view._rate = lambda now, done: 0.0
         for _ in range(4):
             view.refresh(ledger)
     assert len(screen.file.getvalue().splitlines()) == 2
