@@ -265,7 +265,7 @@ def _broker(settings: Settings) -> str:
 def _topics(settings: Settings) -> Iterator[_Result]:
     """A line for each kind of fault, with the topics that have it."""
     from stream_detector.kafka.topic_safety import topic_safety  # noqa: PLC0415
-    from stream_detector.kafka.topics import check_topics  # noqa: PLC0415
+    from stream_detector.kafka.topics import topic_problems  # noqa: PLC0415
 
     names = [
         *settings.input_topic_names,
@@ -275,7 +275,7 @@ def _topics(settings: Settings) -> Iterator[_Result]:
     ]
     try:
         safety = topic_safety(settings, names)
-        problems = safety.leaderless or check_topics(settings)
+        problems = safety.leaderless or topic_problems(settings, "detector")
     except StreamDetectorError as error:
         yield _Result("topics", False, str(error))
         return

@@ -1,7 +1,6 @@
 """Reads verdicts, alerts and dead letters as they come, into the ledger."""
 
 import time
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -129,11 +128,6 @@ class Outputs:
         """The consumer."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close it."""
         self._consumer.close()
