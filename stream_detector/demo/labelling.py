@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_detector.demo.embedded_broker import PARTITIONS
-from stream_detector.demo.outputs import SeenVerdict, view_consumer
+from stream_detector.demo.ledger import SeenVerdict
+from stream_detector.demo.outputs import view_consumer
 from stream_detector.errors import FatalError
 from stream_detector.settings.fields import DATA_FOLDER, Settings
 from stream_detector.system.child_processes import ChildProcess

@@ -7,34 +7,10 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from stream_detector.demo.embedded_broker import PARTITIONS
-from stream_detector.demo.ledger import Highlight, Ledger
+from stream_detector.demo.ledger import Ledger, SeenVerdict
 from stream_detector.settings.fields import Settings
 
-__all__ = ["Outputs", "SeenVerdict", "view_consumer"]
-
-
-class _Source(msgspec.Struct):
-    partition: int
-    offset: int
-    index: int
-
-
-class _Model(msgspec.Struct):
-    version: str
-    sha256: str
-
-
-class SeenVerdict(msgspec.Struct):
-    """The part of a verdict that the demo shows. Schema: ``data/schemas/url-verdict.json``."""
-
-    id: str
-    canonical: str
-    kind: str
-    score: float | None
-    verdict: str
-    client: str | None
-    source: _Source
-    model: _Model | None
+__all__ = ["Outputs", "view_consumer"]
 
 
 class _Event(msgspec.Struct):
@@ -99,17 +75,7 @@ class Outputs:
             self._readers[message.topic() or ""](message, time.time())
 
     def _verdict(self, message: Message, seen: float) -> None:
-        verdict = msgspec.json.decode(message.value() or b"", type=SeenVerdict)
-        source = verdict.source
-        highlight = Highlight(
-            id=verdict.id,
-            score=verdict.score,
-            verdict=verdict.verdict,
-            kind=verdict.kind,
-            client=verdict.client or "",
-            text=verdict.canonical,
-        )
-        self._ledger.verdict(source.partition, source.offset, source.index, highlight, seen)
+        self._ledger.verdict(msgspec.json.decode(message.value() or b"", type=SeenVerdict), seen)
 
     def _alert(self, message: Message, seen: float) -> None:
         del seen

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stream_detector.demo.ledger import Highlight, Ledger
+from stream_detector.demo.ledger import Ledger, SeenVerdict
 
 __all__ = ["LiveView", "PlainView", "view_for"]
 
@@ -118,7 +118,7 @@ def _counts(ledger: Ledger, done: int, records: int, rate: float) -> Text:
     return Text.assemble(*parts)
 
 
-def _table(highlights: list[Highlight], alerts: set[str]) -> Table:
+def _table(highlights: list[SeenVerdict], alerts: set[str]) -> Table:
     """The newest verdicts that are not benign, newest first."""
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="dim")
     table.add_column("score", justify="right")
@@ -131,8 +131,8 @@ def _table(highlights: list[Highlight], alerts: set[str]) -> Table:
             Text(entry.verdict, style=_COLOURS[entry.verdict]),
             "ALERT" if entry.id in alerts else "",
             # Text, not markup: rich must not interpret the content of a log.
-            Text(entry.client),
+            Text(entry.client or ""),
             entry.kind,
-            Text(entry.text),
+            Text(entry.canonical),
         )
     return table

@@ -6,10 +6,9 @@ learns it from the topic and the model store.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +19,7 @@ from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.events import Kind
 from stream_detector.kafka.admin import reached
 from stream_detector.kafka.clients import client_options
-from stream_detector.kafka.fetched import bound_fetches
-from stream_detector.kafka.record_batches import decompressed_bytes_max
+from stream_detector.kafka.fetched import lone_consumer
 from stream_detector.kafka.retry import back_off
 from stream_detector.models.announcement import (
     Announcement,
@@ -233,25 +231,8 @@ async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedReco
         return []
 
 
-@asynccontextmanager
-async def _consumer(settings: Settings) -> AsyncIterator[Any]:
-    """A started consumer of all partitions from their beginning, without a group."""
-    bound_fetches(decompressed_bytes_max(settings))
-    consumer = AIOKafkaConsumer(
-        settings.topic(settings.models_topic),
-        **{
-            **client_options(settings, AIOKafkaConsumer),
-            "group_id": None,
-            "auto_offset_reset": "earliest",
-            "enable_auto_commit": False,
-        },
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        with contextlib.suppress(*_FAULTS):
-            await consumer.stop()
+def _consumer(settings: Settings) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
+    return lone_consumer(settings, settings.topic(settings.models_topic))
 
 
 async def _read_to_the_end(consumer: Any, *orders: AnnouncementOrder) -> None:

@@ -9,15 +9,19 @@ Batches in the formats before Kafka 0.11, which Kafka 4 does not know, have no b
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream_detector.events import RawRecord
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.record_batches import (
     BATCH_HEADER_BYTES,
     GZIP,
@@ -25,16 +29,19 @@ from stream_detector.kafka.record_batches import (
     SNAPPY,
     ZSTD,
     decompressed,
+    decompressed_bytes_max,
     records_of_batch,
     with_last_headers,
 )
 from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
+from stream_detector.settings.fields import Settings
 
 __all__ = [
     "FetchedChunks",
     "RecordBatches",
     "RecordsAsDecoded",
     "bound_fetches",
+    "lone_consumer",
 ]
 
 _LENGTH_END = 12
@@ -56,6 +63,30 @@ def bound_fetches(decompressed_bytes_max: int) -> None:
     ):
         setattr(decoders, name, partial(decompressed, codec, bytes_max=decompressed_bytes_max))
     _BoundedBatch.bytes_max = decompressed_bytes_max
+
+
+@asynccontextmanager
+async def lone_consumer(
+    settings: Settings, *topics: str, **options: Any
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer in bounded memory that joins no group and begins at the beginning."""
+    bound_fetches(decompressed_bytes_max(settings))
+    consumer = AIOKafkaConsumer(
+        *topics,
+        **{
+            **client_options(settings, AIOKafkaConsumer),
+            "group_id": None,
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            **options,
+        },
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        with suppress(KafkaError, OSError, TimeoutError):
+            await consumer.stop()
 
 
 class RecordsAsDecoded(fetcher.PartitionRecords):
