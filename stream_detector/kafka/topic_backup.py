@@ -10,7 +10,6 @@ refused. It shows who visited what, so only its owner may read it (mode 0600).
 """
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.rights import Part
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
+from stream_detector.system.atomic_files import atomic_file
 from stream_detector.terminal.counted import counted
 
 __all__ = ["BackupError", "Restored", "Saved", "restore_topics", "save_topics"]
@@ -101,21 +101,13 @@ def save_topics(
         RetryableError: Kafka can't be reached.
         FatalError: it refuses the credentials.
     """
-    draft = file.with_name(f".{file.name}.draft")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as lines:
+        with atomic_file(file, mode=0o600) as lines:
             counter = _Counter(on_progress)
             saved = [_save(settings, role, lines, counter) for role in _roles(settings)]
             lines.write(_encode(_End(counter.records)) + b"\n")
-            lines.flush()
-            os.fsync(descriptor)
-        draft.replace(file)
     except OSError as error:
         raise BackupError(f"{file} can't be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
     return saved
 
 

@@ -29,10 +29,9 @@ from stream_detector.errors import (
 from stream_detector.events import Kind
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
-from stream_detector.models.fetching import load_fetched
 from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME
 from stream_detector.models.manifest import ref_of_bundle
-from stream_detector.models.serving import model_device, warm_network
+from stream_detector.models.serving import load_fetched, model_device, warm_network
 from stream_detector.models.store import ModelStore
 from stream_detector.policy.thresholds import effective_thresholds
 from stream_detector.settings.fields import Settings

@@ -32,7 +32,7 @@ class Network(Family):
     def __init__(self, name: str, *, length_max: int, recipe: Recipe | None = None) -> None:
         self.name = name  # type: ignore[misc]
         self.summary = ARCHITECTURES[name].__doc__.partition("\n")[0].rstrip(".")  # type: ignore[misc, union-attr]
-        self._architecture = ARCHITECTURES[name](length_max=length_max)  # type: ignore[call-arg]
+        self._architecture = ARCHITECTURES[name](length_max=length_max)
         self._recipe = recipe or Recipe()
 
     def fit(

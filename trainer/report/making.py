@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stream_detector.events import Kind, Thresholds
 from stream_detector.models.bundle import Bundle
-from stream_detector.models.calibration import Platt, fit_platt
+from stream_detector.models.calibration import Platt
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
 from trainer.examples.datasets import Dataset
@@ -25,6 +25,7 @@ from trainer.report.plots import plots
 from trainer.report.rendering import write_report
 from trainer.shown_progress import Progress
 from trainer.training.building import MALICIOUS_FPR, SUSPICIOUS_FPR
+from trainer.training.calibrating import fit_platt
 
 __all__ = ["Candidate", "candidate_of_bundle", "candidate_of_family", "make_report"]
 

@@ -17,8 +17,8 @@ from stream_detector.errors import BundleError, RetryableError, StreamDetectorEr
 from stream_detector.events import Kind
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import Bundle, load_bundle
-from stream_detector.models.fetching import load_fetched
 from stream_detector.models.manifest import decode_manifest
+from stream_detector.models.serving import load_fetched
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
