@@ -1,11 +1,8 @@
-"""The README's records are what a worker makes of its input line, and its table is that of the cards.
-
-The test writes the input line to Kafka, starts a worker with the shipped models, and compares.
-"""
+"""What the README shows is so: records, figures of the model cards, settings, a shipper's file."""
 
 import json
-import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,39 +18,36 @@ from support.processes import ROOT, free_port, start_module
 from support.records import produce, read_all
 
 README = (ROOT / "README.md").read_text()
-OF_THE_RUN = {"id", "cluster", "detected_at", "time", "ingested"}
-"""Fields that name the Kafka or the hour of a run."""
+SECTIONS = dict(by_heading(README.splitlines()))
+PREFIX = "shown."
+OF_THE_RUN = {"id", "partition", "detected_at", "@timestamp"}
+"""Fields that differ from run to run: they name the Kafka, the partition or the hour."""
+SETTINGS_SHOWN = range(10, 16)
 
 
-def blocks_of(heading: str) -> list[list[str]]:
-    [lines] = [lines for title, lines in by_heading(README.splitlines()) if title == heading]
-    return list(indented_blocks(lines))
+def block_of(heading: str, start: str) -> Sequence[str]:
+    """The one indented block below ``heading`` that begins with ``start``."""
+    [block] = [each for each in indented_blocks(SECTIONS[heading]) if each[0].startswith(start)]
+    return block
 
 
-def record_of(word: str) -> dict[str, Any]:
-    """The JSON that the README shows of a verdict or an alert."""
-    [text] = [
-        "\n".join(block)
-        for block in blocks_of("What it does")
-        if block[0].startswith("{") and f'"{word}"' in "\n".join(block)
-    ]
-    record: dict[str, Any] = json.loads(text)
-    return record
+def table_of(heading: str) -> list[list[str]]:
+    """The cells of the table below ``heading``, row by row, without its first two lines."""
+    rows = [line for line in SECTIONS[heading] if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 
 
-def input_line() -> str:
-    return "1764230400.123     85 10.26.1.80 TCP_MISS/200 4210 GET http://paypal-account-billing-9ehi8d.click/track/?parcel=c1ca97c56706217d - HIER_DIRECT/203.0.113.9 text/html"
-
-
-def comparable(record: Any) -> Any:
-    """``record`` without what differs from run to run; scores to three digits."""
-    if isinstance(record, dict):
-        return {
-            name: comparable(value)
-            for name, value in record.items()
-            if name not in {"id", "detected_at", "@timestamp", "created"}
-        }
-    return round(record, 3) if isinstance(record, float) else record
+def assert_shown(shown: Any, written: Any) -> None:
+    """Each field that is shown was written, with the same value; scores to three digits."""
+    if isinstance(shown, dict):
+        for name in shown:
+            assert name in written
+            if name not in OF_THE_RUN:
+                assert_shown(shown[name], written[name])
+    elif isinstance(shown, float):
+        assert written == pytest.approx(shown, abs=0.001)
+    else:
+        assert written in (shown, f"{PREFIX}{shown}")
 
 
 @pytest.mark.kafka
@@ -61,27 +55,85 @@ def comparable(record: Any) -> Any:
 @pytest.mark.timeout(600)
 def test_a_worker_makes_the_records_of_the_readme(kafka: KafkaBroker, tmp_path: Path) -> None:
     servers = kafka.bootstrap_servers
-    given = {"BOOTSTRAP_SERVERS": servers, "TOPIC_PREFIX": "shown.", "GROUP_ID": "shown"}
-    given["HTTP_PORT"] = str(free_port())
-    environment = environment_of(given)
+    given = {"BOOTSTRAP_SERVERS": servers, "TOPIC_PREFIX": PREFIX, "GROUP_ID": "shown"}
+    environment = environment_of({**given, "HTTP_PORT": str(free_port())})
+    topics = tmp_path / "topics"
     with start_module(
-        "stream_detector", "topics", "create", log=tmp_path / "topics", environment=environment
+        "stream_detector", "topics", "create", log=topics, environment=environment
     ) as making:
-        assert making.wait(60) == 0
-    produce(servers, "shown.url-events", [input_line().encode()])
-    with start_module(
-        "stream_detector", "run", log=tmp_path / "worker", environment=environment
-    ) as worker:
+        assert making.wait(60) == 0, making.tail()
+    [line] = block_of("What it does", "1795766400")
+    produce(servers, f"{PREFIX}url-events", [line.encode()])
+    log = tmp_path / "worker"
+    with start_module("stream_detector", "run", log=log, environment=environment) as worker:
         worker.wait_until(
-            lambda: bool(read_all(servers, "shown.url-alerts")), timeout=300, what="the alert"
+            lambda: bool(read_all(servers, f"{PREFIX}url-alerts")), timeout=300, what="the alert"
         )
         worker.stop()
 
-    written = {
-        word: json.loads(read_all(servers, f"shown.url-{word}s")[0].value or b"")
-        for word in ("verdict", "alert")
-    }
-    if os.environ.get("SHOW"):
-        print(json.dumps(written, indent=2))
-    for word, record in written.items():
-        assert comparable(record_of(word)) == comparable(record)
+    for start, topic in (('{"id"', "url-verdicts"), ('{"@timestamp"', "url-alerts")):
+        [record] = read_all(servers, f"{PREFIX}{topic}")
+        written = json.loads(record.value or b"")
+        shown = json.loads("".join(block_of("What it does", start)))
+        assert_shown(shown, written)
+        if topic == "url-verdicts":
+            assert shown.keys() == written.keys()
+
+
+@pytest.mark.parametrize(("row", "kind"), enumerate(["url", "host"]))
+def test_figures_are_those_of_the_model_cards(row: int, kind: str) -> None:
+    card = (ROOT / "data" / "models" / f"{kind}-report" / "report.md").read_text()
+    _, rows, auc, tpr_1, tpr_01, false_alerts, common, rare = table_of("How good it is")[row]
+    metrics = json.loads((ROOT / "data" / "models" / kind / "manifest.json").read_text())["metrics"]
+    [(of_thousand, of_a_million)] = re.findall(
+        r"^\| malicious \| 1 in 1,000 \| (\S+) \| (\S+) \|$", card, re.M
+    )
+    [(of_ten_thousand, fewer)] = re.findall(
+        r"^\| malicious \| 1 in 10,000 \| (\S+) \| (\S+) \|$", card, re.M
+    )
+
+    assert rows == f"{metrics['rows']:,.0f}"
+    assert auc == f"{metrics['roc_auc']:.3f}"
+    assert tpr_1 == f"{metrics['tpr_at_fpr_0.01']:.2f}"
+    assert tpr_01 == f"{metrics['tpr_at_fpr_0.001']:.2f}"
+    assert (common, false_alerts, rare) == (of_thousand, of_a_million, of_ten_thousand)
+    assert re.search(rf"\b{fewer}\b", README)
+    flagged, passed = re.findall(
+        r"^\| malicious \| [\d.]+ \|.*\| ([\d,]+) \| ([\d,]+) \|$", card, re.M
+    )[0]
+    benign_flagged, benign_passed = (int(each.replace(",", "")) for each in (flagged, passed))
+    rate = benign_flagged / (benign_flagged + benign_passed)
+    assert f"{rate:.2%}" in README
+    assert f"{rate * 999_000:,.0f}" == false_alerts
+
+
+def test_the_settings_that_matter_are_settings() -> None:
+    cells = [row[0] for row in table_of("The settings that matter")]
+    names = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+
+    assert len(names) in SETTINGS_SHOWN
+    assert [name for name in names if name not in Settings.model_fields] == []
+
+
+def test_filebeat_sends_the_line_alone_to_an_input_topic() -> None:
+    settings = yaml.safe_load("\n".join(block_of("Run it on your Kafka", "# filebeat.yml")))
+
+    output = settings["output.kafka"]
+    assert output["topic"] in Settings().input_topics
+    # Without a codec Filebeat writes a JSON object whose `host` is the machine it runs on.
+    assert output["codec.format"] == {"string": "%{[message]}"}
+
+
+def test_the_picture_of_the_flow_names_the_topics() -> None:
+    settings = Settings()
+    picture = ElementTree.parse(ROOT / "deploy" / "pictures" / "flow.svg").getroot()
+    texts = {text for element in picture.iter() if (text := element.text)}
+
+    assert {
+        *settings.input_topics,
+        settings.verdicts_topic,
+        settings.alerts_topic,
+        settings.dead_letters_topic,
+        settings.labels_topic,
+        settings.models_topic,
+    } <= texts

@@ -135,6 +135,7 @@ class World:
             "stream-trainer": [sys.executable, "-m", "trainer"],
             "python": [sys.executable],
             "kafka-acls.sh": java_command("org.apache.kafka.tools.AclCommand"),
+            "kafka-console-producer.sh": java_command("org.apache.kafka.tools.ConsoleProducer"),
         }
         for name, command in commands.items():
             program = programs / name
