@@ -1,4 +1,4 @@
-"""deploy/security.md's example of TLS and a login, on a real Prometheus that scrapes a real server."""
+"""The scrape by TLS and login of deploy/security.md, on a real Prometheus and a real server."""
 
 import re
 from pathlib import Path
