@@ -15,7 +15,7 @@ import click
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import FatalError, SettingsError, StreamDetectorError
 from stream_detector.events import Kind
-from stream_detector.policy.thresholds import effective_thresholds
+from stream_detector.models.thresholds import effective_thresholds
 from stream_detector.settings.fields import Settings
 from stream_detector.system.cores import usable_cores
 from stream_detector.terminal.counted import counted
@@ -212,10 +212,10 @@ def _host_model(settings: Settings) -> str:
 
 
 def _model(settings: Settings, kind: Kind) -> str:
-    from stream_detector.models.serving import served_bundle  # noqa: PLC0415
+    from stream_detector.models.serving import served_bundle, threshold_overrides  # noqa: PLC0415
 
     bundle = served_bundle(settings, kind)
-    effective_thresholds(kind, bundle.thresholds, settings)
+    effective_thresholds(kind, bundle.thresholds, threshold_overrides(settings)[kind])
     return f"{bundle.ref.name} {bundle.ref.version}"
 
 
@@ -231,11 +231,11 @@ def _model_store(settings: Settings) -> str:
 
 def _device(settings: Settings) -> str:
     """The device is there, and both models score a text that any sound model can."""
+    from stream_detector.assembly import decider_of  # noqa: PLC0415
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
-    from stream_detector.policy.decider import Decider  # noqa: PLC0415
 
     scorer = load_scorer(settings)
-    Decider(scorer, settings=settings, metrics=None).decide(
+    decider_of(scorer, settings=settings, metrics=None).decide(
         [("url", "example.com/index.html"), ("host", "example.com")]
     )
     return f"both models score on {scorer.device}, {_threads(settings)} threads"

@@ -205,10 +205,10 @@ def _blocks_of(file: Path) -> Iterator[Block]:
 
 
 def _decider(settings: "Settings") -> "Decider":
+    from stream_detector.assembly import decider_of  # noqa: PLC0415 - see the package's docstring
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
-    from stream_detector.policy.decider import Decider  # noqa: PLC0415 - see the package's docstring
 
-    return Decider(load_scorer(settings), settings=settings, metrics=None)
+    return decider_of(load_scorer(settings), settings=settings, metrics=None)
 
 
 def _path_of(file: str | Path | None) -> Path:

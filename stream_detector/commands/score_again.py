@@ -15,9 +15,9 @@ from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import Progress, ShownProgress
 
 if TYPE_CHECKING:
-    from stream_detector.kafka.scoring_again import ScoredAgain
     from stream_detector.metrics import Metrics
     from stream_detector.policy.decider import Decider
+    from stream_detector.worker.scoring_again import ScoredAgain
 
 __all__ = ["given_ranges", "score_ranges_again"]
 
@@ -46,10 +46,10 @@ def score_ranges_again(settings: Settings, ranges: Sequence[OffsetRange]) -> Non
     Raises:
         StreamDetectorError: not all of them could be scored.
     """
-    from stream_detector.kafka.scoring_again import score_again  # noqa: PLC0415 - see the package
+    from stream_detector.assembly import pipeline_of  # noqa: PLC0415
     from stream_detector.kafka.topics import cluster_id  # noqa: PLC0415
     from stream_detector.metrics import Metrics  # noqa: PLC0415
-    from stream_detector.pipeline import Pipeline  # noqa: PLC0415
+    from stream_detector.worker.scoring_again import score_again  # noqa: PLC0415 - see the package
 
     ranges = _of_inputs(settings, ranges)
     progress, metrics = ShownProgress(), Metrics()
@@ -58,7 +58,7 @@ def score_ranges_again(settings: Settings, ranges: Sequence[OffsetRange]) -> Non
         cluster = settings.cluster or cluster_id(settings)
         stage.begin("loading the models")
         decider = _decider(settings, metrics)
-        pipeline = Pipeline(settings=settings, decider=decider, metrics=metrics, cluster=cluster)
+        pipeline = pipeline_of(settings=settings, decider=decider, metrics=metrics, cluster=cluster)
         stage.begin("scoring records again", sum(each.offsets for each in ranges))
         logging.getLogger(_PUBLISHER).addHandler(_Told(progress))
         scored = asyncio.run(
@@ -96,9 +96,9 @@ def _check_topics(settings: Settings, ranges: Sequence[OffsetRange]) -> None:
 
 def _decider(settings: Settings, metrics: "Metrics") -> "Decider":
     """What decides in the workers now: what is announced, or the bundles of the settings."""
+    from stream_detector.assembly import decider_of  # noqa: PLC0415
     from stream_detector.kafka.announcements import current_announcements  # noqa: PLC0415
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
-    from stream_detector.policy.decider import Decider  # noqa: PLC0415
     from stream_detector.worker.model_following import check_store_settings, networks_of  # noqa: PLC0415
 
     networks = None
@@ -106,7 +106,7 @@ def _decider(settings: Settings, metrics: "Metrics") -> "Decider":
         check_store_settings(settings)
         announced = asyncio.run(current_announcements(settings)).serving
         networks = asyncio.run(networks_of(announced, settings, metrics))
-    return Decider(load_scorer(settings, networks), settings=settings, metrics=metrics)
+    return decider_of(load_scorer(settings, networks), settings=settings, metrics=metrics)
 
 
 class _Told(logging.Handler):

@@ -10,14 +10,25 @@ from stream_detector.events import Kind, Thresholds
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.base import CANARIES
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
-from stream_detector.policy.thresholds import effective_thresholds
+from stream_detector.models.thresholds import (
+    Overrides,
+    ThresholdOverrides,
+    effective_thresholds,
+)
 from stream_detector.settings.fields import Settings
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network, Scorer
 
-__all__ = ["check_model_settings", "load_scorer", "model_device", "served_bundle", "warm_network"]
+__all__ = [
+    "check_model_settings",
+    "load_scorer",
+    "model_device",
+    "served_bundle",
+    "threshold_overrides",
+    "warm_network",
+]
 
 
 class _Point(msgspec.Struct):
@@ -54,7 +65,20 @@ def check_model_settings(settings: Settings) -> None:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         thresholds = Thresholds(points.suspicious.threshold, points.malicious.threshold)
-        effective_thresholds(kind, thresholds, settings)
+        effective_thresholds(kind, thresholds, threshold_overrides(settings)[kind])
+
+
+def threshold_overrides(settings: Settings) -> Overrides:
+    """The thresholds that the settings put in the place of a bundle's own, by kind."""
+    overrides: dict[Kind, ThresholdOverrides] = {}
+    for kind in get_args(Kind):
+        names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
+        suspicious, malicious = (getattr(settings, name) for name in names)
+        places = tuple(
+            settings.with_place(name) for name in names if getattr(settings, name) is not None
+        )
+        overrides[kind] = ThresholdOverrides(suspicious, malicious, places)
+    return overrides
 
 
 def _manifest(settings: Settings, kind: Kind) -> bytes:
