@@ -1,12 +1,10 @@
 """Where a bundle may be saved: nothing is replaced but a bundle or an empty folder."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from stream_detector.errors import BundleError
-from stream_detector.models import bundle
 from stream_detector.models.bundle import check_destination, load_bundle
 from support.bundles import save_small_bundle
 
@@ -79,22 +77,8 @@ def test_folders_above_are_made_and_the_current_one_has_a_name(tmp_path, monkeyp
     assert load_bundle(tmp_path / "here").sha256 == saved.sha256
 
 
-@pytest.mark.parametrize("can_exchange", [True, False])
-def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(tmp_path, monkeypatch, can_exchange):
+def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(tmp_path):
     first = save_small_bundle(tmp_path / "url")
-    if not can_exchange:
-        monkeypatch.setattr(bundle, "_exchanged", lambda *_: False)
     second = save_small_bundle(tmp_path / "url", seed=1)
     assert first.sha256 != second.sha256 == load_bundle(tmp_path / "url").sha256
     assert [path.name for path in tmp_path.iterdir()] == ["url"]
-
-
-def test_two_folders_change_names_in_one_step(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / name).touch()
-    if not bundle._exchanged(tmp_path / "a", tmp_path / "b"):
-        assert os.uname().sysname != "Linux"
-        return
-    assert (tmp_path / "a" / "b").exists()
-    assert (tmp_path / "b" / "a").exists()

@@ -1,14 +1,14 @@
-"""Records of the input topics scored once more, outside of any consumer group.
+"""Scores records of the input topics once more, outside of any consumer group.
 
-What comes out has the ids that a worker gives it, and goes to the same topics: where a worker has
-scored a record too, its verdict is there twice under one id. No offset is committed.
+The outputs have the ids that a worker gives them, and go to the same topics: if a worker has scored
+a record too, its verdict is there twice under one id. No offset is committed.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,11 +17,10 @@ from aiokafka.errors import KafkaError
 
 from stream_detector.errors import RetryableError
 from stream_detector.events import Chunk, RawRecord
-from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
-from stream_detector.kafka.fetched import bound_fetches
+from stream_detector.kafka.clients import output_options
+from stream_detector.kafka.fetched import lone_consumer
 from stream_detector.kafka.offset_ranges import OffsetRange
-from stream_detector.kafka.publisher import Publisher, publisher_of
-from stream_detector.kafka.record_batches import decompressed_bytes_max
+from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.retry import name_of
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
@@ -32,9 +31,9 @@ __all__ = ["Missing", "ScoredAgain", "score_again"]
 
 _POLL_MS = 500
 _QUIET_SECONDS = 60.0
-"""After which reading gives up on records that should be there."""
+"""After this time without a record, reading gives up."""
 _PUBLISH_SECONDS = 150.0
-"""How long Kafka may take to take what a chunk became; a worker waits for ever."""
+"""How long Kafka may take to accept the outputs of a chunk; a worker waits for ever."""
 
 
 class Missing(NamedTuple):
@@ -46,7 +45,7 @@ class Missing(NamedTuple):
 
 @dataclass
 class ScoredAgain:
-    """What became of the records."""
+    """The outcome, in numbers."""
 
     records: int = 0
     verdicts: int = 0
@@ -63,31 +62,33 @@ async def score_again(
     metrics: Metrics,
     on_progress: Callable[[int], object],
 ) -> ScoredAgain:
-    """Read ``ranges``, score what is there, and write what it becomes.
+    """Read ``ranges``, score their records, and write the outputs to all in-sync replicas.
 
-    Back when all replicas in sync have all outputs. ``on_progress`` gets how many offsets are done.
-    ``pipeline`` is called in a thread of its own.
+    ``on_progress`` gets the number of offsets done. ``pipeline`` runs in a thread of its own.
 
     Raises:
-        RetryableError: Kafka went away, or has not given or taken anything for minutes.
+        RetryableError: Kafka went away, or neither sent nor accepted anything for minutes.
         PublishError: Kafka refused an output for good.
         ModelError: as ``Pipeline.parts``.
         DeviceError: as ``Pipeline.parts``.
     """
-    bound_fetches(decompressed_bytes_max(settings))
     scored = ScoredAgain()
     done = 0
+    fetch_bytes = {"max_partition_fetch_bytes": settings.fetch_bytes_max}
     try:
-        async with _clients(settings) as (consumer, producer):
-            publisher = publisher_of(
-                settings,
+        async with lone_consumer(settings, **fetch_bytes) as consumer, AsyncExitStack() as stack:
+            producer = AIOKafkaProducer(**output_options(settings))
+            stack.push_async_callback(producer.stop)
+            await producer.start()
+            publisher = Publisher(
                 producer,
+                OutputTopics.of(settings),
                 comparisons_failed=lambda _: None,  # Without shadows there are none.
                 metrics=metrics,
             )
             with ThreadPoolExecutor(1, thread_name_prefix="scorer") as scorer:
                 for each in ranges:
-                    there = await _what_is_there(consumer, each, scored)
+                    there = await _existing(consumer, each, scored)
                     if there is not None:
                         async for chunk, read in _chunks(consumer, there, settings.batch_records):
                             await _score(chunk, pipeline, scorer, publisher, scored)
@@ -102,30 +103,10 @@ async def score_again(
     return scored
 
 
-@asynccontextmanager
-async def _clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
-    """A consumer of no group and a producer for the block."""
-    consumer = AIOKafkaConsumer(
-        **aiokafka_consumer_options(settings),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=settings.fetch_bytes_max,
-    )
-    producer = AIOKafkaProducer(**output_options(settings))
-    try:
-        await consumer.start()
-        await producer.start()
-        yield consumer, producer
-    finally:
-        await consumer.stop()
-        await producer.stop()
-
-
-async def _what_is_there(
+async def _existing(
     consumer: AIOKafkaConsumer, wanted: OffsetRange, scored: ScoredAgain
 ) -> OffsetRange | None:
-    """What the partition still has of ``wanted``; the rest is noted in ``scored``."""
+    """The part of ``wanted`` that exists; the rest goes into ``scored.missing``."""
     topic, number, first, last = wanted
     await consumer._client._wait_on_metadata(topic)
     if number not in (consumer.partitions_for_topic(topic) or ()):
@@ -148,13 +129,13 @@ async def _what_is_there(
 async def _chunks(
     consumer: AIOKafkaConsumer, wanted: OffsetRange, records_max: int
 ) -> AsyncIterator[tuple[Chunk, int]]:
-    """The records of a range chunk by chunk, each with how many offsets are read by then."""
+    """The records of a range chunk by chunk, each with the number of offsets read so far."""
     partition = TopicPartition(wanted.topic, wanted.partition)
     consumer.seek(partition, wanted.first)
     position, heard = wanted.first, time.monotonic()
     while position <= wanted.last:
         found = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=records_max)
-        # Offsets without a record (of a transaction's end, or compacted) are passed over.
+        # The position also skips offsets without a record: transaction markers, compaction.
         reached = await consumer.position(partition)
         if reached > position:
             position, heard = reached, time.monotonic()
