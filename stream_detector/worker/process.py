@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stream_detector import __version__
-from stream_detector.batch_reading import sources_by_topic
+from stream_detector.assembly import decider_of, shadows_of, sources_by_topic
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.kafka.announcements import current_announcements
 from stream_detector.kafka.retry import back_off
@@ -179,7 +179,7 @@ class _Process:
         warming = asyncio.create_task(
             self._warm(
                 lambda: self._scorer or load_scorer(self._settings),
-                Shadows(settings=self._settings, metrics=self.metrics),
+                shadows_of(settings=self._settings, metrics=self.metrics),
             )
         )
         try:
@@ -213,7 +213,7 @@ class _Process:
         # Imports TensorFlow here, so that the load timeout of a model does not pay for it.
         await asyncio.get_running_loop().run_in_executor(self._executor, model_device, settings)
         networks = await networks_of(announced, settings, self.metrics)
-        shadows = Shadows(settings=settings, metrics=self.metrics)
+        shadows = shadows_of(settings=settings, metrics=self.metrics)
         scorer, decider = await self._warm(lambda: load_scorer(settings, networks), shadows)
         shadow_follower = ShadowFollower(
             shadows, scorer, settings=settings, metrics=self.metrics, executor=self._executor
@@ -246,7 +246,7 @@ class _Process:
 
         def warm() -> tuple[_AnyScorer, Decider]:
             scorer = load()
-            decider = Decider(
+            decider = decider_of(
                 scorer, settings=self._settings, metrics=self.metrics, shadows=shadows
             )
             # TensorFlow compiles a graph for each shape of input at its first use, which takes
