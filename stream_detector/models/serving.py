@@ -16,7 +16,11 @@ from stream_detector.models.base import CANARIES
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.models.manifest import decode_manifest
 from stream_detector.models.store import ModelStore
-from stream_detector.policy.thresholds import effective_thresholds
+from stream_detector.models.thresholds import (
+    Overrides,
+    ThresholdOverrides,
+    effective_thresholds,
+)
 from stream_detector.settings.fields import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ __all__ = [
     "load_scorer",
     "model_device",
     "served_bundle",
+    "threshold_overrides",
     "warm_network",
 ]
 
@@ -50,7 +55,20 @@ def check_model_settings(settings: Settings) -> None:
         content = _manifest(settings, kind)
         with suppress(BundleError):
             thresholds = decode_manifest(content, "").verdict_thresholds
-            effective_thresholds(kind, thresholds, settings)
+            effective_thresholds(kind, thresholds, threshold_overrides(settings)[kind])
+
+
+def threshold_overrides(settings: Settings) -> Overrides:
+    """The thresholds that the settings put in the place of a bundle's own, by kind."""
+    overrides: dict[Kind, ThresholdOverrides] = {}
+    for kind in get_args(Kind):
+        names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
+        suspicious, malicious = (getattr(settings, name) for name in names)
+        places = tuple(
+            settings.with_place(name) for name in names if getattr(settings, name) is not None
+        )
+        overrides[kind] = ThresholdOverrides(suspicious, malicious, places)
+    return overrides
 
 
 def _manifest(settings: Settings, kind: Kind) -> bytes:

@@ -158,7 +158,7 @@ def retrain(
 
     LabelStore(store).check_filled()
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from trainer.examples.datasets import read_licences  # noqa: PLC0415
+    from trainer.examples.licences import read_licences  # noqa: PLC0415
     from trainer.retraining.examples import LabelRules  # noqa: PLC0415
     from trainer.retraining.one_run import Plan  # noqa: PLC0415
     from trainer.retraining.one_run import retrain as run_retraining  # noqa: PLC0415

@@ -22,8 +22,7 @@ from stream_detector.models.serving import load_fetched
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
-from trainer.console import counts_of
-from trainer.examples.datasets import Examples, check_labels, read_dataset
+from trainer.examples.datasets import Examples, check_labels, counts_of, read_dataset
 from trainer.files.locking import LockedError, exclusive
 from trainer.gate import GateDecision, GateRules, judge, write_decision
 from trainer.gate.decision import decision_path
@@ -34,10 +33,10 @@ from trainer.publishing.signing import check_signing
 from trainer.retraining.endings import Outcome
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
 from trainer.retraining.warm_start import trained_on, tuned_table
-from trainer.shown_progress import shown_training
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.fitting import Fit, Recipe
+from trainer.training.progress import shown_training
 
 __all__ = ["Plan", "retrain"]
 
