@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
 
 def check(subject: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
-    """What ``look`` returns as a finding; what it raises as one that failed."""
+    """A finding of the text that ``look`` returns, or a failed one of the error it raises."""
     try:
         return Finding(subject, True, look(settings))
     except StreamDetectorError as error:
@@ -119,7 +119,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         return
     yield _warning("replicas", safety.replicas, "3 or more of each topic")
     # With too few replicas a record can't outlive a broker, whatever min.insync.replicas is set
-    # to: the line above says so.
+    # to: the line above already warns.
     if safety.in_sync or not safety.replicas:
         yield _warning("in sync", safety.in_sync, "a record that is confirmed outlives a broker")
     yield _warning("timestamps", safety.timestamps, "Kafka's clock decides what is late")
@@ -135,7 +135,7 @@ def _group(settings: Settings) -> str:
 
 
 def _clock(settings: Settings) -> str:
-    """Kafka tells no time, but its newest record can't be from the future."""
+    """Kafka has no request for its time, but its newest record can't be from the future."""
     newest = newest_record_time(settings)
     if newest is None:
         return "no record yet to compare it with"
