@@ -23,7 +23,7 @@ _COMMANDS = {
     "replay": "Feed the sample logs to your own Kafka.",
     "dead-letters": "Look at records that could not be read; write them to the input again.",
 }
-"""Help by command, in the order a newcomer needs them; each is a module beside this one."""
+"""Help by command, in the order a newcomer needs them; each has a module in this package."""
 
 
 class _LazyGroup(CommandGroup):

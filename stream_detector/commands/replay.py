@@ -102,7 +102,7 @@ def _write_samples(settings: Settings, records: int, rate: float) -> None:
             settings,
             (value for _, value in itertools.islice(rounds, records)),
             rate=rate,
-            on_written=stage.update,
+            on_written=lambda count, _: stage.update(count),
             on_away=lambda fault: progress.tell(f"{fault}; trying again"),
         )
     click.echo(f"{records:,} records in {topic}")

@@ -6,8 +6,8 @@ of principals that Kafka's own authorizer never meets. Names that it would chang
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
@@ -15,10 +15,10 @@ from kafka.errors import ClusterAuthorizationFailedError, KafkaError, SecurityDi
 
 from stream_detector.errors import FatalError, SettingsError
 from stream_detector.kafka.admin import ask_kafka
-from stream_detector.kafka.rights import PARTS, Part, Right, rights_of
+from stream_detector.kafka.rights import PARTS, Part, Right
 from stream_detector.settings.fields import Settings
 
-__all__ = ["acl_commands", "acl_document", "give_rights", "group_named", "user_named"]
+__all__ = ["Grant", "acl_commands", "acl_document", "give_rights", "group_named", "user_named"]
 
 _TOOL = "kafka-acls.sh"
 _USER = "User:"
@@ -62,82 +62,56 @@ def _one_name(text: str, where: str, what: str) -> str:
     return text
 
 
-def acl_commands(
-    settings: Settings,
-    parts: Sequence[Part],
-    *,
-    principals: Mapping[Part, str],
-    consumer_group: str,
-    command_config: str | None,
-) -> Iterator[tuple[Part, list[str]]]:
-    """For each of ``parts`` the ``kafka-acls.sh`` lines that give it its rights.
+class Grant(NamedTuple):
+    """The rights of one part, for its principal."""
 
-    Args:
-        settings: name the brokers, the topics and the groups.
-        parts: some or all of them.
-        principals: the principal of each part, such as ``User:detector``.
-        consumer_group: that of the part ``consumer``.
-        command_config: client properties of an administrator for ``kafka-acls.sh``.
+    part: Part
+    principal: str
+    """Such as ``User:detector``."""
+    rights: list[Right]
+
+
+def acl_commands(
+    settings: Settings, grants: Sequence[Grant], *, command_config: str | None
+) -> Iterator[tuple[Part, list[str]]]:
+    """For each of ``grants`` the part and its ``kafka-acls.sh`` lines.
+
+    ``command_config`` names a file of client properties of an administrator.
     """
     begin = [_TOOL, "--bootstrap-server", ",".join(settings.bootstrap_servers)]
     if command_config is not None:
         begin += ["--command-config", command_config]
-    for part in parts:
-        rights = rights_of(part, settings, consumer_group=consumer_group)
-        yield (
-            part,
-            [
-                shlex.join([*begin, "--add", "--allow-principal", principals[part], *what])
-                for what in _by_operations(rights)
-            ],
-        )
+    for part, principal, rights in grants:
+        begin_of_part = [*begin, "--add", "--allow-principal", principal]
+        yield part, [shlex.join([*begin_of_part, *what]) for what in _by_operations(rights)]
 
 
-def acl_document(
-    settings: Settings,
-    parts: Sequence[Part],
-    *,
-    principals: Mapping[Part, str],
-    consumer_group: str,
-) -> dict[str, Any]:
+def acl_document(grants: Sequence[Grant]) -> dict[str, Any]:
     """The same as data: for each part its purpose, principal, and operations by resource."""
     return {
         part: {
             "for": PARTS[part],
-            "principal": principals[part],
+            "principal": principal,
             "rights": [
                 {resource: name, "operations": operations}
-                for (resource, name), operations in _by_resource(
-                    rights_of(part, settings, consumer_group=consumer_group)
-                ).items()
+                for (resource, name), operations in _by_resource(rights).items()
             ],
         }
-        for part in parts
+        for part, principal, rights in grants
     }
 
 
-def give_rights(
-    settings: Settings,
-    parts: Sequence[Part],
-    *,
-    principals: Mapping[Part, str],
-    consumer_group: str,
-) -> dict[Part, int]:
-    """Give the principal of each of ``parts`` its rights in Kafka; returns their number by part.
-
-    Rights that exist stay, also other ones of the same principals. The settings are those of an
-    administrator; other arguments as for ``acl_commands``.
+def give_rights(settings: Settings, grants: Sequence[Grant]) -> None:
+    """Give the rights in Kafka; existing ones stay. The settings are those of an administrator.
 
     Raises:
         RetryableError: Kafka can't be reached or does not answer now.
         FatalError: it has no authorizer, or does not let this user give rights.
         SettingsError: the client can't be set up from these settings.
     """
-    rights = {part: rights_of(part, settings, consumer_group=consumer_group) for part in parts}
-    entries = [_entry(principals[part], right) for part in parts for right in rights[part]]
+    entries = [_entry(principal, right) for _, principal, rights in grants for right in rights]
     if entries:
         ask_kafka(settings, lambda admin: _create(admin, entries, settings))
-    return {part: len(rights[part]) for part in parts}
 
 
 def _create(admin: KafkaAdminClient, entries: list[ACL], settings: Settings) -> None:

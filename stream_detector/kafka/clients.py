@@ -8,12 +8,13 @@ client that knows the name.
 import difflib
 import inspect
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import aiokafka
 import kafka
+import msgspec
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings.fields import Settings
@@ -135,25 +136,9 @@ def _secret(path: Path, setting: str) -> str:
 # --- kafka_options --------------------------------------------------------------------------
 
 
-def _truth(text: str) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return words[text.lower()]
-
-
-def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.strip("() ").replace(",", ".").split("."))
-
-
 # The default of these is None, which shows no type.
-_UNSET_BY_DEFAULT: Mapping[str, Callable[[str], object]] = {
-    "api_version": _version,
+_UNSET_BY_DEFAULT: Mapping[str, type] = {
+    "api_version": tuple,
     "client_id": str,
     "client_rack": str,
     "compression_type": str,
@@ -163,11 +148,12 @@ _UNSET_BY_DEFAULT: Mapping[str, Callable[[str], object]] = {
     "receive_buffer_bytes": int,
     "send_buffer_bytes": int,
 }
-_BY_TYPE: Mapping[type, tuple[Callable[[str], object], str]] = {
-    bool: (_truth, "true or false"),
-    int: (int, "a whole number"),
-    float: (_number, "a number"),
-    str: (str, "text"),
+_WANTED: Mapping[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    tuple: "a version such as 2.0",
 }
 # aiokafka asks the broker itself, and warns about the option.
 _DEPRECATED = {"api_version"}
@@ -207,13 +193,12 @@ def _extra(texts: Mapping[str, str], client: type[Any]) -> dict[str, Any]:
 
 def _converted(name: str, text: str, default: object) -> object:
     """``text`` in the type of the client's default."""
-    if name in _UNSET_BY_DEFAULT:
-        convert, wanted = _UNSET_BY_DEFAULT[name], "a number, or for api_version such as 2.0"
-    elif type(default) in _BY_TYPE:
-        convert, wanted = _BY_TYPE[type(default)]
-    else:
+    kind = _UNSET_BY_DEFAULT.get(name, type(default))
+    if kind not in _WANTED:
         raise SettingsError(f"kafka_options can't hold {name}, which is no text: leave it out")
     try:
-        return convert(text)
-    except (ValueError, KeyError):
-        raise SettingsError(f"kafka_options: {name} takes {wanted}, not {text!r}") from None
+        if kind is tuple:
+            return tuple(map(int, text.strip("() ").replace(",", ".").split(".")))
+        return msgspec.convert(text, kind, strict=False)
+    except (ValueError, msgspec.ValidationError):
+        raise SettingsError(f"kafka_options: {name} takes {_WANTED[kind]}, not {text!r}") from None

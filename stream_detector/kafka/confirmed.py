@@ -1,5 +1,6 @@
 """Records that commands write: a producer of kafka-python, and the wait until Kafka has them."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -68,14 +69,15 @@ def write_records(
     values: Iterable[bytes],
     *,
     rate: float,
-    on_written: Callable[[int], None],
-    on_away: Callable[[str], None],
+    on_written: Callable[[int, list[Any]], object],
+    on_away: Callable[[str], object],
 ) -> str:
     """Write ``values`` to the first input topic, ``rate`` a second; returns the topic's name.
 
-    Returns when all in-sync replicas have them all. ``on_written`` gets their number so far, about
-    once a second. While Kafka is away the producer retries for two minutes, and another thread
-    calls ``on_away`` with the reason.
+    Takes each of ``values`` when its time has come, and returns when all in-sync replicas have them
+    all. About once a second ``on_written`` gets their number so far, and Kafka's metadata of the
+    newest. While Kafka is away the producer retries for two minutes, and another thread calls
+    ``on_away`` with the reason.
 
     Raises:
         TopicsError: the topic is missing, or may not be written.
@@ -92,14 +94,23 @@ def write_records(
     topic = settings.input_topic_names[0]
     check_topic(settings, settings.input_topics[0], "WRITE")
     with confirming_producer(settings, "log-shipper", linger_ms=_LINGER_MS) as producer:
-        began = time.monotonic()
+        producer.partitions_for(topic)  # Waits for metadata, so that no record does.
         sent: list[Any] = []
-        for count, value in enumerate(values, start=1):
-            time.sleep(max(count / rate - (time.monotonic() - began), 0))
+        count = 0
+        for count, value in enumerate(_paced(values, rate), start=1):
             sent.append(producer.send(topic, value=value))
             if count % round(rate) == 0:
-                confirmed(sent, on_wait=tell_if_away)
+                on_written(count, confirmed(sent, on_wait=tell_if_away))
                 sent.clear()
-                on_written(count)
-        confirmed(sent, on_wait=tell_if_away)
+        on_written(count, confirmed(sent, on_wait=tell_if_away))
     return topic
+
+
+def _paced(values: Iterable[bytes], rate: float) -> Iterator[bytes]:
+    began, rest = time.monotonic(), iter(values)
+    for count in itertools.count(1):
+        time.sleep(max(count / rate - (time.monotonic() - began), 0))
+        value = next(rest, None)
+        if value is None:
+            return
+        yield value

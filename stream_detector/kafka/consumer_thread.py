@@ -8,8 +8,9 @@ records.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import aiokafka
 from aiokafka.errors import (
@@ -44,6 +45,8 @@ SERVICE_LOGGER = logging.getLogger("faust.chunks")
 
 _FORBIDDEN = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 Records = dict[TP, list[RawRecord]]
 """The result of a fetch, by partition."""
 
@@ -72,6 +75,19 @@ class TransportHost(Protocol):
     def fail(self, error: FatalError) -> None:
         """Stop the process because of ``error``; any thread may call this."""
         ...
+
+
+def _in_thread(
+    method: Callable[Concatenate["ChunkConsumerThread", _P], Awaitable[_T]],
+) -> Callable[Concatenate["ChunkConsumerThread", _P], Coroutine[Any, Any, _T]]:
+    """Run ``method`` in the consumer's own thread, whichever thread calls it."""
+
+    @wraps(method)
+    async def call(thread: "ChunkConsumerThread", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        result: _T = await thread.call_thread(method, thread, *args, **kwargs)
+        return result
+
+    return call
 
 
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
@@ -116,15 +132,13 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
 
     # --- fetches ----------------------------------------------------------------------------
 
-    async def halt_fetches(self) -> None:
-        """Cancel the fetches under way, and let none begin."""
-        await self.call_thread(self._halt_fetches)
-
     def allow_fetches(self) -> None:
         """Let fetches begin again."""
         self._halted = False
 
-    async def _halt_fetches(self) -> None:
+    @_in_thread
+    async def halt_fetches(self) -> None:
+        """Cancel the fetches under way, and let none begin."""
         self._halted = True
         for fetch in self._fetches:
             fetch.cancel()
@@ -174,25 +188,20 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         state = assignment.state_value(driver.ensure_aiokafka_TP(tp)) if assignment else None
         return state.position if state and state.has_valid_position else None
 
-    async def seek_to_committed(self) -> Mapping[TP, int]:
+    @_in_thread
+    async def seek_to_committed(self) -> Mapping[Any, int]:
         """Seek to the start position of each assigned partition; returns the committed offsets."""
-        committed: Mapping[TP, int] = await self.call_thread(
-            self._positions.seek, self._ensure_consumer()
-        )
-        return committed
+        return await self._positions.seek(self._ensure_consumer())
 
     # --- what the monitors ask --------------------------------------------------------------
 
+    @_in_thread
     async def look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
         """Those of the topics ``names`` that exist; the group rejoins if they have changed.
 
         Raises:
             KafkaError: no broker answers.
         """
-        seen: Mapping[str, SeenTopic] = await self.call_thread(self._look_at_topics, names)
-        return seen
-
-    async def _look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
         consumer = self._ensure_consumer()
         seen = await seen_topics(consumer._client, names)
         known = consumer._client.cluster.partitions_for_topic
@@ -206,16 +215,13 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             consumer._coordinator.request_rejoin()
         return seen
 
+    @_in_thread
     async def view_of_group(self, topics: Collection[str]) -> GroupView:
         """Who owns which partitions of ``topics``; notes the offsets that detectors committed.
 
         Raises:
             KafkaError: the coordinator does not answer, or refuses.
         """
-        view: GroupView = await self.call_thread(self._view_of_group, topics)
-        return view
-
-    async def _view_of_group(self, topics: Collection[str]) -> GroupView:
         consumer = self._ensure_consumer()
         view = await view_of_group(consumer, self.app.conf.id, topics)
         partitions = [
@@ -262,15 +268,13 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         pace_metadata_updates(consumer._client)
         return consumer
 
+    @_in_thread
     async def check_group(self) -> None:
         """Raise the coordinator's error, which aiokafka's own fetch would raise; Faust's does not.
 
         Raises:
             FatalError: Kafka does not let this worker join the group.
         """
-        await self.call_thread(self._check_group)
-
-    async def _check_group(self) -> None:
         try:
             self._ensure_consumer()._coordinator.check_errors()
         except KafkaError as error:

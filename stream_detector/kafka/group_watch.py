@@ -5,14 +5,14 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import Protocol
 
+from stream_detector.kafka.consumer_thread import ChunkConsumerThread
 from stream_detector.kafka.group_mark import foreign_members_fault
 from stream_detector.kafka.group_members import GroupView, Member
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["GroupConsumer", "GroupMonitor"]
+__all__ = ["GroupMonitor"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,14 +24,6 @@ _NEWS_SECONDS = 60.0
 """Older observations are not shown: other workers may know better, and alerts take the maximum."""
 
 
-class GroupConsumer(Protocol):
-    """The monitor's view of the consumer (``ChunkConsumerThread``)."""
-
-    async def view_of_group(self, topics: Collection[str]) -> GroupView:
-        """Ask Kafka who owns what, and note the commits of detectors."""
-        ...
-
-
 class GroupMonitor:
     """Looks at the consumer group. Runs on the event loop."""
 
@@ -39,7 +31,7 @@ class GroupMonitor:
         self,
         group_id: str,
         topics: Collection[str],
-        consumer: Callable[[], GroupConsumer],
+        consumer: Callable[[], ChunkConsumerThread],
         *,
         metrics: Metrics,
         patience: float,

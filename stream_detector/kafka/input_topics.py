@@ -5,15 +5,16 @@ aiokafka asks for topics every five minutes, and logs nothing about a topic that
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
-from typing import Protocol
+from collections.abc import Callable, Collection
 
+from stream_detector.kafka.consumer_thread import ChunkConsumerThread
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
+from stream_detector.kafka.topics import missing_topics_fault
 from stream_detector.logs.libraries import KAFKA_FAULTS
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["LOOK_SECONDS", "TopicConsumer", "TopicMonitor"]
+__all__ = ["LOOK_SECONDS", "TopicMonitor"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,25 +27,13 @@ _REPEAT_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
 
 
-class TopicConsumer(Protocol):
-    """The monitor's view of the consumer (``ChunkConsumerThread``)."""
-
-    async def look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
-        """Ask Kafka which of the topics ``names`` exist."""
-        ...
-
-    def unknown_topics(self) -> Collection[str]:
-        """Subscribed topics that do not exist as far as the consumer knows; asks nobody."""
-        ...
-
-
 class TopicMonitor:
     """Looks for the input topics. Runs on the event loop."""
 
     def __init__(
         self,
         names: Collection[str],
-        consumer: Callable[[], TopicConsumer],
+        consumer: Callable[[], ChunkConsumerThread],
         *,
         metrics: Metrics,
         clock: Callable[[], float],
@@ -90,7 +79,7 @@ class TopicMonitor:
             if name in seen:
                 _log_change(name, self._seen.get(name), seen[name], was_missing=name in before)
         self._seen |= seen
-        self.fault = _fault(self._missing)
+        self.fault = missing_topics_fault(self._missing)
         KAFKA_FAULTS.report("topics", present=bool(self._missing), now=self._clock())
         if self._missing and (
             self._missing != before or self._clock() - self._told_at >= _REPEAT_SECONDS
@@ -110,14 +99,6 @@ _IDS_COME_AGAIN = (
     "the new ones apart"
 )
 """An id consists of cluster, topic, partition and offset, and the offsets begin at 0 again."""
-
-
-def _fault(missing: list[str]) -> str:
-    if not missing:
-        return ""
-    if len(missing) == 1:
-        return f"topic {missing[0]} is missing: `stream-detector topics create` makes it"
-    return f"topics {', '.join(missing)} are missing: `stream-detector topics create` makes them"
 
 
 def _log_change(name: str, before: SeenTopic | None, now: SeenTopic, *, was_missing: bool) -> None:

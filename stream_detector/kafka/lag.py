@@ -6,44 +6,23 @@ than ``stall_timeout``, while Kafka answers, ends the process; it resumes from i
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 from faust.types import TP
 
 from stream_detector.errors import StalledError
-from stream_detector.kafka.watermark import PartitionLedger
+from stream_detector.kafka.chunk_consumer import ChunkConsumer
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["LagConsumer", "LagMonitor"]
+__all__ = ["LagMonitor"]
 
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 10.0
 """How long Kafka may take to report the ends of partitions before it counts as away."""
 _NAMED_MAX = 3
-
-
-class LagConsumer(Protocol):
-    """The monitor's view of the consumer (``ChunkConsumer``)."""
-
-    ledgers: Mapping[TP, PartitionLedger]
-    committed_offsets: Mapping[TP, int]
-    buffered_records: int
-    buffered_bytes: int
-
-    def assignment(self) -> set[TP]:
-        """The assigned partitions."""
-        ...
-
-    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """End offsets of those whose leader answers."""
-        ...
-
-    def fetch_position(self, tp: TP) -> int | None:
-        """Next offset to be fetched, or None while it is unknown."""
-        ...
 
 
 class _Progress(NamedTuple):
@@ -56,7 +35,7 @@ class LagMonitor:
 
     def __init__(
         self,
-        consumer: LagConsumer,
+        consumer: ChunkConsumer,
         *,
         metrics: Metrics,
         stall_timeout: float,

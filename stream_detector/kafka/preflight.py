@@ -12,7 +12,7 @@ from typing import NamedTuple
 from stream_detector.errors import FatalError, StreamDetectorError
 from stream_detector.kafka.inspection import bootstrap_faults, group_members, newest_record_time
 from stream_detector.kafka.topic_safety import topic_safety
-from stream_detector.kafka.topics import check_topics, cluster_id
+from stream_detector.kafka.topics import cluster_id, topic_problems
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 
@@ -107,7 +107,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
     ]
     try:
         safety = topic_safety(settings, names)
-        problems = safety.leaderless or check_topics(settings)
+        problems = safety.leaderless or topic_problems(settings, "detector")
     except StreamDetectorError as error:
         yield Finding("topics", False, str(error))
         return

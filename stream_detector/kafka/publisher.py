@@ -1,6 +1,6 @@
-"""Ships encoded outputs to Kafka in record batches and waits until Kafka has all of them.
+"""Sends encoded outputs to Kafka in record batches, and waits until Kafka has all of them.
 
-A ``send`` per record costs several futures each; whole record batches cost one.
+A ``send`` per record costs several futures each; a whole record batch costs one.
 """
 
 import asyncio
@@ -38,8 +38,7 @@ __all__ = ["OutputTopics", "Publisher", "fill"]
 logger = logging.getLogger(__name__)
 
 _COMPARISON_SECONDS = 30.0
-"""How long comparisons may take after all else is in Kafka: longer than a partition takes to get
-another leader."""
+"""How long comparisons may take after the other outputs: longer than the election of a leader."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -68,7 +67,7 @@ class _Parcel(NamedTuple):
 
 
 class _Room:
-    """What the Kafka client may hold, in bytes; exceeded by one record batch at most."""
+    """The bytes that the Kafka client may hold; exceeded by one record batch at most."""
 
     def __init__(self, bytes_max: int) -> None:
         self._left = bytes_max
@@ -76,7 +75,7 @@ class _Room:
         self._is_there.set()
 
     async def wait(self) -> None:
-        """Wait until something is left."""
+        """Wait until some room is left."""
         while self._left <= 0:
             self._is_there.clear()
             await self._is_there.wait()
@@ -91,15 +90,14 @@ class _Room:
 
 
 class Publisher:
-    """Sends what a batch became. Retries for as long as the broker is away.
+    """Sends the outputs of a batch. Retries for as long as the broker is away.
 
-    ``publish`` returns when every output is acknowledged by all in-sync replicas. It raises
-    ``PublishError`` for what waiting cannot mend (no right to write, a verdict too large).
-    Called from one task at a time. Kafka's client gets at most ``in_flight_bytes_max`` bytes before
-    Kafka has acknowledged some of them.
+    ``publish`` returns when all in-sync replicas have every output. It raises ``PublishError`` if
+    waiting cannot help (no right to write, a verdict too large). One task at a time may call it.
+    Kafka's client holds at most ``in_flight_bytes_max`` unacknowledged bytes.
 
-    Comparisons are waited for as all else. But no verdict has to wait for the next batch because
-    Kafka does not take them: ``comparisons_failed`` is told, and they are given up.
+    ``publish`` waits for comparisons too, but not for ever, so that they delay no verdict: it gives
+    them up and calls ``comparisons_failed`` with the reason.
     """
 
     def __init__(
@@ -152,7 +150,7 @@ class Publisher:
                 f"topic {self._topics.comparisons} took no comparisons for "
                 f"{_COMPARISON_SECONDS:.0f} s"
             )
-        except Exception as error:  # noqa: BLE001 - whatever it is, verdicts go on
+        except Exception as error:  # noqa: BLE001 - after any error, verdicts go on
             self._metrics.count_error(error)
             self._comparisons_failed(str(error) or type(error).__name__)
 
@@ -186,11 +184,11 @@ class Publisher:
                 await asyncio.sleep(pause)
 
     async def _parcels(self, topic: str, messages: Sequence[Message]) -> list[_Parcel]:
-        """The messages by partition: CRC-32 of the key modulo count, as librdkafka has it.
+        """The messages by partition: CRC-32 of the key modulo count, as in librdkafka.
 
-        The Java default (murmur2) has no fast implementation in Python; the detector is the only
-        writer of its topics, so any stable hash serves. A partition without a leader is left out,
-        as its outputs would keep those of all others back: their order by key is lost until then.
+        The Java default (murmur2) has no fast implementation in Python. Only detectors write these
+        topics, so any stable hash serves. Outputs for a partition without a leader go to another
+        one, or they would block all others; their order by key is lost until then.
         """
         if not messages:
             return []
@@ -229,7 +227,7 @@ class Publisher:
         raise AssertionError("back_off never ends")
 
     def _with_leaders(self, topic: str, partitions: list[int]) -> list[int]:
-        """``partitions``, each without a leader replaced by one that has one, if any has."""
+        """``partitions``, with those without a leader replaced by others, if any has one."""
         cluster = self._producer.client.cluster
         led = [
             number
@@ -241,7 +239,7 @@ class Publisher:
         return [n if n in led else led[n % len(led)] for n in partitions]
 
     def _to_a_leader(self, parcel: _Parcel) -> _Parcel:
-        """The same parcel, to another partition where its own has lost its leader."""
+        """The same parcel, to another partition if its own has lost its leader."""
         every = sorted(self._producer.client.cluster.partitions_for_topic(parcel.topic) or ())
         if parcel.partition not in every:
             return parcel
@@ -287,7 +285,7 @@ class Publisher:
             self._metrics.count_error(error)
 
     def _again(self, parcel: _Parcel, error: BaseException) -> _Parcel:
-        """What to send next for a parcel that failed; raises where nothing will help."""
+        """The parcel to send next after ``error``; raises if nothing will help."""
         if is_retriable(error):
             return parcel
         if (
@@ -308,7 +306,7 @@ class Publisher:
 
 
 def _reason(error: BaseException) -> str:
-    """Why outputs were not written: in words, or by Kafka's name of the error."""
+    """Why outputs were not written: in words, or Kafka's name of the error."""
     if isinstance(error, _TOO_LARGE):
         return "larger than max.message.bytes of the topic, so cut"
     return name_of(error)
@@ -322,10 +320,10 @@ def _forbidden(topic: str) -> PublishError:
 
 
 def fill(batch: BatchBuilder, messages: Iterable[Message], now: int) -> int:
-    """Append as many of ``messages`` as fit, at least one; how many. ``now`` in ms.
+    """Append as many of ``messages`` as fit, at least one; returns their number. ``now`` in ms.
 
-    ``BatchBuilder.append`` serialises and checks anew for each message: what it fills is filled
-    here directly, in less than half of the time.
+    Fills aiokafka's inner builder directly, in less than half of the time: ``BatchBuilder.append``
+    serialises and checks each message again. A test compares the bytes of both.
     """
     append = batch._builder.append
     count = 0
@@ -338,7 +336,7 @@ def fill(batch: BatchBuilder, messages: Iterable[Message], now: int) -> int:
 
 
 def _shortened(message: Message) -> Message:
-    """A dead letter cut to what any broker takes; its source position still names the whole."""
+    """A dead letter cut to a size that any broker takes; its source position names the original."""
     key, value, headers = message
     key, value = key or b"", value or b""
     known = {name for name, _ in headers}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
@@ -25,10 +25,10 @@ __all__ = [
     "SAFE_REPLICAS",
     "TopicState",
     "check_topic",
-    "check_topics",
     "cluster_id",
     "create_topics",
     "leaderless_partitions",
+    "missing_topics_fault",
     "problems_at_start",
     "right_problems",
     "topic_problems",
@@ -62,24 +62,13 @@ def cluster_id(settings: Settings) -> str:
 
     Raises:
         RetryableError: Kafka can't be reached.
-        FatalError: it refuses the credentials, or has no id (then ``cluster`` must be set).
+        FatalError: it refuses the credentials.
     """
-    found = ask_kafka(settings, lambda admin: admin.describe_cluster().get("cluster_id"))
-    if not found:
-        raise TopicsError("Kafka reports no cluster id, of which verdict ids are made: set cluster")
-    return str(found)
-
-
-def check_topics(settings: Settings) -> list[str]:
-    """The faults of the topics that a worker needs, one a line; empty if it can use them all.
-
-    Raises as ``topic_problems``.
-    """
-    return topic_problems(settings, "detector")
+    return str(ask_kafka(settings, lambda admin: admin.describe_cluster()["cluster_id"]))
 
 
 def problems_at_start(settings: Settings) -> list[str]:
-    """As ``check_topics``, but only faults with which a worker can do nothing.
+    """As ``topic_problems`` of a detector, but only faults with which it can do nothing.
 
     It starts with one existing input topic, and with the partitions that have a leader.
 
@@ -147,11 +136,11 @@ def _problems(
 ) -> list[str]:
     who = settings.sasl_username or "this client"
     # A topic that is needed for two operations is missing once.
-    topics_by_fault: dict[_Fault, dict[str, None]] = {}
+    topics_by_fault: dict[str, dict[str, None]] = {}
     for right in uses:
         for fault in _faults(topics[right.name], right.operation, who):
             topics_by_fault.setdefault(fault, {})[right.name] = None
-    return [fault.of(list(names)) for fault, names in topics_by_fault.items()]
+    return [_message(list(names), fault) for fault, names in topics_by_fault.items()]
 
 
 def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
@@ -219,38 +208,37 @@ def _described(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str,
     return {topic["name"]: topic for topic in admin.describe_topics(names)}
 
 
-class _Fault(NamedTuple):
-    """The part of a message behind the name of a topic, and behind the names of several."""
-
-    of_one: str
-    of_several: str
-
-    def of(self, names: Sequence[str]) -> str:
-        """The message about the topics ``names``."""
-        if len(names) == 1:
-            return f"topic {names[0]} {self.of_one}"
-        return f"topics {', '.join(names)} {self.of_several}"
+def missing_topics_fault(names: Sequence[str]) -> str:
+    """A sentence about the missing topics ``names``, with the remedy; empty without any."""
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"topic {names[0]} is missing: `stream-detector topics create` makes it"
+    return f"topics {', '.join(names)} are missing: `stream-detector topics create` makes them"
 
 
-_MISSING = _Fault(
-    "is missing: `stream-detector topics create` makes it",
-    "are missing: `stream-detector topics create` makes them",
-)
+_MISSING = "is missing"
 
 
-def _faults(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[_Fault]:
+def _message(names: Sequence[str], fault: str) -> str:
+    if fault == _MISSING:
+        return missing_topics_fault(names)
+    return f"topic{'s' if len(names) > 1 else ''} {', '.join(names)} {fault}"
+
+
+def _faults(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[str]:
     """Why ``who`` can't use a topic."""
     code = topic["error_code"]
     if code == _UNKNOWN_TOPIC:
         yield _MISSING
     elif code == _TOPIC_AUTHORIZATION_FAILED:
-        yield _alike(f"may not be described: give {who} the rights DESCRIBE and {operation}")
+        yield f"may not be described: give {who} the rights DESCRIBE and {operation}"
     elif code not in {0, _LEADER_NOT_AVAILABLE}:
-        yield _alike(f"can't be used: {for_code(code).__name__}")
+        yield f"can't be used: {for_code(code).__name__}"
     else:
         allowed = topic.get("authorized_operations")
         if allowed is not None and not {operation, "ALL"} & set(allowed):
-            yield _alike(f"may not be used: give {who} the right {operation}")
+            yield f"may not be used: give {who} the right {operation}"
 
 
 def leaderless_partitions(topic: Mapping[str, Any]) -> list[int]:
@@ -266,10 +254,6 @@ def _no_leader(*names: str) -> RetryableError:
     return RetryableError(
         f"topic {', '.join(names)} has partitions without a leader: wait for its brokers"
     )
-
-
-def _alike(text: str) -> _Fault:
-    return _Fault(text, text)
 
 
 def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, str]]:

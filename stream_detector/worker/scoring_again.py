@@ -4,19 +4,19 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.errors import SettingsError, TopicsError
 from stream_detector.kafka.announcements import current_announcements
 from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges
 from stream_detector.kafka.rights import Right
-from stream_detector.kafka.scoring_again import ScoredAgain, score_again
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
-from stream_detector.pipeline import Pipeline
 from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
 from stream_detector.worker.model_following import check_store_settings, networks_of
+from stream_detector.worker.range_scoring import ScoredAgain, score_again
 
 __all__ = ["of_inputs", "score_ranges_again"]
 
@@ -60,7 +60,7 @@ def score_ranges_again(
         cluster = settings.cluster or cluster_id(settings)
         stage.begin("loading the models")
         decider = _decider(settings, metrics)
-        pipeline = Pipeline(settings=settings, decider=decider, metrics=metrics, cluster=cluster)
+        pipeline = pipeline_of(settings=settings, decider=decider, metrics=metrics, cluster=cluster)
         stage.begin("scoring records again", sum(each.offsets for each in ranges))
         logging.getLogger(_PUBLISHER).addHandler(_Shown(progress))
         return asyncio.run(
@@ -77,7 +77,7 @@ def _decider(settings: Settings, metrics: Metrics) -> Decider:
         check_store_settings(settings)
         announced = asyncio.run(current_announcements(settings)).serving
         networks = asyncio.run(networks_of(announced, settings, metrics))
-    return Decider(load_scorer(settings, networks), settings=settings, metrics=metrics)
+    return decider_of(load_scorer(settings, networks), settings=settings, metrics=metrics)
 
 
 class _Shown(logging.Handler):

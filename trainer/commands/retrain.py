@@ -156,7 +156,7 @@ def retrain(
 
     filled_store(store)
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from trainer.examples.datasets import read_licences  # noqa: PLC0415
+    from trainer.examples.licences import read_licences  # noqa: PLC0415
     from trainer.gate.rendering import lines_of  # noqa: PLC0415
     from trainer.retraining.examples import LabelRules  # noqa: PLC0415
     from trainer.retraining.one_run import Plan  # noqa: PLC0415

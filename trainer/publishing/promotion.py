@@ -19,9 +19,9 @@ from stream_detector.kafka.announcements import (
 from stream_detector.kafka.rights import Operation
 from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement, Role
-from stream_detector.models.fetching import load_fetched
 from stream_detector.models.files import MANIFEST_NAME
 from stream_detector.models.manifest import ref_of_bundle
+from stream_detector.models.serving import load_fetched
 from stream_detector.models.signing import sign
 from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 from stream_detector.settings.fields import Settings

@@ -17,13 +17,12 @@ from stream_detector.errors import BundleError, RetryableError, StreamDetectorEr
 from stream_detector.events import Kind
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import Bundle, load_bundle
-from stream_detector.models.fetching import load_fetched
 from stream_detector.models.manifest import decode_manifest
+from stream_detector.models.serving import load_fetched
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
-from trainer.console import counts_of
-from trainer.examples.datasets import Examples, check_labels, read_dataset
+from trainer.examples.datasets import Examples, check_labels, counts_of, read_dataset
 from trainer.files.locking import LockedError, exclusive
 from trainer.gate import GateRules, decision_path, judge, write_decision
 from trainer.labels.resolution import resolve
@@ -39,10 +38,10 @@ from trainer.retraining.outcome import (
     write_outcome,
 )
 from trainer.retraining.warm_start import trained_on, tuned_table
-from trainer.shown_progress import shown_training
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.fitting import Fit, Recipe
+from trainer.training.progress import shown_training
 
 __all__ = ["Plan", "retrain"]
 

@@ -1,5 +1,6 @@
 """The contract of a network."""
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -13,8 +14,13 @@ Weights = Mapping[str, Any]
 """Weights by name: arrays, TensorFlow tensors or variables."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Architecture(ABC):
-    """A network with its parameters. Instances are immutable and hold no weights."""
+    """A network with its parameters, which are its fields. It holds no weights.
+
+    A new one is a frozen dataclass with ``name``, ``weight_shapes`` and ``logits``, registered in
+    ``ARCHITECTURES``.
+    """
 
     name: ClassVar[str]
     """As in a manifest."""
@@ -28,9 +34,9 @@ class Architecture(ABC):
     """Longest text, in characters; ``encoding.shorten`` cuts longer ones."""
 
     @property
-    @abstractmethod
     def parameters(self) -> Mapping[str, int]:
-        """The keyword arguments that make this instance again."""
+        """The keyword arguments that make this instance again, as a manifest holds them."""
+        return dataclasses.asdict(self)
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,11 +17,10 @@ from aiokafka.errors import KafkaError
 
 from stream_detector.errors import RetryableError
 from stream_detector.events import Chunk, RawRecord
-from stream_detector.kafka.clients import client_options, output_options
-from stream_detector.kafka.fetched import bound_fetches
+from stream_detector.kafka.clients import output_options
+from stream_detector.kafka.fetched import lone_consumer
 from stream_detector.kafka.offset_ranges import OffsetRange
 from stream_detector.kafka.publisher import OutputTopics, Publisher
-from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.retry import name_of
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
@@ -73,11 +72,14 @@ async def score_again(
         ModelError: as ``Pipeline.parts``.
         DeviceError: as ``Pipeline.parts``.
     """
-    bound_fetches(decompressed_bytes_max(settings))
     scored = ScoredAgain()
     done = 0
+    fetch_bytes = {"max_partition_fetch_bytes": settings.fetch_bytes_max}
     try:
-        async with _clients(settings) as (consumer, producer):
+        async with lone_consumer(settings, **fetch_bytes) as consumer, AsyncExitStack() as stack:
+            producer = AIOKafkaProducer(**output_options(settings))
+            stack.push_async_callback(producer.stop)
+            await producer.start()
             publisher = Publisher(
                 producer,
                 OutputTopics.of(settings),
@@ -99,26 +101,6 @@ async def score_again(
             "the same command again; what comes twice has the same ids"
         ) from error
     return scored
-
-
-@asynccontextmanager
-async def _clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
-    """A consumer of no group and a producer for the block."""
-    consumer = AIOKafkaConsumer(
-        **client_options(settings, AIOKafkaConsumer),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=settings.fetch_bytes_max,
-    )
-    producer = AIOKafkaProducer(**output_options(settings))
-    try:
-        await consumer.start()
-        await producer.start()
-        yield consumer, producer
-    finally:
-        await consumer.stop()
-        await producer.stop()
 
 
 async def _existing(
