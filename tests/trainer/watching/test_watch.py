@@ -134,7 +134,7 @@ def test_a_label_changes_a_verdict_a_rollback_changes_it_back_and_a_worse_model_
 
 
 STAGES = {
-    "stored, not committed": "watch trainer.labels.collecting _Collector._commit kill",
+    "stored, not committed": "watch stream_detector.kafka.label_reading LabelReader.commit kill",
     "while training": "retrain trainer.retraining.one_run tuned_table kill",
     "trained, not judged": "retrain trainer.retraining.one_run judge kill",
     "in the store, not announced": "retrain trainer.retraining.one_run promote kill",
