@@ -49,7 +49,7 @@ def test_more_suspicious_texts_than_chance_gives_refuse():
     ("content", "message"),
     [
         (b"corp.example\nnot a domain\n", "own.txt, line 2: 'not a domain'"),
-        (b"\xff\xfe", "own.txt can't be read"),
+        (b"\xff\xfe", "own.txt, line 1: not UTF-8; save the list as UTF-8"),
         (None, "own.txt can't be read"),
     ],
 )
