@@ -24,7 +24,9 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Examples, check_labels, counts_of, read_dataset
 from trainer.files.locking import LockedError, exclusive
-from trainer.gate import GateRules, decision_path, judge, write_decision
+from trainer.gate.decision import decision_path, write_decision
+from trainer.gate.judging import judge
+from trainer.gate.rules import GateRules
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
 from trainer.publishing.promotion import announced_now, promote, reigning_model, store_bundle

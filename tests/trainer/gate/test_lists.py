@@ -7,7 +7,7 @@ from stream_detector.models.bundle import load_bundle
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.serving import warm_network
 from stream_detector.settings.fields import DATA_FOLDER
-from trainer.gate import GateError
+from trainer.gate.decision import GateError
 from trainer.gate.lists import (
     SHIPPED_MUST_ALERT,
     SHIPPED_MUST_NOT_ALERT,
