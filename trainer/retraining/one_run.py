@@ -29,8 +29,8 @@ from trainer.gate.judging import judge
 from trainer.gate.rules import GateRules
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
-from trainer.publishing.promotion import announced_now, promote, reigning_model, store_bundle
-from trainer.publishing.signing import check_signing
+from trainer.publishing.promotion import announced_now, check_signing, promote, reigning_model
+from trainer.publishing.storing import store_bundle
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
 from trainer.retraining.outcome import (
     Ending,

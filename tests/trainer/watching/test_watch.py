@@ -19,7 +19,8 @@ from support.processes import wait_for_line, wait_until
 from support.retraining import corpus, save_wide_champion, write_corpus
 from support.watching import FOLDER, WAIT_SECONDS, Watching
 from trainer.gate.decision import read_decision
-from trainer.publishing.promotion import announced_now, promote, store_bundle
+from trainer.publishing.promotion import announced_now, promote
+from trainer.publishing.storing import store_bundle
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 
