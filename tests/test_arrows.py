@@ -36,10 +36,7 @@ LAYERS = [
 
 KAFKA_ROOMS = ("stream_detector.kafka", "stream_detector.worker", "stream_detector.demo")
 KAFKA_CLIENTS = {"aiokafka", "confluent_kafka", "faust", "kafka", "mode"}
-KAFKA_EXCEPTIONS = {
-    "trainer.labels.bounded_batches": "reads record batches with a bound, for kafka-python",
-    "trainer.labels.collecting": "reads labels with a consumer of its own",
-}
+KAFKA_EXCEPTIONS = {}
 
 TENSORFLOW_ROOMS = ("stream_detector.models.architectures", "trainer.training")
 TENSORFLOW_EXCEPTIONS = {
