@@ -9,7 +9,7 @@ from stream_detector.events import Label
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.rights import Part
 from stream_detector.kafka.topics import topic_problems
-from stream_detector.models.signing import read_private_key
+from stream_detector.models.signing import read_private_key, read_public_keys
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.label_signatures import SIGNATURE, LabelKeys, label_signature, voice_of
 from stream_detector.wire.labels import is_feed, label_message
@@ -88,7 +88,7 @@ class _Signer:
     def __init__(self, settings: Settings, signing_key: Path | None) -> None:
         self._path = signing_key
         self._key = None if signing_key is None else read_private_key(signing_key)
-        self._keys = LabelKeys(settings)
+        self._keys = LabelKeys(read_public_keys(settings.label_keys, "label_keys"))
 
     def check(self, label: Label) -> None:
         """Raises: SettingsError: the trainer would refuse ``label``."""

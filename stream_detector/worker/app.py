@@ -15,6 +15,7 @@ import faust
 from faust.types import StreamT
 from yarl import URL
 
+from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
@@ -378,9 +379,9 @@ def create_app(
     """
     metrics = metrics or Metrics()
     metrics.expect_topics(settings.input_topic_names)
-    pipeline = Pipeline(
+    pipeline = pipeline_of(
         settings=settings,
-        decider=decider or Decider(load_scorer(settings), settings=settings, metrics=metrics),
+        decider=decider or decider_of(load_scorer(settings), settings=settings, metrics=metrics),
         metrics=metrics,
         cluster=cluster or settings.cluster or cluster_id(settings),
     )
