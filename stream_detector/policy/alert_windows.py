@@ -11,7 +11,7 @@ from stream_detector.events import Alert, Sighting, Verdict
 __all__ = ["AlertWindows"]
 
 KEYS_MAX = 100_000
-"""About 30 MB of memory."""
+"""About 50 MB of memory."""
 
 
 class _Window(msgspec.Struct):
