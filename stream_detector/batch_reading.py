@@ -1,16 +1,17 @@
 """From the records of a batch to the events that they name, part by part."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter, itemgetter
 from time import perf_counter
 from typing import NamedTuple
 
-from stream_detector.errors import SettingsError
 from stream_detector.events import (
     Chunk,
+    DeadLetter,
+    Observed,
     RawRecord,
     Rejected,
     RejectReason,
@@ -26,20 +27,19 @@ from stream_detector.limits import (
     PART_CHARACTERS,
     PART_EVENTS,
     PART_MILLISECONDS,
+    REPLAY_OF_BYTES_MAX,
 )
 from stream_detector.metrics import Metrics
-from stream_detector.policy.decider import Observed
 from stream_detector.privacy.urls import may_hold_credentials, without_nested_credentials
-from stream_detector.settings.fields import Settings
+from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.reading import (
     EventResult,
     Source,
-    chosen_fields,
     read_record,
-    source_named,
 )
+from stream_detector.wire.outcomes import REPLAY_OF
 
-__all__ = ["BatchReader", "Reading", "sources_by_topic"]
+__all__ = ["BatchReader", "Reading"]
 
 _UNREAD = "not decompressed: its record batch is damaged, or larger than the worker decompresses"
 _FORMAT = attrgetter("format")
@@ -115,6 +115,32 @@ class Reading:
             self.rest = _Rest(results[room:], first + room)
         return results[:room]
 
+    def dead_letters(self) -> list[DeadLetter]:
+        """One dead letter for each record at fault, in order of input.
+
+        A record that goes on gets its own with its last events: one before those may be at fault.
+        """
+        unfinished = len(self.records) - 1 if self.goes_on else None
+        letters: list[DeadLetter] = []
+        for place, (position, log_format, fault) in sorted(self.faults.items(), key=itemgetter(0)):
+            if place == unfinished:
+                continue
+            record = self.records[place]
+            letters.append(
+                DeadLetter(
+                    record.key,
+                    record.value,
+                    fault.reason,
+                    fault.detail,
+                    position,
+                    record.timestamp,
+                    withheld=("contents",) if isinstance(record, UnreadRecord) else (),
+                    format=log_format,
+                    replay_of=_replay_of(record),
+                )
+            )
+        return letters
+
     def next(self) -> "Reading":
         """The part behind this one; the record that goes on takes its fault along."""
         reading = Reading()
@@ -128,22 +154,27 @@ class BatchReader:
     """Reads batches; a part ends at ``PART_EVENTS`` or ``PART_CHARACTERS``, within a record too, or
     with the record that reaches ``PART_MILLISECONDS``, or with dead letters that take as long to
     mask as one of the largest.
-
-    Raises:
-        SettingsError: as ``sources_by_topic``.
     """
 
     def __init__(
         self,
         *,
-        settings: Settings,
+        sources: Mapping[str, Source],
+        json_fields: JsonFields | None,
+        bytes_max: int,
+        lines_max: int,
         metrics: Metrics,
         cluster: str,
         clock: Callable[[], datetime],
     ) -> None:
-        self._settings = settings
-        self._sources = sources_by_topic(settings)
-        self._json_fields = chosen_fields(settings.json_fields)
+        """``sources`` are the formats of topics that have one, ``json_fields`` the chosen fields.
+
+        ``bytes_max`` and ``lines_max`` bound a record, ``cluster`` begins the ids of verdicts.
+        """
+        self._sources = sources
+        self._json_fields = json_fields
+        self._bytes_max = bytes_max
+        self._lines_max = lines_max
         self._metrics = metrics
         self._cluster = cluster
         self._clock = clock
@@ -173,7 +204,7 @@ class BatchReader:
         ``rest`` is that record's.
         """
         topic, partition, records = chunk
-        bytes_max, lines_max = self._settings.record_bytes_max, self._settings.record_lines_max
+        bytes_max, lines_max = self._bytes_max, self._lines_max
         detected_at = self._clock()
         json_fields, source = self._json_fields, self._sources.get(topic)
         sightings, observed, places = reading.sightings, reading.observed, reading.places
@@ -266,18 +297,9 @@ def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:
     return [("", Rejected(RejectReason.TOO_LARGE, detail))]
 
 
-def sources_by_topic(settings: Settings) -> dict[str, Source]:
-    """The formats that ``settings.input_formats`` sets, by full topic name.
-
-    Raises:
-        SettingsError: an unknown format, or a topic that is not an input topic.
-    """
-    for topic in settings.input_formats:
-        if topic not in settings.input_topics:
-            raise SettingsError(
-                f"input_formats sets a format for {topic!r}, which is not among input_topics "
-                f"({', '.join(settings.input_topics)}): correct one of the two"
-            )
-    return {
-        settings.topic(topic): source_named(name) for topic, name in settings.input_formats.items()
-    }
+def _replay_of(record: RawRecord) -> bytes:
+    """The note of ``dead-letters replay``, so that a letter is not replayed again and again."""
+    for name, value in record.headers:
+        if name == REPLAY_OF and value:  # Kafka allows a header without a value.
+            return value[:REPLAY_OF_BYTES_MAX]
+    return b""

@@ -9,8 +9,16 @@ from typing import Any, Literal
 import msgspec
 
 from stream_detector.canonical import kind_of
-from stream_detector.events import Decision, Kind, ModelRef, Rejected, RejectReason, UrlEvent
-from stream_detector.policy.decider import Decider, Observed
+from stream_detector.events import (
+    Decision,
+    Kind,
+    ModelRef,
+    Observed,
+    Rejected,
+    RejectReason,
+    UrlEvent,
+)
+from stream_detector.policy.decider import Decider
 from stream_detector.sources.log_file import LogFile
 from stream_detector.sources.reading import JsonFields, Source
 
@@ -77,7 +85,7 @@ class ListScorer:
                 places.append(len(rows))
                 rows.append(Row(text))
                 observed.append((kind_of(text) if self._kind == "auto" else self._kind, text))
-        decisions = self._decider.decide(observed)
+        decisions = self._decider.decide(observed).decisions
         for place, (kind, text), decision in zip(places, observed, decisions, strict=True):
             rows[place] = Row(text, **_decided(kind, decision))
         return rows
@@ -147,7 +155,9 @@ class LogScorer:
                     )
             self.counts["nameless"] += len(rows) == rows_before
             self.counts["lines"] += 1
-        decisions = self._decider.decide([(event.kind, event.observed) for event in events])
+        decisions = self._decider.decide(
+            [(event.kind, event.observed) for event in events]
+        ).decisions
         for place, event, decision in zip(places, events, decisions, strict=True):
             rows[place] = msgspec.structs.replace(rows[place], **_decided(event.kind, decision))
             if isinstance(decision, Rejected):

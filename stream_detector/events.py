@@ -8,12 +8,9 @@ none of them can be part of a reference cycle.
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
-
-if TYPE_CHECKING:
-    from stream_detector.wire.comparisons import Comparison
 
 __all__ = [
     "Alert",
@@ -28,7 +25,7 @@ __all__ = [
     "LabelWord",
     "Labels",
     "ModelRef",
-    "Outcomes",
+    "Observed",
     "RawRecord",
     "RejectReason",
     "Rejected",
@@ -43,6 +40,9 @@ __all__ = [
 
 Kind = Literal["url", "host"]
 """What was observed: a full URL, or a host name alone (DNS, TLS SNI, CONNECT)."""
+
+Observed = tuple[Kind, str]
+"""A URL or host name as a log has it."""
 
 VerdictName = Literal["malicious", "suspicious", "benign"]
 LabelName = Literal["malicious", "benign"]
@@ -215,7 +215,11 @@ Labels = tuple[Kind, VerdictName, str, str]
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What is thought of one URL or host name, wherever and however often it is seen."""
+    """The verdict on one URL or host name, wherever and however often it is seen.
+
+    ``written`` and ``masked`` are a cache: most texts are seen again and again, and each is encoded
+    and masked once. ``wire`` and ``privacy`` fill them; nothing else writes to a frozen struct.
+    """
 
     observed: str
     """As the log has it, but for user names and passwords."""
@@ -300,13 +304,3 @@ class Label(msgspec.Struct, frozen=True, gc=False):
     feed: str | None = None
     confidence: float | None = None
     """How sure they are, 0 to 1; None where they do not say."""
-
-
-class Outcomes(NamedTuple):
-    """All that a batch of chunks became, each list in order of input."""
-
-    verdicts: list[Verdict]
-    alerts: list[Alert]
-    dead_letters: list[DeadLetter]
-    comparisons: "Sequence[Comparison]" = ()
-    """Of shadow models with those that serve; in no order."""

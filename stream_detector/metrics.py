@@ -31,7 +31,6 @@ from stream_detector.events import Kind, ModelRef, RejectReason, VerdictName
 from stream_detector.models.base import ServedModel
 from stream_detector.models.drift import DriftWindow
 from stream_detector.system.disks import free_bytes
-from stream_detector.web.certificates import certificate_gauge
 
 __all__ = ["DriftMetrics", "Metrics"]
 
@@ -366,3 +365,15 @@ class Metrics:
     def count_error(self, error: BaseException) -> None:
         """Count ``error`` under the name of its class."""
         self.errors.labels(type(error).__name__).inc()
+
+
+def certificate_gauge(registry: CollectorRegistry) -> Gauge:
+    """The metric, the same for every part that serves metrics."""
+    return Gauge(
+        "stream_detector_certificate_expiry_timestamp_seconds",
+        "When a certificate in use expires, or the first of its chain: http_server (cert_file) and "
+        "http_client_authority (client_ca_file) of the web configuration, kafka_client "
+        "(ssl_certfile), kafka_authority (ssl_cafile); of several authorities in a file the last.",
+        ["certificate"],
+        registry=registry,
+    )

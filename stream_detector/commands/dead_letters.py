@@ -42,7 +42,7 @@ _UNUSED = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id", "cluster"} 
 
 
 class _Choice(NamedTuple):
-    """Which dead letters the options choose; what is empty chooses all."""
+    """Which dead letters the options choose; an empty field chooses all."""
 
     since: timedelta | None
     reasons: tuple[str, ...]
@@ -52,7 +52,7 @@ class _Choice(NamedTuple):
 
     @property
     def moment(self) -> datetime | None:
-        """The time of the oldest letter that is meant."""
+        """The time from which letters are meant."""
         return None if self.since is None else datetime.now(UTC) - self.since
 
     def filter(self, settings: Settings) -> LetterFilter:
@@ -63,7 +63,7 @@ class _Choice(NamedTuple):
         )
 
     def tell_no_inputs(self, settings: Settings) -> None:
-        """Where nothing is found: name on stderr those of the topics that are no input."""
+        """Name on stderr the given topics that are not input topics: likely typos."""
         inputs = settings.input_topic_names
         for name in self.topics:
             if not {name, settings.topic(name)} & {*inputs}:

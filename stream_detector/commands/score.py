@@ -111,14 +111,14 @@ def score(
     settings, _ = given_settings(config, flags)
     names = urls if file is None else (file,)
     inputs = _list_inputs(names, file) if log_format is None else _log_inputs(names)
+    from stream_detector.assembly import decider_of  # noqa: PLC0415
     from stream_detector.bulk_scoring import ListScorer, LogScorer  # noqa: PLC0415
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
-    from stream_detector.policy.decider import Decider  # noqa: PLC0415
     from stream_detector.sources.reading import chosen_fields, source_named  # noqa: PLC0415
 
     # A wrong format is an error before TensorFlow is loaded.
     source = None if log_format in {None, _AUTO} else source_named(log_format)
-    decider = Decider(load_scorer(settings), settings=settings, metrics=None)
+    decider = decider_of(load_scorer(settings), settings=settings, metrics=None)
     scorer: ListScorer | LogScorer = ListScorer(decider, kind)
     if log_format is not None:
         scorer = LogScorer(
@@ -254,7 +254,7 @@ class _RowTable:
         if row.rejected is None:
             text = row.canonical or ""
         else:
-            # Escaped: what is no URL may be made to play with the terminal.
+            # Escaped: a hostile line may hold control sequences for the terminal.
             text = printable(f"{why}: ") + ascii(row.input[:_SHOWN_CHARACTERS_MAX])
         line = f"{score:>6}  {verdict:<10}  {row.kind or '-':<4}{number}  {text}"
         line = self._fitted(line)

@@ -1,4 +1,4 @@
-"""What `doctor` asks of Kafka beyond the topics, without joining, reading or writing anything."""
+"""Questions of `doctor` about brokers, group and records; none joins, reads or writes anything."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from kafka.errors import AuthorizationError, KafkaError
 
 from stream_detector.errors import FatalError
 from stream_detector.kafka.admin import ask_kafka
-from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.group_mark import DETECTOR_MARK, foreign_members
+from stream_detector.kafka.clients import client_options
+from stream_detector.kafka.group_mark import DETECTOR_MARK, foreign_members_fault
 from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.printable import printable
@@ -17,16 +17,14 @@ __all__ = ["bootstrap_faults", "group_members", "newest_record_time"]
 
 _STABLE, _EMPTY = "Stable", "Empty"
 _NEW_PROTOCOL = "is not a classic group"
-"""What Kafka 4.0 and newer say of a group that a consumer of the new protocol (KIP-848) is in."""
-_NAMED_MAX = 3
-"""Foreign members that a line names."""
+"""Kafka 4.0 and newer say so about a group with a consumer of the new protocol (KIP-848)."""
 _MAX_TIMESTAMP = -3
-"""ListOffsets: the record with the latest time, KIP-734, Kafka 3.0."""
+"""ListOffsets: the record with the latest time (KIP-734, since Kafka 3.0)."""
 
 
 def bootstrap_faults(settings: Settings) -> dict[str, Fault]:
-    """What keeps from each of ``bootstrap_servers`` that does not answer; none behind a proxy."""
-    options = kafka_python_options(settings)
+    """The fault of each of ``bootstrap_servers`` that does not answer; none behind a proxy."""
+    options = client_options(settings)
     if options.get("proxy_url"):
         return {}
     return broker_faults(settings.bootstrap_servers, options.get("ssl_context"))
@@ -37,14 +35,15 @@ def group_members(settings: Settings, group_id: str) -> int:
 
     Raises:
         RetryableError: Kafka can't be reached.
-        FatalError: it refuses the credentials, this client may not join, or a member is none.
+        FatalError: it refuses the credentials, this client may not join, or a member is no
+            detector.
     """
     who = settings.sasl_username or "this client"
     fault = f"group {group_id} may not be joined: give {who} the right READ on the group"
 
     def describe(admin: KafkaAdminClient) -> dict[str, Any]:
         try:
-            # A new cluster first has to make the topic that groups are kept in: asked again.
+            # A new cluster first has to create the topic of groups; ``ask_kafka`` asks again.
             group: dict[str, Any] = admin.describe_groups([group_id])[group_id]
             if _NEW_PROTOCOL in (group["error"] or "") and not _is_empty(admin, group_id):
                 raise FatalError(
@@ -60,30 +59,25 @@ def group_members(settings: Settings, group_id: str) -> int:
     allowed = group.get("authorized_operations")
     if allowed is not None and not {"READ", "ALL"} & set(allowed):
         raise FatalError(fault)
-    members = group["members"]
-    foreign = [member for member in members if not _is_detector(member)]
-    # While a group forms, its members' subscriptions are not told.
+    foreign = [
+        f"{printable(member['client_id'])} at {printable(member['client_host'].lstrip('/'))}"
+        for member in group["members"]
+        if not _is_detector(member)
+    ]
+    # While a group forms, Kafka does not show the subscriptions of its members.
     if foreign and group["group_state"] == _STABLE:
-        named = ", ".join(
-            f"{printable(member['client_id'])} at {printable(member['client_host'].lstrip('/'))}"
-            for member in foreign[:_NAMED_MAX]
-        )
-        more = f" and {len(foreign) - _NAMED_MAX} more" if len(foreign) > _NAMED_MAX else ""
-        raise FatalError(
-            f"group {group_id} has {foreign_members(len(foreign))} ({named}{more}): nothing "
-            "scores what they read; stop them, or give them a group of their own"
-        )
-    return len(members)
+        raise FatalError(foreign_members_fault(group_id, foreign))
+    return len(group["members"])
 
 
 def _is_empty(admin: KafkaAdminClient, group_id: str) -> bool:
-    """Whether nobody is in the group, by the list of all: the request for one is not known here."""
+    """Whether nobody is in the group, by the list of all: kafka-python can't ask for this one."""
     states = [each["group_state"] for each in admin.list_groups() if each["group_id"] == group_id]
     return states == [_EMPTY]
 
 
 def _is_detector(member: dict[str, Any]) -> bool:
-    """By what it sent with its subscription, which kafka-python gives as text."""
+    """By the user data of its subscription, which kafka-python decodes."""
     subscription = member["member_metadata"]
     return isinstance(subscription, dict) and subscription["user_data"] == DETECTOR_MARK.decode()
 
@@ -91,7 +85,7 @@ def _is_detector(member: dict[str, Any]) -> bool:
 def newest_record_time(settings: Settings) -> float | None:
     """Time of the newest record in the input topics, seconds since the epoch.
 
-    None if there is no record, a topic is missing, or Kafka is older than 3.0.
+    None without a record, with a missing topic, and before Kafka 3.0.
 
     Raises:
         RetryableError: Kafka can't be reached.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from stream_detector.errors import FatalError, StreamDetectorError
 from stream_detector.kafka.inspection import bootstrap_faults, group_members, newest_record_time
 from stream_detector.kafka.topic_safety import topic_safety
-from stream_detector.kafka.topics import check_topics, cluster_id
+from stream_detector.kafka.topics import cluster_id, topic_problems
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 
@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
 
 def check(subject: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
-    """What ``look`` returns as a finding; what it raises as one that failed."""
+    """A finding of the text that ``look`` returns, or a failed one of the error it raises."""
     try:
         return Finding(subject, True, look(settings))
     except StreamDetectorError as error:
@@ -107,7 +107,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
     ]
     try:
         safety = topic_safety(settings, names)
-        problems = safety.leaderless or check_topics(settings)
+        problems = safety.leaderless or topic_problems(settings, "detector")
     except StreamDetectorError as error:
         yield Finding("topics", False, str(error))
         return
@@ -119,7 +119,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         return
     yield _warning("replicas", safety.replicas, "3 or more of each topic")
     # With too few replicas a record can't outlive a broker, whatever min.insync.replicas is set
-    # to: the line above says so.
+    # to: the line above already warns.
     if safety.in_sync or not safety.replicas:
         yield _warning("in sync", safety.in_sync, "a record that is confirmed outlives a broker")
     yield _warning("timestamps", safety.timestamps, "Kafka's clock decides what is late")
@@ -135,7 +135,7 @@ def _group(settings: Settings) -> str:
 
 
 def _clock(settings: Settings) -> str:
-    """Kafka tells no time, but its newest record can't be from the future."""
+    """Kafka has no request for its time, but its newest record can't be from the future."""
     newest = newest_record_time(settings)
     if newest is None:
         return "no record yet to compare it with"

@@ -1,7 +1,7 @@
 """The model bundle: a folder with ``manifest.json`` and the weights as safetensors.
 
-Nothing in it is executed or unpickled. Every file is checked against its SHA-256 before it is
-read, and what the code does not know (architecture, canonical form, fields) is refused.
+Nothing in it is executed or unpickled. Weights are checked against their SHA-256 before they are
+parsed, and an unknown architecture, canonical form or field is refused.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
-    """Read and check a bundle; ``kind`` is what it has to be for.
+    """Read and check a bundle, which must be for ``kind`` if that is given.
 
     Raises:
         BundleError: missing, damaged, made for other code, or for another kind.
@@ -92,10 +92,10 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
 
 
 def check_destination(folder: Path) -> None:
-    """Whether a bundle can be saved as ``folder``: told before a training, not after it.
+    """Check that ``save_bundle`` can write ``folder``: before a training, not after it.
 
     Raises:
-        BundleError: saving would replace what is no bundle, or nothing can be written there.
+        BundleError: the folder holds other files, or can't be written.
     """
     try:
         names = [path.name for path in folder.iterdir()]
@@ -119,7 +119,7 @@ def check_destination(folder: Path) -> None:
 def save_bundle(
     folder: Path, manifest: Manifest, weights: Mapping[str, NDArray[np.float32]]
 ) -> Bundle:
-    """Write a bundle beside ``folder``, then rename it there: till then the old one stays whole.
+    """Write a bundle next to ``folder``, then rename it to it: until then the old one stays whole.
 
     ``manifest.files`` is filled in here.
 
@@ -132,7 +132,7 @@ def save_bundle(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        # safetensors writes memory as it lies: a transposed view would come back scrambled.
+        # safetensors writes raw memory: a transposed view would come back scrambled.
         half = _architecture(folder, manifest).half_precision
         weights_bytes = dump_weights(
             {
@@ -196,7 +196,11 @@ def _weights(
 
 
 def _swap(draft: Path, folder: Path) -> None:
-    """Put ``draft`` in the place of ``folder``; on an error the old one is put back."""
+    """Give ``draft`` the name ``folder``; on an error the old bundle gets it back.
+
+    A folder can't replace another one that holds files, so the old one moves away first. A kill
+    between the two renames leaves it next to ``folder`` as ``.NAME-previous-PID``.
+    """
     if not folder.exists():
         draft.rename(folder)
         return

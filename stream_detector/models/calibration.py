@@ -20,8 +20,7 @@ class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def apply(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated probabilities, float32, same shape."""
-        # float64: in float32 the sigmoid is exactly 1 from 17 on, and ties near the malicious
-        # threshold would move the false-positive rate.
+        # float64, as the calibration was fitted and its thresholds were measured.
         z = self.slope * logits.astype(np.float64) + self.intercept
         # exp of a negative number alone: neither branch overflows, however large the logit.
         small = np.exp(-np.abs(z))

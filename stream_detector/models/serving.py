@@ -5,7 +5,6 @@ answers at its HTTP port before, and a wrong setting is an error at once.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -14,9 +13,8 @@ from stream_detector.events import Kind
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.base import CANARIES
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
-from stream_detector.models.manifest import decode_manifest
 from stream_detector.models.store import ModelStore
-from stream_detector.policy.thresholds import effective_thresholds
+from stream_detector.models.thresholds import Overrides, ThresholdOverrides
 from stream_detector.settings.fields import Settings
 
 if TYPE_CHECKING:
@@ -24,36 +22,35 @@ if TYPE_CHECKING:
     from stream_detector.models.scorer import Network, Scorer
 
 __all__ = [
-    "check_model_settings",
     "load_fetched",
     "load_scorer",
     "model_device",
     "served_bundle",
+    "set_manifest",
+    "threshold_overrides",
     "warm_network",
 ]
 
 
-def check_model_settings(settings: Settings) -> None:
-    """Check the bundles' manifests and the thresholds, without TensorFlow, which loads for seconds.
+def threshold_overrides(settings: Settings) -> Overrides:
+    """The thresholds that the settings put in the place of a bundle's own, by kind."""
+    overrides: dict[Kind, ThresholdOverrides] = {}
+    for kind in get_args(Kind):
+        names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
+        suspicious, malicious = (getattr(settings, name) for name in names)
+        places = tuple(
+            settings.with_place(name) for name in names if getattr(settings, name) is not None
+        )
+        overrides[kind] = ThresholdOverrides(suspicious, malicious, places)
+    return overrides
 
-    Where models are announced those decide, and nothing is checked. Whatever else may be wrong
-    with a bundle is for ``served_bundle`` to say.
+
+def set_manifest(settings: Settings, kind: Kind) -> bytes:
+    """The manifest of the bundle that the settings name for ``kind``.
 
     Raises:
-        SettingsError: there is no bundle in a folder that is set, or a threshold that is set
-            contradicts the bundle's other one.
+        SettingsError: the folder holds none.
     """
-    if settings.model_store:
-        return
-    kinds: tuple[Kind, ...] = get_args(Kind)
-    for kind in kinds:
-        content = _manifest(settings, kind)
-        with suppress(BundleError):
-            thresholds = decode_manifest(content, "").verdict_thresholds
-            effective_thresholds(kind, thresholds, settings)
-
-
-def _manifest(settings: Settings, kind: Kind) -> bytes:
     name = f"{kind}_bundle"
     try:
         return read_bundle_file(getattr(settings, name), MANIFEST_NAME)
@@ -68,7 +65,7 @@ def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
         SettingsError: there is none in the folder that is set.
         BundleError: it was refused; the message names the setting.
     """
-    _manifest(settings, kind)
+    set_manifest(settings, kind)
     name = f"{kind}_bundle"
     try:
         return _load_bundle(getattr(settings, name), kind)
@@ -81,7 +78,7 @@ def load_fetched(
 ) -> "Bundle":
     """Load what ``store.fetch`` has put into ``folder``; errors name its place in the store.
 
-    ``expected`` is what it has to be for, where that is not for the caller to check.
+    ``expected`` is the kind it must be for, unless the caller checks that.
 
     Raises:
         BundleError: as ``load_bundle``.
@@ -140,7 +137,7 @@ def warm_network(
     """The bundle's network, compiled in all its shapes, which has scored a text known to be good.
 
     ``device`` is TensorFlow's name of it. ``between`` is called after each of the steps that take
-    seconds; what it raises ends the work.
+    seconds; an exception that it raises ends the work.
 
     Raises:
         RefusedModelError: ``FAILED``: it gives no probability.

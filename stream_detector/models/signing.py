@@ -1,11 +1,11 @@
-"""Ed25519 signatures: over a bundle's manifest, which holds the SHA-256 of all its other files.
+"""Ed25519 keys, and signatures of manifests; a manifest holds the SHA-256 of the other files.
 
-Those over announcements: ``signed_announcements``.
-
-Keys are PEM files, as ``openssl genpkey -algorithm ed25519`` writes them too.
+``signed_announcements`` has the signatures of announcements. Keys are PEM files, as ``openssl
+genpkey -algorithm ed25519`` writes them.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -20,6 +20,7 @@ __all__ = [
     "public_half",
     "read_private_key",
     "read_public_key",
+    "read_public_keys",
     "sign",
 ]
 
@@ -109,6 +110,15 @@ def read_public_key(path: Path, setting: str = "model_public_key") -> Ed25519Pub
     if not isinstance(key, Ed25519PublicKey):
         raise SettingsError(f"{setting} {path} is of another algorithm than Ed25519")
     return key
+
+
+def read_public_keys(files: Mapping[str, str], setting: str) -> dict[str, Ed25519PublicKey]:
+    """The public keys in ``files``, by the names that ``setting`` gives them.
+
+    Raises:
+        SettingsError: a file holds none.
+    """
+    return {name: read_public_key(Path(path), f"{setting} {name}") for name, path in files.items()}
 
 
 def check_signature(manifest: bytes, signature: bytes | None, key: Ed25519PublicKey) -> None:

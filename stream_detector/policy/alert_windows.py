@@ -1,6 +1,7 @@
 """Which malicious verdicts become alerts: one per client and registered domain and window."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -25,7 +26,8 @@ class _Window(msgspec.Struct):
 class AlertWindows:
     """Lets one alert through per key and window. Not safe for several threads.
 
-    The key is the client (empty if unknown) with the registered domain. Guarantees:
+    The key is the client as the log has it (empty if unknown) with the registered domain.
+    Guarantees:
 
     - Every malicious verdict gives an alert, or its key's alert came less than ``seconds``
       before. At most ``keys_max`` keys are remembered, the least recently seen forgotten
@@ -47,6 +49,11 @@ class AlertWindows:
 
     def __len__(self) -> int:
         return len(self._windows)
+
+    def alerts(self, verdicts: Iterable[Verdict]) -> list[Alert]:
+        """The alerts of the malicious ones among ``verdicts``."""
+        malicious = (each for each in verdicts if each.decision.verdict == "malicious")
+        return [alert for each in malicious if (alert := self.admit(each)) is not None]
 
     def admit(self, verdict: Verdict) -> Alert | None:
         """The alert for a malicious ``verdict``, or None where its key's window folds it in.

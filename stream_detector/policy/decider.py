@@ -7,7 +7,7 @@ the model, all texts of one kind in one call.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -19,6 +19,7 @@ from stream_detector.events import (
     Kind,
     Labels,
     ModelRef,
+    Observed,
     Rejected,
     RejectReason,
     Thresholds,
@@ -27,23 +28,28 @@ from stream_detector.events import (
 from stream_detector.limits import CANONICAL_CHARACTERS_MAX, REMEMBERED_CHARACTERS_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import CANARIES, ServedModel, TextScorer
+from stream_detector.models.thresholds import Overrides, effective_thresholds, verdict_for
 from stream_detector.policy.lists import HostList
 from stream_detector.policy.memory import Memo
 from stream_detector.policy.shadow import Compared, Shadows
-from stream_detector.policy.thresholds import effective_thresholds, verdict_for
 from stream_detector.privacy.urls import (
     may_hold_credentials,
     observed_without_credentials,
     without_nested_credentials,
 )
-from stream_detector.settings.fields import Settings
 
-__all__ = ["Decider", "Observed"]
-
-Observed = tuple[Kind, str]
-"""A URL or host name as a log has it."""
+__all__ = ["Decided", "Decider"]
 
 _KINDS: tuple[Kind, Kind] = ("url", "host")
+
+
+class Decided(NamedTuple):
+    """What became of a batch of observations."""
+
+    decisions: list[Decision | Rejected]
+    """Or why there is none, for each observation, in order."""
+    comparisons: Sequence[Compared] = ()
+    """Of shadows with the models that serve, on the texts that were new."""
 
 
 class Decider:
@@ -55,33 +61,34 @@ class Decider:
     No decision holds a user name or password of a URL: what is kept of the text has them masked.
 
     Decisions are remembered by what was observed, and scores by canonical text, at most
-    ``settings.cache_entries`` of each; both are forgotten when the scorer serves other models.
+    ``cache_entries`` of each; both are forgotten when the scorer serves other models.
 
     What the scorer is asked for the first time, or anew after it was forgotten, is what ``shadows``
     get to see. They have no part in any decision.
 
     Raises:
-        SettingsError: a list can't be read, or thresholds contradict each other.
+        SettingsError: thresholds contradict each other.
     """
 
     def __init__(
         self,
         scorer: TextScorer,
         *,
-        settings: Settings,
-        metrics: Metrics | None,
+        overrides: Overrides,
+        cache_entries: int,
+        allow: HostList | None = None,
+        deny: HostList | None = None,
+        metrics: Metrics | None = None,
         shadows: Shadows | None = None,
     ) -> None:
         self._scorer = scorer
         self._shadows = shadows
-        self._settings = settings
+        self._overrides = overrides
         self._metrics = metrics
-        self._allow = HostList.load(settings.allow_list) if settings.allow_list else None
-        self._deny = HostList.load(settings.deny_list) if settings.deny_list else None
-        self._decisions: Memo[Observed, Decision | Rejected] = Memo(settings.cache_entries)
-        self._scores: dict[Kind, Memo[str, float]] = {
-            kind: Memo(settings.cache_entries) for kind in _KINDS
-        }
+        self._allow = allow
+        self._deny = deny
+        self._decisions: Memo[Observed, Decision | Rejected] = Memo(cache_entries)
+        self._scores: dict[Kind, Memo[str, float]] = {kind: Memo(cache_entries) for kind in _KINDS}
         self._models: dict[Kind, ServedModel] = {}
         self._thresholds: dict[Kind, Thresholds] = {}
         self._labels: dict[Labels, Labels] = {}
@@ -92,8 +99,8 @@ class Decider:
         """Scores at which verdicts change, by kind."""
         return self._thresholds
 
-    def decide(self, observed: Sequence[Observed]) -> list[Decision | Rejected]:
-        """A decision, or why there is none, for each of ``observed``, in order.
+    def decide(self, observed: Sequence[Observed]) -> Decided:
+        """Decide on each of ``observed``.
 
         A text on which the model raises, or to which it gives no probability, is ``Rejected``
         alone, with ``MODEL_ERROR``; the others get their scores.
@@ -101,7 +108,7 @@ class Decider:
         Raises:
             ModelError: the model fails on a text known to be good as well.
             DeviceError: memory or device failed.
-            SettingsError: thresholds contradict those of a model that came in anew.
+            SettingsError: thresholds contradict those of a new model.
         """
         self._follow_models()
         decisions = self._decisions.get_all(observed)
@@ -109,15 +116,14 @@ class Decider:
         if self._metrics is not None:
             self._metrics.cache_lookups.labels("hit").inc(len(observed) - len(missing))
             self._metrics.cache_lookups.labels("miss").inc(len(missing))
+        comparisons: list[Compared] = []
         if missing:
-            fresh = self._decide_afresh(dict.fromkeys(observed[place] for place in missing))
+            fresh = self._decide_afresh(
+                dict.fromkeys(observed[place] for place in missing), comparisons
+            )
             for place in missing:
                 decisions[place] = fresh[observed[place]]
-        return cast(list[Decision | Rejected], decisions)
-
-    def take_comparisons(self) -> list[Compared]:
-        """What shadows were compared on since this was last called."""
-        return self._shadows.take() if self._shadows is not None else []
+        return Decided(cast(list[Decision | Rejected], decisions), comparisons)
 
     def _follow_models(self) -> None:
         """Take over the models that the scorer serves now; forget what others decided."""
@@ -125,7 +131,7 @@ class Decider:
         if models == self._models:
             return
         self._thresholds = {
-            kind: effective_thresholds(kind, model.thresholds, self._settings)
+            kind: effective_thresholds(kind, model.thresholds, self._overrides[kind])
             for kind, model in models.items()
         }
         self._models = models
@@ -136,8 +142,13 @@ class Decider:
         for memory in self._scores.values():
             memory.clear()
 
-    def _decide_afresh(self, keys: Iterable[Observed]) -> dict[Observed, Decision | Rejected]:
-        """Decide on distinct observations, and remember what was decided."""
+    def _decide_afresh(
+        self, keys: Iterable[Observed], comparisons: list[Compared]
+    ) -> dict[Observed, Decision | Rejected]:
+        """Decide on distinct observations, and remember what was decided.
+
+        What shadows say of the new texts joins ``comparisons``.
+        """
         decisions: dict[Observed, Decision | Rejected] = {}
         for_model: list[tuple[Observed, Canonical]] = []
         texts: dict[Kind, dict[str, None]] = {"url": {}, "host": {}}
@@ -152,7 +163,7 @@ class Decider:
             else:
                 for_model.append((key, canonical))
                 texts[canonical.kind][canonical.text] = None
-        scores = {kind: self._scores_of(kind, list(texts[kind])) for kind in _KINDS}
+        scores = {kind: self._scores_of(kind, list(texts[kind]), comparisons) for kind in _KINDS}
         for key, canonical in for_model:
             decisions[key] = self._scored(key[1], canonical, scores[canonical.kind][canonical.text])
         for key, decision in decisions.items():
@@ -200,7 +211,9 @@ class Decider:
             observed, canonical, score, verdict, reason, self._thresholds[kind], model, labels
         )
 
-    def _scores_of(self, kind: Kind, texts: Sequence[str]) -> dict[str, float]:
+    def _scores_of(
+        self, kind: Kind, texts: Sequence[str], comparisons: list[Compared]
+    ) -> dict[str, float]:
         """The score of each of the distinct ``texts``, remembered or new; NaN for none."""
         memory = self._scores[kind]
         scores = dict(zip(texts, memory.get_all(texts), strict=True))
@@ -212,12 +225,14 @@ class Decider:
                 if len(text) <= REMEMBERED_CHARACTERS_MAX and not math.isnan(score):
                     memory.put(text, score)
             if self._shadows is not None and self._shadows.running(kind):
-                self._shadows.compare(
+                compared = self._shadows.compare(
                     kind,
                     self._models[kind],
                     self._thresholds[kind],
                     dict(zip(new, new_scores, strict=True)),
                 )
+                if compared is not None:
+                    comparisons.append(compared)
         return cast(dict[str, float], scores)
 
     def _score(self, kind: Kind, texts: Sequence[str]) -> list[float]:

@@ -19,8 +19,7 @@ from stream_detector.events import Kind, ModelRef, Thresholds, VerdictName
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
-from stream_detector.policy.thresholds import effective_thresholds, verdict_for
-from stream_detector.settings.fields import Settings
+from stream_detector.models.thresholds import Overrides, effective_thresholds, verdict_for
 from stream_detector.wire.comparisons import Opinion, ScoreDifference
 
 __all__ = ["Compared", "ShadowModel", "Shadows", "is_sampled"]
@@ -93,17 +92,16 @@ class Shadows:
     def __init__(
         self,
         *,
-        settings: Settings,
+        overrides: Overrides,
         metrics: Metrics,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        """``clock`` in seconds."""
-        self._settings = settings
+        """``overrides`` of thresholds, by kind; ``clock`` in seconds."""
+        self._overrides = overrides
         self._metrics = metrics
         self._clock = clock
         self._shadows: dict[Kind, _Shadow] = {}
         self._failed: dict[Kind, Announcement] = {}
-        self._compared: list[Compared] = []
 
     def running(self, kind: Kind) -> Announcement | None:
         """The shadow of ``kind``, as it was announced."""
@@ -121,7 +119,7 @@ class Shadows:
             SettingsError: its thresholds contradict those set.
         """
         kind = announcement.kind
-        thresholds = effective_thresholds(kind, model.served.thresholds, self._settings)
+        thresholds = effective_thresholds(kind, model.served.thresholds, self._overrides[kind])
         self.end(kind)
         share = announcement.share or 0.0
         self._shadows[kind] = _Shadow(announcement, model, thresholds, share)
@@ -154,8 +152,10 @@ class Shadows:
         served: ServedModel,
         thresholds: Thresholds,
         scores: Mapping[str, float],
-    ) -> None:
+    ) -> Compared | None:
         """Have the shadow of ``kind`` score its share of texts too; never raises.
+
+        Returns what the two models said; None where there is no shadow, or no text in its share.
 
         Args:
             kind: what the texts are.
@@ -165,21 +165,16 @@ class Shadows:
         """
         shadow = self._shadows.get(kind)
         if shadow is None or shadow.model.served.ref.sha256 == served.ref.sha256:
-            return
+            return None
         started = self._clock()
         try:
             compared = self._compared_with(shadow, served.ref, thresholds, scores)
         except Exception as error:  # noqa: BLE001 - whatever it is, verdicts go on
             self._drop(kind, f"{type(error).__name__}: {error}")
-            return
+            return None
         if compared is not None:
             self._count(compared)
-            self._compared.append(compared)
             self._metrics.stage_seconds.labels("shadow").observe(self._clock() - started)
-
-    def take(self) -> list[Compared]:
-        """What was compared since this was last called."""
-        compared, self._compared = self._compared, []
         return compared
 
     def _compared_with(

@@ -1,22 +1,22 @@
-"""What of clients and queries is written, by the settings: the last step before encoding.
+"""Masks clients and queries in the outcomes of a batch: the last step before encoding.
 
-Lists, models, shadows and alert windows decide on what was read; here it is taken out of what they
-decided. User names and passwords in URLs never get here: ``decisions`` masks them in any case.
-Dead letters are the exception, bytes that nobody could read, and are seen to here.
+Lists, models, shadows and alert windows work on what the log says. This step takes out what the
+settings withhold, once, from all outcomes together. The decider has masked user names and
+passwords of URLs before; only dead letters, which no parser could read, still hold them here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import msgspec
 
-from stream_detector.events import DeadLetter, Decision, Sighting, Verdict
+from stream_detector.events import Alert, DeadLetter, Decision, Sighting, Verdict
 from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
 from stream_detector.privacy.lines import line_without_secrets
-from stream_detector.privacy.pseudonyms import Pseudonyms, client_key
+from stream_detector.privacy.pseudonyms import Pseudonyms
 from stream_detector.privacy.records import before_query, without_credentials
 from stream_detector.privacy.urls import with_query_masked
-from stream_detector.settings.fields import Settings
-from stream_detector.wire.comparisons import Disagreement
+from stream_detector.wire.comparisons import Comparison, Disagreement
+from stream_detector.wire.outcomes import Outcomes
 
 __all__ = ["QUERY_MASKED", "Privacy", "letter_without_credentials"]
 
@@ -25,50 +25,49 @@ QUERY_MASKED = "query_masked"
 
 
 class Privacy:
-    """Masks what ``settings.client_pseudonyms`` and ``settings.mask_queries`` name.
+    """Masks clients and queries in the outputs that are named for it.
 
-    A verdict's query is masked once for all sightings of the text, a client once while it is
-    remembered. Not safe for several threads. Where a setting does not name an output, it passes
-    through as it is.
+    A query is masked once for all sightings of its text, a client once while it is remembered. An
+    output that is not named passes through as it is. Not safe for several threads.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        names, masks = frozenset(settings.client_pseudonyms), frozenset(settings.mask_queries)
-        self._names, self._masks = names, masks
-        self._of = Pseudonyms(client_key(settings)).of if names else str
+    def __init__(
+        self, *, pseudonyms_in: Collection[str], queries_masked_in: Collection[str], key: bytes
+    ) -> None:
+        """The outputs are ``verdicts``, ``alerts``, ``dead_letters`` and ``comparisons``.
 
-    def verdicts(self, verdicts: list[Verdict]) -> list[Verdict]:
-        """Verdicts as they are to be written."""
-        named, masked = "verdicts" in self._names, "verdicts" in self._masks
-        if not named and not masked:
-            return verdicts
-        return [self._verdict(verdict, named=named, masked=masked) for verdict in verdicts]
-
-    def alerting(self, verdict: Verdict) -> Verdict:
-        """A verdict as the alert on it is to hold it."""
-        named, masked = "alerts" in self._names, "alerts" in self._masks
-        return self._verdict(verdict, named=named, masked=masked) if named or masked else verdict
-
-    def disagreement(self, disagreement: Disagreement) -> Disagreement:
-        """A shadow's disagreement as it is to be written."""
-        if "comparisons" not in self._masks:
-            return disagreement
-        return msgspec.structs.replace(
-            disagreement, canonical=with_query_masked(disagreement.canonical)
-        )
-
-    def dead_letters(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
-        """Dead letters as they are to be written.
-
-        Bytes that no parser made sense of can't be masked field by field. Of clients the key
-        becomes a pseudonym, which keeps it in its partition, and the value is withheld; of queries
-        all from the first one on is.
+        ``key`` is that of the clients' pseudonyms.
         """
-        return [self._dead_letter(letter) for letter in letters]
+        self._names, self._masks = frozenset(pseudonyms_in), frozenset(queries_masked_in)
+        self._of = Pseudonyms(key).of if self._names else str
 
-    def _verdict(self, verdict: Verdict, *, named: bool, masked: bool) -> Verdict:
+    def masked(self, outcomes: Outcomes) -> Outcomes:
+        """The outcomes as they may be written.
+
+        No parser made sense of the bytes of a dead letter, so they can't be masked field by field.
+        Where clients are withheld, its key becomes a pseudonym, which keeps it in its partition,
+        and its value is left out. Where queries are, both end at the first one.
+        """
+        verdicts, alerts, dead_letters, comparisons = outcomes
+        if self._withholds("verdicts"):
+            verdicts = [self._verdict(verdict, "verdicts") for verdict in verdicts]
+        if self._withholds("alerts"):
+            alerts = [self._alert(alert) for alert in alerts]
+        dead_letters = [self._dead_letter(letter) for letter in dead_letters]
+        if "comparisons" in self._masks:
+            comparisons = [_comparison(comparison) for comparison in comparisons]
+        return Outcomes(verdicts, alerts, dead_letters, comparisons)
+
+    def _withholds(self, output: str) -> bool:
+        return output in self._names or output in self._masks
+
+    def _alert(self, alert: Alert) -> Alert:
+        verdict = self._verdict(alert.verdict, "alerts")
+        return Alert(verdict, alert.folded, alert.window_seconds)
+
+    def _verdict(self, verdict: Verdict, output: str) -> Verdict:
         sighting, decision = verdict.sighting, verdict.decision
-        if named and sighting.client:
+        if output in self._names and sighting.client:
             sighting = Sighting(
                 sighting.id,
                 sighting.event_time,
@@ -78,7 +77,7 @@ class Privacy:
                 self._of(sighting.client),
                 sighting.log_id,
             )
-        return Verdict(sighting, _masked(decision) if masked else decision)
+        return Verdict(sighting, _masked(decision) if output in self._masks else decision)
 
     def _dead_letter(self, letter: DeadLetter) -> DeadLetter:
         letter = cut_letter(letter)
@@ -96,6 +95,12 @@ class Privacy:
         if withheld:
             letter = msgspec.structs.replace(letter, key=key, value=value, withheld=withheld)
         return letter_without_credentials(letter)
+
+
+def _comparison(comparison: Comparison) -> Comparison:
+    if not isinstance(comparison, Disagreement):
+        return comparison
+    return msgspec.structs.replace(comparison, canonical=with_query_masked(comparison.canonical))
 
 
 def letter_without_credentials(letter: DeadLetter) -> DeadLetter:

@@ -4,13 +4,8 @@ import hmac
 import ipaddress
 import re
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from stream_detector.settings.fields import Settings
-
-__all__ = ["KEY_BYTES_MIN", "Pseudonyms", "client_key", "is_pseudonym"]
+__all__ = ["KEY_BYTES_MIN", "Pseudonyms", "is_pseudonym"]
 
 KEY_BYTES_MIN = 16
 """There are few addresses: with a key that can be guessed each pseudonym can be turned back."""
@@ -41,18 +36,6 @@ class Pseudonyms:
 def is_pseudonym(client: str) -> bool:
     """Whether ``client`` looks like one."""
     return _PSEUDONYM.fullmatch(client) is not None
-
-
-def client_key(settings: "Settings") -> bytes:
-    """The key that is set, by value or by file; empty if there is none.
-
-    Raises:
-        OSError: the file can't be read.
-    """
-    path: Path | None = settings.client_key_file
-    if path is not None:
-        return path.read_bytes().strip()
-    return settings.client_key.get_secret_value().strip().encode(errors="surrogatepass")
 
 
 def _normal(client: str) -> str:

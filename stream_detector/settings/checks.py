@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.name_rules import name_fault
-from stream_detector.privacy.pseudonyms import KEY_BYTES_MIN, client_key
+from stream_detector.privacy.pseudonyms import KEY_BYTES_MIN
 from stream_detector.privacy.secret_names import names_secret
 from stream_detector.settings.files import files_of
 from stream_detector.settings.sources import ENVIRONMENT_PREFIX
@@ -187,7 +187,7 @@ def _privacy_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     if given == "client_key" and settings.client_key_file is not None:
         yield given, "client_key and client_key_file are both set: leave one out"
         return
-    key = client_key(settings)
+    key = settings.client_key_bytes()
     if not settings.client_pseudonyms:
         if key or settings.client_key_file is not None:
             yield (

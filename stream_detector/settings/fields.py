@@ -335,6 +335,16 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
         """The full name of a topic: prefix and ``name``."""
         return self.topic_prefix + name
 
+    def client_key_bytes(self) -> bytes:
+        """The key of the clients' pseudonyms, by value or by file; empty if there is none.
+
+        Raises:
+            OSError: the file can't be read.
+        """
+        if self.client_key_file is not None:
+            return self.client_key_file.read_bytes().strip()
+        return self.client_key.get_secret_value().strip().encode(errors="surrogatepass")
+
     @property
     def input_topic_names(self) -> list[str]:
         """Full names of all input topics."""

@@ -1,10 +1,10 @@
 """Zeek's http.log and dns.log, as JSON (``zeek_json``) and as tab-separated values (``zeek_tsv``).
 
 Fields: https://docs.zeek.org/en/master/logs/http.html and .../logs/dns.html; TSV layout and its
-``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends TSV lines
-one by one, without the header: then the columns are Zeek's default ones, and their types say which
-log a line is of. A header in the same record counts for the lines behind it, up to the next header;
-header lines that come alone are ignored, and so are lines of other logs.
+``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends
+TSV lines one by one, without the header: then the columns are Zeek's default ones, and their types
+show the log. A header in a record applies to the lines after it, up to the next header. Header
+lines in records of their own are ignored, and so are lines of other logs.
 """
 
 import re
@@ -42,11 +42,11 @@ _ANOTHER_LOG = Ignored("another log")
 
 
 class _Zeek(JsonSource):
-    """What both logs share: two forms, header lines."""
+    """Shared by both logs: two forms, header lines."""
 
     markers = ("uid", "path", "ts")
     path: ClassVar[str]
-    """What a ``#path`` line says, and what ``_path`` starts with (filters append to it)."""
+    """The log's name in a ``#path`` line; ``_path`` starts with it (filters append to it)."""
     default_columns: ClassVar[Sequence[str]]
     read_columns: ClassVar[Sequence[str]]
 
@@ -57,35 +57,35 @@ class _Zeek(JsonSource):
         another: bool = False,
         unset: frozenset[str] = UNSET,
     ) -> None:
-        """As a header says.
+        """A source for the lines after one header.
 
         Args:
             columns: names of the columns; None for the default ones.
-            another: the header is of another log.
-            unset: what a column without a value has.
+            another: the header is that of another log.
+            unset: texts that stand for a missing value.
         """
         self._another = another
         self._unset = unset
         self._has_header = columns is not None
         places = {name: place for place, name in enumerate(columns or self.default_columns)}
         self._places = [places.get(name) for name in self.read_columns]
-        # TSV lines may lack optional columns at their end, not those that are read.
+        # TSV lines may lack optional columns at their end, but none that is read.
         self._last = max((places.get(name, 0) for name in self.default_columns), default=0)
 
     @abstractmethod
     def _fault(self, columns: Sequence[str]) -> LineResult | None:
-        """Why a TSV line without a header, of enough columns, is none of this log."""
+        """Why a TSV line without a header, with enough columns, is not of this log."""
 
     @abstractmethod
     def _result(self, *fields: str | float | None) -> LineResult:
-        """What a line of either form says in the columns of ``read_columns``."""
+        """The result of a line of either form, given the values of ``read_columns``."""
 
     @abstractmethod
     def _fields(self, record: JsonRecord) -> Sequence[str | float | None]:
-        """What a JSON line has for ``read_columns``."""
+        """The values of ``read_columns`` in a JSON line."""
 
     def for_record(self, lines: Sequence[bytes]) -> Source:
-        """With the columns of a ``#fields`` line, if the record has one."""
+        """A source with the columns of the header's ``#fields`` line, if there is one."""
         path = header_path(lines)
         if path is not None and not path.startswith(self.path):
             return type(self)(another=True)
@@ -131,7 +131,7 @@ class _Zeek(JsonSource):
         )
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
-        """What a JSON line says."""
+        """The result of a JSON line."""
         if record.ts is None and record.uid is None:
             return Rejected(RejectReason.MALFORMED, "neither ts nor uid: not a line of Zeek's")
         if record.path is not None and not record.path.startswith(self.path):
@@ -161,11 +161,11 @@ class ZeekHttp(_Zeek):
     used = frozenset({"host"})
 
     def claims(self, record: JsonRecord, line: bytes) -> bool:
-        """An object of Zeek's that is no query: other logs' are ignored."""
+        """Any object of Zeek's that is no query; those of other logs are then ignored."""
         return is_zeeks(record, line) and not is_query(record)
 
     def recognises(self, line: bytes) -> bool:
-        """A JSON object or TSV line of this log or one that is ignored, or a header line."""
+        """A JSON object or TSV line of this log or an ignored one, or a header line."""
         if line[:1] == b"{":
             return super().recognises(line)
         if line[:1] == b"#":
@@ -173,7 +173,7 @@ class ZeekHttp(_Zeek):
         return _TIME.match(line) is not None and line.count(b"\t") >= _TSV_TABS_MIN
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
-        """What a JSON line says."""
+        """The result of a JSON line."""
         if isinstance(record.host, dict) and record.method != "CONNECT" and record.uri is not None:
             return Rejected(
                 RejectReason.WRONG_TYPE,
@@ -224,7 +224,7 @@ class ZeekHttp(_Zeek):
 
 
 class ZeekDns(_Zeek):
-    """dns.log: one query, one name. The answers' names are no events."""
+    """dns.log: one query, one name. Names in answers are not events."""
 
     name = "zeek_dns"
     path = "dns"
@@ -233,11 +233,11 @@ class ZeekDns(_Zeek):
     needed = frozenset({"query"})
 
     def claims(self, record: JsonRecord, line: bytes) -> bool:
-        """An object of Zeek's with a query, or at least a transaction id."""
+        """An object of Zeek's with a query or a transaction id."""
         return is_query(record) and is_zeeks(record, line)
 
     def recognises(self, line: bytes) -> bool:
-        """A JSON object or TSV line of this log, or a header line, which may be of any."""
+        """A JSON object or TSV line of this log, or a header line of any log."""
         if line[:1] == b"{":
             return super().recognises(line)
         if line[:1] == b"#":
@@ -277,7 +277,7 @@ class ZeekDns(_Zeek):
 
 
 def _is_of_sip(method: str | None, uri: str | None) -> bool:
-    """Is it of sip.log, which has a method and a URI, too?"""
+    """Whether it is of sip.log, which has a method and a URI too."""
     if method is not None and _SIP_METHOD.fullmatch(method):
         return True
     return uri is not None and _OF_SIP.match(uri) is not None

@@ -7,25 +7,25 @@ from stream_detector.sources.json_record import JsonRecord, decode_json, decode_
 __all__ = ["find_connection", "is_query", "is_zeeks", "tagged_record"]
 
 _INVENTORY = frozenset({"host_p", "port_num", "software_type", "unparsed_version"})
-"""Fields of software.log, known_services.log and known_certs.log, which name a host and no id."""
+"""Fields of software.log, known_services.log and known_certs.log, which have a host and no uid."""
 
 
 def is_query(record: JsonRecord) -> bool:
-    """Is an object of Zeek's a line of dns.log?"""
+    """Whether an object of Zeek's is a line of dns.log."""
     return (record.query is not None or record.trans_id is not None) and (
         record.path is None or record.path.startswith("dns")
     )
 
 
 def is_zeeks(record: JsonRecord, line: bytes) -> bool:
-    """Is it a line of any of Zeek's logs? Others have fields of these names too."""
+    """Whether it is a line of any of Zeek's logs; other programs use its field names too."""
     if record.path is not None and (record.ts is not None or record.uid is not None):
         return _is_log_name(record.path)
     if record.ts is None:
         return False
     if record.uid is None:
         return _is_of_inventory(record, line)
-    # Of the logs that have an id, http.log alone has a host, and has it of a request.
+    # Of the logs with a uid, only http.log has a host, and always with a request.
     return (
         not isinstance(record.host, str)
         or (record.orig_h or record.resp_h or record.method or record.uri) is not None
@@ -40,10 +40,10 @@ def _is_log_name(path: str) -> bool:
 
 
 def _is_of_inventory(record: JsonRecord, line: bytes) -> bool:
-    """Is it of known_hosts.log or its like, whose ``host`` is an address that Zeek saw?
+    """Whether it is of known_hosts.log or a similar one, whose ``host`` is an address of a machine.
 
-    known_hosts.log has nothing but that and the time, which has a fraction of a second in all but
-    one of a million lines. An event of another program's that looks the same is passed over.
+    known_hosts.log has only that and the time, with a fraction of a second in all but one of a
+    million lines. An event of another program that looks the same is lost.
     """
     time, host = record.ts, record.host
     if time is None or not isinstance(host, str):
@@ -57,7 +57,7 @@ def _is_of_inventory(record: JsonRecord, line: bytes) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    if not text[-1:].isdigit() and ":" not in text:  # Most names are none: no exception for these.
+    if not text[-1:].isdigit() and ":" not in text:  # Most names: spares the exception.
         return False
     try:
         ip_address(text)
@@ -67,7 +67,7 @@ def _is_address(text: str) -> bool:
 
 
 def tagged_record(line: bytes) -> JsonRecord | None:
-    """The record inside ``{"http": {...}}``, as zeek-kafka's ``tag_json`` has it; None if none."""
+    """The record inside ``{"http": {...}}``, the form of zeek-kafka's ``tag_json``, or None."""
     content = decode_object(line)
     if len(content) != 1:
         return None
@@ -80,7 +80,7 @@ def tagged_record(line: bytes) -> JsonRecord | None:
 
 
 def find_connection(record: JsonRecord, line: bytes) -> None:
-    """Take over the addresses from ``id_orig_h`` or a nested ``id``, as shippers write them."""
+    """Fill in the addresses from ``id_orig_h`` or a nested ``id``, the forms of some shippers."""
     prefix, content = "id_", record.id
     if isinstance(content, dict):
         prefix = ""

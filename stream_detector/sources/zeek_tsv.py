@@ -1,8 +1,8 @@
 """Zeek's logs as tab-separated values: header lines, columns and escapes.
 
-Without a header, the types of a line's columns say which log it is of. All logs of connections
-start with a time, an id, and two addresses with their ports, and there are dozens (ssh, smtp,
-files, sip, socks, ldap, quic, rdp...): a number and a word behind these make no request.
+Without a header, the types of a line's columns show its log. Dozens of logs (ssh, smtp, files, sip,
+socks, ldap, quic, rdp...) start with a time, an id, and two addresses with ports: a number and a
+word after these are not enough for a request.
 """
 
 import re
@@ -25,9 +25,9 @@ __all__ = [
 COMMON = ("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p")
 
 _UNSET_NAMES = {b"#unset_field\t": "-", b"#empty_field\t": "(empty)"}
-"""Header lines that say what a column without a value has, and what it has by default."""
+"""Header lines that name the text for a missing value, and the default texts."""
 UNSET = frozenset({*_UNSET_NAMES.values(), ""})
-"""What a column without a value has by default."""
+"""Texts that stand for a missing value by default."""
 _HEADER = re.compile(
     rb"#(?:separator|set_separator|empty_field|unset_field|path|open|close|fields|types)(?:\s|$)"
 )
@@ -46,18 +46,18 @@ _OF_HTTP_ALONE = re.compile(
     "|MKACTIVITY|MKCOL|MOVE|PATCH|POST|PROPFIND|PROPPATCH|PURGE|PUT|REPORT|RPC_IN_DATA|RPC_OUT_DATA"
     "|SEARCH|SSTP_DUPLEX_POST|TRACE|TRACK|UNLOCK|VERSION-CONTROL|X-MS-ENUMATTS"
 )
-"""Methods that no other protocol has."""
+"""Methods that no other protocol uses."""
 _NOT_HTTP = re.compile(r"(?:sips?|tel):|[^/?]*@", re.IGNORECASE)
 _URI = re.compile(r"/|\*$|[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
 def is_connection(line: str) -> bool:
-    """Does ``line`` start with the columns that Zeek's logs of connections share?"""
+    """Whether ``line`` starts with the columns that Zeek's logs of connections share."""
     return _CONNECTION.match(line) is not None
 
 
 def is_http_request(columns: Sequence[str]) -> bool:
-    """Are the columns behind ``COMMON`` ``trans_depth method host uri``?"""
+    """Whether ``trans_depth method host uri`` follow the ``COMMON`` columns."""
     depth, method, host, uri = columns[6:10]
     if not depth.isdigit():
         return False
@@ -65,7 +65,7 @@ def is_http_request(columns: Sequence[str]) -> bool:
         return host == uri == "-"
     if _OF_HTTP_ALONE.fullmatch(method):
         return True
-    # Also one that SIP, too, has (OPTIONS, NOTIFY), or that someone made up.
+    # Also a method that SIP shares (OPTIONS, NOTIFY), or an invented one.
     return (
         _METHOD.fullmatch(method) is not None
         and _URI.match(uri) is not None
@@ -74,7 +74,7 @@ def is_http_request(columns: Sequence[str]) -> bool:
 
 
 def is_dns_query(columns: Sequence[str]) -> bool:
-    """Are the columns behind ``COMMON`` ``proto trans_id rtt query``?"""
+    """Whether ``proto trans_id rtt query`` follow the ``COMMON`` columns."""
     proto, trans_id, rtt = columns[6:9]
     return (
         proto in {"udp", "tcp"}
@@ -84,17 +84,17 @@ def is_dns_query(columns: Sequence[str]) -> bool:
 
 
 def starts_as_query(proto: bytes, trans_id: bytes) -> bool:
-    """Are these the columns ``proto trans_id``, which no other log has behind ``COMMON``?"""
+    """Whether these are ``proto trans_id``, which only dns.log has after ``COMMON``."""
     return proto in {b"udp", b"tcp"} and trans_id.isdigit()
 
 
 def is_header(line: bytes) -> bool:
-    """Is it one of Zeek's header lines, not any other comment?"""
+    """Whether it is one of Zeek's header lines, not any other comment."""
     return _HEADER.match(line) is not None
 
 
 def zeek_log_path(lines: Sequence[bytes]) -> str | None:
-    """What the header lines among ``lines`` say which log it is; None where they do not.
+    """The log that the header lines among ``lines`` name; None if they do not.
 
     Without a ``#path`` line it is ``dns`` or ``http`` by the names of the fields, or empty.
     """
@@ -110,7 +110,7 @@ def zeek_log_path(lines: Sequence[bytes]) -> str | None:
 
 
 def header_path(lines: Sequence[bytes]) -> str | None:
-    """What the ``#path`` line among ``lines`` has; None where there is none."""
+    """The value of the ``#path`` line among ``lines``; None without one."""
     for line in lines:
         if line.startswith(b"#path\t"):
             return line[6:].decode(errors="replace").strip()
@@ -118,7 +118,7 @@ def header_path(lines: Sequence[bytes]) -> str | None:
 
 
 def unset_values(lines: Sequence[bytes]) -> frozenset[str]:
-    """What columns without a value have, by the header lines among ``lines``."""
+    """The texts for a missing value, by the header lines among ``lines``."""
     values = dict(_UNSET_NAMES)
     for line in lines:
         for name in values.keys() & {line[: line.find(b"\t") + 1]}:
@@ -127,9 +127,9 @@ def unset_values(lines: Sequence[bytes]) -> frozenset[str]:
 
 
 def without_escapes(value: str, *, of_json: bool = False) -> str:
-    """``value`` without ``\\xNN``, which TSV has for a backslash, a tab, and what is no UTF-8.
+    """``value`` without ``\\xNN``, TSV's escape of a backslash, a tab and bytes that are not UTF-8.
 
-    JSON has it for the last alone. That comes out percent-encoded, as a browser would send it.
+    JSON escapes only the last. Those come out percent-encoded, as a browser would send them.
     """
     if "\\x" not in value:
         return value

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from cryptography import x509
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import Gauge
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings.fields import Settings
@@ -20,7 +20,6 @@ from stream_detector.web.config import WebFile
 
 __all__ = [
     "CertificateFile",
-    "certificate_gauge",
     "expiry_notice",
     "http_certificates",
     "kafka_certificates",
@@ -102,18 +101,6 @@ def expiry_notice(file: CertificateFile, expiry: datetime) -> str:
     told = "has expired" if expiry <= now else f"expires within {_SOON.days} days"
     remedy = "renew it" if file.name.startswith("http_") else "renew it and restart"
     return f"{file.setting} {file.path} {told} ({expiry:%Y-%m-%d %H:%M} UTC): {remedy}"
-
-
-def certificate_gauge(registry: CollectorRegistry) -> Gauge:
-    """The metric, the same for every part that serves metrics."""
-    return Gauge(
-        "stream_detector_certificate_expiry_timestamp_seconds",
-        "When a certificate in use expires, or the first of its chain: http_server (cert_file) and "
-        "http_client_authority (client_ca_file) of the web configuration, kafka_client "
-        "(ssl_certfile), kafka_authority (ssl_cafile); of several authorities in a file the last.",
-        ["certificate"],
-        registry=registry,
-    )
 
 
 def show_certificates(files: Iterable[CertificateFile], gauge: Gauge | None) -> None:

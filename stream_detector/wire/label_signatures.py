@@ -6,15 +6,12 @@ record has a header ``signature``: Ed25519 over ``stream-detector label``, a zer
 record's value, byte for byte.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from stream_detector.events import Label
-from stream_detector.models.signing import read_public_key
-from stream_detector.settings.fields import Settings
 from stream_detector.wire.labels import is_feed
 
 __all__ = [
@@ -61,17 +58,10 @@ def is_signed(
 
 
 class LabelKeys:
-    """The public keys that ``label_keys`` names.
+    """The public keys of voices, such as ``analyst:kim`` or ``feed:*``."""
 
-    Raises:
-        SettingsError: a file holds no public key.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._keys = {
-            voice: read_public_key(Path(path), f"label_keys {voice}")
-            for voice, path in settings.label_keys.items()
-        }
+    def __init__(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
+        self._keys = keys
 
     def of(self, label: Label) -> Ed25519PublicKey | None:
         """The key that has to have signed ``label``; None where any writer may say it."""

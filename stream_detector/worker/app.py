@@ -9,26 +9,29 @@ import tempfile
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import faust
+from aiokafka import AIOKafkaConsumer
 from faust.types import StreamT
 from yarl import URL
 
+from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
-from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
-from stream_detector.kafka.foreign_commits import tell_foreign_commit
+from stream_detector.kafka.chunk_consumer import ChunkConsumer, Delivery
+from stream_detector.kafka.clients import client_options, output_options
 from stream_detector.kafka.group_watch import GroupMonitor
 from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
-from stream_detector.kafka.publisher import Publisher, publisher_of
+from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.reachability import ReachMonitor
 from stream_detector.kafka.readiness import Monitors, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.topics import cluster_id
-from stream_detector.kafka.transport import ChunkConsumer, ChunkProducer, ChunkTransport, Delivery
+from stream_detector.kafka.transport import ChunkProducer, ChunkTransport
 from stream_detector.limits import BATCH_BYTES_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
@@ -129,14 +132,14 @@ class DetectorApp(faust.App):
         )
         self.topic_monitor = TopicMonitor(
             settings.input_topic_names,
-            lambda: self.chunk_consumer,
+            lambda: self.chunk_consumer.thread,
             metrics=metrics,
             clock=time.monotonic,
         )
         self.group_monitor = GroupMonitor(
             settings.group_id,
             settings.input_topic_names,
-            lambda: self.chunk_consumer,
+            lambda: self.chunk_consumer.thread,
             metrics=metrics,
             patience=settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS,
             clock=time.monotonic,
@@ -243,7 +246,7 @@ class DetectorApp(faust.App):
     async def _check_group(self) -> None:
         while True:
             await asyncio.sleep(_GROUP_CHECK_SECONDS)
-            await self.chunk_consumer.check_group()
+            await self.chunk_consumer.thread.check_group()
 
     def watch(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` as a task whose failure stops the process."""
@@ -275,17 +278,9 @@ class DetectorApp(faust.App):
 
     def fail(self, error: FatalError) -> None:
         """Stop the process because of ``error``; may be called from any thread."""
-        self.count_error(error)
+        self.metrics.count_error(error)
         self.error = self.error or error
         self._app_loop.call_soon_threadsafe(self.failed.set)
-
-    def count_error(self, error: BaseException) -> None:
-        """Count ``error`` by its class."""
-        self.metrics.count_error(error)
-
-    def tell_foreign_commit(self, partition: Any, written: int | None, offset: int) -> None:
-        """Count and log an offset that no detector committed; called in the consumer's thread."""
-        tell_foreign_commit(self.metrics, partition, written, offset)
 
     # --- one batch --------------------------------------------------------------------------
 
@@ -306,11 +301,11 @@ class DetectorApp(faust.App):
                 age = max(0.0, now - written / 1000)
                 self.metrics.record_age_seconds.observe(topic, age, len(records))
 
-    @property
+    @cached_property
     def _publisher(self) -> Publisher:
-        return publisher_of(
-            self.settings,
+        return Publisher(
             self.producer.client,
+            OutputTopics.of(self.settings),
             comparisons_failed=self._drop_shadows,
             metrics=self.metrics,
         )
@@ -322,15 +317,16 @@ class DetectorApp(faust.App):
 
     def _unconnected_brokers(self) -> set[str]:
         of_producer = cast(ChunkProducer, self.producer).unconnected_brokers()
-        return self.chunk_consumer.unconnected_brokers() | of_producer
+        return self.chunk_consumer.thread.unconnected_brokers() | of_producer
 
     def _is_connected(self) -> bool:
-        read, written = self.chunk_consumer.answers, cast(ChunkProducer, self.producer).answers
+        read = self.chunk_consumer.thread.answers
+        written = cast(ChunkProducer, self.producer).answers
         return bool((read.connected | written.connected) - read.silent - written.silent)
 
     def _refresh_metadata(self) -> None:
         cast(ChunkProducer, self.producer).refresh_metadata()
-        self.chunk_consumer.refresh_metadata()
+        self.chunk_consumer.thread.refresh_metadata()
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:
@@ -378,9 +374,9 @@ def create_app(
     """
     metrics = metrics or Metrics()
     metrics.expect_topics(settings.input_topic_names)
-    pipeline = Pipeline(
+    pipeline = pipeline_of(
         settings=settings,
-        decider=decider or Decider(load_scorer(settings), settings=settings, metrics=metrics),
+        decider=decider or decider_of(load_scorer(settings), settings=settings, metrics=metrics),
         metrics=metrics,
         cluster=cluster or settings.cluster or cluster_id(settings),
     )
@@ -413,5 +409,5 @@ def _consumer_options(settings: Settings) -> dict[str, Any]:
         "session_timeout_ms": _SESSION_TIMEOUT_MS,
         "rebalance_timeout_ms": int((settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS) * 1000),
         "max_poll_interval_ms": _POLL_INTERVAL_MAX_MS,
-        **aiokafka_consumer_options(settings),
+        **client_options(settings, AIOKafkaConsumer),
     }

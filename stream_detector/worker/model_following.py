@@ -31,9 +31,14 @@ from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME
 from stream_detector.models.manifest import ref_of_bundle
-from stream_detector.models.serving import load_fetched, model_device, warm_network
+from stream_detector.models.serving import (
+    load_fetched,
+    model_device,
+    threshold_overrides,
+    warm_network,
+)
 from stream_detector.models.store import ModelStore
-from stream_detector.policy.thresholds import effective_thresholds
+from stream_detector.models.thresholds import effective_thresholds
 from stream_detector.settings.fields import Settings
 
 if TYPE_CHECKING:
@@ -150,7 +155,11 @@ def _check_contract(announcement: Announcement, bundle: "Bundle", settings: Sett
             "the announcement's name, version or thresholds are not those of the bundle's manifest",
         )
     try:
-        effective_thresholds(announcement.kind, bundle.thresholds, settings)
+        effective_thresholds(
+            announcement.kind,
+            bundle.thresholds,
+            threshold_overrides(settings)[announcement.kind],
+        )
     except SettingsError as error:
         raise RefusedModelError(RefusalReason.THRESHOLDS, str(error)) from error
 

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from stream_detector.assembly import decider_of
 from stream_detector.errors import FatalError, SettingsError
 from stream_detector.events import Kind
 from stream_detector.kafka.preflight import Finding, check
-from stream_detector.models.serving import load_scorer, served_bundle
+from stream_detector.models.serving import load_scorer, served_bundle, threshold_overrides
 from stream_detector.models.store import ModelStore
-from stream_detector.policy.decider import Decider
+from stream_detector.models.thresholds import effective_thresholds
 from stream_detector.policy.lists import HostList
-from stream_detector.policy.thresholds import effective_thresholds
 from stream_detector.settings.fields import Settings
 from stream_detector.system.cores import usable_cores
 from stream_detector.terminal.counted import counted
@@ -96,7 +96,7 @@ def _lists(settings: Settings) -> str:
 
 def _model(settings: Settings, kind: Kind) -> str:
     bundle = served_bundle(settings, kind)
-    effective_thresholds(kind, bundle.thresholds, settings)
+    effective_thresholds(kind, bundle.thresholds, threshold_overrides(settings)[kind])
     folder = settings.url_bundle if kind == "url" else settings.host_bundle
     return f"{bundle.ref.name} {bundle.ref.version} in {folder}"
 
@@ -111,7 +111,7 @@ def _model_store(settings: Settings) -> str:
 def _device(settings: Settings) -> str:
     """The device is there, and both models score a text that any sound model can."""
     scorer = load_scorer(settings)
-    Decider(scorer, settings=settings, metrics=None).decide(
+    decider_of(scorer, settings=settings, metrics=None).decide(
         [("url", "example.com/index.html"), ("host", "example.com")]
     )
     threads = settings.model_threads or usable_cores()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stream_detector import __version__
-from stream_detector.batch_reading import sources_by_topic
+from stream_detector.assembly import decider_of, shadows_of, sources_by_topic
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.events import Kind
 from stream_detector.kafka.announcements import current_announcements
@@ -190,7 +190,7 @@ async def _start(
     sources_by_topic(settings)
     if scorer is None and settings.model_store:
         return await _start_following(settings, metrics, executor, report)
-    shadows = Shadows(settings=settings, metrics=metrics)
+    shadows = shadows_of(settings=settings, metrics=metrics)
     asking = asyncio.create_task(_reach_kafka(settings, report))
     warming = asyncio.create_task(
         _warm(lambda: scorer or load_scorer(settings), settings, metrics, shadows, executor)
@@ -224,7 +224,7 @@ async def _start_following(
     # TensorFlow takes seconds to import, which are not the announced models' fault.
     await asyncio.get_running_loop().run_in_executor(executor, model_device, settings)
     networks = await networks_of(await _announced(settings), settings, metrics)
-    shadows = Shadows(settings=settings, metrics=metrics)
+    shadows = shadows_of(settings=settings, metrics=metrics)
     scorer, decider = await _warm(
         lambda: load_scorer(settings, networks), settings, metrics, shadows, executor
     )
@@ -262,7 +262,7 @@ async def _warm(
 
     def warm() -> tuple[_AnyScorer, Decider]:
         scorer = load()
-        decider = Decider(scorer, settings=settings, metrics=metrics, shadows=shadows)
+        decider = decider_of(scorer, settings=settings, metrics=metrics, shadows=shadows)
         scorer.warm_up()
         _describe(scorer, metrics)
         return scorer, decider

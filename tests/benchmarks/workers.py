@@ -19,13 +19,12 @@ import faust
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.events import Chunk, Kind, ModelRef, Thresholds
 from stream_detector.logs.setup import configure_logging
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel, TextScorer
 from stream_detector.models.serving import load_scorer
-from stream_detector.pipeline import Pipeline
-from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings, load_settings
 from stream_detector.wire.outcomes import encode
 from stream_detector.worker.process import run_worker
@@ -88,9 +87,9 @@ def plain_agent(settings: Settings, scorer: TextScorer) -> faust.App:
         consumer_auto_offset_reset="earliest",
     )
     metrics = Metrics()
-    pipeline = Pipeline(
+    pipeline = pipeline_of(
         settings=settings,
-        decider=Decider(scorer, settings=settings, metrics=metrics),
+        decider=decider_of(scorer, settings=settings, metrics=metrics),
         metrics=metrics,
         cluster="benchmark",
     )

@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.events import Chunk, Kind, Label, ModelRef, Thresholds
 from stream_detector.logs.redaction import Redaction
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel
 from stream_detector.pipeline import Pipeline
-from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.labels import label_message, read_label
 from stream_detector.wire.outcomes import Message, encode
@@ -67,8 +67,8 @@ class _Malicious:
 def _pipeline(**given: object) -> Pipeline:
     settings = Settings(cache_entries=1, alert_keys_max=1, alert_window=0.001, **given)
     metrics = Metrics()
-    decider = Decider(_Malicious(), settings=settings, metrics=metrics)
-    return Pipeline(settings=settings, decider=decider, metrics=metrics, cluster="lab")
+    decider = decider_of(_Malicious(), settings=settings, metrics=metrics)
+    return pipeline_of(settings=settings, decider=decider, metrics=metrics, cluster="lab")
 
 
 _PLAIN = _pipeline()

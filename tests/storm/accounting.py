@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.events import Chunk
 from stream_detector.metrics import Metrics
-from stream_detector.pipeline import Pipeline
-from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.outcomes import encode
 from support.records import Record
@@ -97,9 +96,9 @@ class OfflineReader:
     def __init__(self, cluster: str, topic: str) -> None:
         settings, metrics = Settings(), Metrics()
         self._topic = topic
-        self._pipeline = Pipeline(
+        self._pipeline = pipeline_of(
             settings=settings,
-            decider=Decider(RuleScorer(), settings=settings, metrics=metrics),
+            decider=decider_of(RuleScorer(), settings=settings, metrics=metrics),
             metrics=metrics,
             cluster=cluster,
         )

@@ -10,10 +10,9 @@ from storm.accounting import Account, Count, OfflineReader, chunks_of
 from storm.mixture import mixture
 from storm.report import Result
 from storm.worker_logs import LogReading, read_logs
+from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.events import Chunk
 from stream_detector.metrics import Metrics
-from stream_detector.pipeline import Pipeline
-from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.outcomes import Encoded, encode
 from support.records import Record
@@ -48,8 +47,8 @@ def records(values: list[bytes | None] = VALUES) -> list[Record]:
 def outputs(values: list[bytes | None] = VALUES) -> Encoded:
     """What a worker writes of ``records``."""
     settings, metrics = Settings(), Metrics()
-    decider = Decider(Scorer(), settings=settings, metrics=metrics)
-    pipeline = Pipeline(settings=settings, decider=decider, metrics=metrics, cluster=CLUSTER)
+    decider = decider_of(Scorer(), settings=settings, metrics=metrics)
+    pipeline = pipeline_of(settings=settings, decider=decider, metrics=metrics, cluster=CLUSTER)
     chunks = [
         Chunk(TOPIC, partition, [each for each in records(values) if each.partition == partition])
         for partition in (0, 1)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_detector import batch_reading
+from stream_detector.assembly import decider_of, pipeline_of, shadows_of
 from stream_detector.errors import DeviceError, ModelError, SettingsError
 from stream_detector.events import (
     Chunk,
     ModelRef,
-    Outcomes,
     RejectReason,
     SourcePosition,
     Thresholds,
@@ -24,12 +24,9 @@ from stream_detector.logs.record_fields import fields_of
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
-from stream_detector.pipeline import Pipeline
-from stream_detector.policy.decider import Decider
-from stream_detector.policy.shadow import Shadows
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.comparisons import Counts, Disagreement, VerdictPair
-from stream_detector.wire.outcomes import dead_letter_headers, encode
+from stream_detector.wire.outcomes import Outcomes, dead_letter_headers, encode
 from support.scoring import WordScorer
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -61,10 +58,10 @@ class Bench:
         self.scorer = scorer or WordScorer()
         self.metrics = Metrics()
         self.clock = Clock()
-        self.shadows = Shadows(settings=self.settings, metrics=self.metrics)
-        self.pipeline = Pipeline(
+        self.shadows = shadows_of(settings=self.settings, metrics=self.metrics)
+        self.pipeline = pipeline_of(
             settings=self.settings,
-            decider=Decider(
+            decider=decider_of(
                 self.scorer, settings=self.settings, metrics=self.metrics, shadows=self.shadows
             ),
             metrics=self.metrics,
@@ -166,7 +163,7 @@ class TestVerdicts:
         assert encode(first).verdicts == encode(other.process(values)).verdicts
 
     def test_an_empty_batch_gives_nothing(self) -> None:
-        assert Bench().pipeline.process([]) == Outcomes([], [], [])
+        assert Bench().pipeline.process([]) == Outcomes([], [], [], [])
 
     def test_lists_decide_before_the_model(self, tmp_path: Path) -> None:
         (tmp_path / "deny").write_text("fine.com\n")
@@ -324,7 +321,7 @@ class TestIgnoredLines:
     def test_a_line_that_names_no_url_by_its_nature_gives_a_count_alone(self) -> None:
         bench = Bench()
         value = b'{"timestamp":"2026-11-01T10:00:00.000000+0000","event_type":"flow","flow_id":1}'
-        assert bench.process([value]) == Outcomes([], [], [])
+        assert bench.process([value]) == Outcomes([], [], [], [])
         labels = {"topic": "url-events", "format": "suricata"}
         assert bench.metric("ignored_lines_total", **labels) == 1
 
@@ -442,7 +439,7 @@ def test_every_record_gives_verdicts_a_dead_letter_or_an_ignored_line(
     assert len(ids) == len(set(ids))
     for offset, value in enumerate(values):
         if offset not in judged and offset not in dead:
-            assert Bench().process([value]) == Outcomes([], [], [])
+            assert Bench().process([value]) == Outcomes([], [], [], [])
             ignored = Bench()
             ignored.process([value])
             samples = [
@@ -520,7 +517,7 @@ class TestShadow:
         outcomes, without = self.with_shadow().process(self.VALUES), Bench().process(self.VALUES)
 
         assert outcomes[:3] == without[:3]
-        assert (without.comparisons, len(outcomes.comparisons)) == ((), 3)
+        assert (without.comparisons, len(outcomes.comparisons)) == ([], 3)
 
     def test_the_counts_of_a_record_in_several_parts_do_not_take_each_other_s_place(self) -> None:
         urls = b"\n".join(b"http://h%d.example/" % number for number in range(2_000))
@@ -536,7 +533,7 @@ class TestShadow:
         bench = self.with_shadow()
         first = encode(bench.process(self.VALUES, first=3)).comparisons
 
-        assert bench.process(self.VALUES, first=10).comparisons == ()
+        assert bench.process(self.VALUES, first=10).comparisons == []
         replayed = encode(self.with_shadow().process(self.VALUES, first=3)).comparisons
         assert replayed == first
         assert [key for key, _, _ in first] == [b"counts/url", b"a.com", b"evil.com"]

@@ -33,7 +33,7 @@ class Network(Family):
     def __init__(self, name: str, *, length_max: int, recipe: Recipe) -> None:
         self.name = name
         self.summary = ARCHITECTURES[name].__doc__.partition("\n")[0].rstrip(".")  # type: ignore[union-attr]
-        self._architecture = ARCHITECTURES[name](length_max=length_max)  # type: ignore[call-arg]
+        self._architecture = ARCHITECTURES[name](length_max=length_max)
         self._recipe = recipe
 
     def fit(

@@ -18,7 +18,7 @@ from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import Rejected
 from stream_detector.kafka.admin import as_ours, reached
 from stream_detector.kafka.bounded_reading import POLL_MS, QUIET_SECONDS
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.confirmed import confirmed
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
@@ -165,7 +165,7 @@ class _Collector:
         self._producer: Any = None
         self.collected = Collected(0, 0, 0)
 
-        given = kafka_python_options(reached(settings), KafkaConsumer)
+        given = client_options(reached(settings), KafkaConsumer)
         options = {"group_instance_id": _MEMBER, "fetch_max_bytes": _FETCH_BYTES, **given}
         self._consumer: Any = KafkaConsumer(
             **options
@@ -314,7 +314,7 @@ class _Collector:
         if not letters:
             return
         if self._producer is None:
-            options = kafka_python_options(reached(self._settings), KafkaProducer)
+            options = client_options(reached(self._settings), KafkaProducer)
             self._producer = KafkaProducer(**options | {"acks": "all"})
         topic = self._settings.topic(self._settings.labels_dead_letters_topic)
         confirmed(

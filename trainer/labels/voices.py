@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 from stream_detector.events import Label, Rejected, RejectReason
+from stream_detector.models.signing import read_public_keys
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.wire.label_signatures import LabelKeys, is_signed
@@ -27,7 +28,7 @@ class Voices:
     def __init__(self, settings: Settings) -> None:
         self._analysts_topic, self._feeds_topic, self._dead_letters = settings.label_topic_names
         self._feeds = frozenset(settings.label_feeds)
-        self._keys = LabelKeys(settings)
+        self._keys = LabelKeys(read_public_keys(settings.label_keys, "label_keys"))
         self._refused: Counter[str] = Counter()
 
     @property

@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from stream_detector.events import Kind
 from stream_detector.models import device
 from stream_detector.models.architectures import Architecture
+from stream_detector.models.architectures.base import Dropout
 from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
@@ -237,18 +238,15 @@ class _Network:
             steps: int,
         ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             """Of one device's share of a batch; the whole batch has ``rows``."""
-            forward, backward, lengths, targets, present = batch
+            *texts, targets, present = batch
             drawn += tf.stack([replica, 0])
             with tf.GradientTape() as tape:
                 tape.watch(variables)
                 logits, *parts = self._architecture.heads(
                     variables,
-                    forward,
-                    backward,
-                    lengths,
+                    texts,
                     steps=steps,
-                    dropout=recipe.dropout,
-                    dropout_seed=drawn,
+                    dropout=Dropout(recipe.dropout, drawn) if recipe.dropout else None,
                 )
                 smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)

@@ -13,8 +13,8 @@ from prometheus_client import (
 
 from stream_detector import __version__
 from stream_detector.events import Kind
+from stream_detector.metrics import certificate_gauge
 from stream_detector.system.disks import free_bytes
-from stream_detector.web.certificates import certificate_gauge
 from trainer.retraining.endings import OUTCOMES
 
 __all__ = ["WatchMetrics"]

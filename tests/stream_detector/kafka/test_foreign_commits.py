@@ -5,7 +5,7 @@ import logging
 import pytest
 from aiokafka import TopicPartition
 
-from stream_detector.kafka.foreign_commits import tell_foreign_commit
+from stream_detector.kafka.positions import tell_foreign_commit
 from stream_detector.metrics import Metrics
 
 PARTITION = TopicPartition("proxy", 3)
@@ -19,7 +19,7 @@ def counted(metrics: Metrics, name: str) -> float:
     ("written", "offset", "level", "text", "passed_over"),
     [
         (100, 150, "ERROR", "50 records passed over and not scored", 50),
-        (None, 150, "WARNING", "`stream-detector replay --from proxy:3:FIRST-149` does it", 0),
+        (None, 150, "WARNING", "`stream-detector replay --from proxy:3:FIRST-149` scores them", 0),
     ],
 )
 def test_an_offset_of_somebody_else_is_counted_and_told_with_the_command(

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from kafka import KafkaAdminClient
 
-from stream_detector.kafka.metadata_updates import pace_metadata_updates
+from stream_detector.kafka.leaders import pace_metadata_updates
 
 pytestmark = pytest.mark.kafka
 

@@ -7,13 +7,13 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_detector.assembly import decider_of
 from stream_detector.metrics import Metrics
 from stream_detector.models.bundle import save_bundle
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.drift import TEXTS_MIN, DriftWindow
 from stream_detector.models.reference import reference_of
 from stream_detector.models.scorer import Network, Scorer
-from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from support.bundles import ARCHITECTURE, save_small_bundle, small_manifest
 from support.scoring import WordScorer
@@ -62,7 +62,7 @@ def scorer(bundles):
 
 @pytest.fixture
 def decider(scorer, metrics):
-    return Decider(scorer, settings=Settings(), metrics=metrics)
+    return decider_of(scorer, settings=Settings(), metrics=metrics)
 
 
 def feed(decider, texts):
@@ -132,7 +132,7 @@ def of_bins(metrics, name, statistic):
     }
 
 
-def test_another_model_begins_anew(decider, scorer, metrics, tmp_path):
+def test_another_model_begins_with_an_empty_window(decider, scorer, metrics, tmp_path):
     feed(decider, ordinary(2000))
     assert {version for _, version, _ in indexes(metrics)} == {"0"}
 
@@ -155,7 +155,7 @@ def test_a_switch_of_the_other_kind_leaves_the_window(decider, scorer, metrics, 
 
 
 def test_bundles_without_a_reference_have_no_drift(metrics):
-    decider = Decider(WordScorer(), settings=Settings(), metrics=metrics)
+    decider = decider_of(WordScorer(), settings=Settings(), metrics=metrics)
     feed(decider, ordinary(2000))
     assert indexes(metrics) == {}
 

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -6,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_detector.assembly import decider_of
 from stream_detector.errors import DeviceError, ModelError, SettingsError
-from stream_detector.events import Kind, Rejected, RejectReason
+from stream_detector.events import Decision, Kind, Observed, Rejected, RejectReason
 from stream_detector.metrics import Metrics
-from stream_detector.policy.decider import Decider, Decision
+from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from support.scoring import WordScorer, served_by
 
@@ -17,10 +19,21 @@ URL: Kind = "url"
 HOST: Kind = "host"
 
 
+class Deciding:
+    """A decider of which the test asks decisions alone."""
+
+    def __init__(self, decider: Decider) -> None:
+        self._decider = decider
+
+    def decide(self, observed: Sequence[Observed]) -> list[Decision | Rejected]:
+        return self._decider.decide(observed).decisions
+
+
 def decider(
     scorer: WordScorer | None = None, *, metrics: Metrics | None = None, **settings: Any
-) -> Decider:
-    return Decider(scorer or WordScorer(), settings=Settings(**settings), metrics=metrics)
+) -> Deciding:
+    scorer = scorer or WordScorer()
+    return Deciding(decider_of(scorer, settings=Settings(**settings), metrics=metrics))
 
 
 def scored(decision: Decision | Rejected) -> Decision:

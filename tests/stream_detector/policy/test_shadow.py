@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_detector.assembly import decider_of
 from stream_detector.events import Decision, ModelRef, Thresholds
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
-from stream_detector.policy.decider import Decider
-from stream_detector.policy.shadow import Shadows, is_sampled
+from stream_detector.models.serving import threshold_overrides
+from stream_detector.policy.shadow import Compared, Shadows, is_sampled
 from stream_detector.settings.fields import Settings
 from support.scoring import WordScorer
 
@@ -58,10 +59,24 @@ class Bench:
         self.scorer = WordScorer()
         set_so = Settings(**changes)
         clocks = {} if clock is None else {"clock": lambda: next(clock)}
-        self.shadows = Shadows(settings=set_so, metrics=self.metrics, **clocks)
-        self.decider = Decider(
+        self.shadows = Shadows(
+            overrides=threshold_overrides(set_so), metrics=self.metrics, **clocks
+        )
+        self.decider = decider_of(
             self.scorer, settings=set_so, metrics=self.metrics, shadows=self.shadows
         )
+
+        self.compared: list[Compared] = []
+
+    def decide(self, observed):
+        decisions, compared = self.decider.decide(observed)
+        self.compared += compared
+        return decisions
+
+    def take_comparisons(self) -> list[Compared]:
+        """What was compared since this was last called."""
+        compared, self.compared = self.compared, []
+        return compared
 
     def value(self, name: str, /, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"stream_detector_{name}", labels)
@@ -71,9 +86,9 @@ def test_what_the_two_models_say_is_counted_and_told_where_it_differs() -> None:
     bench = Bench()
     bench.shadows.start(announced(), Model(0.5))
 
-    bench.decider.decide(URLS)
+    bench.decide(URLS)
 
-    (compared,) = bench.decider.take_comparisons()
+    (compared,) = bench.take_comparisons()
     assert (compared.kind, compared.shadow, compared.texts) == ("url", REF, 4)
     assert compared.verdicts == {
         ("malicious", "suspicious"): 1,
@@ -95,16 +110,16 @@ def test_what_the_two_models_say_is_counted_and_told_where_it_differs() -> None:
         bench.value("shadow_disagreements_total", kind="url", served="benign", shadow="suspicious")
         == 2
     )
-    assert bench.decider.take_comparisons() == []
+    assert bench.take_comparisons() == []
 
 
 def test_the_settings_thresholds_hold_for_both_models() -> None:
     bench = Bench(url_malicious_threshold=0.6)
     bench.shadows.start(announced(), Model(0.65))
 
-    bench.decider.decide(URLS[1:2])
+    bench.decide(URLS[1:2])
 
-    (compared,) = bench.decider.take_comparisons()
+    (compared,) = bench.take_comparisons()
     assert compared.verdicts == {("malicious", "malicious"): 1}
 
 
@@ -123,10 +138,10 @@ def test_a_shadow_that_fails_costs_nothing_but_itself(model: Model, caplog) -> N
     bench = Bench()
     bench.shadows.start(announced(), model)
 
-    decisions = bench.decider.decide(URLS)
+    decisions = bench.decide(URLS)
 
-    assert decisions == Bench().decider.decide(URLS)
-    assert bench.decider.take_comparisons() == []
+    assert decisions == Bench().decide(URLS)
+    assert bench.take_comparisons() == []
     assert bench.shadows.running("url") is None
     assert bench.shadows.failed("url") == announced()
     assert bench.value("shadow_errors_total", kind="url") == 1
@@ -135,7 +150,7 @@ def test_a_shadow_that_fails_costs_nothing_but_itself(model: Model, caplog) -> N
     (line,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert line.startswith("shadow dropped, verdicts go on as before: url model shadow 2")
     assert "\n" not in line
-    bench.decider.decide([("url", "http://new.com/")])
+    bench.decide([("url", "http://new.com/")])
     assert len(model.calls) == 1
 
 
@@ -149,7 +164,7 @@ def test_a_dropped_shadow_is_known_as_failed_before_it_is_gone(monkeypatch) -> N
     )
     shadows.start(announced(), Model(error=RuntimeError()))
 
-    bench.decider.decide(URLS)
+    bench.decide(URLS)
 
     assert seen == [(None, announced())]
 
@@ -166,7 +181,7 @@ def test_decisions_are_the_same_with_a_shadow_and_without(
     with_shadow.shadows.start(announced(share), Model(score))
     for batch in batches:
         observed = [("url", f"http://{text}.com/") for text in batch]
-        assert with_shadow.decider.decide(observed) == without.decider.decide(observed)
+        assert with_shadow.decide(observed) == without.decide(observed)
     assert with_shadow.scorer.calls == without.scorer.calls
 
 
@@ -175,8 +190,8 @@ def test_only_the_share_is_scored_and_nothing_twice() -> None:
     bench.shadows.start(announced(0.3), model)
     urls = [("url", f"http://h{number}.com/") for number in range(2000)]
 
-    bench.decider.decide(urls)
-    bench.decider.decide(urls)
+    bench.decide(urls)
+    bench.decide(urls)
 
     (asked,) = model.calls
     assert set(asked) == {
@@ -187,10 +202,10 @@ def test_only_the_share_is_scored_and_nothing_twice() -> None:
 
 def test_what_was_scored_before_the_shadow_came_is_not_scored_for_it() -> None:
     bench, model = Bench(), Model()
-    bench.decider.decide(URLS)
+    bench.decide(URLS)
     bench.shadows.start(announced(), model)
 
-    bench.decider.decide([*URLS, ("url", "http://new.com/")])
+    bench.decide([*URLS, ("url", "http://new.com/")])
 
     assert model.calls == [["new.com"]]
     assert len(bench.scorer.calls) == 2
@@ -220,10 +235,10 @@ def test_a_text_that_the_served_model_fails_on_is_not_compared() -> None:
     bench.scorer.wrong_on = {"odd.com": float("nan")}
     bench.shadows.start(announced(), Model())
 
-    decisions = bench.decider.decide(URLS)
+    decisions = bench.decide(URLS)
 
     assert [isinstance(decision, Decision) for decision in decisions] == [True, False, True, True]
-    (compared,) = bench.decider.take_comparisons()
+    (compared,) = bench.take_comparisons()
     assert compared.texts == 3
 
 
@@ -232,7 +247,7 @@ def test_a_model_is_not_compared_with_itself() -> None:
     model = Model(ref=bench.scorer.models["url"].ref)
     bench.shadows.start(announced(), model)
 
-    bench.decider.decide(URLS)
+    bench.decide(URLS)
 
     assert model.calls == []
 
@@ -244,9 +259,9 @@ def test_a_slow_shadow_passes_over_what_it_has_no_time_for() -> None:
     model = Model()
     bench.shadows.start(announced(), model)
 
-    bench.decider.decide([("url", f"http://h{number}.com/") for number in range(4000)])
+    bench.decide([("url", f"http://h{number}.com/") for number in range(4000)])
 
-    (compared,) = bench.decider.take_comparisons()
+    (compared,) = bench.take_comparisons()
     assert [len(texts) for texts in model.calls] == [1024, 1024]
     assert (compared.texts, compared.passed_over) == (2048, 4000 - 2048)
     assert bench.value("shadow_passed_over_texts_total", kind="url") == 4000 - 2048
@@ -259,10 +274,10 @@ def test_each_kind_has_its_own_shadow_which_ends_alone() -> None:
     bench.shadows.start(announced(), of_urls)
     bench.shadows.start(announced(kind="host"), of_hosts)
 
-    bench.decider.decide([("host", "evil.com"), ("url", "http://odd.com/")])
-    assert [compared.kind for compared in bench.decider.take_comparisons()] == ["url", "host"]
+    bench.decide([("host", "evil.com"), ("url", "http://odd.com/")])
+    assert [compared.kind for compared in bench.take_comparisons()] == ["url", "host"]
     assert bench.shadows.end("url")
     assert not bench.shadows.end("url")
-    bench.decider.decide([("host", "a.com"), ("url", "http://a.com/")])
+    bench.decide([("host", "a.com"), ("url", "http://a.com/")])
 
     assert (of_urls.calls, of_hosts.calls) == ([["odd.com"]], [["evil.com"], ["a.com"]])

@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from numpy.typing import NDArray
 
+from stream_detector.assembly import decider_of, pipeline_of, shadows_of
 from stream_detector.events import Chunk, Kind, ModelRef, RawRecord, Thresholds, UrlEvent
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
 from stream_detector.pipeline import Pipeline
-from stream_detector.policy.decider import Decider
-from stream_detector.policy.shadow import Shadows
 from stream_detector.privacy.pseudonyms import Pseudonyms
 from stream_detector.settings.fields import DATA_FOLDER, Settings
 from stream_detector.sources.reading import read_record
@@ -91,7 +90,7 @@ def outputs_of(
 
 def pipeline_with(scorer: WordScorer | None = None, **given: Any) -> Pipeline:
     settings, metrics = Settings(**given), Metrics()
-    shadows = Shadows(settings=settings, metrics=metrics)
+    shadows = shadows_of(settings=settings, metrics=metrics)
     model = AllSuspicious.served
     kinds: tuple[Kind, Kind] = ("url", "host")
     for kind in kinds:
@@ -107,8 +106,10 @@ def pipeline_with(scorer: WordScorer | None = None, **given: Any) -> Pipeline:
             share=1.0,
         )
         shadows.start(announcement, AllSuspicious())
-    decider = Decider(scorer or WordScorer(), settings=settings, metrics=metrics, shadows=shadows)
-    return Pipeline(settings=settings, decider=decider, metrics=metrics, cluster="lab")
+    decider = decider_of(
+        scorer or WordScorer(), settings=settings, metrics=metrics, shadows=shadows
+    )
+    return pipeline_of(settings=settings, decider=decider, metrics=metrics, cluster="lab")
 
 
 def parts(messages: Iterable[Message]) -> Iterable[bytes]:
@@ -323,6 +324,14 @@ def test_alerts_of_one_client_are_folded_under_its_pseudonym() -> None:
         f"{of('198.51.100.77')}|evil.com".encode(),
         f"{of('198.51.100.78')}|evil.com".encode(),
     ]
+
+
+def test_alert_windows_know_a_client_as_the_log_has_it() -> None:
+    """Two spellings of one client have one pseudonym and two windows."""
+    records = [LINE, LINE.replace(b"198.51.100.77", b"::ffff:198.51.100.77")]
+    encoded = outputs_of(records, client_key=KEY, client_pseudonyms=["alerts"])
+    key = f"{Pseudonyms(KEY.encode()).of('198.51.100.77')}|evil.com".encode()
+    assert [alert_key for alert_key, _, _ in encoded.alerts] == [key, key]
 
 
 def test_a_dead_letter_says_what_was_withheld_and_where_the_record_is() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_detector.privacy.pseudonyms import Pseudonyms, client_key, is_pseudonym
+from stream_detector.privacy.pseudonyms import Pseudonyms, is_pseudonym
 from stream_detector.settings.fields import Settings
 
 KEY = b"0123456789abcdef"
@@ -52,6 +52,6 @@ def test_half_a_surrogate_pair_has_one_too() -> None:
 def test_the_key_comes_from_a_file_without_its_line_end(tmp_path) -> None:
     file = tmp_path / "key"
     file.write_bytes(KEY + b"\n")
-    assert client_key(Settings(client_key_file=file)) == KEY
-    assert client_key(Settings(client_key=KEY.decode())) == KEY
-    assert client_key(Settings()) == b""
+    assert Settings(client_key_file=file).client_key_bytes() == KEY
+    assert Settings(client_key=KEY.decode()).client_key_bytes() == KEY
+    assert Settings().client_key_bytes() == b""

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from stream_detector.assembly import shadows_of
 from stream_detector.errors import RefusalReason
 from stream_detector.events import Thresholds
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement, ShadowEnd
-from stream_detector.policy.shadow import Shadows
 from stream_detector.settings.fields import Settings
 from stream_detector.worker.model_following import ModelFollower
 from stream_detector.worker.shadow_following import ShadowFollower
@@ -44,7 +44,7 @@ class Following(Loads):
         self.metrics.show_model("url", self.scorer.models["url"])
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         settings = Settings(model_store="unused")
-        self.shadows = Shadows(settings=settings, metrics=self.metrics)
+        self.shadows = shadows_of(settings=settings, metrics=self.metrics)
         others = {
             "settings": settings,
             "metrics": self.metrics,

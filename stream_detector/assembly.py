@@ -1,0 +1,106 @@
+"""From the settings to the core: the one place where ``Settings`` becomes a decider or pipeline.
+
+What decides takes values, so that a test or another program can make one without settings.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from stream_detector.batch_reading import BatchReader
+from stream_detector.errors import SettingsError
+from stream_detector.metrics import Metrics
+from stream_detector.models.base import TextScorer
+from stream_detector.models.serving import threshold_overrides
+from stream_detector.pipeline import Pipeline, utc_now
+from stream_detector.policy.alert_windows import AlertWindows
+from stream_detector.policy.decider import Decider
+from stream_detector.policy.lists import HostList
+from stream_detector.policy.shadow import Shadows
+from stream_detector.privacy.outputs import Privacy
+from stream_detector.settings.fields import Settings
+from stream_detector.sources.json_fields import chosen_fields
+from stream_detector.sources.reading import Source, source_named
+
+__all__ = ["decider_of", "pipeline_of", "shadows_of", "sources_by_topic"]
+
+
+def decider_of(
+    scorer: TextScorer,
+    *,
+    settings: Settings,
+    metrics: Metrics | None,
+    shadows: Shadows | None = None,
+) -> Decider:
+    """A decider with the lists, thresholds and memory of the settings.
+
+    Raises:
+        SettingsError: a list can't be read, or thresholds contradict each other.
+    """
+    return Decider(
+        scorer,
+        overrides=threshold_overrides(settings),
+        cache_entries=settings.cache_entries,
+        allow=HostList.load(settings.allow_list) if settings.allow_list else None,
+        deny=HostList.load(settings.deny_list) if settings.deny_list else None,
+        metrics=metrics,
+        shadows=shadows,
+    )
+
+
+def shadows_of(*, settings: Settings, metrics: Metrics) -> Shadows:
+    """Shadows with the thresholds of the settings."""
+    return Shadows(overrides=threshold_overrides(settings), metrics=metrics)
+
+
+def pipeline_of(
+    *,
+    settings: Settings,
+    decider: Decider,
+    metrics: Metrics,
+    cluster: str,
+    clock: Callable[[], datetime] = utc_now,
+) -> Pipeline:
+    """A pipeline as the settings have it; ``cluster`` begins the ids of its verdicts.
+
+    Raises:
+        SettingsError: as ``sources_by_topic``.
+        OSError: the file of the pseudonyms' key can't be read.
+    """
+    reader = BatchReader(
+        sources=sources_by_topic(settings),
+        json_fields=chosen_fields(settings.json_fields),
+        bytes_max=settings.record_bytes_max,
+        lines_max=settings.record_lines_max,
+        metrics=metrics,
+        cluster=cluster,
+        clock=clock,
+    )
+    return Pipeline(
+        reader=reader,
+        decider=decider,
+        alert_windows=AlertWindows(seconds=settings.alert_window, keys_max=settings.alert_keys_max),
+        privacy=Privacy(
+            pseudonyms_in=settings.client_pseudonyms,
+            queries_masked_in=settings.mask_queries,
+            key=settings.client_key_bytes(),
+        ),
+        metrics=metrics,
+        batch_records=settings.batch_records,
+    )
+
+
+def sources_by_topic(settings: Settings) -> dict[str, Source]:
+    """The formats that ``settings.input_formats`` sets, by full topic name.
+
+    Raises:
+        SettingsError: an unknown format, or a topic that is not an input topic.
+    """
+    for topic in settings.input_formats:
+        if topic not in settings.input_topics:
+            raise SettingsError(
+                f"input_formats sets a format for {topic!r}, which is not among input_topics "
+                f"({', '.join(settings.input_topics)}): correct one of the two"
+            )
+    return {
+        settings.topic(topic): source_named(name) for topic, name in settings.input_formats.items()
+    }

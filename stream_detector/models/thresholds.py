@@ -1,0 +1,51 @@
+"""Which thresholds are in force, and what a score means under them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from stream_detector.errors import SettingsError
+from stream_detector.events import Kind, Thresholds, VerdictName
+
+__all__ = ["Overrides", "ThresholdOverrides", "effective_thresholds", "verdict_for"]
+
+
+class ThresholdOverrides(NamedTuple):
+    """What the settings put in the place of a bundle's own thresholds; None leaves the bundle's."""
+
+    suspicious: float | None = None
+    malicious: float | None = None
+    places: tuple[str, ...] = ()
+    """The settings that are given, with where they stand, for messages."""
+
+
+Overrides = Mapping[Kind, ThresholdOverrides]
+
+
+def effective_thresholds(
+    kind: Kind, bundle: Thresholds, overrides: ThresholdOverrides
+) -> Thresholds:
+    """The bundle's thresholds for ``kind``, with the overrides put in.
+
+    Raises:
+        SettingsError: suspicious would lie above malicious.
+    """
+    effective = Thresholds(
+        suspicious=bundle.suspicious if overrides.suspicious is None else overrides.suspicious,
+        malicious=bundle.malicious if overrides.malicious is None else overrides.malicious,
+    )
+    if effective.suspicious > effective.malicious:
+        raise SettingsError(
+            f"the {kind} threshold for suspicious ({effective.suspicious:g}) is above that for "
+            f"malicious ({effective.malicious:g}): correct {' or '.join(overrides.places)}; the "
+            f"bundle's own are {bundle.suspicious:g} and {bundle.malicious:g}"
+        )
+    return effective
+
+
+def verdict_for(score: float, thresholds: Thresholds) -> VerdictName:
+    """The verdict for a score: a score equal to a threshold reaches it."""
+    if score >= thresholds.malicious:
+        return "malicious"
+    if score >= thresholds.suspicious:
+        return "suspicious"
+    return "benign"
