@@ -31,7 +31,7 @@ def run(config: Path | None, **flags: object) -> int:
     """
     settings, _ = given_settings(config, flags)
     from stream_detector.kafka.clients import client_options  # noqa: PLC0415
-    from stream_detector.worker.model_settings import check_model_settings  # noqa: PLC0415
+    from stream_detector.models.serving import check_model_settings  # noqa: PLC0415
 
     # Before TensorFlow is loaded and Kafka is asked, which take seconds.
     client_options(settings)

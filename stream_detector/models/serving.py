@@ -5,35 +5,60 @@ answers at its HTTP port before, and a wrong setting is an error at once.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from stream_detector.errors import BundleError, RefusalReason, RefusedModelError, SettingsError
 from stream_detector.events import Kind
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.base import CANARIES
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
+from stream_detector.models.manifest import decode_manifest
 from stream_detector.models.store import ModelStore
-from stream_detector.models.thresholds import Overrides, ThresholdOverrides
+from stream_detector.models.thresholds import (
+    Overrides,
+    ThresholdOverrides,
+    effective_thresholds,
+)
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network, Scorer
 
 __all__ = [
+    "check_model_settings",
     "load_fetched",
     "load_scorer",
     "model_device",
     "served_bundle",
-    "set_manifest",
     "threshold_overrides",
     "warm_network",
 ]
 
 
+def check_model_settings(settings: Settings) -> None:
+    """Check the folders of the bundles and the thresholds, in milliseconds: without TensorFlow.
+
+    With a model store the announced models decide, and nothing is checked. Other faults of a
+    bundle are for ``served_bundle`` to report.
+
+    Raises:
+        SettingsError: a folder holds no bundle, or a threshold contradicts the bundle's other one.
+    """
+    if settings.model_store:
+        return
+    overrides = threshold_overrides(settings)
+    for kind in overrides:
+        content = _manifest(settings, kind)
+        with suppress(BundleError):
+            thresholds = decode_manifest(content, "").verdict_thresholds
+            effective_thresholds(kind, thresholds, overrides[kind])
+
+
 def threshold_overrides(settings: Settings) -> Overrides:
-    """The thresholds that the settings put in the place of a bundle's own, by kind."""
+    """The thresholds of the settings that replace a bundle's own, by kind."""
     overrides: dict[Kind, ThresholdOverrides] = {}
     for kind in get_args(Kind):
         names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
@@ -45,12 +70,7 @@ def threshold_overrides(settings: Settings) -> Overrides:
     return overrides
 
 
-def set_manifest(settings: Settings, kind: Kind) -> bytes:
-    """The manifest of the bundle that the settings name for ``kind``.
-
-    Raises:
-        SettingsError: the folder holds none.
-    """
+def _manifest(settings: Settings, kind: Kind) -> bytes:
     name = f"{kind}_bundle"
     try:
         return read_bundle_file(getattr(settings, name), MANIFEST_NAME)
@@ -65,7 +85,7 @@ def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
         SettingsError: there is none in the folder that is set.
         BundleError: it was refused; the message names the setting.
     """
-    set_manifest(settings, kind)
+    _manifest(settings, kind)
     name = f"{kind}_bundle"
     try:
         return _load_bundle(getattr(settings, name), kind)

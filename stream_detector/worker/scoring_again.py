@@ -34,7 +34,7 @@ from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
 from stream_detector.wire.outcomes import encode
-from stream_detector.worker.model_following import check_store_settings, networks_of
+from stream_detector.worker.model_loading import check_store_settings, networks_of
 
 __all__ = ["Missing", "ScoredAgain", "of_inputs", "score_ranges_again"]
 

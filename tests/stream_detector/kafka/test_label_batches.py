@@ -2,9 +2,9 @@
 
 import pytest
 
+from stream_detector.kafka.label_batches import REST_OF_BATCH_FROM, _Batch
 from stream_detector.wire.label_signatures import SIGNATURE
 from support.raw_batches import raw_batch, raw_record
-from trainer.labels.bounded_batches import REST_OF_BATCH_FROM, _Batch
 
 
 def read(body: bytes, count: int) -> list[tuple[int, bytes | None, list[tuple[str, bytes]]]]:

@@ -8,7 +8,7 @@ from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.kafka.announcements import Announced
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import StoredModel
-from trainer.publishing.pruning import prunable
+from trainer.publishing.storing import prunable
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,7 +1,7 @@
-"""Whether the challenger is right on the newest labels as often as the champion."""
+"""Checks by labels: whether the newest are right, and whose labels changed which verdicts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,16 @@ from trainer.gate.decision import Check
 from trainer.gate.rules import GateRules
 from trainer.measuring.statistics import mcnemar
 
-__all__ = ["VoicesOfRows", "check_newest"]
+__all__ = ["VoiceLabels", "VoicesOfRows", "check_newest", "check_voices"]
+
+_NAMED = 5
+"""Voices in the message, those that changed most; the figures have more."""
+_IN_FIGURES = 50
+_NAMES = 3
+"""Of those that share a voice, for want of keys: the ones that changed most."""
+
+
+_IsMalicious = Callable[[Sequence[str]], NDArray[np.bool_]]
 
 
 class VoicesOfRows(NamedTuple):
@@ -21,6 +30,16 @@ class VoicesOfRows(NamedTuple):
 
     voices: Sequence[str]
     share: float
+
+
+class VoiceLabels(NamedTuple):
+    """The labels of one voice that are trained on."""
+
+    texts: list[str]
+    names: list[str]
+    """Which analyst or feed each says it is from."""
+    share: float
+    """Of an epoch: of the base corpus' rows and the visits of labels."""
 
 
 def check_newest(
@@ -91,3 +110,59 @@ def _weights(rows: int, voices: VoicesOfRows | None) -> tuple[NDArray[np.float64
         f"; no voice has more than {share:.0%} of the weight: the {totals[most]:,} labels of "
         f"{printable(most)} count as {bounded[most]:.3g}"
     )
+
+
+class _Changed(NamedTuple):
+    voice: str
+    labels: int
+    share: float
+    now_malicious: int
+    no_longer_malicious: int
+    names: dict[str, int]
+    """How many verdicts were changed by the labels of each name, the most first."""
+
+
+def check_voices(
+    voices: Mapping[str, VoiceLabels], challenger: _IsMalicious, champion: _IsMalicious | None
+) -> Check:
+    """Names who changed what; refuses nothing, since labels are there to change verdicts."""
+    if champion is None:
+        message = f"{len(voices):,} voices were trained on; there is no champion to compare with"
+        return Check("voices", True, message)
+    found = sorted(
+        (_changed(voice, labels, challenger, champion) for voice, labels in voices.items()),
+        key=lambda each: -each.now_malicious - each.no_longer_malicious,
+    )
+    said = [
+        f"{each.voice}, {each.share:.1%} of an epoch, changed "
+        f"{each.now_malicious + each.no_longer_malicious:,} of {each.labels:,} verdicts "
+        f"({_details(each)})"
+        for each in found[:_NAMED]
+    ]
+    if len(found) > _NAMED:
+        said.append(f"{len(found) - _NAMED:,} other voices changed no more each")
+    figures = {"voices": [each._asdict() for each in found[:_IN_FIGURES]]}
+    return Check("voices", True, "; ".join(said) or "no labels were trained on", figures)
+
+
+def _changed(
+    voice: str, labels: VoiceLabels, challenger: _IsMalicious, champion: _IsMalicious
+) -> _Changed:
+    ours, theirs = challenger(labels.texts), champion(labels.texts)
+    names = Counter(labels.names[row] for row in np.flatnonzero(ours != theirs))
+    return _Changed(
+        printable(voice),
+        len(labels.texts),
+        labels.share,
+        int(np.sum(ours & ~theirs)),
+        int(np.sum(theirs & ~ours)),
+        {printable(name): count for name, count in names.most_common(_IN_FIGURES)},
+    )
+
+
+def _details(changed: _Changed) -> str:
+    said = f"{changed.no_longer_malicious:,} no longer malicious"
+    if set(changed.names) <= {changed.voice}:
+        return said
+    most = list(changed.names.items())[:_NAMES]
+    return f"{said}; most by {', '.join(f'{name}: {count:,}' for name, count in most)}"
