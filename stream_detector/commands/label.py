@@ -1,4 +1,4 @@
-"""``stream-detector label``: writes what an analyst or a feed says of URLs and host names."""
+"""``stream-detector label``: writes labels of URLs and host names to Kafka."""
 
 from collections import Counter
 from datetime import UTC, datetime

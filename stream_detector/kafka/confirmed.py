@@ -22,7 +22,7 @@ __all__ = ["confirmed", "confirming_producer", "write_records"]
 _CONFIRMED_SECONDS = 150.0
 """Longer than the producer itself tries (two minutes), so that its own error comes first."""
 _CLOSE_SECONDS = 5
-_WAIT_TOLD_SECONDS = 5.0
+_ON_WAIT_SECONDS = 5.0
 _LINGER_MS = 5
 
 
@@ -55,7 +55,7 @@ def confirmed(sent: Iterable[Any], *, on_wait: Callable[[], None] | None = None)
     Raises:
         KafkaError: it refused one, or did not answer.
     """
-    timer = threading.Timer(_WAIT_TOLD_SECONDS, on_wait or (lambda: None))
+    timer = threading.Timer(_ON_WAIT_SECONDS, on_wait or (lambda: None))
     timer.daemon = True
     timer.start()
     try:
@@ -85,7 +85,7 @@ def write_records(
         FatalError: it refuses the credentials or a record.
     """
 
-    def tell_if_away() -> None:
+    def report_if_away() -> None:
         try:
             reached(settings)
         except (RetryableError, FatalError) as error:
@@ -100,9 +100,9 @@ def write_records(
         for count, value in enumerate(_paced(values, rate), start=1):
             sent.append(producer.send(topic, value=value))
             if count % round(rate) == 0:
-                on_written(count, confirmed(sent, on_wait=tell_if_away))
+                on_written(count, confirmed(sent, on_wait=report_if_away))
                 sent.clear()
-        on_written(count, confirmed(sent, on_wait=tell_if_away))
+        on_written(count, confirmed(sent, on_wait=report_if_away))
     return topic
 
 

@@ -48,7 +48,7 @@ class GroupMonitor:
         self._patience = patience
         self._clock = clock
         self._unowned_since: float | None = None
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self._seen_at = clock()
         self.fault = ""
         """Foreign members, or partitions that no detector reads, and what to do; or empty."""
@@ -92,8 +92,8 @@ class GroupMonitor:
             self.fault = foreign_members_fault(self._group_id, list(map(_named, foreign)))
         elif view.members is not None or lasting:
             self.fault = self._unowned_fault(unowned) if lasting else ""
-        if self.fault and (self.fault != before or now - self._told_at >= _REPEAT_SECONDS):
-            self._told_at = now
+        if self.fault and (self.fault != before or now - self._logged_at >= _REPEAT_SECONDS):
+            self._logged_at = now
             logger.error("%s", self.fault)
         elif before and not self.fault:
             logger.info("detectors own all partitions of the input topics again")

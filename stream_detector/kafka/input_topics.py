@@ -46,7 +46,7 @@ class TopicMonitor:
         self._seen: dict[str, SeenTopic] = {}
         """Each topic as it was last seen."""
         self._missing: list[str] = []
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self.fault = ""
         """Which topics are missing, and what to do; empty without any."""
 
@@ -82,9 +82,9 @@ class TopicMonitor:
         self.fault = missing_topics_fault(self._missing)
         KAFKA_FAULTS.report("topics", present=bool(self._missing), now=self._clock())
         if self._missing and (
-            self._missing != before or self._clock() - self._told_at >= _REPEAT_SECONDS
+            self._missing != before or self._clock() - self._logged_at >= _REPEAT_SECONDS
         ):
-            self._told_at = self._clock()
+            self._logged_at = self._clock()
             logger.error("%s; %s", self.fault, self._meanwhile())
 
     def _meanwhile(self) -> str:

@@ -26,7 +26,7 @@ from stream_detector.kafka.topic_identity import (
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["Positions", "tell_foreign_commit"]
+__all__ = ["Positions", "report_foreign_commit"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Positions:
                 offset = committed[partition] = found[partition].offset
                 if self._is_foreign(partition, found[partition]):
                     written = self._written_before(partition)
-                    tell_foreign_commit(self._metrics, partition, written, offset)
+                    report_foreign_commit(self._metrics, partition, written, offset)
                     foreign[partition] = self.commit(partition, offset)
             elif partition in found or (self._at_end and self._is_new(partition)):
                 offset = 0
@@ -133,7 +133,7 @@ class Positions:
         return seen.identity if seen is not None else ""
 
 
-def tell_foreign_commit(
+def report_foreign_commit(
     metrics: Metrics, partition: TopicPartition, written: int | None, offset: int
 ) -> None:
     """Count and log an ``offset`` that no detector committed; any thread may call this.

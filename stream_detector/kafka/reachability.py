@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 _REPEAT_SECONDS = 60.0
 """After this time a fault that stays is logged again."""
-_FAULTS_TOLD_MAX = 3
+_FAULTS_NAMED_MAX = 3
 _REACHED_SECONDS = 10.0
 """After this time a broker that a probe reached is probed again, if its connection still misses:
 perhaps nothing needs it now."""
@@ -53,7 +53,7 @@ class ReachMonitor:
         self._refresh = refresh
         self._context = context
         self._clock = clock
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self._reached_at: dict[str, float] = {}
         self.fault = ""
         """Which brokers are not reached, why, and what to do; or empty."""
@@ -85,8 +85,8 @@ class ReachMonitor:
                 logger.info("all brokers that are needed are reached again")
             return
         self._refresh()
-        if self.fault != before or now - self._told_at >= _REPEAT_SECONDS:
-            self._told_at = now
+        if self.fault != before or now - self._logged_at >= _REPEAT_SECONDS:
+            self._logged_at = now
             # A broker comes back by itself, a certificate does not become valid.
             final = any(isinstance(fault, FatalError) for fault in faults.values())
             level = logging.ERROR if final else logging.WARNING
@@ -95,7 +95,7 @@ class ReachMonitor:
 
 def _sentences(faults: Mapping[str, Fault], *, others: bool) -> list[str]:
     """Sentences about the faults by address; ``others``: whether other brokers are reached."""
-    named = list(faults.items())[:_FAULTS_TOLD_MAX]
+    named = list(faults.items())[:_FAULTS_NAMED_MAX]
     sentences = [str(fault) for _, fault in named if isinstance(fault, FatalError)]
     away = [f"{address}: {fault}" for address, fault in named if isinstance(fault, str)]
     if others:

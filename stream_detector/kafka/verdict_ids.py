@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from kafka.errors import KafkaError
 
+from stream_detector.assembly import sources_by_topic
 from stream_detector.errors import MissingRecordError, TopicsError, VerdictIdError
 from stream_detector.events import SourcePosition, UrlEvent
 from stream_detector.kafka.admin import as_ours
@@ -17,7 +18,7 @@ from stream_detector.kafka.bounded_reading import RecordLookup, record_lookup
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings.fields import Settings
-from stream_detector.sources.reading import Source, chosen_fields, read_record, source_named
+from stream_detector.sources.reading import chosen_fields, read_record
 
 __all__ = ["events_of"]
 
@@ -82,7 +83,7 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
     if len(value) <= settings.record_bytes_max:
         results = read_record(
             value,
-            source=_source(settings, position.topic),
+            source=sources_by_topic(settings).get(position.topic),
             lines_max=settings.record_lines_max,
             json_fields=chosen_fields(settings.json_fields),
         )
@@ -95,11 +96,3 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
         f"URL or host name at index {position.index}: set input_formats as for the worker, or "
         f"{_INSTEAD}"
     )
-
-
-def _source(settings: Settings, topic: str) -> Source | None:
-    """The format set for a topic, by its full name."""
-    for name, log_format in settings.input_formats.items():
-        if settings.topic(name) == topic:
-            return source_named(log_format)
-    return None

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Role = Literal["serve", "shadow"]
-"""Whether a model gives the verdicts, or is only compared with the one that does."""
+"""Whether a model gives the verdicts, or is only compared with the model that does."""
 
 _NAME_SHOWN_CHARACTERS = 200
 _BYTES_MAX = 65_536
@@ -38,7 +38,7 @@ Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One bundle of the model store, and what it is to do for its kind from now on."""
+    """One bundle of the model store, and its role for its kind from now on."""
 
     name: str
     kind: Kind
@@ -51,14 +51,14 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
     thresholds: Thresholds
     announced_at: Annotated[datetime, msgspec.Meta(tz=True)]
     previous: tuple[Sha256, ...] = ()
-    """Versions announced before, newest first: what a rollback goes back to."""
+    """Versions announced before, newest first: a rollback returns to the first."""
     withdrawn: tuple[Sha256, ...] = ()
-    """Versions that a rollback took back, newest first: no retraining brings them again."""
+    """Versions that a rollback withdrew, newest first: no retraining announces them again."""
     gate: dict[str, Any] | None = None
-    """The gate's decision on it, in short, where there was one. For people."""
+    """The gate's decision in short, if there was one; for people."""
     role: Role = "serve"
     share: Share | None = None
-    """Of a shadow: the share of texts that it scores too. Of another it says nothing."""
+    """Only for a shadow: the share of texts that it scores as well."""
 
     @property
     def ref(self) -> ModelRef:
@@ -91,7 +91,7 @@ _SHADOWS: dict[bytes, Kind] = {shadow_key(kind): kind for kind in get_args(Kind)
 
 
 def role_of(key: bytes | None) -> Role:
-    """What the model of a record with ``key`` is to do."""
+    """The role of the model in a record with ``key``."""
     return "shadow" if key in _SHADOWS else "serve"
 
 

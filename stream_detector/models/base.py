@@ -18,7 +18,7 @@ CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "exampl
 
 
 class ServedModel(msgspec.Struct, frozen=True):
-    """What a verdict says of the model behind it."""
+    """The facts about a model that verdicts and metrics show."""
 
     ref: ModelRef
     thresholds: Thresholds

@@ -7,7 +7,7 @@ training first uses it.
 
 import os
 
-from stream_detector.logs.setup import native_output_held_back
+from stream_detector.system.native_output import native_output_held_back
 
 __all__ = ["tf"]
 

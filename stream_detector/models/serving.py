@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, get_args
 
 from stream_detector.errors import BundleError, RefusalReason, RefusedModelError, SettingsError
 from stream_detector.events import Kind
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.base import CANARIES
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.models.manifest import decode_manifest
@@ -22,6 +21,7 @@ from stream_detector.models.thresholds import (
     effective_thresholds,
 )
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
@@ -39,27 +39,26 @@ __all__ = [
 
 
 def check_model_settings(settings: Settings) -> None:
-    """Check the bundles' manifests and the thresholds, without TensorFlow, which loads for seconds.
+    """Check the folders of the bundles and the thresholds, in milliseconds: without TensorFlow.
 
-    Where models are announced those decide, and nothing is checked. Whatever else may be wrong
-    with a bundle is for ``served_bundle`` to say.
+    With a model store the announced models decide, and nothing is checked. Other faults of a
+    bundle are for ``served_bundle`` to report.
 
     Raises:
-        SettingsError: there is no bundle in a folder that is set, or a threshold that is set
-            contradicts the bundle's other one.
+        SettingsError: a folder holds no bundle, or a threshold contradicts the bundle's other one.
     """
     if settings.model_store:
         return
-    kinds: tuple[Kind, ...] = get_args(Kind)
-    for kind in kinds:
+    overrides = threshold_overrides(settings)
+    for kind in overrides:
         content = _manifest(settings, kind)
         with suppress(BundleError):
             thresholds = decode_manifest(content, "").verdict_thresholds
-            effective_thresholds(kind, thresholds, threshold_overrides(settings)[kind])
+            effective_thresholds(kind, thresholds, overrides[kind])
 
 
 def threshold_overrides(settings: Settings) -> Overrides:
-    """The thresholds that the settings put in the place of a bundle's own, by kind."""
+    """The thresholds of the settings that replace a bundle's own, by kind."""
     overrides: dict[Kind, ThresholdOverrides] = {}
     for kind in get_args(Kind):
         names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
@@ -99,7 +98,7 @@ def load_fetched(
 ) -> "Bundle":
     """Load what ``store.fetch`` has put into ``folder``; errors name its place in the store.
 
-    ``expected`` is what it has to be for, where that is not for the caller to check.
+    ``expected`` is the kind it must be for, unless the caller checks that.
 
     Raises:
         BundleError: as ``load_bundle``.
@@ -158,7 +157,7 @@ def warm_network(
     """The bundle's network, compiled in all its shapes, which has scored a text known to be good.
 
     ``device`` is TensorFlow's name of it. ``between`` is called after each of the steps that take
-    seconds; what it raises ends the work.
+    seconds; an exception that it raises ends the work.
 
     Raises:
         RefusedModelError: ``FAILED``: it gives no probability.

@@ -227,7 +227,7 @@ class ModelStore:
             )
 
     def remove(self, kind: Kind, sha256: str) -> None:
-        """Remove a version with all that is said of it."""
+        """Remove a version, its signature and its gate's decision."""
         folder = self._folder(kind, sha256)
         with self._answering():
             # Without its manifest it is not there, should the rest fail.

@@ -58,7 +58,7 @@ _TARGETS = ("uri", "request_uri", "path")
 _OF_ECS = ("url.full", "url.original", "url.domain")
 _MORE_THAN_HOST = sorted(FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS})
 _Rare = undecoded_fields(_MORE_THAN_HOST)
-"""Fields that can say more than ``host``."""
+"""Fields that can name a more specific target than ``host``."""
 _rare_of = msgspec.json.Decoder(_Rare).decode
 _NOTHING_RARE = _Rare()
 

@@ -47,7 +47,7 @@ class UnknownLabellerError(LabelError):
 
 
 class LabelDefaults(NamedTuple):
-    """What the options say, for labels that do not say it themselves."""
+    """Values from the options, for rows that do not have their own."""
 
     label: LabelWord | None
     source: str | None
@@ -61,7 +61,7 @@ def label_of(defaults: LabelDefaults, given: Mapping[str, str], *, where: str) -
     """The label that a row makes: ``given`` by name of column, the rest from ``defaults``.
 
     Raises:
-        UnknownLabellerError: neither says who labels.
+        UnknownLabellerError: neither names an analyst or a feed.
         LabelError: it can't be made; the message begins with ``where``.
     """
     analyst = given.get("analyst") or None

@@ -1,26 +1,67 @@
-"""Scores records again that workers skipped, with the models that the workers serve now."""
+"""``replay --from``: records of the input topics scored once more, outside of any consumer group.
+
+The outputs have the ids that a worker gives them, and go to the same topics: if a worker has scored
+a record too, its verdict is there twice under one id. No offset is committed.
+"""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from stream_detector.assembly import decider_of, pipeline_of
-from stream_detector.errors import SettingsError, TopicsError
+from stream_detector.errors import RetryableError, SettingsError, TopicsError
+from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.announcements import current_announcements
+from stream_detector.kafka.clients import output_options
+from stream_detector.kafka.fetched import lone_consumer
 from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges
+from stream_detector.kafka.publisher import OutputTopics, Publisher
+from stream_detector.kafka.retry import name_of
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
+from stream_detector.pipeline import Pipeline
 from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
-from stream_detector.worker.model_following import check_store_settings, networks_of
-from stream_detector.worker.range_scoring import ScoredAgain, score_again
+from stream_detector.wire.outcomes import encode
+from stream_detector.worker.model_loading import check_store_settings, networks_of
 
-__all__ = ["of_inputs", "score_ranges_again"]
+__all__ = ["Missing", "ScoredAgain", "of_inputs", "score_ranges_again"]
 
 _PUBLISHER = "stream_detector.kafka.publisher"
+_POLL_MS = 500
+_QUIET_SECONDS = 60.0
+"""After this time without a record, reading gives up."""
+_PUBLISH_SECONDS = 150.0
+"""How long Kafka may take to accept the outputs of a chunk; a worker waits for ever."""
+
+
+class Missing(NamedTuple):
+    """Offsets that could not be read."""
+
+    range: OffsetRange
+    why: str
+
+
+@dataclass
+class ScoredAgain:
+    """The outcome, in numbers."""
+
+    records: int = 0
+    verdicts: int = 0
+    alerts: int = 0
+    dead_letters: int = 0
+    missing: list[Missing] = field(default_factory=list)
 
 
 def of_inputs(settings: Settings, ranges: Sequence[OffsetRange]) -> list[OffsetRange]:
@@ -49,7 +90,7 @@ def score_ranges_again(
 
     Raises:
         TopicsError: a topic is missing or may not be used.
-        StreamDetectorError: as ``score_again``, ``load_scorer`` and ``current_announcements``.
+        StreamDetectorError: Kafka or a model fails; see ``_score_again``, ``load_scorer``.
     """
     metrics = Metrics()
     with progress.stage("checking the topics") as stage:
@@ -64,7 +105,7 @@ def score_ranges_again(
         stage.begin("scoring records again", sum(each.offsets for each in ranges))
         logging.getLogger(_PUBLISHER).addHandler(_Shown(progress))
         return asyncio.run(
-            score_again(
+            _score_again(
                 settings, ranges, pipeline=pipeline, metrics=metrics, on_progress=stage.update
             )
         )
@@ -90,3 +131,123 @@ class _Shown(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show the line."""
         self._progress.tell(record.getMessage())
+
+
+async def _score_again(
+    settings: Settings,
+    ranges: Sequence[OffsetRange],
+    *,
+    pipeline: Pipeline,
+    metrics: Metrics,
+    on_progress: Callable[[int], object],
+) -> ScoredAgain:
+    """Read ``ranges``, score their records, and write the outputs to all in-sync replicas.
+
+    ``on_progress`` gets the number of offsets done. ``pipeline`` runs in a thread of its own.
+
+    Raises:
+        RetryableError: Kafka went away, or neither sent nor accepted anything for minutes.
+        PublishError: Kafka refused an output for good.
+        ModelError: as ``Pipeline.parts``.
+        DeviceError: as ``Pipeline.parts``.
+    """
+    scored = ScoredAgain()
+    done = 0
+    fetch_bytes = {"max_partition_fetch_bytes": settings.fetch_bytes_max}
+    try:
+        async with lone_consumer(settings, **fetch_bytes) as consumer, AsyncExitStack() as stack:
+            producer = AIOKafkaProducer(**output_options(settings))
+            stack.push_async_callback(producer.stop)
+            await producer.start()
+            publisher = Publisher(
+                producer,
+                OutputTopics.of(settings),
+                comparisons_failed=lambda _: None,  # Without shadows there are none.
+                metrics=metrics,
+            )
+            with ThreadPoolExecutor(1, thread_name_prefix="scorer") as scorer:
+                for each in ranges:
+                    there = await _existing(consumer, each, scored)
+                    if there is not None:
+                        async for chunk, read in _chunks(consumer, there, settings.batch_records):
+                            await _score(chunk, pipeline, scorer, publisher, scored)
+                            on_progress(done + read)
+                    done += each.offsets
+                    on_progress(done)
+    except (KafkaError, OSError) as error:
+        raise RetryableError(
+            f"Kafka failed after {done:,} offsets ({name_of(error)}): check its brokers, and type "
+            "the same command again; what comes twice has the same ids"
+        ) from error
+    return scored
+
+
+async def _existing(
+    consumer: AIOKafkaConsumer, wanted: OffsetRange, scored: ScoredAgain
+) -> OffsetRange | None:
+    """The part of ``wanted`` that exists; the rest goes into ``scored.missing``."""
+    topic, number, first, last = wanted
+    await consumer._client._wait_on_metadata(topic)
+    if number not in (consumer.partitions_for_topic(topic) or ()):
+        scored.missing.append(Missing(wanted, f"there is no partition {number}"))
+        return None
+    partition = TopicPartition(topic, number)
+    consumer.assign([partition])
+    beginning = (await consumer.beginning_offsets([partition]))[partition]
+    end = (await consumer.end_offsets([partition]))[partition]
+    if first < beginning:
+        gone = wanted._replace(last=min(last, beginning - 1))
+        scored.missing.append(Missing(gone, f"expired, the oldest record there is {beginning}"))
+    if last >= end:
+        ahead = wanted._replace(first=max(first, end))
+        scored.missing.append(Missing(ahead, f"not written yet, the next record there is {end}"))
+    there = wanted._replace(first=max(first, beginning), last=min(last, end - 1))
+    return there if there.first <= there.last else None
+
+
+async def _chunks(
+    consumer: AIOKafkaConsumer, wanted: OffsetRange, records_max: int
+) -> AsyncIterator[tuple[Chunk, int]]:
+    """The records of a range chunk by chunk, each with the number of offsets read so far."""
+    partition = TopicPartition(wanted.topic, wanted.partition)
+    consumer.seek(partition, wanted.first)
+    position, heard = wanted.first, time.monotonic()
+    while position <= wanted.last:
+        found = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=records_max)
+        # The position also skips offsets without a record: transaction markers, compaction.
+        reached = await consumer.position(partition)
+        if reached > position:
+            position, heard = reached, time.monotonic()
+            records: list[RawRecord] = [
+                record for record in found.get(partition, []) if record.offset <= wanted.last
+            ]
+            read = min(position, wanted.last + 1) - wanted.first
+            yield Chunk(wanted.topic, wanted.partition, records), read
+        elif time.monotonic() - heard > _QUIET_SECONDS:
+            raise RetryableError(
+                f"Kafka gave nothing of {wanted} for {_QUIET_SECONDS:.0f} s: check the brokers of "
+                "this partition, and type the same command again"
+            )
+
+
+async def _score(
+    chunk: Chunk,
+    pipeline: Pipeline,
+    scorer: ThreadPoolExecutor,
+    publisher: Publisher,
+    scored: ScoredAgain,
+) -> None:
+    parts, loop = pipeline.parts([chunk]), asyncio.get_running_loop()
+    while (part := await loop.run_in_executor(scorer, next, parts, None)) is not None:
+        encoded = encode(part.outcomes)
+        try:
+            await asyncio.wait_for(publisher.publish(encoded), _PUBLISH_SECONDS)
+        except TimeoutError as error:
+            raise RetryableError(
+                f"Kafka has not taken the outputs for {_PUBLISH_SECONDS:.0f} s: check its brokers, "
+                "and type the same command again; what comes twice has the same ids"
+            ) from error
+        scored.verdicts += len(encoded.verdicts)
+        scored.alerts += len(encoded.alerts)
+        scored.dead_letters += len(encoded.dead_letters)
+    scored.records += len(chunk.records)

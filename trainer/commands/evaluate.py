@@ -30,13 +30,13 @@ __all__ = ["evaluate"]
 @data_options
 @part_option("Rows to measure on.")
 @family_option(
-    "Fit this model on the data's training part and measure it beside the bundles; may be given "
+    "Fit this model on the data's training part and measure it like the bundles; may be given "
     "several times."
 )
 @click.option(
     "--kind",
     type=click.Choice(["url", "host"]),
-    help="What the data's rows are; needed where no bundle says it.",
+    help="What to score; needed if no bundle is given.",
 )
 @epochs_option(6)
 @seed_option
@@ -65,7 +65,7 @@ def evaluate(
 ) -> None:
     """Measure bundles with the scorer that serves them, side by side.
 
-    The first one named is what the others are compared with.
+    The report compares all others with the first one.
 
     \b
     stream-trainer evaluate bundles/url data/models/url --data urls.csv --report report

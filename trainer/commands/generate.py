@@ -36,15 +36,15 @@ _benign_options = together(
 )
 
 
-@click.command("generate-names", short_help="Write names as malware generates them.")
+@click.command("generate-names", short_help="Write names like those that malware generates.")
 @click.option("--count", type=click.IntRange(1, 10_000_000), default=40_000, show_default=True)
 @seed_option
 @_output_option
 def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
-    """Write host names as domain-generation algorithms make them, for training.
+    """Write host names like those of domain-generation algorithms, for training.
 
-    Classes of algorithms that feeds lack: letters at random, hashes, linear congruential
-    generators, words of a list, permutations... All are for the training part.
+    They cover classes of algorithms that feeds lack: random letters, hashes, linear congruential
+    generators, word lists, permutations... All rows are for the training part.
 
     \b
     stream-trainer generate-names --count 40000 --output generated.csv
@@ -60,7 +60,7 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
 @click.command("generate-private", short_help="Write URLs or names of private networks.")
 @_benign_options
 def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
-    """Write benign URLs or host names of private networks as proxies log them, for training.
+    """Write benign URLs or host names of private networks, as proxies log them, for training.
 
     Private, loopback, link-local and carriers' addresses (IPv4 and IPv6), single labels, names
     under .local, .lan, .internal, .corp, .home.arpa and .intranet; with the ports and paths of
@@ -76,13 +76,13 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
     _write_benign(output, kind, "private", texts)
 
 
-@click.command("generate-ordinary", short_help="Write URLs that every network asks for.")
+@click.command("generate-ordinary", short_help="Write URLs that every network requests.")
 @_benign_options
 def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
     """Write benign URLs or host names of services that every network talks to, for training.
 
-    Updates, revocation lists, connectivity checks, sign-in, packages, CDNs, trackers, tokens: most
-    of a proxy's log, and little of a corpus of pages.
+    Updates, revocation lists, connectivity checks, sign-in, packages, CDNs, trackers, tokens: they
+    are most of a proxy's log, and rare in a corpus of pages.
 
     \b
     stream-trainer generate-ordinary --count 10000 --output ordinary.csv

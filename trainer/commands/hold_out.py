@@ -33,10 +33,10 @@ _WORST_SHOWN = 3
 
 
 @click.command("hold-out", short_help="Measure families on sources that they never saw.")
-@click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What rows are.")
+@click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What to score.")
 @data_options
 @family_option(
-    "Train this one; may be given several times. The first is what the others are compared with.",
+    "Train this one; may be given several times. The report compares the others with the first.",
     default=_FAMILIES,
 )
 @click.option(
@@ -51,23 +51,23 @@ _WORST_SHOWN = 3
 @click.option(
     "--at-least",
     type=click.IntRange(1),
-    help="Malicious rows that a source (or kind) needs to be left out.  [default: 4000, or 100 "
-    "where none has as many]",
+    help="Least malicious rows of a source (or kind) to leave out.  [default: 4000, or 100 if none "
+    "has as many]",
 )
 @click.option(
     "--only",
     multiple=True,
     metavar="PATTERN",
-    help="Leave out only malicious sources (or kinds) of such names: 'generated_*' are the classes "
-    "of algorithms that generate-names writes. May be given several times.",
+    help="Leave out only malicious sources (or kinds) whose names match: 'generated_*' are the "
+    "classes of algorithms that generate-names writes. May be given several times.",
 )
 @click.option(
     "--folds",
     type=click.IntRange(0),
     default=4,
     show_default=True,
-    help="Deal the benign sources to so many groups; each training leaves one out as well. 0: "
-    "leave no benign source out.",
+    help="Number of groups of benign sources; each training also leaves out one group. 0: leave "
+    "out no benign source.",
 )
 @epochs_option(6)
 @seed_option
@@ -76,12 +76,12 @@ _WORST_SHOWN = 3
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("hold-out"),
     show_default=True,
-    help="Folder for the report (Markdown, HTML, JSON) and for what a stopped run goes on with.",
+    help="Folder for the report (Markdown, HTML, JSON) and for finished trainings.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Take over trainings of the same data and options that are in the report's folder.",
+    help="Reuse trainings of the same data and options in the report's folder.",
 )
 @native_output_held_back()
 def hold_out(
@@ -99,13 +99,13 @@ def hold_out(
 ) -> None:
     """Measure model families on sources that they never saw: leave one source out at a time.
 
-    Test rows of known sources flatter a model, as new campaigns come from none of them. Each
-    training goes without one malicious source and a group of benign ones, and without their
-    registered domains. The malicious source is measured against benign rows of the test part, of
-    each benign source the share is told that is flagged where 1% of those are.
+    Test rows of known sources flatter a model: new campaigns come from none of them. Each training
+    leaves out one malicious source, a group of benign ones, and all their registered domains. The
+    malicious source is measured against benign rows of the test part. For each benign source the
+    report gives the share of rows flagged at the threshold that flags 1% of those.
 
-    There are as many trainings a family as malicious sources. Ctrl-C writes the report of those
-    that are done and ends with exit code 130; --resume goes on.
+    Each family is trained as often as there are malicious sources. Ctrl-C writes the report of the
+    finished trainings and ends with exit code 130; --resume continues.
 
     \b
     stream-trainer hold-out --kind url --data data/labelled/urls.csv.gz --family lexical

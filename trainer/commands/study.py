@@ -32,7 +32,7 @@ __all__ = ["study"]
     type=click.Choice(["truncate", "oversample", "none"]),
     default="truncate",
     show_default=True,
-    help="Leave rows of the larger label out, repeat those of the smaller one, or neither.",
+    help="Leave out rows of the larger label, repeat rows of the smaller one, or neither.",
 )
 @epochs_option(20)
 @seed_option

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _BUFFER_ROWS = 262_144
-"""Some 300 MB of host names, samples included; enough for 33 million rows (see ``streaming``)."""
+"""Some 300 MB of host names, with the samples; enough for 33 million rows (see ``streaming``)."""
 
 
 def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
-    """Checked before a training, since no worker takes a bundle with another name."""
+    """Check the name before the training: no worker accepts a bundle with a faulty one."""
     if name is not None and (fault := name_fault(name)):
         raise click.BadParameter(f"the name {fault}")
     return name
@@ -67,8 +67,8 @@ def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None
     type=click.Choice(["none", "truncate", "oversample", "class_weight"]),
     default="none",
     show_default=True,
-    help="What to do where one label has more rows: nothing, leave rows of it out, repeat the "
-    "other's, or weigh them. Calibration puts the scores right afterwards.",
+    help="What to do if one label has more rows: nothing, leave out rows of it, repeat rows of the "
+    "other, or weigh them. Calibration corrects the scores afterwards.",
 )
 @click.option(
     "--augment",
@@ -93,26 +93,26 @@ def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with a training that was stopped: same data, options and output.",
+    help="Continue a training that was stopped: same data, options and output.",
 )
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace a bundle of another model, and drop a training that was stopped.",
+    help="Replace a bundle of another model, and discard a training that was stopped.",
 )
 @click.option(
     "--stream",
     is_flag=True,
-    help="For more data than fits in memory: the rows to train on are written, in canonical form, "
-    "to a folder beside the output while the training lasts, and read from there.",
+    help="For more data than fits in memory: write the rows to train on, in canonical form, to a "
+    "temporary folder next to the output, and read them from there.",
 )
 @click.option(
     "--buffer-rows",
     type=click.IntRange(1000),
     default=_BUFFER_ROWS,
     show_default=True,
-    help="With --stream: rows that are shuffled at a time. Of the validation and of the test part "
-    "at most as many are held, drawn uniformly.",
+    help="With --stream: rows to shuffle at a time. Of the validation part and of the test part at "
+    "most as many are held in memory, drawn uniformly.",
 )
 @native_output_held_back()
 def train(
@@ -137,11 +137,11 @@ def train(
 ) -> None:
     """Train a character-level network and save it as a bundle.
 
-    The best epoch on the validation part is kept; calibration and thresholds (false-positive
-    rates 1% for suspicious, 0.1% for malicious) are set there too, the figures in the manifest
-    are of the test part.
+    The validation part decides which epoch is kept, and sets calibration and thresholds
+    (false-positive rates of 1% for suspicious and 0.1% for malicious). The test part gives the
+    figures in the manifest.
 
-    Ctrl-C ends a training with exit code 130 and keeps the epochs that are done: --resume goes on.
+    Ctrl-C ends a training with exit code 130 and keeps the finished epochs; --resume continues.
 
     \b
     stream-trainer train --kind url --data urls.csv --output bundles/url
@@ -237,15 +237,15 @@ def _check_replaced(output: Path, model: tuple[str, str, str]) -> None:
 
 
 def _check_streamable(examples: "Examples", imbalance: "Imbalance") -> None:
-    """Refuse what needs all rows at once."""
+    """Refuse options that need all rows at once."""
     if examples.split in {"source", "time"}:
         raise click.UsageError(
-            f"--stream knows a row's part by the row alone, --split {examples.split} by all rows: "
-            "use --split column, domain or random"
+            f"--stream decides a row's part by the row alone, --split {examples.split} by all "
+            "rows: use --split column, domain or random"
         )
     if examples.extra:
         raise click.UsageError(
-            "--stream knows a row's part by the row alone, --extra by all rows: leave one out"
+            "--stream decides a row's part by the row alone, --extra by all rows: leave one out"
         )
     if imbalance in {"truncate", "oversample"}:
         raise click.UsageError(

@@ -40,13 +40,13 @@ class Dataset(NamedTuple):
     parts: NDArray[np.str_]
     sources: NDArray[np.str_]
     kinds: NDArray[np.str_]
-    """What sort of malicious (``phish``, ``dga``...), ``ben``, or empty where not known."""
+    """The sort of malice (``phish``, ``dga``...), ``ben``, or empty if unknown."""
     counts: dict[str, int]
     """Rows read, refused, duplicate, contradicting, bad."""
     leaks: tuple[str, ...] = ()
-    """What tells the label alone, a sentence each."""
+    """Properties that give the label away, a sentence each."""
     times: NDArray[np.float64] | None = None
-    """Seconds since the epoch, NaN where not known; None where no row has one."""
+    """Seconds since the epoch, NaN if unknown; None if no row has a time."""
 
     @property
     def size(self) -> str:
@@ -57,8 +57,8 @@ class Dataset(NamedTuple):
     def notes(self) -> list[str]:
         """What a reader of figures has to know about the data, a sentence each."""
         return [
-            f"Of the whole data: {counts_of(self.counts)}. Texts that come twice count once, those "
-            "with both labels not at all.",
+            f"Of the whole data: {counts_of(self.counts)}. Repeated texts count once, texts with "
+            "both labels not at all.",
             *[f"Beware: {leak}." for leak in self.leaks],
         ]
 
@@ -84,14 +84,14 @@ def counts_of(counts: Mapping[str, int]) -> str:
 
 
 class Census(NamedTuple):
-    """How many rows there are of what, as a manifest tells it."""
+    """The counts of rows that a manifest holds."""
 
     parts: dict[str, int]
     """Rows by part."""
     sources: dict[str, tuple[int, int]]
     """Rows, and the malicious ones of them, by source."""
     remark: str = ""
-    """What else is to be known of the parts."""
+    """A remark on the parts, for the manifest."""
 
 
 def census_of(dataset: Dataset) -> Census:
@@ -126,7 +126,7 @@ LabelledRow = TypeVar("LabelledRow", bound=_Labelled)
 def without_duplicates(rows: Iterable[LabelledRow], counts: Counter[str]) -> list[LabelledRow]:
     """The first row of each text, in order; texts with both labels are left out.
 
-    What is left out is added to ``counts``, as ``duplicate`` and ``contradicting``.
+    Adds the rows left out to ``counts``, as ``duplicate`` and ``contradicting``.
     """
     first: dict[str, LabelledRow | None] = {}
     for row in rows:
@@ -143,7 +143,7 @@ def without_duplicates(rows: Iterable[LabelledRow], counts: Counter[str]) -> lis
 
 
 def check_labels(examples: Examples, part: Part, labels: Collection[int], *, rows: int) -> None:
-    """Make sure that ``labels``, those of ``part``, are both; ``rows`` there are in all parts.
+    """Check that ``labels``, those of ``part``, are both there; ``rows`` is the size of the data.
 
     Raises:
         DataError: one is missing.
@@ -160,8 +160,8 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
     """Read, canonicalise and split ``examples``.
 
     Columns: ``url`` or ``host`` (by ``kind``) and ``label``; optional ``source``, ``kind``,
-    ``time`` and ``part`` (``train``, ``val``, ``test``). Rows that canonicalise to the same text
-    count once, the first one; texts with both labels are left out. Both are counted.
+    ``time`` and ``part`` (``train``, ``val``, ``test``). Of rows with the same canonical text only
+    the first counts; texts with both labels are left out. ``counts`` has both.
 
     Raises:
         DataError: a file cannot be read, lacks a column or holds a row that cannot be used (unless
@@ -204,7 +204,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _parts(kept: Sequence[Example], examples: Examples, counts: Counter[str]) -> NDArray[np.str_]:
-    """The part of each row; empty for those that are in none, which ``counts`` is told."""
+    """The part of each row; empty for rows in none, which it adds to ``counts``."""
     extra = np.array([row.extra for row in kept], dtype=np.bool_)
     split = [row for row in kept if not row.extra]
     parts = np.full(len(kept), "train", dtype="<U5")

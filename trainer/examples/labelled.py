@@ -18,7 +18,7 @@ __all__ = ["Example", "Examples", "read_examples"]
 _SHOWN_CHARACTERS_MAX = 120
 
 _ARTEFACTS = {"[**qmark**]": "?", "%5B%2A%2Aqmark%2A%2A%5D": "?"}
-"""What the study's collection left in place of a question mark, as it is and percent-encoded."""
+"""Replacements of question marks in the study's collection, plain and percent-encoded."""
 
 
 class Examples(NamedTuple):
@@ -28,10 +28,10 @@ class Examples(NamedTuple):
     """With a label in each row."""
     benign: tuple[Path, ...] = ()
     malicious: tuple[Path, ...] = ()
-    """Files all of whose rows have one label; their own, if any, is not looked at."""
+    """Files whose rows all have this label; a label column is ignored."""
     extra: tuple[Path, ...] = ()
-    """Files as ``files`` whose rows are for training alone: the registered domains that they name
-    are in no other part, so rows of these there are left out."""
+    """Files as ``files`` whose rows are for training alone. Rows of their registered domains are
+    left out of all other parts."""
     columns: tuple[str, ...] = ()
     """Names of the columns of CSV and TSV files without a header."""
     malicious_labels: frozenset[str] = frozenset({"1"})
@@ -56,13 +56,13 @@ class Example(NamedTuple):
     canonical: Canonical
     label: int
     part: str
-    """As the file says; empty where it says nothing."""
+    """As the file has it; may be empty."""
     source: str
     kind: str
     time: float
-    """Seconds since the epoch; NaN where there is none."""
+    """Seconds since the epoch, or NaN."""
     extra: bool = False
-    """For training, whatever the split."""
+    """For training alone, whatever the split."""
 
     @property
     def text(self) -> str:
@@ -132,7 +132,7 @@ def _check_columns(path: Path, row: Row, needed: set[str]) -> None:
 def _example(
     row: Row | BadRow, label: int | None, examples: Examples, kind: Kind
 ) -> Example | str | None:
-    """The example; what is wrong with the row; or None where the text is no URL or host name."""
+    """The example; a fault of the row; or None if the text is no URL or host name."""
     if isinstance(row, BadRow):
         return row.reason
     values = row.values
@@ -146,7 +146,7 @@ def _example(
             return (
                 f"label '{_shown(written)}' is neither malicious "
                 f"({_listed(examples.malicious_labels)}) nor benign "
-                f"({_listed(examples.benign_labels)}): say what labels mean by --malicious-label "
+                f"({_listed(examples.benign_labels)}): name the labels with --malicious-label "
                 "and --benign-label"
             )
     part = values.get("part", "")

@@ -12,8 +12,8 @@ __all__ = ["read_licences"]
 def read_licences(path: Path, kind: Kind) -> dict[str, tuple[str, str]]:
     """(licence, origin) by source, from a CSV file with columns ``source`` and ``licence``.
 
-    Optional columns: ``repository`` (where it is from) and ``file`` (rows that name another
-    kind's file there are passed over). One row may name several sources, separated by commas.
+    Optional columns: ``repository`` (the origin) and ``file`` (rows with the file of another kind
+    are skipped). One row may name several sources, separated by commas.
 
     Raises:
         DataError: the file cannot be read or lacks a column.

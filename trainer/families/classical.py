@@ -54,7 +54,7 @@ def dense_features(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _threads_for(rows: int) -> threadpool_limits:
-    """Limit OpenMP, for the block, to as many threads as so many rows keep busy."""
+    """Limit OpenMP, in the block, to the threads that ``rows`` keep busy."""
     threads = min(os.cpu_count() or 1, max(1, rows // _ROWS_A_THREAD))
     return threadpool_limits(threads, user_api="openmp")
 

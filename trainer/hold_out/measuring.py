@@ -1,9 +1,9 @@
 """How well a model detects sources that it never saw: leave-one-source-out.
 
-A fold leaves one malicious source and some benign sources out of training at once: trainings are
-what takes time, and held-out benign sources are measured by a threshold that the others set, so
-neither figure needs a training of its own. Every fold leaves about as many benign sources out, so
-that malicious sources are all measured under the same conditions.
+A fold leaves one malicious source and some benign sources out of training at once: trainings take
+the time, and the other benign sources set the threshold for the held-out ones, so neither figure
+needs a training of its own. Every fold leaves out about as many benign rows, so that all malicious
+sources are measured under the same conditions.
 """
 
 import fnmatch
@@ -43,24 +43,24 @@ __all__ = [
 ]
 
 GroupBy = Literal["source", "kind"]
-"""What one malicious group is: the rows of a source, or of all sources of one kind."""
+"""A malicious group: the rows of one source, or of one kind from all sources."""
 
 FLAGGED_FPR = 0.01
-"""False-positive rate of the threshold by which held-out benign sources are measured."""
+"""False-positive rate of the threshold for held-out benign sources."""
 
 _RATES = (0.01, 0.001)
 
 _OF_CORPUS = 4000
-"""Malicious rows of a group that is held out: fewer say little, and each costs a training."""
+"""Least malicious rows of a held-out group: fewer say little, and each costs a training."""
 _OF_SAMPLE = 100
-"""The same of data where no group has so many, for a first look."""
+"""The same if no group of the data has so many, for a first look."""
 
 
 class Fold(msgspec.Struct, frozen=True):
-    """What one training goes without."""
+    """What one training leaves out."""
 
     malicious: str
-    """Name of the malicious group; "" where none is held out."""
+    """Name of the malicious group, or ""."""
     benign: tuple[str, ...]
     """Names of the benign sources."""
 
@@ -90,19 +90,19 @@ class HeldOutBenign(msgspec.Struct, frozen=True):
     name: str
     rows: int
     flagged: Interval
-    """Share of them at or above the threshold that flags 1% of the test part's benign rows."""
+    """Share at or above the threshold that flags 1% of the test part's benign rows."""
 
 
 class Training(msgspec.Struct, frozen=True):
-    """One family, trained without what one fold holds out, and measured on that."""
+    """One family, trained without what a fold holds out, and measured on it."""
 
     identity: str
-    """Tells it from trainings of other data or options."""
+    """Differs from that of other data or options."""
     family: str
     fold: Fold
     train_rows: int
     benign_test_rows: int
-    """Of the test part, of sources that are not held out: these set the thresholds."""
+    """Rows of the test part from other sources, which set the thresholds."""
     seconds: float
     malicious: HeldOutMalicious | None
     benign: list[HeldOutBenign]
@@ -111,10 +111,10 @@ class Training(msgspec.Struct, frozen=True):
 class HoldOut:
     """The folds over one set of rows.
 
-    Groups are found and all folds checked when it is made, before anything is trained.
+    The constructor finds the groups and checks all folds, before any training.
 
     Attributes:
-        folds: what is held out, fold by fold.
+        folds: what each holds out.
     """
 
     def __init__(
@@ -130,16 +130,16 @@ class HoldOut:
 
         Args:
             dataset: rows with parts, and with the names of their sources.
-            by: what one malicious group is.
-            at_least: rows that a malicious group needs to be held out; the others always stay in.
-                By default 4,000, or 100 where no group has so many.
-            only: patterns as of a shell; where given, malicious groups that match none stay in.
-            benign_folds: benign sources are dealt to so many groups of about as many rows, and
-                each fold holds one of these out; 0 holds none out. There are as many folds as
-                malicious groups or as groups of benign sources, whichever are more.
+            by: how malicious rows are grouped.
+            at_least: least rows of a malicious group to hold out; smaller ones always stay in. By
+                default 4,000, or 100 if no group has so many.
+            only: shell patterns; if given, malicious groups that match none stay in.
+            benign_folds: number of groups of benign sources, of about as many rows each; each fold
+                holds one out. 0 holds none out. There are as many folds as malicious groups or as
+                benign ones, whichever are more.
 
         Raises:
-            DataError: nothing can be held out, or a fold would be left with nothing to train on.
+            DataError: there is nothing to hold out, or a fold leaves nothing to train on.
         """
         self._dataset = dataset
         self._by = by
@@ -162,7 +162,7 @@ class HoldOut:
             self._check(fold)
 
     def identity(self, fold: Fold, family: str, *options: object) -> str:
-        """A name for a training: the same for the same data, fold, family and ``options``."""
+        """A digest of a training: of its data, fold, family and ``options``."""
         parts = (__version__, self._digest, self._by, fold, family, options)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -175,10 +175,7 @@ class HoldOut:
         seed: int,
         progress: Progress,
     ) -> Training:
-        """Fit ``family`` without what ``fold`` holds out, and measure it on that.
-
-        All rows of what is held out are measured, of whichever part they are.
-        """
+        """Fit ``family`` without what ``fold`` holds out, and measure it on that, in all parts."""
         started = time.monotonic()
         dataset = self._dataset
         held, parts = self._without(fold)
@@ -216,7 +213,7 @@ class HoldOut:
         )
 
     def _malicious_groups(self, at_least: int | None, only: Sequence[str]) -> list[str]:
-        """Names of the groups to hold out, the largest first."""
+        """Names of the groups to hold out, largest first."""
         counted = _counted(self._malicious)
         matching = {
             name: rows
@@ -261,13 +258,13 @@ class HoldOut:
 
 
 def _counted(names: NDArray[np.str_]) -> dict[str, int]:
-    """Rows by name, the most first; those without a name are left out."""
+    """Rows by name, most first; without those that have no name."""
     counts = Counter(name for name in names.tolist() if name)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _dealt(rows_of: dict[str, int], folds: int) -> list[tuple[str, ...]]:
-    """Sources in at most ``folds`` groups of about as many rows; none where one would hold all."""
+    """Deal sources to at most ``folds`` groups of about as many rows; none if one got them all."""
     if min(folds, len(rows_of)) < 2:
         return []
     groups: list[list[str]] = [[] for _ in range(min(folds, len(rows_of)))]

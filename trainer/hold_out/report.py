@@ -1,4 +1,4 @@
-"""The report of ``stream-trainer hold-out``: what it means for a source not to have been seen."""
+"""The report of ``stream-trainer hold-out``: figures on sources that a model never saw."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ _FIGURES = ("ROC AUC", "TPR at FPR 1%", "TPR at FPR 0.1%")
 
 
 class FamilyMean(msgspec.Struct, frozen=True):
-    """One family over all malicious groups, each counting the same whatever its rows."""
+    """The figures of a family, averaged over all malicious groups with equal weights."""
 
     family: str
     groups: int
@@ -41,17 +41,17 @@ class FamilyMean(msgspec.Struct, frozen=True):
     means: dict[str, float]
     """By figure."""
     differences: dict[str, float]
-    """Mean over the groups that both have of this family's figure minus the first family's."""
+    """This family's figure minus the first family's: the mean over the groups that both have."""
     better: dict[str, int]
-    """Groups of these in which this family's figure is the higher one."""
+    """In how many of these groups this family's figure is the higher one."""
     compared: int
     """Groups that both have."""
     benign: list[HeldOutBenign]
-    """Held-out benign sources, the most flagged first; the mean of the folds that held one out."""
+    """Held-out benign sources, the most flagged first; each the mean over its folds."""
 
     @property
     def flagged(self) -> float | None:
-        """Mean share flagged over the benign sources; None where none was held out."""
+        """Mean share flagged over the benign sources; None if none was held out."""
         shares = [one.flagged.value for one in self.benign]
         return float(np.mean(shares)) if shares else None
 
@@ -61,12 +61,12 @@ class HoldOutReport(ReportHead, frozen=True, kw_only=True):
 
     by: GroupBy
     families: list[FamilyMean]
-    """The first is what the others are compared with."""
+    """The report compares all others with the first."""
     trainings: list[Training]
 
 
 def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list[FamilyMean]:
-    """One entry a family that has a training, in the order of ``families``."""
+    """One entry for each family with a training, in the order of ``families``."""
     names = [name for name in families if any(one.family == name for one in trainings)]
     figures = {
         name: {
@@ -107,9 +107,9 @@ def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list
 def held_out_table(
     trainings: Sequence[Training], means: Sequence[FamilyMean], *, short: bool = False
 ) -> Table:
-    """A row a malicious group and family, below them each family's mean and its difference.
+    """A row for each malicious group and family, then the means and differences of the families.
 
-    ``short`` leaves intervals out and shortens headings, for a terminal.
+    ``short`` leaves out intervals and shortens headings, for a terminal.
     """
     headings = [figure.replace(" FPR", "") for figure in _FIGURES] if short else _FIGURES
     rows = [["held out", "rows", "family", *headings]]
@@ -119,20 +119,22 @@ def held_out_table(
     for group, family in measured:
         tprs = [_tpr(at, short=short) for at in group.detections]
         rows.append([group.name, f"{group.rows:,}", family, f"{group.roc_auc:.4f}", *tprs])
-    # A threshold that too few benign rows set is chance, and so would the mean be.
-    told = [
+    # Too few benign rows make a threshold, and so the mean, a matter of chance.
+    certain = [
         figure
         for place, figure in enumerate(_FIGURES)
         if place == 0 or all(group.detections[place - 1].enough for group, _ in measured)
     ]
     for mean in means:
         if mean.means:
-            cells = [f"{mean.means[figure]:.4f}" if figure in told else "" for figure in _FIGURES]
+            cells = [
+                f"{mean.means[figure]:.4f}" if figure in certain else "" for figure in _FIGURES
+            ]
             rows.append([f"mean of {mean.groups}", "", mean.family, *cells])
     for mean in means[1:]:
         if mean.compared:
             cells = [
-                _difference(mean, figure, short=short) if figure in told else ""
+                _difference(mean, figure, short=short) if figure in certain else ""
                 for figure in _FIGURES
             ]
             over = "over the first" if short else f"over {means[0].family}"

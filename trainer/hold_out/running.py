@@ -36,10 +36,10 @@ class TrainingStore:
         write_atomically(path, content + b"\n", mode=0o600)
 
     def load(self, family: str, identity: str) -> Training | None:
-        """The training of that identity; None where it is not done.
+        """The training of that identity; None if there is none.
 
         Raises:
-            DataError: its file is there but damaged.
+            DataError: its file is damaged.
         """
         path = self._path(family, identity)
         try:

@@ -1,4 +1,4 @@
-"""What a report says, as headings, paragraphs, tables and plots: the same for every format."""
+"""The content of a report as headings, paragraphs, tables and plots, for every format."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ class ReportHead(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime = msgspec.field(default_factory=_now)
     command: str
     data: str
-    """What was read, and which of its rows the figures are of."""
+    """The files, and which of their rows the figures describe."""
     notes: list[str]
     """Counts, duplicates, leaks: a sentence each."""
 
@@ -169,7 +169,7 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
             heading("ordinary traffic"),
             Paragraph(
                 "Benign rows by type, and the share of each at or above these thresholds "
-                "with its 95% Wilson interval. A row is of the first type whose rule it meets."
+                "with its 95% Wilson interval. The type of a row is the first whose rule it meets."
             ),
             table_of(
                 model.traffic,

@@ -1,4 +1,4 @@
-"""All that is measured of one model, and of several side by side. Encodes as JSON as it is."""
+"""The figures of one model, and the differences between models, as they go into JSON."""
 
 import random
 import time
@@ -52,11 +52,11 @@ COMPARED_RATE = 0.01
 _BINS = 15
 _LENGTHS = ((0, 20), (20, 40), (40, 80), (80, 160), (160, 1 << 20))
 _MONTHS_MAX = 24
-"""Rows of more months than these are grouped by year: a longer table hides what it shows."""
+"""Rows that span more months are grouped by year, to keep the table short."""
 _WORST = 15
 _ROBUST_ROWS = 4000
 _WARM_ROWS = 1024 + 256 + 32
-"""A group of each size that the scorer compiles, so that its speed is not that of compiling."""
+"""A batch of each size that the scorer compiles, so that its speed excludes compilation."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -66,11 +66,11 @@ class Group(msgspec.Struct, frozen=True):
     malicious: int
     benign: int
     roc_auc: float | None
-    """Of its malicious rows against all benign ones."""
+    """Its malicious rows against all benign ones."""
     tpr: Interval | None
     """At the false-positive rate of 1% over all benign rows; None where these are too few."""
     flagged: Interval | None
-    """Share of its benign rows at or above that threshold; None where it has or there are none."""
+    """Share of its benign rows at or above that threshold; None if there are too few."""
 
 
 class Traffic(msgspec.Struct, frozen=True):
@@ -78,15 +78,15 @@ class Traffic(msgspec.Struct, frozen=True):
 
     name: str
     rule: str
-    """How a row is known to be of it."""
+    """The rule that assigns a row to it."""
     rows: int
     suspicious: Interval
-    """Share of them at or above the shipped threshold of that verdict."""
+    """Share at or above the model's threshold of that verdict."""
     malicious: Interval
 
 
 class AtThreshold(msgspec.Struct, frozen=True):
-    """Confusion at one of the thresholds that are shipped."""
+    """The confusion matrix at one of the model's thresholds."""
 
     name: str
     threshold: float
@@ -97,7 +97,7 @@ class AtThreshold(msgspec.Struct, frozen=True):
 
 
 class AtBaseRate(msgspec.Struct, frozen=True):
-    """What a threshold means where malicious events are rare."""
+    """What a threshold means if malicious events are rare."""
 
     threshold: str
     base_rate: float
@@ -107,13 +107,13 @@ class AtBaseRate(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What the second model has over the first, both on the same rows."""
+    """The figure of the second model minus that of the first, on the same rows."""
 
     first: str
     second: str
     statistic: str
     interval: Interval | None
-    """None where there are too few benign rows for the statistic's false-positive rate."""
+    """None if there are too few benign rows for the statistic's false-positive rate."""
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -191,7 +191,7 @@ def measure_model(
     history: Sequence[dict[str, float]] = (),
     seed: int = 0,
 ) -> tuple[Measured, Scores]:
-    """Score ``rows`` and measure; the scores (calibrated, shape ``[rows]``) as well."""
+    """Score ``rows`` and measure; also returns the scores (calibrated, shape ``[rows]``)."""
     score(rows.texts[:_WARM_ROWS])
     started = time.perf_counter()
     scores = score(rows.texts)
@@ -306,7 +306,7 @@ def _groups(rows: Dataset, scores: Scores) -> dict[str, list[Group]]:
 
 
 def _periods(times: NDArray[np.float64]) -> NDArray[np.str_]:
-    """Month of each time, as ``2026-03``, or year, where they span many months; "" for NaN."""
+    """The month of each time, as ``2026-03``, or the year if they span many; "" for NaN."""
     known = ~np.isnan(times)
     months = np.where(known, times, 0).astype("datetime64[s]").astype("datetime64[M]")
     of_known = months[known]

@@ -112,10 +112,10 @@ def fitted_candidates(
 
 
 def _history(fitted: Fitted) -> list[dict[str, float]]:
-    """The figures of each epoch, where the model was trained by epochs."""
+    """The figures of each epoch, if the model was trained in epochs."""
     if not isinstance(fitted, FittedNetwork):
         return []
-    return [msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.fitted.history]
+    return [epoch.figures for epoch in fitted.fitted.history]
 
 
 def make_report(
@@ -131,10 +131,10 @@ def make_report(
     quote_rows: bool = True,
     progress: Progress,
 ) -> list[Measured]:
-    """Measure ``candidates`` on ``rows``; write the report where there is a ``folder``.
+    """Measure ``candidates`` on ``rows``; write the report if there is a ``folder``.
 
-    The first candidate is what the others are compared with. Without ``quote_rows`` the report
-    holds figures alone, and may go where the data may not.
+    Compares all others with the first candidate. Without ``quote_rows`` the report holds no rows,
+    and may go where the data may not.
 
     Raises:
         StreamDetectorError: the folder cannot be written.

@@ -147,8 +147,8 @@ def _kinds_of_columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _kind_of_column(cells: Sequence[str]) -> str:
-    told = [cell for cell in cells if cell not in _NO_NUMBER]
-    if told and all(map(_NUMBER.fullmatch, told)):
+    numbers = [cell for cell in cells if cell not in _NO_NUMBER]
+    if numbers and all(map(_NUMBER.fullmatch, numbers)):
         return "number"
     return "text" if max(map(len, cells)) >= _TEXT_MIN else ""
 

@@ -27,17 +27,17 @@ class Batch(NamedTuple):
     """The rows of one step."""
 
     texts: list[str]
-    """As the network reads them: canonical and shortened; at most ``batch_size``, at least one."""
+    """As the network reads them, canonical and shortened; from one to ``batch_size``."""
     labels: NDArray[np.int8]
     """1 for malicious, 0 for benign; shape ``[len(texts)]``."""
     steps: int
-    """How many characters the step runs over: at least the longest text."""
+    """Characters that the step runs over; no text is longer."""
 
 
 class TrainingRows(Protocol):
-    """What ``fit`` trains on: rows that come in batches, in another order in each epoch.
+    """The rows that ``fit`` trains on, in batches, in another order in each epoch.
 
-    ``HeldRows`` has them in memory, ``streaming.StreamedRows`` in files.
+    ``HeldRows`` holds them in memory, ``streaming.StreamedRows`` in files.
     """
 
     @property
@@ -49,9 +49,9 @@ class TrainingRows(Protocol):
     ) -> Iterator[Batch]:
         """Every row once, in exactly ``ceil(rows / recipe.batch_size)`` batches.
 
-        The learning rate's schedule counts on that number. The same ``epoch`` (from 1) and
-        ``recipe.seed`` give the same batches, whatever was asked before: that makes a training
-        that was stopped go on as if it had not been.
+        The learning rate's schedule relies on that number. The same ``epoch`` (from 1) and
+        ``recipe.seed`` give the same batches in every process, so that a resumed training gives
+        the same weights as one that was not stopped.
         """
 
 
@@ -78,7 +78,7 @@ class HeldRows(NamedTuple):
 def texts_to_read(
     texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, draws: random.Random
 ) -> list[str]:
-    """``texts`` as an epoch reads them: some changed, where the recipe says so, all shortened."""
+    """``texts`` as an epoch reads them: all shortened, a share augmented if the recipe says so."""
     if recipe.augment:
         texts = augmented(texts, kind, share=recipe.augment, rng=draws)
     return [shorten(text, length_max) for text in texts]
@@ -91,10 +91,10 @@ def batches_of(
     length_max: int,
     rng: np.random.Generator,
 ) -> Iterator[Batch]:
-    """Every row once, in batches of rows that are alike in length, in random order.
+    """Every row once, in batches of rows of like length, in random order.
 
-    Sorting by a jittered length keeps batches nearly without padding and yet new every epoch;
-    few different step counts keep the compilations few.
+    Sorting by a jittered length gives batches with hardly any padding that still differ from epoch
+    to epoch. Each different step count costs a compilation, so there are few.
     """
     lengths = np.array([len(text) for text in texts])
     for rows in rows_of_batches(lengths, batch_size, rng):
@@ -107,7 +107,7 @@ def batches_of(
 def rows_of_batches(
     lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """The places of each batch's rows; rows that are alike in length go together."""
+    """The places of each batch's rows; rows of like length go together."""
     order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
     starts = np.arange(0, len(order), batch_size)
     rng.shuffle(starts)

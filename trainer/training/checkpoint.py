@@ -26,7 +26,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class CheckpointError(StreamDetectorError):
-    """A checkpoint cannot be written, read, or is of another training."""
+    """A checkpoint cannot be written or read, or belongs to another training."""
 
 
 class Standing(NamedTuple):
@@ -35,14 +35,14 @@ class Standing(NamedTuple):
     state: Arrays
     best: Arrays
     history: list[dict[str, float]]
-    """One entry an epoch that is done."""
+    """One entry for each finished epoch."""
 
 
 class Checkpoint:
     """One file that a training saves after each epoch."""
 
     def __init__(self, path: Path, *, identity: str) -> None:
-        """``identity`` tells one training from another; see ``fingerprint``."""
+        """``identity`` identifies the training; see ``fingerprint``."""
         self.path = path
         self._identity = identity
 
@@ -68,7 +68,7 @@ class Checkpoint:
         """The state that was saved last.
 
         Raises:
-            CheckpointError: there is none, it is damaged, or of another training.
+            CheckpointError: it is missing, damaged, or belongs to another training.
         """
         if not self.path.is_file():
             raise CheckpointError(f"{self.path} is not there: there is no training to go on with")

@@ -19,9 +19,9 @@ class TrainingData(NamedTuple):
     """Holds the validation and the test part."""
     census: Census
     malicious_weight: float
-    """Of a malicious row in the loss; a benign one weighs 1."""
+    """Weight of a malicious row in the loss; a benign one weighs 1."""
     identity: tuple[object, ...]
-    """Together with ``texts``, tells these training rows from others."""
+    """Together with ``texts``, identifies the training rows."""
     texts: Sequence[str]
 
     @property

@@ -1,6 +1,6 @@
 """Fits a network: length-bucketed batches, one XLA-compiled step, early stopping.
 
-The forward pass is the architecture's own, the one that is served.
+The forward pass is the architecture's own, the same one that workers run.
 """
 
 import functools
@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
@@ -16,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from stream_detector.events import Kind
 from stream_detector.models import device
 from stream_detector.models.architectures import Architecture
+from stream_detector.models.architectures.base import Dropout
 from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
@@ -32,7 +32,7 @@ _SCORING_ROWS = 1024
 
 
 class Epoch(NamedTuple):
-    """What is known after an epoch."""
+    """The figures of an epoch."""
 
     number: int
     loss: float
@@ -40,12 +40,17 @@ class Epoch(NamedTuple):
     validation_tpr: float
     """At a false-positive rate of 1%."""
     validation_accuracy: float
-    """Where what is likelier malicious than not is taken for it."""
+    """Of a verdict at a logit of 0."""
     seconds: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """As manifests, reports and checkpoints hold them."""
+        return {name: float(figure) for name, figure in self._asdict().items()}
 
 
 class Fit(NamedTuple):
-    """The weights of the best epoch, and how it came to them."""
+    """The weights of the best epoch, and the figures of all epochs."""
 
     weights: dict[str, NDArray[np.float32]]
     history: list[Epoch]
@@ -65,18 +70,16 @@ def fit(
     resume: bool = False,
     devices: Sequence[str] | None = None,
 ) -> Fit:
-    """Train on ``train``, stop and choose the epoch on ``validation``.
+    """Train on ``train``; ``validation`` decides when to stop and which epoch to keep.
 
-    A dataset is trained on as ``HeldRows``. ``initial`` are weights to start from, as a bundle has
-    them; without, the architecture's own.
-
-    ``on_step`` is told rows done, rows in all and the loss; ``on_epoch`` each epoch's figures.
-    After each epoch ``checkpoint`` is saved; with ``resume`` the training goes on from there. The
+    Training starts with the weights ``initial``, by default the architecture's own. It calls
+    ``on_step`` with the rows done, all rows and the loss, and ``on_epoch`` with each epoch's
+    figures. After each epoch it saves ``checkpoint``; with ``resume`` it continues from there. The
     same seed and data give the same weights on the same CPU, however often it was resumed.
     ``devices`` (TensorFlow's names) share each batch; by default all GPUs, if there are several.
 
     Raises:
-        CheckpointError: the checkpoint cannot be saved, or not gone on with.
+        CheckpointError: the checkpoint cannot be saved or resumed.
         DataError: the training diverged.
     """
     tf.keras.utils.set_random_seed(recipe.seed)
@@ -116,17 +119,16 @@ def fit(
             seconds=time.monotonic() - started,
         )
         history.append(epoch)
-        if epoch is max(history, key=lambda one: one.validation_auc):  # Of equals the first.
+        if epoch is max(history, key=lambda one: one.validation_auc):  # The first of equals.
             best = weights
         if checkpoint is not None:
-            past_epochs = [msgspec.convert(one._asdict(), dict[str, float]) for one in history]
-            checkpoint.save(Standing(network.state(), best, past_epochs))
+            checkpoint.save(Standing(network.state(), best, [one.figures for one in history]))
         on_epoch(epoch)
     return Fit(best, history)
 
 
 def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
-    """Has the figure not got better for as many epochs as patience allows?"""
+    """Whether the last ``patience`` epochs brought no better validation AUC."""
     if not history:
         return False
     best = max(history, key=lambda epoch: epoch.validation_auc)
@@ -134,7 +136,7 @@ def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
 
 
 class _Network:
-    """A network that is being trained: its variables, its optimisers, one compiled step."""
+    """A network in training: its variables, its optimisers, one compiled step."""
 
     def __init__(
         self,
@@ -145,7 +147,7 @@ class _Network:
         devices: Sequence[str],
         initial: Mapping[str, NDArray[np.float32]] | None,
     ) -> None:
-        """``rows`` of training data make an epoch; several ``devices`` share each batch."""
+        """An epoch has ``rows``; several ``devices`` share each batch."""
         self._architecture = architecture
         self._recipe = recipe
         self._devices = devices
@@ -165,7 +167,7 @@ class _Network:
             global_clipnorm=1.0,
         )
         self._optimizer.build(self._dense)
-        # Adagrad for the tables, whose entries are seldom seen.
+        # Adagrad for the tables: most of their entries occur in few rows.
         self._table_optimizer = tf.keras.optimizers.Adagrad(
             tf.keras.optimizers.schedules.PolynomialDecay(
                 recipe.ngram_learning_rate, steps * recipe.epochs, end_learning_rate=0.0
@@ -175,18 +177,18 @@ class _Network:
         self._step = self._compiled_step()
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """The weights as a bundle gives them back: what is measured is what is served."""
+        """The weights, rounded as a bundle stores them, so that figures are those of the bundle."""
         weights = {name: variable.numpy() for name, variable in self._variables.items()}
         for name in self._architecture.half_precision:
             weights[name] = weights[name].astype(np.float16).astype(np.float32)
         return weights
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that the next step depends on."""
+        """Everything that the next step depends on."""
         return {name: np.asarray(variable) for name, variable in self._state_variables().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what ``state`` gave."""
+        """Continue from what ``state`` returned."""
         for name, variable in self._state_variables().items():
             variable.assign(state[name])
 
@@ -207,7 +209,7 @@ class _Network:
         rows: int,
         on_step: Callable[[int, int, float], None],
     ) -> float:
-        """A step for each batch; the mean loss. ``rows`` are in all of them."""
+        """Take a step for each batch, with ``rows`` in all of them; return the mean loss."""
         replicas = max(1, len(self._devices))
         size = -(-self._recipe.batch_size // replicas) * replicas
         losses: list[float] = []
@@ -235,19 +237,16 @@ class _Network:
             drawn: tf.Tensor,
             steps: int,
         ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            """Of a share of a batch of so many ``rows`` in all."""
-            forward, backward, lengths, targets, present = batch
+            """Of one device's share of a batch; the whole batch has ``rows``."""
+            *texts, targets, present = batch
             drawn += tf.stack([replica, 0])
             with tf.GradientTape() as tape:
                 tape.watch(variables)
                 logits, *parts = self._architecture.heads(
                     variables,
-                    forward,
-                    backward,
-                    lengths,
+                    texts,
                     steps=steps,
-                    dropout=recipe.dropout,
-                    dropout_seed=drawn,
+                    dropout=Dropout(recipe.dropout, drawn) if recipe.dropout else None,
                 )
                 smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)
@@ -264,7 +263,7 @@ class _Network:
             gradients = [of_each[name] for name in (*self._dense_names, *self._table_names)]
             optimizer.apply(gradients[: len(dense)], dense)
             if tables:
-                # Of the sum over the rows, as one row after the other would give it.
+                # Adagrad needs the gradient of the sum over the rows, not of their mean.
                 table_optimizer.apply([rows * one for one in gradients[len(dense) :]], tables)
 
         several = len(self._devices) > 1
@@ -277,7 +276,7 @@ class _Network:
         @tf.function(jit_compile=not several, reduce_retracing=False)
         def step(*batch_and_steps: Any) -> tf.Tensor:
             *batch, steps = batch_and_steps
-            rows = tf.reduce_sum(batch[-1])  # of those present
+            rows = tf.reduce_sum(batch[-1])  # without the padding of the last batch
             drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
             loss, gradients = on_whole_batch(self._variables, batch, rows, drawn, steps)
             update(gradients, rows)

@@ -1,4 +1,4 @@
-"""What a training shows of its progress."""
+"""The progress display of a training."""
 
 import contextlib
 from collections.abc import Iterator

@@ -19,11 +19,11 @@ class Recipe(NamedTuple):
     label_smoothing: float = 0.02
     """Corpora mislabel a few rows in a hundred; a network that is sure of them learns noise."""
     part_weight: float = 0.3
-    """Of the loss of each half of a network on its own, beside that of their sum."""
+    """Weight of each half's own loss; the loss of their sum weighs 1."""
     malicious_weight: float = 1.0
-    """Of a malicious row in the loss; a benign one weighs 1."""
+    """Weight of a malicious row in the loss; a benign one weighs 1."""
     augment: float = 0.0
-    """Share of the training rows that are changed, anew in each epoch; see ``augmentation``."""
+    """Share of the training rows that each epoch changes; see ``augmentation``."""
     patience: int = 3
     """Epochs without a better validation AUC after which training stops."""
     seed: int = 0

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.base import Architecture, Dropout, Texts, Weights
 from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
@@ -51,23 +51,16 @@ class BiLstm(Architecture):
         return shapes
 
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
+        forward, backward, lengths = texts
         features = self._pooled(weights, (forward, backward), lengths, steps)
         if dropout:
-            features = drop(features, dropout, dropout_seed)
+            features = drop(features, *dropout)
         hidden = tf.nn.relu(features @ weights["hidden/kernel"] + weights["hidden/bias"])
         if dropout:
-            hidden = drop(hidden, dropout, dropout_seed + 1)
+            hidden = drop(hidden, dropout.share, dropout.seed + 1)
         return tf.squeeze(hidden @ weights["logit/kernel"] + weights["logit/bias"], axis=1)
 
     def _pooled(self, weights: Weights, codes: Any, lengths: Any, steps: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.base import Architecture, Dropout, Texts, Weights
 from stream_detector.models.architectures.lstm import last_state
 from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
@@ -44,17 +44,10 @@ class CnnLstm(Architecture):
         }
 
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,  # noqa: ARG002 - one direction only
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
+        forward, _, lengths = texts
         cell = LstmCell(self.units, weights["forward/recurrent_kernel"])
         # A filter's share of each character at each place: the convolution is a few look-ups.
         tables = [weights["embedding"] @ weights["convolution/kernel"][k] for k in range(_WIDTH)]
@@ -84,5 +77,5 @@ class CnnLstm(Architecture):
             steps=-(-steps // _POOL),
         )
         if dropout:
-            state = drop(state, dropout, dropout_seed)
+            state = drop(state, *dropout)
         return tf.squeeze(state @ weights["logit/kernel"] + weights["logit/bias"], axis=1)

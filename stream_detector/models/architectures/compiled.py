@@ -17,7 +17,7 @@ _NETWORKS_MAX = 4
 
 
 def compiled_logits(architecture: Architecture) -> Callable[..., tf.Tensor]:
-    """``logits(weights, forward, backward, lengths)``: arguments as of ``Architecture.logits``.
+    """``logits(weights, forward, backward, lengths)``; see ``Architecture.logits``.
 
     The loop runs to the longest length. Only another number of texts is compiled again.
     """
@@ -34,8 +34,7 @@ def _compiled(
     def logits(
         weights: dict[str, tf.Tensor], forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor
     ) -> tf.Tensor:
-        return architecture.logits(
-            weights, forward, backward, lengths, steps=tf.reduce_max(lengths)
-        )
+        texts = (forward, backward, lengths)
+        return architecture.logits(weights, texts, steps=tf.reduce_max(lengths))
 
     return logits  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.base import Architecture, Dropout, Texts, Weights
 from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
@@ -62,17 +62,10 @@ class LstmOneHot(Architecture):
         }
 
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,  # noqa: ARG002 - one direction only
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
+        forward, _, lengths = texts
         cell = LstmCell(self.units, weights["forward/recurrent_kernel"])
         table = cell.fold(self._inputs(weights) + weights["forward/bias"])
         state = last_state(
@@ -83,7 +76,7 @@ class LstmOneHot(Architecture):
             steps=steps,
         )
         if dropout:
-            state = drop(state, dropout, dropout_seed)
+            state = drop(state, *dropout)
         return tf.squeeze(state @ weights["logit/kernel"] + weights["logit/bias"], axis=1)
 
     def _inputs(self, weights: Weights) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_detector.models.architectures.base import Weights
+from stream_detector.models.architectures.base import Dropout, Texts, Weights
 from stream_detector.models.architectures.bilstm import BiLstm
 from stream_detector.models.architectures.ngrams import ngram_logits, ngram_logits_at_once
 from stream_detector.models.lean_tensorflow import tf
@@ -40,51 +40,21 @@ class WideBiLstm(BiLstm):
         return {**super().weight_shapes, WIDE_TABLE: (2**self.bucket_bits,)}
 
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
         if isinstance(steps, int):
-            return self.heads(
-                weights,
-                forward,
-                backward,
-                lengths,
-                steps=steps,
-                dropout=dropout,
-                dropout_seed=dropout_seed,
-            )[0]
-        deep = super().logits(weights, forward, backward, lengths, steps=steps)
+            return self.heads(weights, texts, steps=steps, dropout=dropout)[0]
+        forward, _, lengths = texts
+        deep = super().logits(weights, texts, steps=steps)
         return deep + ngram_logits(weights[WIDE_TABLE], forward, lengths, steps=steps)
 
     def heads(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,
-        lengths: Any,
-        *,
-        steps: int,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: int, dropout: Dropout | None = None
     ) -> list[Any]:
         """The sum, the deep half, the wide half; see the base class."""
-        deep = super().logits(
-            weights,
-            forward,
-            backward,
-            lengths,
-            steps=steps,
-            dropout=dropout,
-            dropout_seed=dropout_seed,
-        )
+        forward, _, lengths = texts
+        deep = super().logits(weights, texts, steps=steps, dropout=dropout)
         wide = ngram_logits_at_once(
             weights[WIDE_TABLE],
             forward,
@@ -92,6 +62,6 @@ class WideBiLstm(BiLstm):
             steps=steps,
             dropout=_NGRAM_DROPOUT if dropout else 0.0,
             # The deep half draws from the seed and the one after it.
-            seed=None if dropout_seed is None else dropout_seed + tf.constant([0, 1 << 30]),
+            seed=None if dropout is None else dropout.seed + tf.constant([0, 1 << 30]),
         )
         return [deep + wide, deep, wide]

@@ -12,7 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream_detector.demo.embedded_broker import EmbeddedBroker
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
-from stream_detector.kafka.inspection import group_members, newest_record_time
+from stream_detector.kafka.preflight import group_members, newest_record_time
 from stream_detector.kafka.topics import (
     TopicState,
     check_topic,

@@ -19,7 +19,7 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
 
 
-def test_a_bundle_beside_which_someone_keeps_notes_is_left_as_it_is(tmp_path):
+def test_a_bundle_with_notes_in_its_folder_is_left_as_it_is(tmp_path):
     before = save_small_bundle(tmp_path / "url")
     (tmp_path / "url" / "notes.txt").write_text("why")
     with pytest.raises(BundleError, match=r"holds 'notes\.txt'"):
@@ -35,7 +35,7 @@ def test_a_file_is_no_folder_for_a_bundle(tmp_path):
     assert (tmp_path / "file").read_text() == "kept"
 
 
-def test_where_nothing_can_be_written_is_told_beforehand():
+def test_a_folder_that_can_not_be_written_is_reported_before_the_training():
     with pytest.raises(BundleError, match=r"^/proc cannot be written to: "):
         check_destination(Path("/proc/models/url"))  # Not even by root.
 
@@ -77,7 +77,7 @@ def test_folders_above_are_made_and_the_current_one_has_a_name(tmp_path, monkeyp
     assert load_bundle(tmp_path / "here").sha256 == saved.sha256
 
 
-def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(tmp_path):
+def test_a_bundle_is_replaced_and_nothing_is_left_next_to_it(tmp_path):
     first = save_small_bundle(tmp_path / "url")
     second = save_small_bundle(tmp_path / "url", seed=1)
     assert first.sha256 != second.sha256 == load_bundle(tmp_path / "url").sha256

@@ -131,7 +131,7 @@ def test_a_message_in_gelf_with_a_field_path_is_a_dead_letter() -> None:
     assert reason(ZeekHttp().parse(line)) is RejectReason.MALFORMED
 
 
-def test_an_object_with_a_url_is_none_of_zeeks() -> None:
+def test_an_object_with_a_url_is_not_zeeks() -> None:
     value = b'{"ts":1795165220.636,"uid":"u17","url":"http://example.com/x","src_ip":"10.0.0.1"}'
     ((name, result),) = read_record(value, source=None, lines_max=1)
     assert name == "json"

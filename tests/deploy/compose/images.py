@@ -41,7 +41,7 @@ def make_base(commands: Commands, work: Path) -> None:
 
 def build_images(commands: Commands, folder: Path) -> None:
     """Prometheus, Kafka, and the image of detector and trainer; ``folder`` is the checkout."""
-    here = folder / "deploy" / "compose-test"
+    here = folder / "tests" / "deploy" / "compose"
     _build(commands, "prometheus", here / "prometheus")
     # The jars lie outside of what may be copied, so the context is put together here.
     jars = folder / ".cache" / "kafka"

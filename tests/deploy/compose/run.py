@@ -22,7 +22,7 @@ from machine import COMPOSE_VERSION, ComposeBuild, docker_engine
 
 _SECONDS_MAX = 25 * 60
 _TAKE_DOWN_SECONDS = 90
-_FOLDER = Path(__file__).resolve().parents[2]
+_FOLDER = Path(__file__).resolve().parents[3]
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def _check(commands: Commands, program: Path) -> None:
     """Bring all up, check, take all down; of a check that fails the log has what services said."""
     compose: list[str | Path] = [
         *(program, "--project-directory", ".", "--project-name", PROJECT),
-        *("--file", "docker-compose.yml", "--file", "deploy/compose-test/docker-compose.yml"),
+        *("--file", "docker-compose.yml", "--file", "tests/deploy/compose/docker-compose.yml"),
     ]
     commands.tell("bringing all up")
     try:

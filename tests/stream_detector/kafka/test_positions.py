@@ -5,7 +5,7 @@ import logging
 import pytest
 from aiokafka import TopicPartition
 
-from stream_detector.kafka.positions import tell_foreign_commit
+from stream_detector.kafka.positions import report_foreign_commit
 from stream_detector.metrics import Metrics
 
 PARTITION = TopicPartition("proxy", 3)
@@ -32,7 +32,7 @@ def test_an_offset_of_somebody_else_is_counted_and_told_with_the_command(
 ) -> None:
     metrics = Metrics()
 
-    tell_foreign_commit(metrics, PARTITION, written, offset)
+    report_foreign_commit(metrics, PARTITION, written, offset)
 
     (record,) = caplog.records
     assert (record.levelname, text in record.getMessage()) == (level, True)
@@ -47,7 +47,7 @@ def test_a_group_set_back_to_the_beginning_has_passed_nothing_over(
     caplog.set_level(logging.INFO)
     metrics = Metrics()
 
-    tell_foreign_commit(metrics, PARTITION, written, 0)
+    report_foreign_commit(metrics, PARTITION, written, 0)
 
     (record,) = caplog.records
     assert record.levelname == "INFO"
