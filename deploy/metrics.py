@@ -16,8 +16,8 @@ _RULES = Path(__file__).parent / "prometheus" / "rules"
 _TEXT = """\
 # Metrics
 
-Made by `make dashboards` from the code; a test holds it to that. What to do when one is not as it
-should be: [runbook](runbook.md).
+`make dashboards` generates this page from the code, and a test compares the two. What to do about a
+bad value: [runbook](runbook.md).
 
 ## Worker: `stream-detector run`, port 9464
 

@@ -93,7 +93,7 @@ def replay(
 
 def _write_samples(settings: Settings, records: int, rate: float) -> None:
     from stream_detector.demo.samples import rounds_of, sample_lines  # noqa: PLC0415
-    from stream_detector.kafka.paced_writing import write_records  # noqa: PLC0415
+    from stream_detector.kafka.confirmed import write_records  # noqa: PLC0415
 
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
     progress = ShownProgress()
@@ -102,7 +102,7 @@ def _write_samples(settings: Settings, records: int, rate: float) -> None:
             settings,
             (value for _, value in itertools.islice(rounds, records)),
             rate=rate,
-            on_written=stage.update,
+            on_written=lambda count, _: stage.update(count),
             on_away=lambda fault: progress.tell(f"{fault}; trying again"),
         )
     click.echo(f"{records:,} records in {topic}")

@@ -30,11 +30,11 @@ def run(config: Path | None, **flags: object) -> int:
     the TOML file (group_id). A flag overrides the variable, the variable overrides the file.
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.clients import aiokafka_consumer_options  # noqa: PLC0415
+    from stream_detector.kafka.clients import client_options  # noqa: PLC0415
     from stream_detector.models.serving import check_model_settings  # noqa: PLC0415
 
     # Before TensorFlow is loaded and Kafka is asked, which take seconds.
-    aiokafka_consumer_options(settings)
+    client_options(settings)
     check_model_settings(settings)
     configure_logging(settings)
     from stream_detector.worker.process import run_worker  # noqa: PLC0415 - imports Faust

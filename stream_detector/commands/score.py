@@ -111,7 +111,7 @@ def score(
     settings, _ = given_settings(config, flags)
     names = urls if file is None else (file,)
     inputs = _list_inputs(names, file) if log_format is None else _log_inputs(names)
-    from stream_detector.assembly import decider_of  # noqa: PLC0415 - loads numpy
+    from stream_detector.assembly import decider_of  # noqa: PLC0415
     from stream_detector.bulk_scoring import ListScorer, LogScorer  # noqa: PLC0415
     from stream_detector.models.serving import load_scorer  # noqa: PLC0415
     from stream_detector.sources.reading import chosen_fields, source_named  # noqa: PLC0415

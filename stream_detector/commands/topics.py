@@ -90,10 +90,10 @@ def check(config: Path | None, **flags: object) -> None:
     stream-detector topics check && stream-detector run
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import check_topics, topic_problems  # noqa: PLC0415
+    from stream_detector.kafka.topics import topic_problems  # noqa: PLC0415
 
     with ShownProgress().stage("checking the topics"):
-        problems = check_topics(settings)
+        problems = topic_problems(settings, "detector")
     for problem in problems:
         click.echo(problem)
     try:
@@ -231,13 +231,15 @@ def acls(
     stream-detector topics acls --apply --part detector --part trainer
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.acl_commands import (  # noqa: PLC0415
+    from stream_detector.kafka.acls import (  # noqa: PLC0415
+        Grant,
         acl_commands,
         acl_document,
+        give_rights,
         group_named,
         user_named,
     )
-    from stream_detector.kafka.rights import PARTS  # noqa: PLC0415
+    from stream_detector.kafka.rights import PARTS, rights_of  # noqa: PLC0415
 
     chosen = [_part(name, "--part") for name in parts] or list(PARTS)
     who = {part: f"User:{part}" for part in PARTS}
@@ -249,31 +251,24 @@ def acls(
     group_named(consumer_group, "--consumer-group")
     group_named(settings.group_id, "group_id")
     group_named(settings.labels_group_id, "labels_group_id")
+    grants = [
+        Grant(part, who[part], rights_of(part, settings, consumer_group=consumer_group))
+        for part in chosen
+    ]
     if give:
         if as_yaml or command_config is not None:
             raise click.UsageError("--apply prints nothing: leave --yaml and --command-config out")
-        from stream_detector.kafka.acl_grants import give_rights  # noqa: PLC0415
-
         with ShownProgress().stage("giving rights"):
-            given_rights = give_rights(
-                settings, chosen, principals=who, consumer_group=consumer_group
-            )
-        for part, count in given_rights.items():
-            click.echo(f"{part}: {who[part]} has {counted(count, 'right')}")
+            give_rights(settings, grants)
+        for part, principal, rights in grants:
+            click.echo(f"{part}: {principal} has {counted(len(rights), 'right')}")
         return
     if as_yaml:
         import yaml  # noqa: PLC0415
 
-        document = acl_document(settings, chosen, principals=who, consumer_group=consumer_group)
-        click.echo(yaml.safe_dump(document, sort_keys=False, width=100), nl=False)
+        click.echo(yaml.safe_dump(acl_document(grants), sort_keys=False, width=100), nl=False)
         return
-    for part, lines in acl_commands(
-        settings,
-        chosen,
-        principals=who,
-        consumer_group=consumer_group,
-        command_config=command_config,
-    ):
+    for part, lines in acl_commands(settings, grants, command_config=command_config):
         click.echo(f"# {part}: {PARTS[part]}")
         if not lines:
             click.echo("# nothing without a model store: set model_store")

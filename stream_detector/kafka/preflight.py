@@ -1,30 +1,43 @@
-"""What `doctor` checks of Kafka: brokers, topics, the consumer group and the clocks.
+"""The checks of `doctor` in Kafka: brokers, topics, the consumer group and the clocks.
 
-Nothing is made, read or written in Kafka, and no consumer group is joined.
+They create, read and write nothing, and join no consumer group.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.errors import AuthorizationError, KafkaError
 
 from stream_detector.errors import FatalError, StreamDetectorError
-from stream_detector.kafka.inspection import bootstrap_faults, group_members, newest_record_time
+from stream_detector.kafka.admin import ask_kafka
+from stream_detector.kafka.clients import client_options
+from stream_detector.kafka.group_mark import DETECTOR_MARK, foreign_members_fault
+from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.kafka.topic_safety import topic_safety
-from stream_detector.kafka.topics import check_topics, cluster_id
+from stream_detector.kafka.topics import cluster_id, topic_problems
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
+from stream_detector.terminal.printable import printable
 
-__all__ = ["Finding", "check", "kafka_findings"]
+__all__ = ["Finding", "check", "group_members", "kafka_findings", "newest_record_time"]
 
 _BOOTSTRAP_MS = 3_000
-"""For a broker's first answer: a person waits for the line."""
+"""For the first answer of a broker: a person waits for the line."""
 _FIRST_ANSWER_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
-"""For a check of a Kafka that has answered before; a new one first makes topics of its own."""
+"""For later checks; a new Kafka first creates topics of its own."""
 _AHEAD_MAX_SECONDS = 5.0
 """Records further in the future than this: a clock is wrong, and ages and lag mislead."""
+
+_STABLE, _EMPTY = "Stable", "Empty"
+_NEW_PROTOCOL = "is not a classic group"
+"""Kafka 4.0 and newer say so about a group with a consumer of the new protocol (KIP-848)."""
+_MAX_TIMESTAMP = -3
+"""ListOffsets: the record with the latest time (KIP-734, since Kafka 3.0)."""
 
 
 class Finding(NamedTuple):
@@ -33,7 +46,7 @@ class Finding(NamedTuple):
     subject: str
     ok: bool
     text: str
-    """What was found, or what is wrong and what to do."""
+    """The result, or the fault and the remedy."""
     is_warning: bool = False
     """The worker runs, but may lose records or show misleading figures."""
 
@@ -49,7 +62,7 @@ def check(subject: str, look: Callable[[Settings], str], settings: Settings) -> 
 def kafka_findings(settings: Settings) -> Iterator[Finding]:
     """The findings as they come, each within seconds; after a failure of the first, no others.
 
-    Where Kafka can't be reached, the other checks would only repeat it.
+    While Kafka can't be reached, the other checks would only repeat it.
     """
     options = {"bootstrap_timeout_ms": str(_BOOTSTRAP_MS), **settings.kafka_options}
     settings = settings.model_copy(update={"kafka_options": options})
@@ -73,7 +86,7 @@ def kafka_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _in_time(look: Callable[[], list[Finding]], seconds: float) -> list[Finding] | None:
-    """What ``look`` returns; None if it takes longer."""
+    """The result of ``look``; None if it takes longer."""
     found: SimpleQueue[list[Finding]] = SimpleQueue()
     # A daemon thread: the command ends although a client may still wait for Kafka.
     threading.Thread(target=lambda: found.put(look()), daemon=True).start()
@@ -85,7 +98,7 @@ def _in_time(look: Callable[[], list[Finding]], seconds: float) -> list[Finding]
 
 def _broker(settings: Settings) -> str:
     """One address that answers is enough: the others may be away for a while."""
-    cluster, faults = cluster_id(settings), bootstrap_faults(settings)
+    cluster, faults = cluster_id(settings), _bootstrap_faults(settings)
     answering = [each for each in settings.bootstrap_servers if each not in faults]
     text = f"cluster {cluster} at {', '.join(answering) or 'none of bootstrap_servers now'}"
     if not faults:
@@ -107,7 +120,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
     ]
     try:
         safety = topic_safety(settings, names)
-        problems = safety.leaderless or check_topics(settings)
+        problems = safety.leaderless or topic_problems(settings, "detector")
     except StreamDetectorError as error:
         yield Finding("topics", False, str(error))
         return
@@ -146,3 +159,93 @@ def _clock(settings: Settings) -> str:
             "of the producers, by NTP"
         )
     return f"the newest record is {max(age, 0):.0f} s old"
+
+
+# --- questions to Kafka ---------------------------------------------------------------------
+
+
+def _bootstrap_faults(settings: Settings) -> dict[str, Fault]:
+    """The fault of each of ``bootstrap_servers`` that does not answer; none behind a proxy."""
+    options = client_options(settings)
+    if options.get("proxy_url"):
+        return {}
+    return broker_faults(settings.bootstrap_servers, options.get("ssl_context"))
+
+
+def group_members(settings: Settings, group_id: str) -> int:
+    """How many detectors are in the consumer group, which this client may join.
+
+    Raises:
+        RetryableError: Kafka can't be reached.
+        FatalError: it refuses the credentials, this client may not join, or a member is no
+            detector.
+    """
+    who = settings.sasl_username or "this client"
+    fault = f"group {group_id} may not be joined: give {who} the right READ on the group"
+
+    def describe(admin: KafkaAdminClient) -> dict[str, Any]:
+        try:
+            # A new cluster first has to create the topic of groups; ``ask_kafka`` asks again.
+            group: dict[str, Any] = admin.describe_groups([group_id])[group_id]
+            if _NEW_PROTOCOL in (group["error"] or "") and not _is_empty(admin, group_id):
+                raise FatalError(
+                    f"group {group_id} has members of Kafka's new consumer protocol, which no "
+                    "detector speaks: nothing scores what they read; stop them, or give them a "
+                    "group of their own"
+                )
+        except AuthorizationError as error:
+            raise FatalError(fault) from error
+        return group
+
+    group = ask_kafka(settings, describe)
+    allowed = group.get("authorized_operations")
+    if allowed is not None and not {"READ", "ALL"} & set(allowed):
+        raise FatalError(fault)
+    foreign = [
+        f"{printable(member['client_id'])} at {printable(member['client_host'].lstrip('/'))}"
+        for member in group["members"]
+        if not _is_detector(member)
+    ]
+    # While a group forms, Kafka does not show the subscriptions of its members.
+    if foreign and group["group_state"] == _STABLE:
+        raise FatalError(foreign_members_fault(group_id, foreign))
+    return len(group["members"])
+
+
+def _is_empty(admin: KafkaAdminClient, group_id: str) -> bool:
+    """Whether nobody is in the group, by the list of all: kafka-python can't ask for this one."""
+    states = [each["group_state"] for each in admin.list_groups() if each["group_id"] == group_id]
+    return states == [_EMPTY]
+
+
+def _is_detector(member: dict[str, Any]) -> bool:
+    """By the user data of its subscription, which kafka-python decodes."""
+    subscription = member["member_metadata"]
+    return isinstance(subscription, dict) and subscription["user_data"] == DETECTOR_MARK.decode()
+
+
+def newest_record_time(settings: Settings) -> float | None:
+    """Time of the newest record in the input topics, seconds since the epoch.
+
+    None without a record, with a missing topic, and before Kafka 3.0.
+
+    Raises:
+        RetryableError: Kafka can't be reached.
+        FatalError: it refuses the credentials.
+    """
+
+    def times(admin: KafkaAdminClient) -> list[int]:
+        partitions = [
+            TopicPartition(topic["name"], partition["partition_index"])
+            for topic in admin.describe_topics(settings.input_topic_names)
+            for partition in topic["partitions"]
+        ]
+        try:
+            found = admin.list_partition_offsets(dict.fromkeys(partitions, _MAX_TIMESTAMP))
+        except KafkaError as error:
+            if error.retriable:
+                raise
+            return []
+        return [entry.timestamp for entry in found.values() if entry.timestamp > 0]
+
+    return max(ask_kafka(settings, times), default=0) / 1000 or None

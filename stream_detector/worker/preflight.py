@@ -23,7 +23,7 @@ from stream_detector.web.certificates import (
     kafka_certificates,
 )
 from stream_detector.web.config import load_web_config, read_web_file
-from stream_detector.worker.model_following import check_store_settings
+from stream_detector.worker.model_loading import check_store_settings
 
 __all__ = ["machine_findings"]
 

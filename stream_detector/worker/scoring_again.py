@@ -1,8 +1,7 @@
-"""Scores records of the input topics again, outside of any consumer group.
+"""``replay --from``: records of the input topics scored once more, outside of any consumer group.
 
-The models are those that the workers serve now. Outputs get the ids that a worker gives them and go
-to the same topics: if a worker has scored a record too, its verdict is there twice under one id. No
-offset is committed.
+The outputs have the ids that a worker gives them, and go to the same topics: if a worker has scored
+a record too, its verdict is there twice under one id. No offset is committed.
 """
 
 import asyncio
@@ -10,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,11 +20,10 @@ from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.announcements import current_announcements
-from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
-from stream_detector.kafka.fetched import bound_fetches
+from stream_detector.kafka.clients import output_options
+from stream_detector.kafka.fetched import lone_consumer
 from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges
-from stream_detector.kafka.publisher import Publisher, publisher_of
-from stream_detector.kafka.record_batches import decompressed_bytes_max
+from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.retry import name_of
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
@@ -36,16 +34,16 @@ from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
 from stream_detector.wire.outcomes import encode
-from stream_detector.worker.model_following import check_store_settings, networks_of
+from stream_detector.worker.model_loading import check_store_settings, networks_of
 
 __all__ = ["Missing", "ScoredAgain", "of_inputs", "score_ranges_again"]
 
 _PUBLISHER = "stream_detector.kafka.publisher"
 _POLL_MS = 500
 _QUIET_SECONDS = 60.0
-"""After which reading gives up on records that should be there."""
+"""After this time without a record, reading gives up."""
 _PUBLISH_SECONDS = 150.0
-"""How long Kafka may take to take what a chunk became; a worker waits for ever."""
+"""How long Kafka may take to accept the outputs of a chunk; a worker waits for ever."""
 
 
 class Missing(NamedTuple):
@@ -57,7 +55,7 @@ class Missing(NamedTuple):
 
 @dataclass
 class ScoredAgain:
-    """What became of the records."""
+    """The outcome, in numbers."""
 
     records: int = 0
     verdicts: int = 0
@@ -92,7 +90,7 @@ def score_ranges_again(
 
     Raises:
         TopicsError: a topic is missing or may not be used.
-        StreamDetectorError: as ``_scored``, ``load_scorer`` and ``current_announcements``.
+        StreamDetectorError: Kafka or a model fails; see ``_score_again``, ``load_scorer``.
     """
     metrics = Metrics()
     with progress.stage("checking the topics") as stage:
@@ -107,7 +105,9 @@ def score_ranges_again(
         stage.begin("scoring records again", sum(each.offsets for each in ranges))
         logging.getLogger(_PUBLISHER).addHandler(_Shown(progress))
         return asyncio.run(
-            _scored(settings, ranges, pipeline=pipeline, metrics=metrics, on_progress=stage.update)
+            _score_again(
+                settings, ranges, pipeline=pipeline, metrics=metrics, on_progress=stage.update
+            )
         )
 
 
@@ -121,7 +121,19 @@ def _decider(settings: Settings, metrics: Metrics) -> Decider:
     return decider_of(load_scorer(settings, networks), settings=settings, metrics=metrics)
 
 
-async def _scored(
+class _Shown(logging.Handler):
+    """Shows what the publisher logs: that it waits for Kafka, and why."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.WARNING)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show the line."""
+        self._progress.tell(record.getMessage())
+
+
+async def _score_again(
     settings: Settings,
     ranges: Sequence[OffsetRange],
     *,
@@ -129,31 +141,33 @@ async def _scored(
     metrics: Metrics,
     on_progress: Callable[[int], object],
 ) -> ScoredAgain:
-    """Read ``ranges``, score what is there, and write what it becomes.
+    """Read ``ranges``, score their records, and write the outputs to all in-sync replicas.
 
-    Back when all replicas in sync have all outputs. ``on_progress`` gets how many offsets are done.
-    ``pipeline`` is called in a thread of its own.
+    ``on_progress`` gets the number of offsets done. ``pipeline`` runs in a thread of its own.
 
     Raises:
-        RetryableError: Kafka went away, or has not given or taken anything for minutes.
+        RetryableError: Kafka went away, or neither sent nor accepted anything for minutes.
         PublishError: Kafka refused an output for good.
         ModelError: as ``Pipeline.parts``.
         DeviceError: as ``Pipeline.parts``.
     """
-    bound_fetches(decompressed_bytes_max(settings))
     scored = ScoredAgain()
     done = 0
+    fetch_bytes = {"max_partition_fetch_bytes": settings.fetch_bytes_max}
     try:
-        async with _clients(settings) as (consumer, producer):
-            publisher = publisher_of(
-                settings,
+        async with lone_consumer(settings, **fetch_bytes) as consumer, AsyncExitStack() as stack:
+            producer = AIOKafkaProducer(**output_options(settings))
+            stack.push_async_callback(producer.stop)
+            await producer.start()
+            publisher = Publisher(
                 producer,
+                OutputTopics.of(settings),
                 comparisons_failed=lambda _: None,  # Without shadows there are none.
                 metrics=metrics,
             )
             with ThreadPoolExecutor(1, thread_name_prefix="scorer") as scorer:
                 for each in ranges:
-                    there = await _what_is_there(consumer, each, scored)
+                    there = await _existing(consumer, each, scored)
                     if there is not None:
                         async for chunk, read in _chunks(consumer, there, settings.batch_records):
                             await _score(chunk, pipeline, scorer, publisher, scored)
@@ -168,30 +182,10 @@ async def _scored(
     return scored
 
 
-@asynccontextmanager
-async def _clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
-    """A consumer of no group and a producer for the block."""
-    consumer = AIOKafkaConsumer(
-        **aiokafka_consumer_options(settings),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=settings.fetch_bytes_max,
-    )
-    producer = AIOKafkaProducer(**output_options(settings))
-    try:
-        await consumer.start()
-        await producer.start()
-        yield consumer, producer
-    finally:
-        await consumer.stop()
-        await producer.stop()
-
-
-async def _what_is_there(
+async def _existing(
     consumer: AIOKafkaConsumer, wanted: OffsetRange, scored: ScoredAgain
 ) -> OffsetRange | None:
-    """What the partition still has of ``wanted``; the rest is noted in ``scored``."""
+    """The part of ``wanted`` that exists; the rest goes into ``scored.missing``."""
     topic, number, first, last = wanted
     await consumer._client._wait_on_metadata(topic)
     if number not in (consumer.partitions_for_topic(topic) or ()):
@@ -214,13 +208,13 @@ async def _what_is_there(
 async def _chunks(
     consumer: AIOKafkaConsumer, wanted: OffsetRange, records_max: int
 ) -> AsyncIterator[tuple[Chunk, int]]:
-    """The records of a range chunk by chunk, each with how many offsets are read by then."""
+    """The records of a range chunk by chunk, each with the number of offsets read so far."""
     partition = TopicPartition(wanted.topic, wanted.partition)
     consumer.seek(partition, wanted.first)
     position, heard = wanted.first, time.monotonic()
     while position <= wanted.last:
         found = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=records_max)
-        # Offsets without a record (of a transaction's end, or compacted) are passed over.
+        # The position also skips offsets without a record: transaction markers, compaction.
         reached = await consumer.position(partition)
         if reached > position:
             position, heard = reached, time.monotonic()
@@ -257,15 +251,3 @@ async def _score(
         scored.alerts += len(encoded.alerts)
         scored.dead_letters += len(encoded.dead_letters)
     scored.records += len(chunk.records)
-
-
-class _Shown(logging.Handler):
-    """Shows what the publisher logs: that it waits for Kafka, and why."""
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__(logging.WARNING)
-        self._progress = progress
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Show the line."""
-        self._progress.tell(record.getMessage())

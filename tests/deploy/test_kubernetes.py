@@ -355,7 +355,7 @@ def test_the_worker_has_time_to_stop_in_order() -> None:
     timeout = float(SETTINGS["STREAM_DETECTOR_SHUTDOWN_TIMEOUT"])
     seconds = DETECTOR["template"]["spec"]["terminationGracePeriodSeconds"]
     assert seconds > timeout + FORCED_END_SECONDS
-    process = (ROOT / "stream_detector" / "process.py").read_text()
+    process = (ROOT / "stream_detector" / "worker" / "process.py").read_text()
     assert f"_STOP_MARGIN_SECONDS = {FORCED_END_SECONDS}.0" in process
 
 

@@ -13,6 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from stream_detector.metrics import Metrics
+from support.documented import MARKDOWN_FILES
 from support.processes import ROOT
 from support.prometheus import shipped_dashboards, shipped_rules
 from support.promql import metric_names
@@ -25,7 +26,7 @@ RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 DASHBOARDS = shipped_dashboards()
 OF_PROMETHEUS = {"up", "ALERTS"}
 """By its documentation; all are stable there."""
-TEXTS = [ROOT / "README.md", ROOT / "trainer" / "README.md", DEPLOY / "runbook.md"]
+TEXTS = [ROOT / file for file in (*MARKDOWN_FILES, "deploy/runbook.md")]
 
 
 def exported(registry: CollectorRegistry) -> Iterator[str]:
@@ -219,21 +220,6 @@ def _alerts_that_match(matchers: list[str]) -> set[str]:
     }
     assert all(matched.values()), matched
     return set().union(*matched.values())
-
-
-def test_links_of_the_runbook_lead_somewhere() -> None:
-    text = (DEPLOY / "runbook.md").read_text()
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        file, _, anchor = target.partition("#")
-        assert (DEPLOY / file).exists()
-        if anchor:
-            assert anchor in _anchors((DEPLOY / file).read_text() if file else text), target
-
-
-def _anchors(markdown: str) -> set[str]:
-    """As GitHub makes them of headings."""
-    headings = re.findall(r"^#+ (.+)$", markdown, re.M)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)

@@ -1,4 +1,4 @@
-"""The README's example of TLS and a login, on a real Prometheus that scrapes a real server."""
+"""The scrape by TLS and login of deploy/security.md, on a real Prometheus and a real server."""
 
 import re
 from pathlib import Path
@@ -22,13 +22,14 @@ _SCRAPED_SECONDS = 60.0
 
 
 def example(file: str) -> str:
-    """What the README shows of a file."""
-    found = re.search(rf"^ +# {file}\b.*?(?=^ *$)", (ROOT / "README.md").read_text(), re.M | re.S)
+    """What deploy/security.md shows of a file."""
+    text = (ROOT / "deploy" / "security.md").read_text()
+    found = re.search(rf"^ +# {file}\b.*?(?=^ *$)", text, re.M | re.S)
     assert found is not None
     return dedent(found[0])
 
 
-def test_prometheus_scrapes_by_tls_and_login_as_the_readme_says(tmp_path: Path) -> None:
+def test_prometheus_scrapes_by_tls_and_login_as_security_md_says(tmp_path: Path) -> None:
     authority = CertificateAuthority(tmp_path)
     authority.issue("server", days_left=5)
     (tmp_path / "password").write_text(f"{PASSWORD}\n")

@@ -1,4 +1,4 @@
-"""Every command block of the READMEs works as it stands, section by section."""
+"""Every command block of the Markdown files works as it stands, section by section."""
 
 from collections.abc import Iterator
 
@@ -20,8 +20,12 @@ from support.processes import ROOT
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3000)]
 
 NOT_RUN = {
+    "git clone": "the tests run in a checkout",
     "make demo": "tests/stream_detector/test_demo.py runs it",
     "make test": "it is what runs this test",
+    "make check": "`make test` runs it",
+    "make  ": "tests/documented/test_texts.py holds the targets to the Makefile",
+    "make night": "it plays for 18 minutes; tests/night/test_night.py holds its parts",
     "make sbom": "tests/deploy/test_supply.py holds its parts; it fetches a second environment",
     "make licences": "tests/deploy/test_supply.py runs it",
     "make audit": "it asks a service about vulnerabilities, which CI may not reach",
@@ -35,9 +39,10 @@ ONCE = ("stream-trainer train", "stream-trainer retrain", "stream-trainer study"
 """Long commands: a line that a help page has too is run there, and what it makes is prepared."""
 
 STATES = {
-    "On your own Kafka": "nothing",
+    "Run it on your Kafka": "nothing",
     "Retrain": "logs",
-    "Change the model without a stop": "logs",
+    "Retrain on labels": "logs",
+    "Publish a model": "logs",
 }
 """What Kafka holds before a section, where it is not all: see ``World``."""
 

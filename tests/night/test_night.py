@@ -77,7 +77,7 @@ def test_a_failure_that_is_told_passes_and_its_row_has_text_and_times(told_and_m
     rows = [line for line in told.stdout.splitlines() if line.startswith("| ")]
     assert (folder / "told" / "table.md").read_text().splitlines() == rows
     _, _, row = rows
-    summary = r"\d+ alerts within 15 minutes, and they go on: more than 10 times .*"
+    summary = r"\d+ alerts within 15 minutes, and more are coming: over 10 times .*"
     assert re.fullmatch(rf"\| {FLOOD} \| AlertFlood \| \d+ s \| {summary} \| \d+ s \| none \|", row)
 
 

@@ -33,11 +33,23 @@ __all__ = [
 ]
 
 PROGRAMS: dict[str, click.Command] = {"stream-detector": group, "stream-trainer": cli}
-MARKDOWN_FILES = ("README.md", "trainer/README.md")
+MARKDOWN_FILES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "deploy/operations.md",
+    "deploy/privacy.md",
+    "deploy/security.md",
+    "trainer/README.md",
+)
+"""All whose blocks are run; ``support.runbook`` reads the runbook."""
 
 SHOWN = {
-    "All 20,000 records are accounted for:": "what `make demo` prints",
-    "# web.yml;": "a file",
+    "1795766400.123": "a log line, which test_readme_records.py reads",
+    '{"id"': "the verdict of that line",
+    '{"@timestamp"': "its alert",
+    "# filebeat.yml": "a file, which test_readme_records.py reads",
+    "# web.yml;": "a file, which tests/deploy/test_secured_scrape.py reads",
+    "# prometheus.yml": "a file, which the same test reads",
     "up: detector, kafka, prometheus, trainer healthy": "what `make compose-test` prints",
     "Texts compared": "what `shadow report` prints",
 }

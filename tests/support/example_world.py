@@ -107,6 +107,7 @@ class World:
             r"'k2Xf:url-events:3:17:0'": self._verdict_id,
             r"\burl-events:3:1200-1249\b": "url-events:0:0-0",
             r'"url-alerts"': f'"{self._prefix}url-alerts"',
+            r"(?<=--topic )url-events\b": f"{self._prefix}url-events",
         }
         for pattern, value in substitutions.items():
             line = re.sub(pattern, lambda _, value=value: value, line)
@@ -135,6 +136,7 @@ class World:
             "stream-trainer": [sys.executable, "-m", "trainer"],
             "python": [sys.executable],
             "kafka-acls.sh": java_command("org.apache.kafka.tools.AclCommand"),
+            "kafka-console-producer.sh": java_command("org.apache.kafka.tools.ConsoleProducer"),
         }
         for name, command in commands.items():
             program = programs / name

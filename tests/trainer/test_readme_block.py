@@ -1,4 +1,4 @@
-"""The commands with which the README retrains, line by line on a real Kafka.
+"""The commands with which trainer/README.md retrains, line by line on a real Kafka.
 
 But for the worker and the watch, which go on until they are stopped, and for what a retraining does
 once it has its labels: these have tests of their own.
@@ -26,7 +26,7 @@ LONG_RUNNING = ("stream-detector run", "stream-trainer watch")
 
 def block() -> list[str]:
     """The lines of the README's block, without comments."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "trainer" / "README.md").read_text()
     found = re.search(r"From labels, and while workers run:\n\n(.*?)\n\n", text, re.DOTALL)
     assert found is not None
     lines = [line.partition("#")[0].strip() for line in found[1].splitlines()]

@@ -27,18 +27,7 @@ _TEMPLATES = tuple(
     resources.files("trainer").joinpath("ordinary.txt").read_text(encoding="ascii").split()
 )
 _EXTENSIONS = (
-    "js",
-    "css",
-    "png",
-    "jpg",
-    "svg",
-    "webp",
-    "woff2",
-    "json",
-    "pdf",
-    "zip",
-    "mp4",
-    "txt",
+    *("js", "css", "png", "jpg", "svg", "webp", "woff2", "json", "pdf", "zip", "mp4", "txt"),
 )
 _BARE_SHARE, _CUT_SHARE = 0.15, 0.2
 """URLs of which only the host is left, and of the others those with the first part of the path."""

@@ -8,29 +8,30 @@ that malicious sources are all measured under the same conditions.
 
 import fnmatch
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from stream_detector import __version__
 from stream_detector.canonical import registered_domain
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import DataError, Dataset
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
-from trainer.files.private import make_private_folder, write_private
-from trainer.measuring.evaluation import threshold_at
-from trainer.measuring.statistics import Interval, wilson
-from trainer.report.figures import Detection, detection
-from trainer.shown_progress import Progress
+from trainer.measuring.evaluation import (
+    Detection,
+    detection,
+    roc_auc,
+    share_flagged,
+    threshold_at,
+)
+from trainer.measuring.statistics import Interval
 
 __all__ = [
     "Fold",
@@ -39,7 +40,6 @@ __all__ = [
     "HeldOutMalicious",
     "HoldOut",
     "Training",
-    "TrainingStore",
 ]
 
 GroupBy = Literal["source", "kind"]
@@ -191,7 +191,7 @@ class HoldOut:
         scores = np.full(len(dataset.texts), np.nan, np.float32)
         with progress.stage(f"{family.name}: scoring {len(measured):,} rows"):
             scores[measured] = fitted.scores([dataset.texts[row] for row in measured])
-        benign = scores[of_test]
+        benign, malicious = scores[of_test], scores[self._malicious == fold.malicious]
         threshold = threshold_at(benign, FLAGGED_FPR)
         return Training(
             identity=identity,
@@ -200,16 +200,18 @@ class HoldOut:
             train_rows=len(train.texts),
             benign_test_rows=len(benign),
             seconds=time.monotonic() - started,
-            malicious=_held_out_malicious(
-                fold.malicious, scores[self._malicious == fold.malicious], benign
+            malicious=HeldOutMalicious(
+                fold.malicious,
+                len(malicious),
+                roc_auc(malicious, benign),
+                [detection(benign, malicious, rate) for rate in _RATES],
             )
             if fold.malicious
             else None,
             benign=[
-                _held_out_benign(
-                    name, scores[(dataset.sources == name) & (dataset.labels == 0)], threshold
-                )
+                HeldOutBenign(name, len(one), share_flagged(one, threshold))
                 for name in fold.benign
+                for one in [scores[(dataset.sources == name) & (dataset.labels == 0)]]
             ],
         )
 
@@ -256,66 +258,6 @@ class HoldOut:
                         f"{'malicious' if label else 'benign'} sources, or leave out kinds of "
                         "malice with --group kind"
                     )
-
-
-class TrainingStore:
-    """Trainings that are done, a JSON file each, so that a stopped run can go on."""
-
-    def __init__(self, folder: Path) -> None:
-        """``folder`` is made with the first training that is saved."""
-        self._folder = folder
-
-    def save(self, training: Training) -> None:
-        """Keep ``training``; a kill while saving leaves no half file.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        path = self._path(training.family, training.identity)
-        draft = path.with_name(f".{path.name}-{os.getpid()}")
-        make_private_folder(self._folder)
-        try:
-            content = msgspec.json.format(msgspec.json.encode(training), indent=2)
-            write_private(draft, content + b"\n")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-    def load(self, family: str, identity: str) -> Training | None:
-        """The training of that identity; None where it is not done.
-
-        Raises:
-            DataError: its file is there but damaged.
-        """
-        path = self._path(family, identity)
-        try:
-            training = msgspec.json.decode(path.read_bytes(), type=Training)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{path} is damaged ({error}): delete it, and its training is done again"
-            ) from error
-        return training if training.identity == identity else None
-
-    def _path(self, family: str, identity: str) -> Path:
-        return self._folder / f"{family}-{identity[:16]}.json"
-
-
-def _held_out_malicious(
-    name: str, malicious: NDArray[np.float32], benign: NDArray[np.float32]
-) -> HeldOutMalicious:
-    truth = np.repeat([1, 0], [len(malicious), len(benign)])
-    return HeldOutMalicious(
-        name,
-        len(malicious),
-        float(roc_auc_score(truth, np.concatenate([malicious, benign]))),
-        [detection(benign, malicious, rate) for rate in _RATES],
-    )
-
-
-def _held_out_benign(name: str, benign: NDArray[np.float32], threshold: float) -> HeldOutBenign:
-    return HeldOutBenign(name, len(benign), wilson(int(np.sum(benign >= threshold)), len(benign)))
 
 
 def _counted(names: NDArray[np.str_]) -> dict[str, int]:

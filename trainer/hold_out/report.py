@@ -1,13 +1,11 @@
 """The report of ``stream-trainer hold-out``: what it means for a source not to have been seen."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from trainer.files.private import make_private_folder, write_private
 from trainer.hold_out.measuring import (
     FLAGGED_FPR,
     GroupBy,
@@ -15,10 +13,19 @@ from trainer.hold_out.measuring import (
     HeldOutMalicious,
     Training,
 )
-from trainer.measuring.statistics import Interval, wilson
-from trainer.report.content import Block, Heading, Paragraph, Table
-from trainer.report.figures import Detection
-from trainer.report.rendering import markdown, page
+from trainer.measuring.evaluation import Detection
+from trainer.measuring.statistics import wilson
+from trainer.report.content import (
+    TOO_FEW,
+    Block,
+    Heading,
+    Paragraph,
+    ReportHead,
+    Table,
+    opening,
+    table,
+)
+from trainer.report.rendering import write_report
 
 __all__ = ["FamilyMean", "HoldOutReport", "family_means", "held_out_table", "write_hold_out"]
 
@@ -49,14 +56,9 @@ class FamilyMean(msgspec.Struct, frozen=True):
         return float(np.mean(shares)) if shares else None
 
 
-class HoldOutReport(msgspec.Struct, frozen=True):
-    """All that the files of the report are made of."""
+class HoldOutReport(ReportHead, frozen=True, kw_only=True):
+    """Everything that the files of the report hold."""
 
-    title: str
-    created_at: datetime
-    command: str
-    data: str
-    notes: list[str]
     by: GroupBy
     families: list[FamilyMean]
     """The first is what the others are compared with."""
@@ -142,24 +144,15 @@ def write_hold_out(folder: Path, report: HoldOutReport) -> None:
     """Write ``report.md``, ``report.html`` and ``report.json`` into ``folder``.
 
     Raises:
-        OSError: the folder cannot be written.
+        StreamDetectorError: the folder cannot be written.
     """
-    make_private_folder(folder)
-    blocks = _content(report)
-    write_private(folder / "report.md", markdown(blocks, {}))
-    write_private(folder / "report.html", page(report.title, blocks, {}))
-    write_private(
-        folder / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
-    )
+    write_report(folder, report, _content(report), plots={})
 
 
 def _content(report: HoldOutReport) -> list[Block]:
     group = "source" if report.by == "source" else "kind of malice"
     blocks: list[Block] = [
-        Heading(report.title, 1),
-        Paragraph(f"Made {report.created_at:%Y-%m-%d %H:%M} UTC by: {report.command}"),
-        Paragraph(report.data),
-        *[Paragraph(note) for note in report.notes],
+        *opening(report),
         Heading(f"Malicious rows of a {group} that was never seen"),
         Paragraph(
             f"Each {group} was left out of training, all its registered domains with it, and its "
@@ -198,7 +191,7 @@ def _benign_table(families: Sequence[FamilyMean]) -> Table:
             [
                 name,
                 f"{size:,}",
-                *["" if one is None else _percent(one.flagged) for one in of_families],
+                *["" if one is None else f"{one.flagged:.2%}" for one in of_families],
             ]
         )
     means = ["" if one.flagged is None else f"{one.flagged:.2%}" for one in families]
@@ -206,20 +199,18 @@ def _benign_table(families: Sequence[FamilyMean]) -> Table:
 
 
 def _training_table(trainings: Sequence[Training]) -> Table:
-    return Table(
-        [
-            ["family", "without", "training rows", "benign test rows", "seconds"],
-            *[
-                [
-                    one.family,
-                    ", ".join(name for name in (one.fold.malicious, *one.fold.benign) if name),
-                    f"{one.train_rows:,}",
-                    f"{one.benign_test_rows:,}",
-                    f"{one.seconds:.0f}",
-                ]
-                for one in trainings
-            ],
-        ]
+    return table(
+        ["family", "without", "training rows", "benign test rows", "seconds"],
+        (
+            [
+                one.family,
+                ", ".join(name for name in (one.fold.malicious, *one.fold.benign) if name),
+                f"{one.train_rows:,}",
+                f"{one.benign_test_rows:,}",
+                f"{one.seconds:.0f}",
+            ]
+            for one in trainings
+        ),
     )
 
 
@@ -233,22 +224,18 @@ def _benign_sources(trainings: Sequence[Training]) -> list[HeldOutBenign]:
     for training in trainings:
         for one in training.benign:
             measured.setdefault(one.name, []).append(one)
-    # The same rows by other models are no further rows: the interval is that of one measurement.
-    sources = [
-        HeldOutBenign(name, of[0].rows, wilson(round(of[0].rows * _mean_share(of)), of[0].rows))
-        for name, of in measured.items()
-    ]
+    sources = []
+    for name, of in measured.items():
+        # Other models add no rows: the interval is that of one measurement.
+        rows, share = of[0].rows, float(np.mean([one.flagged.value for one in of]))
+        sources.append(HeldOutBenign(name, rows, wilson(round(rows * share), rows)))
     return sorted(sources, key=lambda one: (-one.flagged.value, one.name))
-
-
-def _mean_share(measurements: Sequence[HeldOutBenign]) -> float:
-    return float(np.mean([one.flagged.value for one in measurements]))
 
 
 def _tpr(at: Detection, *, short: bool) -> str:
     if not at.enough:
-        return "too few" if short else "too few benign rows"
-    return f"{at.tpr.value:.3f}" if short else _interval(at.tpr)
+        return "too few" if short else TOO_FEW
+    return f"{at.tpr.value:.3f}" if short else f"{at.tpr:.3f}"
 
 
 def _difference(mean: FamilyMean, figure: str, *, short: bool) -> str:
@@ -256,11 +243,3 @@ def _difference(mean: FamilyMean, figure: str, *, short: bool) -> str:
     if short:
         return difference
     return f"{difference} (higher in {mean.better[figure]} of {mean.compared})"
-
-
-def _interval(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
-
-
-def _percent(interval: Interval) -> str:
-    return f"{interval.value:.2%} ({interval.low:.2%} to {interval.high:.2%})"

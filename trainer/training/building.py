@@ -23,14 +23,17 @@ from stream_detector.models.manifest import (
 )
 from stream_detector.models.reference import reference_of
 from trainer.examples.datasets import Census, DataError, Dataset, Examples, sha256_of
-from trainer.measuring.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
-from trainer.training.calibrating import fit_platt
+from trainer.measuring.calibrating import fit_platt
+from trainer.measuring.evaluation import (
+    FALSE_POSITIVES_MIN,
+    MALICIOUS_FPR,
+    SUSPICIOUS_FPR,
+    measure,
+    threshold_at,
+)
 from trainer.training.fitting import Fit, Recipe, logits_of
 
 __all__ = ["build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
-
-SUSPICIOUS_FPR = 0.01
-MALICIOUS_FPR = 0.001
 
 _LABELS = "labels"
 """Name of the labels among the data files of a manifest."""

@@ -4,10 +4,9 @@ The forward pass is the architecture's own, the one that is served.
 """
 
 import functools
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,50 +21,15 @@ from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
 from trainer.examples.datasets import DataError, Dataset
-from trainer.generated.augmentation import augmented
 from trainer.measuring.evaluation import true_positive_rate
+from trainer.training.batches import Batch, HeldRows, TrainingRows
 from trainer.training.checkpoint import Checkpoint, Standing
+from trainer.training.recipe import Recipe
 from trainer.training.replicas import summed_over
 
-__all__ = [
-    "Batch",
-    "Epoch",
-    "Fit",
-    "HeldRows",
-    "Recipe",
-    "TrainingRows",
-    "batches_of",
-    "fit",
-    "logits_of",
-    "rows_of_batches",
-    "texts_to_read",
-]
+__all__ = ["Epoch", "Fit", "Recipe", "fit", "logits_of"]
 
 _SCORING_ROWS = 1024
-
-
-class Recipe(NamedTuple):
-    """How to train. ``stream-trainer train`` has options for those that data may ask for."""
-
-    epochs: int = 12
-    batch_size: int = 256
-    learning_rate: float = 2e-3
-    """At its height; it rises over the first half epoch and falls as a cosine to a hundredth."""
-    ngram_learning_rate: float = 2.0
-    """Of Adagrad, for tables of n-grams; it falls in a straight line to 0."""
-    weight_decay: float = 1e-4
-    dropout: float = 0.3
-    label_smoothing: float = 0.02
-    """Corpora mislabel a few rows in a hundred; a network that is sure of them learns noise."""
-    part_weight: float = 0.3
-    """Of the loss of each half of a network on its own, beside that of their sum."""
-    malicious_weight: float = 1.0
-    """Of a malicious row in the loss; a benign one weighs 1."""
-    augment: float = 0.0
-    """Share of the training rows that are changed, anew in each epoch; see ``augmentation``."""
-    patience: int = 3
-    """Epochs without a better validation AUC after which training stops."""
-    seed: int = 0
 
 
 class Epoch(NamedTuple):
@@ -86,59 +50,6 @@ class Fit(NamedTuple):
 
     weights: dict[str, NDArray[np.float32]]
     history: list[Epoch]
-
-
-class Batch(NamedTuple):
-    """The rows of one step."""
-
-    texts: list[str]
-    """As the network reads them: canonical and shortened; at most ``batch_size``, at least one."""
-    labels: NDArray[np.int8]
-    """1 for malicious, 0 for benign; shape ``[len(texts)]``."""
-    steps: int
-    """How many characters the step runs over: at least the longest text."""
-
-
-class TrainingRows(Protocol):
-    """What ``fit`` trains on: rows that come in batches, in another order in each epoch.
-
-    ``HeldRows`` has them in memory, ``streaming.StreamedRows`` in files.
-    """
-
-    @property
-    def rows(self) -> int:
-        """How many rows an epoch has; at least 1."""
-
-    def batches(
-        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
-    ) -> Iterator[Batch]:
-        """Every row once, in exactly ``ceil(rows / recipe.batch_size)`` batches.
-
-        The learning rate's schedule counts on that number. The same ``epoch`` (from 1) and
-        ``recipe.seed`` give the same batches, whatever was asked before: that makes a training
-        that was stopped go on as if it had not been.
-        """
-
-
-class HeldRows:
-    """``TrainingRows`` of a dataset in memory."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    @property
-    def rows(self) -> int:
-        """How many rows an epoch has."""
-        return len(self._dataset.texts)
-
-    def batches(
-        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
-    ) -> Iterator[Batch]:
-        """See ``TrainingRows``."""
-        draws = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
-        texts = texts_to_read(self._dataset.texts, kind, length_max, recipe, draws)
-        rng = np.random.default_rng([recipe.seed, epoch])
-        yield from batches_of(texts, self._dataset.labels, recipe.batch_size, length_max, rng)
 
 
 def fit(
@@ -373,15 +284,6 @@ class _Network:
         return step  # type: ignore[no-any-return]
 
 
-def texts_to_read(
-    texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, draws: random.Random
-) -> list[str]:
-    """``texts`` as an epoch reads them: some changed, where the recipe says so, all shortened."""
-    if recipe.augment:
-        texts = augmented(texts, kind, share=recipe.augment, rng=draws)
-    return [shorten(text, length_max) for text in texts]
-
-
 def logits_of(
     architecture: Architecture,
     weights: dict[str, NDArray[np.float32]],
@@ -400,37 +302,6 @@ def logits_of(
         )
         result[rows] = score(constants, *map(tf.constant, batch)).numpy()[: len(rows)]
     return result
-
-
-def batches_of(
-    texts: Sequence[str],
-    labels: NDArray[np.int8],
-    batch_size: int,
-    length_max: int,
-    rng: np.random.Generator,
-) -> Iterator[Batch]:
-    """Every row once, in batches of rows that are alike in length, in random order.
-
-    Sorting by a jittered length keeps batches nearly without padding and yet new every epoch;
-    few different step counts keep the compilations few.
-    """
-    lengths = np.array([len(text) for text in texts])
-    for rows in rows_of_batches(lengths, batch_size, rng):
-        longest = int(lengths[rows].max())
-        quantum = 8 if longest <= 64 else 32
-        steps = min(length_max, -(-longest // quantum) * quantum)
-        yield Batch([texts[row] for row in rows], labels[rows], steps)
-
-
-def rows_of_batches(
-    lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
-    """The places of each batch's rows; rows that are alike in length go together."""
-    order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
-    starts = np.arange(0, len(order), batch_size)
-    rng.shuffle(starts)
-    for start in starts:
-        yield order[start : start + batch_size]
 
 
 def _rise_and_fall(

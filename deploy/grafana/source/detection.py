@@ -35,7 +35,7 @@ def detection() -> Dashboard:
     made = dashboard(
         "stream-detector-detection",
         "stream-detector: detection",
-        "What is found, by which model or list, and in what traffic.",
+        "Findings, by model or list, and by traffic.",
         of="detector",
     )
     for add in (_verdicts, _alerts, _scores, _traffic):
@@ -53,7 +53,7 @@ def _verdicts(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Verdicts",
-                "URLs and host names that were judged.",
+                "URLs and host names with a verdict.",
                 "sum(rate(stream_detector_verdicts_total[$__rate_interval]))",
                 unit="cps",
                 width=6,
@@ -62,7 +62,7 @@ def _verdicts(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Malicious",
-                "Share of the verdicts of an hour. Where nothing is wrong it is near the rate of "
+                "Share of the verdicts of an hour. On clean traffic it is near the rate of "
                 "false positives that the threshold was set for, 0.1%.",
                 share.format("malicious"),
                 unit="percentunit",
@@ -94,7 +94,7 @@ def _verdicts(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Verdicts",
-                "A second, by verdict.",
+                "Per second, by verdict.",
                 {
                     "{{verdict}}": "sum by (verdict) "
                     "(rate(stream_detector_verdicts_total[$__rate_interval]))"
@@ -124,7 +124,7 @@ def _alerts(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Alerts",
-                "A minute, by kind; and the malicious verdicts that an alert's window held back.",
+                "Per minute, by kind, and the malicious verdicts that an alert window held back.",
                 {
                     "{{kind}}": "60 * sum by (kind) "
                     "(rate(stream_detector_alerts_total[$__rate_interval]))",
@@ -164,8 +164,7 @@ def _scores(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Scores above",
-                "Share of the texts that the model scored; what was remembered is not counted "
-                "again.",
+                "Share of the texts that the model scored; remembered texts do not count again.",
                 {f"{bound} {{{{kind}}}}": above.format(bound) for bound in ("0.1", "0.5", "0.9")},
                 unit="percentunit",
                 width=8,
@@ -174,7 +173,7 @@ def _scores(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Decided by",
-                "Verdicts a second by what decided: the model, the allow list or the deny list.",
+                "Verdicts per second by who decided: the model, the allow list or the deny list.",
                 {
                     "{{reason}}": "sum by (reason) "
                     "(rate(stream_detector_verdicts_total[$__rate_interval]))"
@@ -186,7 +185,7 @@ def _scores(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Remembered",
-                "Share of the lookups that need no scoring, since the same text was judged before.",
+                "Share of the lookups that need no scoring, because the worker remembers the text.",
                 {
                     "hits": 'sum(rate(stream_detector_cache_lookups_total{result="hit"}'
                     "[$__rate_interval])) / "
@@ -206,7 +205,7 @@ def _traffic(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Formats",
-                "URLs and host names found a second, by format and kind.",
+                "URLs and host names per second, by format and kind.",
                 {
                     "{{format}} {{kind}}": "sum by (format, kind) "
                     "(rate(stream_detector_events_total[$__rate_interval]))"
@@ -218,7 +217,7 @@ def _traffic(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Passed over",
-                "Lines a second that by their nature name no URL (answers, flows), by format.",
+                "Lines per second that name no URL (answers, flows), by format.",
                 {
                     "{{format}}": "sum by (format) "
                     "(rate(stream_detector_ignored_lines_total[$__rate_interval]))"
@@ -231,7 +230,7 @@ def _traffic(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Dead letters",
-                "Share of a topic's records that could not be read, over 30 minutes.",
+                "Share of a topic's records that the worker could not parse, over 30 minutes.",
                 {
                     "{{topic}}": "sum by (topic) (rate(stream_detector_dead_letters_total[30m])) / "
                     "sum by (topic) (rate(stream_detector_records_total[30m]))"

@@ -58,7 +58,7 @@ def _versions(made: Dashboard) -> Dashboard:
         .with_panel(
             versions(
                 "Models that are announced",
-                "By how many workers have heard of it.",
+                "By the number of workers that know of it.",
                 "count by (kind, name, version, sha256) (stream_detector_announced_model_info)",
                 _COLUMNS,
                 no_data="none is announced: workers serve the bundles of their settings",
@@ -90,7 +90,7 @@ def _versions(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Workers on a GPU",
-                "Of those that answer.",
+                "Of the workers that answer.",
                 'count(stream_detector_device_info{device=~"(?i).*gpu.*"}) or vector(0)',
                 width=4,
             )
@@ -134,7 +134,7 @@ def _scores(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Texts scored",
-                "A second, by kind.",
+                "Per second, by kind.",
                 {"{{kind}}": f"sum by (kind) (rate(stream_detector_score_count{_RATE}))"},
                 unit="cps",
                 width=8,
@@ -219,7 +219,7 @@ def _shadow(made: Dashboard) -> Dashboard:
         .with_panel(
             versions(
                 "Shadows",
-                "By how many workers. Empty where none is announced, or where it was dropped.",
+                "By the number of workers. Empty if none is announced, or after it was dropped.",
                 "count by (kind, name, version, sha256) (stream_detector_shadow_info)",
                 _COLUMNS,
                 no_data=_NO_SHADOW,
@@ -246,7 +246,7 @@ def _shadow(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Which way",
-                "Texts a minute, by the verdict that served and the shadow's.",
+                "Texts per minute, by the served verdict and the shadow's.",
                 {
                     "{{served}} -> {{shadow}} {{kind}}": "60 * sum by (kind, served, shadow) "
                     f"(rate(stream_detector_shadow_disagreements_total{_RATE})) > 0"

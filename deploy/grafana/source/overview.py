@@ -108,7 +108,7 @@ def _keeping_up(made: Dashboard) -> Dashboard:
         .with_panel(
             measured(
                 "Lag",
-                "Age of the oldest record that is not committed. The objective is 60 s. Unknown "
+                "Age of the oldest uncommitted record. The objective is 60 s. Unknown "
                 "while Kafka does not tell a worker where its partitions end.",
                 "max(stream_detector_lag_seconds)",
                 known=_LAG_KNOWN,
@@ -120,7 +120,7 @@ def _keeping_up(made: Dashboard) -> Dashboard:
         .with_panel(
             measured(
                 "Records behind",
-                "Written to the input topics and not committed.",
+                "In the input topics but not committed.",
                 "sum(stream_detector_lag_records)",
                 known=_LAG_KNOWN,
                 width=6,
@@ -144,7 +144,7 @@ def _keeping_up(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Records in work",
-                "Read and not yet committed.",
+                "Read but not yet committed.",
                 "sum(stream_detector_buffered_records)",
                 width=6,
             )
@@ -166,7 +166,7 @@ def _keeping_up(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Lag",
-                "Age of the oldest record that is not committed, the worst partition of a topic.",
+                "Age of the oldest uncommitted record, in the worst partition of a topic.",
                 {"{{topic}}": "max by (topic) (stream_detector_lag_seconds)"},
                 unit="s",
                 limit=60,
@@ -247,8 +247,8 @@ def _lost(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Outputs sent again in 5 minutes",
-                "Kafka did not take them at once. Nothing is committed until it does; a page if it "
-                "lasts for 10 minutes.",
+                "Kafka refused them at first. The worker commits nothing until Kafka accepts them; "
+                "a page after 10 minutes.",
                 "sum(increase(stream_detector_publish_retries_total[5m]))",
                 colours=limits(amber=1),
                 width=6,
@@ -270,7 +270,7 @@ def _lost(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Dead letters",
-                "A minute, by topic and reason.",
+                "Per minute, by topic and reason.",
                 {
                     "{{topic}} {{reason}}": "60 * sum by (topic, reason) "
                     "(rate(stream_detector_dead_letters_total[$__rate_interval])) > 0"
@@ -282,7 +282,7 @@ def _lost(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Errors",
-                "A minute, by class, with the retries of outputs.",
+                "Per minute, by class, with the retries of outputs.",
                 {
                     "{{error}}": "60 * sum by (error) "
                     "(rate(stream_detector_errors_total[$__rate_interval]))",
@@ -314,7 +314,7 @@ def _needs(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Memory",
-                "Resident, by worker; and the records that are in work.",
+                "Resident memory by worker, and the records in work.",
                 {
                     "{{instance}}": "sum by (instance) "
                     '(process_resident_memory_bytes{job="detector"})',
@@ -327,7 +327,7 @@ def _needs(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Open files",
-                "Share of what the process may open.",
+                "Share of the process limit.",
                 {
                     "{{instance}}": 'process_open_fds{job="detector"}'
                     ' / process_max_fds{job="detector"}'

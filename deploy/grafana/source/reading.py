@@ -26,8 +26,7 @@ def reading(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Strangers in the group",
-                "Members of the consumer group that are no detectors: nothing scores what they "
-                "read.",
+                "Group members that are not detectors: nothing scores the records that they read.",
                 f"sum({_of_group('stream_detector_foreign_members')})",
                 colours=limits(red=1),
                 width=6,
@@ -36,7 +35,7 @@ def reading(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Input topics missing",
-                "Set, and not there.",
+                "Set, but missing in Kafka.",
                 f"sum({_of_group('stream_detector_input_topic_missing', 'topic')})",
                 colours=limits(red=1),
                 width=6,
@@ -56,7 +55,7 @@ def reading(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Partitions of the topics",
-                "That there are, and that detectors own, by topic.",
+                "Existing, and owned by detectors, by topic.",
                 {"there {{topic}}": f"sum by (topic) ({there})"}
                 | {"owned {{topic}}": f"sum by (topic) ({owned})"},
             )

@@ -46,7 +46,7 @@ def _collecting(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Labels that could not be used, in a day",
-                "They are in the topic of labels' dead letters, with the reason.",
+                "The topic of labels' dead letters has them, with the reason.",
                 "sum(increase(stream_trainer_label_dead_letters_total[1d]))",
                 width=6,
                 decimals=0,
@@ -74,7 +74,7 @@ def _collecting(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Interruptions in an hour",
-                "Times that collecting broke off and began again, as when Kafka is away.",
+                "Restarts of the collection, as when Kafka is away.",
                 "sum(increase(stream_trainer_collector_errors_total[1h]))",
                 colours=limits(amber=3),
                 width=6,
@@ -84,7 +84,7 @@ def _collecting(made: Dashboard) -> Dashboard:
         .with_panel(
             versions(
                 "Version of the program",
-                "By how many watches.",
+                "By the number of watches.",
                 "count by (version) (stream_trainer_build_info)",
                 {"version": "Version", "Value": "Watches"},
                 height=4,
@@ -138,7 +138,7 @@ def _retraining(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Since the last",
-                "Time since a retraining ended so.",
+                "Time since a retraining ended with this outcome.",
                 {
                     "{{kind}} {{outcome}}": "time() - max by (kind, outcome) "
                     "(stream_trainer_last_retraining_timestamp_seconds)"

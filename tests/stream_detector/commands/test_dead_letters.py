@@ -386,9 +386,9 @@ def test_a_record_larger_than_its_topic_takes_is_named_and_the_rest_replayed(sit
     assert [len(record.value or b"") for record in site.read("narrow")] == [10, 20]
 
 
-def test_readme_s_consumer_prints_the_alerts_that_are_there(site: Site) -> None:
-    """Literally, but for the address, and for the end that it has none of."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documented_consumer_prints_the_alerts(site: Site) -> None:
+    """Literally, except for the address; it has no end of its own."""
+    text = (ROOT / "deploy" / "operations.md").read_text(encoding="utf-8")
     start = text.index("    from kafka import KafkaConsumer")
     snippet = "\n".join(line[4:] for line in text[start:].partition("\n\n")[0].splitlines())
     assert "kafka-1:9092" in snippet

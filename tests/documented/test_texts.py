@@ -1,0 +1,71 @@
+"""Links, names of files and targets of make in the Markdown files: each leads somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.documented import sections_of
+from support.processes import ROOT
+
+TEXTS = sorted(
+    path
+    for path in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("deploy/**/*.md"),
+        *ROOT.glob("trainer/*.md"),
+        *ROOT.glob("data/**/*.md"),
+    )
+    if "models" not in path.parts
+)
+README_LINES_MAX = 160
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text()
+    inline = re.findall(r"\]\(([^)\s]+)\)", text)
+    for target in [*inline, *re.findall(r"^\[\w+\]: (\S+)$", text, re.M)]:
+        if target.startswith("https://"):
+            continue
+        file, _, anchor = target.partition("#")
+        named = path.parent / file if file else path
+        assert named.exists(), target
+        if anchor:
+            assert anchor in _anchors(named.read_text()), target
+
+
+def _anchors(markdown: str) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", markdown, re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES_MAX
+
+
+def test_contributing_names_files_that_there_are() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`((?:stream_detector|trainer|tests|deploy|data)/[\w./-]*)`", text)
+
+    assert len(named) > 30
+    # A name in capitals stands for the reader's own.
+    assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_targets_of_make_are_in_the_makefile(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    text = path.read_text()
+    commands = re.findall(r"`make ([a-z-]+)", text)
+    commands += re.findall(r"^ {4}make ([a-z-]+)", text, re.M)
+
+    assert {*commands} <= targets
+
+
+def test_sections_have_headings_of_their_own_in_a_file() -> None:
+    for path in TEXTS:
+        headings = re.findall(r"^#+ (.+)$", path.read_text(), re.M)
+        assert len(headings) == len(set(headings)), path
+    assert sections_of("README.md")
