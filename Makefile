@@ -67,7 +67,7 @@ dashboards: $(VENV)/.test ## Make dashboards, table of metrics and Kubernetes' r
 	@$(BIN)/python deploy/kubernetes/prometheus_rules.py deploy/kubernetes/base/prometheus-rules.yaml
 
 compose-test: kafka ## docker-compose.yml brought up from nothing and checked; up to 25 minutes, root
-	@exec $(PYTHON) deploy/compose-test/run.py
+	@exec $(PYTHON) tests/deploy/compose/run.py
 
 pins: $(SUPPLY)/.tools ## deploy/requirements from pyproject.toml, with hashes; ARGS=--upgrade for the newest
 	@PATH="$(CURDIR)/$(SUPPLY)/tools/bin:$$PATH" $(PYTHON) deploy/supply/pins.py $(ARGS)

@@ -36,13 +36,11 @@ LAYERS = [
 
 KAFKA_ROOMS = ("stream_detector.kafka", "stream_detector.worker", "stream_detector.demo")
 KAFKA_CLIENTS = {"aiokafka", "confluent_kafka", "faust", "kafka", "mode"}
-KAFKA_EXCEPTIONS = {
-    "trainer.labels.bounded_batches": "reads record batches with a bound, for kafka-python",
-    "trainer.labels.collecting": "reads labels with a consumer of its own",
-}
+KAFKA_EXCEPTIONS = {}
 
 TENSORFLOW_ROOMS = ("stream_detector.models.architectures", "trainer.training")
 TENSORFLOW_EXCEPTIONS = {
+    "stream_detector.models.device": "chooses the device",
     "stream_detector.models.lean_tensorflow": "imports TensorFlow without Keras",
     "stream_detector.models.scorer": "runs the networks",
     "trainer.families.language_model": "trains a network of its own kind",
@@ -51,18 +49,13 @@ TENSORFLOW_EXCEPTIONS = {
 CIRCLES = [{"stream_detector.settings.checks", "stream_detector.settings.fields"}]
 """The checks name ``Settings`` as a type alone."""
 
-CHAIN_MAX = 14
+CHAIN_MAX = 15
 """Modules of the longest chain of imports at module top; ``cli`` counts."""
 IMPORTS_IN_FUNCTIONS_MAX = 190
 """Statements, most in commands, which start fast because of them."""
 LINES_MAX = 400
 LONG_FILES = {
-    "stream_detector/kafka/transport.py",
     "stream_detector/settings/fields.py",
-    "stream_detector/worker/app.py",
-    "trainer/generated/private_networks.py",
-    "trainer/publishing/promotion.py",
-    "trainer/training/fitting.py",
 }
 """To be split."""
 
@@ -237,7 +230,7 @@ def test_only_commands_print() -> None:
     printing = {
         f"{module}:{node.lineno}"
         for module, path in MODULES.items()
-        if not _is_in(module, "stream_detector.commands", "trainer.commands")
+        if not _is_in(module, "stream_detector.commands", "trainer.commands", "trainer.console")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "click.echo"}
     }

@@ -1,6 +1,6 @@
 """``stream-trainer``: the group of its commands, each a module of ``trainer.commands``.
 
-Heavy imports are inside the commands, so that ``--help`` answers at once.
+Commands import heavy modules when they run, so that ``--help`` answers at once.
 """
 
 import logging
@@ -68,14 +68,14 @@ for command in (
 
 
 def main() -> None:
-    """The command; its exit code is 0, 1 after an error, 2 for a wrong command line.
+    """Run the command; exit with 0, 1 after an error, 2 for a wrong command line.
 
-    3 after ``gate`` refused a bundle; 130 after Ctrl-C or SIGTERM, if no command tells of it.
+    3 means that ``gate`` refused a bundle; 130 that Ctrl-C or SIGTERM ended the command.
     """
-    # Where they matter errors say it; the last resort of logging would print their warnings.
+    # Errors that matter reach the user as exceptions; logging would print warnings on top.
     for library in ("aiokafka", "kafka"):
         logging.getLogger(library).addHandler(logging.NullHandler())
-    # A step is traced once for each of a few lengths, on purpose.
+    # TensorFlow warns of repeated tracing; here a step is traced once for each of a few lengths.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         with terminated_like_interrupted():

@@ -1,42 +1,35 @@
-"""What the commands of ``stream-trainer`` say to who runs them, and how they call themselves."""
+"""What the commands of ``stream-trainer`` print, and the command line that they quote."""
 
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from stream_detector.logs.setup import stderr_of_its_own
 from stream_detector.terminal.printable import printable
+from stream_detector.terminal.table import table_lines
 
 if TYPE_CHECKING:
-    from trainer.examples.datasets import Dataset
     from trainer.report.figures import Measured
 
 __all__ = [
     "command_line",
-    "counts_of",
     "file_names",
     "messages",
-    "notes_on",
     "printable",
-    "results",
     "show_figures",
     "tell",
 ]
 
-_PIPE_WIDTH = 100_000
-"""Characters: no table is so wide."""
-
 _USER_OF_URL = re.compile(r"://[^/@]*@")
 
 messages = Console(file=stderr_of_its_own())
-"""Where messages go; results go to standard output."""
+"""Stderr, by a descriptor of its own that stays open while TensorFlow's output is held back."""
 
 
 def tell(line: str) -> None:
@@ -44,36 +37,16 @@ def tell(line: str) -> None:
     messages.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def notes_on(dataset: "Dataset") -> list[str]:
-    """What a reader of figures has to know of the data."""
-    return [
-        f"Of the whole data: {counts_of(dataset.counts)}. Texts that come twice count once, those "
-        "with both labels not at all.",
-        *[f"Beware: {leak}." for leak in dataset.leaks],
-    ]
-
-
-def results() -> Console:
-    """Where results go; what is no terminal takes lines of any length, and names stay whole."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
-
-
 def file_names(paths: Sequence[Path]) -> str:
-    """Files by base name: a path of one machine says nothing on another."""
+    """Files by base name: reports go to machines where the paths mean nothing."""
     return ", ".join(path.name for path in paths)
 
 
-def counts_of(counts: Mapping[str, int]) -> str:
-    """``1,200 read, 3 duplicate``."""
-    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
-
-
 def command_line() -> str:
-    """The command as it was given, so that it can be given again from the same folder.
+    """The command that runs, so that a reader of its manifest can repeat it from the same folder.
 
-    Paths below the working folder or the user's home are written from there, and URLs without
-    user name and password: manifests and reports go to other machines and people.
+    Paths are relative to the working folder or the user's home, and URLs have no user name and
+    password: manifests and reports go to other machines and people.
     """
     return " ".join(["stream-trainer", *map(_repeatable, sys.argv[1:])])
 
@@ -92,26 +65,23 @@ def _repeatable(word: str) -> str:
 
 def show_figures(models: "Sequence[Measured]") -> None:
     """Print the figures of ``models`` as a table on standard output."""
-    table = Table(box=None)
-    for heading in ("", "rows", "accuracy", "ROC AUC", "TPR at 1%", "TPR at 0.1%", "ECE"):
-        table.add_column(heading, justify="right" if heading else "left", overflow="fold")
+    rows = [["", "rows", "accuracy", "ROC AUC", "TPR at 1%", "TPR at 0.1%", "ECE"]]
     for model in models:
         at_1, at_01, *_ = model.detections
-        table.add_row(
-            escape(model.name),
-            f"{model.rows:,}",
-            f"{model.accuracy:.4f}",
-            f"{model.roc_auc:.4f}",
-            *[f"{one.tpr.value:.4f}" if one.enough else "too few" for one in (at_1, at_01)],
-            f"{model.expected_calibration_error:.4f}",
+        rows.append(
+            [
+                model.name,
+                f"{model.rows:,}",
+                f"{model.accuracy:.4f}",
+                f"{model.roc_auc:.4f}",
+                *[f"{at.tpr.value:.4f}" if at.enough else "too few" for at in (at_1, at_01)],
+                f"{model.expected_calibration_error:.4f}",
+            ]
         )
         for group in model.groups.get("kind", ()):
             if group.tpr is not None and group.roc_auc is not None:
-                table.add_row(
-                    escape(f"  {group.name}"),
-                    f"{group.malicious:,}",
-                    "",
-                    f"{group.roc_auc:.4f}",
-                    f"{group.tpr.value:.4f}",
-                )
-    results().print(table)
+                name, size = printable(f"  {group.name}"), f"{group.malicious:,}"
+                auc, tpr = f"{group.roc_auc:.4f}", f"{group.tpr.value:.4f}"
+                rows.append([name, size, "", auc, tpr, "", ""])
+    for line in table_lines(rows, right=range(1, 7)):
+        click.echo(line)

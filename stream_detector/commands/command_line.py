@@ -1,4 +1,4 @@
-"""What all command lines of the project share: the nearest command, and errors in one line."""
+"""Shared by all command lines of the project: suggestions for typos, and errors in one line."""
 
 import difflib
 import os
@@ -12,7 +12,7 @@ __all__ = ["CommandGroup", "run_command_line"]
 
 
 class CommandGroup(click.Group):
-    """Lists commands in the order they came, and names the nearest for one that is none."""
+    """Lists commands in the order they were added, and suggests the nearest for a typo."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names of the commands."""
@@ -21,7 +21,7 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that ``args`` begin with; for a name that is none, the nearest or all."""
+        """The command that ``args`` begin with; the error for an unknown one suggests a name."""
         names = self.list_commands(ctx)
         if args[0] not in names:
             near = difflib.get_close_matches(args[0], names, n=1)
@@ -31,9 +31,7 @@ class CommandGroup(click.Group):
 
 
 def run_command_line(group: click.Group, program: str) -> int:
-    """Do what the command line says; returns the exit code. Errors are told in a line on stderr.
-
-    ``program`` is what the command is called.
+    """Run the command line of ``program``; returns the exit code. An error is one line on stderr.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
@@ -72,5 +70,5 @@ def _fail(program: str, message: str, code: int) -> int:
 
 
 def _drop_output() -> None:
-    """Forget what could not be written: Python would try once more as it ends, and complain."""
+    """Discard buffered output: Python would try to write it again at exit, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,13 +1,10 @@
-"""``stream-detector dead-letters``: what could not be read, and the way back into the input."""
+"""``stream-detector dead-letters``: list, show and replay the records that could not be read."""
 
+import functools
 import json
-import shutil
-import sys
-import textwrap
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 import msgspec
@@ -20,34 +17,72 @@ from stream_detector.terminal.counted import counted
 from stream_detector.terminal.durations import DURATION
 from stream_detector.terminal.printable import printable, printable_bytes
 from stream_detector.terminal.progress import ShownProgress
+from stream_detector.terminal.table import table_lines, wrapped
+from stream_detector.wire.dead_letters import (
+    Group,
+    LetterFilter,
+    StoredLetter,
+    Tally,
+    letter_document,
+    time_of,
+)
 
 if TYPE_CHECKING:
     from stream_detector.kafka.dead_letter_replay import Outcome
-    from stream_detector.wire.dead_letters import Group, LetterFilter, StoredLetter
 
 __all__ = ["dead_letters"]
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SHOWN_DEFAULT = 10
 _SHOWN_CHARACTERS_MAX = 400
 """Of a key or value."""
 _NOT_REPLAYABLE_SHOWN_MAX = 20
+_GROUPS = {"Kafka: how to reach it", "Topics"}
+_USED = {"topic_prefix", "dead_letters_topic", "input_topics"}
+_UNUSED = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id", "cluster"} - _USED
 
-_READING = {"topic_prefix", "dead_letters_topic"}
-_REPLAYING = _READING | {"input_topics"}
-_NOT_USED = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id", "cluster"}
+
+class _Choice(NamedTuple):
+    """Which dead letters the options choose; an empty field chooses all."""
+
+    since: timedelta | None
+    reasons: tuple[str, ...]
+    topics: tuple[str, ...]
+    """As given: with the topic prefix or without."""
+    partitions: tuple[int, ...]
+
+    @property
+    def moment(self) -> datetime | None:
+        """The time from which letters are meant."""
+        return None if self.since is None else datetime.now(UTC) - self.since
+
+    def filter(self, settings: Settings) -> LetterFilter:
+        """The same with the topics' full names."""
+        full_names = {*self.topics, *map(settings.topic, self.topics)}
+        return LetterFilter(
+            frozenset(self.reasons), frozenset(full_names), frozenset(self.partitions)
+        )
+
+    def tell_no_inputs(self, settings: Settings) -> None:
+        """Name on stderr the given topics that are not input topics: likely typos."""
+        inputs = settings.input_topic_names
+        for name in self.topics:
+            if not {name, settings.topic(name)} & {*inputs}:
+                click.echo(
+                    f"topic {printable(name)} is not among input_topics ({', '.join(inputs)}): "
+                    "correct one of the two",
+                    err=True,
+                )
 
 
-def _choosing(*, since_is_required: bool) -> Callable[[Command], Command]:
-    """Options that say which dead letters are meant."""
+def _choosing(*, since_is_required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Options that choose dead letters; the command gets them as ``choice``."""
     options = [
         click.option(
             "--since",
             type=DURATION,
             required=since_is_required,
-            help="How far back, such as 30m, 24h or 7d, by when they became dead letters."
-            + ("" if since_is_required else "  [default: as far as the topic goes]"),
+            help="Only those that became dead letters within this time, such as 30m, 24h or 7d."
+            + ("" if since_is_required else "  [default: all that the topic holds]"),
         ),
         click.option(
             "--reason",
@@ -55,14 +90,14 @@ def _choosing(*, since_is_required: bool) -> Callable[[Command], Command]:
             multiple=True,
             type=click.Choice([reason.value for reason in RejectReason]),
             metavar="REASON",
-            help="Only of this reason, such as malformed. May be given several times.",
+            help="Only those with this reason, such as malformed. May be given several times.",
         ),
         click.option(
             "--topic",
             "topics",
             multiple=True,
             metavar="NAME",
-            help="Only of records of this input topic. May be given several times.",
+            help="Only records of this input topic. May be given several times.",
         ),
         click.option(
             "--partition",
@@ -70,22 +105,32 @@ def _choosing(*, since_is_required: bool) -> Callable[[Command], Command]:
             multiple=True,
             type=click.IntRange(min=0),
             metavar="NUMBER",
-            help="Only of this partition of the input topics. May be given several times.",
+            help="Only this partition of the input topics. May be given several times.",
         ),
     ]
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_choice(**given: Any) -> None:
+            choice = _Choice(*(given.pop(name) for name in _Choice._fields))
+            settings, _ = given_settings(
+                given.pop("config"),
+                {name: given.pop(name) for name in list(given) if name in Settings.model_fields},
+            )
+            command(settings, choice, **given)
+
+        chosen: Callable[..., None] = with_choice
         for option in reversed(options):
-            command = option(command)
-        return command
+            chosen = option(chosen)
+        return chosen
 
     return decorate
 
 
 @click.group(no_args_is_help=True)
 def dead_letters() -> None:
-    """Look at the records that could not be read, and write them to their input topics again
-    when the cause is put right.
+    """List and show the records that could not be read, and replay them into their input topics
+    once the cause is fixed.
 
     \b
     stream-detector dead-letters list --since 24h
@@ -94,19 +139,11 @@ def dead_letters() -> None:
     """
 
 
-@dead_letters.command("list", cls=SettingsCommand, short_help="Count them by what was wrong.")
+@dead_letters.command("list", cls=SettingsCommand, short_help="Count them by fault.")
 @_choosing(since_is_required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line of the table.")
-@setting_options({"Kafka: how to reach it", "Topics"}, without=_NOT_USED - _READING)
-def list_(
-    since: timedelta | None,
-    reasons: tuple[str, ...],
-    topics: tuple[str, ...],
-    partitions: tuple[int, ...],
-    as_json: bool,
-    config: Path | None,
-    **flags: object,
-) -> None:
+@setting_options(_GROUPS, without=_UNUSED)
+def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
     """Count dead letters by reason, input topic, format and kind of detail, with the time of the
     first and the last of each.
 
@@ -116,15 +153,13 @@ def list_(
     stream-detector dead-letters list --json
 
     --json has reason, source_topic, format, detail (N stands for numbers), letters, first, last,
-    not_as_read (something in key or value is withheld or cut) and replays (they failed again
-    after a replay).
+    not_as_read (how many have a key or value that is masked or cut) and replays (how many failed
+    again after a replay).
     """
-    settings, _ = given_settings(config, flags)
     from stream_detector.kafka.dead_letter_topic import letters_since  # noqa: PLC0415
-    from stream_detector.wire.dead_letters import Tally  # noqa: PLC0415 - see the package
 
-    chosen = _chosen(settings, reasons, topics, partitions)
-    moment, tally, read = _moment(since), Tally(), 0
+    chosen, moment = choice.filter(settings), choice.moment
+    tally, read = Tally(), 0
     topic = settings.topic(settings.dead_letters_topic)
     with ShownProgress().stage(f"reading {topic}") as stage:
         for letter in letters_since(
@@ -144,10 +179,11 @@ def list_(
         click.echo(line)
     count = sum(group.letters for group in groups)
     if not count:
-        _tell_no_inputs(settings, topics)
-    of_all = "" if count == read else f" of {read:,}"
+        choice.tell_no_inputs(settings)
     since_when = f" since {_written(moment)}" if moment else ""
-    letters = f"{count:,}{of_all} dead letters" if of_all else counted(count, "dead letter")
+    letters = counted(count, "dead letter")
+    if count != read:
+        letters = f"{count:,} of {read:,} dead letters"
     click.echo(f"{letters} in {topic}{since_when}")
 
 
@@ -160,49 +196,39 @@ def list_(
     show_default=True,
     help="At most so many, the newest first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, whole.")
-@setting_options({"Kafka: how to reach it", "Topics"}, without=_NOT_USED - _READING)
-def show(
-    since: timedelta | None,
-    reasons: tuple[str, ...],
-    topics: tuple[str, ...],
-    partitions: tuple[int, ...],
-    limit: int,
-    as_json: bool,
-    config: Path | None,
-    **flags: object,
-) -> None:
-    """Show dead letters, the newest first: what was wrong, where the record lies, its key and the
-    begin of its value, with escapes for all that is not printable.
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, uncut.")
+@setting_options(_GROUPS, without=_UNUSED)
+def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None:
+    """Show dead letters, the newest first: the fault, the position of the record, its key and the
+    beginning of its value, with escapes for characters that are not printable.
 
     \b
     stream-detector dead-letters show
     stream-detector dead-letters show --reason malformed --topic url-events --limit 3
     stream-detector dead-letters show --limit 1000 --json > letters.jsonl
 
-    --json has key and value as text, or, where they are no UTF-8, as key_base64 and value_base64.
+    --json has key and value as text or, if they are not UTF-8, as key_base64 and value_base64.
     """
-    settings, _ = given_settings(config, flags)
     from stream_detector.kafka.dead_letter_topic import newest_letters  # noqa: PLC0415
-    from stream_detector.wire.dead_letters import letter_document  # noqa: PLC0415
 
     topic = settings.topic(settings.dead_letters_topic)
     with ShownProgress().stage(f"reading {topic}") as stage:
         letters = newest_letters(
             settings,
-            _moment(since),
-            chosen=_chosen(settings, reasons, topics, partitions),
+            choice.moment,
+            chosen=choice.filter(settings),
             limit=limit,
             on_progress=lambda done, total: stage.update(done, total=total),
         )
     if as_json:
         for letter in letters:
             click.echo(json.dumps(letter_document(letter)))
-    elif not letters:
-        click.echo(f"no such dead letters in {topic}")
-        _tell_no_inputs(settings, topics)
-    for letter in () if as_json else letters:
+        return
+    for letter in letters:
         click.echo("\n".join(_shown(letter, topic)))
+    if not letters:
+        click.echo(f"no such dead letters in {topic}")
+        choice.tell_no_inputs(settings)
 
 
 @dead_letters.command(cls=SettingsCommand, short_help="Write their originals to the input again.")
@@ -211,47 +237,36 @@ def show(
 @click.option(
     "--limit", type=click.IntRange(min=1), help="At most so many, to try it.  [default: all]"
 )
-@click.option(
-    "--again", is_flag=True, help="Those too that became dead letters again after a replay."
-)
-@setting_options({"Kafka: how to reach it", "Topics"}, without=_NOT_USED - _REPLAYING)
+@click.option("--again", is_flag=True, help="Include those that failed again after a replay.")
+@setting_options(_GROUPS, without=_UNUSED)
 def replay(
-    since: timedelta,
-    reasons: tuple[str, ...],
-    topics: tuple[str, ...],
-    partitions: tuple[int, ...],
-    dry_run: bool,
-    limit: int | None,
-    again: bool,
-    config: Path | None,
-    **flags: object,
+    settings: Settings, choice: _Choice, dry_run: bool, limit: int | None, again: bool
 ) -> None:
-    """Write the records that became dead letters to their input topics again, each to its
-    partition. First put right what was wrong, and restart the workers.
+    """Write the original records of dead letters to their input topics again, each to its
+    partition. Fix the cause first, and restart the workers.
 
     \b
     stream-detector dead-letters replay --since 6h --reason malformed --dry-run
     stream-detector dead-letters replay --since 6h --reason malformed --limit 1
     stream-detector dead-letters replay --since 6h --reason malformed
 
-    Where privacy settings, or the size, left a dead letter without its whole key or value, the
-    record is read from its input topic, as long as that keeps it. A record that becomes a dead
-    letter again is left out of later replays, unless --again asks for it. The whole record is
-    written: if one of its lines was at fault, the others, judged before, get second verdicts with
-    ids of their own. The dead letters stay in their topic, and a second replay of the same ones
-    gives second verdicts too: choose --since so that it begins after the last replay.
+    If privacy settings or the size limit removed part of a key or value, the record is read from
+    its input topic, as long as it has not expired there. Later replays skip a record that fails
+    again, unless --again is given. The whole record is written: if only one of its lines was at
+    fault, the other lines get second verdicts with new ids. Dead letters stay in their topic, so a
+    second replay of the same ones also gives second verdicts: choose --since so that it begins
+    after the last replay.
 
-    Exits with 1 if some can't be replayed; each is named.
+    Exits with 1 if some can't be replayed, and names each.
     """
-    settings, _ = given_settings(config, flags)
     from stream_detector.kafka.dead_letter_replay import replay_dead_letters  # noqa: PLC0415
 
     topic = settings.topic(settings.dead_letters_topic)
     with ShownProgress().stage(f"replaying {topic}") as stage:
         outcome = replay_dead_letters(
             settings,
-            datetime.now(UTC) - since,
-            chosen=_chosen(settings, reasons, topics, partitions),
+            cast(datetime, choice.moment),  # --since is required.
+            chosen=choice.filter(settings),
             again=again,
             limit=limit,
             dry_run=dry_run,
@@ -260,7 +275,7 @@ def replay(
     for line in _told(outcome, topic, dry_run=dry_run):
         click.echo(line)
     if not (outcome.replayed or outcome.left_out or outcome.not_replayable):
-        _tell_no_inputs(settings, topics)
+        choice.tell_no_inputs(settings)
     if count := len(outcome.not_replayable):
         raise StreamDetectorError(
             f"{counted(count, 'dead letter')} can't be replayed, see above: write what was in "
@@ -268,80 +283,39 @@ def replay(
         )
 
 
-def _chosen(
-    settings: Settings,
-    reasons: tuple[str, ...],
-    topics: tuple[str, ...],
-    partitions: tuple[int, ...],
-) -> "LetterFilter":
-    """The filter of these options; topics may be named with their prefix or without."""
-    from stream_detector.wire.dead_letters import LetterFilter  # noqa: PLC0415
-
-    full_names = {*topics, *map(settings.topic, topics)}
-    return LetterFilter(frozenset(reasons), frozenset(full_names), frozenset(partitions))
-
-
-def _tell_no_inputs(settings: Settings, topics: tuple[str, ...]) -> None:
-    """Where nothing is found: say which of ``topics`` are no input, on stderr."""
-    inputs = settings.input_topic_names
-    for name in topics:
-        if not {name, settings.topic(name)} & {*inputs}:
-            click.echo(
-                f"topic {printable(name)} is not among input_topics ({', '.join(inputs)}): "
-                "correct one of the two",
-                err=True,
-            )
-
-
-def _moment(since: timedelta | None) -> datetime | None:
-    return None if since is None else datetime.now(UTC) - since
-
-
 def _written(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _table(groups: "Iterable[Group]") -> Iterable[str]:
+def _table(groups: Iterable[Group]) -> Iterable[str]:
     """Two lines a group: counts and names, and below them the detail."""
     groups = list(groups)
+    rows = [
+        (
+            f"{group.letters:,}",
+            *(printable(name) or "-" for name in (group.reason, group.source_topic, group.format)),
+            _written(group.first),
+            _written(group.last),
+        )
+        for group in groups
+    ]
     if not groups:
         return
-    names = [
-        [printable(part) or "-" for part in (g.reason, g.source_topic, g.format)] for g in groups
-    ]
-    heads = ["reason", "source topic", "format"]
-    widths = [max(map(len, column)) for column in zip(heads, *names, strict=True)]
-    yield _row("letters", heads, widths, "first", "last")
-    for group, parts in zip(groups, names, strict=True):
-        yield _row(f"{group.letters:,}", parts, widths, _written(group.first), _written(group.last))
+    heading = ("letters", "reason", "source topic", "format", "first", "last")
+    first, *lines = table_lines([heading, *rows], right={0})
+    yield first
+    for group, line in zip(groups, lines, strict=True):
+        yield line
         notes = [printable(group.detail) or "no detail"]
         if group.not_as_read:
             notes.append(f"{group.not_as_read:,} not whole")
         if group.replays:
             notes.append(f"{group.replays:,} failed again after a replay")
-        yield from _wrapped("; ".join(notes), indent=11)
+        yield from wrapped("; ".join(notes), margin=" " * 9)
 
 
-def _row(count: str, parts: list[str], widths: list[int], first: str, last: str) -> str:
-    names = (f"{part:<{width}}" for part, width in zip(parts, widths, strict=True))
-    return "  ".join([f"{count:>9}", *names, f"{first:<20}", last])
-
-
-def _wrapped(text: str, *, indent: int) -> Iterable[str]:
-    """``text`` in lines of the terminal's width where there is one, else in one line."""
-    margin = " " * indent
-    if not sys.stdout.isatty():
-        return [margin + text]
-    width = max(shutil.get_terminal_size().columns, 2 * indent)
-    return textwrap.wrap(
-        text, width, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False
-    )
-
-
-def _shown(letter: "StoredLetter", topic: str) -> Iterable[str]:
+def _shown(letter: StoredLetter, topic: str) -> Iterable[str]:
     """A dead letter for a person, in lines."""
-    from stream_detector.wire.dead_letters import time_of  # noqa: PLC0415
-
     log_format = f" ({printable(letter.format)})" if letter.format else ""
     yield (
         f"{topic}:{letter.partition}:{letter.offset}  {_written(letter.time)}  "

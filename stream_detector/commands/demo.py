@@ -3,7 +3,7 @@
 import click
 from rich.console import Console
 
-from stream_detector.commands.replay import pace_options
+from stream_detector.commands.options import pace_options
 from stream_detector.demo.embedded_broker import require_librdkafka
 
 __all__ = ["demo"]
@@ -19,9 +19,9 @@ _RATE = 1250.0
 def demo(records: int, rate: float, keep: bool) -> None:
     """Show the detector at work: sample logs in, verdicts and alerts out.
 
-    Starts a Kafka broker inside this process, a worker as `stream-detector run` starts it, and
-    replays the sample logs. Needs no Kafka, no Java and no Docker, takes less than a minute,
-    and ends by itself. No address in the samples is asked for anything.
+    Starts a Kafka broker inside this process and a worker as `stream-detector run` does, and
+    replays the sample logs. Needs no Kafka, Java or Docker, takes less than a minute and ends by
+    itself. It contacts no address in the samples.
 
     \b
     stream-detector demo

@@ -15,15 +15,15 @@ PROGRAM = "stream-detector"
 _COMMANDS = {
     "run": "Read log topics and write verdicts and alerts, until SIGTERM.",
     "score": "Score URLs and host names given here, in a file or on stdin.",
-    "label": "Write what an analyst or a feed says of URLs and host names.",
+    "label": "Label URLs and host names, as an analyst or a feed.",
     "settings": "Show every setting, its value and where it is set.",
-    "topics": "Make the Kafka topics, or check that they can be used.",
-    "doctor": "Check Kafka, models and machine; say what to do.",
+    "topics": "Create, check and back up the Kafka topics; print ACLs.",
+    "doctor": "Check Kafka, models and machine; report what to fix.",
     "demo": "Show it at work on sample logs, with a Kafka of its own.",
     "replay": "Feed the sample logs to your own Kafka.",
-    "dead-letters": "Look at records that could not be read; write them to the input again.",
+    "dead-letters": "Show records that could not be read; replay them.",
 }
-"""Help by command, in the order a newcomer needs them; each is a module beside this one."""
+"""Help by command, in the order a newcomer needs them; each has a module in this package."""
 
 
 class _LazyGroup(CommandGroup):
@@ -64,5 +64,5 @@ def group() -> None:
     stream-detector doctor                      # is everything there to run?
     stream-detector run                         # the worker
     """
-    # Libraries say what they have to through errors; `run` sets up logging of its own.
+    # Libraries report faults by errors; only `run` sets up logging.
     logging.getLogger().addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""Settings as options of a command, made from their fields and grouped in ``--help``."""
+"""Options that commands share: one per setting, made from its field and grouped in ``--help``."""
 
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -19,13 +19,13 @@ from stream_detector.settings.fields import (
     load_settings,
 )
 
-__all__ = ["SettingsCommand", "default_text", "given_settings", "setting_options"]
+__all__ = ["SettingsCommand", "default_text", "given_settings", "pace_options", "setting_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class SettingsCommand(click.Command):
-    """A command whose ``--help`` lists its own options first, then settings by group."""
+    """A command whose ``--help`` lists its own options first, then the settings by group."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in sections."""
@@ -49,12 +49,12 @@ def setting_options(
 ) -> Callable[[Command], Command]:
     """Add ``--config`` and an option for each setting of ``groups`` (all by default).
 
-    ``groups`` are titles of ``SETTING_GROUPS``, ``without`` names of settings in them that the
-    command has no use for. The options' values reach the command as keyword arguments, for
-    ``given_settings``. Secrets have no option. ``defaults``, by name, are what ``--help`` tells of
-    settings for which the command has a default of its own; its origin is still ``default`` then.
+    ``groups`` are titles of ``SETTING_GROUPS``; ``without`` names settings that the command does
+    not use. The values reach the command as keyword arguments, for ``given_settings``. Secrets
+    have no option. ``defaults``, by name, replace the defaults in ``--help`` where the command has
+    its own.
     """
-    told = defaults or {}
+    own = defaults or {}
     left_out = SECRETS.union(without)
 
     def decorate(command: Command) -> Command:
@@ -62,7 +62,7 @@ def setting_options(
             if groups is None or title in groups:
                 for name in reversed(SETTING_GROUPS[title]):
                     if name not in left_out:
-                        default = str(told[name]) if name in told else default_text(name)
+                        default = str(own[name]) if name in own else default_text(name)
                         command = _option(name, Settings.model_fields[name], default)(command)
         config = click.option(
             "--config",
@@ -71,6 +71,29 @@ def setting_options(
             help="TOML file with settings; also STREAM_DETECTOR_CONFIG.",
         )
         return config(command)
+
+    return decorate
+
+
+def pace_options(*, records: int, rate: float, what: str) -> Callable[[Command], Command]:
+    """Options ``--records`` and ``--rate`` with these defaults; ``what`` is a verb for records."""
+
+    def decorate(command: Command) -> Command:
+        count = click.option(
+            "--records",
+            type=click.IntRange(min=1),
+            default=records,
+            show_default=True,
+            help=f"How many records to {what}.",
+        )
+        pace = click.option(
+            "--rate",
+            type=click.FloatRange(min=1),
+            default=rate,
+            show_default=True,
+            help="How many a second.",
+        )
+        return count(pace(command))
 
     return decorate
 
@@ -87,7 +110,7 @@ def given_settings(
 
 
 def default_text(name: str) -> str:
-    """The default of a setting as one would type it; empty where there is none."""
+    """The default of a setting as a user would type it; empty without one."""
     default = Settings.model_fields[name].get_default(call_default_factory=True)
     if default is None or default is PydanticUndefined or isinstance(default, (SecretStr, dict)):
         return ""

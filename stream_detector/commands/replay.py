@@ -2,19 +2,24 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.settings.fields import DATA_FOLDER, SETTING_GROUPS
+from stream_detector.commands.options import (
+    SettingsCommand,
+    given_settings,
+    pace_options,
+    setting_options,
+)
+from stream_detector.errors import StreamDetectorError
+from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges, read_ranges
+from stream_detector.settings.fields import DATA_FOLDER, SETTING_GROUPS, Settings
+from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import ShownProgress
 
-__all__ = ["pace_options", "replay"]
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+__all__ = ["replay"]
 
 _RECORDS = 20_000
 _RATE = 200.0
@@ -26,29 +31,6 @@ _WITHOUT = {
     *("label_keys", "labels_dead_letters_topic", "topic_partitions", "topic_replication_factor"),
     *("start_at", "linger_ms", "chunk_records", "buffered_bytes_max", "shadow_topic"),
 }
-
-
-def pace_options(*, records: int, rate: float, what: str) -> Callable[[Command], Command]:
-    """Options ``--records`` and ``--rate`` with these defaults; ``what`` is done with records."""
-
-    def decorate(command: Command) -> Command:
-        count = click.option(
-            "--records",
-            type=click.IntRange(min=1),
-            default=records,
-            show_default=True,
-            help=f"How many records to {what}.",
-        )
-        pace = click.option(
-            "--rate",
-            type=click.FloatRange(min=1),
-            default=rate,
-            show_default=True,
-            help="How many a second.",
-        )
-        return count(pace(command))
-
-    return decorate
 
 
 @click.command(cls=SettingsCommand)
@@ -78,12 +60,11 @@ def replay(
     config: Path | None,
     **flags: object,
 ) -> None:
-    """Write the sample logs to the first of --input-topics, at a steady rate, for a look at
-    workers, dashboards and consumers of alerts. With --from, score records of the input topics
-    again.
+    """Write the sample logs to the first of --input-topics at a steady rate, to try workers,
+    dashboards and consumers of alerts. With --from, score records of the input topics again.
 
-    The sample lines are of an office that does not exist, in all formats that the detector reads,
-    with far more that looks malicious than in life. Not for a topic that others act on.
+    The sample lines come from a fictitious office, in all formats that the detector reads, with far
+    more malicious-looking traffic than a real one has. Do not write them to a production topic.
 
     \b
     stream-detector replay
@@ -91,51 +72,69 @@ def replay(
     stream-detector replay --from url-events:3:1200-1249
     stream-detector replay --from-file passed-over.txt --config detector.toml
 
-    --from is for records that somebody else committed in the workers' group: the workers' log
-    names the command. It needs the workers' settings and models. Verdicts, alerts and dead letters
-    go to the workers' topics, with the ids that the workers would have given: a record that is
-    scored twice has one id. Workers may run meanwhile; no offset is committed. Exits with 1 if
-    some records are not there any more; each range is named.
+    Use --from after another consumer committed offsets in the workers' group, so that the workers
+    skipped records: their log prints the command. It needs the workers' settings and models.
+    Verdicts, alerts and dead letters go to the workers' topics with the workers' ids, so a record
+    that is scored twice keeps one id. Workers may run meanwhile; no offset is committed. Exits with
+    1 if some records have expired, and names each range.
     """
     if ranges or range_files:
-        _score_again(ranges, range_files, config, flags)
-        return
-    if not math.isfinite(rate):
+        for option in ("records", "rate"):
+            source = click.get_current_context().get_parameter_source(option)
+            if source is not click.core.ParameterSource.DEFAULT:
+                raise click.UsageError(f"--{option} is for sample logs: leave it out with --from")
+        offsets = _given_ranges(ranges, range_files)
+        _score_again(given_settings(config, flags)[0], offsets)
+    elif not math.isfinite(rate):
         raise click.BadParameter("give a number of records a second", param_hint="--rate")
-    settings, _ = given_settings(config, flags)
+    else:
+        _write_samples(given_settings(config, flags)[0], records, rate)
+
+
+def _write_samples(settings: Settings, records: int, rate: float) -> None:
     from stream_detector.demo.samples import rounds_of, sample_lines  # noqa: PLC0415
-    from stream_detector.kafka.paced_writing import write_records  # noqa: PLC0415
+    from stream_detector.kafka.confirmed import write_records  # noqa: PLC0415
 
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
-    values = (value for _, value in itertools.islice(rounds, records))
-
     progress = ShownProgress()
     with progress.stage("writing records", records) as stage:
         topic = write_records(
             settings,
-            values,
+            (value for _, value in itertools.islice(rounds, records)),
             rate=rate,
-            on_written=stage.update,
+            on_written=lambda count, _: stage.update(count),
             on_away=lambda fault: progress.tell(f"{fault}; trying again"),
         )
     click.echo(f"{records:,} records in {topic}")
 
 
-def _score_again(
-    ranges: tuple[str, ...],
-    range_files: tuple[Path, ...],
-    config: Path | None,
-    flags: Mapping[str, object],
-) -> None:
-    from stream_detector.commands.score_again import (  # noqa: PLC0415
-        given_ranges,
-        score_ranges_again,
-    )
+def _given_ranges(texts: Sequence[str], files: Sequence[Path]) -> list[OffsetRange]:
+    """What ``--from`` and ``--from-file`` name, each offset once."""
+    ranges = [each for text in texts for each in read_ranges([text], "--from")]
+    for file in files:
+        with click.open_file(str(file), encoding="utf-8", errors="replace") as lines:
+            ranges += read_ranges(lines, str(file))
+    if not ranges:
+        raise click.UsageError("--from-file holds no offsets: write TOPIC:PARTITION:FIRST-LAST")
+    return merged_ranges(ranges)
 
-    for option in ("records", "rate"):
-        source = click.get_current_context().get_parameter_source(option)
-        if source is not click.core.ParameterSource.DEFAULT:
-            raise click.UsageError(f"--{option} is for sample logs: leave it out with --from")
-    offsets = given_ranges(ranges, range_files)
-    settings, _ = given_settings(config, flags)
-    score_ranges_again(settings, offsets)
+
+def _score_again(settings: Settings, ranges: Sequence[OffsetRange]) -> None:
+    """Score the records of ``ranges`` and print the counts; an error if some are missing."""
+    from stream_detector.worker.scoring_again import of_inputs, score_ranges_again  # noqa: PLC0415
+
+    ranges = of_inputs(settings, ranges)
+    scored = score_ranges_again(settings, ranges, ShownProgress())
+    for range_, why in scored.missing:
+        click.echo(f"{range_}: {why}")
+    partitions = len({each[:2] for each in ranges})
+    click.echo(
+        f"{counted(scored.records, 'record')} of {counted(partitions, 'partition')} scored again: "
+        f"{counted(scored.verdicts, 'verdict')}, {counted(scored.alerts, 'alert')}, "
+        f"{counted(scored.dead_letters, 'dead letter')}"
+    )
+    if missing := sum(each.range.offsets for each in scored.missing):
+        raise StreamDetectorError(
+            f"{counted(missing, 'offset')} could not be scored, see above: check the offsets; "
+            "records that have expired are lost"
+        )

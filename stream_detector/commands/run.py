@@ -15,9 +15,9 @@ __all__ = ["run"]
 def run(config: Path | None, **flags: object) -> int:
     """Read log records from Kafka, score the URLs and hosts in them, write verdicts and alerts.
 
-    Runs until SIGTERM or Ctrl-C, then finishes what is in flight, commits and exits with 0. While
-    Kafka is away it waits. It exits with 1 on an error that waiting does not mend, 2 on a wrong
-    setting. Scale by starting more workers of the same --group-id.
+    Runs until SIGTERM or Ctrl-C, then finishes the records in flight, commits and exits with 0.
+    While Kafka is unreachable it waits and retries. It exits with 1 on an error that no retry
+    fixes, and with 2 on a wrong setting. To scale, start more workers with the same --group-id.
 
     \b
     stream-detector run
@@ -26,15 +26,15 @@ def run(config: Path | None, **flags: object) -> int:
     STREAM_DETECTOR_SASL_PASSWORD_FILE=/run/secrets/kafka stream-detector run \\
       --security-protocol SASL_SSL --sasl-username svc-detector --ssl-cafile /etc/kafka/ca.pem
 
-    Every option is also a variable (--group-id: STREAM_DETECTOR_GROUP_ID) and a key of the TOML
-    file (group_id); a flag goes before the variable, the variable before the file.
+    Every option is also an environment variable (--group-id: STREAM_DETECTOR_GROUP_ID) and a key of
+    the TOML file (group_id). A flag overrides the variable, the variable overrides the file.
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.clients import aiokafka_consumer_options  # noqa: PLC0415
+    from stream_detector.kafka.clients import client_options  # noqa: PLC0415
     from stream_detector.models.serving import check_model_settings  # noqa: PLC0415
 
     # Before TensorFlow is loaded and Kafka is asked, which take seconds.
-    aiokafka_consumer_options(settings)
+    client_options(settings)
     check_model_settings(settings)
     configure_logging(settings)
     from stream_detector.worker.process import run_worker  # noqa: PLC0415 - imports Faust

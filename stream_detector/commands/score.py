@@ -1,30 +1,48 @@
-"""``stream-detector score``: scores by hand and in bulk, without Kafka."""
+"""``stream-detector score``: scores by hand and in bulk, without Kafka.
+
+A table for people, JSON lines for programs.
+"""
 
 import os
+import shutil
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import click
+import msgspec
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.settings.fields import SETTING_GROUPS
 from stream_detector.system.lines import BLOCK_LINES, Block, line_blocks
 from stream_detector.terminal.counted import counted
+from stream_detector.terminal.printable import printable
 from stream_detector.terminal.progress import ShownProgress, Stage
 
 if TYPE_CHECKING:
-    from stream_detector.bulk_scoring import LogScorer
-    from stream_detector.policy.decider import Decider
-    from stream_detector.settings.fields import Settings
+    from stream_detector.bulk_scoring import LogRow, LogScorer, Row
+    from stream_detector.events import Kind, Thresholds
 
 __all__ = ["score"]
 
 _STDIN = "-"
 _AUTO = "auto"
+_COLOURS = {"malicious": "red", "suspicious": "yellow", "benign": "green", "rejected": "magenta"}
+_SHOWN_CHARACTERS_MAX = 200
+"""Of a line that was rejected."""
+
+_encoder = msgspec.json.Encoder()
+
+# JSON allows these characters, but to some readers, such as str.splitlines, they end a line.
+_LINE_ENDS = {character.encode(): b"\\u%04x" % ord(character) for character in "\x85\u2028\u2029"}
+
+_STDIN_PATH = Path("/dev/stdin")
+
+_Input = tuple[Path | None, Iterator[Block]]
+"""A file, None where the lines are arguments, and its lines."""
 _WITHOUT = {*SETTING_GROUPS["Topics"], "alert_window", "alert_keys_max"} - {"json_fields"}
 
 
@@ -65,11 +83,11 @@ def score(
     config: Path | None,
     **flags: object,
 ) -> None:
-    """Score URLs, the lines of a --file, or with - the lines of stdin. With --format, score what
-    the lines of log files name.
+    """Score URLs, the lines of a --file, or with - the lines of stdin. With --format, score the
+    URLs and host names in log files.
 
-    The score is the probability that a URL or host name is malicious, as the model has it from
-    the characters alone: nothing is looked up or visited.
+    The score is the probability that a URL or host name is malicious. The model computes it from
+    the characters alone: it looks up and visits nothing.
 
     \b
     stream-detector score example.com/login http://198.51.100.7/gate.php
@@ -79,23 +97,49 @@ def score(
     tail -f proxy.urls | stream-detector score --json -
 
     --json writes exactly one line per line of input, in order: input, canonical, kind, score,
-    rejected, verdict, model, reason. Where there is no score, rejected says why, or reason which
-    list decided (allow_list, deny_list).
+    rejected, verdict, model, reason. If score is null, rejected says why, or reason names the list
+    that decided (allow_list, deny_list).
 
-    With --format it writes one line per event and per rejected line, with file, line, format,
-    client, time, log_id and detail (what was wrong) besides. Lines that name no URL or host are
-    only counted; the counts come on stderr at the end.
+    With --format it writes one line per event and per rejected line, and adds file, line, format,
+    client, time, log_id and detail (the fault). Lines without a URL or host name are only counted;
+    the counts go to stderr at the end.
     """
     if log_format is not None and _is_given("kind"):
         raise click.UsageError("--kind is for lists of URLs: a log line says what it names")
     if file is not None and urls:
         raise click.UsageError("give either arguments or --file, not both")
     settings, _ = given_settings(config, flags)
-    if log_format is None:
-        _score_list(settings, urls, file, kind, as_json=as_json)
-    else:
-        names = urls if file is None else (file,)
-        _score_logs(settings, log_format, _log_files(names), as_json=as_json)
+    names = urls if file is None else (file,)
+    inputs = _list_inputs(names, file) if log_format is None else _log_inputs(names)
+    from stream_detector.assembly import decider_of  # noqa: PLC0415
+    from stream_detector.bulk_scoring import ListScorer, LogScorer  # noqa: PLC0415
+    from stream_detector.models.serving import load_scorer  # noqa: PLC0415
+    from stream_detector.sources.reading import chosen_fields, source_named  # noqa: PLC0415
+
+    # A wrong format is an error before TensorFlow is loaded.
+    source = None if log_format in {None, _AUTO} else source_named(log_format)
+    decider = decider_of(load_scorer(settings), settings=settings, metrics=None)
+    scorer: ListScorer | LogScorer = ListScorer(decider, kind)
+    if log_format is not None:
+        scorer = LogScorer(
+            decider,
+            source,
+            line_bytes_max=settings.record_bytes_max,
+            json_fields=chosen_fields(settings.json_fields),
+        )
+    of_logs = isinstance(scorer, LogScorer)
+    write = _json_lines if as_json else _RowTable(decider.thresholds, of_logs=of_logs).lines
+    with ExitStack() as stack:
+        progress = _Progress(stack, [path for path, _ in inputs if path is not None])
+        for path, blocks in inputs:
+            if isinstance(scorer, LogScorer):
+                scorer.begin(None if path in {None, _STDIN_PATH} else str(path))
+            for lines, consumed in blocks:
+                sys.stdout.buffer.write(write(scorer.rows(lines)))
+                sys.stdout.buffer.flush()
+                progress.advance(len(lines), consumed)
+    if isinstance(scorer, LogScorer):
+        _tell_counts(scorer)
 
 
 def _is_given(option: str) -> bool:
@@ -103,49 +147,22 @@ def _is_given(option: str) -> bool:
     return source is not click.core.ParameterSource.DEFAULT
 
 
-def _score_list(
-    settings: "Settings",
-    urls: tuple[str, ...],
-    file: str | None,
-    kind: Literal["auto", "url", "host"],
-    *,
-    as_json: bool,
-) -> None:
-    """Score arguments, or the lines of a file or of stdin, that are a URL or host name each."""
-    blocks = _input(urls, file)
-    from stream_detector.bulk_scoring import ListScorer  # noqa: PLC0415 - see the package's docstring
-    from stream_detector.commands.score_output import RowTable, json_lines  # noqa: PLC0415
-
-    decider = _decider(settings)
-    scorer = ListScorer(decider, kind)
-    write = json_lines if as_json else RowTable(decider.thresholds, of_logs=False).lines
-    paths = [] if file is None else [_path_of(file)]
-    with ExitStack() as stack:
-        progress = _Progress(stack, paths)
-        for lines, consumed in blocks:
-            sys.stdout.buffer.write(write(scorer.rows(lines)))
-            sys.stdout.buffer.flush()
-            progress.advance(len(lines), consumed)
-
-
-def _input(urls: tuple[str, ...], file: str | None) -> Iterator[Block]:
-    """Blocks of lines from wherever they were asked for."""
-    if file == _STDIN or urls == (_STDIN,):
-        return line_blocks(sys.stdin.fileno())
-    if file is not None:
-        return _blocks_of(Path(file))
-    if _STDIN in urls:
-        raise click.UsageError("- stands for stdin, and is given alone")
+def _list_inputs(urls: Sequence[str], file: str | None) -> list[_Input]:
+    """Lines that are a URL or host name each: arguments, or those of a file or stdin."""
     if not urls:
         raise click.UsageError("nothing to score: give URLs, --file FILE, or - for stdin")
-    # An argument that is no UTF-8 has its bytes back, and is rejected as a line would be.
+    if file is not None or tuple(urls) == (_STDIN,):
+        return [_lines_of(urls[0])]
+    if _STDIN in urls:
+        raise click.UsageError("- stands for stdin, and is given alone")
+    # An argument that is not UTF-8 gets its bytes back, and is rejected as a line would be.
     lines = [os.fsencode(url) for url in urls]
     starts = range(0, len(lines), BLOCK_LINES)
-    return ((lines[start : start + BLOCK_LINES], 0) for start in starts)
+    return [(None, ((lines[start : start + BLOCK_LINES], 0) for start in starts))]
 
 
-def _log_files(names: Sequence[str]) -> list[Path | None]:
-    """The files of these names, None for stdin."""
+def _log_inputs(names: Sequence[str]) -> list[_Input]:
+    """The lines of log files."""
     if not names:
         raise click.UsageError("nothing to score: give log files, or - for stdin")
     for name in names:
@@ -155,48 +172,13 @@ def _log_files(names: Sequence[str]) -> list[Path | None]:
             )
         if name != _STDIN and Path(name).is_dir():
             raise click.UsageError(f"{name!r} is a folder: give the log files in it")
-    return [None if name == _STDIN else Path(name) for name in names]
+    return [_lines_of(name) for name in names]
 
 
-def _score_logs(
-    settings: "Settings", log_format: str, files: Sequence[Path | None], *, as_json: bool
-) -> None:
-    """Score what the lines of log files name."""
-    from stream_detector.sources.reading import chosen_fields, source_named  # noqa: PLC0415 - see the package's docstring
-
-    source = None if log_format == _AUTO else source_named(log_format)
-    from stream_detector.bulk_scoring import LogScorer  # noqa: PLC0415
-    from stream_detector.commands.score_output import RowTable, json_lines  # noqa: PLC0415
-
-    decider = _decider(settings)
-    scorer = LogScorer(
-        decider,
-        source,
-        line_bytes_max=settings.record_bytes_max,
-        json_fields=chosen_fields(settings.json_fields),
-    )
-    write = json_lines if as_json else RowTable(decider.thresholds, of_logs=True).lines
-    with ExitStack() as stack:
-        progress = _Progress(stack, [_path_of(file) for file in files])
-        for file in files:
-            scorer.begin(None if file is None else os.fsdecode(file))
-            blocks = line_blocks(sys.stdin.fileno()) if file is None else _blocks_of(file)
-            for lines, consumed in blocks:
-                sys.stdout.buffer.write(write(scorer.rows(lines)))
-                sys.stdout.buffer.flush()
-                progress.advance(len(lines), consumed)
-    _tell_counts(scorer)
-
-
-def _tell_counts(scorer: "LogScorer") -> None:
-    counts = scorer.counts
-    things = "URL or host name" if counts["events"] == 1 else "URLs and host names"
-    events = f"{counts['events']:,} {things}"
-    click.echo(
-        f"{counted(counts['lines'], 'line')}: {events}, {counts['rejected']:,} rejected, "
-        f"{counted(counts['nameless'], 'line')} with neither",
-        err=True,
-    )
+def _lines_of(name: str) -> _Input:
+    if name == _STDIN:
+        return _STDIN_PATH, line_blocks(sys.stdin.fileno())
+    return Path(name), _blocks_of(Path(name))
 
 
 def _blocks_of(file: Path) -> Iterator[Block]:
@@ -204,22 +186,90 @@ def _blocks_of(file: Path) -> Iterator[Block]:
         yield from line_blocks(opened.fileno())
 
 
-def _decider(settings: "Settings") -> "Decider":
-    from stream_detector.assembly import decider_of  # noqa: PLC0415 - see the package's docstring
-    from stream_detector.models.serving import load_scorer  # noqa: PLC0415
+def _tell_counts(scorer: "LogScorer") -> None:
+    counts = scorer.counts
+    things = "URL or host name" if counts["events"] == 1 else "URLs and host names"
+    click.echo(
+        f"{counted(counts['lines'], 'line')}: {counts['events']:,} {things}, "
+        f"{counts['rejected']:,} rejected, {counted(counts['nameless'], 'line')} with neither",
+        err=True,
+    )
 
-    return decider_of(load_scorer(settings), settings=settings, metrics=None)
+
+def _json_lines(rows: "Sequence[Row]") -> bytes:
+    """One JSON object a row, each on a line of its own."""
+    text = _encoder.encode_lines(rows)
+    for line_end, escaped in _LINE_ENDS.items():
+        text = text.replace(line_end, escaped)
+    return text
 
 
-def _path_of(file: str | Path | None) -> Path:
-    """What to ask for a size."""
-    return Path("/dev/stdin") if file is None or file == _STDIN else Path(file)
+class _RowTable:
+    """Rows as aligned text, coloured on a terminal; the head comes with the first block.
+
+    Its columns have fixed widths, since rows are printed before the last one is known. The head
+    names the thresholds, which differ from kind to kind.
+    """
+
+    def __init__(self, thresholds: "Mapping[Kind, Thresholds]", *, of_logs: bool) -> None:
+        self._thresholds = thresholds
+        self._of_logs = of_logs
+        self._is_terminal = sys.stdout.isatty()
+        self._is_coloured = self._is_terminal and not os.environ.get("NO_COLOR")
+        self._has_head = False
+
+    def lines(self, rows: "Sequence[Row]") -> bytes:
+        """The text of a block."""
+        lines = list(map(self._line, rows))
+        if lines and not self._has_head:
+            lines[:0] = self._head()
+            self._has_head = True
+        return "".join(f"{line}\n" for line in lines).encode()
+
+    def _head(self) -> list[str]:
+        """A line of thresholds per kind, which fits in 80 columns, and the names of the columns."""
+        thresholds = [
+            f"# {kind}: suspicious from {of_kind.suspicious:.4f}, malicious from "
+            f"{of_kind.malicious:.4f}"
+            for kind, of_kind in self._thresholds.items()
+        ]
+        number = f"  {'line':>8}" if self._of_logs else ""
+        return [
+            *thresholds,
+            f"{'score':>6}  {'verdict':<10}  {'kind':<4}{number}  canonical form",
+        ]
+
+    def _line(self, row: "Row") -> str:
+        verdict = row.verdict or "rejected"
+        score = "-"
+        if row.score is not None:
+            score = f"{row.score:.4f}"
+        elif row.verdict is not None:
+            score = "list"
+        number, why = "", f"{row.rejected}"
+        if self._of_logs:
+            log_row = cast("LogRow", row)
+            number = f"  {log_row.line:>8}"
+            why += f" ({log_row.detail})"
+        if row.rejected is None:
+            text = row.canonical or ""
+        else:
+            # Escaped: a hostile line may hold control sequences for the terminal.
+            text = printable(f"{why}: ") + ascii(row.input[:_SHOWN_CHARACTERS_MAX])
+        line = f"{score:>6}  {verdict:<10}  {row.kind or '-':<4}{number}  {text}"
+        line = self._fitted(line)
+        return click.style(line, fg=_COLOURS[verdict]) if self._is_coloured else line
+
+    def _fitted(self, line: str) -> str:
+        """``line``, cut to the terminal's width where there is one."""
+        width = shutil.get_terminal_size().columns if self._is_terminal else len(line)
+        return line if len(line) <= width else line[: width - 3] + "..."
 
 
 class _Progress:
-    """Shows on stderr how far files are scored, where that disturbs nobody.
+    """Shows on stderr how much of the files is scored.
 
-    Pipes have no end that is known, and rows on a terminal show by themselves how far it is.
+    Not for pipes, whose size nobody knows, nor where the rows themselves appear on the terminal.
     """
 
     def __init__(self, stack: ExitStack, paths: Sequence[Path]) -> None:
@@ -234,7 +284,7 @@ class _Progress:
             self._stage = stack.enter_context(stage)
 
     def advance(self, lines: int, consumed: int) -> None:
-        """So many lines more are scored, which stood in so many bytes of input."""
+        """Add ``lines`` that are scored, which took ``consumed`` bytes of input."""
         self._lines += lines
         self._done += consumed
         if self._stage is not None:

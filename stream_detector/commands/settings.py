@@ -1,4 +1,4 @@
-"""``stream-detector settings``: what is set, and where."""
+"""``stream-detector settings``: shows every setting and where its value comes from."""
 
 import json
 import os
@@ -28,12 +28,12 @@ def settings(config: Path | None, as_json: bool, as_toml: bool, **flags: object)
     stream-detector settings --toml > detector.toml
     stream-detector settings --config detector.toml --json | jq .group_id
 
-    A flag (--group-id x) goes before the environment (STREAM_DETECTOR_GROUP_ID=x), that before
-    the file of --config (group_id = "x"), that before the default. Lists are given with commas or
-    by repeating a flag, tables as name=value,name=value.
+    A flag (--group-id x) overrides the environment (STREAM_DETECTOR_GROUP_ID=x), which overrides
+    the file of --config (group_id = "x"), which overrides the default. Write lists with commas or
+    repeat the flag; write tables as name=value,name=value.
 
-    Takes the flags of `run`, so that it shows what `run` would see. Secrets have no flag, and are
-    masked.
+    Takes the flags of `run` and shows the settings that `run` would use. Secrets have no flag, and
+    are masked.
     """
     if as_json and as_toml:
         raise click.UsageError("give either --json or --toml, not both")
@@ -53,7 +53,7 @@ def _shown(name: str, values: Settings) -> Any:
     if name in SECRETS:
         return _MASK if value.get_secret_value() else ""
     if isinstance(value, Path):
-        # A name of a file may be any bytes, what is printed may not.
+        # A file name may hold any bytes, the output only UTF-8.
         return os.fsencode(value).decode(errors="backslashreplace")
     return value
 
@@ -67,7 +67,7 @@ def _document(values: Settings, origins: Mapping[str, Origin]) -> dict[str, dict
 
 
 def _table(values: Settings, origins: Mapping[str, Origin]) -> Iterator[str]:
-    """Aligned lines by group; what is not a default stands out."""
+    """Aligned lines by group; values that are not defaults are green."""
     width = max(map(len, origins))
     for title, names in SETTING_GROUPS.items():
         yield click.style(title, bold=True)
@@ -86,7 +86,7 @@ def _table(values: Settings, origins: Mapping[str, Origin]) -> Iterator[str]:
 
 
 def _toml(values: Settings, origins: Mapping[str, Origin]) -> Iterator[str]:
-    """Lines of a settings file: what is set stands in it, what is not as a comment."""
+    """Lines of a settings file; values that nobody set are comments."""
     yield "# Settings of stream-detector. Flags and STREAM_DETECTOR_... variables go before it."
     for title, names in SETTING_GROUPS.items():
         yield f"\n# --- {title} ---"
@@ -105,7 +105,7 @@ def _toml(values: Settings, origins: Mapping[str, Origin]) -> Iterator[str]:
 
 
 def _toml_value(name: str, value: Any) -> str:
-    """A value as TOML; an example of one where there is none. Strings are as in JSON."""
+    """A value as TOML, or an example if it is None. Strings are written as in JSON."""
     if value is None:
         kinds = get_args(Settings.model_fields[name].annotation)
         return '"/path/to/file"' if Path in kinds else "0.5"
@@ -114,5 +114,5 @@ def _toml_value(name: str, value: Any) -> str:
             f"{_toml_value(name, key)} = {_toml_value(name, item)}" for key, item in value.items()
         )
         return "{ " + ", ".join(pairs) + " }" if value else "{}"
-    # As it is: JSON would escape an emoji as a pair of surrogates, which TOML does not know.
+    # Without ASCII escapes: JSON would write an emoji as two surrogates, which TOML rejects.
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""``stream-detector topics``: make the Kafka topics, check them, print or give the rights."""
+"""``stream-detector topics``: create and check the Kafka topics, give rights, save and restore."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,24 +6,31 @@ from typing import TYPE_CHECKING
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.commands.topic_backup import restore, save
 from stream_detector.errors import RetryableError, TopicsError
+from stream_detector.settings.fields import SETTING_GROUPS
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import ShownProgress
+from stream_detector.terminal.table import table_lines
 
 if TYPE_CHECKING:
     from stream_detector.kafka.rights import Part
+    from stream_detector.kafka.topic_backup import Restored
 
 __all__ = ["topics"]
 
-_GROUPS = {"Kafka: how to reach it", "Topics", "Announced models"}
+_GROUPS = ("Kafka: how to reach it", "Topics", "Announced models")
 _UNUSED = {"model_public_key", "model_load_timeout"}
+_BACKUP_USED = {
+    *(set(SETTING_GROUPS[_GROUPS[0]]) - {"group_id", "labels_group_id", "cluster"}),
+    *("topic_prefix", "labels_topic", "feed_labels_topic", "models_topic", "model_store"),
+}
+_BACKUP_UNUSED = {name for title in _GROUPS for name in SETTING_GROUPS[title]} - _BACKUP_USED
 
 
 @click.group(no_args_is_help=True)
 def topics() -> None:
-    """Make the topics that the detector reads and writes, check that they can be used, print the
-    rights that each part needs, or save and restore what cannot be made again.
+    """Create the topics that the detector reads and writes, check them, print the rights that each
+    component needs, or back up labels and announced models.
 
     \b
     stream-detector topics check
@@ -33,17 +40,14 @@ def topics() -> None:
     """
 
 
-topics.add_command(save)
-topics.add_command(restore)
-
-
-@topics.command(cls=SettingsCommand, short_help="Make the topics that are missing.")
+@topics.command(cls=SettingsCommand, short_help="Create the missing topics.")
 @setting_options(_GROUPS, without=_UNUSED)
 def create(config: Path | None, **flags: object) -> None:
-    """Make the topics that are missing; what is there stays as it is.
+    """Create the missing topics; existing topics stay unchanged.
 
-    With three brokers or more each topic gets 3 replicas, of which 2 must have a record; with
-    fewer a line warns. Records of input topics get the time at which Kafka receives them.
+    With three brokers or more, each topic gets 3 replicas, and 2 of them must have a record before
+    Kafka confirms it; with fewer brokers a line warns. Kafka stamps records of the input topics
+    with the time at which it receives them (LogAppendTime).
 
     \b
     stream-detector topics create
@@ -52,15 +56,19 @@ def create(config: Path | None, **flags: object) -> None:
     settings, _ = given_settings(config, flags)
     from stream_detector.kafka.topics import SAFE_REPLICAS, create_topics  # noqa: PLC0415
 
-    with ShownProgress().stage("making the topics"):
+    with ShownProgress().stage("creating the topics"):
         states = create_topics(settings)
-    width = max(len(state.name) for state in states)
-    for state in states:
-        what = "created" if state.created else "was there"
-        click.echo(
-            f"{state.name:<{width}}  {what:<9}  {counted(state.partitions, 'partition')}, "
-            f"{counted(state.replication_factor, 'replica')}"
+    rows = [
+        (
+            state.name,
+            "created" if state.created else "was there",
+            f"{counted(state.partitions, 'partition')}, "
+            f"{counted(state.replication_factor, 'replica')}",
         )
+        for state in states
+    ]
+    for line in table_lines(rows):
+        click.echo(line)
     if least := [state for state in states if state.replication_factor < SAFE_REPLICAS]:
         click.echo(
             f"warning: {counted(len(least), 'topic')} of {len(states)} with fewer than "
@@ -70,22 +78,22 @@ def create(config: Path | None, **flags: object) -> None:
         )
 
 
-@topics.command(cls=SettingsCommand, short_help="Check that all topics can be used.")
+@topics.command(cls=SettingsCommand, short_help="Check that all topics exist and may be used.")
 @setting_options(_GROUPS, without=_UNUSED)
 def check(config: Path | None, **flags: object) -> None:
-    """Check that all topics are there and may be used; nothing is made or written.
+    """Check that all topics exist and may be used; creates and writes nothing.
 
-    Exits with 1 if the worker could not run. Of the topics of labels, which no worker needs, a
-    line says what is wrong.
+    Exits with 1 if the worker could not run. Faults of the label topics, which no worker needs, are
+    printed but do not fail the check.
 
     \b
     stream-detector topics check && stream-detector run
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import check_topics, topic_problems  # noqa: PLC0415
+    from stream_detector.kafka.topics import topic_problems  # noqa: PLC0415
 
     with ShownProgress().stage("checking the topics"):
-        problems = check_topics(settings)
+        problems = topic_problems(settings, "detector")
     for problem in problems:
         click.echo(problem)
     try:
@@ -105,6 +113,61 @@ def check(config: Path | None, **flags: object) -> None:
     if not of_labels:
         names += settings.label_topic_names
     click.echo(f"ok: {', '.join(names)}")
+
+
+@topics.command(cls=SettingsCommand, short_help="Save labels and announced models into a file.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@setting_options(_GROUPS, without=_BACKUP_UNUSED)
+def save(file: Path, config: Path | None, **flags: object) -> None:
+    """Save the label topics and, if a model store is set, the topic of announced models into FILE.
+
+    FILE is replaced atomically and readable by its owner only. It holds key, value and headers of
+    each record unchanged, so signatures stay valid. Needs the right READ on these topics. Other
+    topics need no backup: they keep records for days only, and the label store and the model store
+    are folders.
+
+    \b
+    stream-detector topics save topics.jsonl
+    stream-detector topics save topics.jsonl --model-store /srv/models
+    """
+    settings, _ = given_settings(config, flags)
+    from stream_detector.kafka.topic_backup import save_topics  # noqa: PLC0415
+
+    with ShownProgress().stage("saving records") as stage:
+        saved = save_topics(settings, file, on_progress=stage.update)
+    rows = []
+    for each in saved:
+        unread = f", {each.unread:,} unreadable ones left out" if each.unread else ""
+        rows.append((each.topic, f"{counted(each.records, 'record')} saved{unread}"))
+    for line in table_lines(rows):
+        click.echo(line)
+
+
+@topics.command(cls=SettingsCommand, short_help="Write a file of `topics save` back into Kafka.")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@setting_options(_GROUPS, without=_BACKUP_UNUSED)
+def restore(file: Path, config: Path | None, **flags: object) -> None:
+    """Write the records that `topics save` saved into FILE back into the topics of the settings.
+
+    The topics must exist and be empty; after an interruption delete and create them again. Needs
+    the rights READ and WRITE on them. Records keep their partition, order and timestamp. If they
+    also get their old offsets, the existing label store stays valid.
+
+    \b
+    stream-detector topics save topics.jsonl
+    stream-detector topics create --topic-prefix drill. --topic-partitions 8    # to try it
+    stream-detector topics restore topics.jsonl --topic-prefix drill.
+    """
+    settings, _ = given_settings(config, flags)
+    from stream_detector.kafka.topic_backup import restore_topics  # noqa: PLC0415
+
+    with ShownProgress().stage("restoring records") as stage:
+        restored = restore_topics(settings, file, on_progress=stage.update)
+    rows = [(each.topic, f"{counted(each.records, 'record')} {_how(each)}") for each in restored]
+    for line in table_lines(rows):
+        click.echo(line)
+    if not restored:
+        click.echo("nothing to restore: the file holds no records")
 
 
 @topics.command(cls=SettingsCommand, short_help="Print the least rights that each part needs.")
@@ -140,7 +203,7 @@ def check(config: Path | None, **flags: object) -> None:
     "--apply",
     "give",
     is_flag=True,
-    help="Give these rights in Kafka instead of printing commands. Nothing is taken away.",
+    help="Create these ACLs in Kafka instead of printing commands. Removes none.",
 )
 @setting_options(_GROUPS, without=_UNUSED)
 def acls(
@@ -155,9 +218,9 @@ def acls(
 ) -> None:
     """Print the least rights (ACLs) that each part needs, as commands of Kafka's kafka-acls.sh.
 
-    Topics and groups are those of the settings; those of announced models come with a model
-    store. Nothing is sent to Kafka without --apply, which needs an administrator's login and may
-    be repeated. Several parts may be one principal. READ and WRITE imply DESCRIBE, and no part
+    Topics and groups come from the settings; rights on announced models are included if a model
+    store is set. Sends nothing to Kafka without --apply, which needs an administrator's login and
+    may be repeated. One principal may be several parts. READ and WRITE imply DESCRIBE, and no part
     needs a right on the cluster.
 
     \b
@@ -168,13 +231,15 @@ def acls(
     stream-detector topics acls --apply --part detector --part trainer
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.acl_commands import (  # noqa: PLC0415
+    from stream_detector.kafka.acls import (  # noqa: PLC0415
+        Grant,
         acl_commands,
         acl_document,
+        give_rights,
         group_named,
         user_named,
     )
-    from stream_detector.kafka.rights import PARTS  # noqa: PLC0415
+    from stream_detector.kafka.rights import PARTS, rights_of  # noqa: PLC0415
 
     chosen = [_part(name, "--part") for name in parts] or list(PARTS)
     who = {part: f"User:{part}" for part in PARTS}
@@ -186,31 +251,24 @@ def acls(
     group_named(consumer_group, "--consumer-group")
     group_named(settings.group_id, "group_id")
     group_named(settings.labels_group_id, "labels_group_id")
+    grants = [
+        Grant(part, who[part], rights_of(part, settings, consumer_group=consumer_group))
+        for part in chosen
+    ]
     if give:
         if as_yaml or command_config is not None:
             raise click.UsageError("--apply prints nothing: leave --yaml and --command-config out")
-        from stream_detector.kafka.acl_grants import give_rights  # noqa: PLC0415
-
         with ShownProgress().stage("giving rights"):
-            given_rights = give_rights(
-                settings, chosen, principals=who, consumer_group=consumer_group
-            )
-        for part, count in given_rights.items():
-            click.echo(f"{part}: {who[part]} has {counted(count, 'right')}")
+            give_rights(settings, grants)
+        for part, principal, rights in grants:
+            click.echo(f"{part}: {principal} has {counted(len(rights), 'right')}")
         return
     if as_yaml:
         import yaml  # noqa: PLC0415
 
-        document = acl_document(settings, chosen, principals=who, consumer_group=consumer_group)
-        click.echo(yaml.safe_dump(document, sort_keys=False, width=100), nl=False)
+        click.echo(yaml.safe_dump(acl_document(grants), sort_keys=False, width=100), nl=False)
         return
-    for part, lines in acl_commands(
-        settings,
-        chosen,
-        principals=who,
-        consumer_group=consumer_group,
-        command_config=command_config,
-    ):
+    for part, lines in acl_commands(settings, grants, command_config=command_config):
         click.echo(f"# {part}: {PARTS[part]}")
         if not lines:
             click.echo("# nothing without a model store: set model_store")
@@ -226,3 +284,11 @@ def _part(name: str, option: str) -> "Part":
         if part == name:
             return part
     raise click.UsageError(f"{option}: there is no part {name!r}, there are {', '.join(PARTS)}")
+
+
+def _how(restored: "Restored") -> str:
+    if restored.moved is None:
+        return "restored"
+    if restored.moved == 0:
+        return "restored, at the offsets that they had"
+    return "restored, at other offsets: collect them into a new label store"

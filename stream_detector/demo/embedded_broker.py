@@ -8,7 +8,6 @@ control and CreateTopics do not: it is no measure of what real Kafka guarantees.
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from types import TracebackType
 from typing import Any, Self
 
 from stream_detector.errors import SettingsError
@@ -59,11 +58,6 @@ class EmbeddedBroker:
         self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close it; every record is gone."""
         self._handle = None

@@ -1,8 +1,9 @@
-"""One label changes one verdict: what an analyst says goes through training, gate and reload.
+"""One label changes one verdict: an analyst's word goes through training, gate and reload.
 
 The model really calls the page below malicious; nothing is prepared but the question.
 """
 
+import shutil
 import subprocess
 import sys
 import time
@@ -17,49 +18,32 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_detector.demo.embedded_broker import PARTITIONS
+from stream_detector.demo.ledger import SeenVerdict
 from stream_detector.demo.outputs import view_consumer
 from stream_detector.errors import FatalError
 from stream_detector.settings.fields import DATA_FOLDER, Settings
 from stream_detector.system.child_processes import ChildProcess
 
-__all__ = ["FALSE_ALARM", "show_label", "start_watch"]
+__all__ = ["FALSE_ALARM", "show_label", "watch_command"]
 
 FALSE_ALARM = "http://intranet-payroll.lakeside.example/login/verify"
-"""An ordinary page of an organisation's own, under a name that is nobody's (RFC 2606)."""
+"""An ordinary page of an organisation's own, under a reserved name (RFC 2606)."""
 
+_TRAINER = "stream-trainer"
 _VERDICT_SECONDS = 30.0
 _CHANGE_SECONDS = 180.0
 _ASK_AGAIN_SECONDS = 0.3
 
 
-class _Model(msgspec.Struct):
-    version: str
-    sha256: str
-
-
-class _Source(msgspec.Struct, frozen=True):
-    partition: int
-    offset: int
-
-
-class _Verdict(msgspec.Struct):
-    """The part of a verdict that is needed here. Schema: ``data/schemas/url-verdict.json``."""
-
-    score: float | None
-    verdict: str
-    model: _Model
-    source: _Source
-
-
 class _Asked(NamedTuple):
-    """The way to ask the running worker, and to hear its answer."""
+    """Asks the running worker for verdicts."""
 
     producer: Producer
     consumer: Consumer
     topic: str
 
-    def verdict(self, worker: ChildProcess) -> _Verdict:
-        """The verdict on ``FALSE_ALARM`` now.
+    def verdict(self, worker: ChildProcess) -> SeenVerdict:
+        """The current verdict on ``FALSE_ALARM``.
 
         Raises:
             FatalError: there is none in time.
@@ -71,29 +55,30 @@ class _Asked(NamedTuple):
             on_delivery=lambda _, message: written.append(message),
         )
         self.producer.flush(_VERDICT_SECONDS)
-        place = {_Source(one.partition() or 0, one.offset() or 0) for one in written}
+        places = {(one.partition(), one.offset()) for one in written}
         deadline = time.monotonic() + _VERDICT_SECONDS
         while time.monotonic() < deadline:
             message = self.consumer.poll(0.1)
             if message is None or message.error() is not None:
                 continue
-            verdict = msgspec.json.decode(message.value() or b"", type=_Verdict)
-            if verdict.source in place:
+            verdict = msgspec.json.decode(message.value() or b"", type=SeenVerdict)
+            if (verdict.source.partition, verdict.source.offset) in places:
                 return verdict
         raise FatalError(f"no verdict on {FALSE_ALARM} came; the worker's log is {worker.log}")
 
 
-def start_watch(folder: Path, environment: Mapping[str, str]) -> ChildProcess:
-    """The trainer, as anyone would start it: it retrains with the first label.
+def watch_command(folder: Path) -> list[str] | None:
+    """The command of a trainer that retrains at the first label; None without the trainer.
 
-    Args:
-        folder: of its state, label store and challengers; its log is beside it.
-        environment: with the settings, of which it needs an HTTP port of its own.
+    ``folder`` is for its state, label store and challengers.
     """
-    command = [sys.executable, "-m", "trainer", "watch", "--folder", str(folder)]
-    command += ["--url-data", str(DATA_FOLDER / "labelled" / "urls.csv.gz")]
-    command += ["--new-labels", "1", "--", "--only-ngrams"]
-    return ChildProcess(command, log=folder.with_suffix(".log"), environment=environment)
+    # Beside this Python first: a virtual environment need not be active.
+    trainer = shutil.which(_TRAINER, path=Path(sys.executable).parent) or shutil.which(_TRAINER)
+    if trainer is None:
+        return None
+    data = DATA_FOLDER / "labelled" / "urls.csv.gz"
+    options = ["--folder", str(folder), "--url-data", str(data), "--new-labels", "1"]
+    return [trainer, "watch", *options, "--", "--only-ngrams"]
 
 
 def show_label(
@@ -104,7 +89,7 @@ def show_label(
     worker: ChildProcess,
     trainer: ChildProcess,
 ) -> None:
-    """Ask, label, wait until the answer is another one; say how long it took.
+    """Ask, label, wait for another verdict; print how long it took.
 
     Raises:
         FatalError: the verdict did not change in time, or a process ended.
@@ -117,7 +102,7 @@ def show_label(
         before = asked.verdict(worker)
         line("")
         line("A false alarm, and what one label does:")
-        line(f"  {_told(before)}", "bold red")
+        line(f"  {_shown(before)}", "bold red")
         words = ["label", FALSE_ALARM, "benign", "--analyst", "you"]
         line(f"  $ stream-detector {' '.join(words)}")
         labelled = subprocess.run(  # noqa: S603 - this program
@@ -134,7 +119,7 @@ def show_label(
         while True:
             after = asked.verdict(worker)
             seconds = time.monotonic() - started
-            if after.model.sha256 != before.model.sha256:
+            if after.model != before.model:
                 break
             if trainer.exit_code is not None or seconds > _CHANGE_SECONDS:
                 raise FatalError(
@@ -142,19 +127,20 @@ def show_label(
                     f"{trainer.log}:\n{trainer.tail()}"
                 )
             time.sleep(_ASK_AGAIN_SECONDS)
-        line(f"  {_told(after)}", "green" if after.verdict == "benign" else "yellow")
+        line(f"  {_shown(after)}", "green" if after.verdict == "benign" else "yellow")
         line(f"  {seconds:.1f} s after the label; nothing was stopped.")
 
 
-def _told(verdict: _Verdict) -> str:
+def _shown(verdict: SeenVerdict) -> str:
     score = "" if verdict.score is None else f"{verdict.score:.4f}"
-    return f"{verdict.verdict:<9}  {score}  {FALSE_ALARM}  (model {verdict.model.version})"
+    version = verdict.model.version if verdict.model else ""
+    return f"{verdict.verdict:<9}  {score}  {FALSE_ALARM}  (model {version})"
 
 
 @contextmanager
 def _asking(settings: Settings) -> Iterator[_Asked]:
     consumer = view_consumer(settings)
-    topic = settings.topic(settings.verdicts_topic)
+    topic = settings.output_topic_names[0]
     places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     for place in places:
         _, place.offset = consumer.get_watermark_offsets(place)

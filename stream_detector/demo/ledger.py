@@ -1,51 +1,70 @@
-"""What went in and what came out: every record of the demo is accounted for, or it is not."""
+"""Inputs and outputs of the demo: is every record accounted for?"""
 
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from stream_detector.demo.replay import Sent
 from stream_detector.events import Rejected, UrlEvent
 from stream_detector.settings.fields import Settings
 from stream_detector.sources.reading import read_record
 
-__all__ = ["Highlight", "Ledger"]
+__all__ = ["Ledger", "Model", "SeenVerdict", "Source"]
 
 _HIGHLIGHTS = 2000
 _Position = tuple[int, int]
 """Partition and offset in the input topic."""
 
 
-class Highlight(NamedTuple):
-    """A verdict worth showing."""
+class Source(msgspec.Struct):
+    """The place of a record, and the index of an event in it."""
+
+    partition: int
+    offset: int
+    index: int
+
+
+class Model(msgspec.Struct):
+    """The model that decided."""
+
+    version: str
+    sha256: str
+
+
+class SeenVerdict(msgspec.Struct):
+    """The part of a verdict that the demo shows. Schema: ``data/schemas/url-verdict.json``."""
 
     id: str
+    canonical: str
+    kind: str
     score: float | None
     verdict: str
-    kind: str
-    client: str
-    text: str
+    client: str | None
+    source: Source
+    model: Model | None = None
 
 
 class _Expected(NamedTuple):
-    """What one line must become."""
+    """The outputs that one line needs."""
 
     events: frozenset[int]
     """Indexes of the URLs and hosts in it: a verdict each."""
     at_fault: bool
-    """A line of it cannot be read: a dead letter."""
+    """A line of it is malformed: a dead letter."""
 
 
 class Ledger:
     """Counts by record and outcome. Not safe for threads: one of them calls everything.
 
     A record is accounted for when each URL or host in it has its verdict, or the record is in
-    the dead-letter topic; a line that names none (a header, an answer) needs nothing to come
-    out. What a line needs is read from the line itself, with the detector's own parsers.
+    the dead-letter topic; a line without any (a header, an answer) needs no output. The detector's
+    own parsers tell what a line needs.
     """
 
     def __init__(self, lines: Sequence[bytes], *, settings: Settings) -> None:
-        """``lines`` are the values that are sent, ``settings`` those of the worker."""
+        """``lines`` are the values to be sent, ``settings`` those of the worker."""
         self._expected = [_expected(line, settings.record_lines_max) for line in lines]
         self._sent: dict[_Position, Sent] = {}
         self._open: dict[_Position, Sent] = {}
@@ -58,10 +77,10 @@ class Ledger:
         self.silent = 0
         """Records that name no URL by their nature."""
         self.repeated = 0
-        """Outputs that came more than once, which at least once allows."""
+        """Outputs that came more than once, as at-least-once delivery allows."""
         self.latencies: list[float] = []
         """Seconds from a record's writing until its last output was seen."""
-        self.highlights: deque[Highlight] = deque(maxlen=_HIGHLIGHTS)
+        self.highlights: deque[SeenVerdict] = deque(maxlen=_HIGHLIGHTS)
         """The newest verdicts that are not benign, oldest first."""
         self.alerts: set[str] = set()
         """Ids of the verdicts that raised an alert."""
@@ -93,19 +112,18 @@ class Ledger:
             # The verdict may have been seen before the producer heard of its record.
             self._settle(position)
 
-    def verdict(
-        self, partition: int, offset: int, index: int, highlight: Highlight, seen: float
-    ) -> None:
+    def verdict(self, verdict: SeenVerdict, seen: float) -> None:
         """A verdict was seen at ``seen``, seconds since the epoch."""
-        of_record = self._verdicts.setdefault((partition, offset), {})
-        if index in of_record:
+        position = verdict.source.partition, verdict.source.offset
+        of_record = self._verdicts.setdefault(position, {})
+        if verdict.source.index in of_record:
             self.repeated += 1
             return
-        of_record[index] = seen
-        self.verdicts[highlight.verdict] += 1
-        if highlight.verdict != "benign":
-            self.highlights.append(highlight)
-        self._settle((partition, offset))
+        of_record[verdict.source.index] = seen
+        self.verdicts[verdict.verdict] += 1
+        if verdict.verdict != "benign":
+            self.highlights.append(verdict)
+        self._settle(position)
 
     def dead_letter(self, partition: int, offset: int, reason: str, seen: float) -> None:
         """A dead letter was seen at ``seen``, seconds since the epoch."""
@@ -124,7 +142,7 @@ class Ledger:
         return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
 
     def _settle(self, position: _Position) -> None:
-        """Close the record at ``position`` if all that it needs has come out."""
+        """Close the record at ``position`` if all its outputs have come."""
         record = self._open.get(position)
         if record is None:
             return

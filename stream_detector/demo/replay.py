@@ -1,19 +1,18 @@
 """Sample logs into Kafka, line by line, at a steady rate, from a thread of its own."""
 
-import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
-from confluent_kafka import KafkaError, Message, Producer
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
 
 from stream_detector.demo.samples import rounds_of
+from stream_detector.errors import StreamDetectorError
+from stream_detector.kafka.confirmed import write_records
+from stream_detector.settings.fields import Settings
 
 __all__ = ["Replay", "Sent"]
-
-_TICK_SECONDS = 0.01
-_FLUSH_SECONDS = 30.0
 
 
 class Sent(NamedTuple):
@@ -22,40 +21,36 @@ class Sent(NamedTuple):
     partition: int
     offset: int
     line: int
-    """Index into the lines that are replayed."""
+    """Index into the replayed lines."""
     time: float
     """When it was written, seconds since the epoch."""
 
 
 class Replay:
-    """Writes ``records`` records to ``topic``, the lines over and over.
+    """Writes ``records`` records to the first input topic, the lines over and over.
 
-    ``on_sent`` is called for each that Kafka has, from the thread that writes. ``error`` is
-    set if Kafka refuses one; the replay ends then.
+    The writing thread calls ``on_sent`` for each record that Kafka has. ``error`` is set if Kafka
+    refuses one, and ends the replay.
     """
 
     def __init__(
         self,
-        bootstrap_servers: str,
-        topic: str,
+        settings: Settings,
         lines: Sequence[bytes],
         *,
         records: int,
         rate: float,
-        on_sent: Callable[[Sent], None],
+        on_sent: Callable[[Sent], object],
     ) -> None:
         """``rate`` is in records a second."""
-        self._topic = topic
-        self._lines = lines
-        self._records = records
+        self._settings = settings
+        self._rounds = islice(rounds_of(lines), records)
         self._rate = rate
         self._on_sent = on_sent
+        self._unconfirmed: deque[tuple[int, float]] = deque()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
-        self._producer = Producer(
-            {"bootstrap.servers": bootstrap_servers, "linger.ms": 2, "log_level": 2}
-        )
-        self.error: KafkaError | None = None
+        self.error: StreamDetectorError | None = None
 
     def start(self) -> None:
         """Begin."""
@@ -68,26 +63,26 @@ class Replay:
             self._thread.join()
 
     def _run(self) -> None:
-        began = time.monotonic()
-        values = itertools.islice(rounds_of(self._lines), self._records)
-        for count, (line, value) in enumerate(values):
-            while time.monotonic() - began < count / self._rate:
-                self._producer.poll(_TICK_SECONDS)
-            if self._stopped.is_set() or self.error is not None:
+        try:
+            write_records(
+                self._settings,
+                self._values(),
+                rate=self._rate,
+                on_written=self._confirmed,
+                on_away=lambda _: None,
+            )
+        except StreamDetectorError as error:
+            self.error = error
+
+    def _values(self) -> Iterator[bytes]:
+        for line, value in self._rounds:
+            if self._stopped.is_set():
                 return
-            self._write(line, value)
-        self._producer.flush(_FLUSH_SECONDS)
+            self._unconfirmed.append((line, time.time()))
+            yield value
 
-    def _write(self, line: int, value: bytes) -> None:
-        written = time.time()
-
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            partition, offset = message.partition(), message.offset()
-            if error is not None or partition is None or offset is None:
-                self.error = error
-            else:
-                self._on_sent(Sent(partition, offset, line, written))
-
-        self._producer.produce(
-            self._topic, value, timestamp=int(written * 1000), on_delivery=delivered
-        )
+    def _confirmed(self, _: int, written: Sequence[Any]) -> None:
+        for record in written:
+            # Not the time in the metadata: the embedded broker reports one of its own.
+            line, seconds = self._unconfirmed.popleft()
+            self._on_sent(Sent(record.partition, record.offset, line, seconds))

@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_detector.demo.embedded_broker import EmbeddedBroker
-from stream_detector.demo.labelling import show_label, start_watch
+from stream_detector.demo.labelling import show_label, watch_command
 from stream_detector.demo.ledger import Ledger
 from stream_detector.demo.outputs import Outputs
 from stream_detector.demo.replay import Replay, Sent
 from stream_detector.demo.samples import sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
-from stream_detector.demo.view import View, view_for
+from stream_detector.demo.view import PlainView, view_for
 from stream_detector.errors import FatalError
 from stream_detector.settings.fields import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings, load_settings
 from stream_detector.system.child_processes import ChildProcess, ProcessEndedError, free_port
@@ -39,7 +39,7 @@ _STOP_SECONDS = 30.0
 
 
 class DemoOptions(NamedTuple):
-    """What the command line can change."""
+    """The options of the command line."""
 
     records: int
     rate: float
@@ -49,30 +49,17 @@ class DemoOptions(NamedTuple):
 
 
 def run_demo(options: DemoOptions, console: Console) -> None:
-    """Run the demo to its end.
+    """Run the demo to its end, and end every process that it started.
 
-    Raises ``FatalError`` if the worker ends or a record is not accounted for; every process
-    that was started has ended then, too.
+    Raises:
+        FatalError: the worker ends, or a record is not accounted for.
     """
     lines = sample_lines(DATA_FOLDER / "samples")
     # Kept after the end: it holds the worker's log.
     folder = Path(tempfile.mkdtemp(prefix="stream-detector-demo-"))
     with ExitStack() as stack:
         stack.enter_context(terminated_like_interrupted())
-        defaults, _ = load_settings({}, {}, None)
-        broker = stack.enter_context(
-            EmbeddedBroker(
-                [
-                    *defaults.input_topic_names,
-                    *defaults.output_topic_names,
-                    *defaults.label_topic_names,
-                    *(
-                        defaults.topic(name)
-                        for name in (defaults.models_topic, defaults.shadow_topic)
-                    ),
-                ]
-            )
-        )
+        broker = stack.enter_context(EmbeddedBroker(_topics()))
         environment = _environment(broker, folder / "model-store")
         settings, _ = load_settings({}, environment, None)
         ledger = Ledger(lines, settings=settings)
@@ -88,18 +75,25 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             started = time.monotonic()
             worker.wait_until(lambda: _ready(settings), timeout=_READY_SECONDS, what="it is ready")
             view.step(f"Ready after {time.monotonic() - started:.1f} s. Replaying sample logs.")
-            of_trainer = {**environment, ENVIRONMENT_PREFIX + "HTTP_PORT": str(free_port())}
-            trainer = stack.enter_context(start_watch(folder / "trainer", of_trainer))
+            trainer: ChildProcess | None = None
+            if watch := watch_command(folder / "trainer"):
+                port = {ENVIRONMENT_PREFIX + "HTTP_PORT": str(free_port())}
+                trainer = stack.enter_context(
+                    ChildProcess(watch, log=folder / "trainer.log", environment=environment | port)
+                )
             seconds = _replay(options, settings, ledger, lines, worker, view)
             print_summary(console, ledger, seconds=seconds, log=worker.log)
-            show_label(console, settings, environment, worker=worker, trainer=trainer)
+            if trainer is not None:
+                show_label(console, settings, environment, worker=worker, trainer=trainer)
+            else:
+                view.step("\nstream-trainer is not installed: the demo of a label is left out.")
             if options.keep:
                 print_addresses(console, settings)
                 with suppress(KeyboardInterrupt):
                     worker.wait_until(lambda: False, timeout=float("inf"), what="Ctrl-C")
             exit_code = worker.stop(_STOP_SECONDS)
         except ProcessEndedError as error:
-            # Here, because an error that ends a command is told in one line.
+            # Printed here, because the error of a command is one line.
             console.print(Text(str(error)), soft_wrap=True)
             raise FatalError(f"the demo's worker failed; its log is {worker.log}") from error
         except KafkaException as error:
@@ -109,6 +103,16 @@ def run_demo(options: DemoOptions, console: Console) -> None:
                 f"the demo's worker ended with exit code {exit_code} when told to stop; "
                 f"its log is {worker.log}"
             )
+
+
+def _topics() -> list[str]:
+    defaults, _ = load_settings({}, {}, None)
+    return [
+        *defaults.input_topic_names,
+        *defaults.output_topic_names,
+        *defaults.label_topic_names,
+        *map(defaults.topic, (defaults.models_topic, defaults.shadow_topic)),
+    ]
 
 
 def _environment(broker: EmbeddedBroker, model_store: Path) -> dict[str, str]:
@@ -143,18 +147,11 @@ def _replay(
     ledger: Ledger,
     lines: list[bytes],
     worker: ChildProcess,
-    view: View,
+    view: PlainView,
 ) -> float:
-    """Replay and watch until every record is accounted for; the seconds that it took."""
+    """Replay and watch until every record is accounted for; returns the seconds it took."""
     sent: SimpleQueue[Sent] = SimpleQueue()
-    replay = Replay(
-        settings.bootstrap_servers[0],
-        settings.input_topic_names[0],
-        lines,
-        records=options.records,
-        rate=options.rate,
-        on_sent=sent.put,
-    )
+    replay = Replay(settings, lines, records=options.records, rate=options.rate, on_sent=sent.put)
     with ExitStack() as stack:
         outputs = stack.enter_context(Outputs(settings, ledger))
         stack.enter_context(view)
@@ -168,34 +165,29 @@ def _replay(
                 ledger.sent(record)
             view.refresh(ledger)
             if worker.exit_code is not None:
-                raise ProcessEndedError(
-                    f"The worker ended with exit code {worker.exit_code}; the end of its log "
-                    f"({worker.log}):\n{worker.tail()}"
-                )
+                raise _ended(f"The worker ended with exit code {worker.exit_code}", worker)
             if replay.error is not None:
-                raise FatalError(f"the embedded broker refused a record: {replay.error}")
+                raise replay.error
             now, progress = time.monotonic(), (ledger.sent_count, ledger.open_count)
             if progress != before:
                 before, moved = progress, now
             elif now - moved > _STALLED_SECONDS:
-                raise ProcessEndedError(_unaccounted(ledger, worker))
+                raise _ended(
+                    f"Nothing came out for {_STALLED_SECONDS:.0f} s, and {ledger.open_count:,} of "
+                    f"{ledger.sent_count:,} records are not accounted for",
+                    worker,
+                )
         seconds = time.monotonic() - started
-        # The last batch's alerts are written beside its verdicts, in no order.
+        # The worker writes a batch's alerts and verdicts concurrently.
         outputs.read(_LAST_ALERTS_SECONDS)
         return seconds
 
 
 def _drained(queue: "SimpleQueue[Sent]") -> Iterator[Sent]:
-    try:
+    with suppress(Empty):
         while True:
             yield queue.get_nowait()
-    except Empty:
-        return
 
 
-def _unaccounted(ledger: Ledger, worker: ChildProcess) -> str:
-    return (
-        f"Nothing came out for {_STALLED_SECONDS:.0f} s, and {ledger.open_count:,} of "
-        f"{ledger.sent_count:,} records are not accounted for; the end of the worker's log "
-        f"({worker.log}):\n{worker.tail()}"
-    )
+def _ended(what: str, worker: ChildProcess) -> ProcessEndedError:
+    return ProcessEndedError(f"{what}; the end of its log ({worker.log}):\n{worker.tail()}")

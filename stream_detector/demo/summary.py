@@ -1,4 +1,4 @@
-"""What the demo says at its end."""
+"""The demo's text at its end."""
 
 import sys
 from contextlib import suppress
@@ -7,12 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from stream_detector.demo.ledger import Highlight, Ledger
+from stream_detector.demo.ledger import Ledger, SeenVerdict
 from stream_detector.settings.fields import Settings
 
 __all__ = ["print_addresses", "print_summary"]
 
 _EXAMPLES = 8
+_OUTPUTS = ("verdicts", "alerts", "dead letters")
 
 
 def print_summary(console: Console, ledger: Ledger, *, seconds: float, log: Path) -> None:
@@ -48,7 +49,7 @@ def print_summary(console: Console, ledger: Ledger, *, seconds: float, log: Path
         line("Some of what raised an alert (score, client, URL or host):")
         for entry in examples:
             score = "  list" if entry.score is None else f"{entry.score:.4f}"
-            line(f"  {score}  {entry.client:<15}  {entry.text[:90]}")
+            line(f"  {score}  {entry.client or '':<15}  {entry.canonical[:90]}")
     line()
     line("Where to look next:")
     command = _command()
@@ -71,13 +72,12 @@ def print_addresses(console: Console, settings: Settings) -> None:
     line("It all keeps running. Ctrl-C ends it.")
     line(f"  Kafka          {server}")
     line(f"  read from      {', '.join(settings.input_topic_names)}")
-    line(f"  verdicts       {settings.topic(settings.verdicts_topic)}")
-    line(f"  alerts         {settings.topic(settings.alerts_topic)}")
-    line(f"  dead letters   {settings.topic(settings.dead_letters_topic)}")
+    for name, topic in zip(_OUTPUTS, settings.output_topic_names, strict=True):
+        line(f"  {name:<15}{topic}")
     line(f"  metrics        {address}/metrics")
     line(f"  health         {address}/healthz, {address}/readyz")
     line("For example, in two other terminals:")
-    line(f"  kcat -C -b {server} -t {settings.topic(settings.verdicts_topic)} -o end")
+    line(f"  kcat -C -b {server} -t {settings.output_topic_names[0]} -o end")
     line(f"  echo http://example.com/ | kcat -P -b {server} -t {settings.input_topic_names[0]}")
 
 
@@ -97,11 +97,11 @@ def _in_brackets(ledger: Ledger) -> str:
     return f" ({reasons})" if reasons else ""
 
 
-def _examples(ledger: Ledger) -> list[Highlight]:
+def _examples(ledger: Ledger) -> list[SeenVerdict]:
     """Some of the alerts, from the highest score to the lowest, half URLs and half hosts."""
-    alerts = {entry.text: entry for entry in ledger.highlights if entry.id in ledger.alerts}
+    alerts = {entry.canonical: entry for entry in ledger.highlights if entry.id in ledger.alerts}
     ranked = sorted(alerts.values(), key=lambda entry: entry.score or 0.0, reverse=True)
-    examples: list[Highlight] = []
+    examples: list[SeenVerdict] = []
     for kind in ("url", "host"):
         of_kind = [entry for entry in ranked if entry.kind == kind]
         step = max(1, len(of_kind) // (_EXAMPLES // 2))

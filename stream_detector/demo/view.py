@@ -1,9 +1,8 @@
-"""What the demo shows while it runs: a live table on a terminal, plain lines elsewhere."""
+"""The demo's display while it runs: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,94 +11,77 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stream_detector.demo.ledger import Highlight, Ledger
+from stream_detector.demo.ledger import Ledger, SeenVerdict
 
-__all__ = ["LiveView", "PlainView", "View", "view_for"]
+__all__ = ["LiveView", "PlainView", "view_for"]
 
-_REFRESHES_PER_SECOND = 6
-_PLAIN_SECONDS = 2.0
+_RATE_SECONDS = 3.0
 _HEADER_LINES = 12
 """Lines of the terminal that are not rows of the table."""
 _ROWS_MAX = 18
 _COLOURS = {"malicious": "bold red", "suspicious": "yellow", "benign": "green"}
 
 
-class View(Protocol):
-    """Shows what goes on. A context manager; ``refresh`` is called often and decides itself."""
+class PlainView:
+    """A line every other second, without control characters. A context manager."""
 
-    def step(self, text: str) -> None:
-        """What is being done now."""
-        ...
-
-    def refresh(self, ledger: Ledger) -> None:
-        """What came out so far."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-def view_for(console: Console, *, records: int) -> View:
-    """A live view on a terminal, plain lines elsewhere."""
-    return (LiveView if console.is_terminal else PlainView)(console, records=records)
-
-
-class _Rate:
-    """Records a second, over the last few seconds."""
-
-    def __init__(self, clock: Callable[[], float], *, seconds: float = 3.0) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._points: list[tuple[float, int]] = []
-
-    def at(self, count: int) -> float:
-        """The rate, with ``count`` records so far."""
-        now = self._clock()
-        self._points.append((now, count))
-        while now - self._points[0][0] > self._seconds:
-            del self._points[0]
-        since, before = self._points[0]
-        return (count - before) / (now - since) if now > since else 0.0
-
-
-class LiveView:
-    """The newest findings and running counts, drawn in place."""
+    _refresh_seconds = 2.0
 
     def __init__(
         self, console: Console, *, records: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """``records`` is how many will be replayed."""
+        """``records`` is the number to be replayed."""
         self._console = console
         self._records = records
         self._clock = clock
-        self._rate = _Rate(clock)
-        self._drawn = 0.0
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._points: list[tuple[float, int]] = []
+        self._refreshed = 0.0
 
     def step(self, text: str) -> None:
-        """A line that stays."""
-        self._console.print(Text(text))
+        """A line that stays, about the step that begins."""
+        self._console.print(Text(text), soft_wrap=True)
 
     def refresh(self, ledger: Ledger) -> None:
-        """Draw anew, a few times a second."""
-        now = self._clock()
-        if now - self._drawn < 1 / _REFRESHES_PER_SECOND:
-            return
-        self._drawn = now
-        done = ledger.sent_count - ledger.open_count
+        """Show the outcome so far; the caller may call this often."""
+        now, done = self._clock(), ledger.sent_count - ledger.open_count
+        rate = self._rate(now, done)
+        if ledger.sent_count and now - self._refreshed >= self._refresh_seconds:
+            self._refreshed = now
+            self._show(ledger, done, _counts(ledger, done, self._records, rate))
+
+    def _show(self, ledger: Ledger, done: int, counts: Text) -> None:
+        del ledger, done
+        self.step(counts.plain)
+
+    def _rate(self, now: float, done: int) -> float:
+        """Records a second, over the last few seconds."""
+        self._points.append((now, done))
+        while now - self._points[0][0] > _RATE_SECONDS:
+            del self._points[0]
+        since, before = self._points[0]
+        return (done - before) / (now - since) if now > since else 0.0
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+
+
+class LiveView(PlainView):
+    """The newest findings and running counts, drawn in place."""
+
+    _refresh_seconds = 1 / 6
+
+    def _show(self, ledger: Ledger, done: int, counts: Text) -> None:
         rows = max(1, min(_ROWS_MAX, self._console.size.height - _HEADER_LINES))
         self._live.update(
             Group(
                 "",
                 # A bar alone ends no line: the padding does.
                 Padding(ProgressBar(total=self._records, completed=done, width=60), 0),
-                _counts(ledger, done, self._records, self._rate.at(done)),
+                counts,
                 "",
                 _table(list(ledger.highlights)[-rows:][::-1], ledger.alerts),
             ),
@@ -108,93 +90,49 @@ class LiveView:
 
     def __enter__(self) -> Self:
         """Begin to draw."""
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Take the drawing away."""
+    def __exit__(self, *_: object) -> None:
+        """Remove the drawing."""
         self._live.update("", refresh=True)
         self._live.stop()
 
 
-class PlainView:
-    """A line every other second, and nothing that only a terminal understands."""
-
-    def __init__(
-        self, console: Console, *, records: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """``records`` is how many will be replayed."""
-        self._console = console
-        self._records = records
-        self._clock = clock
-        self._rate = _Rate(clock)
-        self._printed = 0.0
-
-    def step(self, text: str) -> None:
-        """A line."""
-        self._console.print(Text(text), soft_wrap=True)
-
-    def refresh(self, ledger: Ledger) -> None:
-        """A line with the counts, every other second."""
-        now = self._clock()
-        done = ledger.sent_count - ledger.open_count
-        rate = self._rate.at(done)
-        if ledger.sent_count and now - self._printed >= _PLAIN_SECONDS:
-            self._printed = now
-            self.step(_counts(ledger, done, self._records, rate).plain)
-
-    def __enter__(self) -> Self:
-        """Nothing to prepare."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing to tidy up."""
+def view_for(console: Console, *, records: int) -> PlainView:
+    """A live view on a terminal, plain lines elsewhere."""
+    return (LiveView if console.is_terminal else PlainView)(console, records=records)
 
 
 def _counts(ledger: Ledger, done: int, records: int, rate: float) -> Text:
-    """One line: how far, how fast, and what came out."""
+    """One line: how far, how fast, and the outcome."""
     parts: list[str | tuple[str, str]] = [f"{done:,} of {records:,} records  {rate:,.0f}/s"]
     for name, colour in _COLOURS.items():
         parts += ["  ", (f"{ledger.verdicts[name]:,} {name}", colour)]
     parts += [
         f"  {len(ledger.alerts):,} alerts  {ledger.dead_letters.total():,} dead letters",
-        f"  latency p50 {_milliseconds(ledger.latency(0.5))}",
-        f" p99 {_milliseconds(ledger.latency(0.99))}",
+        f"  latency p50 {ledger.latency(0.5) * 1000:,.0f} ms",
+        f" p99 {ledger.latency(0.99) * 1000:,.0f} ms",
     ]
     return Text.assemble(*parts)
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:,.0f} ms"
-
-
-def _table(highlights: list[Highlight], alerts: set[str]) -> Table:
+def _table(highlights: list[SeenVerdict], alerts: set[str]) -> Table:
     """The newest verdicts that are not benign, newest first."""
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="dim")
     table.add_column("score", justify="right")
-    table.add_column("verdict")
-    table.add_column("alert")
-    table.add_column("client")
-    table.add_column("kind")
+    for name in ("verdict", "alert", "client", "kind"):
+        table.add_column(name)
     table.add_column("URL or host", ratio=1, no_wrap=True, overflow="ellipsis")
     for entry in highlights:
         table.add_row(
             "" if entry.score is None else f"{entry.score:.4f}",
             Text(entry.verdict, style=_COLOURS[entry.verdict]),
             "ALERT" if entry.id in alerts else "",
-            # Text, not markup: what a log holds is never interpreted.
-            Text(entry.client),
+            # Text, not markup: rich must not interpret the content of a log.
+            Text(entry.client or ""),
             entry.kind,
-            Text(entry.text),
+            Text(entry.canonical),
         )
     return table

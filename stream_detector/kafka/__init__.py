@@ -1,4 +1,4 @@
-"""Everything that speaks Kafka: client settings, chunk transport, publisher, topics.
+"""All Kafka clients: their options, the chunk transport, the publisher, topics, rights, commands.
 
-The core (``pipeline`` and what it uses) never imports from here.
+The core (``pipeline`` and its imports) never imports from here.
 """

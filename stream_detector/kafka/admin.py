@@ -1,4 +1,4 @@
-"""Questions to Kafka by kafka-python's admin client, and errors that say what to do."""
+"""Questions to Kafka by kafka-python's admin client, and errors that name the remedy."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from kafka.errors import (
 from kafka.net.compat import KafkaNetClient
 
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.probing import PROBE_SECONDS, host_and_port, reachable_broker
 from stream_detector.kafka.retry import back_off
 from stream_detector.kafka.rights import Right
@@ -31,23 +31,23 @@ __all__ = ["as_ours", "ask_kafka", "reached"]
 
 _BOOTSTRAP_MS = 5_000
 _ASK_SECONDS = 15.0
-"""A cluster sends its clients to a broker that was killed until it misses it, 9 s by default."""
+"""A cluster notices a killed broker after 9 s by default; until then clients are sent to it."""
 
 _Answer = TypeVar("_Answer")
 
 
 def reached(settings: Settings) -> Settings:
-    """The same settings with one of ``bootstrap_servers``: one that answers now.
+    """The same settings with only one of ``bootstrap_servers``: one that answers now.
 
-    kafka-python chooses among several at random, and waits longer and longer for one that is
-    away. Through a proxy nothing is tried, and all stay.
+    kafka-python chooses among several at random, and backs off ever longer from one that is away.
+    Behind a proxy all stay, untried.
 
     Raises:
         RetryableError: none answers.
         FatalError: a certificate is not accepted.
         SettingsError: a client can't be set up from these settings.
     """
-    options = kafka_python_options(settings)
+    options = client_options(settings)
     if options.get("proxy_url"):
         return settings
     seconds = options.get("bootstrap_timeout_ms", PROBE_SECONDS * 1000) / 1000
@@ -58,7 +58,7 @@ def reached(settings: Settings) -> Settings:
 
 
 def ask_kafka(settings: Settings, ask: Callable[[KafkaAdminClient], _Answer]) -> _Answer:
-    """The result of ``ask``, which gets an admin client, and another where a broker just went.
+    """The result of ``ask`` with an admin client, and with another one if a broker just left.
 
     Raises:
         RetryableError: Kafka can't be reached or does not answer now.
@@ -79,8 +79,8 @@ def ask_kafka(settings: Settings, ask: Callable[[KafkaAdminClient], _Answer]) ->
 
 @contextmanager
 def _connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
-    """An admin client for the block; closed with its thread whatever happens."""
-    options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **kafka_python_options(reached(settings))}
+    """An admin client for the block, closed with its thread at the end."""
+    options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, **client_options(reached(settings))}
     if "SASL" in settings.security_protocol and not options.get("proxy_url"):
         _log_in(settings, options)
     made: list[Any] = []
@@ -91,7 +91,7 @@ def _connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
 
     admin: Any = None
     try:
-        # With this hook the client's thread can be ended though its constructor raises; each
+        # If its constructor raises, only this hook can end the client's thread; otherwise each
         # try while Kafka is away would leave one behind.
         admin = KafkaAdminClient(**options, kafka_client=make_client)
         yield admin
@@ -109,7 +109,7 @@ def _connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
 def as_ours(
     error: KafkaError | OSError, settings: Settings, *, rights: Iterable[Right] = ()
 ) -> StreamDetectorError:
-    """The error of ours that says what has to happen next, for one of any kafka-python client.
+    """The project's error, with the remedy, for an error of any kafka-python client.
 
     ``rights`` are those that the client needs, of which one may be missing.
     """
@@ -135,7 +135,7 @@ def as_ours(
 
 
 def _denied(error: AuthorizationError, rights: Iterable[Right]) -> list[Right]:
-    """Those of ``rights`` that ``error`` may be about; it names topics, but not always."""
+    """Those of ``rights`` that ``error`` may mean; it names topics, but not always."""
     resource = "group" if isinstance(error, GroupAuthorizationFailedError) else "topic"
     possible = [right for right in rights if right.resource == resource]
     return [right for right in possible if right.name in str(error)] or possible
@@ -148,8 +148,8 @@ def _where(settings: Settings) -> str:
 def _log_in(settings: Settings, options: Mapping[str, Any]) -> None:
     """Log in once by aiokafka, at the only address in ``options``.
 
-    kafka-python tries a refused login again until its time-out; and over TLS it may miss the
-    refusal, after which Kafka hangs up.
+    kafka-python repeats a refused login until its time-out; over TLS it may even miss the refusal,
+    after which Kafka closes the connection.
     """
     (address,) = options["bootstrap_servers"]
     host, port = host_and_port(address)
@@ -166,7 +166,7 @@ def _log_in(settings: Settings, options: Mapping[str, Any]) -> None:
         connection.close()
 
     try:
-        # A thread of its own, since the caller's may have an event loop already.
+        # A thread of its own: the caller's may run an event loop.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(lambda: asyncio.run(connect())).result()
     except (SaslAuthenticationFailed, UnsupportedSaslMechanismError) as error:

@@ -1,15 +1,14 @@
 """The topic of announced models: read from its beginning outside of any group, and written.
 
-Where ``model_public_key`` is set only what its private half signed counts, and of that the newest
-by its sequence, whatever its place in the topic. A process remembers what it has seen as long as it
-runs; one that starts learns the newest from the topic and the model store.
+With ``model_public_key`` only announcements that its private half signed count, the newest by its
+sequence, whatever its place in the topic. A running process remembers the newest; a starting one
+learns it from the topic and the model store.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +18,8 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.events import Kind
 from stream_detector.kafka.admin import reached
-from stream_detector.kafka.clients import aiokafka_consumer_options, aiokafka_producer_options
-from stream_detector.kafka.fetched import bound_fetches
-from stream_detector.kafka.record_batches import decompressed_bytes_max
+from stream_detector.kafka.clients import client_options
+from stream_detector.kafka.fetched import lone_consumer
 from stream_detector.kafka.retry import back_off
 from stream_detector.models.announcement import (
     Announcement,
@@ -56,35 +54,35 @@ logger = logging.getLogger(__name__)
 
 _POLL_MS = 1000
 _POLL_RECORDS = 200
-"""Judged at once: a signature takes 0.1 ms, which the event loop waits for."""
+"""Judged at once: a signature takes 0.1 ms of the event loop."""
 _READ_SECONDS = 30.0
-"""For the whole topic, which compaction keeps at a few records."""
+"""For the whole topic, which compaction keeps short."""
 
 _FAULTS = (KafkaError, OSError, TimeoutError)
 
 
 class Announced(NamedTuple):
-    """What is announced, by kind."""
+    """The announced models, by kind."""
 
     serving: Mapping[Kind, Announcement]
-    """The models that are to serve."""
+    """Models to serve."""
     shadows: Mapping[Kind, Announcement]
-    """Those that are only compared."""
+    """Models to compare with."""
 
 
 async def current_announcements(
     settings: Settings, *, signing_key: Path | None = None
 ) -> Announced:
-    """What is announced now. The topic has to be there.
+    """The current announcements. The topic has to exist.
 
-    What is no announcement is passed over; the one before it counts. With ``signing_key``, else
-    with ``model_public_key``, so is what that key did not sign. To one who is about to sign,
-    though, what was announced unsigned counts as long as nothing signed was.
+    Other records are skipped, as are those that ``signing_key``, or else ``model_public_key``, did
+    not sign. With ``signing_key`` an unsigned announcement counts as long as no signed one exists,
+    since the caller is about to sign.
 
     Raises:
-        RetryableError: Kafka can't be reached, or does not give the topic in time.
+        RetryableError: Kafka can't be reached, or does not send the topic in time.
         FatalError: a certificate is not accepted.
-        SettingsError: the client can't be set up from these settings, or a key is none.
+        SettingsError: the client can't be set up from these settings, or a key is invalid.
     """
     signed = _order(settings, signing_key)
     last = AnnouncementOrder(None)
@@ -103,20 +101,21 @@ async def follow_announcements(
     refuse: Refuse,
     refuse_shadow: Refuse,
 ) -> None:
-    """Give ``offer`` what is announced now, then what is announced anew, until cancelled.
+    """Pass the current announcements to ``offer``, then each new one, until cancelled.
 
-    Of several at once only the last of a kind is offered. ``offer_shadow`` gets the shadows, and
-    first of all an end for each kind that has none: compaction may have removed the record that
-    ended it while Kafka was away. While it is, this waits.
+    Of several at once only the last of a kind counts. ``offer_shadow`` gets the shadows, and first
+    an end for each kind without one: while Kafka was away, compaction may have removed the record
+    that ended it. Waits while Kafka is away.
 
     Raises:
-        SettingsError: the client can't be set up from these settings, or the public key is none.
+        SettingsError: the client can't be set up from these settings, or the public key is
+            invalid.
     """
     order = _order(settings, None, {"serve": refuse, "shadow": refuse_shadow})
     for pause in back_off():
         try:
             async with _consumer(settings) as consumer:
-                # What stood in between was announced before this worker was there.
+                # Announcements in between came before this worker.
                 order.begin()
                 await _read_to_the_end(consumer, order)
                 latest = order.newest(await _kept(settings, order))
@@ -141,27 +140,20 @@ async def follow_announcements(
 async def announce(
     settings: Settings, announcement: Announcement, *, signing_key: Path | None = None
 ) -> None:
-    """Write an announcement, and wait until all replicas have it.
-
-    With ``signing_key`` it is signed, and kept in the model store too.
+    """Write an announcement to all replicas; ``signing_key`` signs it, also for the model store.
 
     Raises:
         TopicsError: it may not be written.
-        RetryableError: Kafka or the store can't be reached, or does not take it.
+        RetryableError: Kafka or the store can't be reached, or does not accept it.
         FatalError: a certificate is not accepted.
-        SettingsError: the client can't be set up from these settings, or the key is none.
+        SettingsError: the client can't be set up from these settings, or the key is invalid.
     """
     key, value = announcement_key(announcement), encode_announcement(announcement)
     await _announce(settings, key, value, signing_key)
 
 
 async def end_shadow(settings: Settings, kind: Kind, *, signing_key: Path | None = None) -> None:
-    """Write that ``kind`` has no shadow any more, and wait until all replicas have it.
-
-    Raises:
-        RetryableError: as ``announce``.
-        SettingsError: as ``announce``.
-    """
+    """Write the end of the shadow of ``kind`` to all replicas. Raises as ``announce``."""
     await _announce(settings, shadow_key(kind), None, signing_key)
 
 
@@ -181,7 +173,7 @@ async def _announce(
 
 async def _write(settings: Settings, record: SignedRecord) -> None:
     topic = settings.topic(settings.models_topic)
-    options = aiokafka_producer_options(await asyncio.to_thread(reached, settings))
+    options = client_options(await asyncio.to_thread(reached, settings), AIOKafkaProducer)
     producer = AIOKafkaProducer(**{**options, "acks": "all"})
     try:
         try:
@@ -206,7 +198,7 @@ async def _write(settings: Settings, record: SignedRecord) -> None:
 def _order(
     settings: Settings, signing_key: Path | None, refusing: Mapping[Role, Refuse] | None = None
 ) -> AnnouncementOrder:
-    """By the public half of ``signing_key``, or else by ``model_public_key``, where one is set."""
+    """Checked by the public half of ``signing_key``, or else by ``model_public_key``, if set."""
     if signing_key is not None:
         return AnnouncementOrder(public_half(signing_key), refusing)
     if settings.model_public_key is not None:
@@ -215,7 +207,7 @@ def _order(
 
 
 async def _read_now(settings: Settings, *orders: AnnouncementOrder) -> Latest:
-    """Have ``orders`` read the topic as it is now; returns what counts to the first of them."""
+    """Let ``orders`` read the topic to its end; returns the newest of the first of them."""
     try:
         found = await asyncio.to_thread(reached, settings)
         async with asyncio.timeout(_READ_SECONDS), _consumer(found) as consumer:
@@ -229,7 +221,7 @@ async def _read_now(settings: Settings, *orders: AnnouncementOrder) -> Latest:
 
 
 async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedRecord]:
-    """What the model store keeps for ``order``; nothing where the store can't be reached."""
+    """The signed records in the model store; none while the store can't be reached."""
     if not order.needs_signatures:
         return []
     try:
@@ -239,29 +231,12 @@ async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedReco
         return []
 
 
-@asynccontextmanager
-async def _consumer(settings: Settings) -> AsyncIterator[Any]:
-    """A started consumer of all partitions from their beginning, which joins no group."""
-    bound_fetches(decompressed_bytes_max(settings))
-    consumer = AIOKafkaConsumer(
-        settings.topic(settings.models_topic),
-        **{
-            **aiokafka_consumer_options(settings),
-            "group_id": None,
-            "auto_offset_reset": "earliest",
-            "enable_auto_commit": False,
-        },
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        with contextlib.suppress(*_FAULTS):
-            await consumer.stop()
+def _consumer(settings: Settings) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
+    return lone_consumer(settings, settings.topic(settings.models_topic))
 
 
 async def _read_to_the_end(consumer: Any, *orders: AnnouncementOrder) -> None:
-    """Read up to the ends that the partitions have now, in order of offset within each."""
+    """Read up to the current ends of the partitions, in order of offset within each."""
     ends = await consumer.end_offsets(consumer.assignment())
     for partition, end in ends.items():
         while await consumer.position(partition) < end:

@@ -1,6 +1,6 @@
-"""Batches of kafka-python, bounded as those of the worker are.
+"""Record batches of kafka-python, with the same bounds as the worker's.
 
-kafka-python decompresses a record batch as a whole, and stops for good at what it can't read.
+kafka-python decompresses a whole record batch, and stops for good at one that it can't read.
 """
 
 from collections.abc import Iterator
@@ -20,27 +20,24 @@ from stream_detector.settings.fields import Settings
 __all__ = ["bound_records", "is_unread", "use_batches"]
 
 _UNREAD_HEADERS: list[tuple[str, bytes]] = []
-"""Of all records that were not read, and of no other."""
+"""The headers of all unread records, and of no other."""
 
 
 def bound_records(consumer: Any, settings: Settings) -> None:
-    """Let a ``KafkaConsumer``, which has read nothing yet, give all records, bounded in memory.
+    """Make a ``KafkaConsumer``, which has read nothing yet, return all records in bounded memory.
 
-    A record that can't be read, or lies behind the limit, comes without key, value and headers.
+    A damaged record, or one beyond the limit, has no key, value and headers.
     """
     use_batches(consumer, partial(_Batch, bytes_max=decompressed_bytes_max(settings)))
 
 
 def is_unread(record: Any) -> bool:
-    """Whether a record of a bounded consumer stands for one that was not read."""
+    """Whether a record of a bounded consumer stands for an unread one."""
     return record.headers is _UNREAD_HEADERS
 
 
 def use_batches(consumer: Any, batch_of: Any) -> None:
-    """Let a ``KafkaConsumer`` make its batches by ``batch_of``, which gets the bytes of one.
-
-    Those in the format of Kafka 0.11 and later; older ones do not come from today's brokers.
-    """
+    """Make a ``KafkaConsumer`` build its batches by ``batch_of``, which gets the bytes of one."""
     fetcher = consumer._fetcher
 
     class BoundedRecords(fetcher.PartitionRecords):  # type: ignore[misc, name-defined]
@@ -53,7 +50,7 @@ def use_batches(consumer: Any, batch_of: Any) -> None:
 
 
 class _Batches:
-    """In the place of ``MemoryRecords``."""
+    """In place of ``MemoryRecords``."""
 
     def __init__(self, records: Any, batch_of: Any) -> None:
         self._records = records
@@ -65,7 +62,7 @@ class _Batches:
 
 
 class _Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no types
-    """A batch of which all records come, up to a bound."""
+    """A batch that yields every record, in bounded memory."""
 
     def __init__(self, buffer: Any, *, bytes_max: int) -> None:
         super().__init__(buffer)

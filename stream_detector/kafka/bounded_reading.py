@@ -1,4 +1,4 @@
-"""Topics read by kafka-python outside of any group: from one moment up to another, then no more."""
+"""Topics read by kafka-python outside of any group: stretches of partitions, or single records."""
 
 import itertools
 import time
@@ -10,19 +10,29 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from stream_detector.errors import RetryableError
+from stream_detector.errors import MissingRecordError, RetryableError
 from stream_detector.kafka.admin import as_ours, reached
-from stream_detector.kafka.bounded_consumer import bound_records
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.bounded_consumer import bound_records, is_unread
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
 
-__all__ = ["POLL_MS", "QUIET_SECONDS", "Span", "reading", "records_of", "spans_between"]
+__all__ = [
+    "POLL_MS",
+    "QUIET_SECONDS",
+    "RecordLookup",
+    "Span",
+    "reading",
+    "record_lookup",
+    "records_of",
+    "spans_between",
+]
 
 POLL_MS = 500
 QUIET_SECONDS = 60.0
-"""After which reading gives up on the rest of what the topic holds."""
+"""After this time without a record, reading gives up on the rest of the topic."""
 _BATCH_RECORDS = 5_000
+_LOOKUP_SECONDS = 30.0
 
 
 class Span(NamedTuple):
@@ -34,34 +44,44 @@ class Span(NamedTuple):
 
 
 @contextmanager
+def _bounded_consumer(settings: Settings, **options: Any) -> Iterator[Any]:
+    """A consumer of no group for the block."""
+    options = client_options(reached(settings), KafkaConsumer) | {
+        "group_id": None,
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        **options,
+    }
+    with closing(KafkaConsumer(**options)) as consumer:
+        bound_records(consumer, settings)
+        yield consumer
+
+
+# --- stretches ------------------------------------------------------------------------------
+
+
+@contextmanager
 def reading(settings: Settings, topic: str) -> Iterator[Any]:
     """A consumer of no group for the block, for ``topic`` as the settings name it.
 
     Raises:
         TopicsError: the topic is missing or may not be read.
-        RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more.
+        RetryableError: Kafka can't be reached, or sends nothing for a minute though there is more.
         FatalError: it refuses the credentials or a request.
     """
     check_topic(settings, topic, "READ")
-    options = kafka_python_options(reached(settings), KafkaConsumer) | {
-        "group_id": None,
-        "enable_auto_commit": False,
-        # What expires before it is read is passed over, not all that is left.
-        "auto_offset_reset": "earliest",
-        "isolation_level": "read_committed",
-    }
     try:
-        with closing(KafkaConsumer(**options)) as consumer:
-            bound_records(consumer, settings)
+        # From the earliest record if one expires before it is read, so that the rest is read.
+        with _bounded_consumer(settings, auto_offset_reset="earliest") as consumer:
             yield consumer
     except (KafkaError, OSError) as error:
         raise as_ours(error, settings) from error
 
 
 def spans_between(consumer: Any, topic: str, times: Sequence[datetime | None]) -> Iterator[Span]:
-    """What each partition of ``topic`` has between each two of the rising ``times``.
+    """The records of each partition of ``topic`` between each two of the rising ``times``.
 
-    In order of partition, then of offset; None is the end that the topic has now.
+    In order of partition, then of offset; None is the current end of the topic.
     """
     numbers = consumer.partitions_for_topic(topic)
     partitions = [TopicPartition(topic, number) for number in sorted(numbers or ())]
@@ -74,10 +94,10 @@ def spans_between(consumer: Any, topic: str, times: Sequence[datetime | None]) -
 
 
 def records_of(consumer: Any, span: Span) -> Iterator[tuple[list[Any], int]]:
-    """The records of a span batch by batch, each with how many offsets are read by then.
+    """The records of a span batch by batch, each with the number of offsets read so far.
 
     Raises:
-        RetryableError: Kafka gives nothing for a minute though there is more.
+        RetryableError: Kafka sends nothing for a minute though there is more.
     """
     consumer.assign([span.partition])
     consumer.seek(span.partition, span.start)
@@ -86,7 +106,7 @@ def records_of(consumer: Any, span: Span) -> Iterator[tuple[list[Any], int]]:
     while position < span.end:
         found = consumer.poll(timeout_ms=POLL_MS, max_records=_BATCH_RECORDS)
         records = found.get(span.partition, [])
-        # Offsets without a record (of a transaction's end, or expired meanwhile) are passed over.
+        # The position also skips offsets without a record: transaction markers, expired records.
         reached = consumer.position(span.partition, timeout_ms=POLL_MS) or position
         if reached > position:
             heard, position = time.monotonic(), reached
@@ -112,3 +132,76 @@ def _offsets_at(
         partition: end if found[partition] is None else found[partition].offset
         for partition, end in ends.items()
     }
+
+
+# --- single records -------------------------------------------------------------------------
+
+
+@contextmanager
+def record_lookup(settings: Settings) -> Iterator["RecordLookup"]:
+    """A ``RecordLookup`` for the block. Raises the errors of kafka-python."""
+    with _bounded_consumer(settings, max_poll_records=1) as consumer:
+        yield RecordLookup(consumer)
+
+
+class RecordLookup:
+    """Reads single records. Asks for the bounds of a partition once, with its first record."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._bounds: dict[TopicPartition, tuple[int, int]] = {}
+
+    def check(self, topic: str, partition: int, offset: int) -> None:
+        """Check that the offset lies within the bounds of the partition.
+
+        Raises:
+            MissingRecordError: it does not.
+        """
+        where = _place(topic, partition, offset)
+        found = TopicPartition(topic, partition)
+        if found not in self._bounds:
+            if partition not in (self._consumer.partitions_for_topic(topic) or ()):
+                raise MissingRecordError(f"there is no {where}, not even the partition")
+            first = self._consumer.beginning_offsets([found])[found]
+            self._bounds[found] = first, self._consumer.end_offsets([found])[found]
+        first, end = self._bounds[found]
+        if offset < first:
+            raise MissingRecordError(f"{where} has expired, the oldest record there is {first}")
+        if offset >= end:
+            raise MissingRecordError(f"{where} has not been written yet")
+
+    def record(self, topic: str, partition: int, offset: int) -> Any:
+        """The record, as kafka-python has it.
+
+        Raises:
+            MissingRecordError: there is none.
+            RetryableError: Kafka does not send it.
+        """
+        self.check(topic, partition, offset)
+        where = _place(topic, partition, offset)
+        found = TopicPartition(topic, partition)
+        if self._consumer.assignment() != {found}:
+            self._consumer.assign([found])
+        self._consumer.seek(found, offset)
+        record = self._next_record(found)
+        if record is None:
+            raise RetryableError(f"{where} was not read within {_LOOKUP_SECONDS:.0f} s: try again")
+        if is_unread(record):
+            raise MissingRecordError(
+                f"{where} can't be read: its batch is damaged, or decompresses to more than twice "
+                "record_bytes_max"
+            )
+        if record.offset != offset:
+            raise MissingRecordError(f"there is no {where} (compacted away, or never committed)")
+        return record
+
+    def _next_record(self, partition: TopicPartition) -> Any:
+        deadline = time.monotonic() + _LOOKUP_SECONDS
+        while time.monotonic() < deadline:
+            if records := self._consumer.poll(timeout_ms=POLL_MS, max_records=1).get(partition):
+                return records[0]
+        return None
+
+
+def _place(topic: str, partition: int, offset: int) -> str:
+    return f"record {offset} in partition {partition} of {topic}"

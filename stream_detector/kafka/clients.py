@@ -1,29 +1,25 @@
-"""How every Kafka client of the project is set up: aiokafka (the worker) and kafka-python.
+"""The options of every Kafka client of the project: aiokafka (the worker) and kafka-python.
 
-Address, TLS and SASL come from their own settings. ``kafka_options`` holds anything else, by
-the client's own name for it; each value is converted to the type of that client's default, and
-reaches each client that knows the name.
+Address, TLS and SASL have settings of their own. ``kafka_options`` holds any other option by the
+client's own name; each value is converted to the type of that client's default, and reaches each
+client that knows the name.
 """
 
 import difflib
 import inspect
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import aiokafka
 import kafka
+import msgspec
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings.fields import Settings
 
-__all__ = [
-    "aiokafka_consumer_options",
-    "aiokafka_producer_options",
-    "kafka_python_options",
-    "output_options",
-]
+__all__ = ["client_options", "output_options"]
 
 _CLIENT_ID = "stream-detector"
 _PRODUCE_BATCH_BYTES = 512 * 1024
@@ -35,7 +31,7 @@ _CLIENTS: tuple[type[Any], ...] = (
     kafka.KafkaProducer,
 )
 
-# Options that settings of ours, or the worker's guarantees, decide on.
+# Options that other settings, or the worker's guarantees, decide.
 _DECIDED_ELSEWHERE = {
     "bootstrap_servers": "set bootstrap_servers",
     "security_protocol": "set security_protocol",
@@ -58,69 +54,39 @@ _DECIDED_ELSEWHERE = {
 }
 
 
-def aiokafka_consumer_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for ``aiokafka.AIOKafkaConsumer``.
+def client_options(
+    settings: Settings, client: type[Any] = kafka.KafkaAdminClient
+) -> dict[str, Any]:
+    """Keyword arguments for ``client``, a class of aiokafka or kafka-python.
 
     Raises:
         SettingsError: a certificate, a password file or one of ``kafka_options`` is not usable.
     """
-    return _aiokafka_options(settings, aiokafka.AIOKafkaConsumer)
-
-
-def aiokafka_producer_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for ``aiokafka.AIOKafkaProducer``.
-
-    Raises:
-        SettingsError: as for the consumer.
-    """
-    return _aiokafka_options(settings, aiokafka.AIOKafkaProducer)
-
-
-def output_options(settings: Settings) -> dict[str, Any]:
-    """As ``aiokafka_producer_options``, of a producer of verdicts, alerts and dead letters."""
-    return {
-        "acks": "all",
-        "max_batch_size": _PRODUCE_BATCH_BYTES,
-        **aiokafka_producer_options(settings),
-    }
-
-
-def kafka_python_options(
-    settings: Settings, client: type[Any] = kafka.KafkaAdminClient
-) -> dict[str, Any]:
-    """Keyword arguments for a client of kafka-python: admin, ``KafkaConsumer``, ``KafkaProducer``.
-
-    Raises:
-        SettingsError: as for the consumer.
-    """
-    options = _connection(settings)
-    if "SASL" not in settings.security_protocol:
-        del options["sasl_mechanism"]
-    return options | _extra(settings.kafka_options, client)
-
-
-def _aiokafka_options(settings: Settings, client: type[Any]) -> dict[str, Any]:
-    return _connection(settings) | _extra(settings.kafka_options, client)
-
-
-def _connection(settings: Settings) -> dict[str, Any]:
-    """What all clients call by the same name."""
     options: dict[str, Any] = {
         "bootstrap_servers": list(settings.bootstrap_servers),
         "client_id": _CLIENT_ID,
         "security_protocol": settings.security_protocol,
-        "sasl_mechanism": settings.sasl_mechanism,
     }
     if "SSL" in settings.security_protocol.split("_"):
         options["ssl_context"] = _ssl_context(settings)
     if "SASL" in settings.security_protocol:
+        options["sasl_mechanism"] = settings.sasl_mechanism
         options["sasl_plain_username"] = settings.sasl_username
         options["sasl_plain_password"] = _sasl_password(settings)
-    return options
+    return options | _extra(settings.kafka_options, client)
+
+
+def output_options(settings: Settings) -> dict[str, Any]:
+    """As ``client_options``, for the aiokafka producer of verdicts, alerts and dead letters."""
+    return {
+        "acks": "all",
+        "max_batch_size": _PRODUCE_BATCH_BYTES,
+        **client_options(settings, aiokafka.AIOKafkaProducer),
+    }
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    """Trust of the CA file (the system's without one), and the client's certificate if any."""
+    """Trusts the CA file, or else the system's CAs; holds the client's certificate, if any."""
     try:
         context = ssl.create_default_context(cafile=settings.ssl_cafile)
     except (OSError, ssl.SSLError) as error:
@@ -170,25 +136,9 @@ def _secret(path: Path, setting: str) -> str:
 # --- kafka_options --------------------------------------------------------------------------
 
 
-def _truth(text: str) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return words[text.lower()]
-
-
-def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.strip("() ").replace(",", ".").split("."))
-
-
-# What the clients leave at None by default, so that the default shows no type.
-_UNSET_BY_DEFAULT: Mapping[str, Callable[[str], object]] = {
-    "api_version": _version,
+# The default of these is None, which shows no type.
+_UNSET_BY_DEFAULT: Mapping[str, type] = {
+    "api_version": tuple,
     "client_id": str,
     "client_rack": str,
     "compression_type": str,
@@ -198,11 +148,12 @@ _UNSET_BY_DEFAULT: Mapping[str, Callable[[str], object]] = {
     "receive_buffer_bytes": int,
     "send_buffer_bytes": int,
 }
-_BY_TYPE: Mapping[type, tuple[Callable[[str], object], str]] = {
-    bool: (_truth, "true or false"),
-    int: (int, "a whole number"),
-    float: (_number, "a number"),
-    str: (str, "text"),
+_WANTED: Mapping[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    tuple: "a version such as 2.0",
 }
 # aiokafka asks the broker itself, and warns about the option.
 _DEPRECATED = {"api_version"}
@@ -242,13 +193,12 @@ def _extra(texts: Mapping[str, str], client: type[Any]) -> dict[str, Any]:
 
 def _converted(name: str, text: str, default: object) -> object:
     """``text`` in the type of the client's default."""
-    if name in _UNSET_BY_DEFAULT:
-        convert, wanted = _UNSET_BY_DEFAULT[name], "a number, or for api_version such as 2.0"
-    elif type(default) in _BY_TYPE:
-        convert, wanted = _BY_TYPE[type(default)]
-    else:
+    kind = _UNSET_BY_DEFAULT.get(name, type(default))
+    if kind not in _WANTED:
         raise SettingsError(f"kafka_options can't hold {name}, which is no text: leave it out")
     try:
-        return convert(text)
-    except (ValueError, KeyError):
-        raise SettingsError(f"kafka_options: {name} takes {wanted}, not {text!r}") from None
+        if kind is tuple:
+            return tuple(map(int, text.strip("() ").replace(",", ".").split(".")))
+        return msgspec.convert(text, kind, strict=False)
+    except (ValueError, msgspec.ValidationError):
+        raise SettingsError(f"kafka_options: {name} takes {_WANTED[kind]}, not {text!r}") from None

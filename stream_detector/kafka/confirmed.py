@@ -1,6 +1,8 @@
-"""A producer of kafka-python whose records are waited for: what commands write is in Kafka."""
+"""Records that commands write: a producer of kafka-python, and the wait until Kafka has them."""
 
+import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,31 +10,33 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from stream_detector.errors import FatalError, RetryableError
 from stream_detector.kafka.admin import as_ours, reached
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.rights import Part, rights_of
+from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
 
-__all__ = ["confirmed", "confirming_producer"]
+__all__ = ["confirmed", "confirming_producer", "write_records"]
 
 _CONFIRMED_SECONDS = 150.0
-"""Longer than the producer itself tries (two minutes): its own error comes first."""
+"""Longer than the producer itself tries (two minutes), so that its own error comes first."""
 _CLOSE_SECONDS = 5
-_WAIT_TOLD_SECONDS = 5.0
+_ON_WAIT_SECONDS = 5.0
+_LINGER_MS = 5
 
 
 @contextmanager
 def confirming_producer(settings: Settings, part: Part, **options: Any) -> Iterator[Any]:
-    """A ``KafkaProducer`` for the block, that asks all replicas in sync; closed at the end.
+    """A ``KafkaProducer`` with ``acks=all`` for the block; closed at its end.
 
-    ``options`` are its own, below the settings' ``kafka_options``; ``part`` says whose rights an
-    error names.
+    The settings' ``kafka_options`` override ``options``. An error names the rights of ``part``.
 
     Raises:
         RetryableError: Kafka can't be reached, or went away.
         FatalError: it refuses the credentials or a record.
     """
-    options |= kafka_python_options(reached(settings), KafkaProducer) | {"acks": "all"}
+    options |= client_options(reached(settings), KafkaProducer) | {"acks": "all"}
     try:
         producer = KafkaProducer(**options)
         try:
@@ -44,17 +48,69 @@ def confirming_producer(settings: Settings, part: Part, **options: Any) -> Itera
 
 
 def confirmed(sent: Iterable[Any], *, on_wait: Callable[[], None] | None = None) -> list[Any]:
-    """What Kafka says of each record that ``KafkaProducer.send`` took, once it has them all.
+    """The metadata of each record that ``KafkaProducer.send`` took, once Kafka has them all.
 
-    ``on_wait`` is called from another thread, once, where that takes longer than 5 s.
+    If that takes longer than 5 s, another thread calls ``on_wait`` once.
 
     Raises:
-        KafkaError: it refused one, or could not be asked.
+        KafkaError: it refused one, or did not answer.
     """
-    timer = threading.Timer(_WAIT_TOLD_SECONDS, on_wait or (lambda: None))
+    timer = threading.Timer(_ON_WAIT_SECONDS, on_wait or (lambda: None))
     timer.daemon = True
     timer.start()
     try:
         return [future.get(timeout=_CONFIRMED_SECONDS) for future in sent]
     finally:
         timer.cancel()
+
+
+def write_records(
+    settings: Settings,
+    values: Iterable[bytes],
+    *,
+    rate: float,
+    on_written: Callable[[int, list[Any]], object],
+    on_away: Callable[[str], object],
+) -> str:
+    """Write ``values`` to the first input topic, ``rate`` a second; returns the topic's name.
+
+    Takes each of ``values`` when its time has come, and returns when all in-sync replicas have them
+    all. About once a second ``on_written`` gets their number so far, and Kafka's metadata of the
+    newest. While Kafka is away the producer retries for two minutes, and another thread calls
+    ``on_away`` with the reason.
+
+    Raises:
+        TopicsError: the topic is missing, or may not be written.
+        RetryableError: Kafka can't be reached, or went away.
+        FatalError: it refuses the credentials or a record.
+    """
+
+    def report_if_away() -> None:
+        try:
+            reached(settings)
+        except (RetryableError, FatalError) as error:
+            on_away(str(error))
+
+    topic = settings.input_topic_names[0]
+    check_topic(settings, settings.input_topics[0], "WRITE")
+    with confirming_producer(settings, "log-shipper", linger_ms=_LINGER_MS) as producer:
+        producer.partitions_for(topic)  # Waits for metadata, so that no record does.
+        sent: list[Any] = []
+        count = 0
+        for count, value in enumerate(_paced(values, rate), start=1):
+            sent.append(producer.send(topic, value=value))
+            if count % round(rate) == 0:
+                on_written(count, confirmed(sent, on_wait=report_if_away))
+                sent.clear()
+        on_written(count, confirmed(sent, on_wait=report_if_away))
+    return topic
+
+
+def _paced(values: Iterable[bytes], rate: float) -> Iterator[bytes]:
+    began, rest = time.monotonic(), iter(values)
+    for count in itertools.count(1):
+        time.sleep(max(count / rate - (time.monotonic() - began), 0))
+        value = next(rest, None)
+        if value is None:
+            return
+        yield value

@@ -1,6 +1,6 @@
-"""Which brokers aiokafka's clients need and have no answer of; of what they keep to themselves.
+"""Which brokers aiokafka's clients need and get no answer from, read from their private state.
 
-All of it only looks, never waits, and may be called from another thread than the client's.
+Nothing here waits, and any thread may call it.
 """
 
 from collections.abc import Callable, Collection
@@ -14,11 +14,11 @@ from stream_detector.kafka.leaders import leader_of
 __all__ = ["AnswerWatch", "unconnected_of_consumer", "unconnected_of_producer"]
 
 _UNANSWERED_SECONDS = 5.0
-"""A fetch is answered after half a second; only a join takes longer than this."""
+"""A fetch takes half a second; only the answer to a join takes longer than this."""
 
 
 class AnswerWatch:
-    """Notices connections that are open and on which nothing is answered: a broker that hangs.
+    """Notices open connections without an answer: a broker that hangs.
 
     aiokafka closes such a connection after 40 s.
     """
@@ -27,14 +27,14 @@ class AnswerWatch:
         """``clock`` gives monotonic seconds."""
         self._clock = clock
         self._oldest: dict[Any, tuple[int | None, float]] = {}
-        """Of each connection: the id of the request that waits for longest, and since when."""
+        """By connection: the id of its oldest unanswered request, and when it was first seen."""
         self.connected: frozenset[Any] = frozenset()
         """Nodes that had a connection at the last look."""
         self.silent: frozenset[Any] = frozenset()
-        """Nodes that had not answered a request for long."""
+        """Nodes that left a request unanswered for long."""
 
     def look(self, client: AIOKafkaClient) -> None:
-        """Look once; to be called again and again."""
+        """Look once; the caller repeats it."""
         now, before = self._clock(), self._oldest
         silent: set[Any] = set()
         self._oldest = {}
@@ -55,10 +55,10 @@ class AnswerWatch:
 def unconnected_of_consumer(
     consumer: aiokafka.AIOKafkaConsumer, *, silent: Collection[Any] = ()
 ) -> set[str]:
-    """``host:port`` of leaders of the partitions assigned, and of the group's coordinator.
+    """``host:port`` of the leaders of assigned partitions and of the coordinator that are missing.
 
-    Those without a connection, and those that are ``silent``. None before it has started. Where no
-    such broker is known, any with a connection will do.
+    Missing: without a connection, or ``silent``. None before the consumer starts. While no such
+    broker is known, one connection to any broker is enough.
     """
     coordinator = consumer._coordinator
     if coordinator is None:
@@ -74,10 +74,7 @@ def unconnected_of_consumer(
 def unconnected_of_producer(
     producer: aiokafka.AIOKafkaProducer, *, silent: Collection[Any] = ()
 ) -> set[str]:
-    """``host:port`` of leaders of all partitions of the topics that were written.
-
-    Those without a connection, and those that are ``silent``.
-    """
+    """``host:port`` of the leaders of all written topics without a connection, or ``silent``."""
     cluster = producer.client.cluster
     leaders = {
         leader_of(cluster, aiokafka.TopicPartition(topic, number))

@@ -1,16 +1,14 @@
 """Writes the originals of dead letters to their input topics again.
 
-- Only what the topic holds when a replay begins is read: a record that becomes a dead letter again
-  does not come round in the same replay. It says by its header ``replay-of`` which letter it was
-  replayed from, so a later replay leaves it out unless asked for it, and leaves that letter out in
-  any case.
-- Key and value are those of the letter. Where something in them is withheld or cut, the record is
-  read from the input topic once more, with its headers.
-- The record's time is that of the replay; its own goes into the header ``source-timestamp``. With
-  its old time Kafka might delete it as expired before a worker reads it, and it would count as
-  late by the objective.
-- Nobody can say of a letter whether it was replayed before and became verdicts: a second replay of
-  it gives a second verdict.
+- A replay reads the topic up to its end at the start: a record that becomes a dead letter again
+  does not come round. Its header ``replay-of`` names the letter it was replayed from, so a later
+  replay leaves out that letter, and also the new one unless asked for it.
+- Key and value come from the letter. If something in them is withheld or cut, the record is read
+  from the input topic once more, with its headers.
+- The record gets the time of the replay; its own goes into the header ``source-timestamp``. With
+  its old time Kafka might delete it before a worker reads it, and it would count as late.
+- A letter does not show whether it was replayed before and became verdicts: a second replay gives
+  second verdicts.
 """
 
 from collections import Counter
@@ -24,10 +22,9 @@ from kafka.errors import MessageSizeTooLargeError
 
 from stream_detector.errors import MissingRecordError, StreamDetectorError, TopicsError
 from stream_detector.events import SourcePosition
-from stream_detector.kafka.bounded_reading import Span, reading
+from stream_detector.kafka.bounded_reading import RecordLookup, reading, record_lookup
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.dead_letter_topic import OnProgress, letter_spans, letters_of
-from stream_detector.kafka.record_lookup import RecordLookup, record_lookup
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.dead_letters import LetterFilter, StoredLetter
@@ -37,9 +34,9 @@ __all__ = ["LeftOut", "NotReplayable", "Outcome", "replay_dead_letters"]
 
 _CONFIRM_RECORDS = 500
 _CONFIRM_BYTES = 16 * 1024 * 1024
-"""What is sent before Kafka's answers are waited for."""
+"""Sent before the replay waits for Kafka's answers."""
 _RECORD_BYTES_MAX = 256 * 1024 * 1024
-"""Whether a record is too large is for its topic to say, not for this client."""
+"""The topic decides which record is too large, not this client."""
 _SOURCE_TIMESTAMP = "source-timestamp"
 
 
@@ -60,21 +57,13 @@ class NotReplayable(NamedTuple):
 
 
 class Outcome:
-    """What became, or would become, of the dead letters that were chosen."""
+    """The result of a replay, or of a dry run."""
 
     def __init__(self) -> None:
         self.replayed: Counter[tuple[str, str]] = Counter()
         """By source topic and reason."""
         self.left_out: Counter[LeftOut] = Counter()
         self.not_replayable: list[NotReplayable] = []
-
-
-class _Record(NamedTuple):
-    """What is written."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 def replay_dead_letters(
@@ -87,15 +76,13 @@ def replay_dead_letters(
     dry_run: bool,
     on_progress: OnProgress,
 ) -> Outcome:
-    """Replay the dead letters that are ``chosen`` and not older than ``since``.
-
-    Back when all replicas in sync have all records.
+    """Replay the ``chosen`` dead letters since ``since``; returns when all replicas have them.
 
     Args:
         settings: name the topics; letters of other topics than ``input_topics`` can't be replayed.
         since: when the oldest of them became a dead letter.
         chosen: which of them.
-        again: those too that failed again after a replay.
+        again: also those that failed again after a replay.
         limit: at most so many; None for all.
         dry_run: write nothing, and read no original.
         on_progress: gets the offsets read and those to read; the topic is read twice.
@@ -113,9 +100,19 @@ def replay_dead_letters(
             consumer = stack.enter_context(reading(settings, settings.dead_letters_topic))
             writer = None if dry_run else stack.enter_context(_writing(settings, outcome))
             lookup = stack.enter_context(record_lookup(settings))
-            letters = _TwoReadings(consumer, letter_spans(consumer, settings, since), on_progress)
-            needless = _Needless(settings, again=again, replayed_before=letters.replayed_before())
-            for letter in filter(chosen.admits, letters.again()):
+            spans = letter_spans(consumer, settings, since)
+            # Twice: the letter of a record that failed again stands behind the one replayed.
+            before = letters_of(
+                consumer, spans, on_progress=lambda done, total: on_progress(done, 2 * total)
+            )
+            replayed_before = {letter.replay_of for letter in before if letter.replay_of}
+            letters = letters_of(
+                consumer,
+                spans,
+                on_progress=lambda done, total: on_progress(total + done, 2 * total),
+            )
+            needless = _Needless(settings, again=again, replayed_before=replayed_before)
+            for letter in filter(chosen.admits, letters):
                 if limit is not None and needless.taken >= limit:
                     break
                 reason = needless.reason(letter)
@@ -132,32 +129,6 @@ def replay_dead_letters(
         count = outcome.replayed.total()
         raise type(error)(f"{count:,} or more were replayed before this: {error}") from error
     return outcome
-
-
-class _TwoReadings:
-    """The same stretch of the topic twice: what was replayed before stands after what is to be."""
-
-    def __init__(self, consumer: Any, spans: list[Span], on_progress: OnProgress) -> None:
-        self._consumer = consumer
-        self._spans = spans
-        self._on_progress = on_progress
-
-    def replayed_before(self) -> set[str]:
-        """The places of dead letters that were replayed and failed again."""
-        letters = letters_of(
-            self._consumer,
-            self._spans,
-            on_progress=lambda done, total: self._on_progress(done, 2 * total),
-        )
-        return {letter.replay_of for letter in letters if letter.replay_of}
-
-    def again(self) -> Iterator[StoredLetter]:
-        """All of them once more."""
-        return letters_of(
-            self._consumer,
-            self._spans,
-            on_progress=lambda done, total: self._on_progress(total + done, 2 * total),
-        )
 
 
 class _Needless:
@@ -188,7 +159,7 @@ class _Needless:
 
 
 def _place(settings: Settings, letter: StoredLetter) -> str:
-    """Where a dead letter lies, as ``replay-of`` names it."""
+    """The place of a dead letter, as ``replay-of`` names it."""
     topic = settings.topic(settings.dead_letters_topic)
     return f"{topic}:{letter.partition}:{letter.offset}"
 
@@ -200,10 +171,10 @@ def _replay(
     writer: "_Writer | None",
     outcome: Outcome,
 ) -> None:
-    """Write the original of a letter, or only note that it could be.
+    """Write the original of a letter; without a writer only check that it exists.
 
     Raises:
-        MissingRecordError: there is none any more.
+        MissingRecordError: it does not.
     """
     source = letter.source
     if source is None:
@@ -215,41 +186,42 @@ def _replay(
             lookup.check(source.topic, source.partition, source.offset)
         outcome.replayed[source.topic, letter.reason] += 1
         return
-    if letter.is_as_read:
-        record = _Record(letter.key, letter.value, [])
-    else:
-        record = _original(letter, source, lookup)
-    headers = [
-        *(each for each in record.headers if each[0] not in {REPLAY_OF, _SOURCE_TIMESTAMP}),
-        (REPLAY_OF, _place(settings, letter).encode()),
-    ]
+    key, value, headers = letter.key, letter.value, list[tuple[str, bytes]]()
+    if not letter.is_as_read:
+        key, value, headers = _original(letter, source, lookup)
+    headers = [each for each in headers if each[0] not in {REPLAY_OF, _SOURCE_TIMESTAMP}]
+    headers.append((REPLAY_OF, _place(settings, letter).encode()))
     if letter.source_timestamp is not None:
         headers.append((_SOURCE_TIMESTAMP, b"%d" % letter.source_timestamp))
-    writer.write(letter, source, record._replace(headers=headers))
+    writer.write(letter, source, key, value, headers)
 
 
-def _original(letter: StoredLetter, source: SourcePosition, lookup: RecordLookup) -> _Record:
-    """The record that a letter was made of, from the input topic."""
+def _original(
+    letter: StoredLetter, source: SourcePosition, lookup: RecordLookup
+) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]:
+    """Key, value and headers of the record that became ``letter``, from the input topic."""
     found = lookup.record(source.topic, source.partition, source.offset)
     if letter.source_timestamp is not None and found.timestamp != letter.source_timestamp:
         raise MissingRecordError(
             f"record {source.offset} in partition {source.partition} of {source.topic} is another "
             "one by its time: the topic was made again"
         )
-    return _Record(found.key, found.value, [(name, value or b"") for name, value in found.headers])
+    return found.key, found.value, [(name, value or b"") for name, value in found.headers]
 
 
 class _Writing(NamedTuple):
-    """A record, where it goes, and which letter it is the original of."""
+    """A record, its place, and the letter that it is the original of."""
 
     letter: StoredLetter
     topic: str
     partition: int | None
-    record: _Record
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 class _Writer:
-    """Writes records, and notes in ``outcome`` what Kafka says of them."""
+    """Writes records, and enters Kafka's answers into ``outcome``."""
 
     def __init__(self, producer: Any, outcome: Outcome) -> None:
         self._producer = producer
@@ -257,18 +229,25 @@ class _Writer:
         self._sent: list[tuple[_Writing, Any]] = []
         self._bytes = 0
 
-    def write(self, letter: StoredLetter, source: SourcePosition, record: _Record) -> None:
-        """Write a record to the partition that it came from, while the topic has that."""
+    def write(
+        self,
+        letter: StoredLetter,
+        source: SourcePosition,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+    ) -> None:
+        """Write a record to its own partition, while the topic has that."""
         partitions = self._producer.partitions_for(source.topic)
         partition = source.partition if source.partition in partitions else None
-        writing = _Writing(letter, source.topic, partition, record)
+        writing = _Writing(letter, source.topic, partition, key, value, headers)
         self._sent.append((writing, self._send(writing)))
-        self._bytes += len(record.key or b"") + len(record.value or b"")
+        self._bytes += len(key or b"") + len(value or b"")
         if len(self._sent) >= _CONFIRM_RECORDS or self._bytes >= _CONFIRM_BYTES:
             self.confirm()
 
     def confirm(self) -> None:
-        """Wait until all that was written is in Kafka."""
+        """Wait until everything written is in Kafka."""
         too_large = [writing for writing, sent in self._sent if not self._confirmed(writing, sent)]
         for writing in too_large:
             # Kafka refuses a whole batch for one record: now each comes in a batch of its own.
@@ -278,13 +257,13 @@ class _Writer:
         self._sent, self._bytes = [], 0
 
     def _send(self, writing: _Writing) -> Any:
-        key, value, headers = writing.record
+        _, topic, partition, key, value, headers = writing
         return self._producer.send(
-            writing.topic, key=key, value=value, headers=headers, partition=writing.partition
+            topic, key=key, value=value, headers=headers, partition=partition
         )
 
     def _confirmed(self, writing: _Writing, sent: Any) -> bool:
-        """Whether Kafka has the record; False where it finds it too large."""
+        """Whether Kafka has the record; False if it finds it too large."""
         try:
             confirmed([sent])
         except MessageSizeTooLargeError:
@@ -295,7 +274,7 @@ class _Writer:
 
 @contextmanager
 def _writing(settings: Settings, outcome: Outcome) -> Iterator[_Writer]:
-    """A writer for the block, at whose end all is in Kafka."""
+    """A writer for the block, at whose end all records are in Kafka."""
     with confirming_producer(
         settings,
         "dead-letter-replayer",

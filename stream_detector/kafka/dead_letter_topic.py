@@ -14,24 +14,19 @@ from stream_detector.wire.dead_letters import LetterFilter, StoredLetter, read_l
 __all__ = ["OnProgress", "letter_spans", "letters_of", "letters_since", "newest_letters"]
 
 OnProgress = Callable[[int, int], object]
-"""Gets how many offsets are read, and how many will be."""
+"""Gets the number of offsets read so far, and of all to be read."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BLOCK_OFFSETS = 2_000
-"""How far back from its end a partition is read at a time, in search of the newest."""
+"""Read at a time, backwards from the end of a partition, in search of the newest."""
 
 
 def letters_since(
     settings: Settings, since: datetime | None, *, on_progress: OnProgress
 ) -> Iterator[StoredLetter]:
-    """The dead letters from ``since`` (None: from the first) to the end that the topic has now.
+    """The dead letters from ``since`` (None: from the first) to the current end of the topic.
 
-    Partition by partition, each in order of offset.
-
-    Raises:
-        TopicsError: the topic is missing or may not be read.
-        RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more.
-        FatalError: it refuses the credentials or a request.
+    Partition by partition, each in order of offset. Raises as ``reading``.
     """
     with reading(settings, settings.dead_letters_topic) as consumer:
         spans = letter_spans(consumer, settings, since)
@@ -46,10 +41,9 @@ def newest_letters(
     limit: int,
     on_progress: OnProgress,
 ) -> list[StoredLetter]:
-    """The ``limit`` newest dead letters that are ``chosen`` and not older than ``since``.
+    """The ``limit`` newest ``chosen`` dead letters not older than ``since``, the newest first.
 
-    The newest comes first. Each partition is read backwards only as far as needed. Raises as
-    ``letters_since``.
+    Each partition is read backwards only as far as needed. Raises as ``reading``.
     """
     found: list[StoredLetter] = []
     with reading(settings, settings.dead_letters_topic) as consumer:
@@ -58,7 +52,7 @@ def newest_letters(
         for span in spans:
             missing = limit
             for block in _blocks_backwards(span):
-                # No more than asked for: each may be as large as Kafka's largest record.
+                # No more than ``limit``: each may be as large as Kafka's largest record.
                 newest: deque[StoredLetter] = deque(maxlen=missing)
                 for records, _ in records_of(consumer, block):
                     newest.extend(filter(chosen.admits, map(read_letter, records)))
@@ -73,7 +67,7 @@ def newest_letters(
 
 
 def letter_spans(consumer: Any, settings: Settings, since: datetime | None) -> list[Span]:
-    """What the topic has in each partition from ``since`` to the end that it has now."""
+    """The stretch of each partition from ``since`` to its current end."""
     topic = settings.topic(settings.dead_letters_topic)
     return list(spans_between(consumer, topic, [since or _EPOCH, None]))
 

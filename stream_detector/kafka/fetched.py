@@ -1,24 +1,27 @@
-"""What aiokafka makes of a fetch, with a bound on the memory that it takes.
+"""Replaces aiokafka's reading of a fetch by one with bounded memory.
 
-aiokafka decompresses a record batch as a whole, however large it gets, and gives out any number of
-bytes at once. Here a batch is decompressed up to a limit, and what it gives at once ends at
-``CHUNK_BYTES_MAX``. Records beyond the first limit come as ``UnreadRecord``: none is lost, and
-beyond ``UNREAD_RECORDS_MAX`` many are one. So do those that aiokafka refuses though a broker takes
-them, at which it would stop.
+aiokafka decompresses a whole record batch, however large, and hands out any number of bytes at
+once. Here a batch is decompressed up to a limit, and a chunk ends at ``CHUNK_BYTES_MAX``. Records
+beyond the first limit come as ``UnreadRecord``: none is lost, and beyond ``UNREAD_RECORDS_MAX``
+many are one. So do records that a broker accepts and aiokafka refuses: it would stop for good.
 
-Batches in the formats before Kafka 0.11, which Kafka 4 neither takes nor gives, have no bound here.
+Batches in the formats before Kafka 0.11, which Kafka 4 does not know, have no bound here.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream_detector.events import RawRecord
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.record_batches import (
     BATCH_HEADER_BYTES,
     GZIP,
@@ -26,28 +29,31 @@ from stream_detector.kafka.record_batches import (
     SNAPPY,
     ZSTD,
     decompressed,
+    decompressed_bytes_max,
     records_of_batch,
     with_last_headers,
 )
 from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
+from stream_detector.settings.fields import Settings
 
 __all__ = [
     "FetchedChunks",
     "RecordBatches",
     "RecordsAsDecoded",
     "bound_fetches",
+    "lone_consumer",
 ]
 
 _LENGTH_END = 12
-"""Of a batch: its first offset and its length, which counts the bytes behind."""
+"""A batch begins with its first offset and the number of bytes behind this length."""
 
 
 def bound_fetches(decompressed_bytes_max: int) -> None:
-    """Have all consumers of this process use what is defined here, with this limit of a batch."""
+    """Make all consumers of this process use these classes, with this limit for a batch."""
     fetcher.PartitionRecords = RecordsAsDecoded
     fetcher.FetchResult = FetchedChunks
     fetcher.MemoryRecords = RecordBatches
-    # The compiled module of aiokafka looks its decoders up by name at each call.
+    # aiokafka's compiled module looks its decoders up by name at each call.
     decoders = sys.modules[DefaultRecordBatch.__module__]
     for name, codec in (
         ("gzip_decode", GZIP),
@@ -59,11 +65,35 @@ def bound_fetches(decompressed_bytes_max: int) -> None:
     _BoundedBatch.bytes_max = decompressed_bytes_max
 
 
+@asynccontextmanager
+async def lone_consumer(
+    settings: Settings, *topics: str, **options: Any
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer in bounded memory that joins no group and begins at the beginning."""
+    bound_fetches(decompressed_bytes_max(settings))
+    consumer = AIOKafkaConsumer(
+        *topics,
+        **{
+            **client_options(settings, AIOKafkaConsumer),
+            "group_id": None,
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            **options,
+        },
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        with suppress(KafkaError, OSError, TimeoutError):
+            await consumer.stop()
+
+
 class RecordsAsDecoded(fetcher.PartitionRecords):
     """Yields aiokafka's decoded records as they are.
 
-    They have all that ``RawRecord`` asks for; making a ``ConsumerRecord`` of each, which aiokafka
-    offers no way around, takes longer than parsing it.
+    They fit ``RawRecord``. aiokafka makes a ``ConsumerRecord`` of each, without an option to leave
+    that out, which takes longer than to parse it.
     """
 
     def _consumer_record(self, tp: Any, record: RawRecord) -> RawRecord:
@@ -71,12 +101,12 @@ class RecordsAsDecoded(fetcher.PartitionRecords):
 
 
 class FetchedChunks(fetcher.FetchResult):
-    """Gives as many records at once as make a chunk, by their number and by their bytes."""
+    """Returns the records of one chunk at once, bounded by their number and their bytes."""
 
     _partition_records: RecordsAsDecoded | None
 
     def getall(self, max_records: int | None = None) -> list[RawRecord]:
-        """As aiokafka's, but that it stops at ``CHUNK_BYTES_MAX`` too."""
+        """As aiokafka's, but also stops at ``CHUNK_BYTES_MAX``."""
         if not self.check_assignment(self._topic_partition) or not self.has_more():
             return []
         records: list[RawRecord] = []
@@ -95,22 +125,22 @@ class FetchedChunks(fetcher.FetchResult):
 
 
 class RecordBatches:
-    """The record batches of a fetch, in the place of aiokafka's ``MemoryRecords``."""
+    """The record batches of a fetch, in place of aiokafka's ``MemoryRecords``."""
 
     def __init__(self, fetched: bytes) -> None:
         self._fetched = fetched
         self._position = 0
 
     def size_in_bytes(self) -> int:
-        """Of all batches, and of one that is cut off at the end."""
+        """Size of all batches, with a truncated one at the end."""
         return len(self._fetched)
 
     def has_next(self) -> bool:
-        """Whether there is another whole batch."""
+        """Whether another complete batch follows."""
         return self._next_end() is not None
 
     def next_batch(self) -> Any:
-        """The next batch; None behind the last one that is whole."""
+        """The next batch; None behind the last complete one."""
         end = self._next_end()
         if end is None:
             return None
@@ -128,7 +158,7 @@ class RecordBatches:
 
 
 class _BoundedBatch:
-    """A record batch of which all records come: unread what can't be read, or is too much."""
+    """A record batch that yields every record: unread if it is damaged or too large."""
 
     bytes_max = DECOMPRESSED_BYTES_MAX
 
@@ -144,7 +174,7 @@ class _BoundedBatch:
         next_offset, end = batch.base_offset, batch.next_offset
         try:
             for record in batch:
-                # The broker takes a record that claims any offset.
+                # The broker accepts a record that claims any offset.
                 if not next_offset <= record.offset < end:
                     break
                 next_offset = record.offset + 1
@@ -153,6 +183,6 @@ class _BoundedBatch:
                 return
         except Exception:  # noqa: BLE001, S110 - too large, or a dozen kinds of other libraries
             pass
-        # From the batch's beginning: aiokafka passes over the offsets that it has given.
+        # From the beginning of the batch: aiokafka skips the offsets that it has yielded.
         payload = self._content[BATCH_HEADER_BYTES:]
         yield from records_of_batch(batch, payload, self.bytes_max)

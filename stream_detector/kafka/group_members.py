@@ -1,7 +1,10 @@
 """Who is in the consumer group, and which partitions detectors own, as Kafka describes it.
 
-A detector marks itself in what it sends when it joins (``DetectorAssignor``). A member without the
-mark is given partitions like any other, and what it reads and commits is never scored.
+A detector marks itself when it joins (``DetectorAssignor``). A member without the mark gets
+partitions like any other, and nothing scores what it reads and commits.
+
+Kafka 4.0 and newer let a consumer of the new protocol (KIP-848) into the group, and then describe
+the group as dead to a request of the old protocol. aiokafka does not know the new request.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,25 +16,92 @@ from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberAssignment,
     ConsumerProtocolMemberMetadata,
 )
-from aiokafka.errors import for_code
+from aiokafka.errors import IncompatibleBrokerVersion, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
+from aiokafka.protocol.types import (
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int8,
+    Int16,
+    Int32,
+    Schema,
+)
 from faust.types import TP
 
 from stream_detector.kafka.group_mark import DETECTOR_MARK
-from stream_detector.kafka.new_protocol_group import members_of_new_protocol_group
+from stream_detector.kafka.newer_requests import (
+    NO_TAGS,
+    TAGS,
+    NewerRequest,
+    Uuid,
+    array_of,
+    request_struct,
+)
 from stream_detector.terminal.printable import printable
 
 __all__ = ["DetectorAssignor", "GroupView", "Member", "view_of_group"]
 
-_STABLE, _DEAD = "Stable", "Dead"
+_STABLE, _EMPTY, _DEAD = "Stable", "Empty", "Dead"
+_OF_NEW_PROTOCOL = 1
+
+_TEXT = CompactString("utf-8")
+_ASSIGNMENT = Schema(
+    (
+        "topic_partitions",
+        array_of(("topic_id", Uuid), ("topic_name", _TEXT), ("partitions", CompactArray(Int32))),
+    ),
+    TAGS,
+)
+# https://kafka.apache.org/protocol.html#The_Messages_ConsumerGroupDescribe
+_CONSUMER_GROUP_DESCRIBE = request_struct(
+    key=69,
+    version=1,
+    asked=Schema(
+        ("group_ids", CompactArray(_TEXT)), ("include_authorized_operations", Boolean), TAGS
+    ),
+    answered=Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "groups",
+            array_of(
+                ("error_code", Int16),
+                ("error_message", _TEXT),
+                ("group_id", _TEXT),
+                ("group_state", _TEXT),
+                ("group_epoch", Int32),
+                ("assignment_epoch", Int32),
+                ("assignor_name", _TEXT),
+                (
+                    "members",
+                    array_of(
+                        ("member_id", _TEXT),
+                        ("instance_id", _TEXT),
+                        ("rack_id", _TEXT),
+                        ("member_epoch", Int32),
+                        ("client_id", _TEXT),
+                        ("client_host", _TEXT),
+                        ("subscribed_topic_names", CompactArray(_TEXT)),
+                        ("subscribed_topic_regex", _TEXT),
+                        ("assignment", _ASSIGNMENT),
+                        ("target_assignment", _ASSIGNMENT),
+                        ("member_type", Int8),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+            ),
+        ),
+        TAGS,
+    ),
+)
 
 
 class DetectorAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]
-    """Shares partitions out in turn, and marks this member as a detector."""
+    """Assigns partitions in turn, and marks this member as a detector."""
 
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """What this member sends when it joins."""
+        """The data that this member sends when it joins."""
         return ConsumerProtocolMemberMetadata(cls.version, list(topics), DETECTOR_MARK)
 
 
@@ -50,7 +120,7 @@ class GroupView(NamedTuple):
     members: list[Member] | None
     """None while the group rebalances: nobody owns a partition for certain."""
     partitions: Mapping[str, int]
-    """How many each topic has; 0 for one that is missing."""
+    """Their number by topic; 0 for a missing topic."""
 
 
 async def view_of_group(
@@ -59,35 +129,22 @@ async def view_of_group(
     """Ask the group's coordinator who owns what.
 
     Raises:
-        KafkaError: the coordinator does not answer, or may not be asked.
+        KafkaError: the coordinator does not answer, or refuses.
     """
     known = consumer._client.cluster.partitions_for_topic
     partitions = {topic: len(known(topic) or ()) for topic in topics}
     await consumer._coordinator.ensure_coordinator_known()
-    # By the common connection: on its own one the coordinator may hold back a join's answer.
+    # By the common connection: on its own connection the answer of a join may block others.
     response = await consumer._client.send(
         consumer._coordinator.coordinator_id, DescribeGroupsRequest([group_id])
     )
     ((code, _, state, _, _, members, *_),) = response.groups
     if code:
         raise for_code(code)(group_id)
-    if state == _DEAD:
-        # Kafka says so, too, where a consumer of the new protocol is in the group.
-        found = await members_of_new_protocol_group(
-            consumer._client, consumer._coordinator.coordinator_id, group_id
-        )
-        if found is not None:
-            members = [
-                # What the others sent when they joined is not shown: they count as detectors.
-                Member(
-                    _name(each.client_id, each.host), not each.speaks_new_protocol, each.partitions
-                )
-                for each in found
-            ]
-            return GroupView(members, partitions)
-    if state != _STABLE:
-        return GroupView(None, partitions)
-    return GroupView([_member(*member[1:5]) for member in members], partitions)
+    if state == _STABLE:
+        return GroupView([_member(*member[1:5]) for member in members], partitions)
+    found = await _members_by_new_protocol(consumer, group_id) if state == _DEAD else None
+    return GroupView(found, partitions)
 
 
 def _member(client_id: str, host: str, metadata: bytes, assignment: bytes) -> Member:
@@ -98,6 +155,29 @@ def _member(client_id: str, host: str, metadata: bytes, assignment: bytes) -> Me
     return Member(
         _name(client_id, host), mark == DETECTOR_MARK, frozenset(TP(*each) for each in assigned)
     )
+
+
+async def _members_by_new_protocol(
+    consumer: aiokafka.AIOKafkaConsumer, group_id: str
+) -> list[Member] | None:
+    """The members; None if it is no group of the new protocol, or Kafka is older than 4.0."""
+    request = NewerRequest(_CONSUMER_GROUP_DESCRIBE, [group_id], False, NO_TAGS)
+    try:
+        response = await consumer._client.send(consumer._coordinator.coordinator_id, request)
+    except IncompatibleBrokerVersion:
+        return None
+    ((code, _, _, state, _, _, _, members, *_),) = response.groups
+    if code or state in {_EMPTY, _DEAD}:
+        return None
+    return [
+        # The marks of members of the old protocol are not shown here: they count as detectors.
+        Member(
+            _name(client_id, host),
+            member_type != _OF_NEW_PROTOCOL,
+            frozenset(TP(topic, number) for _, topic, numbers, _ in owned for number in numbers),
+        )
+        for _, _, _, _, client_id, host, _, _, (owned, _), _, member_type, _ in members
+    ]
 
 
 def _name(client_id: str, host: str) -> str:

@@ -1,37 +1,27 @@
-"""Whether detectors own all partitions of the input topics, and nobody else is in their group."""
+"""Whether detectors own all partitions of the input topics, and have their group to themselves."""
 
 import asyncio
 import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import Protocol
 
-from stream_detector.kafka.group_mark import foreign_members
+from stream_detector.kafka.consumer_thread import ChunkConsumerThread
+from stream_detector.kafka.group_mark import foreign_members_fault
 from stream_detector.kafka.group_members import GroupView, Member
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["GroupConsumer", "GroupMonitor"]
+__all__ = ["GroupMonitor"]
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 10.0
 _REPEAT_SECONDS = 60.0
-"""A fault that stays is logged again after so long."""
+"""After this time a fault that stays is logged again."""
 _ANSWER_SECONDS = 10.0
 _NEWS_SECONDS = 60.0
-"""What was seen longer ago is not shown: others may know better, and alerts take the highest."""
-_NAMED_MAX = 3
-"""Foreign members that a line names."""
-
-
-class GroupConsumer(Protocol):
-    """What the monitor asks of the consumer (``transport.ChunkConsumer``)."""
-
-    async def view_of_group(self, topics: Collection[str]) -> GroupView:
-        """Ask Kafka who owns what, and note what detectors have committed."""
-        ...
+"""Older observations are not shown: other workers may know better, and alerts take the maximum."""
 
 
 class GroupMonitor:
@@ -41,21 +31,15 @@ class GroupMonitor:
         self,
         group_id: str,
         topics: Collection[str],
-        consumer: Callable[[], GroupConsumer],
+        consumer: Callable[[], ChunkConsumerThread],
         *,
         metrics: Metrics,
         patience: float,
         clock: Callable[[], float],
     ) -> None:
-        """Nothing is looked at yet.
+        """``consumer`` returns the consumer once the app has started.
 
-        Args:
-            group_id: the group's name.
-            topics: the input topics.
-            consumer: gives the consumer, which is made when the app starts.
-            metrics: shows partitions there are, partitions owned, and foreign members.
-            patience: seconds that a rebalance may take.
-            clock: monotonic seconds.
+        A rebalance may take ``patience`` seconds; ``clock`` in monotonic seconds.
         """
         self._group_id = group_id
         self._topics = list(topics)
@@ -64,23 +48,23 @@ class GroupMonitor:
         self._patience = patience
         self._clock = clock
         self._unowned_since: float | None = None
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self._seen_at = clock()
         self.fault = ""
-        """Which partitions no detector reads, and what to do; empty if there are none."""
+        """Foreign members, or partitions that no detector reads, and what to do; or empty."""
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Look every ``_LOOK_SECONDS`` until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             await self.look()
 
     async def look(self) -> None:
-        """Look once, and log what is wrong. Kafka being away counts as no news."""
+        """Look once, and log a fault; while Kafka is away, nothing is known."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 view = await self._consumer().view_of_group(self._topics)
-        except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
+        except Exception as error:  # noqa: BLE001 - any reason: nothing is known
             logger.debug("consumer group not known: %r", error)
             if self._clock() - self._seen_at >= _NEWS_SECONDS:
                 self._metrics.foreign_members.set(math.nan)
@@ -105,17 +89,17 @@ class GroupMonitor:
             self._unowned_since = now
         lasting = self._unowned_since is not None and now - self._unowned_since >= self._patience
         if foreign:
-            self.fault = self._foreign_fault(foreign)
+            self.fault = foreign_members_fault(self._group_id, list(map(_named, foreign)))
         elif view.members is not None or lasting:
             self.fault = self._unowned_fault(unowned) if lasting else ""
-        if self.fault and (self.fault != before or now - self._told_at >= _REPEAT_SECONDS):
-            self._told_at = now
+        if self.fault and (self.fault != before or now - self._logged_at >= _REPEAT_SECONDS):
+            self._logged_at = now
             logger.error("%s", self.fault)
         elif before and not self.fault:
             logger.info("detectors own all partitions of the input topics again")
 
     def _unowned(self, view: GroupView, members: list[Member]) -> list[str]:
-        """Topics with partitions that no detector owns, and how many; shows those owned."""
+        """The number of partitions without a detector, by topic; sets the gauges of the others."""
         owned = Counter(
             partition.topic
             for member in members
@@ -129,21 +113,12 @@ class GroupMonitor:
                 unowned.append(f"{count - owned[topic]} of {count} partitions of {topic}")
         return unowned
 
-    def _foreign_fault(self, foreign: list[Member]) -> str:
-        named = [
-            f"{member.name} with {counted(len(member.partitions), 'partition')}"
-            for member in foreign[:_NAMED_MAX]
-        ]
-        if more := len(foreign) - len(named):
-            named.append(f"{more} more")
-        return (
-            f"group {self._group_id} has {foreign_members(len(foreign))} ({', '.join(named)}): "
-            "nothing scores the records that they read; stop them, or give them a group of their "
-            "own"
-        )
-
     def _unowned_fault(self, unowned: list[str]) -> str:
         return (
             f"no detector of group {self._group_id} has owned {', '.join(unowned)} for "
             f"{self._patience:.0f} s or more: look for workers that hang, and restart them"
         )
+
+
+def _named(member: Member) -> str:
+    return f"{member.name} with {counted(len(member.partitions), 'partition')}"

@@ -1,41 +1,30 @@
-"""Whether the input topics are there while a worker runs: deleted, made again, more partitions.
+"""Whether the input topics exist while a worker runs: deleted, created again, more partitions.
 
-aiokafka asks for topics every five minutes, and says nothing of a topic that comes back.
+aiokafka asks for topics every five minutes, and logs nothing about a topic that comes back.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
-from typing import Protocol
+from collections.abc import Callable, Collection
 
+from stream_detector.kafka.consumer_thread import ChunkConsumerThread
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
+from stream_detector.kafka.topics import missing_topics_fault
 from stream_detector.logs.libraries import KAFKA_FAULTS
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["LOOK_SECONDS", "TopicConsumer", "TopicMonitor"]
+__all__ = ["LOOK_SECONDS", "TopicMonitor"]
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
-"""Between two requests: a topic that is there again, or has more partitions, is read so soon."""
+"""Between two requests: so soon the worker reads a topic that is back, or new partitions."""
 _PEEK_SECONDS = 1.0
-"""How often the consumer's own knowledge is looked at, which costs nothing."""
+"""Between two looks at the consumer's own knowledge, which cost nothing."""
 _REPEAT_SECONDS = 60.0
-"""A topic that stays missing is logged again after so long."""
+"""After this time a topic that stays missing is logged again."""
 _ANSWER_SECONDS = 10.0
-
-
-class TopicConsumer(Protocol):
-    """What the monitor asks of the consumer (``transport.ChunkConsumer``)."""
-
-    async def look_at_topics(self, names: Collection[str]) -> Mapping[str, SeenTopic]:
-        """Ask Kafka which of the topics ``names`` are there."""
-        ...
-
-    def unknown_topics(self) -> Collection[str]:
-        """Topics subscribed to that are not there as far as the consumer knows; asks nobody."""
-        ...
 
 
 class TopicMonitor:
@@ -44,29 +33,22 @@ class TopicMonitor:
     def __init__(
         self,
         names: Collection[str],
-        consumer: Callable[[], TopicConsumer],
+        consumer: Callable[[], ChunkConsumerThread],
         *,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
-        """Nothing is looked at yet.
-
-        Args:
-            names: the topics that have to be there.
-            consumer: gives the consumer, which is made when the app starts.
-            metrics: shows which are missing.
-            clock: monotonic seconds.
-        """
+        """``consumer`` returns the consumer once the app has started; ``clock`` in seconds."""
         self._names = list(names)
         self._consumer = consumer
         self._metrics = metrics
         self._clock = clock
         self._seen: dict[str, SeenTopic] = {}
-        """As they were when they were last there."""
+        """Each topic as it was last seen."""
         self._missing: list[str] = []
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self.fault = ""
-        """Which topics are missing, and what to do; empty if none is."""
+        """Which topics are missing, and what to do; empty without any."""
 
     @property
     def none_is_there(self) -> bool:
@@ -74,7 +56,7 @@ class TopicMonitor:
         return len(self._missing) == len(self._names)
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Look every 10 s, or within 1 s if the consumer misses a topic, until cancelled."""
         due = self._clock()
         while True:
             await asyncio.sleep(_PEEK_SECONDS)
@@ -84,11 +66,11 @@ class TopicMonitor:
                 due = self._clock() + LOOK_SECONDS
 
     async def look(self) -> None:
-        """Look once, and log what has changed. Kafka being away counts as no news."""
+        """Look once, and log changes; while Kafka is away, nothing is known."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 seen = await self._consumer().look_at_topics(self._names)
-        except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
+        except Exception as error:  # noqa: BLE001 - any reason: nothing is known
             logger.debug("input topics not known: %r", error)
             return
         before, self._missing = self._missing, [name for name in self._names if name not in seen]
@@ -97,16 +79,16 @@ class TopicMonitor:
             if name in seen:
                 _log_change(name, self._seen.get(name), seen[name], was_missing=name in before)
         self._seen |= seen
-        self.fault = _fault(self._missing)
+        self.fault = missing_topics_fault(self._missing)
         KAFKA_FAULTS.report("topics", present=bool(self._missing), now=self._clock())
         if self._missing and (
-            self._missing != before or self._clock() - self._told_at >= _REPEAT_SECONDS
+            self._missing != before or self._clock() - self._logged_at >= _REPEAT_SECONDS
         ):
-            self._told_at = self._clock()
+            self._logged_at = self._clock()
             logger.error("%s; %s", self.fault, self._meanwhile())
 
     def _meanwhile(self) -> str:
-        """What goes on without the missing topics."""
+        """What the worker does without the missing topics."""
         if self.none_is_there:
             return "reading goes on when it is there"
         return "the other input topics are read, and this one when it is there"
@@ -116,15 +98,7 @@ _IDS_COME_AGAIN = (
     "the verdict ids of the deleted topic come again, `--cluster NAME` with another name keeps "
     "the new ones apart"
 )
-"""An id is made of cluster, topic, partition and offset, and the offsets begin at 0 again."""
-
-
-def _fault(missing: list[str]) -> str:
-    if not missing:
-        return ""
-    if len(missing) == 1:
-        return f"topic {missing[0]} is missing: `stream-detector topics create` makes it"
-    return f"topics {', '.join(missing)} are missing: `stream-detector topics create` makes them"
+"""An id consists of cluster, topic, partition and offset, and the offsets begin at 0 again."""
 
 
 def _log_change(name: str, before: SeenTopic | None, now: SeenTopic, *, was_missing: bool) -> None:

@@ -1,4 +1,4 @@
-"""Labels into Kafka."""
+"""Writes labels into Kafka."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ __all__ = ["Written", "write_labels"]
 
 
 class Written(NamedTuple):
-    """Where a label lies in Kafka."""
+    """The place of a label in Kafka."""
 
     topic: str
     partition: int
@@ -27,7 +27,7 @@ class Written(NamedTuple):
 
 
 _CONFIRMED_AT_ONCE = 5000
-"""Labels whose confirmation is waited for together; the number done is told after each."""
+"""Labels confirmed together; ``on_written`` follows each time."""
 
 
 def write_labels(
@@ -37,18 +37,17 @@ def write_labels(
     signing_key: Path | None = None,
     on_written: Callable[[int], object] = lambda _: None,
 ) -> list[Written]:
-    """Write ``labels`` to their topics; back when all replicas in sync have them all.
+    """Write ``labels`` to their topics; returns their places when all in-sync replicas have them.
 
     A label that names an analyst goes to the topic of analysts, others to that of feeds. With
-    ``signing_key`` each is signed. ``on_written`` gets the number that they have, now and then.
-
-    Returns where each lies, in order. After an error some may have been written; to write them
-    once more does no harm, since the latest label of each text and source is the one that counts.
+    ``signing_key`` each is signed. ``on_written`` gets the number so far, now and then. After an
+    error some may be in Kafka; writing them again does no harm, since the latest label of each
+    text and source counts.
 
     Raises:
         LabelError: a feed is not among ``label_feeds``; nothing was written.
-        SettingsError: a key can't be read, or ``signing_key`` is not the one that ``label_keys``
-            asks for; nothing was written.
+        SettingsError: a key can't be read, or is not the one in ``label_keys``; nothing was
+            written.
         TopicsError: a topic is missing or may not be written to.
         RetryableError: Kafka can't be reached, or went away.
         FatalError: it refuses the credentials or a label.
@@ -83,7 +82,7 @@ def write_labels(
 
 
 class _Signer:
-    """Signs with ``signing_key``, if there is one, what ``label_keys`` would take from it."""
+    """Signs labels with ``signing_key``, if given, and checks it against ``label_keys``."""
 
     def __init__(self, settings: Settings, signing_key: Path | None) -> None:
         self._path = signing_key
@@ -91,7 +90,7 @@ class _Signer:
         self._keys = LabelKeys(read_public_keys(settings.label_keys, "label_keys"))
 
     def check(self, label: Label) -> None:
-        """Raises: SettingsError: the trainer would refuse ``label``."""
+        """Raise SettingsError if the trainer would refuse ``label``."""
         wanted = self._keys.of(label)
         if wanted is None:
             return

@@ -1,50 +1,28 @@
-"""How far behind the worker is, and whether it still moves: gauges, readiness, watchdog.
+"""How far the worker lags behind, and whether it still moves: gauges, readiness, watchdog.
 
-A partition can get stuck after a rebalance without any error. Lag with no commit for longer
-than ``stall_timeout``, while Kafka answers, ends the process; it resumes where it committed.
+A partition can get stuck after a rebalance without any error. Lag without a commit for longer
+than ``stall_timeout``, while Kafka answers, ends the process; it resumes from its commits.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 from faust.types import TP
 
 from stream_detector.errors import StalledError
-from stream_detector.kafka.watermark import PartitionLedger
+from stream_detector.kafka.chunk_consumer import ChunkConsumer
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["LagConsumer", "LagMonitor"]
+__all__ = ["LagMonitor"]
 
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 10.0
-"""How long Kafka may take to tell the ends of partitions before it counts as away."""
+"""How long Kafka may take to report the ends of partitions before it counts as away."""
 _NAMED_MAX = 3
-"""Partitions that a sentence names."""
-
-
-class LagConsumer(Protocol):
-    """What the monitor asks of the consumer (``transport.ChunkConsumer``)."""
-
-    ledgers: Mapping[TP, PartitionLedger]
-    committed_offsets: Mapping[TP, int]
-    buffered_records: int
-    buffered_bytes: int
-
-    def assignment(self) -> set[TP]:
-        """Partitions assigned."""
-        ...
-
-    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """End offsets of those whose leader answers."""
-        ...
-
-    def fetch_position(self, tp: TP) -> int | None:
-        """Next offset to be fetched, or None where it is not known now."""
-        ...
 
 
 class _Progress(NamedTuple):
@@ -53,11 +31,11 @@ class _Progress(NamedTuple):
 
 
 class LagMonitor:
-    """Measures lag by partition; says whether the worker stalls. Runs on the event loop."""
+    """Measures lag by partition and notices a stall. Runs on the event loop."""
 
     def __init__(
         self,
-        consumer: LagConsumer,
+        consumer: ChunkConsumer,
         *,
         metrics: Metrics,
         stall_timeout: float,
@@ -73,11 +51,11 @@ class LagMonitor:
         self._progress: dict[TP, _Progress] = {}
         self._shown: set[TP] = set()
         self.silent: frozenset[TP] = frozenset()
-        """Partitions assigned of which Kafka did not tell the end when it was last asked."""
+        """Assigned partitions whose end Kafka did not report at the last measurement."""
 
     @property
     def fault(self) -> str:
-        """Which partitions Kafka does not tell the end of; empty if there are none."""
+        """A sentence about the silent partitions; empty without any."""
         silent = sorted(self.silent)
         if not silent:
             return ""
@@ -106,9 +84,9 @@ class LagMonitor:
                 )
 
     async def measure(self) -> None:
-        """Update gauges and progress once. Kafka being away counts as no news.
+        """Update gauges and progress once; while Kafka is away, nothing is known.
 
-        What is not known now is not shown: a gauge that stands still reads as a calm topic.
+        Unknown values are removed: a gauge that stands still reads as a calm topic.
         """
         consumer = self._consumer
         self._metrics.buffered_records.set(consumer.buffered_records)
@@ -122,7 +100,7 @@ class LagMonitor:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 ends = await consumer.highwaters(*assigned)
-        except Exception as error:  # noqa: BLE001 - whatever the reason, there is no news
+        except Exception as error:  # noqa: BLE001 - any reason: nothing is known
             logger.debug("ends of partitions not known: %r", error)
             self._hide(set(self._shown))
             self._progress.clear()
@@ -136,7 +114,7 @@ class LagMonitor:
                 # Its leader is away, which is no stall.
                 self._forget({tp})
             elif position is None:
-                # Its progress stays: a position that is not known for long is a stall.
+                # Its progress stays: a position that is unknown for long is a stall.
                 self._hide({tp})
             else:
                 self._note(tp, end, position)
@@ -144,13 +122,13 @@ class LagMonitor:
     def _note(self, tp: TP, end: int, position: int) -> None:
         ledger = self._consumer.ledgers.get(tp)
         oldest = ledger.oldest_timestamp if ledger else None
-        # Nothing committed yet, as in a new group: what was delivered begins where it joined.
+        # Nothing is committed yet, as in a new group: it began at the first delivery.
         unfinished = ledger.first_offset if ledger else None
         committed = self._consumer.committed_offsets.get(
             tp, position if unfinished is None else unfinished
         )
-        # Transaction markers and compacted records lie between the last record and the end:
-        # nothing is left to commit where everything fetched is acknowledged.
+        # Transaction markers and compacted records lie between the last record and the end: if
+        # everything fetched is acknowledged, nothing is left to commit.
         behind = unfinished is not None or position < end
         lag = max(0, end - committed) if behind else 0
         labels = (tp.topic, str(tp.partition))
@@ -165,14 +143,14 @@ class LagMonitor:
             seconds = 0.0
         elif oldest is not None:
             seconds = self._wall_clock() - oldest / 1000
-        else:  # What waits has not been fetched, so it waits for at least as long as nothing moves.
+        else:  # The oldest record is not fetched yet: it waits at least since the last progress.
             seconds = self._clock() - previous.since
         self._metrics.lag_seconds.labels(*labels).set(max(0.0, seconds))
 
     def stalled_for(self, seconds: float) -> list[TP]:
         """Partitions with lag whose committed offset has not moved for ``seconds``."""
         now = self._clock()
-        # A copy at one blow: the HTTP thread asks as well, for readiness.
+        # A copy in one step: the HTTP thread asks too, for readiness.
         progress = list(self._progress.items())
         return sorted(tp for tp, seen in progress if now - seen.since >= seconds)
 

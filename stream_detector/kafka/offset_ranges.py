@@ -15,7 +15,7 @@ _WRITTEN = re.compile(
 
 
 class OffsetRange(NamedTuple):
-    """Records of one partition, from an offset to another one, both among them."""
+    """Records of one partition, from an offset to another one, both included."""
 
     topic: str
     partition: int
@@ -27,14 +27,12 @@ class OffsetRange(NamedTuple):
 
     @property
     def offsets(self) -> int:
-        """How many offsets it has."""
+        """The number of offsets."""
         return self.last - self.first + 1
 
 
 def read_ranges(lines: Iterable[str], where: str) -> list[OffsetRange]:
-    """The ranges that ``lines`` hold, one each; empty lines and those that begin with # hold none.
-
-    ``where`` is what an error calls the place of the lines.
+    """One range per line, without empty lines and comments (#); an error names ``where``.
 
     Raises:
         SettingsError: a line is no range.

@@ -1,14 +1,13 @@
-"""Where the partitions that a worker is assigned are read from, and by what a commit is known.
+"""Where a worker starts to read its assigned partitions, and which topic a commit belongs to.
 
-A commit names the topic that it was made on (``topic_identity``). An offset of a topic that was
-deleted could lie within the one made in its place, and all records before it would be passed over.
-An offset that names no topic was committed by no detector: by a foreign consumer, or by hand.
+A commit carries the identity of its topic (``topic_identity``). Otherwise an offset of a deleted
+topic could lie within the topic created in its place, and all records before it would be skipped.
+An offset without an identity was committed by no detector: by a foreign consumer, or by hand.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import OffsetResetStrategy
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_detector.kafka.leaders import leader_of
+from stream_detector.kafka.offset_ranges import OffsetRange
 from stream_detector.kafka.retry import back_off, is_retriable
 from stream_detector.kafka.topic_identity import (
     SeenTopic,
@@ -23,49 +23,38 @@ from stream_detector.kafka.topic_identity import (
     is_of_another_topic,
     seen_topics,
 )
+from stream_detector.metrics import Metrics
+from stream_detector.terminal.counted import counted
 
-__all__ = ["OnForeignCommit", "Positions"]
+__all__ = ["Positions", "report_foreign_commit"]
 
 logger = logging.getLogger(__name__)
 
 _CLAIM_SECONDS = 5.0
 _END_SECONDS = 5.0
-"""For a leader to answer, before another one is looked for."""
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-
-class OnForeignCommit(Protocol):
-    """Is told of an offset that no detector committed; called in the consumer's thread."""
-
-    def __call__(self, partition: TopicPartition, written: int | None, offset: int) -> None:
-        """``written``: what detectors committed last, None where that is not known."""
-        ...
+"""How long a leader may take to answer before another one is looked for."""
 
 
 class Positions:
     """Seeks after each rebalance. All of it runs in the consumer's thread."""
 
-    def __init__(self, *, at_end: bool, on_foreign_commit: OnForeignCommit) -> None:
-        """``at_end``: a group without offsets begins at the ends that partitions have then."""
+    def __init__(self, *, at_end: bool, metrics: Metrics) -> None:
+        """``at_end``: a group without offsets begins at the current ends of the partitions."""
         self._at_end = at_end
-        self._on_foreign_commit = on_foreign_commit
+        self._metrics = metrics
         self._written: dict[TopicPartition, OffsetAndMetadata] = {}
-        """What detectors committed last, as far as this worker knows."""
+        """The last commits of detectors, as far as this worker knows."""
         self._topics: Mapping[str, SeenTopic] = {}
-        """At the last seek: what is read and committed is theirs."""
+        """The topics at the last seek, which reads and commits belong to."""
         self._first: Mapping[str, SeenTopic] = {}
-        """At the first seek: what is not among them is no part of what a new group passes over."""
+        """The topics at the first seek: a new group skips no records of any other topic."""
         self._found: dict[str, str] = {}
         """Identity by topic of those found to have replaced another since the last seek."""
 
     async def seek(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """Seek in all partitions assigned; returns the committed offsets that count."""
+        """Seek in all assigned partitions; returns the committed offsets that still count."""
         partitions = list(consumer.assignment())
-        self._topics = await _patiently(
-            lambda: seen_topics(consumer._client, consumer.subscription())
-        )
+        self._topics = await _topics_once_kafka_answers(consumer)
         self._first = self._first or self._topics
         committed: dict[TopicPartition, int] = {}
         foreign: dict[TopicPartition, OffsetAndMetadata] = {}
@@ -74,7 +63,8 @@ class Positions:
             if partition in found and not self._is_stale(partition, found[partition]):
                 offset = committed[partition] = found[partition].offset
                 if self._is_foreign(partition, found[partition]):
-                    self._on_foreign_commit(partition, self._written_before(partition), offset)
+                    written = self._written_before(partition)
+                    report_foreign_commit(self._metrics, partition, written, offset)
                     foreign[partition] = self.commit(partition, offset)
             elif partition in found or (self._at_end and self._is_new(partition)):
                 offset = 0
@@ -87,38 +77,26 @@ class Positions:
                 offset = end
             else:
                 continue  # aiokafka goes to the beginning by itself.
-            # A seek in any case: aiokafka may be about to go to what was committed.
+            # A seek in any case: aiokafka may be about to go to the committed offset.
             consumer._fetcher.seek_to(partition, offset)
         self.note(found)
         await _claim(consumer, foreign)
         return committed
 
     def commit(self, partition: TopicPartition, offset: int) -> OffsetAndMetadata:
-        """What to commit for ``offset``."""
+        """The commit of ``offset``, with the identity of its topic."""
         commit = OffsetAndMetadata(offset, self._identity(partition.topic))
         self.note({partition: commit})
         return commit
 
     def note(self, committed: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """Remember those of ``committed`` that a detector wrote, whichever of the group."""
+        """Remember those of ``committed`` that any detector of the group wrote."""
         self._written |= {
             partition: each for partition, each in committed.items() if is_identity(each.metadata)
         }
 
-    def _is_foreign(self, partition: TopicPartition, committed: OffsetAndMetadata) -> bool:
-        """Whether no detector wrote it; False where Kafka tells no ids, and it can't be told."""
-        return bool(self._identity(partition.topic)) and not is_identity(committed.metadata)
-
-    def _written_before(self, partition: TopicPartition) -> int | None:
-        written = self._written.get(partition)
-        if written is None or is_of_another_topic(
-            written.metadata, self._identity(partition.topic)
-        ):
-            return None
-        return int(written.offset)
-
     def replaced(self, topics: Mapping[str, SeenTopic]) -> bool:
-        """Whether one of ``topics`` has replaced another since the last seek; once for each."""
+        """Whether one of ``topics`` has replaced another since the last seek; True once each."""
         new = {
             name: topic.identity
             for name, topic in topics.items()
@@ -128,12 +106,22 @@ class Positions:
         self._found |= new
         return bool(new)
 
+    def _is_foreign(self, partition: TopicPartition, committed: OffsetAndMetadata) -> bool:
+        # Without an identity of ours the topic was just deleted, and nobody can tell.
+        return bool(self._identity(partition.topic)) and not is_identity(committed.metadata)
+
+    def _written_before(self, partition: TopicPartition) -> int | None:
+        written = self._written.get(partition)
+        if written is None or self._is_stale(partition, written):
+            return None
+        return int(written.offset)
+
     def _is_stale(self, partition: TopicPartition, committed: OffsetAndMetadata) -> bool:
-        """Whether it was committed on a topic that the one of this name has replaced."""
+        """Whether it was committed on a topic that the current one of this name has replaced."""
         return is_of_another_topic(committed.metadata, self._identity(partition.topic))
 
     def _is_new(self, partition: TopicPartition) -> bool:
-        """Whether it was not there when this worker first read."""
+        """Whether it did not exist when this worker first read."""
         first, now = self._first.get(partition.topic), self._topics.get(partition.topic)
         if first is None or now is None:
             return first is None
@@ -145,10 +133,44 @@ class Positions:
         return seen.identity if seen is not None else ""
 
 
+def report_foreign_commit(
+    metrics: Metrics, partition: TopicPartition, written: int | None, offset: int
+) -> None:
+    """Count and log an ``offset`` that no detector committed; any thread may call this.
+
+    ``written`` is the last commit of a detector, None if unknown.
+    """
+    topic, number = partition
+    if offset == 0:
+        logger.info("%s:%d was set back to its beginning: all of it is scored", topic, number)
+        return
+    metrics.foreign_commits.labels(topic).inc()
+    found = f"offset {offset} of {topic}:{number} was committed by no detector"
+    if written is None:
+        logger.warning(
+            "%s, by a foreign consumer or by hand: this worker does not know whether the records "
+            "before it were scored; if they were not, `stream-detector replay --from "
+            "%s:%d:FIRST-%d` scores them, FIRST being the first of them",
+            found,
+            topic,
+            number,
+            offset - 1,
+        )
+    elif offset > written:
+        metrics.passed_over_records.labels(topic).inc(offset - written)
+        logger.error(
+            "%s: %s passed over and not scored; with the workers' settings this scores them: "
+            "stream-detector replay --from %s",
+            found,
+            counted(offset - written, "record"),
+            OffsetRange(topic, number, written, offset - 1),
+        )
+
+
 async def _claim(
     consumer: AIOKafkaConsumer, commits: Mapping[TopicPartition, OffsetAndMetadata]
 ) -> None:
-    """Commit foreign offsets as this group's own: the next worker need not tell them again."""
+    """Commit foreign offsets as this group's own, so that the next worker does not report them."""
     if not commits:
         return
     try:
@@ -158,7 +180,7 @@ async def _claim(
 
 
 async def _end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
-    """Where it ends; None if it has no leader, 0 if Kafka refuses to tell."""
+    """Where it ends; None without a leader, 0 if Kafka refuses the request."""
     for pause in back_off():
         if leader_of(consumer._client.cluster, partition) is None:
             return None
@@ -173,11 +195,11 @@ async def _end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | N
     raise AssertionError("back_off never ends")
 
 
-async def _patiently(ask: Callable[[], Awaitable[Mapping[_Key, _Value]]]) -> Mapping[_Key, _Value]:
-    """What ``ask`` gives, once Kafka answers; nothing where it refuses, as the fetches will say."""
+async def _topics_once_kafka_answers(consumer: AIOKafkaConsumer) -> Mapping[str, SeenTopic]:
+    """The subscribed topics; none if Kafka refuses, which the fetches will report."""
     for pause in back_off():
         try:
-            return await ask()
+            return await seen_topics(consumer._client, consumer.subscription())
         except KafkaError as error:
             if not is_retriable(error):
                 return {}

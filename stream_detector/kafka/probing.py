@@ -1,7 +1,7 @@
-"""Is a broker reached by TCP and TLS, and why not: Kafka's clients tell neither fault by name.
+"""Does a broker answer by TCP and TLS, and why not: Kafka's clients name neither fault.
 
-They also ask the addresses of a cluster one after the other, each for up to a minute; here all are
-asked at once, and the first that answers will do.
+They also try the addresses of a cluster one by one, for up to a minute each; a probe tries all at
+once, and the first answer is enough.
 """
 
 import re
@@ -19,36 +19,36 @@ from stream_detector.errors import FatalError, RetryableError
 __all__ = ["PROBE_SECONDS", "Fault", "broker_faults", "host_and_port", "reachable_broker"]
 
 PROBE_SECONDS = 4.0
-"""For all addresses together: a host that drops packets must not hold up a command."""
+"""For all addresses together: a host that drops packets must not delay a command."""
 
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
-"""A request that any broker answers before a login: size, ApiVersions, version 0, id 0, no name."""
+"""Any broker answers this before a login: size, ApiVersions, version 0, id 0, no client id."""
 
 _BY_FIRST_BYTE: Mapping[bytes, str | None] = {
-    b"\x00": None,  # The first of four bytes of the answer's size.
+    b"\x00": None,  # The answer begins with its size, in four bytes.
     b"\x15": "it wants TLS",  # An alert.
     b"": "it hangs up without an answer",
 }
-"""What is wrong, by the first byte that comes back."""
+"""The fault, by the first byte of the answer."""
 
-# OpenSSL's codes of what is wrong with a certificate.
+# OpenSSL's codes for faults of a certificate.
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 
 _NO_ANSWER = "no answer in time"
 _GRACE_SECONDS = 0.5
-"""For a probe that gives up at the deadline to say why."""
+"""For a probe that gives up at the deadline to report why."""
 
 Fault = FatalError | str
-"""What keeps from one address; an error where it is a certificate."""
+"""The fault of one address; an error if it is a certificate."""
 
 
 def reachable_broker(
     addresses: Sequence[str], context: ssl.SSLContext | None, *, seconds: float = PROBE_SECONDS
 ) -> str:
-    """The first of ``addresses`` that answers a request of Kafka's: by TLS, given ``context``.
+    """The first of ``addresses`` that answers a Kafka request, by TLS if ``context`` is given.
 
-    Blocks for up to ``seconds``. By TLS 1.3 a broker looks at the client's certificate when
-    the client is done with its handshake: a refusal comes with the first answer.
+    Blocks for up to ``seconds``. With TLS 1.3 a broker checks the client's certificate after the
+    client has finished its handshake: a refusal comes instead of the first answer.
 
     Raises:
         FatalError: none answers, and a certificate is not accepted, a broker's or this client's.
@@ -72,10 +72,7 @@ def reachable_broker(
 def broker_faults(
     addresses: Sequence[str], context: ssl.SSLContext | None, *, seconds: float = PROBE_SECONDS
 ) -> dict[str, Fault]:
-    """What keeps from each of ``addresses`` that does not answer, in their order.
-
-    Blocks for up to ``seconds``.
-    """
+    """The faults of those of ``addresses`` that do not answer; blocks for up to ``seconds``."""
     found = dict(_probed(addresses, context, seconds))
     faults = ((address, found[address]) for address in dict.fromkeys(addresses))
     return {address: fault for address, fault in faults if fault is not None}
@@ -84,11 +81,11 @@ def broker_faults(
 def _probed(
     addresses: Sequence[str], context: ssl.SSLContext | None, seconds: float
 ) -> Iterator[tuple[str, Fault | None]]:
-    """Each address, and what keeps from it, as soon as that is known."""
+    """Each address with its fault, or None, as soon as it is known."""
     deadline = time.monotonic() + seconds
     results: SimpleQueue[tuple[str, Fault | None]] = SimpleQueue()
     probes = {
-        # Daemons: one whose host drops packets may outlive the command.
+        # Daemons: a probe of a host that drops packets must not delay the exit.
         address: threading.Thread(
             target=lambda address: results.put((address, _fault(address, context, deadline))),
             args=(address,),
@@ -117,7 +114,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def _fault(address: str, context: ssl.SSLContext | None, deadline: float) -> Fault | None:
-    """What keeps from the broker at ``address``; None if it answers by ``deadline``."""
+    """The fault of the broker at ``address``; None if it answers by ``deadline``."""
     host, port = host_and_port(address)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -125,7 +122,7 @@ def _fault(address: str, context: ssl.SSLContext | None, deadline: float) -> Fau
         return error.strerror or str(error)
     fault: Fault | None = None
     for number, (family, _, protocol, _, place) in enumerate(found):
-        # What is left is shared: the last address of a name may be the one that answers.
+        # The rest of the time is shared: only the last address of a name may answer.
         seconds = (deadline - time.monotonic()) / (len(found) - number)
         if seconds <= 0:
             break
@@ -144,7 +141,7 @@ def _fault_of(
     address: str,
     context: ssl.SSLContext | None,
 ) -> Fault | None:
-    """What keeps from the broker at ``place``, one of those that ``host`` stands for."""
+    """The fault of the broker at ``place``, one of the addresses of ``host``."""
     is_connected = False
     try:
         plain.connect(place)

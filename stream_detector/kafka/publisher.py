@@ -1,6 +1,6 @@
-"""Ships encoded outputs to Kafka in record batches and waits until Kafka has all of them.
+"""Sends encoded outputs to Kafka in record batches, and waits until Kafka has all of them.
 
-A ``send`` per record costs several futures each; whole record batches cost one.
+A ``send`` per record costs several futures each; a whole record batch costs one.
 """
 
 import asyncio
@@ -33,15 +33,29 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.wire.outcomes import KEY_CUT_FROM, VALUE_CUT_FROM, Encoded, Message
 
-__all__ = ["Publisher", "fill", "publisher_of"]
+__all__ = ["OutputTopics", "Publisher", "fill"]
 
 logger = logging.getLogger(__name__)
 
 _COMPARISON_SECONDS = 30.0
-"""How long comparisons may take after all else is in Kafka: longer than a partition takes to get
-another leader."""
+"""How long comparisons may take after the other outputs: longer than the election of a leader."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+class OutputTopics(NamedTuple):
+    """Full names of the topics that a publisher writes."""
+
+    verdicts: str
+    alerts: str
+    dead_letters: str
+    comparisons: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "OutputTopics":
+        """Those of the settings."""
+        verdicts, alerts, dead_letters = settings.output_topic_names
+        return cls(verdicts, alerts, dead_letters, settings.topic(settings.shadow_topic))
 
 
 class _Parcel(NamedTuple):
@@ -53,7 +67,7 @@ class _Parcel(NamedTuple):
 
 
 class _Room:
-    """What the Kafka client may hold, in bytes; exceeded by one record batch at most."""
+    """The bytes that the Kafka client may hold; exceeded by one record batch at most."""
 
     def __init__(self, bytes_max: int) -> None:
         self._left = bytes_max
@@ -61,7 +75,7 @@ class _Room:
         self._is_there.set()
 
     async def wait(self) -> None:
-        """Wait until something is left."""
+        """Wait until some room is left."""
         while self._left <= 0:
             self._is_there.clear()
             await self._is_there.wait()
@@ -76,35 +90,28 @@ class _Room:
 
 
 class Publisher:
-    """Sends what a batch became. Retries for as long as the broker is away.
+    """Sends the outputs of a batch. Retries for as long as the broker is away.
 
-    ``publish`` returns when every output is acknowledged by all in-sync replicas. It raises
-    ``PublishError`` for what waiting cannot mend (no right to write, a verdict too large).
-    Called from one task at a time. Kafka's client gets at most ``in_flight_bytes_max`` bytes before
-    Kafka has acknowledged some of them.
+    ``publish`` returns when all in-sync replicas have every output. It raises ``PublishError`` if
+    waiting cannot help (no right to write, a verdict too large). One task at a time may call it.
+    Kafka's client holds at most ``in_flight_bytes_max`` unacknowledged bytes.
 
-    Comparisons are waited for as all else. But no verdict has to wait for the next batch because
-    Kafka does not take them: ``comparisons_failed`` is told, and they are given up.
+    ``publish`` waits for comparisons too, but not for ever, so that they delay no verdict: it gives
+    them up and calls ``comparisons_failed`` with the reason.
     """
 
     def __init__(
         self,
         producer: AIOKafkaProducer,
+        topics: OutputTopics,
         *,
-        verdicts_topic: str,
-        alerts_topic: str,
-        dead_letters_topic: str,
-        comparisons_topic: str,
         comparisons_failed: Callable[[str], object],
         metrics: Metrics,
         in_flight_bytes_max: int = IN_FLIGHT_BYTES_MAX,
     ) -> None:
         self._producer = producer
+        self._topics = topics
         self._in_flight_bytes_max = in_flight_bytes_max
-        self._verdicts_topic = verdicts_topic
-        self._alerts_topic = alerts_topic
-        self._dead_letters_topic = dead_letters_topic
-        self._comparisons_topic = comparisons_topic
         self._comparisons_failed = comparisons_failed
         self._metrics = metrics
 
@@ -115,16 +122,16 @@ class Publisher:
             PublishError: Kafka refused an output for good.
         """
         comparing = (
-            asyncio.create_task(self._ship([(self._comparisons_topic, encoded.comparisons)]))
+            asyncio.create_task(self._ship([(self._topics.comparisons, encoded.comparisons)]))
             if encoded.comparisons
             else None
         )
         try:
             await self._ship(
                 [
-                    (self._verdicts_topic, encoded.verdicts),
-                    (self._alerts_topic, encoded.alerts),
-                    (self._dead_letters_topic, encoded.dead_letters),
+                    (self._topics.verdicts, encoded.verdicts),
+                    (self._topics.alerts, encoded.alerts),
+                    (self._topics.dead_letters, encoded.dead_letters),
                 ]
             )
             if comparing is not None:
@@ -140,10 +147,10 @@ class Publisher:
             await asyncio.wait_for(comparing, _COMPARISON_SECONDS)
         except TimeoutError:
             self._comparisons_failed(
-                f"topic {self._comparisons_topic} took no comparisons for "
+                f"topic {self._topics.comparisons} took no comparisons for "
                 f"{_COMPARISON_SECONDS:.0f} s"
             )
-        except Exception as error:  # noqa: BLE001 - whatever it is, verdicts go on
+        except Exception as error:  # noqa: BLE001 - after any error, verdicts go on
             self._metrics.count_error(error)
             self._comparisons_failed(str(error) or type(error).__name__)
 
@@ -177,11 +184,11 @@ class Publisher:
                 await asyncio.sleep(pause)
 
     async def _parcels(self, topic: str, messages: Sequence[Message]) -> list[_Parcel]:
-        """The messages by partition: CRC-32 of the key modulo count, as librdkafka has it.
+        """The messages by partition: CRC-32 of the key modulo count, as in librdkafka.
 
-        The Java default (murmur2) has no fast implementation in Python; the detector is the only
-        writer of its topics, so any stable hash serves. A partition without a leader is left out,
-        as its outputs would keep those of all others back: their order by key is lost until then.
+        The Java default (murmur2) has no fast implementation in Python. Only detectors write these
+        topics, so any stable hash serves. Outputs for a partition without a leader go to another
+        one, or they would block all others; their order by key is lost until then.
         """
         if not messages:
             return []
@@ -220,7 +227,7 @@ class Publisher:
         raise AssertionError("back_off never ends")
 
     def _with_leaders(self, topic: str, partitions: list[int]) -> list[int]:
-        """``partitions``, each without a leader replaced by one that has one, if any has."""
+        """``partitions``, with those without a leader replaced by others, if any has one."""
         cluster = self._producer.client.cluster
         led = [
             number
@@ -232,7 +239,7 @@ class Publisher:
         return [n if n in led else led[n % len(led)] for n in partitions]
 
     def _to_a_leader(self, parcel: _Parcel) -> _Parcel:
-        """The same parcel, to another partition where its own has lost its leader."""
+        """The same parcel, to another partition if its own has lost its leader."""
         every = sorted(self._producer.client.cluster.partitions_for_topic(parcel.topic) or ())
         if parcel.partition not in every:
             return parcel
@@ -278,12 +285,12 @@ class Publisher:
             self._metrics.count_error(error)
 
     def _again(self, parcel: _Parcel, error: BaseException) -> _Parcel:
-        """What to send next for a parcel that failed; raises where nothing will help."""
+        """The parcel to send next after ``error``; raises if nothing will help."""
         if is_retriable(error):
             return parcel
         if (
             isinstance(error, _TOO_LARGE)
-            and parcel.topic == self._dead_letters_topic
+            and parcel.topic == self._topics.dead_letters
             and len(parcel.messages) == 1
             and any(len(part or b"") > LETTER_SHORT_BYTES_MAX for part in parcel.messages[0][:2])
         ):
@@ -298,27 +305,8 @@ class Publisher:
         ) from error
 
 
-def publisher_of(
-    settings: Settings,
-    producer: AIOKafkaProducer,
-    *,
-    comparisons_failed: Callable[[str], object],
-    metrics: Metrics,
-) -> Publisher:
-    """One that writes to the topics of the settings; arguments as those of ``Publisher``."""
-    return Publisher(
-        producer,
-        verdicts_topic=settings.topic(settings.verdicts_topic),
-        alerts_topic=settings.topic(settings.alerts_topic),
-        dead_letters_topic=settings.topic(settings.dead_letters_topic),
-        comparisons_topic=settings.topic(settings.shadow_topic),
-        comparisons_failed=comparisons_failed,
-        metrics=metrics,
-    )
-
-
 def _reason(error: BaseException) -> str:
-    """Why outputs were not written: in words, or by Kafka's name of the error."""
+    """Why outputs were not written: in words, or Kafka's name of the error."""
     if isinstance(error, _TOO_LARGE):
         return "larger than max.message.bytes of the topic, so cut"
     return name_of(error)
@@ -332,10 +320,10 @@ def _forbidden(topic: str) -> PublishError:
 
 
 def fill(batch: BatchBuilder, messages: Iterable[Message], now: int) -> int:
-    """Append as many of ``messages`` as fit, at least one; how many. ``now`` in ms.
+    """Append as many of ``messages`` as fit, at least one; returns their number. ``now`` in ms.
 
-    ``BatchBuilder.append`` serialises and checks anew for each message: what it fills is filled
-    here directly, in less than half of the time.
+    Fills aiokafka's inner builder directly, in less than half of the time: ``BatchBuilder.append``
+    serialises and checks each message again. A test compares the bytes of both.
     """
     append = batch._builder.append
     count = 0
@@ -348,7 +336,7 @@ def fill(batch: BatchBuilder, messages: Iterable[Message], now: int) -> int:
 
 
 def _shortened(message: Message) -> Message:
-    """A dead letter cut to what any broker takes; its source position still names the whole."""
+    """A dead letter cut to a size that any broker takes; its source position names the original."""
     key, value, headers = message
     key, value = key or b"", value or b""
     known = {name for name, _ in headers}

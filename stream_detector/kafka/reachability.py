@@ -1,8 +1,8 @@
 """Whether a running worker reaches the brokers it needs; if not, why, in the words of the start.
 
-aiokafka tries again for ever, which is right, and names the broker by its number at best. So where
-a connection is missing a probe of our own finds out: a certificate that has expired, one that is
-no longer trusted, a host that is away.
+aiokafka retries for ever, which is right, and names the broker by its number at best. For a missing
+connection a probe of our own finds the reason: an expired certificate, one that is no longer
+trusted, a host that is away.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ __all__ = ["ReachMonitor"]
 logger = logging.getLogger(__name__)
 
 _REPEAT_SECONDS = 60.0
-"""A fault that lasts is told again after so long."""
-_FAULTS_TOLD_MAX = 3
+"""After this time a fault that stays is logged again."""
+_FAULTS_NAMED_MAX = 3
 _REACHED_SECONDS = 10.0
-"""After so long a broker that was reached is probed again, if the connection is still missing: one
-that nothing needs now is missing for good reason."""
+"""After this time a broker that a probe reached is probed again, if its connection still misses:
+perhaps nothing needs it now."""
 
 
 class ReachMonitor:
-    """Looks for brokers that are needed and not reached. Runs on the event loop."""
+    """Looks for needed brokers that are not reached. Runs on the event loop."""
 
     def __init__(
         self,
@@ -38,15 +38,14 @@ class ReachMonitor:
         context: ssl.SSLContext | None,
         clock: Callable[[], float],
     ) -> None:
-        """Nothing is looked at yet.
+        """Look at nothing yet.
 
         Args:
-            unconnected: ``host:port`` of each broker that is needed and has no connection now, or
-                does not answer on it.
-            is_connected: whether any broker that answers has a connection now.
-            refresh: has the clients ask again which brokers lead what. One that writes nothing
-                would wait for minutes to hear that a broker which is away is not needed any more.
-            context: the clients' own, which trusts what they trust; None without TLS.
+            unconnected: ``host:port`` of each needed broker without a connection or an answer.
+            is_connected: whether any answering broker has a connection.
+            refresh: makes the clients ask which brokers lead what. An idle client would learn only
+                after minutes that another broker leads its partitions.
+            context: the TLS context of the clients; None without TLS.
             clock: monotonic seconds.
         """
         self._unconnected = unconnected
@@ -54,12 +53,12 @@ class ReachMonitor:
         self._refresh = refresh
         self._context = context
         self._clock = clock
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self._reached_at: dict[str, float] = {}
         self.fault = ""
-        """What keeps the worker from a broker, and what to do; empty if nothing does."""
+        """Which brokers are not reached, why, and what to do; or empty."""
         self.is_cut_off = False
-        """Whether no broker at all is reached."""
+        """Whether the worker reaches no broker at all."""
 
     async def run(self, interval: float) -> None:
         """Look every ``interval`` seconds until cancelled."""
@@ -68,7 +67,7 @@ class ReachMonitor:
             await self.look()
 
     async def look(self) -> None:
-        """Look once, and log what is new or was told too long ago."""
+        """Look once, and log faults that are new or were last logged long ago."""
         now = self._clock()
         missing, since = set(self._unconnected()), now - _REACHED_SECONDS
         self._reached_at = {
@@ -86,17 +85,17 @@ class ReachMonitor:
                 logger.info("all brokers that are needed are reached again")
             return
         self._refresh()
-        if self.fault != before or now - self._told_at >= _REPEAT_SECONDS:
-            self._told_at = now
-            # A certificate does not mend itself, a broker that is away comes back.
+        if self.fault != before or now - self._logged_at >= _REPEAT_SECONDS:
+            self._logged_at = now
+            # A broker comes back by itself, a certificate does not become valid.
             final = any(isinstance(fault, FatalError) for fault in faults.values())
             level = logging.ERROR if final else logging.WARNING
             logger.log(level, "%s; trying again until then", self.fault)
 
 
 def _sentences(faults: Mapping[str, Fault], *, others: bool) -> list[str]:
-    """What to say of the faults by address; ``others``: whether other brokers are reached."""
-    named = list(faults.items())[:_FAULTS_TOLD_MAX]
+    """Sentences about the faults by address; ``others``: whether other brokers are reached."""
+    named = list(faults.items())[:_FAULTS_NAMED_MAX]
     sentences = [str(fault) for _, fault in named if isinstance(fault, FatalError)]
     away = [f"{address}: {fault}" for address, fault in named if isinstance(fault, str)]
     if others:

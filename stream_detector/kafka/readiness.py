@@ -1,4 +1,4 @@
-"""What ``/readyz`` says of a worker that has started: whether it works, and which part does not."""
+"""The answer of ``/readyz`` after the start: whether the worker works, and which part does not."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -14,7 +14,7 @@ __all__ = ["Monitors", "readiness"]
 
 
 class Monitors(NamedTuple):
-    """Those that look for what keeps a worker from its work."""
+    """The monitors of a worker."""
 
     reach: ReachMonitor
     topics: TopicMonitor
@@ -22,7 +22,7 @@ class Monitors(NamedTuple):
     group: GroupMonitor
 
     def faults(self) -> str:
-        """All that they have found; empty if that is nothing."""
+        """All faults that they have found, in one text; empty without any."""
         return "; ".join(filter(None, (monitor.fault for monitor in self)))
 
 
@@ -33,16 +33,10 @@ def readiness(
     is_rebalancing: bool,
     stalled_seconds: float,
 ) -> tuple[bool, str]:
-    """Whether a part of the work goes on, and a sentence.
+    """Whether the worker does at least a part of its work, and a sentence; any thread may call it.
 
-    A worker that does its part does not count as one that is down: it is ready, and the sentence
-    says what else is wrong. May be called from any thread.
-
-    Args:
-        monitors: those of the worker.
-        assigned: the partitions that it has.
-        is_rebalancing: whether the group shares its partitions out now.
-        stalled_seconds: lag without a commit for so long is a stall.
+    Lag without a commit for ``stalled_seconds`` is a stall. A worker that does its part is ready,
+    and the sentence names the other faults: a restart would not mend them.
     """
     reach, topics, lag, _ = monitors
     obstacle = ""

@@ -1,11 +1,11 @@
 """The records of a batch in Kafka's format since 0.11, bounded in memory, for any client.
 
-A broker takes batches at which clients stop for good: header names that are not UTF-8, offsets that
-contradict each other, bytes behind what is compressed. And it takes batches that decompress to
-gigabytes. Here each record comes: as ``UnreadRecord`` where it can't be read, or is too much, and
-beyond ``UNREAD_RECORDS_MAX`` many as one.
+A broker accepts batches at which clients stop for good: header names that are not UTF-8, offsets
+that contradict each other, bytes behind the compressed data. And it accepts batches that decompress
+to gigabytes. Here every record comes: as ``UnreadRecord`` if it is damaged or too large, and beyond
+``UNREAD_RECORDS_MAX`` many as one.
 
-Snappy makes at most 22 bytes of one, so what a block claims to hold is bounded by that.
+Snappy expands a byte to at most 22, which bounds the size that a block may claim.
 """
 
 import zlib
@@ -34,24 +34,24 @@ __all__ = [
 ]
 
 BATCH_HEADER_BYTES = 61
-"""Of a batch, before its records."""
+"""Size of a batch's header, before its records."""
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 
 _USUAL_RATIO = 16
-"""Logs compress to a fifth or a tenth; what compresses better is decompressed a second time."""
+"""Logs compress to a fifth or a tenth; a batch beyond that is decompressed a second time."""
 _OUTPUT_FULL = "failed to write whole buffer"
-"""What cramjam says of an output that has no room for more."""
+"""cramjam's message when the output is full."""
 _GZIP_WBITS = 31
 _GZIP_PIECE_BYTES = 4096
 _SNAPPY_RATIO_MAX = 22
-"""Its best are three bytes that stand for 64."""
+"""At best three bytes stand for 64."""
 _VARINT_BYTES = 10
 _XERIAL, _XERIAL_BYTES = b"\x82SNAPPY\0", 16
-"""What Java's snappy begins with, before blocks that follow their length."""
+"""The header of Java's snappy, before blocks with their lengths."""
 
 
 class TooLargeError(Exception):
-    """A batch has more bytes than are decompressed; ``beginning`` has those that are."""
+    """A batch is larger than the limit; ``beginning`` holds its bytes up to there."""
 
     def __init__(self, beginning: bytes) -> None:
         super().__init__(len(beginning))
@@ -59,25 +59,25 @@ class TooLargeError(Exception):
 
 
 def decompressed_bytes_max(settings: Settings) -> int:
-    """What a record batch may be when it is decompressed, in bytes."""
+    """The limit of a decompressed record batch, in bytes."""
     return max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
 
 
 def decompressed(codec: int, payload: bytes, bytes_max: int) -> bytes:
-    """What follows the header of a batch, whose attributes name the ``codec`` (0: none).
+    """The bytes behind the header of a batch, whose attributes name the ``codec`` (0: none).
 
     Raises:
-        TooLargeError: it is more than ``bytes_max``.
-        Exception: it can't be decompressed; a dozen kinds, of as many libraries.
+        TooLargeError: there are more than ``bytes_max``.
+        Exception: they can't be decompressed; a dozen kinds, of as many libraries.
     """
     return _DECOMPRESS[codec](payload, bytes_max) if codec else payload
 
 
 def records_of_batch(batch: Any, payload: bytes, bytes_max: int) -> Iterator[RawRecord]:
-    """The records of a ``batch``, which has a client's names for what the batch's header says.
+    """The records of a ``batch``, which has the client's attributes for the fields of the header.
 
-    Those that are whole in the first ``bytes_max`` bytes are read, up to one that contradicts
-    itself; the others come unread.
+    Records that lie in the first ``bytes_max`` bytes are read, up to one that contradicts itself;
+    the others come unread.
     """
     is_whole = False
     try:
@@ -100,7 +100,7 @@ def records_of_batch(batch: Any, payload: bytes, bytes_max: int) -> Iterator[Raw
         offset = record.offset + 1
     else:
         if is_whole and reader.position == len(body):
-            return  # A compacted topic has no records behind.
+            return  # A compacted topic lacks the records behind.
     one_by_one = min(offset + UNREAD_RECORDS_MAX, batch.next_offset)
     for unread in range(offset, one_by_one):
         yield UnreadRecord(unread)
@@ -117,7 +117,7 @@ class _Record(NamedTuple):
 
 
 def with_last_headers(record: RawRecord) -> RawRecord:
-    """``record`` with no more than ``HEADERS_MAX`` of its headers, the last ones."""
+    """``record`` with at most the last ``HEADERS_MAX`` of its headers."""
     headers = record.headers
     if len(headers) <= HEADERS_MAX:
         return record
@@ -135,7 +135,7 @@ def _record(reader: "_Reader", batch: Any, end: int) -> _Record:
     headers = deque(
         (
             ((reader.part() or b"").decode(errors="replace"), reader.part() or b"")
-            # Each takes two bytes or more, whatever their number is said to be.
+            # Each takes two bytes or more, whatever number the record claims.
             for _ in range(min(reader.varint() or 0, max(0, end - reader.position)))
         ),
         maxlen=HEADERS_MAX,
@@ -153,7 +153,7 @@ class _Reader:
         self.position = 0
 
     def varint(self) -> int | None:
-        """The next number (zigzag); None where the bytes end."""
+        """The next number (zigzag); None at the end."""
         position = self.position
         if position < len(self._content) and (byte := self._content[position]) < 0x80:
             self.position += 1  # Most have one byte.
@@ -167,7 +167,7 @@ class _Reader:
         return None
 
     def part(self) -> bytes | None:
-        """The next part; None where Kafka has null."""
+        """The next part; None for Kafka's null."""
         length = self.varint()
         if length is None or length < 0:
             return None
@@ -198,7 +198,7 @@ def _gunzipped(payload: bytes, bytes_max: int) -> bytes:
         except zlib.error:
             if not output:
                 raise
-            break  # The broker takes what is no gzip file behind the last one.
+            break  # The broker accepts other bytes behind the last gzip file.
         output += content
         if len(output) > bytes_max:
             raise TooLargeError(bytes(output[:bytes_max]))
@@ -206,14 +206,11 @@ def _gunzipped(payload: bytes, bytes_max: int) -> bytes:
 
 
 def _first_gzip_file(payload: bytes, position: int, bytes_max: int) -> tuple[bytes, int]:
-    """The content of the gzip file at ``position``, and where it ends.
-
-    Of more than ``bytes_max`` bytes one byte more comes.
-    """
+    """The content of the gzip file at ``position``, up to ``bytes_max`` + 1 bytes, and its end."""
     decompressor = zlib.decompressobj(_GZIP_WBITS)
     content = bytearray()
     while position < len(payload) and not decompressor.eof and len(content) <= bytes_max:
-        # zlib copies what stands behind the end: of a megabyte of tiny files, each time all of it.
+        # zlib copies the bytes behind the end: for a megabyte of tiny files all of it each time.
         piece = payload[position : position + _GZIP_PIECE_BYTES]
         content += decompressor.decompress(piece, bytes_max + 1 - len(content))
         position += len(piece) - len(decompressor.unused_data)
@@ -226,7 +223,7 @@ def _unsnapped(payload: bytes, bytes_max: int) -> bytes:
     else:
         output = bytearray()
         position = _XERIAL_BYTES
-        # The broker takes a length that is cut off behind the last block.
+        # The broker accepts a truncated length behind the last block.
         while position + 4 <= len(payload) and len(output) <= bytes_max:
             start = position + 4
             position = start + int.from_bytes(payload[position:start], "big")
@@ -237,8 +234,8 @@ def _unsnapped(payload: bytes, bytes_max: int) -> bytes:
 
 
 def _unsnapped_block(block: bytes) -> bytes:
-    # The library takes the memory that a block claims, up to 4 GiB, before it looks at the rest,
-    # and ends the process where there is not so much.
+    # The library allocates the size that a block claims, up to 4 GiB, before it reads the block,
+    # and aborts the process if that fails.
     if cramjam.snappy.decompress_raw_len(block) > _SNAPPY_RATIO_MAX * len(block):
         raise ValueError("a block of snappy claims more bytes than it can hold")
     return bytes(cramjam.snappy.decompress_raw(block))

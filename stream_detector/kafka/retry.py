@@ -26,14 +26,14 @@ _LONGEST_SECONDS = 5.0
 
 
 def is_retriable(error: BaseException) -> bool:
-    """Whether the same request may succeed later without anybody's doing (broker away)."""
+    """Whether the same request may succeed later by itself, as when a broker is away."""
     if isinstance(error, KafkaError):
         return bool(error.retriable) or isinstance(error, _PASSING)
     return isinstance(error, (ConnectionError, TimeoutError))
 
 
 def name_of(error: BaseException) -> str:
-    """Kafka's own name of an error, such as NOT_ENOUGH_REPLICAS, where it has one."""
+    """Kafka's own name of an error, such as NOT_ENOUGH_REPLICAS, if it has one."""
     return getattr(error, "message", "") or type(error).__name__
 
 

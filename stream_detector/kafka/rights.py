@@ -1,10 +1,10 @@
 """The least rights (ACLs) that each part needs in Kafka: one table.
 
-The checks of topics and groups ask for these, ``stream-detector topics acls`` prints them, and the
+The checks of topics and groups require these, ``stream-detector topics acls`` prints them, and the
 tests give a broker's user these and no others.
 
-READ and WRITE imply DESCRIBE in Kafka. No part needs a right on the cluster: the cluster's id may
-be asked by anybody, and nothing is transactional.
+READ and WRITE imply DESCRIBE in Kafka. No part needs a right on the cluster: anybody may ask for
+the cluster's id, and nothing is transactional.
 """
 
 from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ PARTS: Mapping[Part, str] = {
     "consumer": "what reads verdicts, alerts and dead letters, as a consumer group",
     "scaler": "what reads the lag of the detectors' group, such as KEDA",
 }
-"""What each part is."""
+"""The purpose of each part."""
 
 
 class Right(NamedTuple):
@@ -64,10 +64,10 @@ class Right(NamedTuple):
 
 
 def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> list[Right]:
-    """All that ``part`` needs with these settings, and nothing else.
+    """The rights that ``part`` needs with these settings, and no others.
 
-    ``consumer_group`` is the group of ``consumer``. Topics of announced models and of shadows
-    are in it only where ``model_store`` is set.
+    ``consumer_group`` is the group of ``consumer``. Topics of announced models and of shadows are
+    included only with a ``model_store``.
     """
     inputs = settings.input_topic_names
     outputs = settings.output_topic_names
@@ -89,7 +89,7 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
         ],
         "topic-maker": [
             *_topics(every, "CREATE", "DESCRIBE"),
-            # Dead letters have to take what the input topics take.
+            # The topic of dead letters has to accept the largest input record.
             *_topics(inputs, "DESCRIBE_CONFIGS"),
         ],
         "labeller": _topics([labels], "WRITE"),

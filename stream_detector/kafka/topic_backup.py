@@ -1,16 +1,15 @@
-"""Saves the topics that nothing else can make again into a file, and writes them back.
+"""Saves the topics that cannot be created again into a file, and restores them.
 
-These are the topics of labels and, where a model store is set, the topic of announced models. Key,
-value and headers are kept byte for byte, so that signatures still hold; partition, order and time
-are kept too. Where a topic kept all its records from offset 0 on, they get their offsets back, and
-a label store, which knows labels by offset and time, goes on with the restored topic.
+These are the topics of labels and, with a model store, the topic of announced models. Key, value
+and headers are kept byte for byte, so that signatures stay valid; so are partition, order and time.
+If a topic kept all its records from offset 0 on, they get their offsets back, and a label store,
+which knows labels by offset and time, continues with the restored topic.
 
-The file holds a JSON object a line and ends with the number of records: one that was cut off is
-refused. It tells who visited what, so only its owner may read it (mode 0600).
+The file has a JSON object per line and ends with the number of records: a truncated file is
+refused. It shows who visited what, so only its owner may read it (mode 0600).
 """
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.rights import Part
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
+from stream_detector.system.atomic_files import atomic_file
 from stream_detector.terminal.counted import counted
 
 __all__ = ["BackupError", "Restored", "Saved", "restore_topics", "save_topics"]
@@ -36,14 +36,14 @@ _PARTS: Mapping[_Role, Part] = {
     "feed_labels": "feed-labeller",
     "models": "model-publisher",
 }
-"""Who writes each topic: an error names the rights of that part."""
+"""The writer of each topic: an error names its rights."""
 _CONFIRM_RECORDS = 1000
 _RECORD_BYTES_MAX = 256 * 1024 * 1024
-"""Whether a record is too large is for its topic to say, not for this client."""
+"""The topic decides which record is too large, not this client."""
 
 
 class BackupError(StreamDetectorError):
-    """The file can't be written or read, or is no whole backup."""
+    """The file can't be written or read, or is no complete backup."""
 
 
 class Saved(NamedTuple):
@@ -52,7 +52,7 @@ class Saved(NamedTuple):
     topic: str
     records: int
     unread: int
-    """Records that lie in damaged or far too large batches, and are not in the file."""
+    """Records in damaged or far too large batches, which are not in the file."""
 
 
 class Restored(NamedTuple):
@@ -61,7 +61,7 @@ class Restored(NamedTuple):
     topic: str
     records: int
     moved: int | None
-    """Records at another offset than before; None where offsets do not matter."""
+    """Records at another offset than before; None if offsets do not matter."""
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ _decode_end = msgspec.json.Decoder(_End).decode
 def save_topics(
     settings: Settings, file: Path, *, on_progress: Callable[[int], object] = lambda _: None
 ) -> list[Saved]:
-    """Write what the topics hold now into ``file``, whole or not at all.
+    """Write the current records of the topics into ``file``, all or none.
 
     ``on_progress`` gets the number of records so far.
 
@@ -101,21 +101,13 @@ def save_topics(
         RetryableError: Kafka can't be reached.
         FatalError: it refuses the credentials.
     """
-    draft = file.with_name(f".{file.name}.draft")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as lines:
+        with atomic_file(file, mode=0o600) as lines:
             counter = _Counter(on_progress)
             saved = [_save(settings, role, lines, counter) for role in _roles(settings)]
             lines.write(_encode(_End(counter.records)) + b"\n")
-            lines.flush()
-            os.fsync(descriptor)
-        draft.replace(file)
     except OSError as error:
         raise BackupError(f"{file} can't be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
     return saved
 
 
@@ -124,13 +116,14 @@ def restore_topics(
 ) -> list[Restored]:
     """Write the records of ``file`` into the topics that the settings name, which must be empty.
 
-    Back when all replicas in sync have them. ``on_progress`` gets the number of records so far.
+    Returns when all in-sync replicas have them. ``on_progress`` gets the number of records so far.
+    The first three errors come before anything is written.
 
     Raises:
-        BackupError: the file can't be read, or is no whole backup; nothing was written.
-        SettingsError: it has announced models, and no model store is set; nothing was written.
-        TopicsError: a topic is missing, holds records, has fewer partitions than it had, or may
-            not be used; nothing was written.
+        BackupError: the file can't be read, or is no complete backup.
+        SettingsError: it has announced models, and no model store is set.
+        TopicsError: a topic is missing, holds records, has fewer partitions than before, or may
+            not be used.
         RetryableError: Kafka can't be reached.
         FatalError: it refuses the credentials or a record.
     """
@@ -149,14 +142,14 @@ def restore_topics(
 
 
 class _Counter:
-    """How many records are done, of all topics."""
+    """Counts the records of all topics."""
 
     def __init__(self, on_progress: Callable[[int], object]) -> None:
         self._on_progress = on_progress
         self.records = 0
 
     def add(self, records: int) -> None:
-        """So many more are done."""
+        """Count ``records`` more."""
         self.records += records
         self._on_progress(self.records)
 
@@ -168,11 +161,7 @@ def _roles(settings: Settings) -> Sequence[_Role]:
 
 def _name_of(settings: Settings, role: _Role) -> str:
     """The setting that names the topic."""
-    return {
-        "labels": settings.labels_topic,
-        "feed_labels": settings.feed_labels_topic,
-        "models": settings.models_topic,
-    }[role]
+    return str(getattr(settings, f"{role}_topic"))
 
 
 def _save(settings: Settings, role: _Role, lines: IO[bytes], counter: _Counter) -> Saved:
@@ -214,14 +203,14 @@ def _line(role: _Role, record: Any) -> bytes:
 
 
 def _records_of(lines: IO[bytes]) -> Iterator[_Record]:
-    """All records; the last line of the file is none, which was checked before."""
+    """All records. The last line is none; ``_partitions_of`` has checked it."""
     for line in lines:
         with suppress(msgspec.ValidationError):
             yield _decode_record(line)
 
 
 def _partitions_of(file: Path) -> dict[_Role, int]:
-    """The highest partition of each topic in ``file``, which is read to its end to check it."""
+    """The highest partition of each topic in ``file``; reads and checks the whole file."""
     highest: dict[_Role, int] = {}
     count, ended = 0, False
     try:

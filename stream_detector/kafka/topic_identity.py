@@ -1,46 +1,93 @@
-"""Which topic it is that has a name now: Kafka gives each topic that is made an id of its own.
+"""Which topic has a name now: Kafka gives each topic an id of its own when it is created.
 
-Kafka has told them since 2.8, in a request that aiokafka does not know yet. A topic that was
-deleted and made again under the same name has another id, and its offsets begin at 0.
+A topic that was deleted and created again under the same name has another id, and its offsets begin
+at 0. Kafka reports ids since 2.8, in a version of the metadata request that aiokafka does not know.
 """
 
 from collections.abc import Iterable, Mapping
-from io import BytesIO
 from typing import NamedTuple
 from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import (
-    IncompatibleBrokerVersion,
-    NodeNotReadyError,
-    UnknownTopicOrPartitionError,
-    for_code,
-)
-from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.errors import NodeNotReadyError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.types import (
-    AbstractType,
     Boolean,
     CompactArray,
     CompactString,
     Int16,
     Int32,
     Schema,
-    TaggedFields,
 )
 
-__all__ = ["SeenTopic", "Uuid", "is_identity", "is_of_another_topic", "seen_topics"]
+from stream_detector.kafka.newer_requests import (
+    NO_TAGS,
+    TAGS,
+    NewerRequest,
+    Uuid,
+    array_of,
+    request_struct,
+)
+
+__all__ = ["SeenTopic", "is_identity", "is_of_another_topic", "seen_topics"]
+
+_NO_ERROR = 0
+_NO_ID = UUID(int=0)
+_TEXT = CompactString("utf-8")
+
+# https://kafka.apache.org/protocol.html#The_Messages_Metadata
+_METADATA = request_struct(
+    key=3,
+    version=10,
+    asked=Schema(
+        ("topics", array_of(("topic_id", Uuid), ("name", _TEXT))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        TAGS,
+    ),
+    answered=Schema(
+        ("throttle_time_ms", Int32),
+        ("brokers", array_of(("id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT))),
+        ("cluster_id", _TEXT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            array_of(
+                ("error_code", Int16),
+                ("name", _TEXT),
+                ("topic_id", Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    array_of(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline_replicas", CompactArray(Int32)),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+            ),
+        ),
+        ("cluster_authorized_operations", Int32),
+        TAGS,
+    ),
+)
 
 
 class SeenTopic(NamedTuple):
-    """A topic that is there."""
+    """A topic that exists."""
 
     partitions: int
     identity: str
-    """Cluster and topic id, for ``is_of_another_topic``; empty where Kafka tells no ids."""
+    """Cluster and topic id, for ``is_of_another_topic``."""
 
 
 def is_identity(text: str) -> bool:
-    """Whether ``text`` has the form of an identity, of whatever topic and cluster."""
+    """Whether ``text`` has the form of an identity, of any topic and cluster."""
     cluster, _, topic = text.partition("/")
     try:
         return bool(cluster) and str(UUID(topic)) == topic
@@ -49,10 +96,10 @@ def is_identity(text: str) -> bool:
 
 
 def is_of_another_topic(identity: str, now: str) -> bool:
-    """Whether ``identity`` is that of a topic which ``now``, of the same name, has replaced.
+    """Whether ``now`` is the identity of a topic that replaced the one of ``identity``.
 
-    False where it can't be told: an identity is not known, or of another cluster, as where offsets
-    are mirrored.
+    False if nobody can tell: an identity is unknown, or of another cluster, as for mirrored
+    offsets.
     """
     cluster, _, topic = identity.partition("/")
     cluster_now, _, topic_now = now.partition("/")
@@ -60,7 +107,7 @@ def is_of_another_topic(identity: str, now: str) -> bool:
 
 
 async def seen_topics(client: AIOKafkaClient, names: Iterable[str]) -> Mapping[str, SeenTopic]:
-    """Those of the topics ``names`` that are there, as any broker says now.
+    """Those of the topics ``names`` that exist, as any broker reports now.
 
     Raises:
         KafkaError: no broker answers, or one of them may not be described.
@@ -68,10 +115,9 @@ async def seen_topics(client: AIOKafkaClient, names: Iterable[str]) -> Mapping[s
     node = client.get_random_node()
     if node is None:
         raise NodeNotReadyError("no broker is known")
-    try:
-        response = await client.send(node, _MetadataRequest(list(names)))
-    except (NotImplementedError, IncompatibleBrokerVersion):
-        return await _seen_by_the_client(client, names)
+    topics = [(_NO_ID, name, NO_TAGS) for name in names]
+    request = NewerRequest(_METADATA, topics, False, False, False, NO_TAGS)
+    response = await client.send(node, request)
     seen: dict[str, SeenTopic] = {}
     for code, name, topic_id, _, partitions, _, _ in response.topics:
         if code not in {_NO_ERROR, UnknownTopicOrPartitionError.errno}:
@@ -79,108 +125,3 @@ async def seen_topics(client: AIOKafkaClient, names: Iterable[str]) -> Mapping[s
         if code == _NO_ERROR:
             seen[name] = SeenTopic(len(partitions), f"{response.cluster_id}/{topic_id}")
     return seen
-
-
-async def _seen_by_the_client(
-    client: AIOKafkaClient, names: Iterable[str]
-) -> Mapping[str, SeenTopic]:
-    """As ``seen_topics``, of a Kafka that tells no ids."""
-    await client.force_metadata_update()
-    counts = {name: len(client.cluster.partitions_for_topic(name) or ()) for name in names}
-    return {name: SeenTopic(count, "") for name, count in counts.items() if count}
-
-
-# --- the request: https://kafka.apache.org/protocol.html#The_Messages_Metadata, version 10 -------
-
-_NO_ERROR = 0
-
-
-class Uuid(AbstractType[UUID]):  # type: ignore[misc]
-    """An id of 16 bytes, which aiokafka does not know either."""
-
-    @classmethod
-    def encode(cls, value: UUID) -> bytes:
-        """The bytes."""
-        return value.bytes
-
-    @classmethod
-    def decode(cls, data: BytesIO) -> UUID:
-        """The id that begins here."""
-        return UUID(bytes=data.read(16))
-
-
-class _MetadataResponse(Response):  # type: ignore[misc]
-    API_KEY = 3
-    API_VERSION = 10
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "brokers",
-            CompactArray(
-                ("node_id", Int32),
-                ("host", CompactString("utf-8")),
-                ("port", Int32),
-                ("rack", CompactString("utf-8")),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster_id", CompactString("utf-8")),
-        ("controller_id", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("error_code", Int16),
-                ("name", CompactString("utf-8")),
-                ("topic_id", Uuid),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", CompactArray(Int32)),
-                        ("isr", CompactArray(Int32)),
-                        ("offline_replicas", CompactArray(Int32)),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster_authorized_operations", Int32),
-        ("tags", TaggedFields),
-    )
-
-
-class _MetadataRequestStruct(RequestStruct):  # type: ignore[misc]
-    API_KEY = 3
-    API_VERSION = 10
-    FLEXIBLE_VERSION = True
-    RESPONSE_TYPE = _MetadataResponse
-    SCHEMA = Schema(
-        (
-            "topics",
-            CompactArray(
-                ("topic_id", Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)
-            ),
-        ),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-        ("tags", TaggedFields),
-    )
-
-
-class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
-    API_KEY = 3
-
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
-
-    def build(self, request_struct_class: type[_MetadataRequestStruct]) -> _MetadataRequestStruct:
-        no_tags: dict[int, bytes] = {}
-        topics = [(UUID(int=0), name, no_tags) for name in self._names]
-        return request_struct_class(topics, False, False, False, no_tags)

@@ -1,4 +1,4 @@
-"""Whether the topics keep what is written to them, and tell when it was: for ``doctor``."""
+"""Whether the topics keep their records and record true times: questions of ``doctor``."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +19,12 @@ _BY_KAFKA = "LogAppendTime"
 
 
 class TopicSafety(NamedTuple):
-    """What is wrong with the topics that are there, one sentence for each kind; empty if nothing.
-
-    Each names the topics, and what to do.
-    """
+    """Faults of the existing topics, one sentence a kind with topics and remedy; empty if none."""
 
     looked_at: int
-    """How many topics are there."""
+    """The number of existing topics."""
     leaderless: Sequence[str]
-    """Partitions that can't be read or written now."""
+    """Sentences about partitions that can't be read or written now."""
     replicas: str
     in_sync: str
     timestamps: str
@@ -36,12 +33,12 @@ class TopicSafety(NamedTuple):
 class _Found(NamedTuple):
     topics: Mapping[str, Mapping[str, Any]]
     configs: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    """By topic; nothing of a topic whose settings this client may not see."""
+    """By topic; without topics whose settings this client may not see."""
     brokers: int
 
 
 def topic_safety(settings: Settings, names: Sequence[str]) -> TopicSafety:
-    """Look at the topics ``names``; those that are missing are left out.
+    """Look at those of the topics ``names`` that exist.
 
     Raises:
         RetryableError: Kafka can't be reached.

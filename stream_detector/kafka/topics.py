@@ -1,14 +1,13 @@
-"""The topics the detector reads and writes: are they there, may they be used, make them."""
+"""The topics that the detector reads and writes: do they exist, may it use them, create them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import (
     AuthorizationError,
-    IncompatibleBrokerVersion,
     InvalidReplicationFactorError,
     KafkaError,
     TopicAlreadyExistsError,
@@ -26,10 +25,10 @@ __all__ = [
     "SAFE_REPLICAS",
     "TopicState",
     "check_topic",
-    "check_topics",
     "cluster_id",
     "create_topics",
     "leaderless_partitions",
+    "missing_topics_fault",
     "problems_at_start",
     "right_problems",
     "topic_problems",
@@ -37,10 +36,10 @@ __all__ = [
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _DEAD_LETTER_HEADERS_BYTES = 64 * 1024
-"""Room for a dead letter's headers beside a record as large as its input topic takes."""
+"""Room for a dead letter's headers, in addition to the largest record of its input topic."""
 
 SAFE_REPLICAS = 3
-"""With so many a record outlives any one broker, also while another is restarted."""
+"""With three a record outlives any one broker, also while another one restarts."""
 _BROKERS_DEFAULT = -1
 _UNKNOWN_TOPIC = 3
 _LEADER_NOT_AVAILABLE = 5
@@ -49,46 +48,29 @@ _TOPIC_AUTHORIZATION_FAILED = 29
 
 @dataclass(frozen=True)
 class TopicState:
-    """A topic as it stands after ``create_topics``."""
+    """A topic after ``create_topics``."""
 
     name: str
     created: bool
-    """False: it was there before, and was left as it is."""
+    """False: it existed before, and stays as it is."""
     partitions: int
     replication_factor: int
 
 
 def cluster_id(settings: Settings) -> str:
-    """The id that Kafka reports of its cluster.
+    """The id that Kafka reports for its cluster.
 
     Raises:
         RetryableError: Kafka can't be reached.
-        FatalError: it refuses the credentials, or has no id (then ``cluster`` must be set).
-    """
-    found = ask_kafka(settings, lambda admin: admin.describe_cluster().get("cluster_id"))
-    if not found:
-        raise TopicsError("Kafka reports no cluster id, of which verdict ids are made: set cluster")
-    return str(found)
-
-
-def check_topics(settings: Settings) -> list[str]:
-    """What is wrong with the topics, one fault a line; empty if the worker can use them all.
-
-    Nothing is made, read or written. Kafka before 2.3 does not tell rights. Topics of labels are
-    not looked at: a worker needs none.
-
-    Raises:
-        RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
-    return topic_problems(settings, "detector")
+    return str(ask_kafka(settings, lambda admin: admin.describe_cluster()["cluster_id"]))
 
 
 def problems_at_start(settings: Settings) -> list[str]:
-    """As ``check_topics``, but only what a worker can do nothing without.
+    """As ``topic_problems`` of a detector, but only faults with which it can do nothing.
 
-    It begins with the input topics that are there, if there is one, and with the partitions that
-    have a leader.
+    It starts with one existing input topic, and with the partitions that have a leader.
 
     Raises:
         RetryableError: Kafka can't be reached, or no input partition, or no partition of an output
@@ -113,13 +95,13 @@ def problems_at_start(settings: Settings) -> list[str]:
 
 
 def topic_problems(settings: Settings, part: Part) -> list[str]:
-    """What keeps this client from using the topics that ``part`` needs, one fault a line.
+    """Why this client can't use the topics that ``part`` needs, one fault a line.
 
-    Nothing is made, read or written. Kafka before 2.3 does not tell rights.
+    Creates, reads and writes nothing.
 
     Raises:
-        RetryableError: as ``check_topics``.
-        FatalError: as ``check_topics``.
+        RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
+        FatalError: it refuses the credentials.
     """
     return right_problems(settings, _topic_rights(settings, part))
 
@@ -131,10 +113,10 @@ def _topic_rights(settings: Settings, part: Part) -> list[Right]:
 def right_problems(
     settings: Settings, uses: Sequence[Right], *, missing_too: bool = True
 ) -> list[str]:
-    """What keeps this client from using topics by the rights ``uses``, one fault a line.
+    """Why this client can't use topics by the rights ``uses``, one fault a line.
 
-    Topics with the same fault share a line. Without ``missing_too`` a topic that is not there is
-    none. Raises as ``topic_problems``.
+    Topics with the same fault share a line. Without ``missing_too`` a missing topic is no fault.
+    Raises as ``topic_problems``.
     """
     names = list(dict.fromkeys(right.name for right in uses))
     topics = ask_kafka(settings, lambda admin: _described(admin, names))
@@ -154,18 +136,18 @@ def _problems(
 ) -> list[str]:
     who = settings.sasl_username or "this client"
     # A topic that is needed for two operations is missing once.
-    topics_by_fault: dict[_Fault, dict[str, None]] = {}
+    topics_by_fault: dict[str, dict[str, None]] = {}
     for right in uses:
         for fault in _faults(topics[right.name], right.operation, who):
             topics_by_fault.setdefault(fault, {})[right.name] = None
-    return [fault.of(list(names)) for fault, names in topics_by_fault.items()]
+    return [_message(list(names), fault) for fault, names in topics_by_fault.items()]
 
 
 def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
-    """Whether the topic with the setting ``name`` is there and allows ``operations``.
+    """Check that the topic with the setting ``name`` exists and allows ``operations``.
 
     Raises:
-        TopicsError: it is not, or does not.
+        TopicsError: it does not.
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
         FatalError: it refuses the credentials.
     """
@@ -175,14 +157,14 @@ def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
 
 
 def create_topics(settings: Settings) -> list[TopicState]:
-    """Make the topics that are missing; those that are there stay as they are.
+    """Create the missing topics; existing ones stay as they are.
 
-    Input, output and label topics get ``topic_partitions`` and ``topic_replication_factor``: where
-    that is left at the default 3, if there are as many brokers, of which 2 must have each record.
-    Input topics have the time at which Kafka got a record, as no shipper's clock can be trusted.
-    Verdicts are kept 7 days, alerts and dead letters 30, labels for ever; dead letters may be
-    larger than the input. Where a model store is set, the topic of announced models is made too
-    (one partition, compacted), and that of comparisons with shadows, which are kept 30 days.
+    Input, output and label topics get ``topic_partitions`` and ``topic_replication_factor``; its
+    default is 3 with three or more brokers, of which 2 must have each record. Input topics record
+    the time at which Kafka received a record, as no shipper's clock can be trusted. Verdicts are
+    kept 7 days, alerts and dead letters 30, labels for ever; dead letters may be larger than the
+    input. With a model store come the topic of announced models (one partition, compacted) and
+    that of comparisons with shadows (30 days).
 
     Raises:
         RetryableError: Kafka can't be reached.
@@ -203,10 +185,9 @@ def create_topics(settings: Settings) -> list[TopicState]:
         before = _described(admin, names)
         missing = [name for name in names if before[name]["error_code"] == _UNKNOWN_TOPIC]
         if missing:
-            for name in (
-                name for name in names if name not in missing
-            ):  # Told before anything is made.
-                _state(before[name], who, created=False)
+            for name in names:
+                if name not in missing:
+                    _state(before[name], who, created=False)  # Raises before anything is created.
             there = [name for name in settings.input_topic_names if name not in missing]
             configs = _configs(settings, _record_bytes_max(admin, there, who))
             replicas = _replicas(admin, settings)
@@ -216,7 +197,7 @@ def create_topics(settings: Settings) -> list[TopicState]:
             admin.wait_for_topics(missing)
         after = _described(admin, names)
         if any(after[name]["error_code"] == _UNKNOWN_TOPIC for name in created):
-            # Not every broker of a cluster knows a new topic at once.
+            # Not every broker knows a new topic at once: ``ask_kafka`` asks again.
             raise UnknownTopicOrPartitionError
         return [_state(after[name], who, created=name in created) for name in names]
 
@@ -227,42 +208,41 @@ def _described(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str,
     return {topic["name"]: topic for topic in admin.describe_topics(names)}
 
 
-class _Fault(NamedTuple):
-    """What follows the name of a topic in a message, and the names of several."""
-
-    of_one: str
-    of_several: str
-
-    def of(self, names: Sequence[str]) -> str:
-        """The message about the topics ``names``."""
-        if len(names) == 1:
-            return f"topic {names[0]} {self.of_one}"
-        return f"topics {', '.join(names)} {self.of_several}"
+def missing_topics_fault(names: Sequence[str]) -> str:
+    """A sentence about the missing topics ``names``, with the remedy; empty without any."""
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"topic {names[0]} is missing: `stream-detector topics create` makes it"
+    return f"topics {', '.join(names)} are missing: `stream-detector topics create` makes them"
 
 
-_MISSING = _Fault(
-    "is missing: `stream-detector topics create` makes it",
-    "are missing: `stream-detector topics create` makes them",
-)
+_MISSING = "is missing"
 
 
-def _faults(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[_Fault]:
-    """What keeps ``who`` from using a topic."""
+def _message(names: Sequence[str], fault: str) -> str:
+    if fault == _MISSING:
+        return missing_topics_fault(names)
+    return f"topic{'s' if len(names) > 1 else ''} {', '.join(names)} {fault}"
+
+
+def _faults(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[str]:
+    """Why ``who`` can't use a topic."""
     code = topic["error_code"]
     if code == _UNKNOWN_TOPIC:
         yield _MISSING
     elif code == _TOPIC_AUTHORIZATION_FAILED:
-        yield _alike(f"may not be described: give {who} the rights DESCRIBE and {operation}")
+        yield f"may not be described: give {who} the rights DESCRIBE and {operation}"
     elif code not in {0, _LEADER_NOT_AVAILABLE}:
-        yield _alike(f"can't be used: {for_code(code).__name__}")
+        yield f"can't be used: {for_code(code).__name__}"
     else:
         allowed = topic.get("authorized_operations")
         if allowed is not None and not {operation, "ALL"} & set(allowed):
-            yield _alike(f"may not be used: give {who} the right {operation}")
+            yield f"may not be used: give {who} the right {operation}"
 
 
 def leaderless_partitions(topic: Mapping[str, Any]) -> list[int]:
-    """Numbers of the partitions of a described topic that have no leader now."""
+    """Numbers of the partitions of a described topic without a leader."""
     return sorted(p["partition_index"] for p in topic["partitions"] if p["leader_id"] < 0)
 
 
@@ -276,12 +256,8 @@ def _no_leader(*names: str) -> RetryableError:
     )
 
 
-def _alike(text: str) -> _Fault:
-    return _Fault(text, text)
-
-
 def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, str]]:
-    """The settings of topics that differ from the broker's defaults."""
+    """The topic settings that differ from the broker's defaults."""
     verdicts, alerts, dead_letters = settings.output_topic_names
     labels, feed_labels, label_dead_letters = settings.label_topic_names
     return {
@@ -294,7 +270,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
             "retention.ms": str(30 * _DAY_MS),
             "max.message.bytes": str(input_bytes_max + _DEAD_LETTER_HEADERS_BYTES),
         },
-        # Few and dear; a label store can be filled anew from them.
+        # Few and dear; a label store can be filled again from them.
         labels: {"retention.ms": "-1"},
         feed_labels: {"retention.ms": "-1"},
         label_dead_letters: {
@@ -307,7 +283,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
 
 
 def _record_bytes_max(admin: KafkaAdminClient, names: list[str], who: str) -> int:
-    """The longest record that any of the topics ``names`` takes, bytes."""
+    """The longest record that any of the topics ``names`` accepts, in bytes."""
     if not names:
         return MESSAGE_BYTES_MAX
     found = admin.describe_configs(
@@ -326,7 +302,7 @@ def _record_bytes_max(admin: KafkaAdminClient, names: list[str], who: str) -> in
 
 
 def _replicas(admin: KafkaAdminClient, settings: Settings) -> int:
-    """As the settings say, or else safe where there are brokers enough, or else the default."""
+    """As set; by default safe with enough brokers, or else the brokers' own default."""
     if settings.topic_replication_factor != _BROKERS_DEFAULT:
         return settings.topic_replication_factor
     brokers = len(admin.describe_cluster()["brokers"])
@@ -360,11 +336,6 @@ def _create(
         raise TopicsError(
             f"topic {name} can't have {settings.topic_replication_factor} replicas: set "
             "topic_replication_factor to at most the number of brokers"
-        ) from error
-    except IncompatibleBrokerVersion as error:
-        raise TopicsError(
-            f"this Kafka can't make topic {name} with its default number of replicas: set "
-            "topic_replication_factor"
         ) from error
     except AuthorizationError as error:
         raise TopicsError(

@@ -1,9 +1,8 @@
 """From a verdict's id back to the event that it judged.
 
-An id names the cluster, topic, partition and offset of the input record, and which of its events
-it was: the record is read once more, as the worker read it. No topic of verdicts is searched, so
-this takes one read however many verdicts there are; and an id is good for as long as the input
-topic keeps the record, which may be shorter than verdicts are kept.
+An id names the cluster, topic, partition and offset of the input record, and the index of its
+event. The record is read once more, as the worker read it: one read, however many verdicts there
+are. An id works as long as the input topic keeps the record, perhaps shorter than its verdict.
 """
 
 import re
@@ -11,18 +10,19 @@ from collections.abc import Sequence
 
 from kafka.errors import KafkaError
 
+from stream_detector.assembly import sources_by_topic
 from stream_detector.errors import MissingRecordError, TopicsError, VerdictIdError
 from stream_detector.events import SourcePosition, UrlEvent
 from stream_detector.kafka.admin import as_ours
-from stream_detector.kafka.record_lookup import RecordLookup, record_lookup
+from stream_detector.kafka.bounded_reading import RecordLookup, record_lookup
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings.fields import Settings
-from stream_detector.sources.reading import Source, chosen_fields, read_record, source_named
+from stream_detector.sources.reading import chosen_fields, read_record
 
 __all__ = ["events_of"]
 
-# Kafka allows no colon in a topic's name, a cluster's name may hold some.
+# Kafka allows no colon in the name of a topic; the name of a cluster may hold some.
 _ID = re.compile(
     r"(?P<cluster>.*):(?P<topic>[A-Za-z0-9._-]+):"
     r"(?P<partition>[0-9]{1,9}):(?P<offset>[0-9]{1,18}):(?P<index>[0-9]{1,9})",
@@ -37,9 +37,9 @@ def events_of(settings: Settings, verdict_ids: Sequence[str]) -> list[UrlEvent]:
     ``input_formats``, ``json_fields`` and ``cluster`` have to be those of the worker.
 
     Raises:
-        VerdictIdError: an id is none, is of another cluster, or its record has expired or holds no
-            such event.
-        RetryableError: Kafka can't be reached, or does not give the record.
+        VerdictIdError: an id is malformed or of another cluster, or its record has expired or holds
+            no such event.
+        RetryableError: Kafka can't be reached, or does not send the record.
         TopicsError: a topic may not be read.
         FatalError: Kafka refuses the credentials.
     """
@@ -83,7 +83,7 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
     if len(value) <= settings.record_bytes_max:
         results = read_record(
             value,
-            source=_source(settings, position.topic),
+            source=sources_by_topic(settings).get(position.topic),
             lines_max=settings.record_lines_max,
             json_fields=chosen_fields(settings.json_fields),
         )
@@ -96,11 +96,3 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
         f"URL or host name at index {position.index}: set input_formats as for the worker, or "
         f"{_INSTEAD}"
     )
-
-
-def _source(settings: Settings, topic: str) -> Source | None:
-    """The format that is set for a topic, by its full name."""
-    for name, log_format in settings.input_formats.items():
-        if settings.topic(name) == topic:
-            return source_named(log_format)
-    return None

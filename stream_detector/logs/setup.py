@@ -11,21 +11,18 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
 
-from stream_detector.errors import StreamDetectorError
 from stream_detector.logs.libraries import LibrariesHeldBack
 from stream_detector.logs.record_fields import fields_of, message_of, text_of
 from stream_detector.logs.redaction import Redaction
 from stream_detector.logs.repeats import RepeatsHeldBack
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 
 __all__ = [
     "JsonFormatter",
@@ -97,32 +94,6 @@ def _tell_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
 def stderr_of_its_own() -> TextIO:
     """Stderr by a descriptor of its own, which ``native_output_held_back`` leaves alone."""
     return open(os.dup(_STDERR), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
-
-
-@contextmanager
-def native_output_held_back() -> Iterator[None]:
-    """Keep what is written to stderr to itself, unless the block fails; logging goes on.
-
-    For the block that loads TensorFlow, which announces there, before any setting of its own can
-    keep it from it, that this machine has no GPU.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        stderr = os.dup(_STDERR)
-        os.dup2(held.fileno(), _STDERR)
-        try:
-            yield
-        except (StreamDetectorError, KeyboardInterrupt):
-            raise  # Nothing unforeseen.
-        except BaseException:
-            held.seek(0)
-            os.write(stderr, held.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, _STDERR)
-            os.close(stderr)
 
 
 class RetriedAsWarnings(logging.Filter):

@@ -1,5 +1,5 @@
 """The model: bundle on disk, encoding of text to bytes, networks, calibration, the scorer.
 
-Knows nothing of Kafka, log formats or lists. What is trained is what is served: ``trainer``
-uses this package's encoding, networks and bundle.
+Knows nothing of Kafka, log formats or lists. ``trainer`` uses the same encoding, networks and
+bundle, so that training and serving compute the same scores.
 """

@@ -1,9 +1,8 @@
-"""The announcement of a published model: what stands in the topic ``url-models``.
+"""Announcements of published models, the records of the topic ``url-models``.
 
-Schema: ``data/schemas/url-model.json``. The key is the model's kind, or ``shadow/`` and the kind,
-so that a compacted topic keeps the one model that is to serve each kind, and the one that is to
-be its shadow. A record without a value ends a shadow. Fields that are not known here are passed
-over.
+Schema: ``data/schemas/url-model.json``. The key is the model's kind, or ``shadow/`` and the kind:
+a compacted topic keeps the model that serves each kind, and its shadow. A record without a value
+ends a shadow. Unknown fields are ignored.
 """
 
 from datetime import datetime
@@ -28,20 +27,18 @@ __all__ = [
 ]
 
 Role = Literal["serve", "shadow"]
-"""Whether a model gives the verdicts, or is only compared with the one that does."""
+"""Whether a model gives the verdicts, or is only compared with the model that does."""
 
 _NAME_SHOWN_CHARACTERS = 200
 _BYTES_MAX = 65_536
 """Four times the longest that is written: 100 versions, and the gate's decision in short."""
-_COMMANDS = {False: "promote", True: "shadow"}
-"""What announces a model anew, by whether it is a shadow."""
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One bundle of the model store, and what it is to do for its kind from now on."""
+    """One bundle of the model store, and its role for its kind from now on."""
 
     name: str
     kind: Kind
@@ -54,14 +51,14 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
     thresholds: Thresholds
     announced_at: Annotated[datetime, msgspec.Meta(tz=True)]
     previous: tuple[Sha256, ...] = ()
-    """Versions announced before, newest first: what a rollback goes back to."""
+    """Versions announced before, newest first: a rollback returns to the first."""
     withdrawn: tuple[Sha256, ...] = ()
-    """Versions that a rollback took back, newest first: no retraining brings them again."""
+    """Versions that a rollback withdrew, newest first: no retraining announces them again."""
     gate: dict[str, Any] | None = None
-    """The gate's decision on it, in short, where there was one. For people."""
+    """The gate's decision in short, if there was one; for people."""
     role: Role = "serve"
     share: Share | None = None
-    """Of a shadow: the share of texts that it scores too. Of another it says nothing."""
+    """Only for a shadow: the share of texts that it scores as well."""
 
     @property
     def ref(self) -> ModelRef:
@@ -70,7 +67,7 @@ class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ShadowEnd(NamedTuple):
-    """The shadow of a kind is announced no more."""
+    """The end of the shadow of a kind."""
 
     kind: Kind
 
@@ -94,7 +91,7 @@ _SHADOWS: dict[bytes, Kind] = {shadow_key(kind): kind for kind in get_args(Kind)
 
 
 def role_of(key: bytes | None) -> Role:
-    """What the model of a record with ``key`` is to do."""
+    """The role of the model in a record with ``key``."""
     return "shadow" if key in _SHADOWS else "serve"
 
 
@@ -104,9 +101,7 @@ def encode_announcement(announcement: Announcement) -> bytes:
 
 
 def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement | ShadowEnd | None:
-    """The announcement in a record; None for what says nothing of a model here.
-
-    That is a record of a served model without a value, and one of a key that is not known.
+    """The announcement in a record; None for an unknown key, or a served model without a value.
 
     Raises:
         RefusedModelError: ``MALFORMED``.
@@ -115,36 +110,35 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
         return None
     if value is None:
         return ShadowEnd(_SHADOWS[key]) if key in _SHADOWS else None
-    again = f"announce the model anew by `stream-trainer models {_COMMANDS[key in _SHADOWS]}`"
-    if len(value) > _BYTES_MAX:
-        raise RefusedModelError(
-            RefusalReason.MALFORMED,
-            f"what was announced for {key.decode()} has {len(value)} bytes, more than {_BYTES_MAX}:"
-            f" {again}",
-        )
+    fault, announcement = "", None
+    what = f"what was announced for {key.decode()}"
     try:
-        announcement = msgspec.json.decode(value, type=Announcement)
+        if len(value) > _BYTES_MAX:
+            fault = f"{what} has {len(value)} bytes, more than {_BYTES_MAX}"
+        else:
+            announcement = msgspec.json.decode(value, type=Announcement)
+            fault = _fault(announcement, key, what)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        fault = f"{what} is no announcement ({str(error)[:_NAME_SHOWN_CHARACTERS]})"
+    if fault:
+        command = "shadow" if key in _SHADOWS else "promote"
         raise RefusedModelError(
             RefusalReason.MALFORMED,
-            f"what was announced for {key.decode()} is no announcement "
-            f"({str(error)[:_NAME_SHOWN_CHARACTERS]}): {again}",
-        ) from error
-    for field in ("name", "version"):
-        if fault := name_fault(getattr(announcement, field)):
-            raise RefusedModelError(
-                RefusalReason.MALFORMED,
-                f"the {field} of what was announced for {key.decode()} {fault}: {again}",
-            )
-    if announcement_key(announcement) != key:
-        raise RefusedModelError(
-            RefusalReason.MALFORMED,
-            f"an announcement with the key {key.decode()} is for kind {announcement.kind}, to "
-            f"{announcement.role}: {again}",
-        )
-    if announcement.role == "shadow" and announcement.share is None:
-        raise RefusedModelError(
-            RefusalReason.MALFORMED,
-            f"what was announced for {key.decode()} names no share: {again}",
+            f"{fault}: announce the model again by `stream-trainer models {command}`",
         )
     return announcement
+
+
+def _fault(announcement: Announcement, key: bytes, what: str) -> str:
+    """What no publisher writes, though it decodes; empty if there is nothing."""
+    for field in ("name", "version"):
+        if fault := name_fault(getattr(announcement, field)):
+            return f"the {field} of {what} {fault}"
+    if announcement_key(announcement) != key:
+        return (
+            f"an announcement with the key {key.decode()} is for kind {announcement.kind}, to "
+            f"{announcement.role}"
+        )
+    if announcement.role == "shadow" and announcement.share is None:
+        return f"{what} names no share"
+    return ""

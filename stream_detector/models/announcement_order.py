@@ -1,4 +1,4 @@
-"""Which of the announcements in a topic counts: the last one, or the newest that was signed."""
+"""Which announcement of a topic is in force: the last one, or the newest that is signed."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, get_args
@@ -21,9 +21,9 @@ from stream_detector.models.signed_announcements import sequence_of
 __all__ = ["AnnouncementOrder", "Latest", "Refuse"]
 
 Refuse = Callable[[RefusedModelError], object]
-"""Gets what is no announcement, not signed, or too old; the one before it counts then."""
+"""Called for a record that is malformed, unsigned or outdated; the one before stays in force."""
 Latest = Mapping[bytes, Announcement | ShadowEnd]
-"""What counts, by the key in the topic."""
+"""What is in force, by the key in the topic."""
 
 
 class _Said(NamedTuple):
@@ -32,30 +32,31 @@ class _Said(NamedTuple):
 
 
 class AnnouncementOrder:
-    """Keeps what counts for each key. Feed it records in their order, then ask what is new.
+    """The announcement in force for each key. Feed it records in order, then call ``newest``.
 
-    Without a public key the last record of a key counts. With one only signed records count, and
-    none that was signed before another one that this object has seen, ever.
+    Without a public key the last record of a key is in force. With one, only signed records are
+    accepted, and none with a lower sequence than any record this object has ever accepted: a
+    replayed old record can't bring an old model back.
     """
 
     def __init__(
         self, public_key: Ed25519PublicKey | None, refusing: Mapping[Role, Refuse] | None = None
     ) -> None:
-        """``refusing`` gets the records that do not count, by role."""
+        """``refusing`` is called for the records that are refused, by role."""
         self._public_key = public_key
         self._refusing = refusing or {}
         self._seen: dict[bytes, int] = {}
-        """By key, the highest sequence of all that was ever taken."""
+        """By key, the highest sequence ever accepted."""
         self._latest: dict[bytes, _Said] = {}
         self._is_reread = True
 
     @property
     def needs_signatures(self) -> bool:
-        """Whether only what was signed counts."""
+        """Whether only signed records are accepted."""
         return self._public_key is not None
 
     def begin(self) -> None:
-        """The topic is read from its beginning from now on, maybe once more."""
+        """The topic is read from its beginning from now on, for the first time or again."""
         self._latest.clear()
         self._is_reread = True
 
@@ -63,15 +64,15 @@ class AnnouncementOrder:
         """Judge ``records``, which have a key, a value and headers."""
         for record in records:
             if record.key in KEYS:
-                # What stood before the newest one, when that was written, is no fault.
+                # Read again from the beginning, older records precede the newest: no fault.
                 floor = 0 if self._is_reread else self._seen.get(record.key, 0)
                 self._judge(record, floor)
 
     def newest(self, kept: Iterable[Any] = ()) -> Latest:
-        """What counts of all that was read since the last call.
+        """What came into force since the last call.
 
-        After ``begin`` that is a shadow's end for each kind without one, too: compaction may have
-        removed the record that ended it. ``kept`` are the last records of the model store then.
+        After ``begin`` this includes the end of the shadow for each kind without one: compaction
+        may have removed the record that ended it. ``kept`` are the records of the model store.
         """
         if self._is_reread:
             self._pass_over_outdated(kept)
@@ -86,7 +87,7 @@ class AnnouncementOrder:
         return latest
 
     def sequence(self, key: bytes) -> int:
-        """The highest that was seen of ``key``; 0 where nothing was signed."""
+        """The highest sequence accepted for ``key``; 0 if none was signed."""
         return self._seen.get(key, 0)
 
     def _judge(self, record: Any, floor: int) -> None:
@@ -106,7 +107,7 @@ class AnnouncementOrder:
             self._latest[key] = _Said(announced, sequence)
 
     def _pass_over_outdated(self, kept: Iterable[Any]) -> None:
-        """Of a topic that was read from its beginning: the last may be older than the newest."""
+        """Drop what the topic has if the model store or an earlier reading had something newer."""
         topic, self._latest = self._latest, {}
         self.read(kept)
         for key, said in topic.items():

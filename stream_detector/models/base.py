@@ -1,4 +1,4 @@
-"""The contract between whoever scores texts and whoever needs scores."""
+"""The contract between the scorer and the code that needs scores."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,18 +14,18 @@ from stream_detector.models.reference import Reference
 __all__ = ["CANARIES", "ServedModel", "TextScorer"]
 
 CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
-"""Texts that any sound model can score."""
+"""Texts that any working model can score."""
 
 
 class ServedModel(msgspec.Struct, frozen=True):
-    """What a verdict says of the model behind it."""
+    """The facts about a model that verdicts and metrics show."""
 
     ref: ModelRef
     thresholds: Thresholds
     reference: Reference | None = None
-    """What its traffic is compared with; None where its bundle has none."""
+    """The distribution that traffic is compared with; None if the bundle has none."""
     created_at: datetime | None = None
-    """When it was trained; None for what is no bundle."""
+    """When it was trained; None if it does not come from a bundle."""
 
 
 class TextScorer(Protocol):

@@ -1,10 +1,9 @@
 """The model bundle: a folder with ``manifest.json`` and the weights as safetensors.
 
-Nothing in it is executed or unpickled. Every file is checked against its SHA-256 before it is
-read, and what the code does not know (architecture, canonical form, fields) is refused.
+Nothing in it is executed or unpickled. Weights are checked against their SHA-256 before they are
+parsed, and an unknown architecture, canonical form or field is refused.
 """
 
-import ctypes
 import hashlib
 import os
 import shutil
@@ -31,6 +30,7 @@ from stream_detector.models.files import (
     read_bundle_file,
 )
 from stream_detector.models.manifest import Manifest, decode_manifest
+from stream_detector.system.atomic_files import write_atomically
 
 __all__ = [
     "Bundle",
@@ -38,9 +38,6 @@ __all__ = [
     "load_bundle",
     "save_bundle",
 ]
-
-_CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2
-"""AT_FDCWD and RENAME_EXCHANGE of Linux' headers."""
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -64,7 +61,7 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
-    """Read and check a bundle; ``kind`` is what it has to be for.
+    """Read and check a bundle, which must be for ``kind`` if that is given.
 
     Raises:
         BundleError: missing, damaged, made for other code, or for another kind.
@@ -95,10 +92,10 @@ def load_bundle(folder: Path, *, kind: Kind | None = None) -> Bundle:
 
 
 def check_destination(folder: Path) -> None:
-    """Whether a bundle can be saved as ``folder``: told before a training, not after it.
+    """Check that ``save_bundle`` can write ``folder``: before a training, not after it.
 
     Raises:
-        BundleError: saving would replace what is no bundle, or nothing can be written there.
+        BundleError: the folder holds other files, or can't be written.
     """
     try:
         names = [path.name for path in folder.iterdir()]
@@ -122,7 +119,7 @@ def check_destination(folder: Path) -> None:
 def save_bundle(
     folder: Path, manifest: Manifest, weights: Mapping[str, NDArray[np.float32]]
 ) -> Bundle:
-    """Write a bundle beside ``folder``, then rename it there: till then the old one stays whole.
+    """Write a bundle next to ``folder``, then rename it to it: until then the old one stays whole.
 
     ``manifest.files`` is filled in here.
 
@@ -135,7 +132,7 @@ def save_bundle(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        # safetensors writes memory as it lies: a transposed view would come back scrambled.
+        # safetensors writes raw memory: a transposed view would come back scrambled.
         half = _architecture(folder, manifest).half_precision
         weights_bytes = dump_weights(
             {
@@ -146,8 +143,10 @@ def save_bundle(
         manifest = msgspec.structs.replace(
             manifest, files={WEIGHTS_NAME: hashlib.sha256(weights_bytes).hexdigest()}
         )
-        _write(draft / WEIGHTS_NAME, weights_bytes)
-        _write(draft / MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        write_atomically(draft / WEIGHTS_NAME, weights_bytes)
+        write_atomically(
+            draft / MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+        )
         draft.chmod(0o755)
         bundle = load_bundle(draft)
         _swap(draft, folder)
@@ -196,33 +195,14 @@ def _weights(
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
-def _exchanged(one: Path, other: Path) -> bool:
-    """Exchange two folders' names in one step, so that a kill leaves neither name empty.
-
-    False where the system cannot: renameat2(2) is Linux', and not every file system's.
-    """
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    done: int = rename(
-        _CURRENT_FOLDER, os.fsencode(one), _CURRENT_FOLDER, os.fsencode(other), _RENAME_EXCHANGE
-    )
-    return done == 0
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _swap(draft: Path, folder: Path) -> None:
-    """Put ``draft`` in the place of ``folder``; on an error the old one is put back."""
+    """Give ``draft`` the name ``folder``; on an error the old bundle gets it back.
+
+    A folder can't replace another one that holds files, so the old one moves away first. A kill
+    between the two renames leaves it next to ``folder`` as ``.NAME-previous-PID``.
+    """
     if not folder.exists():
         draft.rename(folder)
-        return
-    if _exchanged(draft, folder):  # What was in ``folder`` is the draft now, and goes with it.
         return
     previous = folder.with_name(f".{folder.name}-previous-{os.getpid()}")
     folder.rename(previous)

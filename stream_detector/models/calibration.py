@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Platt", "fit_platt"]
+__all__ = ["Platt"]
 
 
 class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,18 +20,11 @@ class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def apply(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated probabilities, float32, same shape."""
+        # float64, as the calibration was fitted and its thresholds were measured.
         z = self.slope * logits.astype(np.float64) + self.intercept
-        # Written so that neither branch overflows.
+        # exp of a negative number alone: neither branch overflows, however large the logit.
         small = np.exp(-np.abs(z))
         result: NDArray[np.float32] = np.where(z >= 0, 1 / (1 + small), small / (1 + small)).astype(
             np.float32
         )
         return result
-
-
-def fit_platt(logits: NDArray[np.float32], labels: NDArray[np.integer]) -> Platt:
-    """Fit on held-out rows; ``labels`` 1 for malicious. Both shape ``[rows]``."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - not for serving
-
-    model = LogisticRegression(C=np.inf).fit(logits.reshape(-1, 1).astype(np.float64), labels)
-    return Platt(slope=float(model.coef_[0, 0]), intercept=float(model.intercept_[0]))

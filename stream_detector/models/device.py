@@ -1,10 +1,11 @@
-"""Where the model runs: the one place that chooses the device."""
+"""Chooses the device that the model runs on, and sets TensorFlow up."""
 
 import logging
 from collections.abc import Sequence
 from typing import Literal
 
 from stream_detector.errors import SettingsError
+from stream_detector.models.lean_tensorflow import tf
 from stream_detector.system.cores import usable_cores
 
 __all__ = [
@@ -19,7 +20,7 @@ DeviceChoice = Literal["auto", "cpu", "gpu"]
 
 
 def choose_device(wanted: DeviceChoice, gpus: Sequence[str]) -> str:
-    """The TensorFlow name of the device to use, of the ``gpus`` that there are.
+    """The TensorFlow name of the device to use, given the visible ``gpus``.
 
     Raises:
         SettingsError: ``gpu`` was asked for and there is none.
@@ -35,17 +36,15 @@ def choose_device(wanted: DeviceChoice, gpus: Sequence[str]) -> str:
 
 
 def training_devices(gpus: Sequence[str]) -> list[str]:
-    """TensorFlow names of the devices that share a training: all ``gpus``, if there are several.
+    """TensorFlow names of the GPUs that share a training; empty for one or none.
 
-    Empty where there are not: then TensorFlow places the training itself, on the GPU if it has one.
+    Without several, TensorFlow places the training itself, on the GPU if it has one.
     """
     return [f"/GPU:{number}" for number in range(len(gpus))] if len(gpus) > 1 else []
 
 
 def visible_gpus() -> list[str]:
     """Names of the GPUs that TensorFlow sees."""
-    from stream_detector.models.lean_tensorflow import tf  # noqa: PLC0415 - slow to import, and not needed for --help
-
     return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 
@@ -54,13 +53,12 @@ def prepare_tensorflow(threads: int) -> None:
 
     Without effect where TensorFlow has already run something in this process.
     """
-    from stream_detector.models.lean_tensorflow import tf  # noqa: PLC0415
-
-    # Each shape is traced once, on purpose.
+    # TensorFlow warns of retracing; here each shape is traced once, on purpose.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threads = threads or usable_cores()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
+        # The graph is one XLA cluster after another: more threads would only contend.
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
         return

@@ -1,7 +1,7 @@
-"""What a model has scored of late, held against its bundle's reference.
+"""The recent texts and scores of a model, compared with its bundle's reference.
 
-A worker keeps one window a model. Only texts that are scored count: what is repeated while its
-score is remembered counts once, as rows of the reference do.
+A worker keeps one window per model. Only scored texts count: a text that repeats while its score is
+cached counts once, as in the reference.
 """
 
 from collections.abc import Sequence
@@ -22,23 +22,22 @@ from stream_detector.models.reference import (
 __all__ = ["TEXTS_MIN", "DriftFigures", "DriftWindow"]
 
 TEXTS_MIN = 1000
-"""Below so many texts, or rows of the reference, chance alone moves the index by 0.01 and more."""
+"""With fewer texts, or rows of the reference, chance alone moves the PSI by 0.01 or more."""
 
 _HALF_LIFE_TEXTS = 20_000
-"""After so many more a text counts half: some minutes of a busy network, a day of a quiet one."""
+"""After so many texts an older one counts half: minutes of a busy network, a day of a quiet one."""
 
 
 class DriftFigures(NamedTuple):
     """One statistic; its lists have an entry a bin."""
 
     psi: float | None
-    """Population stability index of the window; None where too few texts were scored, or the
-    reference has too few rows."""
+    """Of the window; None if it or the reference has fewer than ``TEXTS_MIN``."""
     bins: list[str]
     expected: list[float]
     """Shares of the reference's rows."""
     observed: list[int]
-    """All texts since the model began to serve."""
+    """All texts since the model began to serve, not only the window."""
 
 
 class DriftWindow:
@@ -53,7 +52,7 @@ class DriftWindow:
         self._histograms = {
             name: coarsened(histogram) for name, histogram in reference.histograms.items()
         }
-        # One array holds the bins of all statistics: each batch is one count and one sum.
+        # The bins of all statistics lie in one array, so that a batch costs one count and one sum.
         sizes = [len(histogram.counts) for histogram in self._histograms.values()]
         ends = np.cumsum(sizes).tolist()
         self._places = {
@@ -62,10 +61,10 @@ class DriftWindow:
         }
         self._bins = ends[-1]
         self._counts = (np.zeros(self._bins), np.zeros(self._bins, np.int64))
-        """Of the window, and of all texts; replaced in one step, since others read them."""
+        """Of the window, and of all texts. Assigned as one tuple: other threads read them."""
 
     def observe(self, texts: Sequence[str], scores: Sequence[float]) -> None:
-        """Add canonical ``texts`` with their calibrated ``scores``, NaN for those to leave out."""
+        """Add canonical ``texts`` with their calibrated ``scores``; those with NaN are left out."""
         values = np.asarray(scores, np.float64)
         sound = np.isfinite(values)
         if not sound.all():
@@ -84,7 +83,7 @@ class DriftWindow:
         self._counts = (recent * fading + added, total + added)
 
     def figures(self) -> dict[str, DriftFigures]:
-        """What is known of each statistic."""
+        """The figures of each statistic, by its name."""
         recent, total = self._counts
         figures = {}
         for name, histogram in self._histograms.items():

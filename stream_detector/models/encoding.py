@@ -1,8 +1,8 @@
-"""Canonical text to bytes for the network: one code a character, both directions.
+"""Canonical text to bytes for the network: one code per character, in both directions.
 
 Codes are ASCII values (1 to 127), 0 is padding. Text longer than the network's ``length_max`` is
-cut to what tells most: of a host the end (where the registered domain is), of a path and query
-both ends (the first segments, and the file name or last parameter).
+cut to its most telling parts: the end of the host, where the registered domain is, and both ends
+of path and query (the first segments, and the file name or last parameter).
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,14 @@ __all__ = ["CODES", "Encoded", "encode", "shorten"]
 CODES = 128
 
 _TAIL_SHARE = 3
-"""One part in three of what is left for path and query goes to their end."""
+"""A third of the room for path and query goes to their end."""
 
 
 class Encoded(NamedTuple):
-    """Texts ready for the network, one a column; ``steps`` is the longest length allowed."""
+    """Texts ready for the network, one per column; ``steps`` is the longest length allowed.
+
+    Time comes first: the recurrent loop reads one contiguous row of characters per step.
+    """
 
     forward: NDArray[np.uint8]
     """Shape ``[steps, texts]``."""
@@ -54,7 +57,8 @@ def encode(texts: Sequence[str], *, steps: int, columns: int) -> Encoded:
     """
     lengths = np.ones(columns, dtype=np.int32)
     lengths[: len(texts)] = np.fromiter(map(len, texts), dtype=np.int32, count=len(texts))
-    # One zero byte before the first text is what every padded position reads.
+    # All texts in one array, so that one indexing operation fills the batch without a loop over
+    # texts. Padded positions read the zero byte before the first text.
     flat = np.frombuffer(b"\0" + "".join(texts).encode("ascii", "replace"), dtype=np.uint8)
     starts = np.ones(columns, dtype=np.int64)
     starts[1 : len(texts)] += np.cumsum(lengths[: max(0, len(texts) - 1)], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What files a bundle has, for those who carry bundles about and need no TensorFlow for it."""
+"""The files of a bundle: names, size limits, and reading them safely. Needs no TensorFlow."""
 
 import errno
 import os
@@ -22,12 +22,12 @@ __all__ = [
 MANIFEST_NAME = "manifest.json"
 WEIGHTS_NAME = "weights.safetensors"
 SIGNATURE_NAME = "manifest.sig"
-"""Ed25519 over the manifest's bytes; there only where the bundle was signed."""
+"""Ed25519 over the manifest's bytes; only signed bundles have it."""
 GATE_NAME = "gate.json"
-"""The gate's decision on the bundle; in the store only, and passed over by workers."""
+"""The gate's decision on the bundle; only in the store, and not read by workers."""
 
 ANNOUNCED_NAME = "announcement.json"
-"""The last signed announcement; in the store only, and beside the bundles."""
+"""The last signed announcement; only in the store, in a folder next to those of bundles."""
 
 BYTES_MAX: Mapping[str, int] = {
     MANIFEST_NAME: 1_048_576,
@@ -36,22 +36,22 @@ BYTES_MAX: Mapping[str, int] = {
     GATE_NAME: 1_048_576,
     ANNOUNCED_NAME: 2 * 1_048_576,
 }
-"""By file name. Far beyond any network here: a bundle that is larger is not one of ours."""
+"""By file name, far above the size of any network here."""
 
 
 _SHOWN_CHARACTERS = 200
 
 
 def read_bundle_file(folder: Path, name: str) -> bytes:
-    """A file of the bundle in ``folder``; only a regular one, no link, no more than a bundle has.
+    """The content of a bundle's file. Links, pipes, devices and oversized files are refused.
 
     Raises:
-        BundleError: there is none, or it can't be read.
+        BundleError: the file is missing, refused or can't be read.
     """
     path, bytes_max = folder / name, BYTES_MAX[name]
     try:
-        # Nothing is looked at before it is open, so nothing can be swapped in between. A pipe
-        # is opened without a wait for its other end, and refused.
+        # Opened first and checked by its descriptor: nobody can swap the file in between.
+        # O_NONBLOCK: opening a pipe would wait for a writer for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             status = os.fstat(descriptor)
@@ -82,7 +82,7 @@ def _unreadable(folder: Path, path: Path, error: OSError) -> str:
 
 
 def in_short(said: object) -> str:
-    """What a bundle, or an error about it, says of itself: one line that a log can take."""
+    """A text of unknown origin (a name, an error about a bundle) as one short printable line."""
     text = str(said)[: _SHOWN_CHARACTERS + 1]
     shown = "".join(character if character.isprintable() else "?" for character in text)
     return shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}..."

@@ -7,19 +7,22 @@ training first uses it.
 
 import os
 
+from stream_detector.system.native_output import native_output_held_back
+
 __all__ = ["tf"]
 
-# Its banner and the search for CUDA are no news to anybody.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
+# TensorFlow decides on its Keras while it is imported: by this variable it asks for Keras 2
+# (the package tf_keras), which is not installed, and goes on without any. It reads the variable
+# again when ``tf.keras`` is first used, and must then find the Keras 3 that is installed: so the
+# variable is set for the import alone. Tested against the pinned TensorFlow (test_lean_tensorflow).
 _CHOICE = "TF_USE_LEGACY_KERAS"
 
 _chosen = os.environ.get(_CHOICE)
-# Keras 2, which is not installed: TensorFlow goes on without. It reads the variable a second time
-# when ``tf.keras`` is first used, and must then find the Keras that is installed.
 os.environ[_CHOICE] = "1"
 try:
-    import tensorflow as tf
+    # Its C++ part announces its build and searches for CUDA on stderr.
+    with native_output_held_back():
+        import tensorflow as tf
 finally:
     del os.environ[_CHOICE]
     if _chosen is not None:

@@ -1,8 +1,8 @@
-"""The manifest of a bundle: ``manifest.json``, read and checked without TensorFlow.
+"""The manifest of a bundle, ``manifest.json``: read and checked without TensorFlow.
 
-It is the one reader of manifests: of bundles on disk, of those in the model store, and of what
-somebody else put there. What it returns has names that can be shown, numbers within their limits
-and a time with its zone. What only the program's own networks can say is for ``bundle`` to check.
+All manifests are read here: of bundles on disk, in the model store, and from unknown hands. A
+manifest that is returned has printable names, numbers within their limits and a time with a zone.
+Whether a network fits it, ``bundle`` checks.
 """
 
 import hashlib
@@ -121,10 +121,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def decode_manifest(content: bytes, where: Path | str) -> Manifest:
-    """The manifest in ``content``, checked; ``where`` it lies is for the message of an error.
+    """The manifest in ``content``, checked; ``where`` it was read is for error messages.
 
     Raises:
-        BundleError: it is none, or has values that no manifest of a bundle has.
+        BundleError: it does not decode, or a value is outside its limits.
     """
     if len(content) > BYTES_MAX[MANIFEST_NAME]:
         raise BundleError(f"{where} is larger than {BYTES_MAX[MANIFEST_NAME]} bytes")
@@ -138,28 +138,31 @@ def decode_manifest(content: bytes, where: Path | str) -> Manifest:
 
 
 def kind_of_bundle(bundle: Path) -> Kind:
-    """What the bundle is for, as its manifest says; ``load_bundle`` checks its weights.
+    """The kind in the bundle's manifest; ``load_bundle`` checks the weights.
 
     Raises:
         BundleError: there is no manifest, or it is not one.
     """
-    content = read_bundle_file(bundle, MANIFEST_NAME)
-    return decode_manifest(content, bundle / MANIFEST_NAME).kind
+    return _manifest_of(bundle)[0].kind
 
 
 def ref_of_bundle(bundle: Path) -> ModelRef:
-    """How verdicts name the bundle, as its manifest says; ``load_bundle`` checks its weights.
+    """How verdicts name the bundle, by its manifest; ``load_bundle`` checks the weights.
 
     Raises:
         BundleError: there is no manifest, or it is not one.
     """
-    content = read_bundle_file(bundle, MANIFEST_NAME)
-    manifest = decode_manifest(content, bundle / MANIFEST_NAME)
+    manifest, content = _manifest_of(bundle)
     return ModelRef(manifest.name, manifest.version, hashlib.sha256(content).hexdigest())
 
 
+def _manifest_of(bundle: Path) -> tuple[Manifest, bytes]:
+    content = read_bundle_file(bundle, MANIFEST_NAME)
+    return decode_manifest(content, bundle / MANIFEST_NAME), content
+
+
 def _faults(manifest: Manifest) -> Iterator[str]:
-    """What is wrong with a manifest that somebody else wrote, to follow the file's name."""
+    """The faults of a manifest that another program may have written, to follow the file's name."""
     for field in ("name", "version"):
         if fault := name_fault(getattr(manifest, field)):
             yield f": the model's {field} {fault}"

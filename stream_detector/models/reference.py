@@ -1,15 +1,15 @@
-"""The reference of a bundle: how scores and inputs were distributed when it was measured.
+"""The reference of a bundle: the distribution of scores and inputs when it was measured.
 
-Trainer and worker share what is here: the statistics of a text, their bins, and the population
-stability index (PSI) that says how far two histograms are apart. Knows no TensorFlow.
+Trainer and worker share this module: the statistics of a text, their bins, and the population
+stability index (PSI), the distance between two histograms. It needs no TensorFlow.
 
-The reference holds the benign rows of the test part: nearly all traffic is benign, and what is
-malicious in a corpus is far more than in any traffic. It is not any network's own traffic, so its
-index has a level of its own on each network; what tells of drift is that the level changes.
+The reference holds the benign rows of the test part, because nearly all traffic is benign and a
+corpus has a far larger malicious share. It is not the traffic of any one network, so the PSI
+settles at a different level on each network; a change of that level is the sign of drift.
 
-PSI: N. Siddiqi, "Credit Risk Scorecards", Wiley 2006, whence the limits 0.1 and 0.25 as well. Where
-nothing moved it is about (bins - 1) * (1/rows + 1/rows of the other): B. Yurdakul, "Statistical
-Properties of Population Stability Index", Western Michigan University 2018.
+PSI and its limits 0.1 and 0.25: N. Siddiqi, "Credit Risk Scorecards", Wiley 2006. Without drift it
+is about (bins - 1) * (1/rows + 1/rows of the other): B. Yurdakul, "Statistical Properties of
+Population Stability Index", Western Michigan University 2018.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,20 +40,19 @@ __all__ = [
 
 PSI_LOOK = 0.1
 PSI_MOVED = 0.25
-"""Below the first it is stable, above the second it moved."""
+"""Below the first the distribution is stable, above the second it has shifted."""
 
 _SHARE_MIN = 0.005
-"""Of the reference's rows: bins with less are joined, for a few texts more in each would move the
-index."""
+"""Of the reference's rows. Smaller bins are joined: a few more texts in one would move the PSI."""
 
 _SMOOTHING = 0.5
-"""Rows added to each bin, so that an empty one gives no infinite index (Jeffreys' prior)."""
+"""Rows added to each bin (Jeffreys' prior): with an empty bin the PSI would be infinite."""
 
 _EDGE_MAX = 65_536
-"""Characters of the longest text that is scored; look-ups are as long as the last edge is large."""
+"""Characters of the longest text that is scored. A look-up table is as long as the last edge."""
 
 _ROWS_MAX = 2**53
-"""Beyond it a floating-point number is not exact, and far beyond there is none."""
+"""Larger integers are not exact as floating-point numbers."""
 
 _SCORE_EDGES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.95)
 """Nearly even in log-odds: benign texts score far below 0.5."""
@@ -82,13 +81,12 @@ BINS: Mapping[Kind, Mapping[str, tuple[float, ...]]] = {
 
 - ``score``: the calibrated score;
 - ``length``: characters;
-- ``dots``: dots of the host, so its labels but one;
+- ``dots``: dots of the host, one less than its labels;
 - ``digits``: share of the characters that are digits;
 - ``depth``: slashes before the query;
-- ``query``: characters of the query, 0 where there is none.
+- ``query``: characters of the query, 0 without one.
 
-A bin holds what is at least its lower edge and below its upper one; the first and the last are
-open.
+A bin includes its lower edge and excludes its upper one; the first and the last bin are open.
 """
 
 
@@ -112,12 +110,12 @@ def measured(
 ) -> dict[str, NDArray[np.floating] | NDArray[np.int64]]:
     """The statistics of canonical ``texts``, each of shape ``[len(texts)]``; see ``BINS``.
 
-    All texts are looked at as one array of bytes: 0.3 us a text instead of 2 us one by one.
+    Works on all texts as one array of bytes: 0.3 us a text, against 2 us text by text.
     """
     rows = len(texts)
     lengths = np.fromiter(map(len, texts), np.int64, rows)
     ends = np.cumsum(lengths)
-    # One byte a character (canonical texts are ASCII); and the row that each is of.
+    # One byte a character (canonical texts are ASCII), and the row that each byte belongs to.
     data = np.frombuffer("".join(texts).encode("ascii", "replace"), np.uint8)
     row_of = np.repeat(np.arange(rows), lengths)
 
@@ -137,7 +135,7 @@ def measured(
         slash_rows = slash_rows[slashes < path_ends[slash_rows]]
         statistics["depth"] = np.bincount(slash_rows, minlength=rows)
         statistics["query"] = np.maximum(ends - path_ends - 1, 0)
-    # Below the digit 0 the difference of unsigned bytes wraps round to what is above 9.
+    # Unsigned bytes: for characters below the digit 0 the difference wraps to more than 9.
     digit_rows = row_of[data - np.uint8(ord("0")) < 10]
     statistics["length"] = lengths
     statistics["dots"] = np.bincount(dot_rows, minlength=rows)
@@ -148,7 +146,10 @@ def measured(
 def _first_of(
     places: NDArray[np.int64], rows: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The first of the rising ``places``, each of the row beside it; a row's end without any."""
+    """For each row the first of its ``places``, or its end if it has none.
+
+    ``places`` ascend, and ``rows`` has the row of each.
+    """
     first = ends.copy()
     is_first = np.diff(rows, prepend=-1) > 0
     first[rows[is_first]] = places[is_first]
@@ -158,9 +159,9 @@ def _first_of(
 def binned(
     values: NDArray[np.floating] | NDArray[np.int64], edges: Sequence[float]
 ) -> NDArray[np.int64]:
-    """The bin of each value, shape as ``values``; whole numbers are none below 0."""
+    """The bin of each value, same shape; integers must not be negative."""
     if values.dtype.kind == "i":
-        # A look-up takes a tenth of a search.
+        # A table look-up takes a tenth of the time of a binary search.
         largest = int(np.ceil(edges[-1]))
         bins = np.searchsorted(edges, np.arange(largest + 1), side="right")
         return bins[np.minimum(values, largest)]
@@ -168,7 +169,7 @@ def binned(
 
 
 def bin_labels(edges: Sequence[float]) -> list[str]:
-    """How each bin is called: ``<1``, ``[1,2)``, ``>=2``."""
+    """Names of the bins: ``<1``, ``[1,2)``, ``>=2``."""
     names = [f"{edge:g}" for edge in edges]
     inner = [f"[{low},{high})" for low, high in pairwise(names)]
     return [f"<{names[0]}", *inner, f">={names[-1]}"]
@@ -194,7 +195,7 @@ def reference_of(
 
 
 def faults(kind: Kind, reference: Reference) -> Iterator[str]:
-    """What is wrong with a reference that somebody else made, a phrase each; nothing if sound."""
+    """The faults of a reference that another program may have written, one phrase each."""
     if "score" not in reference.histograms:
         yield "it has no histogram of the score"
     for name, histogram in reference.histograms.items():
@@ -216,9 +217,9 @@ def faults(kind: Kind, reference: Reference) -> Iterator[str]:
 
 
 def coarsened(histogram: Histogram) -> Histogram:
-    """The same rows in fewer bins: neighbours that have next to none of them are joined.
+    """The same rows in fewer bins: neighbouring bins with very few rows are joined.
 
-    With each other, not with one that has many: what comes there anew would be lost in it.
+    They join each other, never a large bin, where new texts of their range would go unnoticed.
     """
     least = _SHARE_MIN * sum(histogram.counts)
     edges: list[float] = []
@@ -238,7 +239,7 @@ def psi_terms(
     observed: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
     expected: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
 ) -> NDArray[np.float64]:
-    """What each bin adds to the index of two histograms of the same bins; none is negative."""
+    """What each bin adds to the PSI of two histograms with the same bins; never negative."""
     p, q = smoothed(observed), smoothed(expected)
     terms: NDArray[np.float64] = (p - q) * np.log(p / q)
     return terms
@@ -247,7 +248,7 @@ def psi_terms(
 def smoothed(
     counts: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
 ) -> NDArray[np.float64]:
-    """Shares of the bins, none of them 0."""
+    """Shares of the bins, all above 0."""
     raised = np.asarray(counts, np.float64) + _SMOOTHING
     shares: NDArray[np.float64] = raised / raised.sum()
     return shares
@@ -257,5 +258,5 @@ def population_stability_index(
     observed: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
     expected: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
 ) -> float:
-    """How far two histograms of the same bins are apart: 0 for the same, symmetric, unbounded."""
+    """The PSI of two histograms with the same bins: 0 if equal, symmetric, unbounded."""
     return float(psi_terms(observed, expected).sum())

@@ -1,7 +1,9 @@
-"""Scores canonical texts with the served bundles: sorted by length, few compiled shapes.
+"""Scores canonical texts with the served bundles: sorted by length, in few compiled shapes.
 
-A group's compiled graph depends on its number of rows alone; how far the loop runs is told at
-run time, so short names do not pay for long ones and warm-up compiles three shapes a model.
+XLA compiles a graph for each shape, for seconds. So a batch is cut into groups of a few fixed
+numbers of rows, and the number of time steps is an input of the graph, not a shape: three compiled
+graphs a model serve every batch and length. Sorted by length, a group of short names runs few
+steps instead of as many as the batch's longest URL.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +22,8 @@ from stream_detector.models.lean_tensorflow import tf
 __all__ = ["GROUP_ROWS", "Network", "Scorer"]
 
 GROUP_ROWS = (1024, 256, 32)
-"""Rows of a group, largest first: large ones are fast, small ones waste little on padding."""
+"""Rows of a group, largest first: 1024 is the fastest per text, 32 pads a single text the least.
+Each more would cost a compilation at start and at every switch of a model."""
 
 _DEVICE_FAULTS = (
     tf.errors.ResourceExhaustedError,
@@ -34,7 +37,7 @@ class Scorer:
     """Fulfils ``models.base.TextScorer`` with one bundle a kind, on one device."""
 
     def __init__(self, bundles: Mapping[Kind, Bundle], *, device: str) -> None:
-        """``device`` is TensorFlow's name of it, as ``device.choose_device`` gives."""
+        """``device`` is a TensorFlow name, from ``device.choose_device``."""
         self.device = device
         self._networks = {kind: Network(bundle, device) for kind, bundle in bundles.items()}
 
@@ -49,9 +52,9 @@ class Scorer:
             network.warm_up()
 
     def switch(self, kind: Kind, network: "Network") -> None:
-        """Serve ``kind`` by ``network``, which is warm, from the next call of ``score`` on.
+        """Serve ``kind`` with the warm ``network`` from the next call of ``score`` on.
 
-        Called from the thread that owns the scorer, so between two batches.
+        Called from the thread that owns the scorer, and so between two batches.
         """
         self._networks[kind] = network
 
@@ -91,6 +94,8 @@ class Network:
 
     def warm_up(self) -> None:
         """Compile every shape that ``score`` uses."""
+        # A batch of exactly this many rows is one group. A shape that is not compiled here would
+        # be compiled in the middle of the traffic, and hold it up for seconds.
         for rows in GROUP_ROWS:
             self.score(["warm"] * rows)
 
@@ -103,6 +108,7 @@ class Network:
             np.fromiter(map(len, short), dtype=np.int32, count=len(short)), kind="stable"
         )
         logits = np.empty(len(short), np.float32)
+        # A GPU runs a group while the next one is encoded: results are fetched at the end.
         pending = []
         for rows, columns in _groups(order):
             batch = encode([short[row] for row in rows], steps=self._length_max, columns=columns)
@@ -114,7 +120,7 @@ class Network:
 
 
 def _groups(order: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Cut rows sorted by length into groups, with the number of rows each is compiled for."""
+    """Cut rows sorted by length into groups, each with the number of rows it is padded to."""
     start = 0
     while start < len(order):
         left = len(order) - start

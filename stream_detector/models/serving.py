@@ -1,21 +1,27 @@
-"""What the settings ask for: the two bundles, and the scorer that serves them."""
+"""From settings, or from the model store, to what serves: bundles, networks and the scorer.
+
+TensorFlow takes seconds to import, so the functions here import it when they are called: a worker
+answers at its HTTP port before, and a wrong setting is an error at once.
+"""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-import msgspec
-
 from stream_detector.errors import BundleError, RefusalReason, RefusedModelError, SettingsError
-from stream_detector.events import Kind, Thresholds
-from stream_detector.logs.setup import native_output_held_back
+from stream_detector.events import Kind
 from stream_detector.models.base import CANARIES
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
+from stream_detector.models.manifest import decode_manifest
+from stream_detector.models.store import ModelStore
 from stream_detector.models.thresholds import (
     Overrides,
     ThresholdOverrides,
     effective_thresholds,
 )
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_model_settings",
+    "load_fetched",
     "load_scorer",
     "model_device",
     "served_bundle",
@@ -31,45 +38,27 @@ __all__ = [
 ]
 
 
-class _Point(msgspec.Struct):
-    threshold: float
-
-
-class _Points(msgspec.Struct):
-    suspicious: _Point
-    malicious: _Point
-
-
-class _Head(msgspec.Struct):
-    """The part of a manifest that the settings may contradict."""
-
-    thresholds: _Points
-
-
 def check_model_settings(settings: Settings) -> None:
-    """Check the bundles' manifests and the thresholds, without TensorFlow, which loads for seconds.
+    """Check the folders of the bundles and the thresholds, in milliseconds: without TensorFlow.
 
-    Where models are announced those decide, and nothing is checked. Whatever else may be wrong
-    with a bundle is for ``served_bundle`` to say.
+    With a model store the announced models decide, and nothing is checked. Other faults of a
+    bundle are for ``served_bundle`` to report.
 
     Raises:
-        SettingsError: there is no bundle in a folder that is set, or a threshold that is set
-            contradicts the bundle's other one.
+        SettingsError: a folder holds no bundle, or a threshold contradicts the bundle's other one.
     """
     if settings.model_store:
         return
-    kinds: tuple[Kind, ...] = get_args(Kind)
-    for kind in kinds:
-        try:
-            points = msgspec.json.decode(_manifest(settings, kind), type=_Head).thresholds
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        thresholds = Thresholds(points.suspicious.threshold, points.malicious.threshold)
-        effective_thresholds(kind, thresholds, threshold_overrides(settings)[kind])
+    overrides = threshold_overrides(settings)
+    for kind in overrides:
+        content = _manifest(settings, kind)
+        with suppress(BundleError):
+            thresholds = decode_manifest(content, "").verdict_thresholds
+            effective_thresholds(kind, thresholds, overrides[kind])
 
 
 def threshold_overrides(settings: Settings) -> Overrides:
-    """The thresholds that the settings put in the place of a bundle's own, by kind."""
+    """The thresholds of the settings that replace a bundle's own, by kind."""
     overrides: dict[Kind, ThresholdOverrides] = {}
     for kind in get_args(Kind):
         names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
@@ -97,26 +86,41 @@ def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
         BundleError: it was refused; the message names the setting.
     """
     _manifest(settings, kind)
-    with native_output_held_back():
-        from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-
-    folder = settings.url_bundle if kind == "url" else settings.host_bundle
+    name = f"{kind}_bundle"
     try:
-        return load_bundle(folder, kind=kind)
+        return _load_bundle(getattr(settings, name), kind)
     except BundleError as error:
-        where = settings.with_place(f"{kind}_bundle")
-        raise BundleError(f"{error}; correct {where}") from error
+        raise BundleError(f"{error}; correct {settings.with_place(name)}") from error
+
+
+def load_fetched(
+    store: ModelStore, kind: Kind, sha256: str, folder: Path, *, expected: Kind | None = None
+) -> "Bundle":
+    """Load what ``store.fetch`` has put into ``folder``; errors name its place in the store.
+
+    ``expected`` is the kind it must be for, unless the caller checks that.
+
+    Raises:
+        BundleError: as ``load_bundle``.
+    """
+    try:
+        return _load_bundle(folder, expected)
+    except BundleError as error:
+        # The folder is temporary: whoever reads the message can't look there any more.
+        where = store.url_of(kind, sha256)
+        raise type(error)(str(error).replace(str(folder), where)) from error
 
 
 def model_device(settings: Settings) -> str:
-    """Import TensorFlow without its announcements; returns its name of the device to use.
+    """Set up TensorFlow; returns its name of the device to use.
 
     Raises:
         SettingsError: ``gpu`` was asked for and there is none.
     """
-    with native_output_held_back():
-        from stream_detector.models import device  # noqa: PLC0415 - imports TensorFlow
+    from stream_detector.models import device  # noqa: PLC0415 - TensorFlow
 
+    # The first look for GPUs loads CUDA, which reports on stderr what this machine lacks.
+    with native_output_held_back():
         device.prepare_tensorflow(settings.model_threads)
         try:
             return device.choose_device(settings.device, device.visible_gpus())
@@ -133,19 +137,18 @@ def load_scorer(settings: Settings, networks: "Mapping[Kind, Network] | None" = 
         BundleError: a bundle was refused.
         SettingsError: ``gpu`` was asked for and there is none.
     """
-    device = model_device(settings)
-    with native_output_held_back():
-        from stream_detector.models.scorer import Scorer  # noqa: PLC0415 - imports TensorFlow
+    from stream_detector.models.scorer import Scorer  # noqa: PLC0415 - TensorFlow
 
-        networks = networks or {}
-        kinds: tuple[Kind, ...] = get_args(Kind)
-        scorer = Scorer(
-            {kind: served_bundle(settings, kind) for kind in kinds if kind not in networks},
-            device=device,
-        )
-        for kind, network in networks.items():
-            scorer.switch(kind, network)
-        return scorer
+    device = model_device(settings)
+    networks = networks or {}
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    bundles = {kind: served_bundle(settings, kind) for kind in kinds if kind not in networks}
+    # XLA and CUDA report on stderr when the first weights are placed.
+    with native_output_held_back():
+        scorer = Scorer(bundles, device=device)
+    for kind, network in networks.items():
+        scorer.switch(kind, network)
+    return scorer
 
 
 def warm_network(
@@ -154,13 +157,12 @@ def warm_network(
     """The bundle's network, compiled in all its shapes, which has scored a text known to be good.
 
     ``device`` is TensorFlow's name of it. ``between`` is called after each of the steps that take
-    seconds; what it raises ends the work.
+    seconds; an exception that it raises ends the work.
 
     Raises:
         RefusedModelError: ``FAILED``: it gives no probability.
     """
-    with native_output_held_back():
-        from stream_detector.models.scorer import Network  # noqa: PLC0415 - TensorFlow
+    from stream_detector.models.scorer import Network  # noqa: PLC0415 - TensorFlow
 
     network = Network(bundle, device)
     network.warm_up()
@@ -170,3 +172,9 @@ def warm_network(
     if not 0.0 <= score <= 1.0:
         raise RefusedModelError(RefusalReason.FAILED, f"its score of {canary!r} is {score}")
     return network
+
+
+def _load_bundle(folder: Path, kind: Kind | None) -> "Bundle":
+    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
+
+    return load_bundle(folder, kind=kind)

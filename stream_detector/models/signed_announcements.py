@@ -1,12 +1,12 @@
-"""Signed announcements: who may say which model serves, and which of two was said later.
+"""Signed announcements: proof of who announced a model, and of which announcement is newer.
 
-A signed record has two headers. ``sequence`` is a number that grows from one announcement of a key
-to the next, and ``signature`` is Ed25519 over the key, the sequence and the value. So role, model,
-thresholds and time can't be changed, and an old record that is written again is known as old. Going
-back to an older model is an announcement with a sequence of its own.
+A signed record has two headers. ``sequence`` grows from one announcement of a key to the next, and
+``signature`` is Ed25519 over key, sequence and value. Nobody can change role, model, thresholds or
+time, or replay an old record: its sequence is too low. A rollback to an older model is a new
+announcement with a new sequence.
 
-The last one is kept in the model store as well, since compaction leaves only the last record of a
-key in the topic, whoever wrote it.
+The model store keeps the last signed one as well, because compaction leaves only the last record of
+a key in the topic, whoever wrote it.
 """
 
 import logging
@@ -42,11 +42,11 @@ _SEQUENCE, _SIGNATURE = "sequence", "signature"
 _SEQUENCE_DIGITS_MAX = 18
 """Below 2**63; today's have 13."""
 _WHAT = b"stream-detector announcement"
-"""Begins what is signed: the key signs manifests too, and none begins so."""
+"""Prefix of the signed bytes: the same key signs manifests, and no manifest starts like this."""
 
 
 class SignedRecord(NamedTuple):
-    """A record as it lies in the topic."""
+    """A record of the topic."""
 
     key: bytes
     value: bytes | None
@@ -54,7 +54,7 @@ class SignedRecord(NamedTuple):
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """As a record is kept in the store."""
+    """A record in the model store."""
 
     value: bytes | None
     sequence: int
@@ -62,7 +62,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 def next_sequence(newest: int) -> int:
-    """A number above ``newest``: the time in milliseconds, so that a lost one is passed too."""
+    """A number above ``newest``: milliseconds since the epoch, above any that was lost too."""
     return max(newest + 1, int(datetime.now(UTC).timestamp() * 1000))
 
 
@@ -84,7 +84,7 @@ def sequence_of(
     """The sequence of a record that the private half of ``public_key`` signed.
 
     Raises:
-        RefusedModelError: ``SIGNATURE``: it did not.
+        RefusedModelError: ``SIGNATURE``: there is no signature, or not by that key.
     """
     given = dict(headers)
     number, signature = given.get(_SEQUENCE) or b"", given.get(_SIGNATURE)
@@ -144,5 +144,5 @@ def _headers(sequence: int, signature: bytes) -> Headers:
 
 
 def _content(key: bytes, value: bytes | None, sequence: int) -> bytes:
-    """What is signed: no part but the last can hold a zero byte."""
+    """The signed bytes. Only the last part can hold a zero byte, so the parts can't be shifted."""
     return b"\0".join([_WHAT, key, str(sequence).encode(), value or b""])

@@ -1,8 +1,7 @@
-"""Ed25519 signatures: over a bundle's manifest, which holds the SHA-256 of all its other files.
+"""Ed25519 keys, and signatures of manifests; a manifest holds the SHA-256 of the other files.
 
-Those over announcements: ``signed_announcements``.
-
-Keys are PEM files, as ``openssl genpkey -algorithm ed25519`` writes them too.
+``signed_announcements`` has the signatures of announcements. Keys are PEM files, as ``openssl
+genpkey -algorithm ed25519`` writes them.
 """
 
 import os

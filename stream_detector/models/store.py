@@ -1,23 +1,27 @@
 """The model store: bundles under content-addressed versions, in any folder that fsspec reaches.
 
-``URL/KIND/SHA256/`` holds a bundle's files. A version is complete or not there: its manifest is
-put last, each file under a temporary name and then renamed. Only a damaged one is overwritten,
-and what is said of a version, signature and gate's decision. ``URL/announced/KEY/`` holds the last
-signed announcement of each key, which outlives the topic's compaction.
+``URL/KIND/SHA256/`` holds a bundle's files. A version is complete or absent: its manifest is
+written last, each file under a temporary name and then renamed. Only a damaged version is
+overwritten, and the files that describe a version, its signature and the gate's decision.
+``URL/announced/KEY/`` holds the last signed announcement of each key, which outlives the topic's
+compaction.
 """
 
 import contextlib
 import hashlib
 import logging
 import re
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import fsspec
 import msgspec
 
-from stream_detector.errors import BundleError, RetryableError
+from stream_detector.errors import BundleError, RetryableError, SettingsError, StreamDetectorError
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.files import (
     ANNOUNCED_NAME,
@@ -28,16 +32,18 @@ from stream_detector.models.files import (
     WEIGHTS_NAME,
 )
 from stream_detector.models.manifest import decode_manifest
-from stream_detector.models.store_files import StoreFiles
 
 __all__ = ["ModelStore", "PutOutcome", "StoredModel"]
 
 logger = logging.getLogger(__name__)
 
 PutOutcome = Literal["new", "known", "repaired"]
-"""What became of a bundle that was put into the store: it was not there, it was there whole, or it
-was there damaged and was replaced."""
+"""What the store held before ``put``: nothing, the version, or a damaged one, now replaced."""
 
+_PART = ".part"
+"""Ends the temporary names."""
+_COPY_BYTES = 1_048_576
+_REASON_CHARACTERS = 200
 _VERSION = re.compile("[0-9a-f]{64}")
 
 
@@ -54,14 +60,29 @@ class StoredModel(msgspec.Struct, frozen=True):
     """There is a signature; by whom is not looked at."""
 
 
-class ModelStore(StoreFiles):
+class ModelStore:
     """Bundles in the folder ``url``: a path, or a URL whose scheme fsspec has a driver for.
 
-    Every method blocks while the store answers, and raises RetryableError where it does not.
+    Every method blocks while the store answers, and raises RetryableError if the store can't be
+    reached or written.
 
     Raises:
         SettingsError: no driver for the URL is installed, or it is no URL.
     """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/") or url
+        try:
+            # A cached instance or listing would not show what others have put there since.
+            self._files: Any
+            self._files, self._root = fsspec.core.url_to_fs(
+                self.url, skip_instance_cache=True, use_listings_cache=False
+            )
+        except (ImportError, ValueError) as error:
+            raise SettingsError(
+                f"model_store {self.url} can't be used ({error}): give a folder, or install the "
+                "driver of fsspec for this kind of URL"
+            ) from error
 
     def url_of(self, kind: Kind, sha256: str) -> str:
         """Where a version lies or would lie."""
@@ -83,7 +104,6 @@ class ModelStore(StoreFiles):
         version that is there too, in the place of older ones.
 
         Raises:
-            RetryableError: the store can't be reached or written.
             OSError: the bundle can't be read.
         """
         weights, manifest = bundle / WEIGHTS_NAME, (bundle / MANIFEST_NAME).read_bytes()
@@ -101,11 +121,7 @@ class ModelStore(StoreFiles):
         return outcome
 
     def put_gate(self, kind: Kind, sha256: str, gate: bytes) -> None:
-        """Keep the gate's decision on a version that is there, in the place of an older one.
-
-        Raises:
-            RetryableError: the store can't be reached or written.
-        """
+        """Keep the gate's decision on a version that is there, in the place of an older one."""
         with self._answering():
             self._put(self._folder(kind, sha256), GATE_NAME, gate)
 
@@ -113,8 +129,7 @@ class ModelStore(StoreFiles):
         """Keep the signature of a version that is there, unless it has the same already.
 
         Raises:
-            RetryableError: the store can't be reached or written.
-            BundleError: what is kept is larger than any signature.
+            BundleError: the stored file is larger than a signature.
         """
         folder = self._folder(kind, sha256)
         with self._answering():
@@ -125,18 +140,13 @@ class ModelStore(StoreFiles):
         """The gate's decision on a version; None where none is kept.
 
         Raises:
-            RetryableError: the store can't be reached.
             BundleError: the file is larger than any decision.
         """
         with self._answering():
             return self._optional(self._folder(kind, sha256), GATE_NAME)
 
     def put_announced(self, key: str, content: bytes) -> None:
-        """Keep the last signed announcement of ``key``, in the place of the one before.
-
-        Raises:
-            RetryableError: the store can't be reached or written.
-        """
+        """Keep the last signed announcement of ``key``, in the place of the one before."""
         folder = self._announced(key)
         with self._answering():
             self._files.makedirs(folder, exist_ok=True)
@@ -146,7 +156,6 @@ class ModelStore(StoreFiles):
         """What ``put_announced`` kept last for ``key``; None where there is nothing.
 
         Raises:
-            RetryableError: the store can't be reached.
             BundleError: the file is larger than any announcement.
         """
         with self._answering():
@@ -158,7 +167,7 @@ class ModelStore(StoreFiles):
         The manifest has the SHA-256 asked for; the other files are for ``load_bundle`` to check.
 
         Raises:
-            RetryableError: the version is not there, or the store can't be reached.
+            RetryableError: also where the version is not there.
             BundleError: its manifest is another one, or a file is larger than any of a bundle.
         """
         remote = self._folder(kind, sha256)
@@ -179,7 +188,7 @@ class ModelStore(StoreFiles):
         """A version's manifest, which has the SHA-256 asked for.
 
         Raises:
-            RetryableError: the version is not there, or the store can't be reached.
+            RetryableError: also where the version is not there.
             BundleError: its manifest is another one.
         """
         with self._answering():
@@ -200,7 +209,7 @@ class ModelStore(StoreFiles):
         """Check that a version's weights are those of its manifest.
 
         Raises:
-            RetryableError: the version is not there, or the store can't be reached.
+            RetryableError: also where the version is not there.
             BundleError: they are not.
         """
         content = self.manifest(kind, sha256)
@@ -218,11 +227,7 @@ class ModelStore(StoreFiles):
             )
 
     def remove(self, kind: Kind, sha256: str) -> None:
-        """Remove a version with all that is said of it.
-
-        Raises:
-            RetryableError: the store can't be reached or written.
-        """
+        """Remove a version, its signature and its gate's decision."""
         folder = self._folder(kind, sha256)
         with self._answering():
             # Without its manifest it is not there, should the rest fail.
@@ -233,9 +238,6 @@ class ModelStore(StoreFiles):
         """All complete versions of all kinds, oldest first by ``created_at``.
 
         One that is damaged is left out, with a warning in the log.
-
-        Raises:
-            RetryableError: the store can't be reached.
         """
         found: list[StoredModel] = []
         with self._answering():
@@ -251,7 +253,6 @@ class ModelStore(StoreFiles):
         """The one version whose SHA-256 begins with ``version``, or whose manifest has it.
 
         Raises:
-            RetryableError: the store can't be reached.
             BundleError: there is none, or more than one.
         """
         found = [
@@ -305,3 +306,85 @@ class ModelStore(StoreFiles):
         except BundleError:
             return "repaired"
         return "known"
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            names: list[str] = self._files.ls(folder, detail=False, refresh=True)
+        except TypeError:  # A driver whose listing knows no ``refresh``.
+            names = self._files.ls(folder, detail=False)
+        except FileNotFoundError:
+            self._check_there()
+            return []
+        return names
+
+    def _check_there(self) -> None:
+        """A missing store is an error, not an empty store: its name may be mistyped."""
+        try:
+            self._files.ls(self._root, detail=False)
+        except FileNotFoundError as error:
+            raise RetryableError(
+                f"there is no model store at {self.url} yet: check model_store for a slip; the "
+                "first `stream-trainer models publish BUNDLE` makes it"
+            ) from error
+
+    def _optional(self, folder: str, name: str) -> bytes | None:
+        try:
+            return self._read(f"{folder}/{name}", BYTES_MAX[name])
+        except FileNotFoundError:
+            return None
+
+    def _put(self, folder: str, name: str, content: bytes | Path) -> None:
+        """Write a file under a temporary name, then rename it: readers never see half a file."""
+        draft = f"{folder}/{name}.{uuid.uuid4().hex}{_PART}"
+        try:
+            if isinstance(content, Path):
+                self._files.put_file(str(content), draft)
+            else:
+                self._files.pipe_file(draft, content)
+            self._files.mv(draft, f"{folder}/{name}")
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._files.rm_file(draft)
+            raise
+
+    def _read(self, path: str, bytes_max: int) -> bytes:
+        self._check_file(path, bytes_max)
+        with self._files.open(path, "rb") as file:
+            content: bytes = file.read(bytes_max + 1)
+        if len(content) > bytes_max:
+            raise BundleError(f"{path} is larger than {bytes_max} bytes: it is no file of a bundle")
+        return content
+
+    def _check_file(self, path: str, bytes_max: int) -> None:
+        """Check type and size before opening: a pipe would block, and a huge file fill the disk."""
+        about = self._files.info(path)
+        if about["type"] in {"directory", "other"}:
+            raise BundleError(f"{path} is not a file: it is no file of a bundle")
+        if (about.get("size") or 0) > bytes_max:
+            raise BundleError(f"{path} is larger than {bytes_max} bytes: it is no file of a bundle")
+
+    def _copy(self, path: str, to: Path, bytes_max: int) -> None:
+        self._check_file(path, bytes_max)
+        copied = 0
+        with self._files.open(path, "rb") as remote, to.open("wb") as local:
+            while content := remote.read(_COPY_BYTES):
+                copied += len(content)
+                if copied > bytes_max:
+                    raise BundleError(
+                        f"{path} is larger than {bytes_max} bytes: it is no file of a bundle"
+                    )
+                local.write(content)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Whatever a driver raises becomes RetryableError: each has errors of its own."""
+        try:
+            yield
+        except StreamDetectorError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
+            raise RetryableError(
+                f"the model store {self.url} can't be used now ({reason}): check model_store, its "
+                "rights and that it is reached from here"
+            ) from error

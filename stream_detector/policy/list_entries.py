@@ -1,7 +1,12 @@
-"""One line of an allow or deny list. What could match nothing, or everything, is refused."""
+"""Files of domains, hosts, URLs and networks: allow and deny lists, and the gate's lists.
+
+An entry that could match nothing, or everything, is refused.
+"""
 
 import re
+from collections.abc import Iterator
 from ipaddress import IPv4Address, ip_network
+from pathlib import Path
 
 from stream_detector.canonical import (
     canonical_host,
@@ -14,10 +19,11 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical, Rejected
 from stream_detector.policy.networks import Network, looks_like_network, network_of
 
-__all__ = ["Entry", "entry_of"]
+__all__ = ["Entry", "entry_of", "read_list"]
 
 Entry = Canonical | Network
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _COMMENT = re.compile(r"(^|\s)#.*$")
 """A ``#`` that begins a line or follows white space; inside a URL it begins a fragment."""
 _SUFFIX = "suffix:"
@@ -31,22 +37,36 @@ _AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:)?(?://)?(?:[^/?#\\]*@)?([
 _SHOWN_CHARACTERS_MAX = 80
 
 
-def entry_of(line: bytes, place: str) -> Entry | None:
-    """One line in canonical form; None where it holds no entry.
+def read_list(path: Path) -> Iterator[tuple[str, str]]:
+    """The text of each entry in a UTF-8 file, and its place (file and line) for messages.
 
-    Args:
-        line: without its end.
-        place: file and number of the line, for messages.
+    Blank lines and ``#`` comments are skipped.
+
+    Raises:
+        SettingsError: the file can't be read, or a line is not UTF-8.
+    """
+    try:
+        lines = path.read_bytes().removeprefix(_BYTE_ORDER_MARK).splitlines()
+    except OSError as error:
+        raise SettingsError(
+            f"the list {path} can't be read ({error.strerror}): check the path and its rights"
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        place = f"{path}, line {number}"
+        try:
+            text = _COMMENT.sub("", line.decode()).strip()
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{place}: not UTF-8; save the list as UTF-8") from error
+        if text:
+            yield text, place
+
+
+def entry_of(text: str, place: str) -> Entry:
+    """An entry of an allow or deny list in canonical form; ``place`` is for messages.
 
     Raises:
         SettingsError: it is no entry, or one that could match nothing, or everything.
     """
-    try:
-        text = _COMMENT.sub("", line.decode()).strip()
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{place}: not UTF-8; save the list as UTF-8") from error
-    if not text:
-        return None
     try:
         return network_of(text) if looks_like_network(text) else _named(text)
     except ValueError as error:

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stream_detector.canonical import is_address
-from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical
-from stream_detector.policy.list_entries import Entry, entry_of
+from stream_detector.policy.list_entries import Entry, entry_of, read_list
 from stream_detector.policy.networks import Networks
 
 __all__ = ["HostList"]
@@ -53,14 +52,7 @@ class HostList:
             SettingsError: the file can't be read, or a line is no entry, could match nothing, or
                 everything, or is a public suffix without ``suffix:``.
         """
-        try:
-            lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
-        except OSError as error:
-            raise SettingsError(
-                f"the list {path} can't be read ({error.strerror}): check the path and its rights"
-            ) from error
-        entries = (entry_of(line, f"{path}, line {n}") for n, line in enumerate(lines, start=1))
-        return cls(entry for entry in entries if entry is not None)
+        return cls(entry_of(text, place) for text, place in read_list(path))
 
     def specificity(self, canonical: Canonical) -> int:
         """How specific the entry is that matches ``canonical``: 0 for none, more is closer."""

@@ -1,1 +1,3 @@
-"""Log formats, one module each; ``reading`` turns a record into events."""
+"""Log formats, one module each: ``squid``, ``dnsmasq``, ``suricata``, ``zeek``, ``plain``, and
+``plain_json`` for JSON objects of any program. ``reading`` turns a record into events.
+"""

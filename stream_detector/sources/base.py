@@ -1,4 +1,4 @@
-"""The contract of a log format. Adding one is one new module, registered in ``sources``."""
+"""The contract of a log format. A new format is one module, registered in ``reading.SOURCES``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,35 +9,34 @@ from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 __all__ = ["LineResult", "Source", "decode_text"]
 
 LineResult = UrlEvent | tuple[UrlEvent, ...] | Rejected | Ignored
-"""One event, several, a line at fault, or a line that names no URL by its nature."""
+"""One event, several, a faulty line, or a line that by its nature has no URL or host."""
 
 
 class Source(ABC):
-    """One log format. Immutable: a line's result depends on the line and its record alone.
+    """One log format. Immutable: a line's result depends only on the line and its record.
 
-    ``sources.read_record`` calls ``for_record`` once a block of header lines (``#``) in a record,
-    and ``parse`` once a line, from one thread. No method raises: whatever the bytes, the result is
-    one of ``LineResult``.
+    ``reading.read_record`` calls ``for_record`` once per block of header lines (``#``) and
+    ``parse`` once per line, from one thread. No method raises, whatever the bytes.
     """
 
     name: ClassVar[str]
-    """How settings and metrics call it: lower case, underscores."""
+    """Its name in settings and metrics: lower case, underscores."""
 
     @abstractmethod
     def recognises(self, line: bytes) -> bool:
-        """Cheaply: could ``line`` be of this format? Asked in the registry's order."""
+        """Whether ``line`` could be of this format: a cheap check, in the registry's order."""
 
     @abstractmethod
     def parse(self, line: bytes) -> LineResult:
-        """Read one line (no line end, not blank)."""
+        """Read one line, which is not blank and has no line end."""
 
     def for_record(self, lines: Sequence[bytes]) -> "Source":  # noqa: ARG002 - for overriding
-        """The source for the lines behind header lines, where ``lines`` have some that say more."""
+        """The source for the lines after the header ``lines``, which may describe the columns."""
         return self
 
 
 def decode_text(line: bytes) -> str | Rejected:
-    """``line`` as text."""
+    """``line`` as text; Rejected if it is not UTF-8."""
     try:
         return line.decode()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""What a DNS query's name becomes: the one place that says which names are no targets."""
+"""From a DNS query's name to an event: the one place that decides which names are targets."""
 
 import re
 from datetime import datetime
@@ -12,8 +12,8 @@ __all__ = ["dns_event"]
 _REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
 _BELOW_REVERSE_ZONES = tuple(f".{zone}" for zone in _REVERSE_ZONES)
 
-# DNS allows any byte in a label: instances of services hold spaces, tunnels binary data. Host
-# names have of ASCII letters, digits, - and _ alone, and the * of a wildcard.
+# DNS allows any byte in a label: names of service instances hold spaces, tunnels binary data. A
+# host name has, of ASCII, only letters, digits, - and _, and the * of a wildcard.
 _is_host_name = re.compile(r"[^\x00-)+,/:-@\[-^`{-\x7f\s\ufffd]+").fullmatch
 
 
@@ -22,7 +22,7 @@ def dns_event(
 ) -> UrlEvent | Ignored:
     """An event of kind ``host``; Ignored for the root, single labels, reverse lookups and numbers.
 
-    Of a name with labels that no host can have, the domain that the query goes to is left.
+    A name with labels that no host can have is cut to the domain that the query goes to.
     """
     plain = name.rstrip(".")
     if "." not in plain:

@@ -1,4 +1,4 @@
-"""dnsmasq's query log (``log-queries``), with or without a syslog header; Pi-hole's among them.
+"""dnsmasq's query log (``log-queries``), also Pi-hole's, with or without a syslog header.
 
 ``query[TYPE] NAME from CLIENT``, by https://thekelleys.org.uk/dnsmasq/docs/dnsmasq-man.html
 With ``extra`` a serial number and the client's address and port come before that
@@ -29,20 +29,20 @@ _HEAD = 512
 _NAMED = _DAEMON + _AFTER_NAME
 _LOOKS_LIKE = re.compile(_NAMED.encode())
 _BARE_QUERY = re.compile(rf"{_SERIAL}query\[\S{{1,20}}\] ".encode())
-# The first daemon's name ends the header: in an answer, a text may hold another, and a query behind
-# it. A container's log has two headers, the inner one behind a time.
+# The first daemon's name ends the header: the text of an answer may contain another one, followed
+# by a forged query. A container's log has two headers, the inner one after a time.
 _ANY_TIME = r"(?:[A-Z][a-z]{2} +[0-9]{1,2} [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+)"
 _HEADER = re.compile(rf"{_NAMED}(?:{_ANY_TIME} (?:\S+ )?{_DAEMON}{_AFTER_NAME})?")
 _QUERY = re.compile(rf"{_SERIAL}query\[[^\]\s]{{1,20}}\] (.+) from (\S+)\s*")
 _BROKEN_QUERY = re.compile(rf"{_SERIAL}query\[")
-# Every message with a text that someone else chose has " is " before it.
+# In every message " is " precedes text that an outsider chose.
 _OTHER_QUERY = re.compile(r"(?:(?! is ).)* query\[\S+\] \S+ from \S+\s*")
-"""What the next version may write before a query."""
+"""Unknown words that a future version may write before a query."""
 _TIME = re.compile(r"(?:<[0-9]{1,3}>(?:1 )?)?([0-9]{4}-[0-9]{2}-[0-9]{2}T\S+) ")
 
 
 class Dnsmasq(Source):
-    """Queries are events; replies, forwards and what the daemon says of itself are ignored."""
+    """Queries are events; replies, forwards and the daemon's own messages are ignored."""
 
     name = "dnsmasq"
 
@@ -71,7 +71,7 @@ class Dnsmasq(Source):
 
 
 def _no_query(text: str, start: int) -> LineResult:
-    """Why the message that starts at ``start`` is no query; at 0 it has no daemon's name."""
+    """Why the message at ``start`` is no query; 0 means that it has no daemon's name."""
     if _BROKEN_QUERY.match(text, start):
         return Rejected(RejectReason.MALFORMED, "a query without name or client")
     if not start:
@@ -82,6 +82,6 @@ def _no_query(text: str, start: int) -> LineResult:
 
 
 def _time(text: str) -> datetime | None:
-    """The time in the header, where it is a full one."""
+    """The time in the header, if it has year and zone."""
     match = _TIME.match(text) if text[:1] in "<2" else None
     return to_time(match[1]) if match else None

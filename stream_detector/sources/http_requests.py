@@ -1,4 +1,4 @@
-"""What an HTTP request's parts become: the one place that puts a URL together."""
+"""From the parts of an HTTP request to an event: the one place that builds a URL."""
 
 import re
 from datetime import datetime
@@ -27,12 +27,12 @@ def http_event(
 
     Args:
         method: as in the request line.
-        host: name or address of the server, IPv6 with or without brackets; its own port counts
-            more than ``port``.
+        host: name or address of the server, IPv6 with or without brackets; a port in it takes
+            precedence over ``port``.
         port: the server's.
         target: path with query, or a whole URL (asked of a proxy), or ``host:port``.
-        client: who asked.
-        time: when.
+        client: address or name of the client.
+        time: of the request.
         log_id: the log's own identifier.
     """
     if method == "CONNECT":
@@ -47,7 +47,7 @@ def http_event(
 
 
 def connect_target(target: str | None) -> str | None:
-    """The host and port that a ``CONNECT`` asks for; None where ``target`` names none.
+    """The host and port that a ``CONNECT`` asks for; None if there is none.
 
     Logs have ``host:443``, ``host:443 /`` and ``tunnel://host:443/``.
     """
@@ -56,7 +56,7 @@ def connect_target(target: str | None) -> str | None:
 
 
 def joined_url(host: str, port: int | str | None, target: str | None) -> str:
-    """A URL of its parts, as for ``http_event``."""
+    """The URL of these parts; see ``http_event``."""
     target = target or "/"
     slash = "" if target[0] == "/" else "/"
     return f"http://{_authority(host, port)}{slash}{target}"

@@ -1,50 +1,32 @@
-"""Who asked, by the names that shippers give that field in JSON."""
+"""The client of a JSON object, by the names that shippers give this field."""
 
 import re
 
 import msgspec
 
-from stream_detector.sources.json_record import JsonRecord, decode_object, text_of
+from stream_detector.sources.json_record import JsonRecord, decode_object, text_of, undecoded_fields
 
 __all__ = ["NO_CLIENT", "client_of"]
 
 NO_CLIENT = frozenset({"", "-", "unknown", "(empty)"})
-"""What logs hold for a client that they do not know."""
+"""Written in logs for an unknown client."""
 
 
-class _Clients(msgspec.Struct, gc=False):
-    """Other names of the client."""
-
-    source_ip: msgspec.Raw = msgspec.Raw()
-    source_dot_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="source.ip")
-    client_dot_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="client.ip")
-    srcip: msgspec.Raw = msgspec.Raw()
-    src_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="srcIp")
-    source_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="sourceIp")
-    clientip: msgspec.Raw = msgspec.Raw()
-    client_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="clientIp")
-    client_ip_title: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="ClientIP")
-    remote_addr: msgspec.Raw = msgspec.Raw()
-    c_ip: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="c-ip")
-    userip: msgspec.Raw = msgspec.Raw()
-    user_ip_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="userIp")
-    source: msgspec.Raw = msgspec.Raw()
-    client: msgspec.Raw = msgspec.Raw()
-
-
-# Undecoded values fit whatever they are, so this raises nothing where a first decoding did not.
-# To decode twice is faster than to have all these fields in every object.
-_clients_of = msgspec.json.Decoder(_Clients).decode
-_as_tuple = msgspec.structs.astuple
-_FIELDS = _Clients.__struct_fields__
+_NAMES = (
+    *("source_ip", "source.ip", "client.ip", "srcip", "srcIp", "sourceIp", "clientip", "clientIp"),
+    *("ClientIP", "remote_addr", "c-ip", "userip", "userIp", "source", "client"),
+)
+"""Other names of the client, the most telling first."""
 _OBJECTS = frozenset({"source", "client"})
-"""Objects with the client in ``ip``, as ECS has them; the others are texts."""
+"""Objects with the client in ``ip``, as in ECS; the others are texts."""
+_clients_of = msgspec.json.Decoder(undecoded_fields(_NAMES)).decode
+_as_tuple = msgspec.structs.astuple
 
 _WITH_PORT = re.compile(r"(?:([0-9]+(?:\.[0-9]+){3})|\[([0-9A-Fa-f:.]+)\]):[0-9]{1,5}")
 
 
 def client_of(record: JsonRecord, line: bytes) -> str | None:
-    """The client's address or name, without its port; None where there is none.
+    """The client's address or name, without its port; None without one.
 
     Args:
         record: the object.
@@ -57,7 +39,7 @@ def client_of(record: JsonRecord, line: bytes) -> str | None:
     values = _as_tuple(_clients_of(line))
     if not any(values):
         return None
-    for name, raw in zip(_FIELDS, values, strict=True):
+    for name, raw in zip(_NAMES, values, strict=True):
         if not raw:
             continue
         text = text_of(decode_object(raw).get("ip") if name in _OBJECTS else raw)

@@ -1,7 +1,7 @@
-"""JSON objects whose URL, host, client, time or id is in fields that the settings name.
+"""JSON objects with URL, host, client, time or id in fields that the settings name (json_fields).
 
-A name is that of a top-level field, dots included, or a path to a nested one: ``src.addr`` is
-``{"src.addr": ...}`` as well as ``{"src": {"addr": ...}}``.
+A name is a top-level field, dots included, or the path to a nested one: ``src.addr`` finds
+``{"src.addr": ...}`` and ``{"src": {"addr": ...}}``.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,19 +20,18 @@ from stream_detector.sources.plain_json import read_object
 __all__ = ["CHOOSABLE_FIELDS", "JsonFields", "chosen_fields"]
 
 CHOOSABLE_FIELDS = ("url", "host", "client", "time", "id")
-"""What a field can be chosen for."""
+"""The parts of an event that a setting can name a field for."""
 
 _Value = str | int | float | None
 _decode_value: Callable[[msgspec.Raw], _Value] = msgspec.json.Decoder(_Value).decode
 
 
 class JsonFields:
-    """Reads objects by chosen names. A chosen ``url`` or ``host`` takes the place of ``json``'s own
-    ``host``, which is the shipper's where both are there.
+    """Reads objects by chosen names. A chosen ``url`` or ``host`` replaces the object's own field
+    ``host``, which names the shipper if both are present.
 
     Args:
-        names: where each of ``CHOOSABLE_FIELDS`` is; for those not named, ``json``'s own names
-            count.
+        names: the field for each of ``CHOOSABLE_FIELDS``; the others keep ``json``'s own names.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
@@ -40,11 +39,11 @@ class JsonFields:
         self._choose_target = "url" in names or "host" in names
 
     def result(self, line: bytes, record: JsonRecord) -> LineResult | None:
-        """What an object says by the chosen fields; None where they name neither URL nor host.
+        """The event of the chosen fields; None if they hold neither URL nor host.
 
         Args:
-            line: the object, of no other format than ``json``.
-            record: the same, decoded; it takes over what is chosen.
+            line: an object of the format ``json``.
+            record: the same, decoded; the chosen values are written into it.
         """
         content = decode_object(line)
         chosen = {name: _value(content, path) for name, path in self._names.items()}
@@ -64,7 +63,7 @@ class JsonFields:
 
 
 def chosen_fields(names: Mapping[str, str]) -> JsonFields | None:
-    """The reader of what the settings choose; None where they choose nothing."""
+    """The reader for the fields that the settings name; None if they name none."""
     return JsonFields(names) if names else None
 
 

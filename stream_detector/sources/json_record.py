@@ -1,17 +1,18 @@
-"""One decoding for all JSON formats: which format an object is of shows in its fields.
+"""One decoding for all JSON formats; the fields of an object then show its format.
 
-A field with another type than its format documents costs that field alone: the other programs
-that use its name (``client``, ``id``, ``host``) write objects and numbers there. Parts whose names
-other programs use as well (``http``, ``dns``, ``tls``) are decoded by their own format alone.
+A field of the wrong type loses only that field: other programs use the same names (``client``,
+``id``, ``host``) for objects and numbers. Parts with common names (``http``, ``dns``, ``tls``) are
+decoded only by their own format.
 """
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from stream_detector.events import Ignored, Rejected, RejectReason
-from stream_detector.sources.base import LineResult, Source
+from stream_detector.sources.base import LineResult, Source, decode_text
 
 __all__ = [
     "UNDECODABLE",
@@ -25,16 +26,17 @@ __all__ = [
     "decode_object",
     "decode_part",
     "text_of",
+    "undecoded_fields",
 ]
 
 JsonObject = dict[str, msgspec.Raw]
-"""An object whose values are not decoded yet."""
+"""An object with undecoded values."""
 
 
 class JsonRecord(msgspec.Struct, gc=False):
-    """The top-level fields that most objects are read by; decoding takes time for each of them.
+    """The top-level fields that most objects need; each costs decoding time.
 
-    Rarer ones are found by ``decode_object`` where these do not say enough.
+    ``decode_object`` finds rarer ones where these are not enough.
     """
 
     # plain JSON, and ECS, where these are objects
@@ -71,7 +73,7 @@ Faults = dict[str, Rejected]
 
 
 class FaultyRecord(JsonRecord, gc=False):
-    """A record some of whose fields were dropped."""
+    """A record that lost some of its fields."""
 
     faults: Faults = msgspec.field(default_factory=dict)
 
@@ -79,13 +81,11 @@ class FaultyRecord(JsonRecord, gc=False):
 Part = TypeVar("Part", bound=msgspec.Struct)
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises: broken UTF-8 inside a string that is read, no DecodeError."""
+"""Raised by decoding; broken UTF-8 inside a string is no DecodeError."""
 _OF_ONE_FIELD = (msgspec.ValidationError, UnicodeDecodeError)
 
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_object = msgspec.json.Decoder(JsonObject).decode
-
-
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -101,14 +101,14 @@ class PartDecoder(Generic[Part]):
         self._struct = struct
         self._needed = needed
         self.decode_whole = msgspec.json.Decoder(struct).decode
-        """As fast as can be; raises what msgspec does."""
+        """The fast path; raises as msgspec does."""
         self._fields = [
             (field.encode_name, field.name, msgspec.json.Decoder(field.type).decode)
             for field in msgspec.structs.fields(struct)
         ]
 
     def decode(self, content: msgspec.Raw) -> Part | Rejected:
-        """The struct; Rejected where ``content`` is no object, or lacks what is needed."""
+        """The struct; Rejected if ``content`` is no object, or a needed field has a wrong type."""
         try:
             return self.decode_whole(content)
         except _OF_ONE_FIELD:
@@ -127,7 +127,7 @@ class PartDecoder(Generic[Part]):
     def decode_by_field(
         self, content: bytes | msgspec.Raw
     ) -> tuple[dict[str, Any], Faults] | Rejected:
-        """Values by the struct's names, and the fields that are dropped; some times as slow."""
+        """Values by the struct's names, and the dropped fields; several times slower."""
         try:
             raw_values = _decode_object(content)
         except UNDECODABLE as error:
@@ -155,25 +155,25 @@ class JsonSource(Source):
     """A format whose lines are JSON objects."""
 
     markers: ClassVar[tuple[str, ...]] = ()
-    """Fields of ``JsonRecord`` of which every object of this format has one; empty where there
-    are none. An object without any format's marker is not asked about further."""
+    """Fields of ``JsonRecord``; every object of this format has at least one of them. An object
+    without any format's marker is ``json`` without further checks."""
     needed: ClassVar[frozenset[str]] = frozenset()
-    """Fields, as JSON has them, whose wrong type costs the event: without them it would name
+    """Names in JSON of fields whose wrong type rejects the event: without them it would name
     another host."""
     used: ClassVar[frozenset[str]] = frozenset()
-    """Fields whose wrong type is the reason, where an object gives no event."""
+    """Names of fields whose wrong type is the reason if the object gives no event."""
 
     @abstractmethod
     def claims(self, record: JsonRecord, line: bytes) -> bool:
-        """Is this object of this format? Asked in the registry's order, and of ``line``, the same
-        undecoded, only where the fields of ``record`` leave it open."""
+        """Whether the object is of this format. Asked in the registry's order. ``line`` is the
+        undecoded object, for cases that ``record`` leaves open."""
 
     @abstractmethod
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
-        """What the object says; ``line`` is the same, undecoded."""
+        """The events of the object; ``line`` is the same, undecoded."""
 
     def recognises(self, line: bytes) -> bool:
-        """Is it an object, and one that this format claims?"""
+        """Whether it is an object that this format claims."""
         if line[:1] != b"{":
             return False
         record = decode_json(line)
@@ -185,7 +185,7 @@ class JsonSource(Source):
         return self.result_of(record, line) if isinstance(record, JsonRecord) else record
 
     def result_of(self, record: JsonRecord, line: bytes) -> LineResult:
-        """What the object says, or which of its fields keeps it from saying it."""
+        """The events of the object, or the fault of the field that prevents one."""
         if not isinstance(record, FaultyRecord):
             return self.interpret(record, line)
         for name, fault in record.faults.items():
@@ -222,7 +222,7 @@ def decode_json_array(value: bytes) -> list[bytes] | Rejected:
 
 
 def decode_part(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[Part]") -> Part | Rejected:
-    """An object of which every field needs its type."""
+    """An object all of whose fields must have the right type."""
     try:
         return decoder.decode(raw)
     except UNDECODABLE as error:
@@ -230,7 +230,7 @@ def decode_part(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[Part]") -> Part
 
 
 def decode_object(content: bytes | msgspec.Raw | None) -> JsonObject:
-    """An object's values by name, undecoded; empty for what is no object."""
+    """An object's undecoded values by name; empty if it is no object."""
     try:
         return _decode_object(content) if content else {}
     except UNDECODABLE:
@@ -238,7 +238,7 @@ def decode_object(content: bytes | msgspec.Raw | None) -> JsonObject:
 
 
 def text_of(value: msgspec.Raw | None) -> str | None:
-    """A value that is a text and not empty."""
+    """A value that is a non-empty text; None otherwise."""
     if not value:
         return None
     try:
@@ -247,11 +247,24 @@ def text_of(value: msgspec.Raw | None) -> str | None:
         return None
 
 
+def undecoded_fields(names: Iterable[str]) -> type[msgspec.Struct]:
+    """A struct that takes these fields of an object undecoded, whatever their types are.
+
+    Decoding it raises nothing where a first decoding did not. For fields that are seldom there a
+    second decoding is faster than a field more in every ``JsonRecord``, or a dictionary of all.
+    """
+    attributes = {f"field_{place}": name for place, name in enumerate(names)}
+    return msgspec.defstruct(
+        "Undecoded",
+        [(attribute, msgspec.Raw, msgspec.Raw()) for attribute in attributes],
+        rename=attributes,
+        gc=False,
+    )
+
+
 def _fault(content: bytes, error: Exception) -> Rejected:
-    try:
-        content.decode()
-    except UnicodeDecodeError as not_text:
-        return Rejected(RejectReason.NOT_UTF8, f"byte {not_text.start} is not UTF-8")
+    if isinstance(not_text := decode_text(content), Rejected):
+        return not_text
     if isinstance(error, msgspec.ValidationError):
         return Rejected(RejectReason.WRONG_TYPE, str(error))
     if isinstance(error, RecursionError):

@@ -1,4 +1,4 @@
-"""Objects whose ``host`` is that of the program that sent them, not of what was asked for."""
+"""Objects whose ``host`` is the machine that sent them, not the target of a request."""
 
 from stream_detector.events import Rejected, RejectReason
 from stream_detector.sources.json_record import JsonObject, decode_object
@@ -6,7 +6,7 @@ from stream_detector.sources.json_record import JsonObject, decode_object
 __all__ = ["FIELDS_OF_SHIPPERS", "shipper_fault"]
 
 _MESSAGES = ("message", "msg", "event")
-"""Log lines, or what a program says of an event whose fields stand beside it."""
+"""Log lines, or a program's message about an event whose fields are in the same object."""
 _LINES = (
     "log",
     "short_message",  # GELF
@@ -25,14 +25,14 @@ _LINES = (
 _METRICS = ("metric", "value", "values")
 
 FIELDS_OF_SHIPPERS = frozenset({*_MESSAGES, *_LINES, *_METRICS})
-"""An object with none of these has no ``shipper_fault``."""
+"""An object without any of these has no ``shipper_fault``."""
 
 
 def shipper_fault(content: JsonObject, client: str | None) -> Rejected | None:
-    """Why ``host`` is no target: a log line is in the object, or a metric; None where it is one.
+    """Why ``host`` is no target: the object holds a log line or a metric. None if it is a target.
 
-    A message that does not hold the client's address is no line that the client was taken from:
-    beside it, the host is a target.
+    A message without the client's address is not the log line that the client was parsed from, so
+    the host next to it is a target.
 
     Args:
         content: the object.

@@ -1,7 +1,7 @@
-"""The lines of a log file, read as the worker reads records of one line each.
+"""A log file, read line by line as the worker reads records of one line.
 
-A file differs from records in its header lines (Zeek's TSV): they say the columns of all lines that
-follow, until others come.
+Unlike a record, a file may have header lines (Zeek's TSV), which name the columns of all following
+lines up to the next header.
 """
 
 from stream_detector.events import Rejected, RejectReason
@@ -36,7 +36,7 @@ class LogFile:
         self._in_header = False
 
     def read(self, line: bytes) -> list[tuple[str, EventResult]]:
-        """What the next line says, each with the name of its format; nothing of a blank one."""
+        """The results of the next line, each with the name of its format; none for a blank line."""
         if not line.strip():
             return []
         if len(line) > self._line_bytes_max:
@@ -49,7 +49,7 @@ class LogFile:
             self._source = with_header(self._given, self._header, self._source)
         self._in_header = line.startswith(b"#")
         return read_record(
-            # What splits a line further (a lone CR, a form feed) may do so as often as in a record.
+            # A lone CR or form feed splits the line further, up to the limit of a record.
             line,
             source=self._source,
             lines_max=RECORD_LINES_MAX,

@@ -1,4 +1,4 @@
-"""One URL or host name a line, nothing else on it."""
+"""Lists: one URL or host name per line, nothing else."""
 
 from stream_detector.canonical import kind_of
 from stream_detector.events import Rejected, RejectReason, UrlEvent
@@ -9,7 +9,7 @@ __all__ = ["Plain"]
 
 
 class Plain(Source):
-    """Lists; whether a line is a URL or a host shows in its characters."""
+    """Lists; the characters of a line show whether it is a URL or a host."""
 
     name = "plain"
 
@@ -18,8 +18,8 @@ class Plain(Source):
         return self.parse_recognised(line) is not None
 
     def parse_recognised(self, line: bytes) -> LineResult | None:
-        """The line as it is; None where it is no such word."""
-        # Outside ASCII there are other full stops: those of Chinese and Japanese.
+        """The event of such a line; None for any other."""
+        # Beyond ASCII there are other full stops, such as the Chinese and Japanese ones.
         if b"." not in line and b":" not in line and line.isascii():
             return None
         try:

@@ -1,4 +1,4 @@
-"""JSON objects with a ``url`` or a ``host``, as any shipper can be told to write them.
+"""JSON objects with a ``url`` or a ``host``, the format that any shipper can be set up to write.
 
 Optional: ``client`` (or ``client_ip``, ``src_ip`` and the like), ``time`` (or ``timestamp``,
 ``@timestamp``; seconds or milliseconds since the epoch, or RFC 3339) and ``id``. Schema:
@@ -22,6 +22,7 @@ from stream_detector.sources.json_record import (
     JsonSource,
     decode_object,
     text_of,
+    undecoded_fields,
 )
 from stream_detector.sources.json_shippers import FIELDS_OF_SHIPPERS, shipper_fault
 from stream_detector.sources.times import to_time
@@ -34,36 +35,30 @@ _USUAL = frozenset(
     {f"https://{first}" for first in _HOST_START}
     | {f"http://{first}{next_}" for first in _HOST_START for next_ in f"{_HOST_START}-._:/"}
 )
-"""The first nine characters of most URLs; a look-up is faster than a pattern."""
+"""The first nine characters of most URLs: a set look-up is faster than a pattern."""
 _LEADING = "".join(map(chr, range(0x21)))
-"""What the canonical form drops in front of a URL: control characters and space."""
+"""Control characters and space, which the canonical form drops in front of a URL."""
 _NO_URL = frozenset({"", "-", "*"})
-"""What servers write for the URL of a request that has none."""
+"""Written by servers in place of a missing URL."""
 _NO_HOST = re.compile(r"-|_|\*|\(empty\)|unix:.*")
-"""What they write for its host, nginx's ``server_name _`` and sockets among them."""
+"""Written in place of a missing host; ``_`` is nginx's catch-all ``server_name``."""
 _HOSTLESS = re.compile(
     r"\s*https?:[/\\]{2}(?:-|_|\(empty\))?(?::[0-9]*)?(?=[/?#\\]|$)", re.IGNORECASE
 )
-"""The start of a URL that was put together without a host: browsers would go to its path."""
+"""The start of a URL that was built with an empty host: a browser would take its path for one."""
 _OF_NO_NETWORK = re.compile(
     r"(?:about|blob|data|javascript|mailto|sips?|sms|tel|urn|vbscript|view-source):", re.IGNORECASE
 )
 _WITH_PASSWORD = re.compile(r"[^/?#\\\s@:]+:[^/?#\\\s@]*@")
 _FILE_NAME = re.compile(r"[^/?#\\:@]+\.(?:app|cc|mov|pl|ps|py|rs|sh|so|zip)", re.IGNORECASE)
-"""Beside a host it is a file on it, though its ending is a top-level domain too."""
+"""With a field ``host`` it is a file there, although its ending is a top-level domain too."""
 
 _REQUEST_LINE = re.compile(r"([A-Z]+) (\S+)(?: HTTP/[0-9.]+)?")
 _TARGETS = ("uri", "request_uri", "path")
 _OF_ECS = ("url.full", "url.original", "url.domain")
 _MORE_THAN_HOST = sorted(FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS})
-_Rare = msgspec.defstruct(
-    "_Rare",
-    [(f"field_{n}", msgspec.Raw, msgspec.Raw()) for n, _ in enumerate(_MORE_THAN_HOST)],
-    rename={f"field_{n}": name for n, name in enumerate(_MORE_THAN_HOST)},
-    gc=False,
-)
-"""What can say more than ``host``. Undecoded values fit whatever they are, so that this raises
-nothing where a first decoding did not; a dictionary of all fields takes longer."""
+_Rare = undecoded_fields(_MORE_THAN_HOST)
+"""Fields that can name a more specific target than ``host``."""
 _rare_of = msgspec.json.Decoder(_Rare).decode
 _NOTHING_RARE = _Rare()
 
@@ -71,20 +66,20 @@ _NOTHING = Rejected(RejectReason.NO_URL, "neither url nor host")
 
 
 class PlainJson(JsonSource):
-    """One object, one event; where both are given, ``url`` says more than ``host``."""
+    """One object, one event; ``url`` takes precedence over ``host``."""
 
     name = "json"
     needed = frozenset({"url"})
     used = frozenset({"host"})
 
     def claims(self, record: JsonRecord, line: bytes) -> bool:  # noqa: ARG002 - asked last
-        """Any object: it stands last among the JSON formats."""
+        """Any object: this format comes last among the JSON formats."""
         return True
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
         """The object's URL or host."""
         url = record.url
-        # Most objects, without a detour.
+        # The fast path for most objects.
         if isinstance(url, str) and url[:9] in _USUAL:
             return _event("url", url, record, line)
         host = record.host
@@ -100,25 +95,25 @@ class PlainJson(JsonSource):
 
 
 def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -> LineResult:
-    """What an object says by ``url`` and ``host``.
+    """The event that an object's ``url`` and ``host`` name.
 
     Args:
         record: the object.
         line: the same, undecoded.
-        host_chosen: the settings say that the host is no shipper's.
+        host_chosen: the settings name the field of the host, so it is not the shipper's own.
     """
     url = _url_of(record, line)
     host = record.host if isinstance(record.host, str) else None
     if host is not None and (not host or _NO_HOST.fullmatch(host)):
         host = None
     if url and _is_whole(url, host):
-        # An address of IPv6 without brackets is no URL.
+        # An IPv6 address without brackets is no URL.
         kind: Kind = kind_of(url) if url.count(":") > 1 else "url"
         return _event(kind, url, record, line)
     if url and _OF_NO_NETWORK.match(url):
         return Rejected(RejectReason.NO_URL, "the url's scheme does not reach for a network host")
     content = decode_object(line)
-    # Beside a log line or a metric the host is the shipper's.
+    # In an object with a log line or a metric, the host is the shipper's own.
     if not host_chosen and (fault := shipper_fault(content, host and client_of(record, b"{}"))):
         return fault
     if host:
@@ -137,7 +132,7 @@ def _without_host(url: str | None, record: JsonRecord) -> Rejected:
 
 def _event(kind: Kind, observed: str, record: JsonRecord, line: bytes) -> UrlEvent:
     client = record.client
-    # Most clients, without a detour.
+    # The fast path for most clients.
     if not isinstance(client, str) or ":" in client or client in NO_CLIENT:
         client = client_of(record, line)
     time = record.time
@@ -189,7 +184,7 @@ def _ecs_url(url: JsonObject) -> str | None:
 
 
 def _is_whole(url: str, host: str | None) -> bool:
-    """Does ``url`` name its host, or is it a path on ``host``?"""
+    """Whether ``url`` names its host; otherwise it is a path on ``host``."""
     url = url.lstrip(_LEADING)
     if ":" in url and is_absolute(url):
         return True
@@ -199,7 +194,7 @@ def _is_whole(url: str, host: str | None) -> bool:
         return names_target(url) and not _FILE_NAME.fullmatch(url)
     if "@" in url and (password := _WITH_PASSWORD.match(url)):
         return not _OF_NO_NETWORK.match(url) and starts_with_host(url[password.end() :])
-    # With nothing behind it, a name under no known top-level domain is more likely a file's.
+    # A bare name under no known top-level domain is more likely that of a file.
     return names_target(url) or (starts_with_host(url) and _has_more_than_name(url))
 
 
@@ -208,7 +203,7 @@ def _has_more_than_name(url: str) -> bool:
 
 
 def _request(record: JsonRecord, content: JsonObject) -> tuple[str | None, str | None]:
-    """Method and target of a request beside its host, as web servers log it."""
+    """Method and target of a request that a web server logs in fields of its own."""
     request = text_of(content.get("request"))
     if request is not None and (match := _REQUEST_LINE.fullmatch(request)):
         return match[1], match[2]
@@ -216,7 +211,7 @@ def _request(record: JsonRecord, content: JsonObject) -> tuple[str | None, str |
         target = text_of(content.get(name))
         if target is None or target in _NO_URL:
             continue
-        if name != "path" or target[0] == "/":  # Others write names of files and fields there.
+        if name != "path" or target[0] == "/":  # Other programs write file names to it.
             return record.method, target
     return None, None
 

@@ -1,7 +1,8 @@
-"""Log formats, one module each, and the reading of a record that may hold several lines.
+"""The entry to all log formats: a record, of one line or several, becomes events.
 
-A format is either set for a topic, or found record by record: JSON objects by what they hold,
-other lines by the first format of ``SOURCES`` that recognises them. Knows nothing of Kafka.
+``SOURCES`` names the formats; each has a module. The settings give a topic's format, or it is
+detected record by record: JSON objects by their fields, other lines by the first format of
+``SOURCES`` that recognises them. Knows nothing of Kafka.
 """
 
 import codecs
@@ -24,7 +25,9 @@ from stream_detector.sources.plain import Plain
 from stream_detector.sources.plain_json import PlainJson
 from stream_detector.sources.squid import Squid
 from stream_detector.sources.suricata import Suricata
-from stream_detector.sources.zeek import ZeekDns, ZeekHttp, tagged_record, zeek_log_path
+from stream_detector.sources.zeek import ZeekDns, ZeekHttp
+from stream_detector.sources.zeek_json import tagged_record
+from stream_detector.sources.zeek_tsv import zeek_log_path
 
 __all__ = [
     "SOURCES",
@@ -49,13 +52,13 @@ SOURCES: Mapping[str, Source] = {
         Plain(),
     )
 }
-"""Formats by name, in the order in which they are asked whether a line is theirs."""
+"""Formats by name, in the order in which they are asked to recognise a line."""
 
 EventResult = UrlEvent | Rejected | Ignored
 
 _JSON_SOURCES = tuple(source for source in SOURCES.values() if isinstance(source, JsonSource))
 _JSON = _JSON_SOURCES[-1]
-"""``json``, which claims whatever no other format does."""
+"""``json``, which claims every object that no other format does."""
 _markers_of = attrgetter(*sorted({name for source in _JSON_SOURCES for name in source.markers}))
 _NO_MARKERS = tuple(None for _ in _markers_of(JsonRecord()))
 _TEXT_SOURCES = tuple(
@@ -65,7 +68,7 @@ _PLAIN = Plain()
 
 _BEFORE_OBJECT = frozenset({b"{", b" ", b"\t"})
 _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})
-"""First bytes of records that may hold JSON after white space or a byte-order mark."""
+"""First bytes of a record with white space or a byte-order mark before its JSON."""
 
 _is_header = methodcaller("startswith", b"#")
 
@@ -78,7 +81,7 @@ def source_named(name: str) -> Source:
     """The format called ``name``.
 
     Raises:
-        SettingsError: there is none; the message lists those there are.
+        SettingsError: it is unknown; the message lists the formats.
     """
     try:
         return SOURCES[name]
@@ -93,22 +96,22 @@ def read_record(
     lines_max: int,
     json_fields: JsonFields | None = None,
 ) -> list[tuple[str, EventResult]]:
-    """What a record says, in order, each with the name of its format; never raises.
+    """The results of a record in order, each with the name of its format; never raises.
 
     Args:
-        value: the record; one line or several (LF or CRLF), a JSON object over several lines,
-            or a JSON array of objects. What starts with ``{`` or ``[`` is read whole first;
-            white space and a byte-order mark may stand before it. A line at fault costs itself.
-        source: the topic's format; None to find it.
-        lines_max: lines, and events, beyond which a record is refused as a whole.
-        json_fields: where JSON objects have their URL, if not where ``json`` looks for it.
+        value: the record: one line or several (LF or CRLF), a JSON object over several lines,
+            or a JSON array of objects. A value that starts with ``{`` or ``[``, after white space
+            or a byte-order mark, is first read as a whole. A faulty line rejects only itself.
+        source: the topic's format; None to detect it.
+        lines_max: lines, and events, above which a record is rejected as a whole.
+        json_fields: the fields that the settings name, if any.
     """
     first = value[:1]
     if first == b"{":
         record = decode_json(value)
         if isinstance(record, JsonRecord):
             name, result = _of_object(record, value, source, json_fields)
-            # Most records: one object, one event, no detour.
+            # The fast path: one object, one event.
             return (
                 [(name, result)]
                 if isinstance(result, UrlEvent)
@@ -116,12 +119,12 @@ def read_record(
             )
     elif first in _BEFORE_JSON:
         trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
-        # A second mark is no white space: a record of marks would call this once for each.
+        # A second mark is not skipped: a record of nothing but marks would recurse for each.
         marked_once = value.startswith(codecs.BOM_UTF8) and not trimmed.startswith(codecs.BOM_UTF8)
         if trimmed[:1] in {b"{", b"["} or marked_once:
             return read_record(trimmed, source=source, lines_max=lines_max, json_fields=json_fields)
     elif first == b"[":
-        # Lines of text may start so: addresses, times, sections of a list.
+        # Text may start so too: IPv6 addresses, times, sections of a list.
         elements = decode_json_array(value)
         if not isinstance(elements, Rejected):
             return _of_array(elements, source, lines_max, json_fields)
@@ -153,12 +156,12 @@ def _read_lines(
     if len(lines) > lines_max:
         return _too_many(len(lines), lines_max)
     if lines[0].startswith(b"{") and not any(map(_is_object, lines)):
-        lines = [value]  # one object over several lines, and broken
+        lines = [value]  # One broken object over several lines.
     return _flat(_of_lines(lines, source, json_fields), lines_max)
 
 
 def _is_object(line: bytes) -> bool:
-    """Is it a JSON object of its own, whatever it holds?"""
+    """Whether the line alone is a JSON object."""
     line = line.strip()
     if line[:1] != b"{" or line[-1:] != b"}":
         return False
@@ -182,7 +185,7 @@ def _of_object(
         return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
     claimant = source or _claimant(record, line)
     if json_fields is not None and (source is None or source is _JSON):
-        # What a format reads stays its own, whatever fields it shares with the chosen ones.
+        # An event that another format finds has precedence over the chosen fields.
         if claimant is not _JSON:
             result = claimant.result_of(record, line)
             if not isinstance(result, Rejected | Ignored):
@@ -193,7 +196,7 @@ def _of_object(
             return _JSON.name, chosen
         if claimant is not _JSON:
             record.host = host
-    # Asked so that the answer is mostly yes: a no takes msgspec's structs 0.1 us.
+    # Not isinstance(record, FaultyRecord): a negative answer takes 0.1 us for msgspec's structs.
     if record.__class__ is JsonRecord:
         result = claimant.interpret(record, line)
         if isinstance(result, UrlEvent):
@@ -211,10 +214,10 @@ def _of_object(
 
 
 def _claimant(record: JsonRecord, line: bytes) -> JsonSource:
-    """The format that an object is of."""
-    # A URL of its own counts more than the fields that other formats share with anyone.
+    """The format of an object."""
+    # A field ``url`` is stronger evidence than the markers, which other programs use as well.
     url = record.url
-    has_url = isinstance(url, str) and len(url) > 1  # "-" is none.
+    has_url = isinstance(url, str) and len(url) > 1  # "-" stands for no URL.
     if not has_url and _markers_of(record) != _NO_MARKERS:
         for claimant in _JSON_SOURCES:
             if claimant.claims(record, line):
@@ -225,12 +228,12 @@ def _claimant(record: JsonRecord, line: bytes) -> JsonSource:
 def with_header(
     source: Source | None, header: Sequence[bytes], current: Source | None
 ) -> Source | None:
-    """The format of the header lines ``header`` and of the lines behind them.
+    """The format of header lines and of the lines after them.
 
     Args:
-        source: the one that is set; None where it is to be found.
-        header: lines that start with ``#``, one behind the other.
-        current: the one of the lines before; it stays where the header is a mere comment.
+        source: the topic's format; None to detect it.
+        header: consecutive lines that start with ``#``.
+        current: the format of the lines before, which stays if ``header`` is only a comment.
     """
     path = zeek_log_path(header)
     if path is None:
@@ -265,14 +268,14 @@ def _of_line(
     for text_source in _TEXT_SOURCES:
         if text_source.recognises(line):
             return text_source.name, text_source.parse(line)
-    event = _PLAIN.parse_recognised(line)  # once, as what it takes to recognise one is all there is
+    event = _PLAIN.parse_recognised(line)  # Recognising a plain line takes all of its parsing.
     if event is not None:
         return _PLAIN.name, event
     return _unknown(line)
 
 
 def _unknown(line: bytes) -> tuple[str, Rejected]:
-    """Why a line is of no format."""
+    """Why no format recognises a line."""
     try:
         line.decode()
     except UnicodeDecodeError as error:
@@ -287,12 +290,12 @@ def _flat(
 ) -> list[tuple[str, EventResult]]:
     flat: list[tuple[str, EventResult]] = []
     for name, result in results:
-        # Structs are asked first: most results are one event.
+        # UrlEvent first: most results are one event.
         if isinstance(result, UrlEvent) or not isinstance(result, tuple):
             flat.append((name, result))
         else:
             flat.extend((name, event) for event in result)
-    # One line may name any number of hosts.
+    # One line may hold any number of hosts (Suricata's queries).
     return flat if len(flat) <= events_max else _too_many(len(flat), events_max, "URLs or hosts")
 
 

@@ -2,8 +2,8 @@
 
 ``time elapsed client result/status bytes method URL user hierarchy/peer type``, by
 https://wiki.squid-cache.org/Features/LogFormat#squid-native-accesslog-format-in-detail
-Cisco's WSA and e2guardian write the same, with ``tunnel://host:443/`` for a tunnel, a status of
-``/0`` and a method of ``-``.
+Cisco's WSA and e2guardian write the same, with ``tunnel://host:443/`` for a tunnel, status ``/0``
+and method ``-``.
 """
 
 import re
@@ -21,7 +21,7 @@ _LINE = re.compile(
     r"([0-9]{9,11}(?:\.[0-9]+)?) +[0-9-]+ +([^ ]+) +[A-Z_]+/[0-9]{1,3} +[0-9-]+ +"
     r"([A-Za-z][A-Za-z_\-]*|-) +([^ ]+)(?: +[^ ]+(?: +([^ ]+))?)?"
 )
-"""Up to the hierarchy code, which a line that was cut may lack."""
+"""Up to the hierarchy code, which a truncated line may lack."""
 _HIERARCHY = re.compile(
     r" (?:TIMEOUT_)?(?:HIER_[A-Z_]+|NONE|DIRECT|CARP|PINNED|ORIGINAL_DST|"
     r"[A-Z_]+_(?:DIRECT|DST|FAIL|FASTEST|HIT|MISS|PARENT|POOL))/"
@@ -29,16 +29,16 @@ _HIERARCHY = re.compile(
 """The codes of the field after the user, where a URL with spaces ends:
 https://wiki.squid-cache.org/SquidFaq/SquidLogs#hierarchy-codes"""
 _URL_AND_USER = re.compile(r"""(.*\S) +(?:"[^"]*"|-) +|(.*/\S*) +[^ /]+ +""")
-"""Words with slashes are of the URL; a user's are in quotation marks, or it is one."""
+"""Words with slashes belong to the URL; the user is quoted, or one word."""
 _USUAL = ("http://", "https://")
 _NO_REQUEST = ("error:", "cache_object:")
-"""What Squid writes for a URL where it could read none, and of its own statistics."""
+"""Written by Squid in place of an unreadable URL, and for its own statistics."""
 _OF_ITSELF = re.compile(
     r"[0-9.]+ +[0-9-]+ +[^ ]+ +TCP_MISS(?:_ABORTED)?/[0-9]+ +[0-9-]+ +[A-Z]+ +"
     r"https?://[^/ ]+/squid-internal-[^ ]* +[^ ]+ +HIER_NONE/"
 )
-"""The same statistics and its own icons. A server may have such a path too, which Squid fetches
-from there, or has in its cache."""
+"""Its own statistics and icons. Another server may have such a path too: then Squid fetches it
+there (another hierarchy code) or has it in its cache (another result)."""
 
 
 class Squid(Source):
@@ -63,7 +63,7 @@ class Squid(Source):
                 "set `access_log ... logformat=squid`",
             )
         time, client, method, url, code = match.groups()
-        # In most lines the type alone follows the code: nothing can be mistaken for it.
+        # In most lines only the type follows the code, and nothing can be mistaken for the URL.
         if code is not None and (code[:5] != "HIER_" or text.find(" ", match.end() + 1) >= 0):
             url = _url(text, match)
         if url is None:
@@ -74,7 +74,7 @@ class Squid(Source):
 
 
 def _url(text: str, match: re.Match[str]) -> str | None:
-    """The URL; None where its end is not clear, as it and the user may have spaces."""
+    """The URL; None if its end is not clear, because URL and user may both contain spaces."""
     codes = list(_HIERARCHY.finditer(text, match.end(4)))
     if not codes and match[5] == "-":  # A line may have no code at all.
         return match[4]
@@ -87,7 +87,7 @@ def _url(text: str, match: re.Match[str]) -> str | None:
 
 
 def _result(time: str, client: str, method: str, url: str) -> LineResult:
-    if url.startswith(_USUAL) and method != "CONNECT":  # Most lines, without a detour.
+    if url.startswith(_USUAL) and method != "CONNECT":  # The fast path.
         return UrlEvent("url", url, client, to_time(time), None)
     if url == "-" or url.startswith(_NO_REQUEST):
         return Ignored("no request for a URL")

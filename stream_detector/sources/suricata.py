@@ -24,9 +24,9 @@ _EVENT_TYPES = re.compile(
     "|ftp|ftp_data|http|http2|ike|ikev2|krb5|ldap|mdns|metadata|modbus|mqtt|netflow|nfs|packetinfo"
     "|pgsql|pop3|quic|rdp|rfb|sip|smb|smtp|snmp|ssh|stats|telnet|template|tftp|tls|verdict|websocket"
 )
-"""Others are Suricata's if they have a flow."""
+"""An object of another type is Suricata's if it has a flow."""
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}[+-][0-9]{4}")
-"""As EVE has it: without a colon in the offset."""
+"""EVE's form, without a colon in the offset."""
 
 _QUERY_TYPES = frozenset({"query", "request"})
 _HOST_HEADERS = frozenset({":authority", "host"})
@@ -63,17 +63,17 @@ _decode_headers = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
 class Suricata(JsonSource):
-    """EVE events; those that name no URL or host (flow, stats, alert...) are ignored."""
+    """EVE events; those without a URL or host (flow, stats, alert...) are ignored."""
 
     name = "suricata"
     markers = ("event_type",)
     used = frozenset({"event_type"})
 
     def claims(self, record: JsonRecord, line: bytes) -> bool:
-        """Every EVE event has a type, and most are of a flow.
+        """Every EVE event has a type, and most have a flow.
 
-        Other programs have a field ``event_type`` too, and types of the same names: without a flow,
-        EVE's time, two addresses or the part that is named as the type make it Suricata's.
+        Other programs use the field ``event_type`` and the same type names. Without a flow, the
+        object is Suricata's if it has EVE's time, two addresses, or a part with the type's name.
         """
         event_type = record.event_type
         if event_type is None:
@@ -110,10 +110,10 @@ def _from_http(record: JsonRecord) -> LineResult:
         return http
     return http_event(
         method=http.http_method,
-        # Without one, the server's address is no host: HTTP/2 names it in another field, and a
-        # path on an address would be judged as if someone had asked for that.
+        # The server's address is no substitute: HTTP/2 has the host in another field, and the
+        # verdict would be about a path on an address that nobody asked for.
         host=http.hostname or _host_header(http.request_headers),
-        # Beside a host name Suricata gives the port that the client named.
+        # With a host name, Suricata logs the port that the client asked for.
         port=http.http_port if http.hostname else None,
         target=http.url,
         client=record.src_ip,
@@ -123,7 +123,7 @@ def _from_http(record: JsonRecord) -> LineResult:
 
 
 def _host_header(headers: msgspec.Raw) -> str | None:
-    """The host that the request's headers name, where they are logged (``dump-all-headers``)."""
+    """The host in the request's headers, if Suricata logs them (``dump-all-headers``)."""
     if not headers:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Event times of logs: epoch numbers and RFC 3339 texts, as UTC."""
+"""Event times of logs, epoch numbers and RFC 3339 texts, as UTC."""
 
 from datetime import UTC, datetime
 
@@ -7,13 +7,13 @@ __all__ = ["to_time"]
 _EARLIEST = 631_152_000.0
 """1990: no log of URLs is older."""
 _LATEST = 4_102_444_800.0
-"""2100: what is later is a time in milliseconds, or none."""
+"""2100: a larger number is a time in milliseconds, or no time."""
 
 _from_seconds = datetime.fromtimestamp
 
 
 def to_time(value: float | str | None) -> datetime | None:
-    """Seconds or milliseconds since the epoch, or an RFC 3339 text; None where it is neither.
+    """Seconds or milliseconds since the epoch, or an RFC 3339 text; None for anything else.
 
     A text without an offset is taken as UTC.
     """

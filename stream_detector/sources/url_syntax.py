@@ -1,7 +1,8 @@
-"""What a URL and a host name look like, where nothing but the text says that it is one.
+"""Whether a text is a URL or a host name, where only the text itself can show it.
 
-The canonical form takes whatever a browser would go to, so ``1.2.3`` is the address ``1.2.0.3``
-and ``name,GET,200`` a host. A line of a list, or a field that may hold something else, needs more.
+The canonical form accepts everything that a browser would open: ``1.2.3`` is the address
+``1.2.0.3`` and ``name,GET,200`` a host. A line of a list, or a field that may hold something else,
+needs stricter rules.
 """
 
 import re
@@ -13,7 +14,7 @@ from stream_detector.canonical import is_public_suffix
 __all__ = ["is_absolute", "is_short_address", "names_target", "starts_with_host"]
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://|[Hh][Tt][Tt][Pp][Ss]?:")
-"""Only at the start: a path may hold a URL, as those of redirects and archives do."""
+"""Only at the start: the paths of redirects and archives contain URLs."""
 
 # A label of a host name: of ASCII letters, digits, - and _, and whatever is not ASCII.
 _LABEL = r"[^\x00-,./:-@\[-^`{-\x7f\s\u3002\uff0e\uff61\ufffd]+"
@@ -29,7 +30,7 @@ _NETWORK = re.compile(r"[0-9.]+/[0-9]{1,2}")
 _CSV_FIELD = re.compile(
     r",(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|GET|POST|HEAD|PUT|CONNECT|OPTIONS|[a-z]+://[^,]*)(?:,|$)"
 )
-"""A comma is no fault in a path, but an address, a method or a URL between commas is a column."""
+"""Commas are fine in a path, but an address, method or URL between commas is a CSV column."""
 
 _OTHER_TOP_LEVEL = re.compile(
     # of RFC 2606, 6761 and 7686, and of home and office networks
@@ -39,24 +40,23 @@ _OTHER_TOP_LEVEL = re.compile(
     "|bazar|bbs|bit|chan|coin|cyb|dyn|emc|geek|gopher|i2p|indy|lib|libre|neo|null|oss|oz|parody"
     "|pirate"
 )
-"""Top-level domains that are in no registry of ICANN's."""
+"""Top-level domains outside ICANN's registry."""
 
 
 def is_absolute(text: str) -> bool:
-    """Does ``text`` start with a scheme?"""
+    """Whether ``text`` starts with a scheme."""
     return _ABSOLUTE.match(text) is not None
 
 
 def names_target(text: str, *, single_label: bool = False) -> bool:
-    """Is ``text`` a URL or a host name and nothing else?
+    """Whether ``text`` is a URL or a host name and nothing else.
 
-    Names of files and versions, fields with a key or separated by commas, e-mail addresses and
-    networks are none. Without a scheme, the host is an address or ends in a known top-level
-    domain.
+    File names, versions, key=value pairs, CSV, e-mail addresses and networks are not. Without a
+    scheme, the host must be an address or end in a known top-level domain.
 
     Args:
         text: without white space around it.
-        single_label: let it be a host name without a dot.
+        single_label: accept a host name without a dot.
     """
     if "," in text and _CSV_FIELD.search(text):
         return False
@@ -76,16 +76,15 @@ def names_target(text: str, *, single_label: bool = False) -> bool:
 
 
 def is_short_address(host: str) -> bool:
-    """Would a browser make an address of ``host``, which is a number or not written as four?
-
-    ``10.1`` is ``10.0.0.1`` there, and ``0x7f.1`` is ``127.0.0.1``.
+    """Whether ``host`` is an address in short form: browsers read ``10.1`` as ``10.0.0.1``, and
+    ``0x7f.1`` as ``127.0.0.1``.
     """
     labels = _DOTS.split(host.rstrip("."))
     return _NUMBER.fullmatch(labels[-1]) is not None and not _is_ipv4(labels)
 
 
 def starts_with_host(text: str) -> bool:
-    """Does ``text``, which has no scheme, start with what can be nothing but a host?"""
+    """Whether ``text``, which has no scheme, starts with an unmistakable host."""
     match = _AUTHORITY.match(text)
     if match is None:
         return False
@@ -102,7 +101,7 @@ def _ends_as_host(labels: list[str]) -> bool:
     last = labels[-1]
     if last.isdigit():
         return _is_ipv4(labels)
-    # Of a few countries the list has second levels alone, such as co.za.
+    # For a few countries the list has only second levels, such as co.za.
     return _is_known(last) or _is_known(".".join(labels[-2:]))
 
 

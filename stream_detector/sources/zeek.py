@@ -1,10 +1,10 @@
-"""Zeek's http.log and dns.log, as JSON and as tab-separated values.
+"""Zeek's http.log and dns.log, as JSON (``zeek_json``) and as tab-separated values (``zeek_tsv``).
 
 Fields: https://docs.zeek.org/en/master/logs/http.html and .../logs/dns.html; TSV layout and its
-``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends TSV lines
-one by one, without the header: then the columns are Zeek's default ones, and their types say which
-log a line is of. A header in the same record counts for the lines behind it, up to the next header;
-header lines that come alone are ignored, and so are lines of other logs.
+``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends
+TSV lines one by one, without the header: then the columns are Zeek's default ones, and their types
+show the log. A header in a record applies to the lines after it, up to the next header. Header
+lines in records of their own are ignored, and so are lines of other logs.
 """
 
 import re
@@ -16,47 +16,37 @@ from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
 from stream_detector.sources.dns_names import dns_event
 from stream_detector.sources.http_requests import http_event
-from stream_detector.sources.json_record import (
-    JsonRecord,
-    JsonSource,
-    decode_json,
-    decode_object,
-    text_of,
-)
+from stream_detector.sources.json_record import JsonRecord, JsonSource
 from stream_detector.sources.times import to_time
-from stream_detector.sources.zeek_columns import (
+from stream_detector.sources.zeek_json import find_connection, is_query, is_zeeks
+from stream_detector.sources.zeek_tsv import (
     COMMON,
+    UNSET,
+    header_path,
     is_connection,
     is_dns_query,
+    is_header,
     is_http_request,
+    starts_as_query,
+    unset_values,
+    without_escapes,
 )
-from stream_detector.sources.zeek_objects import is_query, is_zeeks
 
-__all__ = ["ZeekDns", "ZeekHttp", "tagged_record", "zeek_log_path"]
+__all__ = ["ZeekDns", "ZeekHttp"]
 
-_UNSET_NAMES = {b"#unset_field\t": "-", b"#empty_field\t": "(empty)"}
-"""Header lines that say what a column without a value has, and what it has by default."""
-_UNSET = frozenset({*_UNSET_NAMES.values(), ""})
 _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
 _TSV_TABS_MIN = len(COMMON)
-_HEADER = re.compile(
-    rb"#(?:separator|set_separator|empty_field|unset_field|path|open|close|fields|types)(?:\s|$)"
-)
-_ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
-_ESCAPE_OF_NO_TEXT = re.compile(rb"\\x([89A-Fa-f][0-9A-Fa-f])")
-_NOT_TEXT = re.compile("[\udc80-\udcff]")
-
 _OF_SIP = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
 _SIP_METHOD = re.compile("ACK|BYE|CANCEL|INFO|INVITE|MESSAGE|PRACK|PUBLISH|REFER|REGISTER|UPDATE")
 _ANOTHER_LOG = Ignored("another log")
 
 
 class _Zeek(JsonSource):
-    """What both logs share: two forms, header lines."""
+    """Shared by both logs: two forms, header lines."""
 
     markers = ("uid", "path", "ts")
     path: ClassVar[str]
-    """What a ``#path`` line says, and what ``_path`` starts with (filters append to it)."""
+    """The log's name in a ``#path`` line; ``_path`` starts with it (filters append to it)."""
     default_columns: ClassVar[Sequence[str]]
     read_columns: ClassVar[Sequence[str]]
 
@@ -65,44 +55,44 @@ class _Zeek(JsonSource):
         columns: Sequence[str] | None = None,
         *,
         another: bool = False,
-        unset: frozenset[str] = _UNSET,
+        unset: frozenset[str] = UNSET,
     ) -> None:
-        """As a header says.
+        """A source for the lines after one header.
 
         Args:
             columns: names of the columns; None for the default ones.
-            another: the header is of another log.
-            unset: what a column without a value has.
+            another: the header is that of another log.
+            unset: texts that stand for a missing value.
         """
         self._another = another
         self._unset = unset
         self._has_header = columns is not None
         places = {name: place for place, name in enumerate(columns or self.default_columns)}
         self._places = [places.get(name) for name in self.read_columns]
-        # TSV lines may lack optional columns at their end, not those that are read.
+        # TSV lines may lack optional columns at their end, but none that is read.
         self._last = max((places.get(name, 0) for name in self.default_columns), default=0)
 
     @abstractmethod
     def _fault(self, columns: Sequence[str]) -> LineResult | None:
-        """Why a TSV line without a header, of enough columns, is none of this log."""
+        """Why a TSV line without a header, with enough columns, is not of this log."""
 
     @abstractmethod
     def _result(self, *fields: str | float | None) -> LineResult:
-        """What a line of either form says in the columns of ``read_columns``."""
+        """The result of a line of either form, given the values of ``read_columns``."""
 
     @abstractmethod
     def _fields(self, record: JsonRecord) -> Sequence[str | float | None]:
-        """What a JSON line has for ``read_columns``."""
+        """The values of ``read_columns`` in a JSON line."""
 
     def for_record(self, lines: Sequence[bytes]) -> Source:
-        """With the columns of a ``#fields`` line, if the record has one."""
-        path = _header_path(lines)
+        """A source with the columns of the header's ``#fields`` line, if there is one."""
+        path = header_path(lines)
         if path is not None and not path.startswith(self.path):
             return type(self)(another=True)
         for line in lines:
             if line.startswith(b"#fields\t"):
                 columns = line.decode(errors="replace").split("\t")[1:]
-                return type(self)(columns, unset=_unset_values(lines))
+                return type(self)(columns, unset=unset_values(lines))
         return self
 
     def parse(self, line: bytes) -> LineResult:
@@ -135,19 +125,19 @@ class _Zeek(JsonSource):
                 if place is None or place >= count or (value := values[place]) in unset
                 else value
                 if "\\x" not in value
-                else _without_escapes(value, _ESCAPE)
+                else without_escapes(value)
                 for place in self._places
             ]
         )
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
-        """What a JSON line says."""
+        """The result of a JSON line."""
         if record.ts is None and record.uid is None:
             return Rejected(RejectReason.MALFORMED, "neither ts nor uid: not a line of Zeek's")
         if record.path is not None and not record.path.startswith(self.path):
             return _ANOTHER_LOG
         if record.orig_h is None and record.resp_h is None:
-            _find_connection(record, line)
+            find_connection(record, line)
         return self._result(*self._fields(record))
 
 
@@ -171,19 +161,19 @@ class ZeekHttp(_Zeek):
     used = frozenset({"host"})
 
     def claims(self, record: JsonRecord, line: bytes) -> bool:
-        """An object of Zeek's that is no query: other logs' are ignored."""
+        """Any object of Zeek's that is no query; those of other logs are then ignored."""
         return is_zeeks(record, line) and not is_query(record)
 
     def recognises(self, line: bytes) -> bool:
-        """A JSON object or TSV line of this log or one that is ignored, or a header line."""
+        """A JSON object or TSV line of this log or an ignored one, or a header line."""
         if line[:1] == b"{":
             return super().recognises(line)
         if line[:1] == b"#":
-            return _HEADER.match(line) is not None
+            return is_header(line)
         return _TIME.match(line) is not None and line.count(b"\t") >= _TSV_TABS_MIN
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
-        """What a JSON line says."""
+        """The result of a JSON line."""
         if isinstance(record.host, dict) and record.method != "CONNECT" and record.uri is not None:
             return Rejected(
                 RejectReason.WRONG_TYPE,
@@ -204,7 +194,7 @@ class ZeekHttp(_Zeek):
             record.resp_p,
             record.method,
             record.host if isinstance(record.host, str) else None,
-            record.uri and _without_escapes(record.uri),
+            record.uri and without_escapes(record.uri, of_json=True),
         )
 
     def _result(  # type: ignore[override]
@@ -234,7 +224,7 @@ class ZeekHttp(_Zeek):
 
 
 class ZeekDns(_Zeek):
-    """dns.log: one query, one name. The answers' names are no events."""
+    """dns.log: one query, one name. Names in answers are not events."""
 
     name = "zeek_dns"
     path = "dns"
@@ -243,24 +233,24 @@ class ZeekDns(_Zeek):
     needed = frozenset({"query"})
 
     def claims(self, record: JsonRecord, line: bytes) -> bool:
-        """An object of Zeek's with a query, or at least a transaction id."""
+        """An object of Zeek's with a query or a transaction id."""
         return is_query(record) and is_zeeks(record, line)
 
     def recognises(self, line: bytes) -> bool:
-        """A JSON object or TSV line of this log, or a header line, which may be of any."""
+        """A JSON object or TSV line of this log, or a header line of any log."""
         if line[:1] == b"{":
             return super().recognises(line)
         if line[:1] == b"#":
-            return _HEADER.match(line) is not None
+            return is_header(line)
         if not _TIME.match(line):
             return False
         columns = line.split(b"\t", _TSV_TABS_MIN + 2)
-        return len(columns) > _TSV_TABS_MIN + 2 and _starts_as_query(*columns[6:8])
+        return len(columns) > _TSV_TABS_MIN + 2 and starts_as_query(*columns[6:8])
 
     def _fault(self, columns: Sequence[str]) -> LineResult | None:
         if is_dns_query(columns):
             return None
-        if _starts_as_query(*(column.encode() for column in columns[6:8])):
+        if starts_as_query(*(column.encode() for column in columns[6:8])):
             return Rejected(
                 RejectReason.MALFORMED,
                 "not the columns that dns.log has by default: send its #fields line in the same "
@@ -273,7 +263,7 @@ class ZeekDns(_Zeek):
             record.ts,
             record.uid,
             record.orig_h,
-            record.query and _without_escapes(record.query),
+            record.query and without_escapes(record.query, of_json=True),
         )
 
     def _result(  # type: ignore[override]
@@ -286,86 +276,8 @@ class ZeekDns(_Zeek):
         return dns_event(query or "", client=client, time=to_time(time), log_id=uid)
 
 
-def tagged_record(line: bytes) -> JsonRecord | None:
-    """The record inside ``{"http": {...}}``, as zeek-kafka's ``tag_json`` has it; None if none."""
-    content = decode_object(line)
-    if len(content) != 1:
-        return None
-    ((path, value),) = content.items()
-    record = decode_json(bytes(value))
-    if not isinstance(record, JsonRecord) or record.ts is None:
-        return None
-    record.path = path
-    return record
-
-
-def _find_connection(record: JsonRecord, line: bytes) -> None:
-    """Take over the addresses from ``id_orig_h`` or a nested ``id``, as shippers write them."""
-    prefix, content = "id_", record.id
-    if isinstance(content, dict):
-        prefix = ""
-        if not content.keys() & {"orig_h", "resp_h"}:  # of a record with a tag
-            return
-    else:
-        content = decode_object(line)
-    record.orig_h = text_of(content.get(f"{prefix}orig_h"))
-    record.resp_h = text_of(content.get(f"{prefix}resp_h"))
-    port = content.get(f"{prefix}resp_p")
-    record.resp_p = bytes(port).decode(errors="replace").strip('"') if port else None
-
-
-def _without_escapes(value: str, escape: re.Pattern[bytes] = _ESCAPE_OF_NO_TEXT) -> str:
-    """``value`` without ``\\xNN``, which TSV has for a backslash, a tab, and what is no UTF-8.
-
-    JSON has it for the last alone. That comes out percent-encoded, as a browser would send it.
-    """
-    if "\\x" not in value:
-        return value
-    plain = escape.sub(
-        lambda match: bytes.fromhex(match[1].decode()), value.encode("utf-8", "surrogatepass")
-    )
-    text = plain.decode(errors="surrogateescape")
-    return _NOT_TEXT.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", text)
-
-
-def _starts_as_query(proto: bytes, trans_id: bytes) -> bool:
-    return proto in {b"udp", b"tcp"} and trans_id.isdigit()
-
-
 def _is_of_sip(method: str | None, uri: str | None) -> bool:
-    """Is it of sip.log, which has a method and a URI, too?"""
+    """Whether it is of sip.log, which has a method and a URI too."""
     if method is not None and _SIP_METHOD.fullmatch(method):
         return True
     return uri is not None and _OF_SIP.match(uri) is not None
-
-
-def zeek_log_path(lines: Sequence[bytes]) -> str | None:
-    """What the header lines among ``lines`` say which log it is; None where they do not.
-
-    Without a ``#path`` line it is ``dns`` or ``http`` by the names of the fields, or empty.
-    """
-    path = _header_path(lines)
-    if path is not None:
-        return path
-    for line in lines:
-        if line.startswith(b"#fields\t"):
-            if b"\tquery" in line:
-                return "dns"
-            return "http" if b"\turi" in line and b"\thost" in line else ""
-    return None
-
-
-def _unset_values(lines: Sequence[bytes]) -> frozenset[str]:
-    """What columns without a value have, by the header lines among ``lines``."""
-    values = dict(_UNSET_NAMES)
-    for line in lines:
-        for name in values.keys() & {line[: line.find(b"\t") + 1]}:
-            values[name] = line[len(name) :].decode(errors="replace")
-    return frozenset({*values.values(), ""})
-
-
-def _header_path(lines: Sequence[bytes]) -> str | None:
-    for line in lines:
-        if line.startswith(b"#path\t"):
-            return line[6:].decode(errors="replace").strip()
-    return None

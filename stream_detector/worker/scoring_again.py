@@ -1,40 +1,49 @@
-"""Records of the input topics scored once more, outside of any consumer group.
+"""``replay --from``: records of the input topics scored once more, outside of any consumer group.
 
-What comes out has the ids that a worker gives it, and goes to the same topics: where a worker has
-scored a record too, its verdict is there twice under one id. No offset is committed.
+The outputs have the ids that a worker gives them, and go to the same topics: if a worker has scored
+a record too, its verdict is there twice under one id. No offset is committed.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream_detector.errors import RetryableError
+from stream_detector.assembly import decider_of, pipeline_of
+from stream_detector.errors import RetryableError, SettingsError, TopicsError
 from stream_detector.events import Chunk, RawRecord
-from stream_detector.kafka.clients import aiokafka_consumer_options, output_options
-from stream_detector.kafka.fetched import bound_fetches
-from stream_detector.kafka.offset_ranges import OffsetRange
-from stream_detector.kafka.publisher import Publisher, publisher_of
-from stream_detector.kafka.record_batches import decompressed_bytes_max
+from stream_detector.kafka.announcements import current_announcements
+from stream_detector.kafka.clients import output_options
+from stream_detector.kafka.fetched import lone_consumer
+from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges
+from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.retry import name_of
+from stream_detector.kafka.rights import Right
+from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.metrics import Metrics
+from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
+from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
+from stream_detector.terminal.progress import Progress
 from stream_detector.wire.outcomes import encode
+from stream_detector.worker.model_loading import check_store_settings, networks_of
 
-__all__ = ["Missing", "ScoredAgain", "score_again"]
+__all__ = ["Missing", "ScoredAgain", "of_inputs", "score_ranges_again"]
 
+_PUBLISHER = "stream_detector.kafka.publisher"
 _POLL_MS = 500
 _QUIET_SECONDS = 60.0
-"""After which reading gives up on records that should be there."""
+"""After this time without a record, reading gives up."""
 _PUBLISH_SECONDS = 150.0
-"""How long Kafka may take to take what a chunk became; a worker waits for ever."""
+"""How long Kafka may take to accept the outputs of a chunk; a worker waits for ever."""
 
 
 class Missing(NamedTuple):
@@ -46,7 +55,7 @@ class Missing(NamedTuple):
 
 @dataclass
 class ScoredAgain:
-    """What became of the records."""
+    """The outcome, in numbers."""
 
     records: int = 0
     verdicts: int = 0
@@ -55,7 +64,76 @@ class ScoredAgain:
     missing: list[Missing] = field(default_factory=list)
 
 
-async def score_again(
+def of_inputs(settings: Settings, ranges: Sequence[OffsetRange]) -> list[OffsetRange]:
+    """``ranges`` by the topics' full names; each may be given with its prefix or without.
+
+    Raises:
+        SettingsError: a topic is no input topic.
+    """
+    inputs = settings.input_topic_names
+    named = []
+    for each in ranges:
+        topic = each.topic if each.topic in inputs else settings.topic(each.topic)
+        if topic not in inputs:
+            raise SettingsError(
+                f"topic {each.topic} is not among input_topics ({', '.join(inputs)}): give this "
+                "command the settings of the workers"
+            )
+        named.append(each._replace(topic=topic))
+    return merged_ranges(named)
+
+
+def score_ranges_again(
+    settings: Settings, ranges: Sequence[OffsetRange], progress: Progress
+) -> ScoredAgain:
+    """Score the records of ``ranges``, which are of input topics, and write the outputs.
+
+    Raises:
+        TopicsError: a topic is missing or may not be used.
+        StreamDetectorError: Kafka or a model fails; see ``_score_again``, ``load_scorer``.
+    """
+    metrics = Metrics()
+    with progress.stage("checking the topics") as stage:
+        rights = [Right("topic", topic, "READ") for topic in dict.fromkeys(r.topic for r in ranges)]
+        rights += [Right("topic", topic, "WRITE") for topic in settings.output_topic_names]
+        if problems := right_problems(settings, rights):
+            raise TopicsError("; ".join(problems))
+        cluster = settings.cluster or cluster_id(settings)
+        stage.begin("loading the models")
+        decider = _decider(settings, metrics)
+        pipeline = pipeline_of(settings=settings, decider=decider, metrics=metrics, cluster=cluster)
+        stage.begin("scoring records again", sum(each.offsets for each in ranges))
+        logging.getLogger(_PUBLISHER).addHandler(_Shown(progress))
+        return asyncio.run(
+            _score_again(
+                settings, ranges, pipeline=pipeline, metrics=metrics, on_progress=stage.update
+            )
+        )
+
+
+def _decider(settings: Settings, metrics: Metrics) -> Decider:
+    """What decides in the workers now: the announced models, or the bundles of the settings."""
+    networks = None
+    if settings.model_store:
+        check_store_settings(settings)
+        announced = asyncio.run(current_announcements(settings)).serving
+        networks = asyncio.run(networks_of(announced, settings, metrics))
+    return decider_of(load_scorer(settings, networks), settings=settings, metrics=metrics)
+
+
+class _Shown(logging.Handler):
+    """Shows what the publisher logs: that it waits for Kafka, and why."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.WARNING)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show the line."""
+        self._progress.tell(record.getMessage())
+
+
+async def _score_again(
     settings: Settings,
     ranges: Sequence[OffsetRange],
     *,
@@ -63,31 +141,33 @@ async def score_again(
     metrics: Metrics,
     on_progress: Callable[[int], object],
 ) -> ScoredAgain:
-    """Read ``ranges``, score what is there, and write what it becomes.
+    """Read ``ranges``, score their records, and write the outputs to all in-sync replicas.
 
-    Back when all replicas in sync have all outputs. ``on_progress`` gets how many offsets are done.
-    ``pipeline`` is called in a thread of its own.
+    ``on_progress`` gets the number of offsets done. ``pipeline`` runs in a thread of its own.
 
     Raises:
-        RetryableError: Kafka went away, or has not given or taken anything for minutes.
+        RetryableError: Kafka went away, or neither sent nor accepted anything for minutes.
         PublishError: Kafka refused an output for good.
         ModelError: as ``Pipeline.parts``.
         DeviceError: as ``Pipeline.parts``.
     """
-    bound_fetches(decompressed_bytes_max(settings))
     scored = ScoredAgain()
     done = 0
+    fetch_bytes = {"max_partition_fetch_bytes": settings.fetch_bytes_max}
     try:
-        async with _clients(settings) as (consumer, producer):
-            publisher = publisher_of(
-                settings,
+        async with lone_consumer(settings, **fetch_bytes) as consumer, AsyncExitStack() as stack:
+            producer = AIOKafkaProducer(**output_options(settings))
+            stack.push_async_callback(producer.stop)
+            await producer.start()
+            publisher = Publisher(
                 producer,
+                OutputTopics.of(settings),
                 comparisons_failed=lambda _: None,  # Without shadows there are none.
                 metrics=metrics,
             )
             with ThreadPoolExecutor(1, thread_name_prefix="scorer") as scorer:
                 for each in ranges:
-                    there = await _what_is_there(consumer, each, scored)
+                    there = await _existing(consumer, each, scored)
                     if there is not None:
                         async for chunk, read in _chunks(consumer, there, settings.batch_records):
                             await _score(chunk, pipeline, scorer, publisher, scored)
@@ -102,30 +182,10 @@ async def score_again(
     return scored
 
 
-@asynccontextmanager
-async def _clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
-    """A consumer of no group and a producer for the block."""
-    consumer = AIOKafkaConsumer(
-        **aiokafka_consumer_options(settings),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=settings.fetch_bytes_max,
-    )
-    producer = AIOKafkaProducer(**output_options(settings))
-    try:
-        await consumer.start()
-        await producer.start()
-        yield consumer, producer
-    finally:
-        await consumer.stop()
-        await producer.stop()
-
-
-async def _what_is_there(
+async def _existing(
     consumer: AIOKafkaConsumer, wanted: OffsetRange, scored: ScoredAgain
 ) -> OffsetRange | None:
-    """What the partition still has of ``wanted``; the rest is noted in ``scored``."""
+    """The part of ``wanted`` that exists; the rest goes into ``scored.missing``."""
     topic, number, first, last = wanted
     await consumer._client._wait_on_metadata(topic)
     if number not in (consumer.partitions_for_topic(topic) or ()):
@@ -148,13 +208,13 @@ async def _what_is_there(
 async def _chunks(
     consumer: AIOKafkaConsumer, wanted: OffsetRange, records_max: int
 ) -> AsyncIterator[tuple[Chunk, int]]:
-    """The records of a range chunk by chunk, each with how many offsets are read by then."""
+    """The records of a range chunk by chunk, each with the number of offsets read so far."""
     partition = TopicPartition(wanted.topic, wanted.partition)
     consumer.seek(partition, wanted.first)
     position, heard = wanted.first, time.monotonic()
     while position <= wanted.last:
         found = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=records_max)
-        # Offsets without a record (of a transaction's end, or compacted) are passed over.
+        # The position also skips offsets without a record: transaction markers, compaction.
         reached = await consumer.position(partition)
         if reached > position:
             position, heard = reached, time.monotonic()

@@ -293,7 +293,7 @@ def test_the_test_of_the_containers_changes_no_more_than_it_says() -> None:
         """Reads Compose's own tags."""
 
     Loader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
-    text = (DEPLOY / "compose-test" / "docker-compose.yml").read_text()
+    text = (ROOT / "tests" / "deploy" / "compose" / "docker-compose.yml").read_text()
     override = yaml.load(text, Loader)
 
     assert set(override["services"]) == {*SERVICES, "probe"}

@@ -16,7 +16,7 @@ import yaml
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
-from stream_detector.kafka.clients import kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.rights import Part, Right
 from stream_detector.kafka.topics import right_problems, topic_problems
 from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings, load_settings
@@ -123,7 +123,7 @@ def settings_of(given: Mapping[str, str]) -> Settings:
 
 
 def write(settings: Settings, topic: str) -> None:
-    producer = KafkaProducer(**kafka_python_options(settings, KafkaProducer))
+    producer = KafkaProducer(**client_options(settings, KafkaProducer))
     try:
         producer.send(topic, b"http://a.example/", partition=0).get(timeout=30)
     finally:
@@ -132,7 +132,7 @@ def write(settings: Settings, topic: str) -> None:
 
 def read(settings: Settings, topic: str, group: str | None) -> int:
     """How many records there are, by the first answer that has some; commits in ``group``."""
-    options = kafka_python_options(settings, KafkaConsumer) | {"group_id": group}
+    options = client_options(settings, KafkaConsumer) | {"group_id": group}
     consumer = KafkaConsumer(**options)
     partition = TopicPartition(topic, 0)
     try:

@@ -10,10 +10,10 @@ from kafka.record.default_records import DefaultRecordBatch
 
 from stream_detector.events import UnreadRecord
 from stream_detector.kafka.fetched import RecordBatches, RecordsAsDecoded, bound_fetches
+from stream_detector.kafka.label_batches import _Batch as LabelBatch
 from stream_detector.kafka.record_batches import BATCH_HEADER_BYTES, records_of_batch
 from stream_detector.limits import DECOMPRESSED_BYTES_MAX
 from support.raw_batches import raw_batch
-from trainer.labels.bounded_batches import _Batch as LabelBatch
 
 __all__ = ["check_batches"]
 

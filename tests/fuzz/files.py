@@ -3,6 +3,7 @@
 import gzip
 import tempfile
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +11,9 @@ from fuzz.refusals import check_refusal
 from stream_detector.canonical import canonicalise
 from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical
-from stream_detector.policy.list_entries import entry_of
+from stream_detector.policy.list_entries import entry_of, read_list
 from stream_detector.policy.lists import HostList
-from trainer.examples.datasets import Examples, read_examples
+from trainer.examples.labelled import Examples, read_examples
 from trainer.examples.leaks import LeakSearch
 from trainer.examples.readers import DataError, Row, read_rows
 from trainer.gate.decision import GateError
@@ -57,8 +58,8 @@ def check_lists(data: bytes) -> None:
     except SettingsError as error:
         check_refusal(error)
         return
-    for line in data.removeprefix(b"\xef\xbb\xbf").splitlines()[:_LINES_MAX]:
-        entry = entry_of(line, "")
+    for text, place in islice(read_list(path), _LINES_MAX):
+        entry = entry_of(text, place)
         if isinstance(entry, Canonical):
             assert listed.specificity(entry) > 0, entry
 

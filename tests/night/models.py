@@ -19,7 +19,7 @@ __all__ = ["announce_model", "damage", "store_model"]
 
 def store_model(bundle: Path, given: Mapping[str, str]) -> "StoredModel":
     """Put a bundle into the store; ``given`` are settings by names without prefix."""
-    from trainer.publishing.promotion import store_bundle
+    from trainer.publishing.storing import store_bundle
 
     return store_bundle(bundle, ModelStore(_settings(given).model_store))[0]
 

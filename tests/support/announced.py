@@ -13,8 +13,9 @@ from stream_detector.models.store import ModelStore, StoredModel
 from stream_detector.settings.fields import Settings
 from support.bench import Bench
 from support.bundles import save_small_bundle
-from trainer.gate import force
-from trainer.publishing.promotion import announced_now, promote, reigning_model, store_bundle
+from trainer.gate.admission import force
+from trainer.publishing.promotion import announced_now, promote, reigning_model
+from trainer.publishing.storing import store_bundle
 
 __all__ = [
     "Models",

@@ -12,7 +12,8 @@ from support.labels import label_record
 from support.processes import ChildProcess, free_port, start_module, wait_for_http, wait_until
 from support.prometheus import Prometheus
 from support.records import end_offsets, produce
-from trainer.publishing.promotion import announce_shadow, store_bundle
+from trainer.publishing.promotion import announce_shadow
+from trainer.publishing.storing import store_bundle
 
 __all__ = ["Observed", "Shown"]
 

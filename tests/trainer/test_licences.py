@@ -2,7 +2,8 @@
 
 import pytest
 
-from trainer.examples.datasets import DataError, read_licences
+from trainer.examples.licences import read_licences
+from trainer.examples.readers import DataError
 
 
 def test_a_row_may_name_several_sources_and_where_they_are_from(tmp_path):

@@ -7,8 +7,9 @@ import time
 import pytest
 from rich.console import Console
 
-from trainer.shown_progress import ShownProgress, shown_training
+from trainer.shown_progress import ShownProgress
 from trainer.training.fitting import Epoch
+from trainer.training.progress import shown_training
 
 
 def shown(*, terminal):

@@ -14,8 +14,9 @@ from rich.console import Console
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
 from support.terminal import OnTerminal
-from trainer import shown_progress as progress
+from trainer.shown_progress import ShownProgress
 from trainer.training.fitting import Epoch
+from trainer.training.progress import shown_training
 
 pytestmark = pytest.mark.slow
 
@@ -173,6 +174,18 @@ def test_a_bundle_of_another_model_is_not_replaced(folder, trained, options, the
     assert (folder / "out/host/manifest.json").read_bytes() == before
 
 
+def test_a_bundle_whose_manifest_cannot_be_read_is_not_replaced(folder):
+    (folder / "damaged").mkdir()
+    (folder / "damaged/manifest.json").write_text("{")
+    command = ("train", "--kind", "host", "--data", "hosts.csv", "--output", "damaged")
+    done = trainer(*command, folder=folder)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "is not a manifest" in line
+    assert "replace it with --overwrite" in line
+    assert (folder / "damaged/manifest.json").read_text() == "{"
+
+
 def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_said(trained):
     # A slow machine adds lines of progress, such as "loading TensorFlow, 5 s".
     lines = [
@@ -194,7 +207,7 @@ def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_sai
 def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped():
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
-    with progress.shown_training(progress.ShownProgress(console)) as shown:
+    with shown_training(ShownProgress(console)) as shown:
         shown.on_epoch(Epoch(12, 0.1, 0.9, 0.9, 0.9, 1.0))
     _, bar, after = screen.getvalue().rpartition("epoch 13")
     assert bar

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
@@ -15,9 +14,9 @@ from trainer.commands.example_options import (
     examples_of,
     family_option,
     part_option,
+    seed_option,
 )
-from trainer.console import command_line, file_names, notes_on, show_figures, tell
-from trainer.families import LENGTH_MAX
+from trainer.console import command_line, file_names, show_figures, tell
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
@@ -31,16 +30,16 @@ __all__ = ["evaluate"]
 @data_options
 @part_option("Rows to measure on.")
 @family_option(
-    "Fit this model on the data's training part and measure it beside the bundles; may be given "
+    "Fit this model on the data's training part and measure it like the bundles; may be given "
     "several times."
 )
 @click.option(
     "--kind",
     type=click.Choice(["url", "host"]),
-    help="What the data's rows are; needed where no bundle says it.",
+    help="What to score; needed if no bundle is given.",
 )
 @epochs_option(6)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@seed_option
 @click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),
@@ -66,7 +65,7 @@ def evaluate(
 ) -> None:
     """Measure bundles with the scorer that serves them, side by side.
 
-    The first one named is what the others are compared with.
+    The report compares all others with the first one.
 
     \b
     stream-trainer evaluate bundles/url data/models/url --data urls.csv --report report
@@ -95,17 +94,13 @@ def evaluate(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
-        from trainer.families import families  # noqa: PLC0415
         from trainer.report.making import (  # noqa: PLC0415
             candidate_of_bundle,
-            candidate_of_family,
+            fitted_candidates,
             make_report,
         )
-        from trainer.training.building import (  # noqa: PLC0415
-            trained_otherwise,
-        )
+        from trainer.training.building import trained_otherwise  # noqa: PLC0415
 
     candidates = []
     for folder in bundles:
@@ -114,30 +109,28 @@ def evaluate(
             tell(f"beware: {known_rows}")
         with progress.stage(f"loading {folder}"):
             candidates.append(candidate_of_bundle(str(folder), bundle))
-    known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
-    validation = dataset.of_part("val")
-    train = dataset.of_part("train")
-    candidates += [
-        candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
-        for name in family_names
-    ]
+    candidates += fitted_candidates(
+        family_names,
+        dataset.of_part("train"),
+        dataset.of_part("val"),
+        kind=kind,
+        epochs=epochs,
+        seed=seed,
+        progress=progress,
+    )
     rows = dataset.of_part(part)
-    try:
-        measured = make_report(
-            report,
-            candidates,
-            rows,
-            kind=kind,
-            title=f"How well {', '.join(candidate.name for candidate in candidates)} detect",
-            command=command_line(),
-            data=f"{file_names(examples.paths)}, part {part}: {len(rows.texts):,} rows, "
-            f"{int(rows.labels.sum()):,} of them malicious.",
-            notes=notes_on(dataset),
-            quote_rows=quote_rows,
-            progress=progress,
-        )
-    except OSError as error:
-        raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
+    measured = make_report(
+        report,
+        candidates,
+        rows,
+        kind=kind,
+        title=f"How well {', '.join(candidate.name for candidate in candidates)} detect",
+        command=command_line(),
+        data=f"{file_names(examples.paths)}, part {part}: {rows.size}.",
+        notes=dataset.notes,
+        quote_rows=quote_rows,
+        progress=progress,
+    )
     show_figures(measured)
     if report is not None:
         tell(f"report: {report / 'report.html'}")

@@ -22,36 +22,44 @@ __all__ = [
     "gate_options",
     "part_option",
     "rules_of",
+    "seed_option",
+    "together",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., object])
+Decorator = Callable[[Command], Command]
 
-_DATA_OPTIONS = (
-    click.option(
+
+def together(*options: Decorator[Any]) -> Decorator[Any]:
+    """Several options as one decorator; ``--help`` lists them in this order."""
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+def _files(option: str, text: str, **settings: Any) -> Decorator[Any]:
+    path = click.Path(path_type=Path, **settings)
+    return click.option(option, metavar="FILE", type=path, multiple=True, help=text)
+
+
+data_options = together(
+    _files(
         "--data",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        help="File with labels: .csv, .tsv, .jsonl, .parquet (all but Parquet also .gz), with "
-        "columns url or host, label and optionally source, kind, part, time. May be given several "
-        "times.",
+        "File with labels: .csv, .tsv, .jsonl, .parquet (all but Parquet also .gz), with columns "
+        "url or host, label and optionally source, kind, part, time. May be given several times.",
     ),
-    click.option(
+    _files(
         "--benign",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        help="File whose rows are all benign: of the formats above, or a plain list.",
+        "File whose rows are all benign: of the formats above, or a plain list of lines.",
     ),
-    click.option(
-        "--malicious",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        help="The same with malicious rows.",
-    ),
-    click.option(
+    _files("--malicious", "File whose rows are all malicious, in the same formats."),
+    _files(
         "--extra",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        help="File as for --data whose rows are for training alone, as generated ones are; rows of "
+        "File as for --data whose rows are for training alone, such as generated ones; rows of "
         "their registered domains are left out of the validation and the test part.",
     ),
     click.option(
@@ -62,14 +70,14 @@ _DATA_OPTIONS = (
         "--malicious-label",
         "malicious_labels",
         multiple=True,
-        help="What the label of a malicious row is, where it is not 1 (some sets have 0 for "
-        "phishing).  [default: 1]",
+        help="The label of malicious rows, if it is not 1 (some data sets have 0 for phishing).  "
+        "[default: 1]",
     ),
     click.option(
         "--benign-label",
         "benign_labels",
         multiple=True,
-        help="The same of a benign row.  [default: 0, or 1 where 0 is malicious]",
+        help="The label of benign rows.  [default: 0, or 1 where 0 is malicious]",
     ),
     click.option("--skip-bad-rows", is_flag=True, help="Count and skip rows that cannot be used."),
     click.option(
@@ -77,8 +85,9 @@ _DATA_OPTIONS = (
         type=click.Choice(["column", "domain", "random", "source", "time"]),
         default="column",
         show_default=True,
-        help="What makes training, validation and test part: the column 'part' (by domain where "
-        "it says nothing), the registered domain, chance, --hold-out, or the column 'time'.",
+        help="What decides the part of a row (training, validation, test): the column 'part' (the "
+        "domain where it is empty), the registered domain, chance, --hold-out, or the column "
+        "'time'.",
     ),
     click.option(
         "--hold-out",
@@ -87,29 +96,26 @@ _DATA_OPTIONS = (
         help="With --split source: a source that is the test part; may be given several times.",
     ),
 )
+"""Say where examples come from; for ``examples_of``."""
 
-_GATE_DEFAULTS = GateRules()
+_DEFAULTS = GateRules()
 
-_GATE_OPTIONS = (
-    click.option(
+gate_options = together(
+    _files(
         "--must-not-alert",
-        metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
-        multiple=True,
-        help="Domains, hosts or URLs, one a line, that must never be malicious, such as your own; "
-        "beside the shipped list of well-known sites.",
+        "Domains, hosts or URLs, one a line, that must never be malicious, such as your own; added "
+        "to the shipped list of well-known sites.",
+        dir_okay=False,
     ),
-    click.option(
+    _files(
         "--must-alert",
-        metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
-        multiple=True,
-        help="The same of what has to stay malicious, beside the shipped list.",
+        "Domains, hosts or URLs that must stay malicious; added to the shipped list.",
+        dir_okay=False,
     ),
     click.option(
         "--margin",
         type=click.FloatRange(0, 1),
-        default=_GATE_DEFAULTS.margin,
+        default=_DEFAULTS.margin,
         show_default=True,
         help="True-positive rate that the challenger may lose: how far the lower end of the "
         "interval of the difference may lie below 0.",
@@ -117,35 +123,33 @@ _GATE_OPTIONS = (
     click.option(
         "--confidence",
         type=click.FloatRange(0.5, 0.999),
-        default=_GATE_DEFAULTS.confidence,
+        default=_DEFAULTS.confidence,
         show_default=True,
         help="Of the intervals.",
     ),
     click.option(
         "--resamples",
         type=click.IntRange(100, 100_000),
-        default=_GATE_DEFAULTS.resamples,
+        default=_DEFAULTS.resamples,
         show_default=True,
         help="Of the paired bootstrap.",
     ),
     click.option(
         "--calibration-margin",
         type=click.FloatRange(0, 1),
-        default=_GATE_DEFAULTS.calibration_margin,
+        default=_DEFAULTS.calibration_margin,
         show_default=True,
         help="Expected calibration error that the challenger may have above the champion's.",
     ),
 )
+"""What a user may set of the gate; for ``rules_of``."""
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True
+)
 
 
-def data_options(command: Command) -> Command:
-    """Give ``command`` options that say where examples come from, for ``examples_of``."""
-    for option in reversed(_DATA_OPTIONS):
-        command = option(command)
-    return command
-
-
-def family_option(text: str, *, default: Sequence[str] = ()) -> Callable[[Command], Command]:
+def family_option(text: str, *, default: Sequence[str] = ()) -> Decorator[Any]:
     """The model families of a command that takes several, as ``family_names``."""
     return click.option(
         "--family",
@@ -158,18 +162,18 @@ def family_option(text: str, *, default: Sequence[str] = ()) -> Callable[[Comman
     )
 
 
-def epochs_option(default: int) -> Callable[[Command], Command]:
+def epochs_option(default: int) -> Decorator[Any]:
     """For how long a command trains the families that have epochs."""
     return click.option(
         "--epochs",
         type=click.IntRange(1),
         default=default,
         show_default=True,
-        help="At most so many, of networks; of the language model never more than 3.",
+        help="Largest number of epochs of a network; the language model never has more than 3.",
     )
 
 
-def part_option(text: str) -> Callable[[Command], Command]:
+def part_option(text: str) -> Decorator[Any]:
     """The part of the examples that a command measures on; ``text`` is its help."""
     return click.option(
         "--part",
@@ -180,21 +184,14 @@ def part_option(text: str) -> Callable[[Command], Command]:
     )
 
 
-def gate_options(command: Command) -> Command:
-    """Give ``command`` what a user may set of the gate, for ``rules_of``."""
-    for option in reversed(_GATE_OPTIONS):
-        command = option(command)
-    return command
-
-
 def rules_of(**options: Any) -> tuple[GateRules, dict[str, Any]]:
-    """The rules of the gate that ``options`` say, and the options that are none of its."""
+    """Split ``options`` into the rules of the gate and all others."""
     rules = GateRules(**{name: options.pop(name) for name in GateRules._fields})
     return rules, options
 
 
 def data_of(**options: Any) -> "tuple[Examples, dict[str, Any]]":
-    """The examples that ``options`` say, and the options that are not of ``data_options``.
+    """Split ``options`` into the examples of ``data_options`` and all others.
 
     Raises:
         click.UsageError: as ``examples_of``.
@@ -216,7 +213,7 @@ def examples_of(
     split: str,
     held_out: tuple[str, ...],
 ) -> "Examples":
-    """What the options say.
+    """Check the options of ``data_options``.
 
     Raises:
         click.UsageError: they contradict each other, or name no file.
@@ -234,8 +231,7 @@ def examples_of(
         of_benign = frozenset({"0", "1"}) - of_malicious
     else:
         raise click.UsageError(
-            f"with --malicious-label {sorted(of_malicious)[0]} say what benign rows have: "
-            "--benign-label"
+            f"with --malicious-label {sorted(of_malicious)[0]}, also give --benign-label"
         )
     both = of_malicious & of_benign
     if both:

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from stream_detector.commands.options import SettingsCommand, given_settings
 from stream_detector.logs.setup import native_output_held_back
@@ -21,15 +19,14 @@ from trainer.commands.example_options import (
 )
 from trainer.commands.models.options import announcing_options
 from trainer.console import tell
-from trainer.retraining.endings import REFUSED_CODE
+from trainer.gate.admission import REFUSED_CODE
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
     from trainer.examples.datasets import Part
-    from trainer.gate.decision import Check, GateDecision
 
-__all__ = ["gate", "show_decision"]
+__all__ = ["gate"]
 
 _SERVED = "served"
 """As a champion: whichever bundle serves now."""
@@ -104,6 +101,7 @@ def gate(
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
     from trainer.gate.decision import write_decision  # noqa: PLC0415
     from trainer.gate.judging import judge  # noqa: PLC0415
+    from trainer.gate.rendering import lines_of  # noqa: PLC0415
     from trainer.training.building import trained_otherwise  # noqa: PLC0415
 
     with _champion(champion, settings, kind) as reigning:
@@ -119,11 +117,10 @@ def gate(
             seed=seed,
             progress=progress,
         )
-    show_decision(decision)
+    for line in lines_of(decision.checks):
+        click.echo(line)
     tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")
-    if not decision.passed:
-        return REFUSED_CODE
-    return 0
+    return 0 if decision.passed else REFUSED_CODE
 
 
 def _champion(
@@ -135,19 +132,3 @@ def _champion(
 
         return reigning_folder(settings, kind)
     return nullcontext(champion)
-
-
-def _verdict_on(check: "Check") -> str:
-    if not check.measured:
-        return "not measured"
-    return "passed" if check.passed else "REFUSED"
-
-
-def show_decision(decision: "GateDecision") -> None:
-    """Print the checks as a table on standard output."""
-    table = Table(box=None)
-    for heading in ("check", "", "what was found"):
-        table.add_column(heading, overflow="fold")
-    for check in decision.checks:
-        table.add_row(check.name, _verdict_on(check), check.message)
-    Console(markup=False).print(table)

@@ -1,13 +1,14 @@
-"""``stream-trainer generate-...``: examples that no feed holds."""
+"""``stream-trainer generate-...``: examples that no public feed has."""
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, TypeVar
 
 import click
 
 from stream_detector.terminal.progress import Progress
+from trainer.commands.example_options import seed_option, together
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
@@ -18,23 +19,32 @@ __all__ = ["generate_names_command", "generate_ordinary_command", "generate_priv
 _Row = TypeVar("_Row")
 
 _ROWS_AT_ONCE = 1000
-"""Rows between two looks at the clock; they take some milliseconds."""
+"""Rows between two updates of the progress display: some milliseconds."""
 
 
-@click.command("generate-names", short_help="Write names as malware generates them.")
-@click.option("--count", type=click.IntRange(1, 10_000_000), default=40_000, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.option(
+_output_option = click.option(
     "--output",
     type=click.File("w", encoding="utf-8", lazy=True),
     default="-",
     help="CSV file.  [default: standard output]",
 )
-def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
-    """Write host names as domain-generation algorithms make them, for training.
+_benign_options = together(
+    click.option("--count", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True),
+    click.option("--kind", type=click.Choice(["url", "host"]), default="url", show_default=True),
+    seed_option,
+    _output_option,
+)
 
-    Classes of algorithms that feeds lack: letters at random, hashes, linear congruential
-    generators, words of a list, permutations... All are for the training part.
+
+@click.command("generate-names", short_help="Write names like those that malware generates.")
+@click.option("--count", type=click.IntRange(1, 10_000_000), default=40_000, show_default=True)
+@seed_option
+@_output_option
+def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
+    """Write host names like those of domain-generation algorithms, for training.
+
+    They cover classes of algorithms that feeds lack: random letters, hashes, linear congruential
+    generators, word lists, permutations... All rows are for the training part.
 
     \b
     stream-trainer generate-names --count 40000 --output generated.csv
@@ -47,33 +57,10 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
         output.write(f"{name.host},1,generated_{name.algorithm},dga,train\n")
 
 
-def _benign_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What the commands that write benign rows have in common."""
-    for option in reversed(
-        (
-            click.option(
-                "--count", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True
-            ),
-            click.option(
-                "--kind", type=click.Choice(["url", "host"]), default="url", show_default=True
-            ),
-            click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True),
-            click.option(
-                "--output",
-                type=click.File("w", encoding="utf-8", lazy=True),
-                default="-",
-                help="CSV file.  [default: standard output]",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
 @click.command("generate-private", short_help="Write URLs or names of private networks.")
 @_benign_options
 def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
-    """Write benign URLs or host names of private networks as proxies log them, for training.
+    """Write benign URLs or host names of private networks, as proxies log them, for training.
 
     Private, loopback, link-local and carriers' addresses (IPv4 and IPv6), single labels, names
     under .local, .lan, .internal, .corp, .home.arpa and .intranet; with the ports and paths of
@@ -89,13 +76,13 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
     _write_benign(output, kind, "private", texts)
 
 
-@click.command("generate-ordinary", short_help="Write URLs that every network asks for.")
+@click.command("generate-ordinary", short_help="Write URLs that every network requests.")
 @_benign_options
 def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
     """Write benign URLs or host names of services that every network talks to, for training.
 
-    Updates, revocation lists, connectivity checks, sign-in, packages, CDNs, trackers, tokens: most
-    of a proxy's log, and little of a corpus of pages.
+    Updates, revocation lists, connectivity checks, sign-in, packages, CDNs, trackers, tokens: they
+    are most of a proxy's log, and rare in a corpus of pages.
 
     \b
     stream-trainer generate-ordinary --count 10000 --output ordinary.csv
@@ -108,7 +95,7 @@ def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[st
 
 
 def _counted(rows: Iterable[_Row], count: int, output: IO[str]) -> Iterator[_Row]:
-    """``rows``, with progress unless a terminal shows them as they come."""
+    """Show progress while ``rows`` are written, unless they appear on the same terminal."""
     is_seen = output.name == sys.stdout.name and sys.stdout.isatty()
     progress = Progress() if is_seen else ShownProgress()
     with progress.stage("writing rows", count) as stage:

@@ -1,26 +1,29 @@
 """``stream-trainer hold-out``: how well families detect sources that they never saw."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
-from stream_detector.errors import StreamDetectorError
 from stream_detector.logs.setup import native_output_held_back
-from trainer.commands.example_options import data_options, epochs_option, examples_of, family_option
-from trainer.console import command_line, counts_of, file_names, notes_on, results, tell
+from stream_detector.terminal.printable import printable
+from stream_detector.terminal.table import table_lines
+from trainer.commands.example_options import (
+    data_options,
+    epochs_option,
+    examples_of,
+    family_option,
+    seed_option,
+)
+from trainer.console import command_line, file_names, tell
 from trainer.families import LENGTH_MAX
-from trainer.files.private import make_private_folder
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from stream_detector.events import Kind
-    from trainer.families.base import Family
-    from trainer.hold_out.measuring import GroupBy, HoldOut, Training
+    from trainer.hold_out.measuring import GroupBy, Training
     from trainer.hold_out.report import FamilyMean
 
 __all__ = ["hold_out"]
@@ -30,10 +33,10 @@ _WORST_SHOWN = 3
 
 
 @click.command("hold-out", short_help="Measure families on sources that they never saw.")
-@click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What rows are.")
+@click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What to score.")
 @data_options
 @family_option(
-    "Train this one; may be given several times. The first is what the others are compared with.",
+    "Train this one; may be given several times. The report compares the others with the first.",
     default=_FAMILIES,
 )
 @click.option(
@@ -48,37 +51,37 @@ _WORST_SHOWN = 3
 @click.option(
     "--at-least",
     type=click.IntRange(1),
-    help="Malicious rows that a source (or kind) needs to be left out.  [default: 4000, or 100 "
-    "where none has as many]",
+    help="Least malicious rows of a source (or kind) to leave out.  [default: 4000, or 100 if none "
+    "has as many]",
 )
 @click.option(
     "--only",
     multiple=True,
     metavar="PATTERN",
-    help="Leave out only malicious sources (or kinds) of such names: 'generated_*' are the classes "
-    "of algorithms that generate-names writes. May be given several times.",
+    help="Leave out only malicious sources (or kinds) whose names match: 'generated_*' are the "
+    "classes of algorithms that generate-names writes. May be given several times.",
 )
 @click.option(
     "--folds",
     type=click.IntRange(0),
     default=4,
     show_default=True,
-    help="Deal the benign sources to so many groups; each training leaves one out as well. 0: "
-    "leave no benign source out.",
+    help="Number of groups of benign sources; each training also leaves out one group. 0: leave "
+    "out no benign source.",
 )
 @epochs_option(6)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@seed_option
 @click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("hold-out"),
     show_default=True,
-    help="Folder for the report (Markdown, HTML, JSON) and for what a stopped run goes on with.",
+    help="Folder for the report (Markdown, HTML, JSON) and for finished trainings.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Take over trainings of the same data and options that are in the report's folder.",
+    help="Reuse trainings of the same data and options in the report's folder.",
 )
 @native_output_held_back()
 def hold_out(
@@ -96,13 +99,13 @@ def hold_out(
 ) -> None:
     """Measure model families on sources that they never saw: leave one source out at a time.
 
-    Test rows of known sources flatter a model, as new campaigns come from none of them. Each
-    training goes without one malicious source and a group of benign ones, and without their
-    registered domains. The malicious source is measured against benign rows of the test part, of
-    each benign source the share is told that is flagged where 1% of those are.
+    Test rows of known sources flatter a model: new campaigns come from none of them. Each training
+    leaves out one malicious source, a group of benign ones, and all their registered domains. The
+    malicious source is measured against benign rows of the test part. For each benign source the
+    report gives the share of rows flagged at the threshold that flags 1% of those.
 
-    There are as many trainings a family as malicious sources. Ctrl-C writes the report of those
-    that are done and ends with exit code 130; --resume goes on.
+    Each family is trained as often as there are malicious sources. Ctrl-C writes the report of the
+    finished trainings and ends with exit code 130; --resume continues.
 
     \b
     stream-trainer hold-out --kind url --data data/labelled/urls.csv.gz --family lexical
@@ -116,7 +119,7 @@ def hold_out(
         )
     if folds == 1:
         raise click.UsageError("--folds 1 would leave out all benign sources: 0, or 2 and more")
-    from trainer.examples.datasets import read_dataset  # noqa: PLC0415
+    from trainer.examples.datasets import counts_of, read_dataset  # noqa: PLC0415
     from trainer.hold_out.measuring import HoldOut  # noqa: PLC0415
     from trainer.hold_out.report import (  # noqa: PLC0415
         HoldOutReport,
@@ -124,6 +127,7 @@ def hold_out(
         held_out_table,
         write_hold_out,
     )
+    from trainer.hold_out.running import trainings  # noqa: PLC0415
 
     examples = examples_of(**data_options)
     progress = ShownProgress()
@@ -134,49 +138,43 @@ def hold_out(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
         from trainer.families import families  # noqa: PLC0415
 
         known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
-    chosen = [known[name] for name in dict.fromkeys(family_names)]
-    wanted = len(plan.folds) * len(chosen)
+    names = list(dict.fromkeys(family_names))
+    chosen = [known[name] for name in names]
     done: list[Training] = []
     try:
-        make_private_folder(report)
-        for training in _trainings(
-            *(plan, chosen, report, (kind, epochs, seed), progress), resume=resume
+        for training in trainings(
+            *(plan, chosen, report),
+            kind=kind,
+            epochs=epochs,
+            seed=seed,
+            resume=resume,
+            progress=progress,
         ):
-            done.append(training)  # noqa: PERF402 - those before Ctrl-C are kept
+            done.append(training)  # noqa: PERF402 - Ctrl-C keeps those before it
     except KeyboardInterrupt:
         if not done:
             tell("stopped: no training was done")
             raise
-    except OSError as error:
-        raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
-    stopped = (
-        f"stopped: {len(done)} of {wanted} trainings are done; go on with --resume"
-        if len(done) < wanted
-        else ""
+    wanted = len(plan.folds) * len(chosen)
+    stopped = ""
+    if len(done) < wanted:
+        stopped = f"stopped: {len(done)} of {wanted} trainings are done; go on with --resume"
+    means = family_means(done, names)
+    write_hold_out(
+        report,
+        HoldOutReport(
+            title=f"How well {', '.join(names)} detect what they never saw",
+            command=command_line(),
+            data=f"{file_names(examples.paths)}: {dataset.size}.",
+            notes=[*dataset.notes, *([f"Incomplete, {stopped}."] if stopped else [])],
+            by=by,
+            families=means,
+            trainings=done,
+        ),
     )
-    means = family_means(done, [family.name for family in chosen])
-    try:
-        write_hold_out(
-            report,
-            HoldOutReport(
-                title=f"How well {', '.join(one.name for one in chosen)} detect what they never "
-                "saw",
-                created_at=datetime.now(UTC).replace(microsecond=0),
-                command=command_line(),
-                data=f"{file_names(examples.paths)}: {len(dataset.texts):,} rows, "
-                f"{int(dataset.labels.sum()):,} of them malicious.",
-                notes=[*notes_on(dataset), *([f"Incomplete, {stopped}."] if stopped else [])],
-                by=by,
-                families=means,
-                trainings=done,
-            ),
-        )
-    except OSError as error:
-        raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
     _show(held_out_table(done, means, short=True).rows, means)
     tell(f"report: {report / 'report.html'}")
     if stopped:
@@ -184,74 +182,19 @@ def hold_out(
         raise KeyboardInterrupt
 
 
-def _trainings(
-    plan: "HoldOut",
-    chosen: "Sequence[Family]",
-    report: Path,
-    options: "tuple[Kind, int, int]",
-    progress: ShownProgress,
-    *,
-    resume: bool,
-) -> "Iterator[Training]":
-    """Every family on every fold, each kept in the report's folder as soon as it is done.
-
-    ``options`` are kind, epochs and seed: with ``resume``, trainings that were kept are taken over
-    where these, the data and the fold are the same.
-    """
-    from trainer.hold_out.measuring import TrainingStore  # noqa: PLC0415
-
-    store = TrainingStore(report / "trainings")
-    wanted = [(fold, family) for fold in plan.folds for family in chosen]
-    for number, (fold, family) in enumerate(wanted, start=1):
-        identity = plan.identity(fold, family.name, *options)
-        training = store.load(family.name, identity) if resume else None
-        tell(
-            f"training {number} of {len(wanted)}: {family.name} without {fold}"
-            f"{', done before' if training else ''}"
-        )
-        if training is None:
-            training = plan.train(
-                fold, family, identity=identity, seed=options[-1], progress=progress
-            )
-            store.save(training)
-        tell(f"  {_in_short(training)}")
-        yield training
-
-
-def _in_short(training: "Training") -> str:
-    """What a training showed, in a line."""
-    said = [f"{training.seconds:.0f} s"]
-    if training.malicious is not None:
-        at_1 = training.malicious.detections[0]
-        said = [
-            f"{training.malicious.name}: ROC AUC {training.malicious.roc_auc:.4f}",
-            f"TPR at FPR 1% {at_1.tpr.value:.3f}" if at_1.enough else "too few benign rows for TPR",
-            *said,
-        ]
-    if training.benign:
-        worst = max(training.benign, key=lambda one: one.flagged.value)
-        said.insert(-1, f"benign most flagged: {worst.name}, {worst.flagged.value:.1%}")
-    return ", ".join(said)
-
-
 def _show(rows: "Sequence[Sequence[str]]", means: "Sequence[FamilyMean]") -> None:
-    """The table of malicious groups, and below it which benign sources are flagged most."""
-    heading, *body = rows
-    table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(heading):
-        table.add_column(name, justify="left" if place in {0, 2} else "right", overflow="fold")
-    for row in body:
-        table.add_row(*row)
-    console = results()
-    console.print(table)
+    """Print the table of malicious groups, then the benign sources that are flagged most."""
+    for line in table_lines(
+        [[printable(cell) for cell in row] for row in rows], right={1, 3, 4, 5}
+    ):
+        click.echo(line)
     for mean in means:
         if mean.flagged is not None:
             worst = ", ".join(
-                f"{one.name} {one.flagged.value:.1%}" for one in mean.benign[:_WORST_SHOWN]
+                f"{printable(one.name)} {one.flagged.value:.1%}"
+                for one in mean.benign[:_WORST_SHOWN]
             )
-            console.print(
+            click.echo(
                 f"{mean.family}: of {len(mean.benign)} benign sources {mean.flagged:.2%} flagged "
-                f"on average, most of {worst}",
-                soft_wrap=True,
-                highlight=False,
+                f"on average, most of {worst}"
             )

@@ -1,35 +1,29 @@
 """``stream-trainer labels``: collect labels from Kafka, look at them, write them for training."""
 
-import csv
-import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Event
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.errors import StreamDetectorError
 from stream_detector.settings.fields import SETTING_GROUPS
 from stream_detector.terminal.counted import counted
-from stream_detector.terminal.spreadsheets import cell_of
-from trainer.console import printable, tell
-from trainer.files.private import open_private
-from trainer.shown_progress import Progress, ShownProgress, Stage
+from trainer.commands.label_options import labels_option, trust_option, trusted
+from trainer.console import tell
+from trainer.shown_progress import Progress, ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
     from trainer.labels.resolution import ResolvedLabel
-    from trainer.labels.store import LabelStore, StoredLabel
+    from trainer.labels.store import StoredLabel
 
-__all__ = ["labels", "labels_option", "trust_option", "trusted"]
+__all__ = ["labels"]
 
-_STORE = Path("label-store")
 _STDOUT = Path("-")
 _LABELS_AT_ONCE = 1000
 """Labels between two updates of the progress."""
@@ -38,21 +32,6 @@ _TOPIC_OPTIONS = {
     "labels_dead_letters_topic",
 }
 _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "cluster"} - _TOPIC_OPTIONS
-
-labels_option = click.option(
-    "--store",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=_STORE,
-    show_default=True,
-    help="Folder of the labels.",
-)
-trust_option = click.option(
-    "--trust",
-    metavar="A,B",
-    default="",
-    help="Sources of analysts, and feeds, by trust, the most trusted first: goes before the time "
-    "of labels.",
-)
 
 
 @click.group(no_args_is_help=True, short_help="Collect labels, show them, write them for training.")
@@ -115,7 +94,7 @@ def collect(
     from trainer.labels.collecting import collect_labels  # noqa: PLC0415 - imports much
     from trainer.labels.store import LabelStore  # noqa: PLC0415
 
-    # Followed for days, a log shall have what comes and nothing else.
+    # A log of days must not fill with progress.
     progress = Progress() if follow else ShownProgress()
     with progress.stage("reading labels from Kafka"):
         done = collect_labels(
@@ -142,16 +121,20 @@ def show(urls: tuple[str, ...], store: Path, trust: str) -> None:
     stream-trainer labels show
     stream-trainer labels show http://evil.example/x evil.example --trust soc,urlhaus
     """
-    from trainer.labels.resolution import resolve, retractions  # noqa: PLC0415 - imports much
+    from trainer.labels.rendering import lines_of_all, lines_of_text  # noqa: PLC0415 - pyarrow
+    from trainer.labels.resolution import resolve, retractions  # noqa: PLC0415
+    from trainer.labels.store import filled_store  # noqa: PLC0415
 
     if not urls:
-        _show_all(*_resolved(store, trust))
+        for line in lines_of_all(*_resolved(store, trust)):
+            click.echo(line)
         return
     texts = [_canonical_text(url) for url in urls]
-    labels = [stored for stored in _opened(store).labels() if stored.label.canonical.text in texts]
-    resolved, retracted = resolve(labels, trust=trusted(trust)), retractions(labels)
+    found = list(filled_store(store).labels_of(texts))
+    resolved, retracted = resolve(found, trust=trusted(trust)), retractions(found)
     for text in texts:
-        _show_one(text, resolved.get(text), retracted.get(text, []))
+        for line in lines_of_text(text, resolved.get(text), retracted.get(text, [])):
+            click.echo(line)
 
 
 @labels.command(short_help="Write what counts as a file for training.")
@@ -172,62 +155,38 @@ def export(file: Path, kind: "Kind", store: Path, trust: str) -> None:
     stream-trainer labels export labelled.csv
     stream-trainer train --kind url --data urls.csv --extra labelled.csv --output bundles/url
     """
+    from trainer.labels.training_file import write_rows, write_training_file  # noqa: PLC0415
+
     resolved, _ = _resolved(store, trust)
     of_kind = [each for each in resolved.values() if kind in each.kinds]
     if file == _STDOUT:
-        _write(sys.stdout, kind, of_kind)
+        write_rows(sys.stdout, kind, of_kind)
         return
-    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
-    try:
-        try:
-            with open_private(draft, "w", encoding="utf-8", newline="") as output:
-                _write(output, kind, of_kind)
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise StreamDetectorError(f"{file} can't be written: {error.strerror}") from error
+    write_training_file(file, kind, of_kind)
     tell(f"{counted(len(of_kind), 'label')} of kind {kind} in {file}")
 
 
-def _resolved(store: Path, trust: str) -> tuple[dict[str, "ResolvedLabel"], Mapping[str, int]]:
+def _resolved(store: Path, trust: str) -> "tuple[dict[str, ResolvedLabel], Mapping[str, int]]":
     """What counts by text, and the number of labels collected by day.
 
     Raises:
         StreamDetectorError: there is no store, or it can't be read.
     """
     from trainer.labels.resolution import resolve  # noqa: PLC0415 - imports much
+    from trainer.labels.store import filled_store  # noqa: PLC0415
 
-    opened = _opened(store)
+    filled = filled_store(store)
     days: Counter[str] = Counter()
-
-    def counted(stage: Stage) -> "Iterable[StoredLabel]":
-        for number, stored in enumerate(opened.labels(), start=1):
-            days[stored.written_at.date().isoformat()] += 1
-            if number % _LABELS_AT_ONCE == 0:
-                stage.update(number)
-            yield stored
-
     with ShownProgress().stage("reading labels") as stage:
-        return resolve(counted(stage), trust=trusted(trust)), days
 
+        def shown() -> "Iterator[StoredLabel]":
+            for number, stored in enumerate(filled.labels(), start=1):
+                days[stored.written_at.date().isoformat()] += 1
+                if number % _LABELS_AT_ONCE == 0:
+                    stage.update(number)
+                yield stored
 
-def _opened(store: Path) -> "LabelStore":
-    """The store, which is there and holds labels.
-
-    Raises:
-        StreamDetectorError: it does not.
-    """
-    from trainer.labels.store import LabelStore  # noqa: PLC0415 - imports much
-
-    opened = LabelStore(store)
-    opened.check_filled()
-    return opened
-
-
-def trusted(trust: str) -> tuple[str, ...]:
-    """Names of sources in the order of trust, from the option."""
-    return tuple(name.strip() for name in trust.split(",") if name.strip())
+        return resolve(shown(), trust=trusted(trust)), days
 
 
 def _canonical_text(url: str) -> str:
@@ -238,76 +197,3 @@ def _canonical_text(url: str) -> str:
     if isinstance(canonical, Rejected):
         raise click.UsageError(f"{url!a} is no URL or host name: {canonical.detail}")
     return canonical.text
-
-
-def _show_one(text: str, found: "ResolvedLabel | None", retracted: "Sequence[StoredLabel]") -> None:
-    from stream_detector.wire.label_signatures import voice_of  # noqa: PLC0415 - imports much
-
-    if found is None:
-        click.echo(f"{text}: not labelled")
-    else:
-        disagreeing = len(found.disagreeing)
-        click.echo(
-            f"{text}: {found.label}"
-            + (f", {disagreeing} of {len(found.standing)} voices disagree" if disagreeing else "")
-        )
-    for stored in (*(found.standing if found else ()), *retracted):
-        label = stored.label
-        who = voice_of(label) + (", signed" if stored.signed else "")
-        sure = "" if label.confidence is None else f", confidence {label.confidence:g}"
-        place = f"{stored.topic}:{stored.partition}:{stored.offset}"
-        line = f"{label.label:<9}  {_moment(label.labeled_at)}  {who}, source {label.source}{sure}"
-        click.echo(f"  {printable(line)}  in {place}")
-
-
-def _show_all(resolved: Mapping[str, "ResolvedLabel"], days: Mapping[str, int]) -> None:
-    standing = [stored for each in resolved.values() for stored in each.standing]
-    of_label = Counter(each.label for each in resolved.values())
-    disputed = sum(bool(each.disagreeing) for each in resolved.values())
-    click.echo(f"{sum(days.values()):,} labels collected, from {min(days)} to {max(days)}")
-    click.echo(
-        f"{len(resolved):,} texts: {of_label['malicious']:,} malicious, {of_label['benign']:,} "
-        f"benign; {_disputed(disputed)}"
-    )
-    won = Counter(each.winner.label.source for each in resolved.values())
-    overruled = Counter(
-        stored.label.source for each in resolved.values() for stored in each.disagreeing
-    )
-    by_source = Counter(stored.label.source for stored in standing)
-    width = max(len(name) for name in ("source", *map(printable, by_source)))
-    click.echo(f"{'source':<{width}}  {'standing':>9}  {'counting':>9}  {'overruled':>9}")
-    for source, count in by_source.most_common():
-        click.echo(
-            f"{printable(source):<{width}}  {count:>9,}  {won[source]:>9,}  {overruled[source]:>9,}"
-        )
-
-
-def _write(output: IO[str], kind: "Kind", resolved: Iterable["ResolvedLabel"]) -> None:
-    rows = csv.writer(output, lineterminator="\n")
-    columns = (kind, "label", "source", "time", "analyst", "feed", "confidence", "disagreeing")
-    rows.writerow(columns)
-    for each in resolved:
-        label = each.winner.label
-        rows.writerow(
-            (
-                cell_of(each.text),
-                int(each.label == "malicious"),
-                cell_of(label.source),
-                _moment(label.labeled_at),
-                cell_of(label.analyst or ""),
-                cell_of(label.feed or ""),
-                "" if label.confidence is None else f"{label.confidence:g}",
-                len(each.disagreeing),
-            )
-        )
-
-
-def _disputed(texts: int) -> str:
-    if not texts:
-        return "no labels contradict each other"
-    return f"{texts:,} text{'s have' if texts > 1 else ' has'} labels that contradict each other"
-
-
-def _moment(time: datetime) -> str:
-    """RFC 3339, to the second."""
-    return f"{time:%Y-%m-%dT%H:%M:%S}Z"

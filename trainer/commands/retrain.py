@@ -10,20 +10,18 @@ from stream_detector.errors import SettingsError
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.settings.fields import SETTING_GROUPS
 from trainer.commands.example_options import data_of, data_options, gate_options, rules_of
-from trainer.commands.gate import show_decision
-from trainer.commands.labels import labels_option, trust_option, trusted
-from trainer.commands.models import force_option, signing_key_option
+from trainer.commands.label_options import FOLDER, labels_option, trust_option, trusted
+from trainer.commands.models.options import force_option, signing_key_option
 from trainer.console import command_line, tell
-from trainer.retraining.endings import exit_code_of
+from trainer.gate.admission import REFUSED_CODE
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
-__all__ = ["FOLDER", "retrain"]
+__all__ = ["retrain"]
 
-FOLDER = Path("retraining")
-"""Where challengers, checkpoints and locks are, by default."""
+_EXIT_CODES = {"refused": REFUSED_CODE, "unchanged": 4}
 
 _NOT_NEEDED = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - {
     "topic_prefix",
@@ -154,11 +152,12 @@ def retrain(
             "no model store to publish to is set: give --model-store, a folder or URL that trainer "
             "and workers both reach, or --no-publish"
         )
-    from trainer.labels.store import LabelStore  # noqa: PLC0415 - imports much
+    from trainer.labels.store import filled_store  # noqa: PLC0415 - imports much
 
-    LabelStore(store).check_filled()
+    filled_store(store)
     from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from trainer.examples.datasets import read_licences  # noqa: PLC0415
+    from trainer.examples.licences import read_licences  # noqa: PLC0415
+    from trainer.gate.rendering import lines_of  # noqa: PLC0415
     from trainer.retraining.examples import LabelRules  # noqa: PLC0415
     from trainer.retraining.one_run import Plan  # noqa: PLC0415
     from trainer.retraining.one_run import retrain as run_retraining  # noqa: PLC0415
@@ -182,8 +181,9 @@ def retrain(
         licences=read_licences(sources, kind) if sources else {},
         command=command_line(),
     )
-    outcome, decision = run_retraining(plan, settings, progress=ShownProgress())
-    if decision is not None:
-        show_decision(decision)
-    tell(f"{kind}: {outcome}")
-    return exit_code_of(outcome)
+    outcome = run_retraining(plan, settings, progress=ShownProgress())
+    if outcome.checks:
+        for line in lines_of(outcome.checks):
+            click.echo(line)
+    tell(f"{kind}: {outcome.ending}")
+    return _EXIT_CODES.get(outcome.ending, 0)

@@ -12,6 +12,7 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings.fields import SETTING_GROUPS, Settings
 from stream_detector.terminal.durations import DURATION, written
+from trainer.commands.label_options import trusted
 from trainer.console import tell
 from trainer.shown_progress import ShownProgress
 
@@ -160,16 +161,10 @@ def _labels(store: Path, trust: str, disagreements: "Iterable[Disagreement]") ->
         StreamDetectorError: there is no store, or it can't be read.
     """
     from trainer.labels.resolution import resolve  # noqa: PLC0415 - imports much
-    from trainer.labels.store import LabelStore  # noqa: PLC0415
+    from trainer.labels.store import filled_store  # noqa: PLC0415
 
-    opened = LabelStore(store)
-    opened.check_filled()
     texts = {each.canonical for each in disagreements}
-    sources = [name.strip() for name in trust.split(",") if name.strip()]
-    resolved = resolve(
-        (stored for stored in opened.labels() if stored.label.canonical.text in texts),
-        trust=sources,
-    )
+    resolved = resolve(filled_store(store).labels_of(texts), trust=trusted(trust))
 
     def label_of(disagreement: "Disagreement") -> "LabelName | None":
         found = resolved.get(disagreement.canonical)

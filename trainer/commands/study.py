@@ -1,15 +1,14 @@
-"""``stream-trainer study``: every family of the study on one list, in one table."""
+"""``stream-trainer study``: the study that the project grew from, repeated on one list."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from stream_detector.errors import StreamDetectorError
 from stream_detector.logs.setup import native_output_held_back
-from trainer.commands.example_options import epochs_option, family_option
-from trainer.console import command_line, notes_on, show_figures, tell
-from trainer.families import FAMILY_NAMES, LENGTH_MAX
+from trainer.commands.example_options import epochs_option, family_option, seed_option
+from trainer.console import command_line, show_figures, tell
+from trainer.families import FAMILY_NAMES
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
@@ -33,10 +32,10 @@ __all__ = ["study"]
     type=click.Choice(["truncate", "oversample", "none"]),
     default="truncate",
     show_default=True,
-    help="Leave rows of the larger label out, repeat those of the smaller one, or neither.",
+    help="Leave out rows of the larger label, repeat rows of the smaller one, or neither.",
 )
 @epochs_option(20)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@seed_option
 @native_output_held_back()
 def study(
     data: Path,
@@ -55,6 +54,7 @@ def study(
     stream-trainer study data/study/URL.csv
     """
     from trainer.examples.datasets import Examples, read_dataset  # noqa: PLC0415
+    from trainer.training.imbalance import resampled  # noqa: PLC0415
 
     examples = Examples(files=(data,), columns=("url", "label"), split="random")
     progress = ShownProgress()
@@ -63,28 +63,29 @@ def study(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-        from trainer.measuring.study import run_study  # noqa: PLC0415
+        from trainer.report.making import fitted_candidates, make_report  # noqa: PLC0415
 
+    train = resampled(dataset.of_part("train"), imbalance, seed=seed)
+    candidates = fitted_candidates(
+        family_names or FAMILY_NAMES,
+        train,
+        dataset.of_part("val"),
+        kind="url",
+        epochs=epochs,
+        seed=seed,
+        progress=progress,
+    )
     rows = dataset.of_part("test")
-    try:
-        measured = run_study(
-            dataset,
-            report,
-            names=family_names or FAMILY_NAMES,
-            kind="url",
-            length_max=LENGTH_MAX["url"],
-            epochs=epochs,
-            imbalance=imbalance,
-            seed=seed,
-            title=f"The study on {data.name}",
-            command=command_line(),
-            data=f"{data.name}, test part, split by chance: {len(rows.texts):,} rows, "
-            f"{int(rows.labels.sum()):,} of them malicious.",
-            notes=notes_on(dataset),
-            progress=progress,
-        )
-    except OSError as error:
-        raise StreamDetectorError(f"{report} cannot be written: {error.strerror}") from error
+    measured = make_report(
+        report,
+        candidates,
+        rows,
+        kind="url",
+        title=f"The study on {data.name}",
+        command=command_line(),
+        data=f"{data.name}, test part, split by chance: {rows.size}.",
+        notes=[*dataset.notes, f"Trained on {len(train.texts):,} rows after '{imbalance}'."],
+        progress=progress,
+    )
     show_figures(measured)
     tell(f"report: {report / 'report.html'}")

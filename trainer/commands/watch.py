@@ -2,12 +2,11 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -15,7 +14,7 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.logs.setup import configure_logging
 from stream_detector.settings.fields import ENVIRONMENT_PREFIX, SETTING_GROUPS, Settings
 from stream_detector.terminal.durations import DURATION
-from trainer.commands.retrain import FOLDER, retrain
+from trainer.commands.label_options import FOLDER
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
@@ -114,26 +113,21 @@ def watch(
         for kind, files in data.items()
         if files
     }
-    publishes = bool(settings.model_store) and "--no-publish" not in options
+    root = click.get_current_context().find_root()
+    retrain = cast(click.Command, cast(click.Group, root.command).get_command(root, "retrain"))
     for kind, words in retrainings.items():
-        # Tells what is wrong with them.
+        # Refuses wrong options now, and not after a day.
         given = retrain.make_context("watch ... --", list(words)).params
         own = {"kind": kind, "data": data[kind], "store": folder / LABELS, "folder": folder}
         for name, value in own.items():
             if given[name] != value:
-                raise click.UsageError(f"--{name} is not for after --: watch itself gives it")
+                raise click.UsageError(f"--{name} does not belong after --: watch gives it itself")
     port = _HTTP_PORT if origins["http_port"] == "default" else settings.http_port
     configure_logging(settings)
-    # What it would print is told by errors.
+    # kafka-python's errors are in ours.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    from stream_detector.web.certificates import (  # noqa: PLC0415
-        kafka_certificates,
-        show_certificates,
-    )
-    from stream_detector.web.server import HealthServer  # noqa: PLC0415
     from trainer.watching.schedule import Schedule  # noqa: PLC0415
-    from trainer.watching.watch_metrics import WatchMetrics  # noqa: PLC0415 - imports much
-    from trainer.watching.watcher import Watcher, WatchPlan  # noqa: PLC0415
+    from trainer.watching.watcher import WatchPlan, serve_watch  # noqa: PLC0415 - imports much
 
     plan = WatchPlan(
         folder=folder,
@@ -144,28 +138,13 @@ def watch(
         },
         environment=_environment(config, flags),
         schedule=Schedule(every, new_labels),
-        publishes=publishes,
     )
     logger = logging.getLogger(__name__)
     if not plan.commands:
         logger.warning("no --url-data and no --host-data: labels are collected, nothing retrained")
-    elif not publishes:
+    elif not settings.model_store or "--no-publish" in options:
         logger.warning("no model store is set: what passes the gate is not published")
-    metrics = WatchMetrics()
-    watcher = Watcher(plan, settings, metrics)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: watcher.stop())
-    show_certificates(kafka_certificates(settings), metrics.certificates)
-    with HealthServer(
-        registry=metrics.registry,
-        host=settings.http_host,
-        port=port,
-        readiness=watcher.readiness,
-        web_config=settings.http_web_config,
-        certificates=metrics.certificates,
-    ) as health:
-        logger.info("metrics and health on %s", health.url)
-        watcher.run()
+    serve_watch(plan, settings, port=port)
     logger.info("stopped")
 
 

@@ -1,7 +1,7 @@
-"""Things that tell the label alone: a model that finds them has learned the collection.
+"""Leaks: single properties that give the label away, so that a model learns the collection.
 
-Each is a yes or no of a row's canonical text, as models read it: the scheme, ``www.`` and a lone
-``/`` are gone there and tell nothing. Balanced accuracy measures it: 0.5 says nothing, 1.0 all.
+Each property is a yes or no of a row's canonical text, the text that models read: it has lost the
+scheme, ``www.`` and a lone ``/``. The measure is balanced accuracy, from 0.5 (no leak) to 1.0.
 """
 
 from collections import Counter
@@ -11,11 +11,11 @@ __all__ = ["Leak", "LeakSearch"]
 
 _SUSPECT = 0.8
 _ROWS_MIN = 50
-"""Of each label, below which chance makes leaks."""
+"""Rows of each label below which chance makes leaks."""
 
 
 class Leak(NamedTuple):
-    """One yes-or-no that tells more than it should."""
+    """A property that gives too much away."""
 
     what: str
     balanced_accuracy: float
@@ -25,7 +25,7 @@ class Leak(NamedTuple):
 
 
 class LeakSearch:
-    """Counts how often each candidate holds among benign and malicious rows."""
+    """Counts how often each property holds among benign and malicious rows."""
 
     def __init__(self) -> None:
         self._rows: Counter[int] = Counter()
@@ -41,7 +41,7 @@ class LeakSearch:
         holds.update({f"the character {mark!r}" for mark in marks})
 
     def leaks(self) -> list[Leak]:
-        """What tells the label well alone, worst first."""
+        """The leaks, worst first."""
         benign, malicious = self._rows[0], self._rows[1]
         if min(benign, malicious) < _ROWS_MIN:
             return []

@@ -1,8 +1,8 @@
-"""Rows of labelled files, whatever their format, as names and texts.
+"""Readers of labelled files: rows as names and texts, whatever the format.
 
-The name's end says the format, before ``.gz`` where it has that: ``.csv``, ``.tsv``, ``.jsonl`` (or
-``.ndjson``), ``.parquet``; anything else is a plain list, one URL or host name a line. Nothing is
-held but a row (of Parquet, a batch of rows).
+The file's suffix, without ``.gz``, decides the format: ``.csv``, ``.tsv``, ``.jsonl`` (or
+``.ndjson``), ``.parquet``; anything else is a plain list, one URL or host name a line. Memory holds
+one row (of Parquet, a batch of rows).
 """
 
 import csv
@@ -23,14 +23,14 @@ _ENCODING = "utf-8-sig"
 
 _PARQUET_BATCH_ROWS = 8192
 _PARQUET_BUFFER_BYTES = 1 << 20
-"""Of a column that are read ahead: without it, pyarrow reads a row group's whole column."""
+"""Read-ahead for each column: without it, pyarrow reads the whole column of a row group."""
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON = frozenset({".jsonl", ".ndjson"})
 _PARQUET = ".parquet"
 
 
 class DataError(StreamDetectorError):
-    """A file of examples cannot be used; the message names file, line and reason."""
+    """A file of examples cannot be used; the message has file, line and reason."""
 
 
 class Row(NamedTuple):
@@ -49,7 +49,7 @@ class BadRow(NamedTuple):
 
 
 def has_columns(path: Path) -> bool:
-    """Does the name say a format with columns?"""
+    """Whether the file's suffix is of a format with columns."""
     return _format(path) in {*_DELIMITERS, *_JSON, _PARQUET}
 
 
@@ -58,12 +58,12 @@ def read_rows(path: Path, *, names: Sequence[str] = ()) -> Iterator[Row | BadRow
 
     Args:
         path: a file of one of the formats above.
-        names: what the columns of a file without a header are called: of CSV or TSV, or of one
-            whose name says no format, which is CSV then. Surplus commas belong to the first column:
-            the study's ``url,label`` files quote nothing. One name alone makes a plain list.
+        names: the columns of a CSV or TSV file without a header, or of a file without a known
+            suffix, which is then CSV. Surplus commas belong to the first column: the study's
+            ``url,label`` files quote nothing. A single name makes it a plain list.
 
     Raises:
-        DataError: the file cannot be read, or is not what its name says.
+        DataError: the file cannot be read, or does not have the format of its suffix.
     """
     kind = _format(path)
     try:
@@ -78,7 +78,7 @@ def read_rows(path: Path, *, names: Sequence[str] = ()) -> Iterator[Row | BadRow
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start} of "
-            "what was read last); convert it, as by: iconv -f latin1 -t utf-8"
+            "the last block); convert it, for example with: iconv -f latin1 -t utf-8"
         ) from error
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
@@ -110,7 +110,7 @@ def _delimited(path: Path, delimiter: str, names: Sequence[str]) -> Iterator[Row
             raise DataError(f"{path}, line 1: {error}") from error
         if not header:
             raise DataError(f"{path} is empty: it needs a header line, or --columns")
-        # A faulty row ends the iteration of the reader's own loop.
+        # Not a for loop: an error would end it, but the rows after a faulty one can be read.
         while True:
             try:
                 fields = next(reader)
@@ -134,7 +134,7 @@ def _headerless(file: IO[str], delimiter: str, names: Sequence[str]) -> Iterator
         text = line.rstrip("\r\n")
         if not text.strip():
             continue
-        # Quoted where it begins so; else nothing is, whatever stands in it.
+        # A line that begins with a quote is quoted CSV; in others quotes are plain characters.
         quoted = text.startswith('"')
         fields = (
             next(csv.reader([text], delimiter=delimiter))
@@ -192,7 +192,7 @@ def _plain(path: Path, name: str) -> Iterator[Row | BadRow]:
 
 
 def _text(value: object) -> str:
-    """As a CSV file would have it: whole numbers without a point, nothing for null."""
+    """As in a CSV file: whole numbers without a decimal point, null as nothing."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,7 +1,7 @@
-"""Which rows are for training, for validation and for the test: always disjoint.
+"""Splits of rows into training, validation and test part, always disjoint.
 
-Validation and test hold 10% and 20% of the rows where nothing else says how many. By registered
-domain is the default: a model that saw a domain's other pages knows the answer already.
+Unless the data decides otherwise, validation and test get 10% and 20% of the rows. The default is
+by registered domain: a model that saw other pages of a domain already knows the answer.
 """
 
 import zlib
@@ -27,14 +27,14 @@ Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 Split = Literal["column", "domain", "random", "source", "time"]
-"""``column`` is what the data's own column ``part`` says, by domain where it says nothing."""
+"""``column`` takes the data's own column ``part``, or the domain where it is empty."""
 
 _VALIDATION_PERCENT = 10
 _TEST_PERCENT = 20
 
 
 def part_by_hash(key: str) -> Part:
-    """The part of a domain (or of a text) by its hash: the same in every run, whatever is read."""
+    """The part of a domain (or of a text) by its hash: the same in every run and data set."""
     share = zlib.crc32(key.encode()) % 100
     if share < _TEST_PERCENT:
         return "test"
@@ -44,12 +44,12 @@ def part_by_hash(key: str) -> Part:
 def split_by_source(
     sources: NDArray[np.str_], domains: NDArray[np.str_], held_out: Collection[str]
 ) -> NDArray[np.str_]:
-    """Rows of the sources ``held_out`` are the test; the others are split by domain.
+    """Rows of the sources ``held_out`` become the test part; all others are split by domain.
 
-    A domain of the held-out sources is in no other part: its rows there are left out (``""``).
+    Rows of other sources on a domain of the held-out ones are left out (``""``).
 
     Raises:
-        DataError: no row is of a source that is to be held out.
+        DataError: a source to hold out has no rows.
     """
     missing = sorted(set(held_out) - set(sources.tolist()))
     if missing:
@@ -75,11 +75,11 @@ def split_by_source(
 def parts_without(
     parts: NDArray[np.str_], domains: NDArray[np.int64], held: NDArray[np.bool_]
 ) -> NDArray[np.str_]:
-    """``parts`` without the rows that are ``held`` out, which are in none (``""``).
+    """``parts`` with ``""`` for the rows ``held`` out.
 
-    Rows of their domains are in neither training nor validation. Test rows stay where they are,
-    whatever their domain: nothing is trained on them. ``domains`` as numbers from 0, which are
-    compared faster than names; all of shape ``[rows]``.
+    Rows of their domains leave training and validation as well. Test rows stay, whatever their
+    domain: no model trains on them. ``domains`` are numbers from 0, which compare faster than
+    names; all arrays have the shape ``[rows]``.
     """
     of_held = np.zeros(int(domains.max(initial=-1)) + 1, np.bool_)
     of_held[domains[held]] = True
@@ -88,7 +88,7 @@ def parts_without(
 
 
 def split_by_time(times: NDArray[np.float64]) -> NDArray[np.str_]:
-    """The latest rows are the test, those before them the validation.
+    """The latest rows become the test part, those before them the validation part.
 
     ``times`` in seconds since the epoch, shape ``[rows]``.
 

@@ -6,7 +6,7 @@ __all__ = ["TextParts", "split_authority", "take_apart"]
 
 
 class TextParts(NamedTuple):
-    """Parts of a canonical URL or host name; what is not there is empty."""
+    """Parts of a canonical URL or host name; a missing part is empty."""
 
     text: str
     host: str
@@ -31,7 +31,7 @@ def split_authority(text: str) -> tuple[str, str]:
 
 
 def take_apart(text: str) -> TextParts:
-    """Take a canonical text apart; of a host name there is the host alone."""
+    """Take a canonical text apart; a host name has a host alone."""
     authority, rest = split_authority(text)
     host, port = authority, ""
     if not authority.endswith("]"):

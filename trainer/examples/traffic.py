@@ -1,7 +1,7 @@
-"""What sort of ordinary traffic a text is: front page, asset, tracker, update, private address...
+"""Types of ordinary traffic: front page, asset, tracker, update, private address...
 
-Rules on the canonical text alone, short enough to be printed beside the figures that they group.
-They sort benign rows of a report; no model sees them.
+The rules read the canonical text alone, and are short enough to be printed with the figures that
+they group. They sort the benign rows of a report; no model sees them.
 """
 
 import re
@@ -40,7 +40,7 @@ _LOGIN_WORDS = frozenset(
     | {"forgot-password", "reset-password"}
 )
 _LOGIN_HOST_WORDS = _LOGIN_WORDS | {"my", "id", "secure"}
-"""In a path these are as often a language or a title."""
+"""In a path the added words are as often a language or a title."""
 _API_WORDS = frozenset({"api", "apis", "graphql", "rest", "rpc", "oembed", "gateway", "endpoint"})
 _MAIL_WORDS = frozenset({"mail", "smtp", "imap", "pop", "pop3", "mx", "webmail", "autodiscover"})
 
@@ -70,16 +70,16 @@ _MACHINE = re.compile(r"[0-9]{1,3}(?:[.\-][0-9]{1,3}){3}")
 
 
 class TrafficType(NamedTuple):
-    """One sort of traffic."""
+    """One type of traffic."""
 
     name: str
     rule: str
-    """What the rule says, for a reader of figures."""
+    """The rule in words, for a reader of figures."""
     matches: Callable[[TextParts], bool]
 
 
 def _host_has(parts: TextParts, words: Collection[str]) -> bool:
-    """Is one of ``words`` a label of the host, or a part of one between hyphens and digits?"""
+    """Whether one of ``words`` is a label of the host, or a part of one between hyphens."""
     return any(
         label in words or any(word.rstrip("0123456789") in words for word in label.split("-"))
         for label in parts.labels[:-1]
@@ -87,7 +87,7 @@ def _host_has(parts: TextParts, words: Collection[str]) -> bool:
 
 
 def _path_has(parts: TextParts, words: Collection[str]) -> bool:
-    """Is one of ``words`` a segment of the path, with or without its extension?"""
+    """Whether one of ``words`` is a segment of the path, with or without its extension."""
     segments = parts.path.lower().split("/")
     return any(segment.partition(".")[0] in words for segment in segments)
 
@@ -106,7 +106,7 @@ def _is_address(parts: TextParts) -> bool:
 
 
 OTHER = {"url": "other page", "host": "other name"}
-"""What no rule matches."""
+"""The type of a text that no rule matches."""
 
 _URL_TYPES: Sequence[TrafficType] = (
     TrafficType(
@@ -222,6 +222,6 @@ TRAFFIC_TYPES: dict[Kind, Sequence[TrafficType]] = {"url": _URL_TYPES, "host": _
 
 
 def traffic_type(text: str, kind: Kind) -> str:
-    """The name of the first of ``TRAFFIC_TYPES[kind]`` that a canonical text is; else ``OTHER``."""
+    """The name of the first of ``TRAFFIC_TYPES[kind]`` that matches, or ``OTHER``."""
     parts = take_apart(text)
     return next((one.name for one in TRAFFIC_TYPES[kind] if one.matches(parts)), OTHER[kind])

@@ -1,7 +1,7 @@
-"""Model families, one way of making a model each, behind one small interface (``base``).
+"""Model families: ways to make a model, behind one small interface (``base``).
 
-``neural`` are the networks, which a worker can serve; ``classical`` and ``anomaly`` are
-scikit-learn's models and a language model, which stand beside them in comparisons.
+``neural`` has the networks, which a worker can serve; ``classical`` and ``anomaly`` have
+scikit-learn's models and a language model, for comparison.
 """
 
 from collections.abc import Mapping

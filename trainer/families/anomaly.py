@@ -1,10 +1,10 @@
-"""Anomaly detection: models that learn from benign rows alone what ordinary looks like.
+"""Anomaly detection: models that learn from benign rows alone what ordinary texts look like.
 
-The study remarked that its task should ideally be one of outliers. These are measured beside the
-supervised families, with the same figures.
+The study remarked that its task should ideally be outlier detection. The report measures these with
+the same figures as the supervised families.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,11 @@ from sklearn.linear_model import SGDOneClassSVM
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.families.base import Family, Fitted
 from trainer.families.classical import dense_features
 from trainer.families.language_model import EPOCHS_MAX, fit_language_model
-from trainer.shown_progress import Progress
 
 __all__ = ["OUTLIERS", "LanguageModelSurprise"]
 
@@ -29,12 +29,17 @@ class _FittedOutliers:
         self._pipeline = pipeline
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Minus how ordinary scikit-learn finds them."""
+        """The negated decision function: scikit-learn's is high for ordinary rows."""
         return -np.asarray(self._pipeline.decision_function(texts), np.float32)
 
 
 class _Outliers(Family):
+    """An outlier detector of scikit-learn; ``steps`` makes its last parts from a seed."""
+
     supervised = False
+
+    def __init__(self, name: str, summary: str, steps: Callable[[int], Sequence[Any]]) -> None:
+        self.name, self.summary, self._steps = name, summary, steps
 
     def fit(
         self,
@@ -44,41 +49,14 @@ class _Outliers(Family):
         seed: int,
         progress: Progress,
     ) -> Fitted:
-        """See the base class; malicious rows are not looked at."""
+        """See the base class; it ignores malicious rows."""
         benign = _benign_texts(train)
         what = f"{self.name}: {len(benign):,} benign rows"
         progress.tell(what)
-        model = make_pipeline(
-            FunctionTransformer(dense_features), StandardScaler(), *self._steps(seed)
-        )
+        dense = FunctionTransformer(dense_features)
         with progress.stage(what):
+            model = make_pipeline(dense, StandardScaler(), *self._steps(seed))
             return _FittedOutliers(model.fit(benign))
-
-    def _steps(self, seed: int) -> Sequence[Any]:
-        raise NotImplementedError
-
-
-class IsolationForestOutliers(_Outliers):
-    """Isolation forest: Liu et al. 2008, doi:10.1109/ICDM.2008.17."""
-
-    name = "isolation_forest"
-    summary = "isolation forest on lexical features and n-grams, benign rows alone"
-
-    def _steps(self, seed: int) -> Sequence[Any]:
-        return [IsolationForest(n_estimators=200, n_jobs=-1, random_state=seed)]
-
-
-class OneClassSvmOutliers(_Outliers):
-    """One-class SVM (Schölkopf et al. 2001), its kernel approximated: time linear in the rows."""
-
-    name = "one_class_svm"
-    summary = "one-class SVM on lexical features and n-grams, benign rows alone"
-
-    def _steps(self, seed: int) -> Sequence[Any]:
-        return [
-            Nystroem(n_components=200, random_state=seed),
-            SGDOneClassSVM(nu=0.05, random_state=seed),
-        ]
 
 
 class LanguageModelSurprise(Family):
@@ -88,19 +66,12 @@ class LanguageModelSurprise(Family):
     summary = "surprise per character of an LSTM language model of benign rows"
     supervised = False
 
-    def __init__(self, *, epochs: int = EPOCHS_MAX) -> None:
-        """It is trained for so many ``epochs``, but never for more than ``EPOCHS_MAX``."""
+    def __init__(self, *, epochs: int) -> None:
+        """Train for ``epochs``, but never for more than ``EPOCHS_MAX``."""
         self._epochs = min(epochs, EPOCHS_MAX)
 
-    def fit(
-        self,
-        train: Dataset,
-        validation: Dataset,
-        *,
-        seed: int,
-        progress: Progress,
-    ) -> Fitted:
-        """See the base class; malicious rows are not looked at."""
+    def fit(self, train: Dataset, validation: Dataset, *, seed: int, progress: Progress) -> Fitted:
+        """See the base class; it ignores malicious rows."""
         return fit_language_model(
             _benign_texts(train),
             _benign_texts(validation),
@@ -114,4 +85,20 @@ def _benign_texts(dataset: Dataset) -> list[str]:
     return [dataset.texts[row] for row in np.flatnonzero(dataset.labels == 0)]
 
 
-OUTLIERS: tuple[Family, ...] = (IsolationForestOutliers(), OneClassSvmOutliers())
+OUTLIERS: tuple[Family, ...] = (
+    # Liu et al. 2008, doi:10.1109/ICDM.2008.17.
+    _Outliers(
+        "isolation_forest",
+        "isolation forest on lexical features and n-grams, benign rows alone",
+        lambda seed: [IsolationForest(n_estimators=200, n_jobs=-1, random_state=seed)],
+    ),
+    # Schölkopf et al. 2001; the approximated kernel makes its time linear in the rows.
+    _Outliers(
+        "one_class_svm",
+        "one-class SVM on lexical features and n-grams, benign rows alone",
+        lambda seed: [
+            Nystroem(n_components=200, random_state=seed),
+            SGDOneClassSVM(nu=0.05, random_state=seed),
+        ],
+    ),
+)

@@ -2,23 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
-from trainer.shown_progress import Progress
 
 __all__ = ["Family", "Fitted"]
 
 
 class Fitted(Protocol):
-    """A model that was fitted."""
+    """A fitted model."""
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """How malicious ``texts`` look, shape ``[len(texts)]``: higher is worse, on any scale."""
-        ...
 
 
 class Family(ABC):
@@ -27,22 +26,15 @@ class Family(ABC):
     All families get the same canonical texts and the same split, and are measured alike.
     """
 
-    name: ClassVar[str]
+    name: str
     """As on the command line."""
-    summary: ClassVar[str]
+    summary: str
     """One line for a person."""
-    supervised: ClassVar[bool] = True
+    supervised: bool = True
     """False where it learns from benign rows alone."""
 
     @abstractmethod
-    def fit(
-        self,
-        train: Dataset,
-        validation: Dataset,
-        *,
-        seed: int,
-        progress: Progress,
-    ) -> Fitted:
+    def fit(self, train: Dataset, validation: Dataset, *, seed: int, progress: Progress) -> Fitted:
         """Fit on ``train``; ``validation`` is for stopping only. ``progress`` shows the work.
 
         The same seed and data give the same model on the same CPU.

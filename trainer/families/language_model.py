@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from stream_detector.models.encoding import CODES, encode, shorten
 from stream_detector.models.lean_tensorflow import tf
-from trainer.shown_progress import Progress
+from stream_detector.terminal.progress import Progress
+from trainer.training.batches import rows_of_batches
 
-__all__ = ["EPOCHS_MAX", "FittedLanguageModel", "fit_language_model"]
+__all__ = ["EPOCHS_MAX", "fit_language_model"]
 
 _LENGTH_MAX = 96
 _UNITS = 96
@@ -24,9 +25,7 @@ _ROWS_MAX = 60_000
 """An epoch of these takes about a minute on two cores; more rows hardly move the figures."""
 
 
-class FittedLanguageModel:
-    """A trained model of what comes next."""
-
+class _FittedLanguageModel:
     def __init__(self, model: "tf.keras.Model") -> None:
         self._model = model
 
@@ -51,8 +50,8 @@ def fit_language_model(
     epochs: int,
     seed: int,
     progress: Progress,
-) -> FittedLanguageModel:
-    """Train on at most ``_ROWS_MAX`` of ``texts``, drawn by ``seed``, for so many ``epochs``."""
+) -> _FittedLanguageModel:
+    """Train for ``epochs`` on ``texts``, or on ``_ROWS_MAX`` of them, which ``seed`` draws."""
     tf.keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     chosen = [texts[row] for row in rng.permutation(len(texts))[:_ROWS_MAX]]
@@ -76,16 +75,13 @@ def fit_language_model(
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         return loss
 
-    fitted = FittedLanguageModel(model)
+    fitted = _FittedLanguageModel(model)
     for epoch in range(1, epochs + 1):
-        order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
-        starts = np.arange(0, len(order), _BATCH_ROWS)
-        rng.shuffle(starts)
         name = f"language_model: epoch {epoch} of {epochs}"
-        with progress.stage(name, len(order)) as stage:
-            for batch, start in enumerate(starts, start=1):
-                step(*_batch([short[row] for row in order[start : start + _BATCH_ROWS]]))
-                stage.update(min(batch * _BATCH_ROWS, len(order)))
+        with progress.stage(name, len(short)) as stage:
+            for rows in rows_of_batches(lengths, _BATCH_ROWS, rng):
+                step(*_batch([short[row] for row in rows]))
+                stage.update(stage.done + len(rows))
             held_out = float(np.mean(fitted.scores(validation[:2000])))
         progress.tell(f"{name}, {held_out:.2f} bits a character")
     return fitted
@@ -108,5 +104,5 @@ def _batch(
     inputs = np.pad(targets[:, :-1], [(0, 0), (1, 0)])
     weights = (np.arange(steps) <= encoded.lengths[:, None]).astype(np.float32)
     weights[len(texts) :] = 0
-    weights[len(texts) :, 0] = 1e-6  # nothing is divided by zero
+    weights[len(texts) :, 0] = 1e-6  # against a division by zero
     return inputs, targets, weights

@@ -77,7 +77,7 @@ _FEATURES: Mapping[str, Callable[[TextParts], float]] = {
 }
 
 LEXICAL_NAMES: tuple[str, ...] = tuple(_FEATURES)
-"""What each column of ``lexical_features`` is."""
+"""Names of the columns of ``lexical_features``."""
 
 
 def lexical_features(texts: Sequence[str]) -> NDArray[np.float32]:

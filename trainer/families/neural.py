@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.models.architectures import ARCHITECTURES, Architecture
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.families.base import Family
-from trainer.shown_progress import Progress, shown_training
 from trainer.training.fitting import Fit, Recipe, fit, logits_of
+from trainer.training.progress import shown_training
 
 __all__ = ["FittedNetwork", "Network"]
 
@@ -29,19 +30,14 @@ class FittedNetwork:
 class Network(Family):
     """One architecture, by its name."""
 
-    def __init__(self, name: str, *, length_max: int, recipe: Recipe | None = None) -> None:
-        self.name = name  # type: ignore[misc]
-        self.summary = ARCHITECTURES[name].__doc__.partition("\n")[0].rstrip(".")  # type: ignore[misc, union-attr]
-        self._architecture = ARCHITECTURES[name](length_max=length_max)  # type: ignore[call-arg]
-        self._recipe = recipe or Recipe()
+    def __init__(self, name: str, *, length_max: int, recipe: Recipe) -> None:
+        self.name = name
+        self.summary = ARCHITECTURES[name].__doc__.partition("\n")[0].rstrip(".")  # type: ignore[union-attr]
+        self._architecture = ARCHITECTURES[name](length_max=length_max)
+        self._recipe = recipe
 
     def fit(
-        self,
-        train: Dataset,
-        validation: Dataset,
-        *,
-        seed: int,
-        progress: Progress,
+        self, train: Dataset, validation: Dataset, *, seed: int, progress: Progress
     ) -> FittedNetwork:
         """See the base class."""
         with shown_training(progress, self.name) as shown:
@@ -50,7 +46,7 @@ class Network(Family):
                 train,
                 validation,
                 self._recipe._replace(seed=seed),
-                kind="url",  # it says how rows are augmented, which they are not here
+                kind="url",  # matters to augmentation alone, which this recipe does without
                 on_step=shown.on_step,
                 on_epoch=shown.on_epoch,
             )

@@ -7,9 +7,11 @@ import msgspec
 
 from stream_detector.events import Kind, ModelRef
 from trainer.gate.decision import GateDecision, GateError
-from trainer.retraining.endings import REFUSED_CODE
 
-__all__ = ["NotAdmittedError", "Reigning", "check_admitted", "force"]
+__all__ = ["REFUSED_CODE", "NotAdmittedError", "Reigning", "check_admitted", "force"]
+
+REFUSED_CODE = 3
+"""Exit code of a command whose model the gate refused."""
 
 
 class NotAdmittedError(GateError):
@@ -62,11 +64,9 @@ def check_admitted(challenger: ModelRef, reigning: Reigning, decision: GateDecis
         )
         raise NotAdmittedError(f"{who} was compared with {with_whom}, not with {reigning}: {how}")
     if not decision.passed and decision.forced_because is None:
-        failed = [check for check in decision.checks if not check.passed]
         raise NotAdmittedError(
-            f"the gate refused {who}: "
-            + "; ".join(f"{check.name}: {check.message}" for check in failed)
-            + '. To publish it all the same give a reason: --force "REASON"'
+            f"the gate refused {who}: {decision.refusal}"
+            '. To publish it all the same give a reason: --force "REASON"'
         )
 
 

@@ -1,8 +1,5 @@
 """The gate's decision: what was compared and found, kept as JSON beside the bundle."""
 
-import contextlib
-import os
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +8,7 @@ import msgspec
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind, ModelRef
+from stream_detector.system.atomic_files import write_atomically
 
 __all__ = [
     "Check",
@@ -90,6 +88,12 @@ class GateDecision(msgspec.Struct, frozen=True):
     forced_because: str | None = None
     """Why it is published although it did not pass, or was not judged."""
 
+    @property
+    def refusal(self) -> str:
+        """The sentences of the checks that did not pass; empty where all did."""
+        failed = [check for check in self.checks if not check.passed]
+        return "; ".join(f"{check.name}: {check.message}" for check in failed)
+
     def announced(self) -> dict[str, Any]:
         """What an announcement tells of it: a few KB at most, plain JSON values."""
         return {
@@ -157,18 +161,7 @@ def write_decision(folder_of_bundle: Path, decision: GateDecision) -> Path:
     """
     path = decision_path(folder_of_bundle)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(encode_decision(decision))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        write_atomically(path, encode_decision(decision))
     except OSError as error:
         raise GateError(f"{path} cannot be written: {error.strerror}") from error
     return path

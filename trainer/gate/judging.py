@@ -3,25 +3,33 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stream_detector.errors import RefusalReason, RefusedModelError, StreamDetectorError
-from stream_detector.logs.setup import native_output_held_back
+from stream_detector.events import Kind
+from stream_detector.models.bundle import Bundle, load_bundle
+from stream_detector.models.device import choose_device, visible_gpus
+from stream_detector.models.scorer import Network
+from stream_detector.models.serving import warm_network
 from stream_detector.terminal.progress import Progress, Stage
+from trainer.examples.datasets import Dataset
+from trainer.gate.calibration import check_calibration, check_thresholds
 from trainer.gate.decision import Check, GateDecision, HoldOutRows, RulesUsed
+from trainer.gate.detection import check_detection
+from trainer.gate.label_checks import VoiceLabels, VoicesOfRows, check_newest, check_voices
+from trainer.gate.lists import (
+    SHIPPED_MUST_ALERT,
+    SHIPPED_MUST_NOT_ALERT,
+    check_must_alert,
+    check_must_not_alert,
+    check_suspicious,
+    list_used,
+    read_texts,
+)
 from trainer.gate.rules import GateRules
-from trainer.gate.voices import check_voices
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from stream_detector.events import Kind
-    from stream_detector.models.bundle import Bundle
-    from stream_detector.models.scorer import Network
-    from trainer.examples.datasets import Dataset
-    from trainer.gate.newest import VoicesOfRows
-    from trainer.retraining.examples import VoiceLabels
 
 __all__ = ["judge"]
 
@@ -33,17 +41,17 @@ _BLOCK_ROWS = 16_384
 class _Served(NamedTuple):
     """A bundle as a worker serves it."""
 
-    bundle: "Bundle"
-    network: "Network"
-    scores: "NDArray[np.float32]"
+    bundle: Bundle
+    network: Network
+    scores: NDArray[np.float32]
     """Of the hold-out."""
 
-    def is_malicious(self, texts: Sequence[str]) -> "NDArray[np.bool_]":
+    def is_malicious(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Which texts it calls malicious."""
         found: NDArray[np.bool_] = self.network.score(texts) >= self.bundle.thresholds.malicious
         return found
 
-    def is_suspicious(self, texts: Sequence[str]) -> "NDArray[np.bool_]":
+    def is_suspicious(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Which texts it calls suspicious or malicious."""
         found: NDArray[np.bool_] = self.network.score(texts) >= self.bundle.thresholds.suspicious
         return found
@@ -60,10 +68,10 @@ def judge(
     challenger: Path,
     champion: Path | None,
     *,
-    hold_out: "Dataset",
-    newest: "Dataset | None",
-    newest_voices: "VoicesOfRows | None" = None,
-    voices: "Mapping[str, VoiceLabels] | None" = None,
+    hold_out: Dataset,
+    newest: Dataset | None,
+    newest_voices: VoicesOfRows | None = None,
+    voices: Mapping[str, VoiceLabels] | None = None,
     rules: GateRules,
     seed: int = 0,
     progress: Progress,
@@ -82,10 +90,6 @@ def judge(
         GateError: a list can't be read.
         RefusedModelError: the champion loads, and does not score.
     """
-    with native_output_held_back():
-        from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-        from stream_detector.models.device import choose_device, visible_gpus  # noqa: PLC0415
-
     ours = load_bundle(challenger)
     kind = ours.manifest.kind
     theirs = None if champion is None else load_bundle(champion, kind=kind)
@@ -134,26 +138,14 @@ def judge(
 def _checks(
     judged: _Served,
     reigning: _Served | None,
-    hold_out: "Dataset",
-    newest_labels: "tuple[Dataset | None, VoicesOfRows | None]",
+    hold_out: Dataset,
+    newest_labels: tuple[Dataset | None, VoicesOfRows | None],
     rules: GateRules,
     texts: _Texts,
     *,
     seed: int,
     progress: Progress,
 ) -> list[Check]:
-    from trainer.gate.calibration import (  # noqa: PLC0415 - scikit-learn
-        check_calibration,
-        check_thresholds,
-    )
-    from trainer.gate.detection import check_detection  # noqa: PLC0415
-    from trainer.gate.lists import (  # noqa: PLC0415
-        check_must_alert,
-        check_must_not_alert,
-        check_suspicious,
-    )
-    from trainer.gate.newest import check_newest  # noqa: PLC0415
-
     labels = hold_out.labels
     champion_scores = None if reigning is None else reigning.scores
     by_champion = None if reigning is None else reigning.is_malicious
@@ -208,16 +200,12 @@ def _rates(*models: _Served | None) -> list[float]:
     return sorted(rates, reverse=True)
 
 
-def _serve(bundle: "Bundle", device: str, hold_out: "Dataset", progress: Progress) -> _Served:
+def _serve(bundle: Bundle, device: str, hold_out: Dataset, progress: Progress) -> _Served:
     """The bundle, built, warm and scored as a worker does it.
 
     Raises:
         RefusedModelError: a worker would refuse it, or it fails on the hold-out.
     """
-    import numpy as np  # noqa: PLC0415
-
-    from stream_detector.models.serving import warm_network  # noqa: PLC0415
-
     try:
         with progress.stage(f"{bundle.ref.name} warms up") as stage:
             network = warm_network(bundle, device)
@@ -239,10 +227,8 @@ def _serve(bundle: "Bundle", device: str, hold_out: "Dataset", progress: Progres
     return _Served(bundle, network, scores)
 
 
-def _scored(network: "Network", texts: Sequence[str], stage: Stage) -> "NDArray[np.float32]":
+def _scored(network: Network, texts: Sequence[str], stage: Stage) -> NDArray[np.float32]:
     """The scores of ``texts``, block by block, each as large as a worker's largest batch."""
-    import numpy as np  # noqa: PLC0415
-
     scores = np.empty(len(texts), np.float32)
     for start in range(0, len(texts), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
@@ -251,15 +237,8 @@ def _scored(network: "Network", texts: Sequence[str], stage: Stage) -> "NDArray[
     return scores
 
 
-def _lists(rules: GateRules, kind: "Kind") -> tuple[_Texts, RulesUsed]:
+def _lists(rules: GateRules, kind: Kind) -> tuple[_Texts, RulesUsed]:
     """What the lists hold, and the rules as the decision tells them."""
-    from trainer.gate.lists import (  # noqa: PLC0415
-        SHIPPED_MUST_ALERT,
-        SHIPPED_MUST_NOT_ALERT,
-        list_used,
-        read_texts,
-    )
-
     must_not_alert = (SHIPPED_MUST_NOT_ALERT, *rules.must_not_alert)
     must_alert = (SHIPPED_MUST_ALERT, *rules.must_alert)
     texts = _Texts(read_texts(must_not_alert, kind), read_texts(must_alert, kind))
@@ -273,5 +252,5 @@ def _lists(rules: GateRules, kind: "Kind") -> tuple[_Texts, RulesUsed]:
     )
 
 
-def _named(bundle: "Bundle") -> str:
+def _named(bundle: Bundle) -> str:
     return f"{bundle.ref.name} {bundle.ref.version} ({bundle.ref.short})"

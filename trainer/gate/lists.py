@@ -1,6 +1,5 @@
 """Texts that must not alert and texts that must: shipped lists, and the organisation's own."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -8,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.canonical import canonicalise, kind_of
+from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical, Kind
+from stream_detector.policy.list_entries import read_list
 from stream_detector.settings.fields import DATA_FOLDER
 from trainer.examples.datasets import sha256_of
 from trainer.gate.decision import Check, GateError, ListUsed
@@ -28,11 +29,10 @@ __all__ = [
 SHIPPED_MUST_NOT_ALERT = DATA_FOLDER / "gate" / "must-not-alert.txt"
 SHIPPED_MUST_ALERT = DATA_FOLDER / "gate" / "must-alert.txt"
 
-_COMMENT = re.compile(r"(^|\s)#.*$")
-"""A ``#`` that begins a line or follows white space; inside a URL it begins a fragment."""
 _SHOWN = 5
-"""Texts that a message names; the figures hold all, to this many:"""
+"""Texts that a message names."""
 _KEPT = 100
+"""Texts that the figures hold."""
 
 IsFlagged = Callable[[Sequence[str]], NDArray[np.bool_]]
 """Which of canonical texts a model calls malicious, or suspicious."""
@@ -42,7 +42,7 @@ def read_texts(paths: Iterable[Path], kind: Kind) -> list[str]:
     """The texts of ``kind`` in lists of domains, hosts and URLs, canonical, each once.
 
     For URLs a domain or host stands for its front page; for hosts, entries that are URLs are
-    passed over. Blank lines and ``#`` comments are skipped.
+    passed over.
 
     Raises:
         GateError: a file can't be read, or a line is no domain, host or URL.
@@ -50,15 +50,11 @@ def read_texts(paths: Iterable[Path], kind: Kind) -> list[str]:
     texts: dict[str, None] = {}
     for path in paths:
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise GateError(
-                f"the list {path} can't be read ({error}): give a UTF-8 text file"
-            ) from error
-        for number, line in enumerate(lines, start=1):
-            entry = _COMMENT.sub("", line).strip()
-            if entry and (text := _text(entry, kind, f"{path}, line {number}")):
-                texts[text] = None
+            for entry, place in read_list(path):
+                if text := _text(entry, kind, place):
+                    texts[text] = None
+        except SettingsError as error:
+            raise GateError(str(error)) from error
     return list(texts)
 
 
@@ -84,8 +80,10 @@ def _text(entry: str, kind: Kind, place: str) -> str | None:
 def check_must_not_alert(
     texts: Sequence[str], challenger: IsFlagged, champion: IsFlagged | None
 ) -> Check:
-    """No text may be malicious, but for those that the champion calls so already."""
+    """No text may be malicious, except those that the champion calls malicious already."""
     flagged = _those(texts, challenger)
+    # What serves already cannot be made worse by a challenger that does the same: a user who adds
+    # a site to the list would otherwise block every later model.
     known = set(_those(flagged, champion)) if champion else set()
     new = [text for text in flagged if text not in known]
     message = f"{len(new)} of {len(texts)} texts that must not alert are called malicious"
@@ -108,10 +106,10 @@ def check_suspicious(
     champion: IsFlagged | None,
     rules: GateRules,
 ) -> list[Check]:
-    """Of texts that must not alert no more may be suspicious than for the champion, but by chance.
+    """Of texts that must not alert, no more may be suspicious than for the champion, beyond chance.
 
-    A hold-out that is easier than the world lets a threshold sink until ordinary sites are above
-    it; this is what sees that. Nothing without a champion.
+    A hold-out that is easier than real traffic lets a threshold sink until ordinary sites are above
+    it, and only this check sees that. Without a champion there is no check.
     """
     if champion is None or not texts:
         return []
@@ -134,7 +132,7 @@ def check_suspicious(
 def check_must_alert(
     texts: Sequence[str], challenger: IsFlagged, champion: IsFlagged | None
 ) -> Check:
-    """Every text has to be malicious, but for those that the champion does not call so either."""
+    """Every text has to be malicious, except those that the champion misses too."""
     found = set(_those(texts, challenger))
     missed = [text for text in texts if text not in found]
     needed = set(_those(missed, champion)) if champion else set(missed)

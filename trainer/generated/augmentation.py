@@ -1,7 +1,7 @@
-"""What attackers and loggers do to a URL without changing what it is: for robustness.
+"""Transformations that attackers and loggers apply to a URL without changing its label.
 
-Each transformation takes a canonical text and gives a raw one, to be made canonical again; what
-canonical form undoes costs nothing. Labels are kept. Where one does not apply, it gives None.
+Each takes a canonical text and returns a raw one, which is made canonical again: the figures show
+which transformations canonical form undoes. One that does not apply returns None.
 """
 
 import random
@@ -16,7 +16,7 @@ from trainer.examples.texts import split_authority
 __all__ = ["TRANSFORMATIONS", "augmented", "transformed"]
 
 _HOMOGLYPHS = str.maketrans("aceopxy", "асеорху")
-"""Latin letters to Cyrillic ones that look alike."""
+"""From Latin letters to Cyrillic ones that look the same."""
 
 _ORDINARY_NAMES = (
     "www.google.com",
@@ -109,14 +109,14 @@ TRANSFORMATIONS: Mapping[str, Callable[[str, random.Random], str | None]] = {
     "user name": _userinfo,
     "address in hex": _address_form,
 }
-"""By name, as the robustness table has them."""
+"""By the name in the robustness table."""
 
 HOST_TRANSFORMATIONS = ("host in capitals", "www.", "ordinary name before the host")
-"""Those that a host name alone can have: homoglyphs would make it another name."""
+"""The transformations of a host name alone: a homoglyph would make it another name."""
 
 
 def transformed(name: str, text: str, kind: Kind, rng: random.Random) -> str | None:
-    """``text`` after the transformation ``name``, canonical; None where it does not apply."""
+    """``text`` after the transformation ``name``, canonical; None if it does not apply."""
     if kind == "host" and name not in HOST_TRANSFORMATIONS:
         return None
     raw = TRANSFORMATIONS[name](text, rng)
@@ -125,9 +125,9 @@ def transformed(name: str, text: str, kind: Kind, rng: random.Random) -> str | N
 
 
 def augmented(texts: Sequence[str], kind: Kind, *, share: float, rng: random.Random) -> list[str]:
-    """``texts``, about ``share`` of them changed by a transformation drawn for each.
+    """``texts``, about ``share`` of them after a transformation that is drawn for each.
 
-    Benign and malicious rows are changed alike, so that a change tells nothing of the label.
+    Benign and malicious rows change alike, so that a change does not give the label away.
     """
     names = list(TRANSFORMATIONS) if kind == "url" else list(HOST_TRANSFORMATIONS)
     return [

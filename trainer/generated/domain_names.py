@@ -1,9 +1,9 @@
 """Names as domain-generation algorithms make them, one generator a class of algorithm.
 
 Classes after Plohmann et al. 2016, "A Comprehensive Measurement Study of Domain Generating
-Malware": arithmetic, hash, word list, permutation. Families that are in no feed yet follow the same
-few ideas, so a model that saw many parameters of each idea knows them. Every name is made here,
-from a seed: none is known to be, or to have been, anybody's.
+Malware": arithmetic, hash, word list, permutation. New families follow the same few ideas, so a
+model that saw many parameters of each idea knows them. Every name comes from a seed: none is known
+to belong, or to have belonged, to anybody.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _TOP_LEVEL = (
 )
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 _FAMILY_NAMES = 60
-"""Names that one set of parameters gives, as one malware sample on a few days would."""
+"""Names for one set of parameters, as one malware sample makes on a few days."""
 
 WORDS = tuple(resources.files("trainer").joinpath("words.txt").read_text(encoding="ascii").split())
 """Common English words."""
@@ -127,7 +127,7 @@ GENERATORS: Mapping[str, Callable[[random.Random], _Labels]] = {
     "permutation": _permutation,
     "word_and_number": _word_and_number,
 }
-"""By class of algorithm: each call with a generator of chance draws the parameters of a family."""
+"""By class of algorithm: each call draws the parameters of a family."""
 
 
 def generate_names(count: int, *, seed: int) -> Iterator[GeneratedName]:

@@ -1,10 +1,10 @@
 """URLs of services that every network talks to: updates, certificates, sign-in, CDNs, trackers.
 
-What a corpus of pages lacks is most of a proxy's log: machines fetching updates and revocation
-lists, browsers asking whether they are online, beacons with tokens. Each line of ``ordinary.txt``
-is one such URL with marks for what changes from call to call; the names are public knowledge, the
-tokens are drawn here, from a seed. Names under which anybody may put pages or files (storage,
-hosting, forms, short links) are left out: phishing is served from there too.
+A corpus of pages lacks most of a proxy's log: machines that fetch updates and revocation lists,
+browsers that check whether they are online, beacons with tokens. Each line of ``ordinary.txt`` is
+one such URL with marks for what changes from call to call; the names are public knowledge, a seed
+draws the tokens. Names under which anybody may put pages or files (storage, hosting, forms, short
+links) are left out: phishing uses them too.
 
 Marks: ``{5}`` five digits, ``{hex8}``, ``{guid}``, ``{token}`` (10 to 24 characters), ``{yt}``
 (11), ``{t6}`` (letters and digits), ``{upper}``, ``{word}``, ``{Word}``, ``{w3}`` (letters),
@@ -27,21 +27,10 @@ _TEMPLATES = tuple(
     resources.files("trainer").joinpath("ordinary.txt").read_text(encoding="ascii").split()
 )
 _EXTENSIONS = (
-    "js",
-    "css",
-    "png",
-    "jpg",
-    "svg",
-    "webp",
-    "woff2",
-    "json",
-    "pdf",
-    "zip",
-    "mp4",
-    "txt",
+    *("js", "css", "png", "jpg", "svg", "webp", "woff2", "json", "pdf", "zip", "mp4", "txt"),
 )
 _BARE_SHARE, _CUT_SHARE = 0.15, 0.2
-"""URLs of which only the host is left, and of the others those with the first part of the path."""
+"""Share of URLs cut to the host, and of the others, cut to the first segment of the path."""
 
 _MARK = re.compile(r"\{([A-Za-z]*)([0-9]*)\}")
 
@@ -66,7 +55,7 @@ _DRAWS: Mapping[str, Callable[[random.Random, int], str]] = {
 def generate_ordinary(count: int, *, kind: Kind, seed: int) -> Iterator[str]:
     """``count`` different URLs without a scheme (or host names), all templates in each round.
 
-    Where a template has nothing that changes, it gives its one URL once.
+    A template without marks gives its one URL once.
     """
     rng = random.Random(seed)  # noqa: S311 - imitates, guards nothing
     seen: set[str] = set()

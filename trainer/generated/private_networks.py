@@ -1,14 +1,15 @@
-"""Private networks: which hosts are of one, and what proxies and resolvers log of them.
+"""Private networks: which hosts belong to one, and what proxies and resolvers log about them.
 
 No public corpus holds such names and addresses, so a model that never saw them takes 10.0.0.7 for a
-dropper. What is generated is drawn from a seed, network by network as logs have it: a few hosts of
-one address plan and one naming scheme, then the next network with others.
+dropper. The generator imitates logs, network by network: a few hosts of one address plan and one
+naming scheme, then the next network with others. ``private_services.txt`` lists what answers there.
 """
 
 import ipaddress
 import random
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import resources
 from typing import NamedTuple
 
 from stream_detector.events import Kind
@@ -36,9 +37,9 @@ PRIVATE_SUFFIXES = ("local", "lan", "internal", "corp", "home.arpa", "intranet")
 
 
 def is_private(host: str) -> bool:
-    """Is a canonical host (an IPv6 address in brackets) an address or a name of private networks?
+    """Whether a canonical host (IPv6 in brackets) is a private address or name.
 
-    A name is, where it ends in one of ``PRIVATE_SUFFIXES`` or ``localhost``, or has no dot.
+    A private name ends in one of ``PRIVATE_SUFFIXES`` or ``localhost``, or has no dot.
     """
     try:
         address = ipaddress.ip_address(host.strip("[]"))
@@ -54,241 +55,21 @@ def is_private(host: str) -> bool:
 class _Service(NamedTuple):
     """Something that answers in private networks."""
 
-    names: tuple[str, ...]
-    ports: tuple[int, ...]
-    """Beside 80 and 443, which canonical form drops."""
-    paths: tuple[str, ...]
+    names: list[str]
+    ports: list[int]
+    """Without 80 and 443, which canonical form drops."""
+    paths: list[str]
     """Templates; see ``_FILLED``."""
 
 
-_SERVICES: tuple[_Service, ...] = (
-    _Service(
-        ("intranet", "portal", "home", "start", "www2", "connect", "sharepoint"),
-        (8080, 8443),
-        (
-            *("/", "/index.html", "/{word}/{word}", "/news/{n}", "/login?next=/{word}"),
-            *("/sites/{word}/SitePages/Home.aspx", "/sites/{word}/Shared%20Documents/{word}.docx"),
-            *("/departments/{word}", "/search?q={word}+{word}", "/people/{user}", "/canteen/{day}"),
-        ),
-    ),
-    _Service(
-        ("wiki", "confluence", "docs", "kb", "handbook"),
-        (8090, 3000, 6875),
-        (
-            *("/display/{WORD}/{Word}+{word}", "/pages/viewpage.action?pageId={n}", "/w/{Word}"),
-            *("/index.php/{Word}_{word}", "/index.php?title={Word}&action=edit", "/books/{word}"),
-            "/rest/api/content/{n}?expand=body.storage,version",
-        ),
-    ),
-    _Service(
-        ("jenkins", "ci", "build", "teamcity", "drone", "bamboo", "builds"),
-        (8080, 8111, 50000),
-        (
-            *("/job/{word}/{n}/console", "/job/{word}-{word}/lastBuild/api/json", "/computer/"),
-            *("/job/{word}/job/{word}/{n}/artifact/target/{word}-{version}.jar", "/view/all/"),
-            *("/blue/organizations/jenkins/{word}/activity", "/login?from=%2Fjob%2F{word}%2F"),
-            "/viewLog.html?buildId={n}&buildTypeId={Word}_{Word}",
-        ),
-    ),
-    _Service(
-        ("git", "gitlab", "gitea", "bitbucket", "code", "svn", "gerrit"),
-        (3000, 8929, 7990, 7999),
-        (
-            *(
-                "/{word}/{word}.git/info/refs?service=git-upload-pack",
-                "/{word}/{word}/-/issues/{n}",
-            ),
-            *("/{word}/{word}/-/merge_requests/{n}/diffs", "/{user}/{word}/commit/{sha}"),
-            *("/projects/{WORD}/repos/{word}/browse", "/api/v4/projects/{n}/jobs/{n}/trace"),
-            *("/c/{word}/+/{n}", "/api/v1/repos/{word}/{word}/releases", "/svn/{word}/trunk/"),
-        ),
-    ),
-    _Service(
-        ("registry", "nexus", "artifactory", "harbor", "repo", "mirror", "pypi", "packages"),
-        (5000, 8081, 8082, 3142),
-        (
-            *("/v2/", "/v2/{word}/{word}/manifests/{version}", "/v2/{word}/blobs/sha256:{sha256}"),
-            *("/repository/maven-public/com/{word}/{word}/{version}/{word}-{version}.pom",),
-            *(
-                "/simple/{word}/",
-                "/repository/npm/{word}/-/{word}-{version}.tgz",
-                "/service/rest/v1",
-            ),
-            "/ubuntu/dists/jammy-updates/InRelease",
-            "/debian/pool/main/{letter}/{word}/{word}_{version}-1_amd64.deb",
-            *("/api/v2.0/projects/{word}/repositories?page={d}", "/artifactory/{word}/{word}.zip"),
-        ),
-    ),
-    _Service(
-        ("grafana", "dashboard", "dash", "kibana", "monitor", "zabbix", "nagios", "status"),
-        (3000, 5601, 8080),
-        (
-            *("/d/{id}/{word}-{word}?orgId=1&refresh={d}s", "/api/datasources/proxy/{d}/query"),
-            *("/api/ds/query?ds_type=prometheus&requestId=Q{n}", "/api/live/ws", "/status"),
-            *("/app/kibana", "/app/dashboards?id={uuid}", "/zabbix.php?action=problem.view"),
-            *("/nagios/cgi-bin/status.cgi?host=all", "/zabbix/chart.php?graphid={n}&period=3600"),
-            *("/public/build/app.{hex}.js", "/internal/bsearch?compress=true", "/dashboard/{word}"),
-        ),
-    ),
-    _Service(
-        ("prometheus", "metrics", "node", "exporter", "alertmanager", "app", "pod"),
-        (9090, 9091, 9093, 9100, 9187, 8080, 8000, 15692),
-        (
-            *("/metrics", "/-/healthy", "/healthz", "/readyz", "/actuator/health", "/livez"),
-            *("/api/v1/query?query=up&time={epoch}", "/api/v2/alerts", "/actuator/prometheus"),
-            "/api/v1/query_range?query=rate({word}_total[5m])&start={epoch}&end={epoch}&step={d}",
-            *("/debug/pprof/heap", "/federate?match[]={word}", "/metrics/cadvisor", "/stats"),
-        ),
-    ),
-    _Service(
-        ("api", "gateway", "backend", "svc", "auth", "orders", "billing", "internal-api"),
-        (8080, 8081, 8000, 5000, 3001, 9000),
-        (
-            *("/api/v{d}/{word}s/{n}", "/api/{word}?limit={d}0&offset={n}", "/graphql", "/swagger"),
-            *("/v{d}/{word}/{uuid}", "/rest/{word}/{word}/{n}.json", "/oauth/token", "/rpc/{Word}"),
-            *(
-                "/auth/realms/{word}/protocol/openid-connect/token",
-                "/swagger-ui/index.html",
-                "/ping",
-            ),
-            "/api/{word}s/search?{word}={word}&sort=-created&page={d}",
-        ),
-    ),
-    _Service(
-        ("printer", "print", "hp", "brother", "canon", "kyocera", "mfp", "epson"),
-        (631, 8000, 9100),
-        (
-            *("/ipp/print", "/ipp/port1", "/printers/{word}", "/hp/device/InternalPages/Index"),
-            *("/DevMgmt/ProductStatusDyn.xml", "/eSCL/ScannerStatus", "/general/status.html"),
-            *("/hp/device/DeviceStatus/Index", "/web/guest/en/websys/status/configuration.cgi"),
-            *("/PRESENTATION/HTML/TOP/PRTINFO.HTML", "/eSCL/ScanJobs/{uuid}/NextDocument", "/jobs"),
-        ),
-    ),
-    _Service(
-        ("router", "gw", "fritz", "openwrt", "firewall", "switch", "ap", "unifi", "pfsense"),
-        (8080, 8443, 4433, 81),
-        (
-            *("/", "/cgi-bin/luci/admin/status/overview", "/login.lua", "/login.htm", "/index.cgi"),
-            *("/cgi-bin/luci/;stok={hex}/admin/network/dhcp", "/webpages/login.html", "/home.asp"),
-            *("/upnp/control/WANIPConn1", "/rootDesc.xml", "/igddesc.xml", "/HNAP1/", "/setup.cgi"),
-            *(
-                "/manage/site/default/devices/list/{d}/{d}",
-                "/api/s/default/stat/sta",
-                "/status.php",
-            ),
-            "/data.lua?xhr=1&sid={hex}&page=overview",
-            "/userRpm/StatusRpm.htm",
-        ),
-    ),
-    _Service(
-        ("nas", "synology", "qnap", "files", "storage", "truenas", "backup", "media", "plex"),
-        (5000, 5001, 8080, 32400, 9000, 8096),
-        (
-            *(
-                "/webman/index.cgi",
-                "/webapi/entry.cgi?api=SYNO.{Word}.{Word}&version={d}&method=list",
-            ),
-            *(
-                "/cgi-bin/authLogin.cgi",
-                "/share/{word}/{word}.mkv",
-                "/fbdownload/{word}.zip?k={id}",
-            ),
-            *("/library/sections/{d}/all", "/photo/{date}/IMG_{n}.JPG", "/ui/sessions/signin"),
-            *("/{word}-bucket/{word}/{uuid}?uploads", "/remote.php/dav/files/{user}/{word}.pdf"),
-            "/video/:/transcode/universal/session/{id}/base/{n}.ts",
-        ),
-    ),
-    _Service(
-        ("wsus", "update", "updates", "sccm", "deploy", "epo", "av", "pxe"),
-        (8530, 8531, 8081, 4040),
-        (
-            *(
-                "/ClientWebService/client.asmx",
-                "/SimpleAuthWebService/SimpleAuth.asmx",
-                "/wpad.dat",
-            ),
-            *(
-                "/Content/{HEX}/{HEXSHA}.cab",
-                "/Content/{HEX}/{HEXSHA}.exe",
-                "/selfupdate/wuident.cab",
-            ),
-            *(
-                "/SMS_MP/.sms_aut?mplist",
-                "/updates/{word}/{version}/setup.exe",
-                "/agent/{version}.msi",
-            ),
-            *(
-                "/boot/{word}.ipxe",
-                "/epo/catalog.z",
-                "/CCM_Client/ccmsetup.exe",
-                "/crl/{word}-CA.crl",
-            ),
-        ),
-    ),
-    _Service(
-        ("cam", "camera", "nvr", "iot", "sensor", "hue", "shelly", "homeassistant", "ups", "plc"),
-        (8080, 8123, 81, 554, 8081, 1880),
-        (
-            *(
-                "/cgi-bin/snapshot.cgi?channel={d}",
-                "/axis-cgi/mjpg/video.cgi",
-                "/api/{id}/lights/{d}",
-            ),
-            *("/status", "/rpc/Shelly.GetStatus", "/relay/0?turn=on", "/api/states/sensor.{word}"),
-            *("/ISAPI/Streaming/channels/{d}01/picture", "/onvif/device_service", "/api/websocket"),
-            *(
-                "/description.xml",
-                "/auth/authorize?response_type=code&state={id}",
-                "/cm?cmnd=Status",
-            ),
-        ),
-    ),
-    _Service(
-        ("mail", "exchange", "autodiscover", "owa", "webmail"),
-        (8443,),
-        (
-            *("/owa/", "/owa/auth/logon.aspx?replaceCurrent=1", "/EWS/Exchange.asmx", "/ecp/"),
-            *(
-                "/autodiscover/autodiscover.xml",
-                "/Microsoft-Server-ActiveSync?Cmd=Sync&User={user}",
-            ),
-            *("/mapi/emsmdb/?MailboxId={uuid}@{word}", "/roundcube/?_task=mail&_mbox=INBOX"),
-        ),
-    ),
-    _Service(
-        ("erp", "sap", "crm", "hr", "timesheet", "helpdesk", "jira", "tickets", "erp-test"),
-        (8000, 8080, 50000, 8069),
-        (
-            *("/sap/bc/gui/sap/its/webgui?sap-client={d}00", "/browse/{WORD}-{n}", "/web?id={n}"),
-            *(
-                "/secure/Dashboard.jspa",
-                "/rest/api/2/search?jql=project%3D{WORD}",
-                "/front/ticket.php",
-            ),
-            *("/timesheet/{date}/{user}", "/hr/payslip/{date}.pdf", "/otrs/index.pl?Action={Word}"),
-            "/s/{hex}/_/download/batch/{word}/{word}.css",
-        ),
-    ),
-    _Service(
-        ("esx", "vcenter", "proxmox", "k8s", "rancher", "portainer", "consul", "vault", "ilo"),
-        (8006, 9443, 6443, 8500, 8200, 9000, 5480),
-        (
-            *(
-                "/ui/",
-                "/sdk/vimService",
-                "/api2/json/nodes/{word}/qemu/{n}/status/current",
-                "/v1/kv",
-            ),
-            *("/api/v1/namespaces/{word}/pods?watch=true&resourceVersion={n}", "/v1/agent/checks"),
-            *(
-                "/v1/secret/data/{word}/{word}",
-                "/redfish/v1/Systems/1",
-                "/api/endpoints/{d}/docker",
-            ),
-            *("/apis/apps/v1/namespaces/{word}/deployments", "/k8s/clusters/c-{id}", "/json/login"),
-        ),
-    ),
-)
+def _services() -> Iterator[_Service]:
+    text = resources.files("trainer").joinpath("private_services.txt").read_text(encoding="ascii")
+    for paragraph in text.strip().split("\n\n")[1:]:  # the first one explains the file
+        names, ports, *paths = paragraph.split("\n")
+        yield _Service(names.split(), [int(port) for port in ports.split()], paths)
+
+
+_SERVICES = tuple(_services())
 
 _PEOPLE = ("anna", "jan", "maria", "peter", "ali", "sofia", "lukas", "emma", "omar", "li", "nina")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
@@ -316,25 +97,19 @@ _FILLED: Mapping[str, Callable[[random.Random], str]] = {
     "sha256": lambda rng: "".join(rng.choices(_HEX, k=64)),
     "uuid": lambda rng: "-".join("".join(rng.choices(_HEX, k=k)) for k in (8, 4, 4, 4, 12)),
 }
-"""What stands for ``{name}`` in the template of a path."""
+"""Draws the value of ``{name}`` in the template of a path."""
 
 _NETWORK_ROWS = 30
 """Texts of one network before the next is drawn: many networks teach ranges, not addresses."""
 
 _DISCOVERY = (
-    *(
-        "_ipp._tcp",
-        "_ipps._tcp",
-        "_printer._tcp",
-        "_pdl-datastream._tcp",
-        "_http._tcp",
-        "_smb._tcp",
-    ),
-    *("_airplay._tcp", "_raop._tcp", "_googlecast._tcp", "_spotify-connect._tcp", "_ssh._tcp"),
-    *("_ldap._tcp.dc._msdcs", "_kerberos._tcp.dc._msdcs", "_ldap._tcp.pdc._msdcs", "_gc._tcp"),
-    *("_vlmcs._tcp", "_sip._tls", "_sipinternaltls._tcp", "_autodiscover._tcp", "_homekit._tcp"),
-    *("lb._dns-sd._udp", "b._dns-sd._udp", "_services._dns-sd._udp", "_sleep-proxy._udp"),
-    *("wpad", "isatap", "dc", "gc._msdcs", "domaindnszones", "forestdnszones"),
+    *("_ipp._tcp", "_ipps._tcp", "_printer._tcp", "_pdl-datastream._tcp", "_http._tcp"),
+    *("_smb._tcp", "_airplay._tcp", "_raop._tcp", "_googlecast._tcp", "_spotify-connect._tcp"),
+    *("_ssh._tcp", "_ldap._tcp.dc._msdcs", "_kerberos._tcp.dc._msdcs", "_ldap._tcp.pdc._msdcs"),
+    *("_gc._tcp", "_vlmcs._tcp", "_sip._tls", "_sipinternaltls._tcp", "_autodiscover._tcp"),
+    *("_homekit._tcp", "lb._dns-sd._udp", "b._dns-sd._udp", "_services._dns-sd._udp"),
+    *("_sleep-proxy._udp", "wpad", "isatap", "dc", "gc._msdcs", "domaindnszones"),
+    "forestdnszones",
 )
 """Names that machines look up by themselves: RFC 6763 and Active Directory."""
 

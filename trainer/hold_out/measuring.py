@@ -1,36 +1,37 @@
 """How well a model detects sources that it never saw: leave-one-source-out.
 
-A fold leaves one malicious source and some benign sources out of training at once: trainings are
-what takes time, and held-out benign sources are measured by a threshold that the others set, so
-neither figure needs a training of its own. Every fold leaves about as many benign sources out, so
-that malicious sources are all measured under the same conditions.
+A fold leaves one malicious source and some benign sources out of training at once: trainings take
+the time, and the other benign sources set the threshold for the held-out ones, so neither figure
+needs a training of its own. Every fold leaves out about as many benign rows, so that all malicious
+sources are measured under the same conditions.
 """
 
 import fnmatch
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from stream_detector import __version__
 from stream_detector.canonical import registered_domain
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import DataError, Dataset
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
-from trainer.files.private import make_private_folder, write_private
-from trainer.measuring.evaluation import threshold_at
-from trainer.measuring.statistics import Interval, wilson
-from trainer.report.figures import Detection, detection
-from trainer.shown_progress import Progress
+from trainer.measuring.evaluation import (
+    Detection,
+    detection,
+    roc_auc,
+    share_flagged,
+    threshold_at,
+)
+from trainer.measuring.statistics import Interval
 
 __all__ = [
     "Fold",
@@ -39,28 +40,27 @@ __all__ = [
     "HeldOutMalicious",
     "HoldOut",
     "Training",
-    "TrainingStore",
 ]
 
 GroupBy = Literal["source", "kind"]
-"""What one malicious group is: the rows of a source, or of all sources of one kind."""
+"""A malicious group: the rows of one source, or of one kind from all sources."""
 
 FLAGGED_FPR = 0.01
-"""False-positive rate of the threshold by which held-out benign sources are measured."""
+"""False-positive rate of the threshold for held-out benign sources."""
 
 _RATES = (0.01, 0.001)
 
 _OF_CORPUS = 4000
-"""Malicious rows of a group that is held out: fewer say little, and each costs a training."""
+"""Least malicious rows of a held-out group: fewer say little, and each costs a training."""
 _OF_SAMPLE = 100
-"""The same of data where no group has so many, for a first look."""
+"""The same if no group of the data has so many, for a first look."""
 
 
 class Fold(msgspec.Struct, frozen=True):
-    """What one training goes without."""
+    """What one training leaves out."""
 
     malicious: str
-    """Name of the malicious group; "" where none is held out."""
+    """Name of the malicious group, or ""."""
     benign: tuple[str, ...]
     """Names of the benign sources."""
 
@@ -90,19 +90,19 @@ class HeldOutBenign(msgspec.Struct, frozen=True):
     name: str
     rows: int
     flagged: Interval
-    """Share of them at or above the threshold that flags 1% of the test part's benign rows."""
+    """Share at or above the threshold that flags 1% of the test part's benign rows."""
 
 
 class Training(msgspec.Struct, frozen=True):
-    """One family, trained without what one fold holds out, and measured on that."""
+    """One family, trained without what a fold holds out, and measured on it."""
 
     identity: str
-    """Tells it from trainings of other data or options."""
+    """Differs from that of other data or options."""
     family: str
     fold: Fold
     train_rows: int
     benign_test_rows: int
-    """Of the test part, of sources that are not held out: these set the thresholds."""
+    """Rows of the test part from other sources, which set the thresholds."""
     seconds: float
     malicious: HeldOutMalicious | None
     benign: list[HeldOutBenign]
@@ -111,10 +111,10 @@ class Training(msgspec.Struct, frozen=True):
 class HoldOut:
     """The folds over one set of rows.
 
-    Groups are found and all folds checked when it is made, before anything is trained.
+    The constructor finds the groups and checks all folds, before any training.
 
     Attributes:
-        folds: what is held out, fold by fold.
+        folds: what each holds out.
     """
 
     def __init__(
@@ -130,16 +130,16 @@ class HoldOut:
 
         Args:
             dataset: rows with parts, and with the names of their sources.
-            by: what one malicious group is.
-            at_least: rows that a malicious group needs to be held out; the others always stay in.
-                By default 4,000, or 100 where no group has so many.
-            only: patterns as of a shell; where given, malicious groups that match none stay in.
-            benign_folds: benign sources are dealt to so many groups of about as many rows, and
-                each fold holds one of these out; 0 holds none out. There are as many folds as
-                malicious groups or as groups of benign sources, whichever are more.
+            by: how malicious rows are grouped.
+            at_least: least rows of a malicious group to hold out; smaller ones always stay in. By
+                default 4,000, or 100 if no group has so many.
+            only: shell patterns; if given, malicious groups that match none stay in.
+            benign_folds: number of groups of benign sources, of about as many rows each; each fold
+                holds one out. 0 holds none out. There are as many folds as malicious groups or as
+                benign ones, whichever are more.
 
         Raises:
-            DataError: nothing can be held out, or a fold would be left with nothing to train on.
+            DataError: there is nothing to hold out, or a fold leaves nothing to train on.
         """
         self._dataset = dataset
         self._by = by
@@ -162,7 +162,7 @@ class HoldOut:
             self._check(fold)
 
     def identity(self, fold: Fold, family: str, *options: object) -> str:
-        """A name for a training: the same for the same data, fold, family and ``options``."""
+        """A digest of a training: of its data, fold, family and ``options``."""
         parts = (__version__, self._digest, self._by, fold, family, options)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -175,10 +175,7 @@ class HoldOut:
         seed: int,
         progress: Progress,
     ) -> Training:
-        """Fit ``family`` without what ``fold`` holds out, and measure it on that.
-
-        All rows of what is held out are measured, of whichever part they are.
-        """
+        """Fit ``family`` without what ``fold`` holds out, and measure it on that, in all parts."""
         started = time.monotonic()
         dataset = self._dataset
         held, parts = self._without(fold)
@@ -191,7 +188,7 @@ class HoldOut:
         scores = np.full(len(dataset.texts), np.nan, np.float32)
         with progress.stage(f"{family.name}: scoring {len(measured):,} rows"):
             scores[measured] = fitted.scores([dataset.texts[row] for row in measured])
-        benign = scores[of_test]
+        benign, malicious = scores[of_test], scores[self._malicious == fold.malicious]
         threshold = threshold_at(benign, FLAGGED_FPR)
         return Training(
             identity=identity,
@@ -200,21 +197,23 @@ class HoldOut:
             train_rows=len(train.texts),
             benign_test_rows=len(benign),
             seconds=time.monotonic() - started,
-            malicious=_held_out_malicious(
-                fold.malicious, scores[self._malicious == fold.malicious], benign
+            malicious=HeldOutMalicious(
+                fold.malicious,
+                len(malicious),
+                roc_auc(malicious, benign),
+                [detection(benign, malicious, rate) for rate in _RATES],
             )
             if fold.malicious
             else None,
             benign=[
-                _held_out_benign(
-                    name, scores[(dataset.sources == name) & (dataset.labels == 0)], threshold
-                )
+                HeldOutBenign(name, len(one), share_flagged(one, threshold))
                 for name in fold.benign
+                for one in [scores[(dataset.sources == name) & (dataset.labels == 0)]]
             ],
         )
 
     def _malicious_groups(self, at_least: int | None, only: Sequence[str]) -> list[str]:
-        """Names of the groups to hold out, the largest first."""
+        """Names of the groups to hold out, largest first."""
         counted = _counted(self._malicious)
         matching = {
             name: rows
@@ -258,74 +257,14 @@ class HoldOut:
                     )
 
 
-class TrainingStore:
-    """Trainings that are done, a JSON file each, so that a stopped run can go on."""
-
-    def __init__(self, folder: Path) -> None:
-        """``folder`` is made with the first training that is saved."""
-        self._folder = folder
-
-    def save(self, training: Training) -> None:
-        """Keep ``training``; a kill while saving leaves no half file.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        path = self._path(training.family, training.identity)
-        draft = path.with_name(f".{path.name}-{os.getpid()}")
-        make_private_folder(self._folder)
-        try:
-            content = msgspec.json.format(msgspec.json.encode(training), indent=2)
-            write_private(draft, content + b"\n")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-    def load(self, family: str, identity: str) -> Training | None:
-        """The training of that identity; None where it is not done.
-
-        Raises:
-            DataError: its file is there but damaged.
-        """
-        path = self._path(family, identity)
-        try:
-            training = msgspec.json.decode(path.read_bytes(), type=Training)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{path} is damaged ({error}): delete it, and its training is done again"
-            ) from error
-        return training if training.identity == identity else None
-
-    def _path(self, family: str, identity: str) -> Path:
-        return self._folder / f"{family}-{identity[:16]}.json"
-
-
-def _held_out_malicious(
-    name: str, malicious: NDArray[np.float32], benign: NDArray[np.float32]
-) -> HeldOutMalicious:
-    truth = np.repeat([1, 0], [len(malicious), len(benign)])
-    return HeldOutMalicious(
-        name,
-        len(malicious),
-        float(roc_auc_score(truth, np.concatenate([malicious, benign]))),
-        [detection(benign, malicious, rate) for rate in _RATES],
-    )
-
-
-def _held_out_benign(name: str, benign: NDArray[np.float32], threshold: float) -> HeldOutBenign:
-    return HeldOutBenign(name, len(benign), wilson(int(np.sum(benign >= threshold)), len(benign)))
-
-
 def _counted(names: NDArray[np.str_]) -> dict[str, int]:
-    """Rows by name, the most first; those without a name are left out."""
+    """Rows by name, most first; without those that have no name."""
     counts = Counter(name for name in names.tolist() if name)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _dealt(rows_of: dict[str, int], folds: int) -> list[tuple[str, ...]]:
-    """Sources in at most ``folds`` groups of about as many rows; none where one would hold all."""
+    """Deal sources to at most ``folds`` groups of about as many rows; none if one got them all."""
     if min(folds, len(rows_of)) < 2:
         return []
     groups: list[list[str]] = [[] for _ in range(min(folds, len(rows_of)))]

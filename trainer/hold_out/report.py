@@ -1,13 +1,11 @@
-"""The report of ``stream-trainer hold-out``: what it means for a source not to have been seen."""
+"""The report of ``stream-trainer hold-out``: figures on sources that a model never saw."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from trainer.files.private import make_private_folder, write_private
 from trainer.hold_out.measuring import (
     FLAGGED_FPR,
     GroupBy,
@@ -15,10 +13,19 @@ from trainer.hold_out.measuring import (
     HeldOutMalicious,
     Training,
 )
-from trainer.measuring.statistics import Interval, wilson
-from trainer.report.content import Block, Heading, Paragraph, Table
-from trainer.report.figures import Detection
-from trainer.report.rendering import markdown, page
+from trainer.measuring.evaluation import Detection
+from trainer.measuring.statistics import wilson
+from trainer.report.content import (
+    TOO_FEW,
+    Block,
+    Heading,
+    Paragraph,
+    ReportHead,
+    Table,
+    opening,
+    table,
+)
+from trainer.report.rendering import write_report
 
 __all__ = ["FamilyMean", "HoldOutReport", "family_means", "held_out_table", "write_hold_out"]
 
@@ -26,7 +33,7 @@ _FIGURES = ("ROC AUC", "TPR at FPR 1%", "TPR at FPR 0.1%")
 
 
 class FamilyMean(msgspec.Struct, frozen=True):
-    """One family over all malicious groups, each counting the same whatever its rows."""
+    """The figures of a family, averaged over all malicious groups with equal weights."""
 
     family: str
     groups: int
@@ -34,37 +41,32 @@ class FamilyMean(msgspec.Struct, frozen=True):
     means: dict[str, float]
     """By figure."""
     differences: dict[str, float]
-    """Mean over the groups that both have of this family's figure minus the first family's."""
+    """This family's figure minus the first family's: the mean over the groups that both have."""
     better: dict[str, int]
-    """Groups of these in which this family's figure is the higher one."""
+    """In how many of these groups this family's figure is the higher one."""
     compared: int
     """Groups that both have."""
     benign: list[HeldOutBenign]
-    """Held-out benign sources, the most flagged first; the mean of the folds that held one out."""
+    """Held-out benign sources, the most flagged first; each the mean over its folds."""
 
     @property
     def flagged(self) -> float | None:
-        """Mean share flagged over the benign sources; None where none was held out."""
+        """Mean share flagged over the benign sources; None if none was held out."""
         shares = [one.flagged.value for one in self.benign]
         return float(np.mean(shares)) if shares else None
 
 
-class HoldOutReport(msgspec.Struct, frozen=True):
-    """All that the files of the report are made of."""
+class HoldOutReport(ReportHead, frozen=True, kw_only=True):
+    """Everything that the files of the report hold."""
 
-    title: str
-    created_at: datetime
-    command: str
-    data: str
-    notes: list[str]
     by: GroupBy
     families: list[FamilyMean]
-    """The first is what the others are compared with."""
+    """The report compares all others with the first."""
     trainings: list[Training]
 
 
 def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list[FamilyMean]:
-    """One entry a family that has a training, in the order of ``families``."""
+    """One entry for each family with a training, in the order of ``families``."""
     names = [name for name in families if any(one.family == name for one in trainings)]
     figures = {
         name: {
@@ -105,9 +107,9 @@ def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list
 def held_out_table(
     trainings: Sequence[Training], means: Sequence[FamilyMean], *, short: bool = False
 ) -> Table:
-    """A row a malicious group and family, below them each family's mean and its difference.
+    """A row for each malicious group and family, then the means and differences of the families.
 
-    ``short`` leaves intervals out and shortens headings, for a terminal.
+    ``short`` leaves out intervals and shortens headings, for a terminal.
     """
     headings = [figure.replace(" FPR", "") for figure in _FIGURES] if short else _FIGURES
     rows = [["held out", "rows", "family", *headings]]
@@ -117,20 +119,22 @@ def held_out_table(
     for group, family in measured:
         tprs = [_tpr(at, short=short) for at in group.detections]
         rows.append([group.name, f"{group.rows:,}", family, f"{group.roc_auc:.4f}", *tprs])
-    # A threshold that too few benign rows set is chance, and so would the mean be.
-    told = [
+    # Too few benign rows make a threshold, and so the mean, a matter of chance.
+    certain = [
         figure
         for place, figure in enumerate(_FIGURES)
         if place == 0 or all(group.detections[place - 1].enough for group, _ in measured)
     ]
     for mean in means:
         if mean.means:
-            cells = [f"{mean.means[figure]:.4f}" if figure in told else "" for figure in _FIGURES]
+            cells = [
+                f"{mean.means[figure]:.4f}" if figure in certain else "" for figure in _FIGURES
+            ]
             rows.append([f"mean of {mean.groups}", "", mean.family, *cells])
     for mean in means[1:]:
         if mean.compared:
             cells = [
-                _difference(mean, figure, short=short) if figure in told else ""
+                _difference(mean, figure, short=short) if figure in certain else ""
                 for figure in _FIGURES
             ]
             over = "over the first" if short else f"over {means[0].family}"
@@ -142,24 +146,15 @@ def write_hold_out(folder: Path, report: HoldOutReport) -> None:
     """Write ``report.md``, ``report.html`` and ``report.json`` into ``folder``.
 
     Raises:
-        OSError: the folder cannot be written.
+        StreamDetectorError: the folder cannot be written.
     """
-    make_private_folder(folder)
-    blocks = _content(report)
-    write_private(folder / "report.md", markdown(blocks, {}))
-    write_private(folder / "report.html", page(report.title, blocks, {}))
-    write_private(
-        folder / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
-    )
+    write_report(folder, report, _content(report), plots={})
 
 
 def _content(report: HoldOutReport) -> list[Block]:
     group = "source" if report.by == "source" else "kind of malice"
     blocks: list[Block] = [
-        Heading(report.title, 1),
-        Paragraph(f"Made {report.created_at:%Y-%m-%d %H:%M} UTC by: {report.command}"),
-        Paragraph(report.data),
-        *[Paragraph(note) for note in report.notes],
+        *opening(report),
         Heading(f"Malicious rows of a {group} that was never seen"),
         Paragraph(
             f"Each {group} was left out of training, all its registered domains with it, and its "
@@ -198,7 +193,7 @@ def _benign_table(families: Sequence[FamilyMean]) -> Table:
             [
                 name,
                 f"{size:,}",
-                *["" if one is None else _percent(one.flagged) for one in of_families],
+                *["" if one is None else f"{one.flagged:.2%}" for one in of_families],
             ]
         )
     means = ["" if one.flagged is None else f"{one.flagged:.2%}" for one in families]
@@ -206,20 +201,18 @@ def _benign_table(families: Sequence[FamilyMean]) -> Table:
 
 
 def _training_table(trainings: Sequence[Training]) -> Table:
-    return Table(
-        [
-            ["family", "without", "training rows", "benign test rows", "seconds"],
-            *[
-                [
-                    one.family,
-                    ", ".join(name for name in (one.fold.malicious, *one.fold.benign) if name),
-                    f"{one.train_rows:,}",
-                    f"{one.benign_test_rows:,}",
-                    f"{one.seconds:.0f}",
-                ]
-                for one in trainings
-            ],
-        ]
+    return table(
+        ["family", "without", "training rows", "benign test rows", "seconds"],
+        (
+            [
+                one.family,
+                ", ".join(name for name in (one.fold.malicious, *one.fold.benign) if name),
+                f"{one.train_rows:,}",
+                f"{one.benign_test_rows:,}",
+                f"{one.seconds:.0f}",
+            ]
+            for one in trainings
+        ),
     )
 
 
@@ -233,22 +226,18 @@ def _benign_sources(trainings: Sequence[Training]) -> list[HeldOutBenign]:
     for training in trainings:
         for one in training.benign:
             measured.setdefault(one.name, []).append(one)
-    # The same rows by other models are no further rows: the interval is that of one measurement.
-    sources = [
-        HeldOutBenign(name, of[0].rows, wilson(round(of[0].rows * _mean_share(of)), of[0].rows))
-        for name, of in measured.items()
-    ]
+    sources = []
+    for name, of in measured.items():
+        # Other models add no rows: the interval is that of one measurement.
+        rows, share = of[0].rows, float(np.mean([one.flagged.value for one in of]))
+        sources.append(HeldOutBenign(name, rows, wilson(round(rows * share), rows)))
     return sorted(sources, key=lambda one: (-one.flagged.value, one.name))
-
-
-def _mean_share(measurements: Sequence[HeldOutBenign]) -> float:
-    return float(np.mean([one.flagged.value for one in measurements]))
 
 
 def _tpr(at: Detection, *, short: bool) -> str:
     if not at.enough:
-        return "too few" if short else "too few benign rows"
-    return f"{at.tpr.value:.3f}" if short else _interval(at.tpr)
+        return "too few" if short else TOO_FEW
+    return f"{at.tpr.value:.3f}" if short else f"{at.tpr:.3f}"
 
 
 def _difference(mean: FamilyMean, figure: str, *, short: bool) -> str:
@@ -256,11 +245,3 @@ def _difference(mean: FamilyMean, figure: str, *, short: bool) -> str:
     if short:
         return difference
     return f"{difference} (higher in {mean.better[figure]} of {mean.compared})"
-
-
-def _interval(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
-
-
-def _percent(interval: Interval) -> str:
-    return f"{interval.value:.2%} ({interval.low:.2%} to {interval.high:.2%})"

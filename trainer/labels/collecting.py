@@ -1,31 +1,19 @@
-"""From the topics of labels into a label store, by kafka-python as a consumer group.
+"""From the topics of labels into a label store.
 
-Order of doing: a batch's rows are on disk, and its dead letters in Kafka, before its offsets are
-committed. A process that is killed in between reads the batch again; the store knows its rows,
-so none is there twice. Dead letters may come twice: their headers name the record.
+The order matters: a batch's rows are on disk, and its dead letters in Kafka, before its offsets are
+committed. A killed process reads the batch again; the store knows its rows, so none is there twice.
+Dead letters may come twice: their headers name the record.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, KafkaTimeoutError
-from kafka.structs import OffsetAndMetadata
-
-from stream_detector.errors import FatalError, RetryableError, TopicsError
 from stream_detector.events import Rejected
-from stream_detector.kafka.admin import as_ours, reached
-from stream_detector.kafka.bounded_reading import POLL_MS, QUIET_SECONDS
-from stream_detector.kafka.clients import kafka_python_options
-from stream_detector.kafka.confirmed import confirmed
-from stream_detector.kafka.rights import rights_of
-from stream_detector.kafka.topics import topic_problems
+from stream_detector.kafka.label_reading import LabelReader, label_reader
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.labels import read_label
-from stream_detector.wire.outcomes import Message
-from trainer.labels.bounded_batches import bound_batches
 from trainer.labels.store import LabelStore, StoredLabel
 from trainer.labels.unreadable import dead_letter_of, too_large
 from trainer.labels.voices import Voices
@@ -34,20 +22,7 @@ __all__ = ["Collected", "collect_labels"]
 
 _BATCH_RECORDS = 20_000
 _BATCH_BYTES = 16 * 1024 * 1024
-"""At which a batch is stored: each rewrites the day's file, and all of it is in memory."""
-_POLL_RECORDS = 64
-"""Records that come at once: each may have ``RECORD_BYTES_MAX``."""
-_FETCH_BYTES = 8 * 1024 * 1024
-"""What a broker sends at once, compressed; by default kafka-python asks for 50 MiB."""
-_SILENT_SECONDS = 5.0
-"""After which one that follows asks whether Kafka is there and whether the group is still its own:
-a poll says nothing of either, and a heartbeat that is told stops without a word."""
-_ANSWER_MS = 5_000
-_GONE_SECONDS = 20.0
-"""After which it gives up: a cluster takes some 10 s to replace a broker that died."""
-_MEMBER = "label-collector"
-"""A name that stays over a restart (static membership): the collector that comes after a killed one
-takes its place at once, without the 45 s in which Kafka would wait for the dead to come back."""
+"""A batch of this size is stored: each one rewrites the day's file, and is in memory as a whole."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -106,167 +81,57 @@ def collect_labels(
             group over.
     """
     with store.writing():
-        if problems := topic_problems(settings, "label-collector"):
-            raise TopicsError("; ".join(problems))
         rewind = from_beginning or store.is_empty()
-        try:
-            with _Collector(settings, store, rewind, tell, on_batch) as collector:
-                collector.run(follow=follow, interval=interval, stopped=stopped)
-                return collector.collected
-        except FencedInstanceIdError as error:
-            raise FatalError(
-                f"another collector has taken over the group {settings.labels_group_id}: give each "
-                "store a labels_group_id of its own"
-            ) from error
-        except (KafkaError, OSError) as error:
-            rights = rights_of("label-collector", settings)
-            raise as_ours(error, settings, rights=rights) from error
-
-
-class _Rewinding(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
-    """Sends each partition to its beginning when it is assigned for the first time."""
-
-    def __init__(self) -> None:
-        self.consumer: Any = None
-        self._rewound: set[TopicPartition] = set()
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Read from the first record that the topic holds."""
-        new = set(assigned) - self._rewound
-        if new:
-            self._rewound |= new
-            self.consumer.seek_to_beginning(*new)
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Nothing: what was read of them is stored, and read again by whoever has them next."""
+        with label_reader(settings, follows=follow, from_beginning=rewind) as reader:
+            collector = _Collector(Voices(settings), store, reader, tell, on_batch, follow)
+            collector.run(interval=interval, stopped=stopped)
+            return collector.collected
 
 
 class _Collector:
-    """One consumer, and what it has read and not yet stored."""
+    """What was read and is not stored yet."""
 
     def __init__(
         self,
-        settings: Settings,
+        voices: Voices,
         store: LabelStore,
-        rewind: bool,
+        reader: LabelReader,
         tell: Callable[[str], None],
         on_batch: Callable[[Collected], None],
+        follow: bool,
     ) -> None:
-        self._settings = settings
-        self._voices = Voices(settings)
+        self._voices = voices
         self._store = store
+        self._reader = reader
         self._tell = tell
         self._on_batch = on_batch
-        self._rewind = rewind
-        self._follow = False
+        self._follow = follow
         self._batch: list[Any] = []
         self._batch_bytes = 0
-        self._ends: dict[TopicPartition, int] = {}
-        self._producer: Any = None
         self.collected = Collected(0, 0, 0)
 
-        given = kafka_python_options(reached(settings), KafkaConsumer)
-        options = {"group_instance_id": _MEMBER, "fetch_max_bytes": _FETCH_BYTES, **given}
-        self._consumer: Any = KafkaConsumer(
-            **options
-            | {
-                "group_id": settings.labels_group_id,
-                "enable_auto_commit": False,
-                "auto_offset_reset": "earliest",
-                "isolation_level": "read_committed",
-            }
-        )
-        bound_batches(self._consumer)
-        listener = _Rewinding() if rewind else None
-        if listener is not None:
-            listener.consumer = self._consumer
-        self._consumer.subscribe(self._voices.topics, listener=listener)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._consumer.close(autocommit=False)
-        if self._producer is not None:
-            self._producer.close(timeout=5)
-
-    def run(self, *, follow: bool, interval: float, stopped: Callable[[], bool]) -> None:
+    def run(self, *, interval: float, stopped: Callable[[], bool]) -> None:
         """Read, and store batch after batch, until the end or until ``stopped``."""
-        self._follow = follow
-        heard = began = time.monotonic()
+        began = time.monotonic()
         while True:
-            found = self._consumer.poll(timeout_ms=POLL_MS, max_records=_POLL_RECORDS)
-            now = time.monotonic()
-            if found:
-                heard = now
-                began = began if self._batch else now
-                for records in found.values():
-                    self._batch.extend(records)
-                    self._batch_bytes += sum(map(_bytes_of, records))
-            done = stopped() or (not follow and self._at_end())
+            records = self._reader.poll()
+            if records and not self._batch:
+                began = time.monotonic()
+            self._batch += records
+            self._batch_bytes += sum(map(_bytes_of, records))
+            done = stopped() or (not self._follow and self._reader.is_at_end())
             full = len(self._batch) >= _BATCH_RECORDS or self._batch_bytes >= _BATCH_BYTES
-            if self._batch and (done or full or (follow and now - began >= interval)):
+            waited = self._follow and time.monotonic() - began >= interval
+            if self._batch and (done or full or waited):
                 self._keep()
-                heard = time.monotonic()
             if done:
                 return
-            if follow and not self._batch and now - heard > _SILENT_SECONDS:
-                if self._answers():
-                    heard = time.monotonic()
-                elif now - heard > _GONE_SECONDS:
-                    raise RetryableError(
-                        f"Kafka has not answered for {now - heard:.0f} s: check that it runs"
-                    )
-            if not follow and now - heard > QUIET_SECONDS:
-                raise RetryableError(
-                    f"Kafka gave no label for {QUIET_SECONDS:.0f} s though there are more: check "
-                    "its brokers, and that no other collector is in the group "
-                    f"{self._settings.labels_group_id}; what was stored is committed"
-                )
-
-    def _answers(self) -> bool:
-        """Commit where it stands once more, all that was read being stored; does Kafka take it?
-
-        Raises:
-            FencedInstanceIdError: the group is another collector's.
-        """
-        stands = {
-            partition: self._consumer.position(partition, timeout_ms=POLL_MS)
-            for partition in self._consumer.assignment()
-        }
-        offsets = {
-            partition: OffsetAndMetadata(offset)
-            for partition, offset in stands.items()
-            if offset is not None
-        }
-        try:
-            if offsets:
-                self._consumer.commit(offsets, timeout_ms=_ANSWER_MS)
-            else:
-                any_partition = TopicPartition(self._voices.topics[0], 0)
-                self._consumer.end_offsets([any_partition], timeout_ms=_ANSWER_MS)
-        except KafkaTimeoutError:
-            return False
-        except CommitFailedError:
-            pass  # Being rebalanced, so Kafka is there.
-        return True
-
-    def _at_end(self) -> bool:
-        """Has everything been read that was there when its partition was assigned?"""
-        assigned: set[TopicPartition] = self._consumer.assignment()
-        new = assigned - self._ends.keys()
-        if new:
-            self._ends.update(self._consumer.end_offsets(list(new)))
-        return bool(assigned) and all(
-            (self._consumer.position(partition, timeout_ms=POLL_MS) or 0) >= self._ends[partition]
-            for partition in assigned
-        )
+            self._reader.check_heard(has_unstored=bool(self._batch))
 
     def _keep(self) -> None:
         """The batch onto disk and into Kafka, then its offsets."""
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        if self._rewind:
-            self._commit_beginnings()
+        self._reader.commit_beginnings()
         read = [(record, _read(record, self._voices)) for record in batch]
         labels = [result for _, result in read if isinstance(result, StoredLabel)]
         letters = [
@@ -275,54 +140,16 @@ class _Collector:
             if isinstance(result, Rejected)
         ]
         stored = self._store.add(labels)
-        self._send(letters)
+        self._reader.send_dead_letters(letters)
         for line in self._voices.refusals():
             self._tell(line)
-        self._commit(batch)
+        if not self._reader.commit(batch):
+            self._tell("the group was rebalanced before a commit: its labels are read again")
         done = Collected(len(batch), stored, len(letters))
         self.collected = Collected(*map(sum, zip(self.collected, done, strict=True)))
         if self._follow or len(batch) >= _BATCH_RECORDS:
             self._tell(str(done))
         self._on_batch(done)
-
-    def _commit_beginnings(self) -> None:
-        """Take back what the group had committed, before a store that was empty is no more.
-
-        Else a kill after the first batch would leave a store with labels, and offsets far beyond.
-        """
-        self._rewind = False
-        partitions = list(self._consumer.assignment())
-        first = self._consumer.beginning_offsets(partitions)
-        self._consumer.commit({each: OffsetAndMetadata(first[each]) for each in partitions})
-
-    def _commit(self, batch: Sequence[Any]) -> None:
-        offsets: dict[TopicPartition, int] = {}
-        for record in batch:
-            partition = TopicPartition(record.topic, record.partition)
-            offsets[partition] = max(offsets.get(partition, 0), record.offset + 1)
-        try:
-            self._consumer.commit(
-                {partition: OffsetAndMetadata(offset) for partition, offset in offsets.items()}
-            )
-        except CommitFailedError:
-            # The partitions were taken away meanwhile: whoever has them reads these again, and
-            # the rows are there.
-            self._tell("the group was rebalanced before a commit: its labels are read again")
-
-    def _send(self, letters: Sequence[Message]) -> None:
-        """Wait until Kafka has the dead letters."""
-        if not letters:
-            return
-        if self._producer is None:
-            options = kafka_python_options(reached(self._settings), KafkaProducer)
-            self._producer = KafkaProducer(**options | {"acks": "all"})
-        topic = self._settings.topic(self._settings.labels_dead_letters_topic)
-        confirmed(
-            [
-                self._producer.send(topic, key=key, value=value, headers=headers)
-                for key, value, headers in letters
-            ]
-        )
 
 
 def _bytes_of(record: Any) -> int:

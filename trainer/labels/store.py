@@ -16,7 +16,6 @@ A file is never changed in place: the new one is written beside it, forced to di
 Labels tell who visited what: folders have mode 0700 and files 0600, whatever the umask.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,13 +30,15 @@ import pyarrow.parquet as pq
 from stream_detector.canonical import canonicalise
 from stream_detector.errors import FatalError
 from stream_detector.events import Canonical, Kind, Label
+from stream_detector.system.atomic_files import atomic_file, sync_folder
 from trainer.files.locking import LockedError, exclusive
-from trainer.files.private import make_private_folder, open_private
+from trainer.files.private import make_private_folder
 
-__all__ = ["LabelStore", "LabelStoreError", "StoredLabel"]
+__all__ = ["LabelStore", "LabelStoreError", "StoredLabel", "filled_store"]
 
 _FILES = "day=*/labels*.parquet"
 _DRAFTS = "day=*/.labels*.draft"
+"""What a killed process leaves: see ``atomic_file``."""
 _FILE_ROWS = 200_000
 """At which a day's next file begins: each batch of labels reads and writes one as a whole, about
 30 MB of memory."""
@@ -159,18 +160,6 @@ class LabelStore:
         """Is there no label? A folder that is missing holds none."""
         return not self._files()
 
-    def check_filled(self) -> None:
-        """Tell how to fill a store that has no label.
-
-        Raises:
-            LabelStoreError: there is none.
-        """
-        if self.is_empty():
-            raise LabelStoreError(
-                f"{self.folder} holds no labels: fill it by `stream-trainer labels collect --store "
-                f"{self.folder}`"
-            )
-
     def count(self, kind: Kind) -> int:
         """How many labels of ``kind`` there are; fast, whatever their number.
 
@@ -196,6 +185,10 @@ class LabelStore:
                         raise self._fault(path, error) from error
                     if label is not None:
                         yield label
+
+    def labels_of(self, texts: Collection[str]) -> Iterator[StoredLabel]:
+        """The labels of canonical ``texts``; as ``labels``."""
+        return (stored for stored in self.labels() if stored.label.canonical.text in texts)
 
     def _count(self, path: Path, kind: Kind) -> int:
         try:
@@ -277,22 +270,27 @@ class LabelStore:
         return LabelStoreError(f"the label store's {path} can't be used: {reason}")
 
 
+def filled_store(folder: Path) -> LabelStore:
+    """The store in ``folder``, which holds labels.
+
+    Raises:
+        LabelStoreError: it holds none.
+    """
+    store = LabelStore(folder)
+    if store.is_empty():
+        raise LabelStoreError(
+            f"{folder} holds no labels: fill it by `stream-trainer labels collect --store {folder}`"
+        )
+    return store
+
+
 def _write(path: Path, table: Any) -> None:
     """Put ``table`` in the place of the file, which readers and a crash see whole or not at all."""
     make_private_folder(path.parent)
-    draft = path.with_name(f".{path.name}.draft")
-    with open_private(draft, "wb") as file:
+    with atomic_file(path, mode=0o600) as file:
         pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    # The names, too, have to be on disk before an offset is committed.
-    for folder in (path.parent, path.parent.parent):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    # The folder's own name must be on disk too before an offset is committed.
+    sync_folder(path.parent.parent)
 
 
 def _row(stored: StoredLabel) -> dict[str, object]:

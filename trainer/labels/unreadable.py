@@ -3,10 +3,7 @@
 from typing import Any
 
 from stream_detector.events import DeadLetter, Rejected, RejectReason, SourcePosition
-from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
-from stream_detector.privacy.outputs import letter_without_credentials
-from stream_detector.wire.outcomes import Message, dead_letter_headers
-from trainer.labels.bounded_batches import (
+from stream_detector.kafka.label_batches import (
     BATCH_BYTES_MAX,
     KEPT_BYTES,
     KEY_BYTES,
@@ -14,6 +11,9 @@ from trainer.labels.bounded_batches import (
     REST_OF_BATCH_FROM,
     VALUE_BYTES,
 )
+from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
+from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.wire.outcomes import Message, dead_letter_headers
 
 __all__ = ["dead_letter_of", "too_large"]
 

@@ -2,48 +2,106 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from trainer.examples.datasets import Dataset
+from trainer.measuring.statistics import Interval, wilson
 
 __all__ = [
     "FALSE_POSITIVES_MIN",
+    "MALICIOUS_FPR",
+    "SUSPICIOUS_FPR",
+    "Detection",
     "Figures",
     "calibration_error",
+    "detection",
+    "is_measurable",
     "measure",
+    "roc_auc",
+    "share_flagged",
     "threshold_at",
     "true_positive_rate",
 ]
 
+Scores = NDArray[np.float32]
+
 Figures = dict[str, float | dict[str, dict[str, float]]]
 """Figures by name; those of groups under ``by_kind`` and ``by_source``, by the group's name."""
 
-FALSE_POSITIVE_RATES = (0.01, 0.001)
+SUSPICIOUS_FPR, MALICIOUS_FPR = 0.01, 0.001
+"""False-positive rates at which the thresholds of these verdicts are set."""
 
 FALSE_POSITIVES_MIN = 10
-"""A rate needs so many expected false positives, or chance sets the threshold."""
+"""With fewer expected false positives, chance sets the threshold of a rate."""
 
 _CALIBRATION_BINS = 15
 
 
-def threshold_at(benign_scores: NDArray[np.float32], false_positive_rate: float) -> float:
-    """Lowest threshold at or above which at most that share of benign scores lies."""
+class Detection(msgspec.Struct, frozen=True):
+    """The share of malicious rows found at a false-positive rate."""
+
+    false_positive_rate: float
+    threshold: float
+    tpr: Interval
+    benign_rows: int
+    enough: bool
+    """False where too few benign rows set the threshold."""
+
+
+def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
+    """How many malicious rows are found where the share ``rate`` of benign ones is flagged."""
+    threshold = threshold_at(benign, rate)
+    return Detection(
+        false_positive_rate=rate,
+        threshold=threshold,
+        tpr=share_flagged(malicious, threshold),
+        benign_rows=len(benign),
+        enough=is_measurable(rate, len(benign)),
+    )
+
+
+def is_measurable(false_positive_rate: float, benign_rows: int) -> bool:
+    """Whether so many benign rows set a threshold at that rate, and not chance."""
+    return benign_rows * false_positive_rate >= FALSE_POSITIVES_MIN
+
+
+def share_flagged(scores: Scores, threshold: float) -> Interval:
+    """The share of ``scores`` at or above ``threshold``, with its interval.
+
+    Raises:
+        ValueError: there are no scores.
+    """
+    return wilson(int(np.sum(scores >= threshold)), len(scores))
+
+
+def roc_auc(malicious: Scores, benign: Scores) -> float:
+    """How often a malicious row scores above a benign one."""
+    labels = np.repeat([1, 0], [len(malicious), len(benign)])
+    return float(roc_auc_score(labels, np.concatenate([malicious, benign])))
+
+
+def threshold_at(benign_scores: Scores, false_positive_rate: float) -> float:
+    """The lowest threshold that at most that share of benign scores reaches."""
     ordered = np.sort(benign_scores)
     allowed = int(false_positive_rate * len(ordered))
     return float(np.nextafter(ordered[len(ordered) - allowed - 1], np.float32(np.inf)))
 
 
 def true_positive_rate(
-    scores: NDArray[np.float32], labels: NDArray[np.int8], false_positive_rate: float
+    scores: Scores, labels: NDArray[np.int8], false_positive_rate: float
 ) -> float:
     """Share of malicious rows found where that share of benign ones is flagged (TPR at FPR)."""
-    threshold = threshold_at(scores[labels == 0], false_positive_rate)
-    return float(np.mean(scores[labels == 1] >= threshold))
+    return _found(scores[labels == 1], scores[labels == 0], false_positive_rate)
 
 
-def measure(dataset: Dataset, scores: NDArray[np.float32]) -> Figures:
+def _found(malicious: Scores, benign: Scores, false_positive_rate: float) -> float:
+    return float(np.mean(malicious >= threshold_at(benign, false_positive_rate)))
+
+
+def measure(dataset: Dataset, scores: Scores) -> Figures:
     """All figures of ``scores`` (calibrated, shape ``[rows]``) on ``dataset``.
 
     Overall ones by name; ``by_kind`` and ``by_source`` hold each malicious kind or source
@@ -78,19 +136,13 @@ def measure(dataset: Dataset, scores: NDArray[np.float32]) -> Figures:
     return figures
 
 
-def _against(malicious: NDArray[np.float32], benign: NDArray[np.float32]) -> Mapping[str, float]:
-    labels = np.concatenate([np.ones(len(malicious)), np.zeros(len(benign))]).astype(np.int8)
-    scores = np.concatenate([malicious, benign])
-    return {
-        "roc_auc": round(float(roc_auc_score(labels, scores)), 4),
-        **{
-            f"tpr_at_fpr_{rate:g}": round(true_positive_rate(scores, labels, rate), 4)
-            for rate in FALSE_POSITIVE_RATES
-        },
-    }
+def _against(malicious: Scores, benign: Scores) -> Mapping[str, float]:
+    found = {f"tpr_at_fpr_{rate:g}": _found(malicious, benign, rate) for rate in (0.01, 0.001)}
+    figures = {"roc_auc": roc_auc(malicious, benign), **found}
+    return {name: round(figure, 4) for name, figure in figures.items()}
 
 
-def calibration_error(scores: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
+def calibration_error(scores: Scores, labels: NDArray[np.int8]) -> float:
     """Expected calibration error over equally filled bins (Naeini et al. 2015)."""
     order = np.argsort(scores, kind="stable")
     return float(

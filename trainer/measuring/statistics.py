@@ -1,31 +1,31 @@
 """Intervals: how far a figure can be trusted."""
 
-import math
 from collections.abc import Callable
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap
 
 __all__ = ["Interval", "mcnemar", "paired_bootstrap", "wilson"]
 
-_Z = 1.959963984540054
-"""Of the normal distribution, for 95%."""
-
 
 class Interval(msgspec.Struct, frozen=True):
-    """A figure with its interval: of 95%, but where another confidence was asked for."""
+    """A figure with its interval: of 95%, unless the caller asked for another confidence."""
 
     value: float
     low: float
     high: float
 
+    def __format__(self, spec: str) -> str:
+        """``0.897 (0.893 to 0.901)``, each number by ``spec``."""
+        return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
+
 
 def mcnemar(gained: int, lost: int) -> float:
-    """How likely chance alone gives counts as unlike as these, of pairs that differ, or more so.
+    """The exact two-sided p-value of paired counts (McNemar 1947, doi:10.1007/BF02295996).
 
-    Two-sided and exact (McNemar 1947, doi:10.1007/BF02295996).
+    ``gained`` and ``lost`` are the pairs that differ, in one direction and in the other.
     """
     return float(binomtest(lost, gained + lost).pvalue) if gained + lost else 1.0
 
@@ -38,14 +38,8 @@ def wilson(successes: int, trials: int) -> Interval:
     """
     if trials <= 0:
         raise ValueError("a share of nothing")
-    share = successes / trials
-    weight = _Z * _Z / trials
-    centre = (share + weight / 2) / (1 + weight)
-    half = _Z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
-    # At the ends the interval begins or ends there, but for rounding.
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == trials else centre + half
-    return Interval(share, low, high)
+    interval = binomtest(successes, trials).proportion_ci(method="wilson")
+    return Interval(successes / trials, float(interval.low), float(interval.high))
 
 
 def paired_bootstrap(
@@ -61,20 +55,20 @@ def paired_bootstrap(
 
     Both models see the same draw of rows, drawn within each label (Efron and Tibshirani 1993).
     """
-    rng = np.random.default_rng(seed)
-    malicious, benign = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-    differences = np.empty(draws)
-    for draw in range(draws):
-        rows = np.concatenate(
-            [
-                rng.choice(malicious, len(malicious)),
-                rng.choice(benign, len(benign)),
-            ]
-        )
-        differences[draw] = statistic(second[rows], labels[rows]) - statistic(
-            first[rows], labels[rows]
-        )
-    low, high = np.quantile(differences, [0.025, 0.975])
-    return Interval(
-        float(statistic(second, labels) - statistic(first, labels)), float(low), float(high)
-    )
+
+    def gain(malicious: NDArray[np.int64], benign: NDArray[np.int64]) -> float:
+        rows = np.concatenate([malicious, benign])
+        return statistic(second[rows], labels[rows]) - statistic(first[rows], labels[rows])
+
+    by_label = [np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)]
+    # A batch of one: all draws at once would take 1.6 GB for a million rows.
+    interval = bootstrap(
+        by_label,
+        gain,
+        n_resamples=draws,
+        batch=1,
+        vectorized=False,
+        method="percentile",
+        rng=seed,
+    ).confidence_interval
+    return Interval(gain(*by_label), float(interval.low), float(interval.high))

@@ -1,4 +1,4 @@
-"""Publishing of bundles: into the model store, and onto the topic that workers follow."""
+"""Announcements on the topic that workers follow: which model serves, and which is a shadow."""
 
 import asyncio
 import tempfile
@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stream_detector.errors import BundleError, StreamDetectorError
-from stream_detector.events import Kind
+from stream_detector.errors import BundleError, SettingsError, StreamDetectorError
+from stream_detector.events import Kind, ModelRef
 from stream_detector.kafka.announcements import (
     Announced,
     announce,
@@ -19,36 +19,34 @@ from stream_detector.kafka.announcements import (
 from stream_detector.kafka.rights import Operation
 from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement, Role
-from stream_detector.models.fetching import load_fetched
-from stream_detector.models.files import MANIFEST_NAME
+from stream_detector.models.bundle import load_bundle
 from stream_detector.models.manifest import ref_of_bundle
-from stream_detector.models.signing import sign
-from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
+from stream_detector.models.serving import load_fetched
+from stream_detector.models.signing import public_half, read_public_key
+from stream_detector.models.store import ModelStore, StoredModel
 from stream_detector.settings.fields import Settings
 from trainer.gate.admission import Reigning, check_admitted, force
 from trainer.gate.decision import (
     GateDecision,
-    GateError,
     decision_path,
     decode_decision,
     encode_decision,
     read_decision,
     write_decision,
 )
-from trainer.publishing.signing import check_signing, sign_stored
+from trainer.publishing.storing import sign_stored, store_bundle
 
 __all__ = [
     "admitted_bundle",
     "admitted_version",
     "announce_shadow",
     "announced_now",
+    "check_signing",
     "decision_beside",
-    "fetch_version",
     "promote",
     "reigning_folder",
     "reigning_model",
     "roll_back",
-    "store_bundle",
     "withdraw_shadow",
 ]
 
@@ -56,67 +54,24 @@ _PREVIOUS_MAX = 50
 """Versions that an announcement remembers for rollbacks: years of weekly models, 4 KB."""
 
 
-def store_bundle(
-    bundle: Path,
-    store: ModelStore,
-    *,
-    signing_key: Path | None = None,
-    decision: GateDecision | None = None,
-) -> tuple[StoredModel, PutOutcome]:
-    """Put a bundle into the store; returns it as stored, and what the store had of it before.
-
-    ``decision`` is what the gate decided on it, kept with it.
+def check_signing(settings: Settings, signing_key: Path | None) -> None:
+    """What is written unsigned would be refused by workers that have a public key.
 
     Raises:
-        GateError: ``decision`` is on another bundle.
-        BundleError: it is no bundle that this program can serve.
-        SettingsError: ``signing_key`` holds no Ed25519 private key.
-        RetryableError: the store can't be reached or written.
-        OSError: the bundle can't be read.
+        SettingsError: a public key is set, and no signing key is given, or not its private half.
     """
-    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-
-    checked = load_bundle(bundle)
-    if decision is not None and decision.challenger.sha256 != checked.sha256:
-        raise GateError(
-            f"the gate's decision is on another bundle ({decision.challenger.short}) than "
-            f"{bundle} ({checked.ref.short}): judge it by `stream-trainer gate`"
+    if settings.model_public_key is None:
+        return
+    if signing_key is None:
+        raise SettingsError(
+            f"{settings.with_place('model_public_key')}, so workers take only what is signed: give "
+            "--signing-key"
         )
-    manifest = (bundle / MANIFEST_NAME).read_bytes()
-    signature = None if signing_key is None else sign(manifest, signing_key)
-    outcome = store.put(
-        bundle,
-        checked.manifest.kind,
-        checked.sha256,
-        signature=signature,
-        gate=None if decision is None else encode_decision(decision),
-    )
-    return store.find(checked.sha256), outcome
-
-
-def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
-    """Copy a version of the store into ``folder``, new or empty; checked, whole or not at all.
-
-    Raises:
-        StreamDetectorError: there is something in ``folder``, or it can't be written.
-        BundleError: the version is damaged in the store.
-        RetryableError: the store can't be reached.
-    """
-    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-
-    try:
-        folder = folder.resolve()
-        if folder.exists() and any(folder.iterdir()):
-            raise StreamDetectorError(f"{folder} is not empty: name a new folder")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
-            draft = Path(name) / folder.name
-            draft.mkdir()
-            store.fetch(model.kind, model.ref.sha256, draft)
-            load_bundle(draft, kind=model.kind)
-            draft.rename(folder)
-    except OSError as error:
-        raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
+    if public_half(signing_key) != read_public_key(settings.model_public_key):
+        raise SettingsError(
+            f"{signing_key} is not the private half of "
+            f"{settings.with_place('model_public_key')}: give the one that belongs to it"
+        )
 
 
 def announced_now(settings: Settings, *, signing_key: Path | None = None) -> Announced:
@@ -202,18 +157,11 @@ def admitted_bundle(
         TopicsError: the topic is missing or may not be read.
         RetryableError: Kafka can't be reached.
     """
-    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-
-    check_signing(settings, signing_key)
     checked = load_bundle(bundle)
-    decision = decision_beside(bundle, checked.sha256)
-    kind = checked.manifest.kind
-    announced = announced_now(settings, signing_key=signing_key).serving.get(kind)
-    reigning = reigning_model(settings, kind, announced)
-    if because is not None:
-        decision = force(checked.ref, reigning, decision, because)
+    found = decision_beside(bundle, checked.sha256)
+    decision = _admitted(settings, checked.manifest.kind, checked.ref, found, because, signing_key)
+    if because is not None and decision is not None:
         write_decision(bundle, decision)
-    check_admitted(checked.ref, reigning, decision)
     return decision
 
 
@@ -228,21 +176,30 @@ def admitted_version(
     """``admitted_bundle`` for a version of the store, whose decision is kept there.
 
     Raises:
-        NotAdmittedError: it may not be announced.
-        SettingsError: as ``check_signing``.
-        GateError: there is no reason in ``because``.
-        TopicsError: the topic is missing or may not be read.
-        RetryableError: Kafka or the store can't be reached.
+        StreamDetectorError: as ``admitted_bundle``; or the store can't be reached.
     """
-    check_signing(settings, signing_key)
     kept = store.gate(model.kind, model.ref.sha256)
-    decision = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
-    current = announced_now(settings, signing_key=signing_key).serving.get(model.kind)
-    reigning = reigning_model(settings, model.kind, current)
-    if because is not None:
-        decision = force(model.ref, reigning, decision, because)
+    found = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
+    decision = _admitted(settings, model.kind, model.ref, found, because, signing_key)
+    if because is not None and decision is not None:
         store.put_gate(model.kind, model.ref.sha256, encode_decision(decision))
-    check_admitted(model.ref, reigning, decision)
+    return decision
+
+
+def _admitted(
+    settings: Settings,
+    kind: Kind,
+    ref: ModelRef,
+    decision: GateDecision | None,
+    because: str | None,
+    signing_key: Path | None,
+) -> GateDecision | None:
+    check_signing(settings, signing_key)
+    announced = announced_now(settings, signing_key=signing_key).serving.get(kind)
+    reigning = reigning_model(settings, kind, announced)
+    if because is not None:
+        decision = force(ref, reigning, decision, because)
+    check_admitted(ref, reigning, decision)
     return decision
 
 

@@ -1,5 +1,5 @@
-"""One report of one measurement: figures, and their look as Markdown, HTML and plots.
+"""The report of a measurement, as Markdown, HTML, JSON and plots.
 
-``figures`` measures, ``content`` says it in headings, tables and plots, ``rendering`` writes files.
-The report is the model card: it lies beside the bundle that it measures.
+``figures`` measures, ``content`` arranges headings, tables and plots, ``rendering`` writes files.
+The report of a new bundle, in a folder next to it, is its model card.
 """

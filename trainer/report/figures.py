@@ -1,4 +1,4 @@
-"""All that is measured of one model, and of several side by side. Encodes as JSON as it is."""
+"""The figures of one model, and the differences between models, as they go into JSON."""
 
 import random
 import time
@@ -15,57 +15,48 @@ from trainer.examples.datasets import Dataset
 from trainer.examples.traffic import OTHER, TRAFFIC_TYPES, traffic_type
 from trainer.generated.augmentation import TRANSFORMATIONS, transformed
 from trainer.measuring.evaluation import (
-    FALSE_POSITIVES_MIN,
+    Detection,
+    Scores,
     calibration_error,
+    detection,
+    is_measurable,
+    roc_auc,
+    share_flagged,
     threshold_at,
+    true_positive_rate,
 )
-from trainer.measuring.statistics import Interval, wilson
+from trainer.measuring.statistics import Interval, paired_bootstrap
 
 __all__ = [
     "BASE_RATES",
     "COMPARED_RATE",
-    "FALSE_POSITIVE_RATES",
     "AtBaseRate",
     "AtThreshold",
     "Bin",
-    "Detection",
+    "Difference",
     "Example",
     "Group",
     "Measured",
     "Robustness",
     "Traffic",
-    "detection",
-    "is_measurable",
+    "difference",
     "measure_model",
 ]
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 BASE_RATES = (1e-3, 1e-4, 1e-5)
-"""Shares of malicious events in traffic for which precision is told."""
+"""Shares of malicious events in traffic at which the report states the precision."""
 
 COMPARED_RATE = 0.01
 """False-positive rate at which groups, transformations and models are compared."""
 _BINS = 15
 _LENGTHS = ((0, 20), (20, 40), (40, 80), (80, 160), (160, 1 << 20))
 _MONTHS_MAX = 24
-"""Rows of more months than these are grouped by year: a longer table hides what it shows."""
+"""Rows that span more months are grouped by year, to keep the table short."""
 _WORST = 15
 _ROBUST_ROWS = 4000
 _WARM_ROWS = 1024 + 256 + 32
-"""A group of each size that the scorer compiles, so that its speed is not that of compiling."""
-
-Scores = NDArray[np.float32]
-
-
-class Detection(msgspec.Struct, frozen=True):
-    """Share of malicious rows found at a false-positive rate."""
-
-    false_positive_rate: float
-    threshold: float
-    tpr: Interval
-    benign_rows: int
-    enough: bool
-    """False where too few benign rows set the threshold."""
+"""A batch of each size that the scorer compiles, so that its speed excludes compilation."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -75,11 +66,11 @@ class Group(msgspec.Struct, frozen=True):
     malicious: int
     benign: int
     roc_auc: float | None
-    """Of its malicious rows against all benign ones."""
+    """Its malicious rows against all benign ones."""
     tpr: Interval | None
     """At the false-positive rate of 1% over all benign rows; None where these are too few."""
     flagged: Interval | None
-    """Share of its benign rows at or above that threshold; None where it has or there are none."""
+    """Share of its benign rows at or above that threshold; None if there are too few."""
 
 
 class Traffic(msgspec.Struct, frozen=True):
@@ -87,15 +78,15 @@ class Traffic(msgspec.Struct, frozen=True):
 
     name: str
     rule: str
-    """How a row is known to be of it."""
+    """The rule that assigns a row to it."""
     rows: int
     suspicious: Interval
-    """Share of them at or above the shipped threshold of that verdict."""
+    """Share at or above the model's threshold of that verdict."""
     malicious: Interval
 
 
 class AtThreshold(msgspec.Struct, frozen=True):
-    """Confusion at one of the thresholds that are shipped."""
+    """The confusion matrix at one of the model's thresholds."""
 
     name: str
     threshold: float
@@ -106,13 +97,23 @@ class AtThreshold(msgspec.Struct, frozen=True):
 
 
 class AtBaseRate(msgspec.Struct, frozen=True):
-    """What a threshold means where malicious events are rare."""
+    """What a threshold means if malicious events are rare."""
 
     threshold: str
     base_rate: float
     precision: float | None
     false_alerts_per_million: float | None
-    """Both None where no benign row was flagged: then there is none to reckon by."""
+    """Both None where no benign row was flagged: the rate is then unknown."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """The figure of the second model minus that of the first, on the same rows."""
+
+    first: str
+    second: str
+    statistic: str
+    interval: Interval | None
+    """None if there are too few benign rows for the statistic's false-positive rate."""
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -133,9 +134,9 @@ class Robustness(msgspec.Struct, frozen=True):
     tpr_after: float
 
     @property
-    def loss(self) -> float:
-        """Points of TPR lost, as a share."""
-        return self.tpr_before - self.tpr_after
+    def points_lost(self) -> float:
+        """Percentage points of TPR."""
+        return 100 * (self.tpr_before - self.tpr_after)
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -157,7 +158,7 @@ class Measured(msgspec.Struct, frozen=True):
     rows: int
     malicious: int
     accuracy: float
-    """Where what is likelier malicious than not is taken for it."""
+    """Of a verdict at a score of 0.5."""
     roc_auc: float
     average_precision: float
     detections: list[Detection]
@@ -190,7 +191,7 @@ def measure_model(
     history: Sequence[dict[str, float]] = (),
     seed: int = 0,
 ) -> tuple[Measured, Scores]:
-    """Score ``rows`` and measure; the scores (calibrated, shape ``[rows]``) as well."""
+    """Score ``rows`` and measure; also returns the scores (calibrated, shape ``[rows]``)."""
     score(rows.texts[:_WARM_ROWS])
     started = time.perf_counter()
     scores = score(rows.texts)
@@ -226,21 +227,20 @@ def measure_model(
     return measured, scores
 
 
-def is_measurable(false_positive_rate: float, benign_rows: int) -> bool:
-    """Whether so many benign rows set a threshold at that rate, and not chance."""
-    return benign_rows * false_positive_rate >= FALSE_POSITIVES_MIN
-
-
-def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
-    """How many malicious rows are found where the share ``rate`` of benign ones is flagged."""
-    threshold = threshold_at(benign, rate)
-    return Detection(
-        false_positive_rate=rate,
-        threshold=threshold,
-        tpr=wilson(int(np.sum(malicious >= threshold)), len(malicious)),
-        benign_rows=len(benign),
-        enough=is_measurable(rate, len(benign)),
-    )
+def difference(
+    first: tuple[str, Scores], second: tuple[str, Scores], labels: NDArray[np.int8]
+) -> list[Difference]:
+    """ROC AUC and TPR at 1% of the second model over the first, by a paired bootstrap."""
+    statistics: dict[str, Callable[[Scores, NDArray[np.int8]], float]] = {
+        "ROC AUC": lambda scores, of: float(roc_auc_score(of, scores)),
+        "TPR at FPR 1%": lambda scores, of: true_positive_rate(scores, of, COMPARED_RATE),
+    }
+    intervals = {
+        name: paired_bootstrap(statistic, first[1], second[1], labels)
+        for name, statistic in statistics.items()
+        if name == "ROC AUC" or is_measurable(COMPARED_RATE, int(np.sum(labels == 0)))
+    }
+    return [Difference(first[0], second[0], name, intervals.get(name)) for name in statistics]
 
 
 def _at_threshold(name: str, threshold: float, benign: Scores, malicious: Scores) -> AtThreshold:
@@ -279,8 +279,8 @@ def _traffic(rows: Dataset, scores: Scores, kind: Kind, thresholds: Thresholds) 
             name,
             rule,
             len(inside),
-            wilson(int(np.sum(inside >= thresholds.suspicious)), len(inside)),
-            wilson(int(np.sum(inside >= thresholds.malicious)), len(inside)),
+            share_flagged(inside, thresholds.suspicious),
+            share_flagged(inside, thresholds.malicious),
         )
         for name, rule in [*rules, (OTHER[kind], "none of these")]
         if (inside := of_type.get(name)) is not None
@@ -306,7 +306,7 @@ def _groups(rows: Dataset, scores: Scores) -> dict[str, list[Group]]:
 
 
 def _periods(times: NDArray[np.float64]) -> NDArray[np.str_]:
-    """Month of each time, as ``2026-03``, or year, where they span many months; "" for NaN."""
+    """The month of each time, as ``2026-03``, or the year if they span many; "" for NaN."""
     known = ~np.isnan(times)
     months = np.where(known, times, 0).astype("datetime64[s]").astype("datetime64[M]")
     of_known = months[known]
@@ -321,19 +321,13 @@ def _group(name: str, inside: NDArray[np.bool_], labels: NDArray[np.int8], score
     threshold = threshold_at(benign, COMPARED_RATE)
     enough = is_measurable(COMPARED_RATE, len(benign))
     of_malicious, of_benign = scores[inside & (labels == 1)], scores[inside & (labels == 0)]
-    against = np.concatenate([of_malicious, benign])
-    truth = np.concatenate([np.ones(len(of_malicious)), np.zeros(len(benign))])
     return Group(
         name=name,
         malicious=len(of_malicious),
         benign=len(of_benign),
-        roc_auc=float(roc_auc_score(truth, against)) if len(of_malicious) else None,
-        tpr=wilson(int(np.sum(of_malicious >= threshold)), len(of_malicious))
-        if enough and len(of_malicious)
-        else None,
-        flagged=wilson(int(np.sum(of_benign >= threshold)), len(of_benign))
-        if enough and len(of_benign)
-        else None,
+        roc_auc=roc_auc(of_malicious, benign) if len(of_malicious) else None,
+        tpr=share_flagged(of_malicious, threshold) if enough and len(of_malicious) else None,
+        flagged=share_flagged(of_benign, threshold) if enough and len(of_benign) else None,
     )
 
 

@@ -1,7 +1,6 @@
 """From models and rows to a report: measured one after the other, then compared."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,26 +10,32 @@ from numpy.typing import NDArray
 
 from stream_detector.events import Kind, Thresholds
 from stream_detector.models.bundle import Bundle
-from stream_detector.models.calibration import Platt, fit_platt
+from stream_detector.models.calibration import Platt
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
+from trainer.families import LENGTH_MAX, families
 from trainer.families.base import Family, Fitted
 from trainer.families.neural import FittedNetwork
-from trainer.measuring.evaluation import threshold_at
-from trainer.report.content import Report
-from trainer.report.differences import Difference, difference
-from trainer.report.figures import Measured, measure_model
+from trainer.measuring.calibrating import fit_platt
+from trainer.measuring.evaluation import MALICIOUS_FPR, SUSPICIOUS_FPR, threshold_at
+from trainer.report.content import Report, content
+from trainer.report.figures import Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
-from trainer.shown_progress import Progress
-from trainer.training.building import MALICIOUS_FPR, SUSPICIOUS_FPR
 
-__all__ = ["Candidate", "candidate_of_bundle", "candidate_of_family", "make_report"]
+__all__ = [
+    "Candidate",
+    "candidate_of_bundle",
+    "fitted_candidates",
+    "make_report",
+    "write_model_card",
+]
 
 
 class Candidate(NamedTuple):
-    """A model that is ready to be measured."""
+    """A model, ready to measure."""
 
     name: str
     what: str
@@ -41,7 +46,7 @@ class Candidate(NamedTuple):
 
 
 def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
-    """A bundle, scored by what serves it."""
+    """A bundle, scored by the scorer that serves it."""
     kind = bundle.manifest.kind
     scorer = Scorer({kind: bundle}, device=choose_device("auto", visible_gpus()))
     return Candidate(
@@ -53,7 +58,7 @@ def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
     )
 
 
-def candidate_of_family(
+def _candidate_of_family(
     name: str,
     family: Family,
     train: Dataset,
@@ -88,11 +93,29 @@ def candidate_of_family(
     )
 
 
+def fitted_candidates(
+    names: Sequence[str],
+    train: Dataset,
+    validation: Dataset,
+    *,
+    kind: Kind,
+    epochs: int,
+    seed: int,
+    progress: Progress,
+) -> list[Candidate]:
+    """The families ``names``, each as ``_candidate_of_family`` makes it."""
+    known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
+    return [
+        _candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
+        for name in names
+    ]
+
+
 def _history(fitted: Fitted) -> list[dict[str, float]]:
-    """The figures of each epoch, where the model was trained by epochs."""
+    """The figures of each epoch, if the model was trained in epochs."""
     if not isinstance(fitted, FittedNetwork):
         return []
-    return [msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.fitted.history]
+    return [epoch.figures for epoch in fitted.fitted.history]
 
 
 def make_report(
@@ -108,13 +131,13 @@ def make_report(
     quote_rows: bool = True,
     progress: Progress,
 ) -> list[Measured]:
-    """Measure ``candidates`` on ``rows``; write the report where there is a ``folder``.
+    """Measure ``candidates`` on ``rows``; write the report if there is a ``folder``.
 
-    The first candidate is what the others are compared with. Without ``quote_rows`` the report
-    holds figures alone, and may go where the data may not.
+    Compares all others with the first candidate. Without ``quote_rows`` the report holds no rows,
+    and may go where the data may not.
 
     Raises:
-        OSError: the folder cannot be written.
+        StreamDetectorError: the folder cannot be written.
     """
     measured, scores = [], []
     for candidate in candidates:
@@ -146,7 +169,6 @@ def make_report(
             differences += difference(first, (candidate.name, of_one), rows.labels)
     report = Report(
         title=title,
-        created_at=datetime.now(UTC).replace(microsecond=0),
         command=command,
         data=data,
         notes=list(notes),
@@ -154,5 +176,34 @@ def make_report(
         differences=differences,
     )
     with progress.stage("drawing the plots"):
-        write_report(folder, report, plots(measured, scores, rows.labels))
+        write_report(folder, report, content(report), plots(measured, scores, rows.labels))
     return measured
+
+
+def write_model_card(
+    folder: Path, bundle: Bundle, dataset: Dataset, progress: Progress
+) -> list[Measured]:
+    """Measure a new bundle on the test part of ``dataset``, and write the report.
+
+    Raises:
+        StreamDetectorError: the folder cannot be written.
+    """
+    manifest = bundle.manifest
+    rows = dataset.of_part("test")
+    notes = dataset.notes
+    if manifest.reference is not None:
+        notes.append(
+            f"The bundle's reference is the {manifest.reference.rows:,} benign rows of this part: "
+            "a worker shows how far its traffic is from them, `stream-trainer drift` explains it."
+        )
+    return make_report(
+        folder,
+        [candidate_of_bundle(manifest.name, bundle)],
+        rows,
+        kind=manifest.kind,
+        title=f"Model card: {manifest.name} {manifest.version}",
+        command=manifest.training.command,
+        data=f"Test part, split {manifest.training.split}: {rows.size}.",
+        notes=notes,
+        progress=progress,
+    )

@@ -1,4 +1,4 @@
-"""The plots of a report, as SVG: drawn where there is no screen."""
+"""The plots of a report, as SVG; drawing needs no screen."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +64,7 @@ def _calibration(model: Measured, axes: Axes) -> None:
 
 
 def _history(history: Sequence[Mapping[str, float]]) -> bytes:
-    """The study's plots: a curve a figure, by epoch."""
+    """The study's plots: a curve for each figure, by epoch."""
     names = [
         name
         for name in ("loss", "validation_auc", "validation_accuracy", "validation_tpr")
@@ -88,10 +88,10 @@ def _svg(draw: Callable[[Axes], None]) -> bytes:
 
 
 def encoded(figure: Figure) -> bytes:
-    """A figure as SVG, drawn where there is no screen."""
+    """A figure as SVG."""
     buffer = io.BytesIO()
-    # Without the date of drawing, and with names that follow from what is drawn, the same figures
-    # give the same bytes.
+    # Without the date, and with ids that do not come from chance, the same figures give the same
+    # bytes.
     with matplotlib.rc_context({"svg.hashsalt": "report"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

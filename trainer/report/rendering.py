@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from stream_detector.errors import StreamDetectorError
 from trainer.files.private import make_private_folder, write_private
-from trainer.report.content import Block, Heading, Paragraph, Plot, Report, Table, content
+from trainer.report.content import TOO_FEW, Block, Heading, Paragraph, Plot, ReportHead, Table
 
 __all__ = ["markdown", "page", "write_report"]
 
@@ -27,41 +28,44 @@ nav ul { columns: 18rem; padding-left: 1.2rem }
 """
 
 _NUMBER = re.compile(r"((?:1 in )?[-+]?[\d,]+(?:\.\d+)?%?)(?: (\(.*\)))?")
-"""A number, and its interval or what else there is to say of it."""
-_NO_NUMBER = frozenset({"", "too few benign rows"})
-"""Cells of a column of numbers that hold none."""
+"""A number, and its interval or a remark on it."""
+_NO_NUMBER = frozenset({"", TOO_FEW})
+"""Cells that a column of numbers may have in the place of one."""
 _TEXT_MIN = 40
-"""Characters from which on a cell is a text that may be broken anywhere."""
+"""Characters of a cell from which on its column is text, which may break anywhere."""
 _CONTENTS_MIN = 4
-"""Sections below which a table of contents is longer than what it spares."""
+"""Sections that make a table of contents worth its length."""
 
 
-def write_report(folder: Path, report: Report, plots: Mapping[str, bytes]) -> None:
-    """Write all files into ``folder``, which is made where it is not there, for their owner alone:
-    they quote rows.
+def write_report(
+    folder: Path, report: ReportHead, blocks: Sequence[Block], plots: Mapping[str, bytes]
+) -> None:
+    """Write all files into ``folder``, for their owner alone: they quote rows.
 
     Raises:
-        OSError: the folder cannot be written.
+        StreamDetectorError: the folder cannot be made or written.
     """
-    make_private_folder(folder)
-    make_private_folder(folder / "plots")
-    for name, drawing in plots.items():
-        write_private(folder / "plots" / f"{_file_name(name)}.svg", drawing)
-    blocks = content(report)
-    write_private(folder / "report.md", markdown(blocks, plots))
-    write_private(folder / "report.html", page(report.title, blocks, plots))
-    write_private(
-        folder / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
-    )
+    try:
+        make_private_folder(folder)
+        if plots:
+            make_private_folder(folder / "plots")
+        for name, drawing in plots.items():
+            write_private(folder / "plots" / f"{_file_name(name)}.svg", drawing)
+        write_private(folder / "report.md", markdown(blocks, plots))
+        write_private(folder / "report.html", page(report.title, blocks, plots))
+        encoded = msgspec.json.format(msgspec.json.encode(report), indent=2)
+        write_private(folder / "report.json", encoded + b"\n")
+    except OSError as error:
+        raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def markdown(blocks: list[Block], plots: Mapping[str, bytes]) -> str:
+def markdown(blocks: Sequence[Block], plots: Mapping[str, bytes]) -> str:
     """The report as Markdown with links to its plots."""
     shown = [_as_markdown(block) for block in blocks if _shown(block, plots)]
     return "\n\n".join(shown) + "\n"
 
 
-def page(title: str, blocks: list[Block], plots: Mapping[str, bytes]) -> str:
+def page(title: str, blocks: Sequence[Block], plots: Mapping[str, bytes]) -> str:
     """The report as one HTML page that needs no other file."""
     shown = [block for block in blocks if _shown(block, plots)]
     parts = [_as_html(block, plots) for block in shown]
@@ -122,7 +126,7 @@ def _as_html(block: Block, plots: Mapping[str, bytes]) -> str:
 
 
 def _table(rows: list[list[str]]) -> str:
-    """Columns of numbers are on the right and never broken, those of long texts are, anywhere."""
+    """Numbers are aligned right and never broken; long texts break anywhere."""
     kinds = _kinds_of_columns(rows)
     lines = [
         "".join(
@@ -143,14 +147,14 @@ def _kinds_of_columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _kind_of_column(cells: Sequence[str]) -> str:
-    told = [cell for cell in cells if cell not in _NO_NUMBER]
-    if told and all(map(_NUMBER.fullmatch, told)):
+    numbers = [cell for cell in cells if cell not in _NO_NUMBER]
+    if numbers and all(map(_NUMBER.fullmatch, numbers)):
         return "number"
     return "text" if max(map(len, cells)) >= _TEXT_MIN else ""
 
 
 def _cell_as_html(cell: str) -> str:
-    """A line may end between a number and its interval, and within neither."""
+    """A line may break between a number and its interval, and within neither."""
     found = _NUMBER.fullmatch(cell)
     if found is None:
         return html.escape(cell)
@@ -162,12 +166,12 @@ def _cell(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    """``text`` without the line breaks that would end a heading, caption or cell."""
+    """``text`` on one line: a line break would end a heading, caption or cell."""
     return " ".join(_escaped(text).splitlines())
 
 
 def _escaped(text: str) -> str:
-    """Texts of rows are anybody's: nothing in them may be markup or a link."""
+    """Attackers write the texts of rows: nothing in them may become markup or a link."""
     return re.sub(r"([\\`*_<>\[\]])", r"\\\1", text)
 
 

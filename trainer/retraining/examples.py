@@ -29,10 +29,10 @@ from stream_detector.wire.labels import is_feed
 from trainer.examples.datasets import Census, Dataset, census_of
 from trainer.examples.shares import limits
 from trainer.examples.texts import take_apart
-from trainer.gate.newest import VoicesOfRows
+from trainer.gate.label_checks import VoiceLabels, VoicesOfRows
 from trainer.labels.resolution import ResolvedLabel
 
-__all__ = ["LabelRules", "RetrainingExamples", "VoiceLabels", "retraining_examples"]
+__all__ = ["LabelRules", "RetrainingExamples", "retraining_examples"]
 
 _SECONDS_A_DAY = 86_400.0
 
@@ -52,16 +52,6 @@ class LabelRules(NamedTuple):
     voice_share: float = 0.2
     """Most of an epoch, of the base corpus' rows and the visits of labels, that one voice has; and
     most of the weight of the newest labels, where there are voices enough."""
-
-
-class VoiceLabels(NamedTuple):
-    """The labels of one voice that are trained on."""
-
-    texts: list[str]
-    names: list[str]
-    """Which analyst or feed each says it is from."""
-    share: float
-    """Of an epoch: of the base corpus' rows and the visits of labels."""
 
 
 class RetrainingExamples(NamedTuple):

@@ -17,27 +17,33 @@ from stream_detector.errors import BundleError, RetryableError, StreamDetectorEr
 from stream_detector.events import Kind
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import Bundle, load_bundle
-from stream_detector.models.fetching import load_fetched
 from stream_detector.models.manifest import decode_manifest
+from stream_detector.models.serving import load_fetched
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
-from trainer.console import counts_of
-from trainer.examples.datasets import Examples, check_labels, read_dataset
+from trainer.examples.datasets import Examples, check_labels, counts_of, read_dataset
 from trainer.files.locking import LockedError, exclusive
-from trainer.gate import GateDecision, GateRules, judge, write_decision
-from trainer.gate.decision import decision_path
+from trainer.gate.decision import decision_path, write_decision
+from trainer.gate.judging import judge
+from trainer.gate.rules import GateRules
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
-from trainer.publishing.promotion import announced_now, promote, reigning_model, store_bundle
-from trainer.publishing.signing import check_signing
-from trainer.retraining.endings import Outcome
+from trainer.publishing.promotion import announced_now, check_signing, promote, reigning_model
+from trainer.publishing.storing import store_bundle
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
+from trainer.retraining.outcome import (
+    Ending,
+    Outcome,
+    outcome_now,
+    remove_outcome,
+    write_outcome,
+)
 from trainer.retraining.warm_start import trained_on, tuned_table
-from trainer.shown_progress import shown_training
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.fitting import Fit, Recipe
+from trainer.training.progress import shown_training
 
 __all__ = ["Plan", "retrain"]
 
@@ -79,13 +85,11 @@ class Plan(NamedTuple):
     command: str
 
 
-def retrain(
-    plan: Plan, settings: Settings, *, progress: Progress
-) -> tuple[Outcome, GateDecision | None]:
+def retrain(plan: Plan, settings: Settings, *, progress: Progress) -> Outcome:
     """Train on from the champion, judge, and publish what passed.
 
     Returns:
-        What came of it, and the gate's decision; None where there was nothing new to learn.
+        What happened; ``KIND-outcome.json`` in the folder has it too, after an error as well.
 
     Raises:
         StreamDetectorError: another retraining runs in the folder, or any of the parts failed.
@@ -93,8 +97,16 @@ def retrain(
     if plan.publish:
         check_signing(settings, plan.signing_key)
     try:
-        with exclusive(plan.folder / _LOCK), _champion(plan, settings) as champion:
-            return _retrain(plan, settings, champion, progress)
+        with exclusive(plan.folder / _LOCK):
+            remove_outcome(plan.folder, plan.kind)
+            try:
+                with _champion(plan, settings) as champion:
+                    outcome = _retrain(plan, settings, champion, progress)
+            except (StreamDetectorError, OSError) as error:
+                write_outcome(plan.folder, outcome_now(plan.kind, "failed", str(error)))
+                raise
+            write_outcome(plan.folder, outcome)
+            return outcome
     except LockedError as error:
         raise StreamDetectorError(
             f"another retraining runs in {plan.folder}: wait for it, or give another --folder"
@@ -103,26 +115,17 @@ def retrain(
         raise StreamDetectorError(f"the retraining in {plan.folder} broke off: {error}") from error
 
 
-def _retrain(
-    plan: Plan, settings: Settings, champion: _Champion, progress: Progress
-) -> tuple[Outcome, GateDecision | None]:
+def _retrain(plan: Plan, settings: Settings, champion: _Champion, progress: Progress) -> Outcome:
     served = champion.bundle
     progress.tell(
         f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})"
     )
     examples = _examples(plan, progress)
     identity = _identity(plan, examples)
-    if served.manifest.training.identity == identity:
-        progress.tell(
-            "nothing new: the model that serves was trained on these rows and labels, and so"
-        )
-        return "unchanged", None
-    if plan.publish and plan.because is None and _was_withdrawn(settings, champion, identity):
-        progress.tell(
-            "nothing new: what these rows and labels give was published, and rolled back; a new "
-            "label, another way of training or --force makes another try"
-        )
-        return "unchanged", None
+    nothing_new = _nothing_new(plan, settings, champion, identity)
+    if nothing_new is not None:
+        progress.tell(f"nothing new: {nothing_new}")
+        return outcome_now(plan.kind, "unchanged", nothing_new)
     challenger = _trained_before(plan, served, identity)
     if challenger is None:
         challenger = _trained(plan, served, examples, identity, progress)
@@ -142,19 +145,31 @@ def _retrain(
     if not decision.passed and plan.because is not None:
         decision = msgspec.structs.replace(decision, forced_because=plan.because.strip())
     write_decision(challenger, decision)
+    ending: Ending = "passed"
+    reason = ""
     if not decision.passed and decision.forced_because is None:
-        return "refused", decision
-    if not plan.publish:
-        return "passed", decision
-    with progress.stage("publishing"):
-        _publish(plan, settings, challenger, decision)
-    return "published", decision
+        ending, reason = "refused", decision.refusal
+    elif plan.publish:
+        ending = "published"
+        with progress.stage("publishing"):
+            store = ModelStore(settings.model_store)
+            model, _ = store_bundle(
+                challenger, store, signing_key=plan.signing_key, decision=decision
+            )
+            promote(settings, model, gate=decision, signing_key=plan.signing_key)
+    return outcome_now(plan.kind, ending, reason, challenger=challenger, decision=decision)
 
 
-def _publish(plan: Plan, settings: Settings, challenger: Path, decision: GateDecision) -> None:
-    store = ModelStore(settings.model_store)
-    model, _ = store_bundle(challenger, store, signing_key=plan.signing_key, decision=decision)
-    promote(settings, model, gate=decision, signing_key=plan.signing_key)
+def _nothing_new(plan: Plan, settings: Settings, champion: _Champion, identity: str) -> str | None:
+    """Why a challenger would be what served or serves already; None where it is something new."""
+    if champion.bundle.manifest.training.identity == identity:
+        return "the model that serves was trained on these rows and labels, in the same way"
+    if plan.publish and plan.because is None and _was_withdrawn(settings, champion, identity):
+        return (
+            "a model of these rows and labels was published, and rolled back; a new label, another "
+            "way of training or --force makes another try"
+        )
+    return None
 
 
 @contextlib.contextmanager

@@ -16,8 +16,9 @@ from stream_detector.models.encoding import encode, shorten
 from trainer.examples.datasets import Dataset
 from trainer.measuring.evaluation import true_positive_rate
 from trainer.retraining.examples import RetrainingExamples
+from trainer.training.batches import rows_of_batches
 from trainer.training.checkpoint import Checkpoint, CheckpointError
-from trainer.training.fitting import Epoch, Fit, Recipe, fit, logits_of, rows_of_batches
+from trainer.training.fitting import Epoch, Fit, Recipe, fit, logits_of
 
 __all__ = ["GENTLE", "TABLE", "trained_on", "tuned_table"]
 

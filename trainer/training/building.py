@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +12,7 @@ from stream_detector.errors import BundleError
 from stream_detector.events import Kind
 from stream_detector.models.architectures import Architecture
 from stream_detector.models.bundle import Bundle, save_bundle
-from stream_detector.models.calibration import Platt, fit_platt
+from stream_detector.models.calibration import Platt
 from stream_detector.models.manifest import (
     DataSource,
     Manifest,
@@ -23,13 +22,17 @@ from stream_detector.models.manifest import (
 )
 from stream_detector.models.reference import reference_of
 from trainer.examples.datasets import Census, DataError, Dataset, Examples, sha256_of
-from trainer.measuring.evaluation import FALSE_POSITIVES_MIN, measure, threshold_at
+from trainer.measuring.calibrating import fit_platt
+from trainer.measuring.evaluation import (
+    FALSE_POSITIVES_MIN,
+    MALICIOUS_FPR,
+    SUSPICIOUS_FPR,
+    measure,
+    threshold_at,
+)
 from trainer.training.fitting import Fit, Recipe, logits_of
 
 __all__ = ["build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
-
-SUSPICIOUS_FPR = 0.01
-MALICIOUS_FPR = 0.001
 
 _LABELS = "labels"
 """Name of the labels among the data files of a manifest."""
@@ -63,16 +66,28 @@ def build_bundle(
 ) -> Bundle:
     """Calibrate and set thresholds on the validation part, measure on the test part, save.
 
-    The reference that traffic is compared with is of the test part's benign rows.
+    The test part's benign rows also give the reference that workers compare their traffic with.
+    The version of the bundle is the current time.
 
-    ``dataset`` holds these two parts; ``census`` tells of all the rows. ``licences`` gives
-    (licence, origin) by source; ``warm_start`` is the bundle that the weights began with, and
-    ``labels_sha256`` stands for the labels beside the files, ``identity`` for all that a retraining
-    is made of. Calibration and thresholds are those
-    ``as_in`` another manifest, where one is given. The version is the time of making.
+    Args:
+        folder: where the bundle goes.
+        name: the model's name in verdicts.
+        kind: what it scores.
+        architecture: of the network.
+        fitted: its weights and history.
+        dataset: holds at least the validation and the test part.
+        census: of all rows.
+        recipe: how it was trained.
+        examples: the files that the rows are from.
+        licences: (licence, origin) by source.
+        command: the command that made it.
+        warm_start: SHA-256 of the bundle whose weights it started with, if any.
+        labels_sha256: digest of the labels that were added to the files, if any.
+        identity: digest of everything that defines a retraining.
+        as_in: a manifest to copy calibration and thresholds from.
 
     Raises:
-        DataError: the network learned nothing that holds on the validation part.
+        DataError: what the network learned does not hold on the validation part.
         BundleError: the bundle could not be saved.
     """
     calibration, thresholds = (
@@ -105,9 +120,7 @@ def build_bundle(
                 **digests(examples.paths),
                 **({_LABELS: labels_sha256} if labels_sha256 else {}),
             },
-            history=[
-                msgspec.convert(epoch._asdict(), dict[str, float]) for epoch in fitted.history
-            ],
+            history=[epoch.figures for epoch in fitted.history],
             warm_start=warm_start,
             identity=identity,
         ),
@@ -123,9 +136,9 @@ def build_bundle(
 
 
 def trained_otherwise(manifest: Manifest, examples: Examples) -> str | None:
-    """A sentence where a bundle saw files of ``examples``, but not split as they are now.
+    """Warn if a bundle saw files of ``examples``, but split in another way.
 
-    Then rows that it was trained on may be among those it is measured on.
+    Then it may know some of the rows that it is measured on.
     """
     trained_on = set(manifest.training.data_sha256.values())
     given = {sha256_of(path) for path in examples.paths}
@@ -140,7 +153,7 @@ def trained_otherwise(manifest: Manifest, examples: Examples) -> str | None:
 
 
 def weak_thresholds(validation: Dataset) -> list[str]:
-    """A sentence on each threshold that chance sets, for want of benign rows to set it on."""
+    """A sentence on each threshold that too few benign rows set, so that chance decides it."""
     benign = int(np.sum(validation.labels == 0))
     return [
         f"the validation part's {benign:,} benign rows are too few to set the threshold of "
@@ -168,7 +181,7 @@ def _calibrated(
 
 
 def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint:
-    # A benign score of exactly 1, which float32 has, would push the threshold out of reach.
+    # A benign score of 1.0, which float32 rounds to, would push the threshold out of reach.
     threshold = min(1.0, threshold_at(benign, rate))
     return OperatingPoint(threshold=threshold, false_positive_rate=rate)
 
@@ -183,10 +196,7 @@ def digests(paths: Sequence[Path]) -> dict[str, str]:
 
 
 def _sources(census: Census, licences: Mapping[str, tuple[str, str]]) -> list[DataSource]:
-    sources = []
-    for name, (rows, malicious) in sorted(census.sources.items()):
-        licence, origin = licences.get(name, ("", ""))
-        sources.append(
-            DataSource(name=name, rows=rows, malicious=malicious, licence=licence, origin=origin)
-        )
-    return sources
+    return [
+        DataSource(name, rows, malicious, *licences.get(name, ("", "")))
+        for name, (rows, malicious) in sorted(census.sources.items())
+    ]

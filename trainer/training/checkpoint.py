@@ -1,11 +1,10 @@
-"""Where a training stands after an epoch, in one file, so that a killed one can go on.
+"""The state of a training after an epoch, in one file, so that a killed training can resume.
 
 A safetensors file: the state of network and optimisers, the best epoch's weights, and the history
 as its metadata. Nothing in it is executed or unpickled.
 """
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from stream_detector.errors import StreamDetectorError
+from stream_detector.system.atomic_files import write_atomically
 
 __all__ = ["Checkpoint", "CheckpointError", "Standing", "fingerprint"]
 
@@ -26,7 +26,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class CheckpointError(StreamDetectorError):
-    """A checkpoint cannot be written, read, or is of another training."""
+    """A checkpoint cannot be written or read, or belongs to another training."""
 
 
 class Standing(NamedTuple):
@@ -35,19 +35,19 @@ class Standing(NamedTuple):
     state: Arrays
     best: Arrays
     history: list[dict[str, float]]
-    """One entry an epoch that is done."""
+    """One entry for each finished epoch."""
 
 
 class Checkpoint:
-    """One file, replaced as a whole: a kill while saving leaves the one before."""
+    """One file that a training saves after each epoch."""
 
     def __init__(self, path: Path, *, identity: str) -> None:
-        """``identity`` tells one training from another; see ``fingerprint``."""
+        """``identity`` identifies the training; see ``fingerprint``."""
         self.path = path
         self._identity = identity
 
     def save(self, standing: Standing) -> None:
-        """Write ``standing`` beside the file, then rename it there.
+        """Replace the file as a whole: a kill while saving leaves the one before.
 
         Raises:
             CheckpointError: the disk is full or the folder may not be written.
@@ -57,50 +57,42 @@ class Checkpoint:
             **{_BEST + name: np.asarray(a, order="C") for name, a in standing.best.items()},
         }
         history = msgspec.json.encode(standing.history).decode()
-        draft = self.path.with_name(f".{self.path.name}-{os.getpid()}")
+        content = save(arrays, {"identity": self._identity, "history": history})
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(save(arrays, {"identity": self._identity, "history": history}))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
+            write_atomically(self.path, content)
         except OSError as error:
             raise CheckpointError(f"{self.path} cannot be written: {error.strerror}") from error
-        finally:
-            draft.unlink(missing_ok=True)
 
     def load(self) -> Standing:
-        """What was saved last.
+        """The state that was saved last.
 
         Raises:
-            CheckpointError: there is none, it is damaged, or of another training.
+            CheckpointError: it is missing, damaged, or belongs to another training.
         """
         if not self.path.is_file():
             raise CheckpointError(f"{self.path} is not there: there is no training to go on with")
-        arrays: dict[str, NDArray[Any]] = {}
         try:
             with safe_open(str(self.path), framework="numpy") as file:
                 metadata = file.metadata() or {}
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    arrays[name] = file.get_tensor(name)
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             history = msgspec.json.decode(metadata["history"], type=list[dict[str, float]])
         except (SafetensorError, KeyError, msgspec.DecodeError, OSError) as error:
             raise CheckpointError(f"{self.path} is damaged: {error}") from error
         if metadata.get("identity") != self._identity:
             raise CheckpointError(
                 f"{self.path} is of another training: give the same data and options, or leave "
-                "--resume out to begin anew"
+                "--resume out to begin again"
             )
         return Standing(_under(_STATE, arrays), _under(_BEST, arrays), history)
 
     def delete(self) -> None:
-        """Remove the file: the training came to its end."""
+        """Remove the file, at the end of the training."""
         self.path.unlink(missing_ok=True)
 
 
 def fingerprint(*parts: object, texts: Sequence[str]) -> str:
-    """A name for a training: what it is made of, and on which rows."""
+    """A digest of what defines a training, and of its rows."""
     digest = hashlib.sha256(repr(parts).encode())
     for text in texts:
         digest.update(text.encode() + b"\n")

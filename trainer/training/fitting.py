@@ -1,15 +1,13 @@
 """Fits a network: length-bucketed batches, one XLA-compiled step, early stopping.
 
-The forward pass is the architecture's own, the one that is served.
+The forward pass is the architecture's own, the same one that workers run.
 """
 
 import functools
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
@@ -17,58 +15,24 @@ from sklearn.metrics import roc_auc_score
 from stream_detector.events import Kind
 from stream_detector.models import device
 from stream_detector.models.architectures import Architecture
+from stream_detector.models.architectures.base import Dropout
 from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
 from trainer.examples.datasets import DataError, Dataset
-from trainer.generated.augmentation import augmented
 from trainer.measuring.evaluation import true_positive_rate
+from trainer.training.batches import Batch, HeldRows, TrainingRows
 from trainer.training.checkpoint import Checkpoint, Standing
+from trainer.training.recipe import Recipe
 from trainer.training.replicas import summed_over
 
-__all__ = [
-    "Batch",
-    "Epoch",
-    "Fit",
-    "HeldRows",
-    "Recipe",
-    "TrainingRows",
-    "batches_of",
-    "fit",
-    "logits_of",
-    "rows_of_batches",
-    "texts_to_read",
-]
+__all__ = ["Epoch", "Fit", "Recipe", "fit", "logits_of"]
 
 _SCORING_ROWS = 1024
 
 
-class Recipe(NamedTuple):
-    """How to train. ``stream-trainer train`` has options for those that data may ask for."""
-
-    epochs: int = 12
-    batch_size: int = 256
-    learning_rate: float = 2e-3
-    """At its height; it rises over the first half epoch and falls as a cosine to a hundredth."""
-    ngram_learning_rate: float = 2.0
-    """Of Adagrad, for tables of n-grams; it falls in a straight line to 0."""
-    weight_decay: float = 1e-4
-    dropout: float = 0.3
-    label_smoothing: float = 0.02
-    """Corpora mislabel a few rows in a hundred; a network that is sure of them learns noise."""
-    part_weight: float = 0.3
-    """Of the loss of each half of a network on its own, beside that of their sum."""
-    malicious_weight: float = 1.0
-    """Of a malicious row in the loss; a benign one weighs 1."""
-    augment: float = 0.0
-    """Share of the training rows that are changed, anew in each epoch; see ``augmentation``."""
-    patience: int = 3
-    """Epochs without a better validation AUC after which training stops."""
-    seed: int = 0
-
-
 class Epoch(NamedTuple):
-    """What is known after an epoch."""
+    """The figures of an epoch."""
 
     number: int
     loss: float
@@ -76,68 +40,20 @@ class Epoch(NamedTuple):
     validation_tpr: float
     """At a false-positive rate of 1%."""
     validation_accuracy: float
-    """Where what is likelier malicious than not is taken for it."""
+    """Of a verdict at a logit of 0."""
     seconds: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """As manifests, reports and checkpoints hold them."""
+        return {name: float(figure) for name, figure in self._asdict().items()}
 
 
 class Fit(NamedTuple):
-    """The weights of the best epoch, and how it came to them."""
+    """The weights of the best epoch, and the figures of all epochs."""
 
     weights: dict[str, NDArray[np.float32]]
     history: list[Epoch]
-
-
-class Batch(NamedTuple):
-    """The rows of one step."""
-
-    texts: list[str]
-    """As the network reads them: canonical and shortened; at most ``batch_size``, at least one."""
-    labels: NDArray[np.int8]
-    """1 for malicious, 0 for benign; shape ``[len(texts)]``."""
-    steps: int
-    """How many characters the step runs over: at least the longest text."""
-
-
-class TrainingRows(Protocol):
-    """What ``fit`` trains on: rows that come in batches, in another order in each epoch.
-
-    ``HeldRows`` has them in memory, ``streaming.StreamedRows`` in files.
-    """
-
-    @property
-    def rows(self) -> int:
-        """How many rows an epoch has; at least 1."""
-
-    def batches(
-        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
-    ) -> Iterator[Batch]:
-        """Every row once, in exactly ``ceil(rows / recipe.batch_size)`` batches.
-
-        The learning rate's schedule counts on that number. The same ``epoch`` (from 1) and
-        ``recipe.seed`` give the same batches, whatever was asked before: that makes a training
-        that was stopped go on as if it had not been.
-        """
-
-
-class HeldRows:
-    """``TrainingRows`` of a dataset in memory."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    @property
-    def rows(self) -> int:
-        """How many rows an epoch has."""
-        return len(self._dataset.texts)
-
-    def batches(
-        self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
-    ) -> Iterator[Batch]:
-        """See ``TrainingRows``."""
-        draws = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311 - draws rows, guards nothing
-        texts = texts_to_read(self._dataset.texts, kind, length_max, recipe, draws)
-        rng = np.random.default_rng([recipe.seed, epoch])
-        yield from batches_of(texts, self._dataset.labels, recipe.batch_size, length_max, rng)
 
 
 def fit(
@@ -154,18 +70,16 @@ def fit(
     resume: bool = False,
     devices: Sequence[str] | None = None,
 ) -> Fit:
-    """Train on ``train``, stop and choose the epoch on ``validation``.
+    """Train on ``train``; ``validation`` decides when to stop and which epoch to keep.
 
-    A dataset is trained on as ``HeldRows``. ``initial`` are weights to start from, as a bundle has
-    them; without, the architecture's own.
-
-    ``on_step`` is told rows done, rows in all and the loss; ``on_epoch`` each epoch's figures.
-    After each epoch ``checkpoint`` is saved; with ``resume`` the training goes on from there. The
+    Training starts with the weights ``initial``, by default the architecture's own. It calls
+    ``on_step`` with the rows done, all rows and the loss, and ``on_epoch`` with each epoch's
+    figures. After each epoch it saves ``checkpoint``; with ``resume`` it continues from there. The
     same seed and data give the same weights on the same CPU, however often it was resumed.
     ``devices`` (TensorFlow's names) share each batch; by default all GPUs, if there are several.
 
     Raises:
-        CheckpointError: the checkpoint cannot be saved, or not gone on with.
+        CheckpointError: the checkpoint cannot be saved or resumed.
         DataError: the training diverged.
     """
     tf.keras.utils.set_random_seed(recipe.seed)
@@ -205,17 +119,16 @@ def fit(
             seconds=time.monotonic() - started,
         )
         history.append(epoch)
-        if epoch is max(history, key=lambda one: one.validation_auc):  # Of equals the first.
+        if epoch is max(history, key=lambda one: one.validation_auc):  # The first of equals.
             best = weights
         if checkpoint is not None:
-            past_epochs = [msgspec.convert(one._asdict(), dict[str, float]) for one in history]
-            checkpoint.save(Standing(network.state(), best, past_epochs))
+            checkpoint.save(Standing(network.state(), best, [one.figures for one in history]))
         on_epoch(epoch)
     return Fit(best, history)
 
 
 def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
-    """Has the figure not got better for as many epochs as patience allows?"""
+    """Whether the last ``patience`` epochs brought no better validation AUC."""
     if not history:
         return False
     best = max(history, key=lambda epoch: epoch.validation_auc)
@@ -223,7 +136,7 @@ def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
 
 
 class _Network:
-    """A network that is being trained: its variables, its optimisers, one compiled step."""
+    """A network in training: its variables, its optimisers, one compiled step."""
 
     def __init__(
         self,
@@ -234,7 +147,7 @@ class _Network:
         devices: Sequence[str],
         initial: Mapping[str, NDArray[np.float32]] | None,
     ) -> None:
-        """``rows`` of training data make an epoch; several ``devices`` share each batch."""
+        """An epoch has ``rows``; several ``devices`` share each batch."""
         self._architecture = architecture
         self._recipe = recipe
         self._devices = devices
@@ -254,7 +167,7 @@ class _Network:
             global_clipnorm=1.0,
         )
         self._optimizer.build(self._dense)
-        # Adagrad for the tables, whose entries are seldom seen.
+        # Adagrad for the tables: most of their entries occur in few rows.
         self._table_optimizer = tf.keras.optimizers.Adagrad(
             tf.keras.optimizers.schedules.PolynomialDecay(
                 recipe.ngram_learning_rate, steps * recipe.epochs, end_learning_rate=0.0
@@ -264,18 +177,18 @@ class _Network:
         self._step = self._compiled_step()
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """The weights as a bundle gives them back: what is measured is what is served."""
+        """The weights, rounded as a bundle stores them, so that figures are those of the bundle."""
         weights = {name: variable.numpy() for name, variable in self._variables.items()}
         for name in self._architecture.half_precision:
             weights[name] = weights[name].astype(np.float16).astype(np.float32)
         return weights
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that the next step depends on."""
+        """Everything that the next step depends on."""
         return {name: np.asarray(variable) for name, variable in self._state_variables().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what ``state`` gave."""
+        """Continue from what ``state`` returned."""
         for name, variable in self._state_variables().items():
             variable.assign(state[name])
 
@@ -296,7 +209,7 @@ class _Network:
         rows: int,
         on_step: Callable[[int, int, float], None],
     ) -> float:
-        """A step for each batch; the mean loss. ``rows`` are in all of them."""
+        """Take a step for each batch, with ``rows`` in all of them; return the mean loss."""
         replicas = max(1, len(self._devices))
         size = -(-self._recipe.batch_size // replicas) * replicas
         losses: list[float] = []
@@ -324,19 +237,16 @@ class _Network:
             drawn: tf.Tensor,
             steps: int,
         ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            """Of a share of a batch of so many ``rows`` in all."""
-            forward, backward, lengths, targets, present = batch
+            """Of one device's share of a batch; the whole batch has ``rows``."""
+            *texts, targets, present = batch
             drawn += tf.stack([replica, 0])
             with tf.GradientTape() as tape:
                 tape.watch(variables)
                 logits, *parts = self._architecture.heads(
                     variables,
-                    forward,
-                    backward,
-                    lengths,
+                    texts,
                     steps=steps,
-                    dropout=recipe.dropout,
-                    dropout_seed=drawn,
+                    dropout=Dropout(recipe.dropout, drawn) if recipe.dropout else None,
                 )
                 smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)
@@ -353,7 +263,7 @@ class _Network:
             gradients = [of_each[name] for name in (*self._dense_names, *self._table_names)]
             optimizer.apply(gradients[: len(dense)], dense)
             if tables:
-                # Of the sum over the rows, as one row after the other would give it.
+                # Adagrad needs the gradient of the sum over the rows, not of their mean.
                 table_optimizer.apply([rows * one for one in gradients[len(dense) :]], tables)
 
         several = len(self._devices) > 1
@@ -366,22 +276,13 @@ class _Network:
         @tf.function(jit_compile=not several, reduce_retracing=False)
         def step(*batch_and_steps: Any) -> tf.Tensor:
             *batch, steps = batch_and_steps
-            rows = tf.reduce_sum(batch[-1])  # of those present
+            rows = tf.reduce_sum(batch[-1])  # without the padding of the last batch
             drawn = tf.stack([recipe.seed, 2 * tf.cast(optimizer.iterations, tf.int32)])
             loss, gradients = on_whole_batch(self._variables, batch, rows, drawn, steps)
             update(gradients, rows)
             return loss
 
         return step  # type: ignore[no-any-return]
-
-
-def texts_to_read(
-    texts: Sequence[str], kind: Kind, length_max: int, recipe: Recipe, draws: random.Random
-) -> list[str]:
-    """``texts`` as an epoch reads them: some changed, where the recipe says so, all shortened."""
-    if recipe.augment:
-        texts = augmented(texts, kind, share=recipe.augment, rng=draws)
-    return [shorten(text, length_max) for text in texts]
 
 
 def logits_of(
@@ -402,37 +303,6 @@ def logits_of(
         )
         result[rows] = score(constants, *map(tf.constant, batch)).numpy()[: len(rows)]
     return result
-
-
-def batches_of(
-    texts: Sequence[str],
-    labels: NDArray[np.int8],
-    batch_size: int,
-    length_max: int,
-    rng: np.random.Generator,
-) -> Iterator[Batch]:
-    """Every row once, in batches of rows that are alike in length, in random order.
-
-    Sorting by a jittered length keeps batches nearly without padding and yet new every epoch;
-    few different step counts keep the compilations few.
-    """
-    lengths = np.array([len(text) for text in texts])
-    for rows in rows_of_batches(lengths, batch_size, rng):
-        longest = int(lengths[rows].max())
-        quantum = 8 if longest <= 64 else 32
-        steps = min(length_max, -(-longest // quantum) * quantum)
-        yield Batch([texts[row] for row in rows], labels[rows], steps)
-
-
-def rows_of_batches(
-    lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
-    """The places of each batch's rows; rows that are alike in length go together."""
-    order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
-    starts = np.arange(0, len(order), batch_size)
-    rng.shuffle(starts)
-    for start in starts:
-        yield order[start : start + batch_size]
 
 
 def _rise_and_fall(

@@ -1,7 +1,7 @@
-"""What is done where one label has many more rows than the other, by name.
+"""Ways to train where one label has many more rows than the other, by name.
 
-Only the training part is touched. Scores stay probabilities all the same: calibration is fitted on
-the validation part, whose shares are those of the data.
+They change the training part alone. Scores stay probabilities: calibration is fitted on the
+validation part, which keeps the shares of the data.
 """
 
 from typing import Literal
@@ -16,10 +16,10 @@ Imbalance = Literal["none", "truncate", "oversample", "class_weight"]
 
 
 def resampled(train: Dataset, how: Imbalance, *, seed: int) -> Dataset:
-    """``train`` with as many benign rows as malicious ones, or as it is.
+    """``train`` with as many benign as malicious rows, or unchanged.
 
-    ``truncate`` leaves rows of the larger label out, as the study did; ``oversample`` repeats rows
-    of the smaller one. Rows are drawn by ``seed`` and keep their order.
+    ``truncate`` leaves out rows of the larger label, as the study did; ``oversample`` repeats rows
+    of the smaller one. ``seed`` draws the rows, which keep their order.
     """
     if how not in {"truncate", "oversample"}:
         return train
@@ -35,7 +35,7 @@ def resampled(train: Dataset, how: Imbalance, *, seed: int) -> Dataset:
 
 
 def malicious_weight(train: Dataset, how: Imbalance) -> float:
-    """What a malicious row weighs in the loss, a benign one weighing 1."""
+    """Weight of a malicious row in the loss; a benign one weighs 1."""
     if how != "class_weight":
         return 1.0
     malicious = int(np.sum(train.labels))
@@ -43,5 +43,5 @@ def malicious_weight(train: Dataset, how: Imbalance) -> float:
 
 
 def balancing_weight(benign: int, malicious: int) -> float:
-    """What a malicious row weighs where so many rows of each label are to weigh the same."""
+    """Weight of a malicious row that gives both labels the same total weight."""
     return benign / max(1, malicious)

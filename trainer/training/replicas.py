@@ -1,9 +1,9 @@
 """A step that several devices share: the one place that knows of ``tf.distribute``.
 
-Weights and optimisers are kept once, on the first device; in each step every device gets the
-weights and an equal share of the batch, and what they find is summed. So the update, the checkpoint
-and the result (to float tolerance) are those of one device. Tested on two logical CPU devices;
-how fast it is on several GPUs was not measured: none were at hand.
+The first device keeps weights and optimisers; in each step every device gets the weights and an
+equal share of the batch, and their gradients are summed. So the update, the checkpoint and the
+result (to float tolerance) are those of one device. Tested on two logical CPU devices; the speed on
+several GPUs was not measured, for lack of GPUs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,15 +15,15 @@ __all__ = ["summed_over"]
 
 
 def summed_over(devices: Sequence[str], function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` on each of ``devices`` with its share of a batch; its results are summed.
+    """Run ``function`` on each of ``devices`` with its share of a batch, and sum the results.
 
-    What is given back is called inside a ``tf.function`` that is not compiled by XLA, which has no
-    collectives here; ``function`` itself is.
+    Call the result inside a ``tf.function`` that XLA does not compile: XLA has no collectives
+    here. It does compile ``function`` itself.
 
     Args:
         devices: TensorFlow's names, two or more.
         function: called with ``(replica, weights, batch, *others)``, where ``replica`` is the
-            number of the device from 0 and ``batch`` the share. Gives tensors, nested or not.
+            number of the device from 0 and ``batch`` the share. Returns tensors, nested or not.
 
     Returns:
         A function of ``(weights, batch, *others)``. ``weights`` are tensors or variables by name;
@@ -35,7 +35,7 @@ def summed_over(devices: Sequence[str], function: Callable[..., Any]) -> Callabl
 
     def shared(weights: Mapping[str, Any], batch: Sequence[tf.Tensor], *others: Any) -> Any:
         share = batch[0].shape[-1] // len(devices)
-        # A compiled function reads no variable of another device: it is given the values.
+        # A compiled function cannot read a variable of another device: pass the values.
         values = {name: tf.convert_to_tensor(weight) for name, weight in weights.items()}
 
         def on_replica(values: Mapping[str, tf.Tensor]) -> Any:

@@ -1,6 +1,5 @@
-"""What a watch that was stopped or killed has to know when it starts again: one JSON file."""
+"""What a watch that was stopped or killed must know when it starts again: one JSON file."""
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import msgspec
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
+from stream_detector.system.atomic_files import write_atomically
 
 __all__ = ["Attempt", "WatchState", "load_state", "save_state"]
 
@@ -49,7 +49,7 @@ def load_state(path: Path, *, now: datetime) -> WatchState:
         return WatchState(now)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StreamDetectorError(
-            f"{path} is damaged ({error}): remove it, and the watch begins anew"
+            f"{path} is damaged ({error}): remove it, and the watch starts from the beginning"
         ) from error
 
 
@@ -59,9 +59,4 @@ def save_state(path: Path, state: WatchState) -> None:
     Raises:
         OSError: it can't be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(state), indent=2))

@@ -15,7 +15,7 @@ from stream_detector import __version__
 from stream_detector.events import Kind
 from stream_detector.metrics import certificate_gauge
 from stream_detector.system.disks import free_bytes
-from trainer.retraining.endings import OUTCOMES
+from trainer.retraining.outcome import ENDINGS
 
 __all__ = ["WatchMetrics"]
 
@@ -78,7 +78,7 @@ class WatchMetrics:
         """Show what is counted by kind, for the kinds that are retrained, from 0 on."""
         for kind in kinds:
             self.retraining.labels(kind).set(0)
-            for outcome in OUTCOMES:
+            for outcome in ENDINGS:
                 self.retrainings.labels(kind, outcome)
 
     def show_store(self, folder: Path) -> None:

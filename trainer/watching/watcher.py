@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,16 +15,18 @@ from stream_detector.events import Kind
 from stream_detector.kafka.retry import back_off
 from stream_detector.settings.fields import Settings
 from stream_detector.system.child_processes import ChildProcess
+from stream_detector.web.certificates import kafka_certificates, show_certificates
+from stream_detector.web.server import HealthServer
 from trainer.files.locking import LockedError, exclusive
-from trainer.gate.decision import read_decision
+from trainer.gate.decision import Check
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
-from trainer.retraining.endings import Outcome, outcome_of
+from trainer.retraining.outcome import Ending, Outcome, read_outcome, remove_outcome
 from trainer.watching.schedule import Schedule, new_labels
 from trainer.watching.state import Attempt, load_state, save_state
 from trainer.watching.watch_metrics import WatchMetrics
 
-__all__ = ["WatchPlan", "Watcher"]
+__all__ = ["WatchPlan", "Watcher", "serve_watch"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +50,6 @@ class WatchPlan(NamedTuple):
     environment: Mapping[str, str]
     """Of these commands."""
     schedule: Schedule
-    publishes: bool
-    """Whether what passes the gate is published."""
 
 
 class Watcher:
@@ -168,18 +169,21 @@ class Watcher:
                     labels=count, last=last, since=state.since, now=now
                 )
                 if due and now >= self._retries.get(kind, (now,))[0]:
-                    outcome = self._retrain(kind)
-                    if outcome is None:  # Stopped: the next watch begins it again.
+                    ending = self._retrain(kind)
+                    if ending is None:  # Stopped: the next watch begins it again.
                         return
-                    if outcome != "failed":
-                        state = state.after(kind, Attempt(datetime.now(UTC), count, outcome))
+                    if ending != "failed":
+                        state = state.after(kind, Attempt(datetime.now(UTC), count, ending))
                         save_state(path, state)
             self._stopped.wait(_TICK_SECONDS)
 
-    def _retrain(self, kind: Kind) -> Outcome | None:
-        """One retraining; its outcome, or None if it was stopped."""
-        log = self._plan.folder / f"retraining-{kind}.log"
+    def _retrain(self, kind: Kind) -> Ending | None:
+        """One retraining; how it ended, or None if it was stopped."""
+        folder = self._plan.folder
+        log = folder / f"retraining-{kind}.log"
         log.unlink(missing_ok=True)
+        # The process may die before it begins.
+        remove_outcome(folder, kind)
         logger.info("retraining the %s model; its log is %s", kind, log)
         started = time.monotonic()
         self._metrics.retraining.labels(kind).set(1)
@@ -188,12 +192,14 @@ class Watcher:
         ) as child:
             while (code := child.exit_code) is None:
                 if self._stopped.wait(_TICK_SECONDS):
-                    child.kill()  # It goes on wherever it was.
+                    child.kill()  # The next retraining goes on from its checkpoint.
                     return None
         self._metrics.retraining.labels(kind).set(0)
-        outcome = outcome_of(code, publishes=self._plan.publishes)
-        self._show(kind, outcome, time.monotonic() - started)
-        if outcome == "failed":
+        outcome = self._outcome(kind)
+        ending: Ending = "failed" if outcome is None else outcome.ending
+        self._show(kind, ending, () if outcome is None else outcome.checks)
+        self._metrics.retraining_seconds.labels(kind).set(time.monotonic() - started)
+        if ending == "failed":
             _, pause = self._retries.get(kind, (None, _FIRST_RETRY / 2))
             pause = min(pause * 2, max(_FIRST_RETRY, self._plan.schedule.every))
             self._retries[kind] = datetime.now(UTC) + pause, pause
@@ -204,26 +210,45 @@ class Watcher:
             )
         else:
             self._retries.pop(kind, None)
-            logger.info("retraining the %s model: %s", kind, outcome)
-        return outcome
+            logger.info("retraining the %s model: %s", kind, ending)
+        return ending
 
-    def _show(self, kind: Kind, outcome: Outcome, seconds: float) -> None:
-        self._metrics.retrainings.labels(kind, outcome).inc()
-        self._metrics.retraining_seconds.labels(kind).set(seconds)
-        self._metrics.last_retraining.labels(kind, outcome).set_to_current_time()
-        if outcome in {"unchanged", "failed"}:
-            return
-        newest = max(self._plan.folder.glob(f"{kind}-*-gate.json"), default=None)
-        if newest is None:
-            return
+    def _outcome(self, kind: Kind) -> Outcome | None:
         try:
-            checks = read_decision(newest).checks
+            return read_outcome(self._plan.folder, kind)
         except StreamDetectorError as error:
             logger.warning("%s", error)
-            return
+            return None
+
+    def _show(self, kind: Kind, ending: Ending, checks: Sequence[Check]) -> None:
+        self._metrics.retrainings.labels(kind, ending).inc()
+        self._metrics.last_retraining.labels(kind, ending).set_to_current_time()
         for check in checks:
             self._metrics.gate_checks.labels(kind, check.name).set(
                 check.passed if check.measured else math.nan
             )
             if not check.passed:
                 logger.warning("the gate: %s: %s", check.name, check.message)
+
+
+def serve_watch(plan: WatchPlan, settings: Settings, *, port: int) -> None:
+    """Watch until SIGTERM or Ctrl-C, with metrics and health pages on ``port``.
+
+    Raises:
+        FatalError, StreamDetectorError: as ``Watcher.run``; or the port can't be used.
+    """
+    metrics = WatchMetrics()
+    watcher = Watcher(plan, settings, metrics)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: watcher.stop())
+    show_certificates(kafka_certificates(settings), metrics.certificates)
+    with HealthServer(
+        registry=metrics.registry,
+        host=settings.http_host,
+        port=port,
+        readiness=watcher.readiness,
+        web_config=settings.http_web_config,
+        certificates=metrics.certificates,
+    ) as health:
+        logger.info("metrics and health on %s", health.url)
+        watcher.run()

@@ -1,7 +1,7 @@
 """Networks, one module each, by the name that a bundle's manifest gives.
 
 An architecture is a pure function from weights and encoded texts to logits; training and serving
-run the same one. It says nothing of files, thresholds or optimisers.
+run the same one. It knows nothing of files, thresholds or optimisers.
 """
 
 from collections.abc import Mapping

@@ -1,20 +1,36 @@
 """The contract of a network."""
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Architecture", "Weights"]
+__all__ = ["Architecture", "Dropout", "Texts", "Weights"]
 
 Weights = Mapping[str, Any]
 """Weights by name: arrays, TensorFlow tensors or variables."""
+Texts = Sequence[Any]
+"""``encoding.Encoded`` or its three parts as tensors: forward, backward, lengths."""
 
 
+class Dropout(NamedTuple):
+    """Which features are dropped in a training step."""
+
+    share: float
+    seed: Any
+    """Integer tensor of shape ``[2]``."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Architecture(ABC):
-    """A network with its parameters. Instances are immutable and hold no weights."""
+    """A network with its parameters, which are its fields. It holds no weights.
+
+    A new one is a frozen dataclass with ``name``, ``weight_shapes`` and ``logits``, registered in
+    ``ARCHITECTURES``.
+    """
 
     name: ClassVar[str]
     """As in a manifest."""
@@ -28,9 +44,9 @@ class Architecture(ABC):
     """Longest text, in characters; ``encoding.shorten`` cuts longer ones."""
 
     @property
-    @abstractmethod
     def parameters(self) -> Mapping[str, int]:
-        """The keyword arguments that make this instance again."""
+        """The keyword arguments that make this instance again, as a manifest holds them."""
+        return dataclasses.asdict(self)
 
     @property
     @abstractmethod
@@ -40,9 +56,9 @@ class Architecture(ABC):
     def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """Weights to start training from: the same seed gives the same.
 
-        Glorot-uniform kernels, orthogonal recurrent kernels, forget bias 1 (as Keras). What a
-        weight is shows in the end of its name: ``embedding``, ``recurrent_kernel``, ``kernel``, the
-        ``bias`` of a direction (``forward/bias``), or anything else, which begins at zero.
+        Glorot-uniform kernels, orthogonal recurrent kernels, forget bias 1 (as Keras). The end of
+        a weight's name shows its role: ``embedding``, ``recurrent_kernel``, ``kernel``, the
+        ``bias`` of a direction (``forward/bias``); all others begin at zero.
         """
         rng = np.random.default_rng(seed)
         weights: dict[str, NDArray[np.float32]] = {}
@@ -64,53 +80,24 @@ class Architecture(ABC):
 
     @abstractmethod
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``.
 
         Args:
             weights: tensors by name.
-            forward: codes, integer, shape ``[time, texts]``.
-            backward: the same, each text reversed within its length.
-            lengths: shape ``[texts]``.
+            texts: as ``encoding.encode`` gives them.
             steps: how many time steps to run, at least the longest length; a tensor (the
                 number may differ from call to call) or, where gradients are taken, an int.
-            dropout: share of features dropped, in training.
-            dropout_seed: integer tensor of shape ``[2]`` that says which; needed with dropout.
+            dropout: in training, the features to drop.
         """
 
     def heads(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,
-        lengths: Any,
-        *,
-        steps: int,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: int, dropout: Dropout | None = None
     ) -> list[Any]:
-        """What training holds to the labels: the logits, then those of parts, shape ``[texts]``.
+        """The logits, then those of the network's parts, shape ``[texts]``, for the training loss.
 
-        Arguments as of ``logits``. Parts that answer for themselves lean less on one another, and
-        hold better on sources that were never seen.
+        Arguments as of ``logits``. Parts that are trained on the labels themselves depend less on
+        each other, and generalise better to unseen sources.
         """
-        return [
-            self.logits(
-                weights,
-                forward,
-                backward,
-                lengths,
-                steps=steps,
-                dropout=dropout,
-                dropout_seed=dropout_seed,
-            )
-        ]
+        return [self.logits(weights, texts, steps=steps, dropout=dropout)]

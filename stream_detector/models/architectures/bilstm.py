@@ -5,16 +5,17 @@ Bidirectional: Schuster and Paliwal 1997, doi:10.1109/78.650093. What makes it f
 - embedding times input kernel plus bias is one table a direction, looked up by character;
 - the step is folded (``recurrence``);
 - pooling is carried along the loop, so that no state is kept;
-- the loop runs as far as the group's longest text, a number that the compiled graph is told at
-  run time: one compiled shape serves every length.
+- the loop runs to the group's longest text, which is an input of the compiled graph: one compiled
+  shape serves every length.
 
-States of a text stay as they are past its end, so padding and neighbours never matter.
+Past its end a text's state stays the same, so padding and neighbours do not change its score.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.base import Architecture, Dropout, Texts, Weights
 from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
@@ -24,67 +25,47 @@ __all__ = ["BiLstm"]
 _DIRECTIONS = ("forward", "backward")
 
 
+@dataclass(frozen=True, kw_only=True)
 class BiLstm(Architecture):
     """Embedding, one LSTM a direction, mean and max over time, one hidden layer, one logit."""
 
     name = "bilstm"
 
-    def __init__(
-        self, *, length_max: int, embedding: int = 32, units: int = 64, hidden: int = 64
-    ) -> None:
-        self.length_max = length_max
-        self._embedding = embedding
-        self._units = units
-        self._hidden = hidden
-
-    @property
-    def parameters(self) -> Mapping[str, int]:
-        """The keyword arguments that make this instance again."""
-        return {
-            "length_max": self.length_max,
-            "embedding": self._embedding,
-            "units": self._units,
-            "hidden": self._hidden,
-        }
+    embedding: int = 32
+    units: int = 64
+    hidden: int = 64
 
     @property
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of every weight."""
-        gates = 4 * self._units
-        shapes: dict[str, tuple[int, ...]] = {"embedding": (CODES, self._embedding)}
+        gates = 4 * self.units
+        shapes: dict[str, tuple[int, ...]] = {"embedding": (CODES, self.embedding)}
         for direction in _DIRECTIONS:
-            shapes[f"{direction}/kernel"] = (self._embedding, gates)
-            shapes[f"{direction}/recurrent_kernel"] = (self._units, gates)
+            shapes[f"{direction}/kernel"] = (self.embedding, gates)
+            shapes[f"{direction}/recurrent_kernel"] = (self.units, gates)
             shapes[f"{direction}/bias"] = (gates,)
-        shapes["hidden/kernel"] = (4 * self._units, self._hidden)
-        shapes["hidden/bias"] = (self._hidden,)
-        shapes["logit/kernel"] = (self._hidden, 1)
+        shapes["hidden/kernel"] = (4 * self.units, self.hidden)
+        shapes["hidden/bias"] = (self.hidden,)
+        shapes["logit/kernel"] = (self.hidden, 1)
         shapes["logit/bias"] = (1,)
         return shapes
 
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
+        forward, backward, lengths = texts
         features = self._pooled(weights, (forward, backward), lengths, steps)
         if dropout:
-            features = drop(features, dropout, dropout_seed)
+            features = drop(features, *dropout)
         hidden = tf.nn.relu(features @ weights["hidden/kernel"] + weights["hidden/bias"])
         if dropout:
-            hidden = drop(hidden, dropout, dropout_seed + 1)
+            hidden = drop(hidden, dropout.share, dropout.seed + 1)
         return tf.squeeze(hidden @ weights["logit/kernel"] + weights["logit/bias"], axis=1)
 
     def _pooled(self, weights: Weights, codes: Any, lengths: Any, steps: Any) -> Any:
         """Mean and max over time of both directions, shape ``[texts, 4 * units]``."""
-        units = self._units
+        units = self.units
         tables, cells = [], []
         for direction in _DIRECTIONS:
             cell = LstmCell(units, weights[f"{direction}/recurrent_kernel"])
@@ -111,7 +92,7 @@ class BiLstm(Architecture):
             return time + 1, tuple(stepped)
 
         zeros = tf.zeros((tf.shape(lengths)[0], units))
-        # A state lies within -1 and 1: the first one replaces this.
+        # Start of the maximum: a state is never below -1.
         start = tuple((zeros, zeros, zeros, zeros - 1.0) for _ in _DIRECTIONS)
         _, states = tf.while_loop(
             lambda time, _: time < steps,

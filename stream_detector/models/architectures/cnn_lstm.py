@@ -1,9 +1,10 @@
 """The study's CNN-LSTM: a convolution over embedded characters, max pooling, an LSTM, one logit."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.base import Architecture, Dropout, Texts, Weights
 from stream_detector.models.architectures.lstm import last_state
 from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
@@ -17,57 +18,37 @@ _POOL = 4
 """Positions that make one step of the LSTM."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class CnnLstm(Architecture):
     """Filters of five characters, the highest of each four positions, one LSTM, one logit."""
 
     name = "cnn_lstm"
 
-    def __init__(
-        self, *, length_max: int, embedding: int = 32, filters: int = 64, units: int = 64
-    ) -> None:
-        self.length_max = length_max
-        self._embedding = embedding
-        self._filters = filters
-        self._units = units
-
-    @property
-    def parameters(self) -> Mapping[str, int]:
-        """The keyword arguments that make this instance again."""
-        return {
-            "length_max": self.length_max,
-            "embedding": self._embedding,
-            "filters": self._filters,
-            "units": self._units,
-        }
+    embedding: int = 32
+    filters: int = 64
+    units: int = 64
 
     @property
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of every weight."""
-        gates = 4 * self._units
+        gates = 4 * self.units
         return {
-            "embedding": (CODES, self._embedding),
-            "convolution/kernel": (_WIDTH, self._embedding, self._filters),
-            "convolution/bias": (self._filters,),
-            "forward/kernel": (self._filters, gates),
-            "forward/recurrent_kernel": (self._units, gates),
+            "embedding": (CODES, self.embedding),
+            "convolution/kernel": (_WIDTH, self.embedding, self.filters),
+            "convolution/bias": (self.filters,),
+            "forward/kernel": (self.filters, gates),
+            "forward/recurrent_kernel": (self.units, gates),
             "forward/bias": (gates,),
-            "logit/kernel": (self._units, 1),
+            "logit/kernel": (self.units, 1),
             "logit/bias": (1,),
         }
 
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,  # noqa: ARG002 - one direction only
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
-        cell = LstmCell(self._units, weights["forward/recurrent_kernel"])
+        forward, _, lengths = texts
+        cell = LstmCell(self.units, weights["forward/recurrent_kernel"])
         # A filter's share of each character at each place: the convolution is a few look-ups.
         tables = [weights["embedding"] @ weights["convolution/kernel"][k] for k in range(_WIDTH)]
         last = forward.shape[0] - 1
@@ -92,9 +73,9 @@ class CnnLstm(Architecture):
             cell,
             inputs_at,
             -(-lengths // _POOL),
-            units=self._units,
+            units=self.units,
             steps=-(-steps // _POOL),
         )
         if dropout:
-            state = drop(state, dropout, dropout_seed)
+            state = drop(state, *dropout)
         return tf.squeeze(state @ weights["logit/kernel"] + weights["logit/bias"], axis=1)

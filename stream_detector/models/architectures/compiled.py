@@ -1,7 +1,7 @@
-"""A network's graph, compiled once for all bundles that have the network.
+"""A network's graph, compiled once for all bundles with that network.
 
-Weights are arguments: a model that takes another's place, or is compared with it, or is measured
-after each epoch, differs in nothing else, and seconds of compiling are spared.
+Weights are arguments of the graph. A model that replaces another, shadows it, or is measured after
+each epoch differs only in them, so it needs no compilation of seconds.
 """
 
 import functools
@@ -13,13 +13,13 @@ from stream_detector.models.lean_tensorflow import tf
 __all__ = ["compiled_logits"]
 
 _NETWORKS_MAX = 4
-"""Kept: those of URLs and of hosts, and what takes their place."""
+"""Those of URLs and hosts, and their replacements."""
 
 
 def compiled_logits(architecture: Architecture) -> Callable[..., tf.Tensor]:
-    """``logits(weights, forward, backward, lengths)``: arguments as of ``Architecture.logits``.
+    """``logits(weights, forward, backward, lengths)``; see ``Architecture.logits``.
 
-    The loop runs to the longest length. It is compiled anew for each number of texts alone.
+    The loop runs to the longest length. Only another number of texts is compiled again.
     """
     return _compiled(type(architecture), tuple(architecture.parameters.items()))
 
@@ -34,8 +34,7 @@ def _compiled(
     def logits(
         weights: dict[str, tf.Tensor], forward: tf.Tensor, backward: tf.Tensor, lengths: tf.Tensor
     ) -> tf.Tensor:
-        return architecture.logits(
-            weights, forward, backward, lengths, steps=tf.reduce_max(lengths)
-        )
+        texts = (forward, backward, lengths)
+        return architecture.logits(weights, texts, steps=tf.reduce_max(lengths))
 
     return logits  # type: ignore[no-any-return]

@@ -4,9 +4,10 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.base import Architecture, Dropout, Texts, Weights
 from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
@@ -40,55 +41,42 @@ def last_state(cell: LstmCell, inputs_at: Any, counts: Any, *, units: int, steps
     return hidden
 
 
+@dataclass(frozen=True, kw_only=True)
 class LstmOneHot(Architecture):
     """One-hot characters, one LSTM, one logit from its last state."""
 
     name = "lstm_onehot"
 
-    def __init__(self, *, length_max: int, units: int = 64) -> None:
-        self.length_max = length_max
-        self._units = units
-
-    @property
-    def parameters(self) -> Mapping[str, int]:
-        """The keyword arguments that make this instance again."""
-        return {"length_max": self.length_max, "units": self._units}
+    units: int = 64
 
     @property
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of every weight."""
-        gates = 4 * self._units
+        gates = 4 * self.units
         return {
             "forward/kernel": (CODES, gates),
-            "forward/recurrent_kernel": (self._units, gates),
+            "forward/recurrent_kernel": (self.units, gates),
             "forward/bias": (gates,),
-            "logit/kernel": (self._units, 1),
+            "logit/kernel": (self.units, 1),
             "logit/bias": (1,),
         }
 
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,  # noqa: ARG002 - one direction only
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
-        cell = LstmCell(self._units, weights["forward/recurrent_kernel"])
+        forward, _, lengths = texts
+        cell = LstmCell(self.units, weights["forward/recurrent_kernel"])
         table = cell.fold(self._inputs(weights) + weights["forward/bias"])
         state = last_state(
             cell,
             lambda time: tf.gather(table, tf.cast(forward[time], tf.int32)),
             lengths,
-            units=self._units,
+            units=self.units,
             steps=steps,
         )
         if dropout:
-            state = drop(state, dropout, dropout_seed)
+            state = drop(state, *dropout)
         return tf.squeeze(state @ weights["logit/kernel"] + weights["logit/bias"], axis=1)
 
     def _inputs(self, weights: Weights) -> Any:
@@ -96,27 +84,21 @@ class LstmOneHot(Architecture):
         return weights["forward/kernel"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class LstmEmbed(LstmOneHot):
     """The same on an embedding of the characters."""
 
     name = "lstm_embed"
 
-    def __init__(self, *, length_max: int, units: int = 64, embedding: int = 32) -> None:
-        super().__init__(length_max=length_max, units=units)
-        self._embedding = embedding
-
-    @property
-    def parameters(self) -> Mapping[str, int]:
-        """The keyword arguments that make this instance again."""
-        return {**super().parameters, "embedding": self._embedding}
+    embedding: int = 32
 
     @property
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of every weight."""
         return {
-            "embedding": (CODES, self._embedding),
+            "embedding": (CODES, self.embedding),
             **super().weight_shapes,
-            "forward/kernel": (self._embedding, 4 * self._units),
+            "forward/kernel": (self.embedding, 4 * self.units),
         }
 
     def _inputs(self, weights: Weights) -> Any:

@@ -6,7 +6,7 @@ buckets. An n-gram that ends within the host and the same one behind it have wei
 ``login`` means one thing in a name and another in a path, and models that tell the two apart lose
 less on sources that they never saw.
 
-The sum is divided by the root of the number of n-grams, so that a text's length alone says little.
+The sum is divided by the root of the number of n-grams, so that the length alone changes it little.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _HOST, _REST = 7, 8
 
 
 class NgramEntries(NamedTuple):
-    """Which entries of the table texts read, and what becomes of their sum."""
+    """The entries of the table that texts read, and the factor of their sum."""
 
     buckets: Any
     """Integer, shape ``[NGRAM_MAX, steps + 1, texts]``."""
@@ -80,7 +80,7 @@ def ngram_logits_at_once(
         lengths: shape ``[texts]``.
         steps: time steps, at least the longest length.
         dropout: share of the n-grams left out; the rest weigh more.
-        seed: integer tensor of shape ``[2]`` that says which; needed with dropout.
+        seed: integer tensor of shape ``[2]`` that selects them; needed with dropout.
     """
     buckets, present, scale = ngram_entries(table.shape[0], forward, lengths, steps=steps)
     kept = tf.cast(present, tf.float32)
@@ -111,7 +111,7 @@ def _is_separator(codes: Any) -> Any:
 
 
 def _present(size: int, time: Any, lengths: Any) -> Any:
-    """Does an n-gram of ``size`` end at ``time``? The end's mark alone is none."""
+    """Whether an n-gram of ``size`` ends at ``time``; the end mark alone is not one."""
     last = lengths if size > 1 else lengths - 1
     return (time <= last) & (time >= size - 2)
 

@@ -1,16 +1,14 @@
-"""The BiLSTM beside a linear layer on hashed character n-grams: one network, one graph.
+"""The BiLSTM plus a linear layer on hashed character n-grams: one network, one graph.
 
-Wide and deep: Cheng et al. 2016, arXiv:1606.07792. The wide half remembers what names and paths
-are made of, the deep half reads how they are put together; their logits are summed.
+Wide and deep: Cheng et al. 2016, arXiv:1606.07792. The wide half memorises parts of names and
+paths, the deep half reads how they are combined; their logits are summed.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.base import Dropout, Texts, Weights
 from stream_detector.models.architectures.bilstm import BiLstm
 from stream_detector.models.architectures.ngrams import ngram_logits, ngram_logits_at_once
 from stream_detector.models.lean_tensorflow import tf
@@ -22,89 +20,41 @@ WIDE_TABLE = "ngrams/table"
 _NGRAM_DROPOUT = 0.4
 
 
-class WideBiLstm(Architecture):
+@dataclass(frozen=True, kw_only=True)
+class WideBiLstm(BiLstm):
     """A ``BiLstm`` and one weight for each of ``2 ** bucket_bits`` buckets of n-grams."""
 
     name = "wide_bilstm"
     half_precision = frozenset({WIDE_TABLE})
     tables = frozenset({WIDE_TABLE})
 
-    def __init__(
-        self,
-        *,
-        length_max: int,
-        embedding: int = 32,
-        units: int = 64,
-        hidden: int = 64,
-        bucket_bits: int = 20,
-    ) -> None:
-        if not 1 <= bucket_bits <= 24:
-            raise TypeError(f"bucket_bits is {bucket_bits}, not between 1 and 24")
-        self.length_max = length_max
-        self._deep = BiLstm(length_max=length_max, embedding=embedding, units=units, hidden=hidden)
-        self._bucket_bits = bucket_bits
+    bucket_bits: int = 20
 
-    @property
-    def parameters(self) -> Mapping[str, int]:
-        """The keyword arguments that make this instance again."""
-        return {**self._deep.parameters, "bucket_bits": self._bucket_bits}
+    def __post_init__(self) -> None:
+        if not 1 <= self.bucket_bits <= 24:
+            raise TypeError(f"bucket_bits is {self.bucket_bits}, not between 1 and 24")
 
     @property
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of every weight."""
-        return {**self._deep.weight_shapes, WIDE_TABLE: (2**self._bucket_bits,)}
-
-    def initial_weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
-        """The BiLSTM's, and a table of zeros."""
-        table = np.zeros(2**self._bucket_bits, np.float32)
-        return {**self._deep.initial_weights(seed), WIDE_TABLE: table}
+        return {**super().weight_shapes, WIDE_TABLE: (2**self.bucket_bits,)}
 
     def logits(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,
-        lengths: Any,
-        *,
-        steps: Any,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
     ) -> Any:
         """Logits, shape ``[texts]``; see the base class."""
         if isinstance(steps, int):
-            return self.heads(
-                weights,
-                forward,
-                backward,
-                lengths,
-                steps=steps,
-                dropout=dropout,
-                dropout_seed=dropout_seed,
-            )[0]
-        deep = self._deep.logits(weights, forward, backward, lengths, steps=steps)
+            return self.heads(weights, texts, steps=steps, dropout=dropout)[0]
+        forward, _, lengths = texts
+        deep = super().logits(weights, texts, steps=steps)
         return deep + ngram_logits(weights[WIDE_TABLE], forward, lengths, steps=steps)
 
     def heads(
-        self,
-        weights: Weights,
-        forward: Any,
-        backward: Any,
-        lengths: Any,
-        *,
-        steps: int,
-        dropout: float = 0.0,
-        dropout_seed: Any = None,
+        self, weights: Weights, texts: Texts, *, steps: int, dropout: Dropout | None = None
     ) -> list[Any]:
         """The sum, the deep half, the wide half; see the base class."""
-        deep = self._deep.logits(
-            weights,
-            forward,
-            backward,
-            lengths,
-            steps=steps,
-            dropout=dropout,
-            dropout_seed=dropout_seed,
-        )
+        forward, _, lengths = texts
+        deep = super().logits(weights, texts, steps=steps, dropout=dropout)
         wide = ngram_logits_at_once(
             weights[WIDE_TABLE],
             forward,
@@ -112,6 +62,6 @@ class WideBiLstm(Architecture):
             steps=steps,
             dropout=_NGRAM_DROPOUT if dropout else 0.0,
             # The deep half draws from the seed and the one after it.
-            seed=None if dropout_seed is None else dropout_seed + tf.constant([0, 1 << 30]),
+            seed=None if dropout is None else dropout.seed + tf.constant([0, 1 << 30]),
         )
         return [deep + wide, deep, wide]

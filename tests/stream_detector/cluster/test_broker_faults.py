@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from confluent_kafka.admin import AdminClient
 from faust.types import TP
 
-from stream_detector.kafka.ends import known_ends
+from stream_detector.kafka.leaders import known_ends
 from stream_detector.terminal.counted import counted
 from support.bench import PARTITIONS, Bench
 from support.broker import KafkaBroker, create_topic

@@ -155,7 +155,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 site.worker.kill()
 
 
-def test_an_empty_topic_is_told_and_no_error(site: Site) -> None:
+def test_an_empty_topic_is_reported_and_no_error(site: Site) -> None:
     listed, as_json, shown, replayed = site.of_empty_topics
 
     assert {done.returncode for done in site.of_empty_topics} == {0}
@@ -423,7 +423,7 @@ def test_a_topic_that_is_missing_is_named(site: Site, arguments: list[str]) -> N
 @pytest.mark.parametrize(
     "arguments", [["list"], ["show"], ["replay", "--since", "1h"]], ids=lambda words: words[0]
 )
-def test_a_kafka_that_is_away_is_told_in_one_line(arguments: list[str]) -> None:
+def test_a_kafka_that_is_away_is_reported_in_one_line(arguments: list[str]) -> None:
     address = f"127.0.0.1:{free_port()}"
     done = run_command("dead-letters", *arguments, settings={"BOOTSTRAP_SERVERS": address})
 
@@ -441,5 +441,5 @@ def test_a_kafka_that_is_away_is_told_in_one_line(arguments: list[str]) -> None:
         (["lst"], ["'lst'", "stream-detector dead-letters --help"]),
     ],
 )
-def test_wrong_usage_is_told_in_one_line(arguments: list[str], parts: list[str]) -> None:
+def test_wrong_usage_is_reported_in_one_line(arguments: list[str], parts: list[str]) -> None:
     assert_one_line_error(run_command("dead-letters", *arguments), 2, *parts)

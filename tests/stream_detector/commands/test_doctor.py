@@ -103,7 +103,7 @@ def test_where_all_is_well_each_line_says_so_and_nothing_changes(
         client.close()
 
 
-def test_a_kafka_that_hangs_is_told_first_and_soon(tmp_path: Path) -> None:
+def test_a_kafka_that_hangs_is_reported_first_and_soon(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"127.0.0.1:{mute.getsockname()[1]}"
         began = time.monotonic()

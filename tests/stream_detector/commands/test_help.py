@@ -105,7 +105,7 @@ def test_score_has_no_option_that_it_does_not_heed() -> None:
         assert flag not in page
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert text_of("--version").endswith(__version__)
 
 
@@ -164,7 +164,7 @@ def test_the_worker_refuses_wrong_settings_before_it_starts(
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["settings"], ["settings", "--toml"]])
-def test_a_reader_that_goes_is_not_told_off(arguments: list[str]) -> None:
+def test_a_reader_that_closes_the_pipe_sees_no_error(arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -181,7 +181,7 @@ def test_a_reader_that_goes_is_not_told_off(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_a_full_disk_is_told_in_one_line() -> None:
+def test_a_full_disk_is_reported_in_one_line() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             command_line("settings"),

@@ -201,7 +201,7 @@ def test_verdict_ids_stand_for_what_was_judged(desk: Desk) -> None:
 
 
 @pytest.mark.kafka
-def test_a_verdict_id_that_leads_nowhere_is_told_with_what_to_do(desk: Desk) -> None:
+def test_a_verdict_id_that_leads_nowhere_is_reported_with_what_to_do(desk: Desk) -> None:
     produce(
         desk.kafka.bootstrap_servers, desk.events, [b"a.example", b"b.example", b"#"], partition=0
     )

@@ -47,7 +47,7 @@ def test_a_topic_that_is_missing_is_not_made(kafka: KafkaBroker) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_a_kafka_that_goes_away_is_told_once_and_waited_for(
+def test_a_kafka_that_goes_away_is_reported_once_and_waited_for(
     own_kafka: KafkaBroker, own_topics: Any, tmp_path: Path
 ) -> None:
     topic = own_topics("in")
@@ -73,7 +73,7 @@ def test_a_kafka_that_goes_away_is_told_once_and_waited_for(
     assert sum(end_offsets(own_kafka.bootstrap_servers, topic).values()) >= 1_000
 
 
-def test_a_kafka_that_can_not_be_reached_is_told_in_one_line() -> None:
+def test_a_kafka_that_can_not_be_reached_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = f"127.0.0.1:{server.getsockname()[1]}"
 

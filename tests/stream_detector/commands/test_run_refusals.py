@@ -56,7 +56,7 @@ def test_a_setting_that_can_not_work_is_refused_at_once_with_its_origin(
     assert_one_line_error(done, 2, *parts)
 
 
-def test_a_gpu_that_is_not_there_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_is_missing_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     nowhere = f"127.0.0.1:{free_port()}"
 
@@ -71,7 +71,9 @@ def test_a_gpu_that_is_not_there_is_a_wrong_setting(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.kafka
-def test_missing_topics_are_told_in_one_line_before_the_model_is_warm(kafka: KafkaBroker) -> None:
+def test_missing_topics_are_reported_in_one_line_before_the_model_is_warm(
+    kafka: KafkaBroker,
+) -> None:
     done = run_command(
         *("run", "--http-port", "0", "--topic-prefix", "nowhere."),
         settings={"BOOTSTRAP_SERVERS": kafka.bootstrap_servers},

@@ -238,7 +238,7 @@ def test_nothing_in_is_nothing_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_missing_bundle_is_told_with_its_setting(tmp_path: Path) -> None:
+def test_a_missing_bundle_is_reported_with_its_setting(tmp_path: Path) -> None:
     done = run_command("score", "--host-bundle", str(tmp_path), "a.example")
 
     assert_one_line_error(done, 2, str(tmp_path), "manifest.json", "correct host_bundle")
@@ -264,7 +264,7 @@ def test_a_missing_bundle_is_told_with_its_setting(tmp_path: Path) -> None:
         (["--format", "auto", "--kind", "url", "/dev/null"], ["--kind", "a log line"]),
     ],
 )
-def test_wrong_usage_is_told_in_one_line(arguments: list[str], parts: list[str]) -> None:
+def test_wrong_usage_is_reported_in_one_line(arguments: list[str], parts: list[str]) -> None:
     assert_one_line_error(run_command("score", *arguments), 2, *parts)
 
 
@@ -356,7 +356,7 @@ def test_a_log_of_stdin_is_scored_in_the_format_that_is_given() -> None:
 
 
 @pytest.mark.slow
-def test_a_packed_file_is_read_and_a_damaged_one_told(tmp_path: Path) -> None:
+def test_a_packed_file_is_read_and_a_damaged_one_reported(tmp_path: Path) -> None:
     packed, damaged = tmp_path / "urls.gz", tmp_path / "damaged.gz"
     packed.write_bytes(gzip.compress(b"a.example\nhttp://b.example/\n"))
     damaged.write_bytes(gzip.compress(bytes(range(256)) * 1000)[:-200])

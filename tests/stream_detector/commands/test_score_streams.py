@@ -103,7 +103,7 @@ def test_a_reader_that_goes_ends_it_without_a_word(tmp_path: Path) -> None:
     assert without_progress(errors.decode()) == ""
 
 
-def test_a_full_disk_is_told_in_one_line() -> None:
+def test_a_full_disk_is_reported_in_one_line() -> None:
     with (
         Path("/dev/full").open("wb") as full,
         scoring("a.example", stdout=full.fileno()) as process,

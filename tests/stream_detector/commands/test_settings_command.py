@@ -212,7 +212,7 @@ def test_whether_a_secret_is_set_is_shown() -> None:
         (["--json", "--toml"], {}, ["not both"]),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line_with_its_place(
+def test_what_is_wrong_is_reported_in_one_line_with_its_place(
     arguments: list[str], settings: dict[str, str], parts: list[str]
 ) -> None:
     done = run_command("settings", *arguments, settings=settings)

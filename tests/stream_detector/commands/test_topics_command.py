@@ -50,7 +50,7 @@ def topics_of(kafka: KafkaBroker, prefix: str) -> set[str]:
 
 
 @pytest.mark.kafka
-def test_topics_are_made_told_and_then_pass_the_check(
+def test_topics_are_created_listed_and_then_pass_the_check(
     kafka: KafkaBroker, settings: dict[str, str], prefix: str
 ) -> None:
     first = run_command("topics", "create", "--topic-partitions", "3", settings=settings)
@@ -119,14 +119,14 @@ def test_topics_of_labels_are_not_needed_to_run(
 
 
 @pytest.mark.kafka
-def test_what_kafka_refuses_is_told_in_one_line(settings: dict[str, str], prefix: str) -> None:
+def test_what_kafka_refuses_is_reported_in_one_line(settings: dict[str, str], prefix: str) -> None:
     done = run_command("topics", "create", "--topic-replication-factor", "9", settings=settings)
 
     assert_one_line_error(done, 1, f"{prefix}url-events ", "9", "topic_replication_factor")
 
 
 @pytest.mark.parametrize("action", ["create", "check"])
-def test_a_kafka_that_can_not_be_reached_is_told_in_one_line(
+def test_a_kafka_that_can_not_be_reached_is_reported_in_one_line(
     action: str, closed_address: str
 ) -> None:
     done = run_command("topics", action, "--bootstrap-servers", closed_address)
@@ -135,7 +135,7 @@ def test_a_kafka_that_can_not_be_reached_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("action", ["create", "check"])
-def test_a_kafka_that_does_not_answer_is_told_in_one_line(action: str, mute_address: str) -> None:
+def test_a_mute_kafka_is_reported_in_one_line(action: str, mute_address: str) -> None:
     done = run_command(
         *("topics", action, "--bootstrap-servers", mute_address),
         *("--kafka-options", "bootstrap_timeout_ms=300"),
@@ -144,14 +144,14 @@ def test_a_kafka_that_does_not_answer_is_told_in_one_line(action: str, mute_addr
     assert_one_line_error(done, 1, mute_address, "does not answer", "security_protocol")
 
 
-def test_a_name_that_is_not_known_is_told_in_one_line() -> None:
+def test_a_name_that_is_not_known_is_reported_in_one_line() -> None:
     done = run_command("topics", "check", "--bootstrap-servers", "kafka.invalid:9092")
 
     assert_one_line_error(done, 1, "kafka.invalid:9092", "bootstrap_servers")
 
 
 @pytest.mark.parametrize("content", ["", None], ids=["empty", "missing"])
-def test_a_password_file_that_can_not_be_used_is_told_in_one_line(
+def test_a_password_file_that_can_not_be_used_is_reported_in_one_line(
     content: str | None, closed_address: str, tmp_path: Path
 ) -> None:
     password = tmp_path / "password"

@@ -1,4 +1,4 @@
-from stream_detector.demo.ledger import Highlight, Ledger
+from stream_detector.demo.ledger import Ledger, SeenVerdict, Source
 from stream_detector.demo.replay import Sent
 from stream_detector.settings.fields import Settings
 
@@ -19,8 +19,10 @@ def ledger_with(*sent):
 
 
 def found(ledger, offset, *, index=0, verdict="benign", seen=100.5):
-    highlight = Highlight(f"v{offset}-{index}", 0.9, verdict, "url", "10.20.1.1", "example.com/")
-    ledger.verdict(0, offset, index, highlight, seen)
+    place = Source(0, offset, index)
+    id_ = f"v{offset}-{index}"
+    found = SeenVerdict(id_, "example.com/", "url", 0.9, verdict, "10.20.1.1", place)
+    ledger.verdict(found, seen)
 
 
 def test_a_record_is_open_until_its_verdict_is_seen():

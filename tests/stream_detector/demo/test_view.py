@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from stream_detector.demo.ledger import Highlight, Ledger
+from stream_detector.demo.ledger import Ledger, SeenVerdict, Source
 from stream_detector.demo.replay import Sent
 from stream_detector.demo.view import LiveView, PlainView, view_for
 from stream_detector.settings.fields import Settings
@@ -15,8 +15,9 @@ def ledger():
     texts = ["evil.example/[bold]x", "odd.example/"]
     for offset, (verdict, text) in enumerate(zip(["malicious", "suspicious"], texts, strict=True)):
         ledger.sent(Sent(0, offset, 0, time=100.0))
-        highlight = Highlight(f"id-{offset}", 0.9876, verdict, "url", "10.20.1.7", text)
-        ledger.verdict(0, offset, 0, highlight, 100.25)
+        place = Source(0, offset, 0)
+        seen = SeenVerdict(f"id-{offset}", text, "url", 0.9876, verdict, "10.20.1.7", place)
+        ledger.verdict(seen, 100.25)
     ledger.alerts.add("id-0")
     return ledger
 
@@ -47,7 +48,7 @@ def test_plain_lines_come_every_other_second(ledger):
     screen = console(terminal=False)
     times = iter([10.0, 11.0, 11.9, 12.1])
     with PlainView(screen, records=20, clock=lambda: next(times)) as view:
-        view._rate.at = lambda count: 0.0
+        view._rate = lambda now, done: 0.0
         for _ in range(4):
             view.refresh(ledger)
     assert len(screen.file.getvalue().splitlines()) == 2

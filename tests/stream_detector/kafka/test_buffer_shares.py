@@ -8,7 +8,9 @@ import pytest
 from faust.transport.consumer import ThreadDelegateConsumer
 from faust.types import TP
 
-from stream_detector.kafka.transport import ChunkConsumer, ChunkTransport
+from stream_detector.kafka.chunk_consumer import ChunkConsumer
+from stream_detector.kafka.transport import ChunkTransport
+from stream_detector.metrics import Metrics
 
 BUFFER_BYTES = 1_000_000
 ATTACKED = [TP("attacked", number) for number in range(9)]
@@ -36,7 +38,7 @@ class Kafka:
 async def consumer(monkeypatch):
     """The worker's consumer, which fetches from ``consumer.kafka``."""
     app = faust.App("shares", broker="kafka://127.0.0.1:1", store="memory://")
-    app.buffered_bytes_max, app.starts_at_end, app.tell_foreign_commit = BUFFER_BYTES, False, None
+    app.buffered_bytes_max, app.starts_at_end, app.metrics = BUFFER_BYTES, False, Metrics()
     kafka = Kafka()
     monkeypatch.setattr(ThreadDelegateConsumer, "_getmany", kafka.fetch)
     made = ChunkConsumer(

@@ -12,9 +12,7 @@ import pytest
 
 from stream_detector.errors import FatalError, RetryableError, SettingsError
 from stream_detector.kafka.clients import (
-    aiokafka_consumer_options,
-    aiokafka_producer_options,
-    kafka_python_options,
+    client_options,
 )
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import cluster_id, create_topics
@@ -40,9 +38,13 @@ async def test_aiokafka_goes_through_tls_and_sasl(
     secured_kafka.grant("alice", rights)
     (topic,) = settings.input_topic_names
 
-    async with aiokafka.AIOKafkaProducer(**aiokafka_producer_options(settings)) as producer:
+    async with aiokafka.AIOKafkaProducer(
+        **client_options(settings, aiokafka.AIOKafkaProducer)
+    ) as producer:
         await producer.send_and_wait(topic, b"hello")
-    options = aiokafka_consumer_options(settings) | {"auto_offset_reset": "earliest"}
+    options = client_options(settings, aiokafka.AIOKafkaConsumer) | {
+        "auto_offset_reset": "earliest"
+    }
     async with aiokafka.AIOKafkaConsumer(topic, **options) as consumer:
         record = await consumer.getone()
 
@@ -69,11 +71,9 @@ def test_a_certificate_file_that_holds_none_is_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("nothing")
     with pytest.raises(SettingsError, match="ssl_cafile"):
-        aiokafka_consumer_options(Settings(security_protocol="SSL", ssl_cafile=empty))
+        client_options(Settings(security_protocol="SSL", ssl_cafile=empty))
     with pytest.raises(SettingsError, match="ssl_certfile"):
-        aiokafka_consumer_options(
-            Settings(security_protocol="SSL", ssl_certfile=empty, ssl_keyfile=empty)
-        )
+        client_options(Settings(security_protocol="SSL", ssl_certfile=empty, ssl_keyfile=empty))
 
 
 def test_a_locked_key_without_its_password_is_refused_and_asks_nobody(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_locked_key_without_its_password_is_refused_and_asks_nobody(tmp_path: 
     )
 
     with pytest.raises(SettingsError, match="ssl_key_password_file"):
-        kafka_python_options(settings)
+        client_options(settings)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff"])
@@ -95,12 +95,12 @@ def test_a_password_file_without_a_password_is_refused(tmp_path: Path, content: 
     )
 
     with pytest.raises(SettingsError, match="sasl_password_file"):
-        aiokafka_producer_options(settings)
+        client_options(settings)
 
 
 def test_the_brokers_name_is_checked_unless_told_otherwise() -> None:
-    strict = aiokafka_consumer_options(Settings(security_protocol="SSL"))["ssl_context"]
-    lax = aiokafka_consumer_options(Settings(security_protocol="SSL", ssl_check_hostname=False))
+    strict = client_options(Settings(security_protocol="SSL"))["ssl_context"]
+    lax = client_options(Settings(security_protocol="SSL", ssl_check_hostname=False))
 
     assert strict.check_hostname
     assert not lax["ssl_context"].check_hostname
@@ -121,15 +121,15 @@ OPTIONS = {
 def test_each_client_gets_the_options_it_knows_in_their_types() -> None:
     settings = Settings(kafka_options=OPTIONS)
 
-    consumer = aiokafka_consumer_options(settings)
+    consumer = client_options(settings, aiokafka.AIOKafkaConsumer)
     assert consumer["session_timeout_ms"] == 1500
     assert consumer["check_crcs"] is False
     assert consumer["client_id"] == "7"
     assert not {"linger_ms", "api_version", "receive_buffer_bytes"} & set(consumer)
-    producer = aiokafka_producer_options(settings)
+    producer = client_options(settings, aiokafka.AIOKafkaProducer)
     assert producer["linger_ms"] == 5
     assert not {"session_timeout_ms", "check_crcs"} & set(producer)
-    admin = kafka_python_options(settings)
+    admin = client_options(settings)
     assert admin["api_version"] == (2, 0)
     assert admin["receive_buffer_bytes"] == 4096
     assert not {"session_timeout_ms", "linger_ms"} & set(admin)
@@ -147,7 +147,7 @@ def test_every_option_for_kafka_python_is_one_that_the_client_knows(client: Any)
         sasl_password=PASSWORD,
     )
 
-    assert set(kafka_python_options(settings, client)) <= set(client.DEFAULT_CONFIG)
+    assert set(client_options(settings, client)) <= set(client.DEFAULT_CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_an_option_that_can_not_be_set_is_refused_with_a_hint(
     name: str, value: str, hint: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        aiokafka_consumer_options(Settings(kafka_options={name: value}))
+        client_options(Settings(kafka_options={name: value}))
 
     assert name in str(caught.value)
     assert hint in str(caught.value)

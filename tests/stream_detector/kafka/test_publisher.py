@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream_detector.errors import PublishError
-from stream_detector.kafka.publisher import Publisher
+from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.metrics import Metrics
 from stream_detector.wire.outcomes import Encoded
 from support.records import read_all
@@ -31,10 +31,7 @@ async def producer(kafka):
 def publisher_to(producer, verdicts, alerts, dead_letters, comparisons="unused", failures=None):
     return Publisher(
         producer,
-        verdicts_topic=verdicts,
-        alerts_topic=alerts,
-        dead_letters_topic=dead_letters,
-        comparisons_topic=comparisons,
+        OutputTopics(verdicts, alerts, dead_letters, comparisons),
         comparisons_failed=[].append if failures is None else failures.append,
         metrics=Metrics(),
     )
@@ -82,10 +79,7 @@ async def test_a_few_large_messages_are_in_flight_at_a_time(kafka, topics, produ
     verdicts = topics("verdicts", partitions=3)
     publisher = Publisher(
         producer,
-        verdicts_topic=verdicts,
-        alerts_topic="unused",
-        dead_letters_topic="unused",
-        comparisons_topic="unused",
+        OutputTopics(verdicts, "unused", "unused", "unused"),
         comparisons_failed=[].append,
         metrics=Metrics(),
         in_flight_bytes_max=1_000_000,

@@ -11,7 +11,7 @@ import pytest
 
 from stream_detector.errors import MissingRecordError
 from stream_detector.events import ModelRef
-from stream_detector.kafka.record_lookup import record_lookup
+from stream_detector.kafka.bounded_reading import record_lookup
 from stream_detector.settings.fields import Settings
 from support.commands import run_command, run_trainer
 from support.drifting import verdict_record

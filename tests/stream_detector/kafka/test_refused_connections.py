@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stream_detector.errors import FatalError, RetryableError, StreamDetectorError
-from stream_detector.kafka.topics import check_topics, create_topics
+from stream_detector.kafka.topics import create_topics, topic_problems
 from stream_detector.settings.fields import Settings
 from support.certificates import CertificateAuthority
 from support.commands import assert_one_line_error, run_command
@@ -37,7 +37,7 @@ def assert_refused(
 ) -> None:
     """What each command and the worker begin with ends in one line that holds all ``parts``."""
     with pytest.raises(error) as caught:
-        check_topics(settings)
+        topic_problems(settings, "detector")
     message = str(caught.value)
     print(message)
     assert "\n" not in message

@@ -4,9 +4,6 @@ A real broker with SCRAM over TLS, and nobody may what was not granted.
 """
 
 import asyncio
-import os
-import shlex
-import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -21,27 +18,24 @@ from kafka.errors import KafkaError
 from stream_detector.errors import FatalError, StreamDetectorError, TopicsError
 from stream_detector.events import Thresholds
 from stream_detector.kafka.announcements import announce
-from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
+from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.dead_letter_replay import replay_dead_letters
 from stream_detector.kafka.dead_letter_topic import letters_since
-from stream_detector.kafka.inspection import group_members
 from stream_detector.kafka.label_topic import write_labels
+from stream_detector.kafka.preflight import group_members
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
 from stream_detector.kafka.topic_backup import save_topics
 from stream_detector.kafka.topics import (
     check_topic,
-    check_topics,
     cluster_id,
     create_topics,
+    topic_problems,
 )
 from stream_detector.kafka.verdict_ids import events_of
 from stream_detector.models.announcement import Announcement
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.dead_letters import LetterFilter
-from support.broker import KafkaBroker, java_command
-from support.commands import assert_one_line_error, run_command
 from support.labels import label_with
-from support.processes import ROOT
 from support.records import produce
 from support.secured_broker import SecuredBroker
 from trainer.drift.reading import read_topic
@@ -92,7 +86,7 @@ def kafka_with_topics(secured_kafka: SecuredBroker) -> SecuredBroker:
 
 def detect(settings: Settings, folder: Path) -> None:
     """What a worker checks before it begins, and doctor."""
-    problems = check_topics(settings)
+    problems = topic_problems(settings, "detector")
     try:
         group_members(settings, settings.group_id)
     except FatalError as error:
@@ -188,7 +182,7 @@ def replay_letters(settings: Settings, folder: Path) -> None:
 
 
 def ship(settings: Settings, folder: Path) -> None:
-    producer = KafkaProducer(**kafka_python_options(settings, KafkaProducer))
+    producer = KafkaProducer(**client_options(settings, KafkaProducer))
     try:
         producer.send(settings.input_topic_names[0], b"http://b.example/").get(timeout=30)
     finally:
@@ -197,7 +191,7 @@ def ship(settings: Settings, folder: Path) -> None:
 
 def consume(settings: Settings, folder: Path) -> None:
     async def read() -> None:
-        options = aiokafka_consumer_options(settings) | {"auto_offset_reset": "earliest"}
+        options = client_options(settings, AIOKafkaConsumer) | {"auto_offset_reset": "earliest"}
         topics = settings.output_topic_names
         async with AIOKafkaConsumer(*topics, group_id=CONSUMER_GROUP, **options) as consumer:
             found: set[str] = set()
@@ -212,7 +206,7 @@ def consume(settings: Settings, folder: Path) -> None:
 def read_lag(settings: Settings, folder: Path) -> None:
     (events,) = settings.input_topic_names
     partition = TopicPartition(events, 0)
-    options = kafka_python_options(settings, KafkaConsumer) | {"group_id": settings.group_id}
+    options = client_options(settings, KafkaConsumer) | {"group_id": settings.group_id}
     consumer = KafkaConsumer(**options)
     try:
         consumer.committed(partition)
@@ -361,105 +355,6 @@ def test_a_right_that_is_missing_to_make_topics_is_named_in_one_line(
     assert "\n" not in message
 
 
-@pytest.fixture
-def kafka_acls(tmp_path: Path) -> dict[str, str]:
-    """An environment whose ``kafka-acls.sh`` is Kafka's own tool."""
-    tool = tmp_path / "kafka-acls.sh"
-    command = shlex.join(java_command("org.apache.kafka.tools.AclCommand"))
-    tool.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    tool.chmod(0o755)
-    return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-
-
-@pytest.mark.kafka
-@pytest.mark.slow
-def test_the_commands_printed_give_what_the_table_has(
-    kafka_acls: dict[str, str], secured_kafka: SecuredBroker
-) -> None:
-    consumer_group, labels_group = "--add", 'it\'s "own" $HOME'
-    names = {
-        "detector": "svc-detector",
-        "consumer": "User:soc team",
-        "labeller": "User:Group:x",
-        "reporter": "-r",
-        "trainer": 'CN=it\'s "it" $HOME,O=é',
-    }
-    done = run_command(
-        *("topics", "acls", "--bootstrap-servers", secured_kafka.bootstrap_servers),
-        *("--topic-prefix", PREFIX, "--group-id", "rights", "--model-store", "/srv/models"),
-        *("--labels-group-id", labels_group, "--consumer-group", consumer_group),
-        *(f"--principal={part}={name}" for part, name in names.items()),
-        *(f"--principal={part}=printed-{part}" for part in PARTS if part not in names),
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-
-    given = subprocess.run(
-        ["sh", "-e"], input=done.stdout, env=kafka_acls, check=False, capture_output=True
-    )
-    assert given.returncode == 0, given.stderr.decode()
-
-    settings = Settings(**NAMES | {"labels_group_id": labels_group})
-    for part in PARTS:
-        user = names.get(part, f"printed-{part}").removeprefix("User:")
-        expected = rights_of(part, settings, consumer_group=consumer_group)
-        # Other tests of the session give users of the same names rights to other topics.
-        given_here = {
-            right
-            for right in secured_kafka.rights_of_user(user)
-            if not right.name.startswith("test_") and right.name != Settings().group_id
-        }
-        assert given_here == set(expected), part
-
-
-@pytest.mark.kafka
-def test_rights_that_are_applied_are_what_the_table_has(secured_kafka: SecuredBroker) -> None:
-    """Once or twice, and what a user has already stays."""
-    more = Right("topic", f"{PREFIX}more", "READ")
-    secured_kafka.grant("applied-consumer", [more])
-    for _ in range(2):
-        done = run_command(
-            *("topics", "acls", "--apply", "--part", "consumer", "--part", "detector"),
-            *("--bootstrap-servers", secured_kafka.bootstrap_servers, "--topic-prefix", PREFIX),
-            *("--group-id", "rights", "--consumer-group", CONSUMER_GROUP),
-            *("--principal=consumer=applied-consumer", "--principal=detector=applied-detector"),
-            *("--model-store", "/srv/models"),
-        )
-        assert (done.returncode, done.stderr) == (0, b"")
-
-    assert secured_kafka.rights_of_user("applied-consumer") == {more, *needed("consumer")}
-    assert secured_kafka.rights_of_user("applied-detector") == set(needed("detector"))
-    assert done.stdout.decode().splitlines() == [
-        "consumer: User:applied-consumer has 4 rights",
-        "detector: User:applied-detector has 7 rights",
-    ]
-
-
-@pytest.mark.kafka
-def test_rights_are_not_applied_where_kafka_knows_none(kafka: KafkaBroker) -> None:
-    done = run_command(
-        *("topics", "acls", "--apply", "--part", "consumer"),
-        *("--bootstrap-servers", kafka.bootstrap_servers),
-    )
-
-    assert_one_line_error(done, 1, kafka.bootstrap_servers, "authorizer.class.name")
-
-
-@pytest.mark.parametrize("option", ["--yaml", "--command-config=admin.properties"])
-def test_what_is_applied_is_not_printed(option: str) -> None:
-    done = run_command("topics", "acls", "--apply", option)
-
-    assert_one_line_error(done, 2, "--apply", "leave --yaml and --command-config out")
-
-
-def test_the_file_is_what_the_command_prints() -> None:
-    done = run_command("topics", "acls", "--yaml", settings={"MODEL_STORE": "/srv/models"})
-
-    file = (ROOT / "deploy" / "kafka" / "acls.yaml").read_text()
-    comment, _, rest = file.partition("\n\n")
-    assert rest == done.stdout.decode()
-    assert all(line.startswith("# ") for line in comment.splitlines())
-
-
 @pytest.mark.kafka
 @pytest.mark.parametrize("taken", ["topic", "group"])
 def test_a_collector_that_loses_a_right_names_it(
@@ -492,61 +387,3 @@ def test_a_collector_that_loses_a_right_names_it(
     print(message)
     assert f"give label-collector the right {right}" in message
     assert "\n" not in message
-
-
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["--part", "detecter"], ["--part", "'detecter'", "detector, topic-maker"]),
-        (["--principal", "kim"], ["PART=NAME", "'kim'"]),
-        (["--principal", "kim=User:kim"], ["--principal", "'kim'", "detector, topic-maker"]),
-    ],
-)
-def test_a_part_that_is_none_is_told_in_one_line(arguments: list[str], parts: list[str]) -> None:
-    assert_one_line_error(run_command("topics", "acls", *arguments), 2, *parts)
-
-
-@pytest.mark.parametrize(
-    "user",
-    [
-        *("", "User:", " ", " kim", "User: kim", "User:kim ", "ki\nm", "ki\x1bm", "ki\udcffm"),
-        *("*", "User:*", "Group:x", " Group:x", "user:kim", ":kim"),
-    ],
-)
-def test_a_principal_that_kafka_would_take_for_another_is_told_in_one_line(user: str) -> None:
-    done = run_command("topics", "acls", "--part", "detector", "--principal", f"detector={user}")
-
-    assert_one_line_error(done, 2, "--principal detector", "user")
-
-
-@pytest.mark.parametrize("option", ["--consumer-group", "--group-id", "--labels-group-id"])
-@pytest.mark.parametrize("form", ["--yaml", "--part=detector"])
-def test_a_group_that_rights_can_not_be_given_on_is_told_in_one_line(
-    option: str, form: str
-) -> None:
-    where = option if option == "--consumer-group" else option.strip("-").replace("-", "_")
-    for group in ("", " ", "*", "a ", "a\nb"):
-        done = run_command("topics", "acls", form, f"{option}={group}")
-
-        # Settings are refused as blank, or as no name, before they are asked for as a group.
-        why = "consumer group"
-        if option != "--consumer-group" and group in {"", " ", "a\nb"}:
-            why = "control character" if group.strip() else "empty"
-        assert_one_line_error(done, 2, where, why)
-
-
-def test_the_commands_are_for_the_administrator_who_is_named() -> None:
-    done = run_command(
-        *("topics", "acls", "--part", "model-publisher", "--model-store", "/srv/models"),
-        *("--command-config", "/etc/kafka/admin properties", "--bootstrap-servers", "a:1,b:2"),
-        *("--principal", "model-publisher=User:CN=trainer,O=soc"),
-    )
-
-    comment, line = done.stdout.decode().splitlines()
-    assert comment == f"# model-publisher: {PARTS['model-publisher']}"
-    assert shlex.split(line) == [
-        *("kafka-acls.sh", "--bootstrap-server", "a:1,b:2"),
-        *("--command-config", "/etc/kafka/admin properties", "--add"),
-        *("--allow-principal", "User:CN=trainer,O=soc"),
-        *("--operation", "Read", "--operation", "Write", "--topic", "url-models"),
-    ]

@@ -12,11 +12,10 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream_detector.demo.embedded_broker import EmbeddedBroker
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
-from stream_detector.kafka.inspection import group_members, newest_record_time
+from stream_detector.kafka.preflight import group_members, newest_record_time
 from stream_detector.kafka.topics import (
     TopicState,
     check_topic,
-    check_topics,
     cluster_id,
     create_topics,
     topic_problems,
@@ -51,7 +50,7 @@ def configs_of(kafka: KafkaBroker, topic: str) -> dict[str, str]:
 def test_missing_topics_are_made_and_then_pass_the_check(kafka: KafkaBroker) -> None:
     settings = settings_for(kafka, input_topics=["proxy", "dns"])
     names = [*settings.input_topic_names, *settings.output_topic_names]
-    assert check_topics(settings) == [
+    assert topic_problems(settings, "detector") == [
         f"topics {', '.join(names)} are missing: `stream-detector topics create` makes them"
     ]
 
@@ -60,7 +59,7 @@ def test_missing_topics_are_made_and_then_pass_the_check(kafka: KafkaBroker) -> 
     assert states == [
         TopicState(name, True, 3, 1) for name in [*names, *settings.label_topic_names]
     ]
-    assert check_topics(settings) == []
+    assert topic_problems(settings, "detector") == []
 
 
 @pytest.mark.kafka
@@ -135,7 +134,7 @@ def test_more_replicas_than_brokers_are_refused_with_a_hint(kafka: KafkaBroker) 
 def test_the_check_makes_no_topic(kafka: KafkaBroker) -> None:
     settings = settings_for(kafka)
 
-    assert check_topics(settings) == check_topics(settings) != []
+    assert topic_problems(settings, "detector") == topic_problems(settings, "detector") != []
 
 
 @pytest.mark.kafka
@@ -209,7 +208,7 @@ def test_a_wrong_option_is_a_settings_error_before_anything_is_sent() -> None:
         bootstrap_servers=[f"127.0.0.1:{closed_port()}"], kafka_options={"nonsense": "1"}
     )
     with pytest.raises(SettingsError, match="nonsense"):
-        check_topics(settings)
+        topic_problems(settings, "detector")
 
 
 def test_the_embedded_broker_is_spoken_to_with_its_version_set() -> None:
@@ -219,7 +218,7 @@ def test_the_embedded_broker_is_spoken_to_with_its_version_set() -> None:
         settings = settings.model_copy(update={"bootstrap_servers": [broker.bootstrap_servers]})
 
         assert cluster_id(settings)
-        assert check_topics(settings) == []
+        assert topic_problems(settings, "detector") == []
         assert {state.created for state in create_topics(settings)} == {False}
 
 
@@ -231,8 +230,8 @@ def test_the_topics_of_models_and_shadows_are_made_and_needed_only_where_a_store
     create_topics(without)
     settings = without.model_copy(update={"model_store": "/srv/models"})
     name, shadow = settings.topic("url-models"), settings.topic("url-shadow")
-    assert check_topics(without) == []
-    assert [problem.partition(":")[0] for problem in check_topics(settings)] == [
+    assert topic_problems(without, "detector") == []
+    assert [problem.partition(":")[0] for problem in topic_problems(settings, "detector")] == [
         f"topics {name}, {shadow} are missing"
     ]
     with pytest.raises(TopicsError, match="is missing"):
@@ -246,5 +245,5 @@ def test_the_topics_of_models_and_shadows_are_made_and_needed_only_where_a_store
     check_topic(settings, settings.shadow_topic, "READ")
     assert int(configs_of(kafka, shadow)["retention.ms"]) == 30 * 24 * 3600 * 1000
     assert configs_of(kafka, name)["cleanup.policy"] == "compact"
-    assert check_topics(settings) == []
+    assert topic_problems(settings, "detector") == []
     check_topic(settings, settings.models_topic, "READ", "WRITE")

@@ -26,26 +26,26 @@ from faust.transport.drivers.aiokafka import (
 )
 from faust.transport.drivers.aiokafka import Consumer as DriverConsumer
 
-from stream_detector.kafka import fetched, transport
+from stream_detector.kafka import chunk_consumer, consumer_thread, fetched, transport
 from stream_detector.kafka.publisher import fill
 
 OVERRIDDEN = [
-    (DriverConsumer, transport.ChunkConsumer, "_new_consumer_thread"),
-    (Consumer, transport.ChunkConsumer, "getmany"),
-    (DriverConsumer, transport.ChunkConsumer, "_getmany"),
-    (DriverConsumer, transport.ChunkConsumer, "_to_message"),
-    (Consumer, transport.ChunkConsumer, "ack"),
-    (Consumer, transport.ChunkConsumer, "force_commit"),
-    (Consumer, transport.ChunkConsumer, "commit_and_end_transactions"),
-    (Consumer, transport.ChunkConsumer, "on_partitions_revoked"),
-    (Consumer, transport.ChunkConsumer, "perform_seek"),
-    (DriverConsumer, transport.ChunkConsumer, "verify_event_path"),
-    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "call_thread"),
-    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "on_crash"),
-    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "on_thread_stop"),
-    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_fetch_records"),
-    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_create_worker_consumer"),
-    (AIOKafkaConsumerThread, transport.ChunkConsumerThread, "_commit"),
+    (DriverConsumer, chunk_consumer.ChunkConsumer, "_new_consumer_thread"),
+    (Consumer, chunk_consumer.ChunkConsumer, "getmany"),
+    (DriverConsumer, chunk_consumer.ChunkConsumer, "_getmany"),
+    (DriverConsumer, chunk_consumer.ChunkConsumer, "_to_message"),
+    (Consumer, chunk_consumer.ChunkConsumer, "ack"),
+    (Consumer, chunk_consumer.ChunkConsumer, "force_commit"),
+    (Consumer, chunk_consumer.ChunkConsumer, "commit_and_end_transactions"),
+    (Consumer, chunk_consumer.ChunkConsumer, "on_partitions_revoked"),
+    (Consumer, chunk_consumer.ChunkConsumer, "perform_seek"),
+    (DriverConsumer, chunk_consumer.ChunkConsumer, "verify_event_path"),
+    (AIOKafkaConsumerThread, consumer_thread.ChunkConsumerThread, "call_thread"),
+    (AIOKafkaConsumerThread, consumer_thread.ChunkConsumerThread, "on_crash"),
+    (AIOKafkaConsumerThread, consumer_thread.ChunkConsumerThread, "on_thread_stop"),
+    (AIOKafkaConsumerThread, consumer_thread.ChunkConsumerThread, "_fetch_records"),
+    (AIOKafkaConsumerThread, consumer_thread.ChunkConsumerThread, "_create_worker_consumer"),
+    (AIOKafkaConsumerThread, consumer_thread.ChunkConsumerThread, "_commit"),
     (Producer, transport.ChunkProducer, "flush"),
     (Producer, transport.ChunkProducer, "on_stop"),
     (Producer, transport.ChunkProducer, "_settings_default"),
@@ -114,15 +114,15 @@ def test_the_bodies_that_the_overrides_rely_on_are_unchanged(function):
 
 def test_the_transport_makes_our_consumer_and_producer():
     assert issubclass(transport.ChunkTransport, Transport)
-    assert transport.ChunkTransport.Consumer is transport.ChunkConsumer
+    assert transport.ChunkTransport.Consumer is chunk_consumer.ChunkConsumer
     assert transport.ChunkTransport.Producer is transport.ChunkProducer
 
 
 def test_the_overrides_hide_no_method_that_is_not_listed():
-    listed = {name for _, ours, name in OVERRIDDEN if ours is transport.ChunkConsumer}
+    listed = {name for _, ours, name in OVERRIDDEN if ours is chunk_consumer.ChunkConsumer}
     hidden = {
         name
-        for name in vars(transport.ChunkConsumer)
+        for name in vars(chunk_consumer.ChunkConsumer)
         if not name.startswith("__") and hasattr(DriverConsumer, name)
     }
     assert {name for name in hidden if callable(getattr(DriverConsumer, name))} == listed

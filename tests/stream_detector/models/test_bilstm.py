@@ -17,7 +17,7 @@ TEXTS = ["a", "ab", "evil.example/x", "x" * LENGTH_MAX, "mail.example", "~!{}"]
 
 def logits(texts, columns=None):
     batch = encode(texts, steps=LENGTH_MAX, columns=columns or len(texts))
-    result = NETWORK.logits(WEIGHTS, *map(tf.constant, batch), steps=LENGTH_MAX)
+    result = NETWORK.logits(WEIGHTS, [*map(tf.constant, batch)], steps=LENGTH_MAX)
     return result.numpy()[: len(texts)]
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from stream_detector.errors import BundleError
-from stream_detector.models import bundle
 from stream_detector.models.bundle import load_bundle
 from stream_detector.models.manifest import kind_of_bundle
 from support.bundles import save_small_bundle
@@ -145,7 +144,6 @@ def test_the_old_bundle_is_put_back_where_the_new_one_cannot_take_its_place(fold
             raise OSError("refused")
         return rename(path, target)
 
-    monkeypatch.setattr(bundle, "_exchanged", lambda *_: False)
     # A rename that fails after the one before it went well cannot be had from a real disk.
     monkeypatch.setattr(Path, "rename", refuse_the_draft)
     with pytest.raises(OSError, match="refused"):

@@ -1,12 +1,10 @@
 """Where a bundle may be saved: nothing is replaced but a bundle or an empty folder."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from stream_detector.errors import BundleError
-from stream_detector.models import bundle
 from stream_detector.models.bundle import check_destination, load_bundle
 from support.bundles import save_small_bundle
 
@@ -21,7 +19,7 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
 
 
-def test_a_bundle_beside_which_someone_keeps_notes_is_left_as_it_is(tmp_path):
+def test_a_bundle_with_notes_in_its_folder_is_left_as_it_is(tmp_path):
     before = save_small_bundle(tmp_path / "url")
     (tmp_path / "url" / "notes.txt").write_text("why")
     with pytest.raises(BundleError, match=r"holds 'notes\.txt'"):
@@ -37,7 +35,7 @@ def test_a_file_is_no_folder_for_a_bundle(tmp_path):
     assert (tmp_path / "file").read_text() == "kept"
 
 
-def test_where_nothing_can_be_written_is_told_beforehand():
+def test_a_folder_that_can_not_be_written_is_reported_before_the_training():
     with pytest.raises(BundleError, match=r"^/proc cannot be written to: "):
         check_destination(Path("/proc/models/url"))  # Not even by root.
 
@@ -79,22 +77,8 @@ def test_folders_above_are_made_and_the_current_one_has_a_name(tmp_path, monkeyp
     assert load_bundle(tmp_path / "here").sha256 == saved.sha256
 
 
-@pytest.mark.parametrize("can_exchange", [True, False])
-def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(tmp_path, monkeypatch, can_exchange):
+def test_a_bundle_is_replaced_and_nothing_is_left_next_to_it(tmp_path):
     first = save_small_bundle(tmp_path / "url")
-    if not can_exchange:
-        monkeypatch.setattr(bundle, "_exchanged", lambda *_: False)
     second = save_small_bundle(tmp_path / "url", seed=1)
     assert first.sha256 != second.sha256 == load_bundle(tmp_path / "url").sha256
     assert [path.name for path in tmp_path.iterdir()] == ["url"]
-
-
-def test_two_folders_change_names_in_one_step(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / name).touch()
-    if not bundle._exchanged(tmp_path / "a", tmp_path / "b"):
-        assert os.uname().sysname != "Linux"
-        return
-    assert (tmp_path / "a" / "b").exists()
-    assert (tmp_path / "b" / "a").exists()

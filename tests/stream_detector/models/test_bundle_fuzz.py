@@ -102,7 +102,8 @@ def outside(tmp_path, originals):
 )
 def logits(weights, forward, backward, lengths):
     """The network of the small bundles, traced once for all of them."""
-    return ARCHITECTURE.logits(weights, forward, backward, lengths, steps=tf.reduce_max(lengths))
+    texts = (forward, backward, lengths)
+    return ARCHITECTURE.logits(weights, texts, steps=tf.reduce_max(lengths))
 
 
 def scores_of(bundle):

@@ -22,7 +22,7 @@ def test_the_device_is_what_was_asked_for_and_is_there(wanted, gpus, device):
     assert choose_device(wanted, gpus) == device
 
 
-def test_a_gpu_that_is_not_there_is_an_error_that_says_what_to_do():
+def test_a_gpu_that_is_missing_is_an_error_that_says_what_to_do():
     with pytest.raises(SettingsError, match=r"sees none: check the driver.*device to auto"):
         choose_device("gpu", [])
 

@@ -132,7 +132,7 @@ def of_bins(metrics, name, statistic):
     }
 
 
-def test_another_model_begins_anew(decider, scorer, metrics, tmp_path):
+def test_another_model_begins_with_an_empty_window(decider, scorer, metrics, tmp_path):
     feed(decider, ordinary(2000))
     assert {version for _, version, _ in indexes(metrics)} == {"0"}
 

@@ -96,9 +96,9 @@ def test_the_network_is_the_sum_of_its_halves():
     weights = network.initial_weights(1)
     assert {name: value.shape for name, value in weights.items()} == network.weight_shapes
     encoded = [tf.constant(part) for part in batch(TEXTS)]
-    deep = network.logits(weights, *encoded, steps=LENGTH_MAX).numpy()
+    deep = network.logits(weights, encoded, steps=LENGTH_MAX).numpy()
     weights[WIDE_TABLE] = TABLE
-    both = network.logits(weights, *encoded, steps=LENGTH_MAX).numpy()
+    both = network.logits(weights, encoded, steps=LENGTH_MAX).numpy()
     np.testing.assert_allclose(both - deep, [by_hand(text) for text in TEXTS], atol=1e-5)
     longest = tf.reduce_max(encoded[2])
-    np.testing.assert_allclose(network.logits(weights, *encoded, steps=longest), both, atol=1e-5)
+    np.testing.assert_allclose(network.logits(weights, encoded, steps=longest), both, atol=1e-5)

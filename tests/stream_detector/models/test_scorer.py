@@ -79,7 +79,7 @@ def test_the_shipped_bundles_stay_small():
     assert sum(path.stat().st_size for path in files) < 5_000_000
 
 
-def test_a_fault_of_the_network_is_told_from_one_of_the_device(scorer, monkeypatch):
+def test_a_fault_of_the_network_is_distinguished_from_one_of_the_device(scorer, monkeypatch):
     def raising(error):
         def run(*_):
             raise error

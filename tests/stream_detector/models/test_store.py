@@ -51,7 +51,7 @@ def test_what_was_put_is_fetched_as_it_was(store, folder, bundle, tmp_path):
     assert load_bundle(tmp_path / "fetched", kind="url").sha256 == bundle.sha256
 
 
-def test_the_gates_decision_is_kept_beside_a_version_and_fetched_by_no_worker(
+def test_the_gates_decision_is_kept_with_a_version_and_fetched_by_no_worker(
     store, folder, bundle, tmp_path
 ):
     assert store.gate("url", bundle.sha256) is None
@@ -122,7 +122,7 @@ def flip(path: Path) -> None:
         (WEIGHTS_NAME, lambda path: os.truncate(path, 2**40), "is larger than"),
     ],
 )
-def test_a_damaged_version_is_told_and_replaced_when_it_is_put_again(
+def test_a_damaged_version_is_reported_and_replaced_by_the_next_put(
     store, folder, bundle, tmp_path, name, damage, said
 ):
     store.put(folder, "url", bundle.sha256, signature=b"s" * 64, gate=b"one")
@@ -180,7 +180,7 @@ def test_versions_are_found_by_the_beginning_of_their_sha256_or_their_manifests_
         store.find("")
 
 
-def test_a_store_that_is_not_there_is_told_and_not_shown_as_empty(store):
+def test_a_store_that_is_missing_is_an_error_and_not_shown_as_empty(store):
     for ask in (store.versions, lambda: store.find("1")):
         with pytest.raises(
             RetryableError, match=r"there is no model store at .*/store yet"
@@ -189,7 +189,7 @@ def test_a_store_that_is_not_there_is_told_and_not_shown_as_empty(store):
         assert "`stream-trainer models publish BUNDLE` makes it" in str(told.value)
 
 
-def test_a_store_that_can_not_be_listed_is_told(tmp_path):
+def test_a_store_that_can_not_be_listed_is_an_error(tmp_path):
     (tmp_path / "store").write_text("a file")
     with pytest.raises(RetryableError, match="can't be used now"):
         ModelStore(f"{tmp_path}/store/models").versions()

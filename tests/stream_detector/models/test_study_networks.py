@@ -58,10 +58,10 @@ def test_logits_are_those_of_keras_layers_whatever_the_batch(network):
     assert {name: value.shape for name, value in weights.items()} == network.weight_shapes
     expected = [keras_logit(network, weights, text) for text in TEXTS]
     batch = [tf.constant(part) for part in encode(TEXTS, steps=LENGTH_MAX, columns=9)]
-    logits = network.logits(weights, *batch, steps=LENGTH_MAX).numpy()
+    logits = network.logits(weights, batch, steps=LENGTH_MAX).numpy()
     np.testing.assert_allclose(logits[: len(TEXTS)], expected, atol=1e-5)
     served = tf.function(
-        lambda *parts: network.logits(weights, *parts, steps=tf.reduce_max(parts[2])),
+        lambda *parts: network.logits(weights, parts, steps=tf.reduce_max(parts[2])),
         jit_compile=True,
     )
     np.testing.assert_allclose(served(*batch)[: len(TEXTS)], expected, atol=1e-5)

@@ -127,7 +127,7 @@ def test_a_number_too_large_costs_its_field_alone() -> None:
         ("intranet:8080/a", None, "intranet:8080/a"),
     ],
 )
-def test_a_path_is_on_the_host_beside_it(url: str, host: str | None, observed: str) -> None:
+def test_a_path_is_on_the_host_next_to_it(url: str, host: str | None, observed: str) -> None:
     assert parse(url=url, host=host) == UrlEvent("url", observed)
 
 
@@ -151,7 +151,7 @@ LINE = "1795165200.889 921 10.0.0.1 TCP_MISS/200 507 GET http://example.com/ - H
         ({"message": LINE, "url": "/login"}, "message"),
     ],
 )
-def test_beside_a_log_line_the_host_is_the_shippers_and_gives_no_verdict(
+def test_next_to_a_log_line_the_host_is_the_shippers_and_gives_no_verdict(
     fields: dict[str, Any], name: str
 ) -> None:
     for host in ({}, {"host": "proxy-1.corp.example"}, {"host": {"name": "proxy-1"}}):
@@ -166,7 +166,7 @@ def test_beside_a_log_line_the_host_is_the_shippers_and_gives_no_verdict(
     "fields",
     [{"message": LINE}, {"log": {"file": {"path": "/a"}}}, {"event": {"original": LINE}}],
 )
-def test_beside_a_url_a_log_line_is_a_field_as_any_other(fields: dict[str, Any]) -> None:
+def test_next_to_a_url_a_log_line_is_a_field_as_any_other(fields: dict[str, Any]) -> None:
     assert parse(url=URL, host="proxy-1", **fields) == UrlEvent("url", URL)
 
 
@@ -215,7 +215,7 @@ def test_a_field_without_a_log_line_changes_nothing(fields: dict[str, Any]) -> N
         {"event": "dns_query", "client_ip": "10.0.0.1"},
     ],
 )
-def test_a_host_with_a_client_is_a_target_beside_a_message_without_it(
+def test_a_host_with_a_client_is_a_target_next_to_a_message_without_it(
     fields: dict[str, Any],
 ) -> None:
     assert parse(host="example.com", **fields) == UrlEvent("host", "example.com", "10.0.0.1")
@@ -261,7 +261,7 @@ def test_a_url_with_an_empty_host_is_a_path(url: str, path: str) -> None:
         ({"request": {"id": 1}, "uri": "-"}, ("host", "shop.example")),
     ],
 )
-def test_the_path_of_a_web_server_is_on_the_host_beside_it(
+def test_the_path_of_a_web_server_is_on_the_host_next_to_it(
     fields: dict[str, Any], event: tuple[Kind, str]
 ) -> None:
     assert parse(host="shop.example", **fields) == UrlEvent(*event)
@@ -297,7 +297,7 @@ def test_the_port_of_a_client_is_dropped(client: str, address: str) -> None:
         ("b.example.com", "b.example.com"),
     ],
 )
-def test_a_file_name_is_on_the_host_beside_it(url: str, observed: str) -> None:
+def test_a_file_name_is_on_the_host_next_to_it(url: str, observed: str) -> None:
     assert parse(url=url, host="shop.example") == UrlEvent("url", observed)
 
 

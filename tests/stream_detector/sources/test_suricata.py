@@ -269,7 +269,7 @@ def test_a_type_alone_makes_no_event_of_suricatas(event_type: str, other: dict[s
     assert not Suricata().recognises(value)
 
 
-def test_an_ecs_url_beside_a_type_is_read() -> None:
+def test_an_ecs_url_next_to_a_type_is_read() -> None:
     value = b'{"event_type":"flow","url":{"domain":"a.example","path":"/b"}}'
     ((name, result),) = read_record(value, source=None, lines_max=1)
     assert (name, result) == ("json", UrlEvent("url", "http://a.example/b"))
@@ -284,7 +284,7 @@ def test_an_ecs_url_beside_a_type_is_read() -> None:
         {"event_type": "flow", "flow_id": 7},
     ],
 )
-def test_events_without_a_url_beside_the_sensors_name_are_passed_over(
+def test_events_without_a_url_next_to_the_sensors_name_are_passed_over(
     fields: dict[str, Any],
 ) -> None:
     value = json.dumps({**fields, "host": "sensor-1.example"}).encode()

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from stream_detector.errors import FatalError
-from stream_detector.kafka.inspection import group_members
+from stream_detector.kafka.preflight import group_members
 from stream_detector.settings.fields import Settings
 from support.accounting import CLUSTER
 from support.bench import Bench

@@ -18,7 +18,8 @@ from stream_detector.models.files import MANIFEST_NAME, WEIGHTS_NAME
 from stream_detector.models.signing import new_key, sign
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
-from stream_detector.worker.model_following import ModelFollower, load_announced
+from stream_detector.worker.model_following import ModelFollower
+from stream_detector.worker.model_loading import load_announced
 from support.bundles import save_small_bundle
 from support.loads import Loads, SwitchedScorer
 

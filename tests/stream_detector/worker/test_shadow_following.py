@@ -13,8 +13,7 @@ from stream_detector.events import Thresholds
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement, ShadowEnd
 from stream_detector.settings.fields import Settings
-from stream_detector.worker.model_following import ModelFollower
-from stream_detector.worker.shadow_following import ShadowFollower
+from stream_detector.worker.model_following import ModelFollower, ShadowFollower
 from support.loads import Loads, SwitchedScorer
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from support.gated import named, save_challenger, save_champion, save_ignorant, write_rows
-from trainer.gate import read_decision
+from trainer.gate.decision import read_decision
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -13,7 +13,7 @@ from trainer import console
 from trainer.cli import cli
 from trainer.examples.datasets import sha256_of
 from trainer.files.locking import exclusive
-from trainer.gate import read_decision
+from trainer.gate.decision import read_decision
 from trainer.retraining import one_run as run
 from trainer.training.building import digests
 

@@ -8,16 +8,9 @@ import pytest
 from stream_detector.events import ModelRef
 from stream_detector.models.store import ModelStore
 from support.bundles import save_small_bundle
-from trainer.gate import (
-    Check,
-    GateDecision,
-    GateError,
-    NotAdmittedError,
-    Reigning,
-    check_admitted,
-    force,
-)
-from trainer.publishing.promotion import store_bundle
+from trainer.gate.admission import NotAdmittedError, Reigning, check_admitted, force
+from trainer.gate.decision import Check, GateDecision, GateError
+from trainer.publishing.storing import store_bundle
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CHALLENGER, CHAMPION, OTHER = (ModelRef("m", version, version * 64) for version in "abc")

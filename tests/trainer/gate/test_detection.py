@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stream_detector.terminal.progress import Progress, Stage
-from trainer.gate import GateRules
 from trainer.gate.detection import check_detection, tpr_differences
+from trainer.gate.rules import GateRules
 from trainer.measuring.evaluation import true_positive_rate
 
 RATES = (0.01, 0.001)

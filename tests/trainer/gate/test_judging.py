@@ -9,16 +9,10 @@ from stream_detector.models.calibration import Platt
 from stream_detector.terminal.progress import Progress
 from support.bundles import save_small_bundle
 from support.gated import named, save_challenger, save_champion, save_ignorant
-from trainer.gate import (
-    GateError,
-    GateRules,
-    Reigning,
-    decision_path,
-    force,
-    judge,
-    read_decision,
-    write_decision,
-)
+from trainer.gate.admission import Reigning, force
+from trainer.gate.decision import GateError, decision_path, read_decision, write_decision
+from trainer.gate.judging import judge
+from trainer.gate.rules import GateRules
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from stream_detector.models.bundle import load_bundle
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.serving import warm_network
 from stream_detector.settings.fields import DATA_FOLDER
-from trainer.gate import GateError
+from trainer.gate.decision import GateError
 from trainer.gate.lists import (
     SHIPPED_MUST_ALERT,
     SHIPPED_MUST_NOT_ALERT,
@@ -49,7 +49,7 @@ def test_more_suspicious_texts_than_chance_gives_refuse():
     ("content", "message"),
     [
         (b"corp.example\nnot a domain\n", "own.txt, line 2: 'not a domain'"),
-        (b"\xff\xfe", "own.txt can't be read"),
+        (b"\xff\xfe", "own.txt, line 1: not UTF-8; save the list as UTF-8"),
         (None, "own.txt can't be read"),
     ],
 )

@@ -6,9 +6,9 @@ import pytest
 
 from stream_detector.models.manifest import OperatingPoint, OperatingPoints
 from support.bundles import small_manifest
-from trainer.gate import GateRules
 from trainer.gate.calibration import check_calibration, check_thresholds
-from trainer.gate.newest import VoicesOfRows, check_newest
+from trainer.gate.label_checks import VoicesOfRows, check_newest
+from trainer.gate.rules import GateRules
 
 RULES = GateRules()
 

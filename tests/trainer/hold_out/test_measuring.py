@@ -7,7 +7,8 @@ from trainer.examples.datasets import DataError, Dataset
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
-from trainer.hold_out.measuring import Fold, HoldOut, TrainingStore
+from trainer.hold_out.measuring import Fold, HoldOut
+from trainer.hold_out.running import TrainingStore
 from trainer.shown_progress import Progress
 
 SOURCES = {

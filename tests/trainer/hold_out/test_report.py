@@ -8,8 +8,8 @@ import pytest
 
 from trainer.hold_out.measuring import Fold, HeldOutBenign, HeldOutMalicious, Training
 from trainer.hold_out.report import HoldOutReport, family_means, held_out_table, write_hold_out
+from trainer.measuring.evaluation import Detection
 from trainer.measuring.statistics import wilson
-from trainer.report.figures import Detection
 
 
 def training(family, malicious, auc, found, benign=(), *, benign_rows=10_000):

@@ -306,7 +306,7 @@ def test_an_empty_store_is_filled_from_the_beginning_also_if_the_first_try_is_ki
     assert collection.collect().returncode == 0
     (collection.folder / "store").rename(collection.folder / "lost")
 
-    killed = collection.collect(killed_at="trainer.labels.collecting._Collector._commit")
+    killed = collection.collect(killed_at="stream_detector.kafka.label_reading.LabelReader.commit")
 
     assert killed.returncode == -signal.SIGKILL
     assert collection.committed() == dict.fromkeys(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from stream_detector.commands.label import _Defaults, _labels_of
+from stream_detector.wire.label_files import LabelDefaults, labels_of_file
 from support.commands import run_trainer
 from support.labels import NOON, stored_label
-from trainer.examples.datasets import Examples, read_examples
+from trainer.examples.labelled import Examples, read_examples
 from trainer.examples.leaks import LeakSearch
 from trainer.examples.readers import Row, read_rows
 from trainer.labels.store import LabelStore, StoredLabel
@@ -127,8 +127,8 @@ def test_no_name_is_a_formula_of_a_spreadsheet_and_each_is_read_back_as_it_was(
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r＝＋－＠"]
     rows = [row.values for row in read_rows(file) if isinstance(row, Row)]
     assert [row["source"] for row in rows] == names
-    defaults = _Defaults(None, None, None, None, None, NOON)
-    back = _labels_of(file, defaults)
+    defaults = LabelDefaults(None, None, None, None, None, NOON)
+    back = labels_of_file(file, defaults)
     assert [label.analyst for label in back] == names
 
 

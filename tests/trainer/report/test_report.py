@@ -136,7 +136,7 @@ def test_benign_rows_are_told_by_type_of_traffic():
 
 def test_what_canonical_form_undoes_costs_nothing_and_the_rest_is_told():
     losses = {one.transformation: one for one in measured().robustness}
-    assert losses["user name"].loss == 0
+    assert losses["user name"].points_lost == 0
     assert losses["user name"].rows == 1000
     assert losses["ordinary name before the host"].tpr_after == 1.0
 

@@ -11,7 +11,7 @@ from support.retraining import (
     save_wide_champion,
     write_hard_corpus,
 )
-from trainer.gate import read_decision
+from trainer.gate.decision import read_decision
 from trainer.training.fitting import logits_of
 
 pytestmark = pytest.mark.slow

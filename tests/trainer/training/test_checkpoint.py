@@ -47,7 +47,7 @@ def test_where_nothing_can_be_written_the_one_before_stays(checkpoint, monkeypat
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trainer.training.checkpoint.os.fsync", full)
+    monkeypatch.setattr("stream_detector.system.atomic_files.os.fsync", full)
     with pytest.raises(CheckpointError, match="No space left"):
         checkpoint.save(STANDING)
     assert checkpoint.path.read_bytes() == before

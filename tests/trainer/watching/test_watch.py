@@ -18,8 +18,9 @@ from support.labels import label_record
 from support.processes import wait_for_line, wait_until
 from support.retraining import corpus, save_wide_champion, write_corpus
 from support.watching import FOLDER, WAIT_SECONDS, Watching
-from trainer.gate import read_decision
-from trainer.publishing.promotion import announced_now, promote, store_bundle
+from trainer.gate.decision import read_decision
+from trainer.publishing.promotion import announced_now, promote
+from trainer.publishing.storing import store_bundle
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -134,7 +135,7 @@ def test_a_label_changes_a_verdict_a_rollback_changes_it_back_and_a_worse_model_
 
 
 STAGES = {
-    "stored, not committed": "watch trainer.labels.collecting _Collector._commit kill",
+    "stored, not committed": "watch stream_detector.kafka.label_reading LabelReader.commit kill",
     "while training": "retrain trainer.retraining.one_run tuned_table kill",
     "trained, not judged": "retrain trainer.retraining.one_run judge kill",
     "in the store, not announced": "retrain trainer.retraining.one_run promote kill",

@@ -73,12 +73,9 @@ def publish(
     store = opened_store(settings)
     from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-    from trainer.publishing.promotion import (  # noqa: PLC0415
-        admitted_bundle,
-        decision_beside,
-        store_bundle,
-    )
+    from trainer.publishing.promotion import admitted_bundle, decision_beside  # noqa: PLC0415
     from trainer.publishing.promotion import promote as announce_version  # noqa: PLC0415
+    from trainer.publishing.storing import store_bundle  # noqa: PLC0415
 
     try:
         if announce:  # Before anything is stored.

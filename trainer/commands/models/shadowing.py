@@ -72,7 +72,8 @@ def shadow(
 
 def _start_shadow(settings: Settings, model: str, share: float, signing_key: Path | None) -> None:
     from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
-    from trainer.publishing.promotion import announce_shadow, store_bundle  # noqa: PLC0415
+    from trainer.publishing.promotion import announce_shadow  # noqa: PLC0415
+    from trainer.publishing.storing import store_bundle  # noqa: PLC0415
 
     store = opened_store(settings)
     if Path(model).is_dir():

@@ -43,7 +43,7 @@ def fetch(version: str, folder: Path, config: Path | None, **flags: object) -> N
     stream-trainer gate bundles/new --champion champion --data labelled.csv
     """
     settings = settings_with_store(config, flags)
-    from trainer.publishing.promotion import fetch_version  # noqa: PLC0415
+    from trainer.publishing.storing import fetch_version  # noqa: PLC0415
 
     store = opened_store(settings)
     model = store.find(version)
@@ -92,8 +92,8 @@ def prune(
     """
     settings = settings_with_store(config, flags)
     from trainer.publishing.promotion import announced_now  # noqa: PLC0415
-    from trainer.publishing.pruning import prunable  # noqa: PLC0415
     from trainer.publishing.served import ask_workers  # noqa: PLC0415
+    from trainer.publishing.storing import prunable  # noqa: PLC0415
 
     answers, faults = ask_workers(workers, prometheus)
     if faults:

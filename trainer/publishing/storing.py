@@ -1,0 +1,122 @@
+"""Bundles into the model store and out of it."""
+
+import tempfile
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import get_args
+
+from stream_detector.errors import StreamDetectorError
+from stream_detector.events import Kind
+from stream_detector.kafka.announcements import Announced
+from stream_detector.models.bundle import load_bundle
+from stream_detector.models.files import MANIFEST_NAME
+from stream_detector.models.signing import sign
+from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
+from trainer.gate.decision import GateDecision, GateError, encode_decision
+
+__all__ = ["fetch_version", "prunable", "sign_stored", "store_bundle"]
+
+
+def store_bundle(
+    bundle: Path,
+    store: ModelStore,
+    *,
+    signing_key: Path | None = None,
+    decision: GateDecision | None = None,
+) -> tuple[StoredModel, PutOutcome]:
+    """Put a bundle into the store; returns it as stored, and what the store had of it before.
+
+    ``decision`` is what the gate decided on it, kept with it.
+
+    Raises:
+        GateError: ``decision`` is on another bundle.
+        BundleError: it is no bundle that this program can serve.
+        SettingsError: ``signing_key`` holds no Ed25519 private key.
+        RetryableError: the store can't be reached or written.
+        OSError: the bundle can't be read.
+    """
+    checked = load_bundle(bundle)
+    if decision is not None and decision.challenger.sha256 != checked.sha256:
+        raise GateError(
+            f"the gate's decision is on another bundle ({decision.challenger.short}) than "
+            f"{bundle} ({checked.ref.short}): judge it by `stream-trainer gate`"
+        )
+    manifest = (bundle / MANIFEST_NAME).read_bytes()
+    signature = None if signing_key is None else sign(manifest, signing_key)
+    outcome = store.put(
+        bundle,
+        checked.manifest.kind,
+        checked.sha256,
+        signature=signature,
+        gate=None if decision is None else encode_decision(decision),
+    )
+    return store.find(checked.sha256), outcome
+
+
+def sign_stored(store: ModelStore, model: StoredModel, signing_key: Path | None) -> None:
+    """Sign a version of the store, unless that key has signed it; nothing without a key.
+
+    Raises:
+        SettingsError: ``signing_key`` holds no Ed25519 private key.
+        RetryableError: the store can't be reached or written.
+    """
+    if signing_key is not None:
+        kind, sha256 = model.kind, model.ref.sha256
+        store.put_signature(kind, sha256, sign(store.manifest(kind, sha256), signing_key))
+
+
+def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
+    """Copy a version of the store into ``folder``, new or empty; checked, whole or not at all.
+
+    Raises:
+        StreamDetectorError: there is something in ``folder``, or it can't be written.
+        BundleError: the version is damaged in the store.
+        RetryableError: the store can't be reached.
+    """
+    try:
+        folder = folder.resolve()
+        if folder.exists() and any(folder.iterdir()):
+            raise StreamDetectorError(f"{folder} is not empty: name a new folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+            draft = Path(name) / folder.name
+            draft.mkdir()
+            store.fetch(model.kind, model.ref.sha256, draft)
+            load_bundle(draft, kind=model.kind)
+            draft.rename(folder)
+    except OSError as error:
+        raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def prunable(
+    models: Sequence[StoredModel],
+    announced: Announced,
+    served: Collection[str],
+    *,
+    keep: int,
+    trained_before: datetime | None,
+) -> list[StoredModel]:
+    """The versions to remove, oldest first.
+
+    Args:
+        models: of the store, oldest first.
+        announced: what is announced now; all that it needs stays.
+        served: sha256 of what workers are known to serve, which stays.
+        keep: how many of the newest of each kind stay.
+        trained_before: only versions that were trained before it go; None: of any age.
+    """
+    needed = set(served)
+    for announcement in (*announced.serving.values(), *announced.shadows.values()):
+        needed.add(announcement.sha256)
+        needed.update(announcement.previous[:1])
+        needed.update(announcement.withdrawn)  # A retraining reads how these were made.
+    for kind in get_args(Kind):
+        of_kind = [model.ref.sha256 for model in models if model.kind == kind]
+        needed.update(of_kind[len(of_kind) - keep :] if keep < len(of_kind) else of_kind)
+    return [
+        model
+        for model in models
+        if model.ref.sha256 not in needed
+        and (trained_before is None or model.created_at < trained_before)
+    ]
