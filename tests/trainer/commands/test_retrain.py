@@ -168,7 +168,11 @@ RETRAIN = ("retrain", "--kind", "url", "--data", "urls.csv")
         ((*RETRAIN, "--force", " "), 2, "give a reason"),
         (("retrain", "--kind", "url"), 2, "name the examples"),
         (("watch", "--url-data", "none.csv"), 2, "'none.csv' does not exist"),
-        (("watch", "--every", "1x"), 2, "'1x' is no duration: give a number and s, m, h, d or w"),
+        (
+            ("watch", "--every", "1x"),
+            2,
+            "'1x' is not a duration: give a number and s, m, h, d or w",
+        ),
         (("watch", "--url-data", "urls.csv", "--", "--epochs", "0"), 2, "'--epochs': 0 is not in"),
         (("watch", "--url-data", "urls.csv", "--", "--nonsense"), 2, "No such option: --nonsense"),
     ],
