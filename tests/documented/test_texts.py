@@ -54,6 +54,15 @@ def test_contributing_names_files_that_there_are() -> None:
     assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("package", ["stream_detector", "trainer"])
+def test_contributing_has_each_room(package: str) -> None:
+    rooms = {path.parent.name for path in (ROOT / package).glob("[a-z]*/__init__.py")}
+    _, _, below = (ROOT / "CONTRIBUTING.md").read_text().partition("## Rooms and arrows")
+    text, _, _ = below.partition("\n## ")
+
+    assert {room for room in rooms if f"`{room}`" not in text} == set()
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_targets_of_make_are_in_the_makefile(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))

@@ -107,7 +107,7 @@ def read_comparisons(settings: Settings, *, since: datetime) -> Iterator[Compari
         FatalError: it refuses the credentials or a request.
     """
     with reading(settings, settings.shadow_topic) as consumer:
-        topic = settings.topic(settings.shadow_topic)
+        topic = settings.shadow_topic_name
         for span in list(spans_between(consumer, topic, (since, None))):
             for records, _ in records_of(consumer, span):
                 for record in records:
