@@ -11,8 +11,8 @@ class GateRules(NamedTuple):
 
     margin: float = 0.02
     """How far the lower end of the interval of challenger minus champion may lie below 0, as a
-    share of the malicious rows. At 0 the gate would refuse nearly every challenger that is just as good:
-    half of its interval lies below."""
+    share of the malicious rows. At 0 the gate would refuse nearly every challenger that is just as
+    good: half of its interval lies below."""
     confidence: float = 0.95
     """Of the intervals; 1 minus it is how often chance alone may be taken for a difference."""
     resamples: int = 1000
