@@ -78,7 +78,7 @@ def pipeline_of(
     return Pipeline(
         reader=reader,
         decider=decider,
-        alert_windows=AlertWindows(seconds=settings.alert_window, keys_max=settings.alert_keys_max),
+        alert_windows=AlertWindows(seconds=settings.alert_window),
         privacy=Privacy(
             pseudonyms_in=settings.client_pseudonyms,
             queries_masked_in=settings.mask_queries,

@@ -11,6 +11,7 @@ __all__ = [
     "CHUNK_BYTES_MAX",
     "CLIENT_CHARACTERS_MAX",
     "DECOMPRESSED_BYTES_MAX",
+    "FETCH_BYTES_MAX",
     "HEADERS_MAX",
     "HEADER_MEMORY_BYTES",
     "IN_FLIGHT_BYTES_MAX",
@@ -67,6 +68,9 @@ HEADER_MEMORY_BYTES = 100
 CHUNK_BYTES_MAX = 2 * 1024 * 1024
 """Keys and values at which a chunk is full, whatever its number of records: 2,048 records of
 1 KB. It exceeds this by one record at most."""
+
+FETCH_BYTES_MAX = 1024 * 1024
+"""Bytes of record batches that one partition gives a fetch, compressed."""
 
 BUFFERED_BYTES_MAX = 64 * 1024 * 1024
 """Default of ``buffered_bytes_max``: records read and not yet committed, decompressed."""

@@ -49,15 +49,11 @@ TENSORFLOW_EXCEPTIONS = {
 CIRCLES = [{"stream_detector.settings.checks", "stream_detector.settings.fields"}]
 """The checks name ``Settings`` as a type alone."""
 
-CHAIN_MAX = 15
+CHAIN_MAX = 14
 """Modules of the longest chain of imports at module top; ``cli`` counts."""
 IMPORTS_IN_FUNCTIONS_MAX = 190
 """Statements, most in commands, which start fast because of them."""
 LINES_MAX = 400
-LONG_FILES = {
-    "stream_detector/settings/fields.py",
-}
-"""To be split."""
 
 
 class Import(NamedTuple):
@@ -223,7 +219,7 @@ def test_no_file_is_long() -> None:
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
         for path in MODULES.values()
     }
-    assert {name for name, count in lines.items() if count > LINES_MAX} == LONG_FILES
+    assert not {name: count for name, count in lines.items() if count > LINES_MAX}
 
 
 def test_only_commands_print() -> None:

@@ -160,7 +160,7 @@ def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
 
     chosen, moment = choice.filter(settings), choice.moment
     tally, read = Tally(), 0
-    topic = settings.topic(settings.dead_letters_topic)
+    topic = settings.dead_letters_topic_name
     with ShownProgress().stage(f"reading {topic}") as stage:
         for letter in letters_since(
             settings,
@@ -211,7 +211,7 @@ def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None
     """
     from stream_detector.kafka.dead_letter_topic import newest_letters  # noqa: PLC0415
 
-    topic = settings.topic(settings.dead_letters_topic)
+    topic = settings.dead_letters_topic_name
     with ShownProgress().stage(f"reading {topic}") as stage:
         letters = newest_letters(
             settings,
@@ -261,7 +261,7 @@ def replay(
     """
     from stream_detector.kafka.dead_letter_replay import replay_dead_letters  # noqa: PLC0415
 
-    topic = settings.topic(settings.dead_letters_topic)
+    topic = settings.dead_letters_topic_name
     with ShownProgress().stage(f"replaying {topic}") as stage:
         outcome = replay_dead_letters(
             settings,

@@ -10,14 +10,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stream_detector.settings.fields import (
-    DATA_FOLDER,
-    SECRETS,
-    SETTING_GROUPS,
-    Origin,
-    Settings,
-    load_settings,
-)
+from stream_detector.settings.fields import DATA_FOLDER, SECRETS, SETTING_GROUPS, Settings
+from stream_detector.settings.loading import Origin, load_settings
 
 __all__ = ["SettingsCommand", "default_text", "given_settings", "pace_options", "setting_options"]
 

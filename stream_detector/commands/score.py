@@ -43,7 +43,7 @@ _STDIN_PATH = Path("/dev/stdin")
 
 _Input = tuple[Path | None, Iterator[Block]]
 """A file, None where the lines are arguments, and its lines."""
-_WITHOUT = {*SETTING_GROUPS["Topics"], "alert_window", "alert_keys_max"} - {"json_fields"}
+_WITHOUT = {*SETTING_GROUPS["Topics"], "alert_window"} - {"json_fields"}
 
 
 @click.command(cls=SettingsCommand)

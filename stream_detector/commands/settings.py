@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.settings.fields import SECRETS, SETTING_GROUPS, Origin, Settings
+from stream_detector.settings.fields import SECRETS, SETTING_GROUPS, Settings
+from stream_detector.settings.loading import Origin
 
 __all__ = ["settings"]
 

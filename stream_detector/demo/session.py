@@ -24,7 +24,8 @@ from stream_detector.demo.samples import sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
 from stream_detector.demo.view import PlainView, view_for
 from stream_detector.errors import FatalError
-from stream_detector.settings.fields import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings, load_settings
+from stream_detector.settings.fields import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings
+from stream_detector.settings.loading import load_settings
 from stream_detector.system.child_processes import ChildProcess, ProcessEndedError, free_port
 from stream_detector.system.termination import terminated_like_interrupted
 

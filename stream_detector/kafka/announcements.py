@@ -130,7 +130,7 @@ async def follow_announcements(
         except _FAULTS as error:
             logger.warning(
                 "topic %s can't be read (%s), the models that serve go on; trying again in %.1f s",
-                settings.topic(settings.models_topic),
+                settings.models_topic_name,
                 error or type(error).__name__,
                 pause,
             )
@@ -172,7 +172,7 @@ async def _announce(
 
 
 async def _write(settings: Settings, record: SignedRecord) -> None:
-    topic = settings.topic(settings.models_topic)
+    topic = settings.models_topic_name
     options = client_options(await asyncio.to_thread(reached, settings), AIOKafkaProducer)
     producer = AIOKafkaProducer(**{**options, "acks": "all"})
     try:
@@ -214,7 +214,7 @@ async def _read_now(settings: Settings, *orders: AnnouncementOrder) -> Latest:
             await _read_to_the_end(consumer, *orders)
     except _FAULTS as error:
         raise RetryableError(
-            f"topic {settings.topic(settings.models_topic)} can't be read "
+            f"topic {settings.models_topic_name} can't be read "
             f"({error or type(error).__name__}): check that Kafka runs, and the right to READ it"
         ) from error
     return orders[0].newest(await _kept(settings, orders[0]))
@@ -232,7 +232,7 @@ async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedReco
 
 
 def _consumer(settings: Settings) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
-    return lone_consumer(settings, settings.topic(settings.models_topic))
+    return lone_consumer(settings, settings.models_topic_name)
 
 
 async def _read_to_the_end(consumer: Any, *orders: AnnouncementOrder) -> None:

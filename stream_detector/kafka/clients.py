@@ -37,7 +37,7 @@ _DECIDED_ELSEWHERE = {
     "security_protocol": "set security_protocol",
     "group_id": "set group_id, or labels_group_id",
     "auto_offset_reset": "set start_at",
-    "max_partition_fetch_bytes": "set fetch_bytes_max",
+    "max_partition_fetch_bytes": "leave it out: it bounds the worker's memory",
     "max_poll_records": "set chunk_records",
     "auto_commit_interval_ms": "set commit_interval",
     "sasl_mechanism": "set sasl_mechanism",

@@ -160,7 +160,7 @@ class _Needless:
 
 def _place(settings: Settings, letter: StoredLetter) -> str:
     """The place of a dead letter, as ``replay-of`` names it."""
-    topic = settings.topic(settings.dead_letters_topic)
+    topic = settings.dead_letters_topic_name
     return f"{topic}:{letter.partition}:{letter.offset}"
 
 

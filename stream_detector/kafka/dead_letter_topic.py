@@ -68,7 +68,7 @@ def newest_letters(
 
 def letter_spans(consumer: Any, settings: Settings, since: datetime | None) -> list[Span]:
     """The stretch of each partition from ``since`` to its current end."""
-    topic = settings.topic(settings.dead_letters_topic)
+    topic = settings.dead_letters_topic_name
     return list(spans_between(consumer, topic, [since or _EPOCH, None]))
 
 

@@ -55,7 +55,7 @@ class OutputTopics(NamedTuple):
     def of(cls, settings: Settings) -> "OutputTopics":
         """Those of the settings."""
         verdicts, alerts, dead_letters = settings.output_topic_names
-        return cls(verdicts, alerts, dead_letters, settings.topic(settings.shadow_topic))
+        return cls(verdicts, alerts, dead_letters, settings.shadow_topic_name)
 
 
 class _Parcel(NamedTuple):

@@ -71,7 +71,7 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
     """
     inputs = settings.input_topic_names
     outputs = settings.output_topic_names
-    dead_letters = [settings.topic(settings.dead_letters_topic)]
+    dead_letters = [settings.dead_letters_topic_name]
     labels, feed_labels, label_dead_letters = settings.label_topic_names
     models, shadows = settings.announcement_topic_names, settings.shadow_topic_names
     every = [*inputs, *outputs, *settings.label_topic_names, *models, *shadows]
@@ -98,7 +98,7 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
         "label-collector": collecting,
         "model-publisher": publishing,
         "trainer": [*collecting, *publishing],
-        "reporter": _topics([settings.topic(settings.verdicts_topic), *shadows], "READ"),
+        "reporter": _topics([settings.verdicts_topic_name, *shadows], "READ"),
         "dead-letter-reader": _topics(dead_letters, "READ"),
         "dead-letter-replayer": [
             *_topics(dead_letters, "READ"),

@@ -1,8 +1,8 @@
-"""What Kafka's client libraries log while a line of this project already says what is wrong.
+"""Holds back the log lines of Kafka's client libraries that a line of this project explains.
 
-A broker that goes away costs aiokafka dozens of lines in a second, on each client that it has, and
-none of them names the broker. They come before a probe can tell what is wrong, so each waits for
-``HOLD_SECONDS``: then it is written, unless a fault was found that explains it.
+When a broker goes away, each aiokafka client logs dozens of lines a second, and none names the
+broker. They come before a probe has found the fault, so each line waits for ``HOLD_SECONDS``; the
+handler then writes it, unless a fault explains it.
 """
 
 import logging
@@ -15,15 +15,15 @@ from stream_detector.logs.repeats import call_later
 __all__ = ["HOLD_SECONDS", "KAFKA_FAULTS", "KafkaFaults", "LibrariesHeldBack"]
 
 HOLD_SECONDS = 10.0
-"""A probe is made every 2 s and takes up to 4 s."""
+"""Longer than a probe needs: one starts every 2 s and takes up to 4 s."""
 _AFTERMATH_SECONDS = 10.0
-"""Requests that were under way when the fault ended still fail for so long."""
+"""Requests that began during the fault still fail this long after its end."""
 
 _EXPLAINED = {
     "brokers": ("aiokafka", "faust", "kafka", "mode"),
     "topics": ("aiokafka.cluster", "aiokafka.coordinator", "aiokafka.consumer.group_coordinator"),
 }
-"""Loggers whose lines add nothing, by what a line of the project says is wrong."""
+"""Loggers whose lines add nothing, by the fault that a line of the project reports."""
 _LIBRARIES = _EXPLAINED["brokers"]
 
 
@@ -40,9 +40,9 @@ class KafkaFaults:
         self._ended: dict[str, float] = {}
 
     def report(self, fault: str, *, present: bool, now: float) -> None:
-        """Note at ``now``, monotonic seconds, whether there is a fault of ``brokers``, ``topics``.
+        """Note at ``now``, monotonic seconds, whether ``brokers`` or ``topics`` are at fault.
 
-        To be called again and again; only changes matter.
+        May be called with every probe; only changes matter.
         """
         with self._lock:
             if present:
@@ -52,7 +52,7 @@ class KafkaFaults:
                 self._ended[fault] = now
 
     def explain(self, logger: str, time: float) -> bool:
-        """Whether a line of ``logger`` at ``time``, monotonic seconds, is explained by one."""
+        """Whether a fault explains a line of ``logger`` at ``time``, monotonic seconds."""
         with self._lock:
             faults = self._present | {
                 fault for fault, end in self._ended.items() if time - end < _AFTERMATH_SECONDS
@@ -61,14 +61,14 @@ class KafkaFaults:
 
 
 KAFKA_FAULTS = KafkaFaults()
-"""Those of this process, as its logging is one for the process too."""
+"""The faults of this process; its logging is one for the process too."""
 
 
 class LibrariesHeldBack(logging.Handler):
     """Passes records on to ``target``: those of Kafka's libraries later, or never.
 
-    Before a critical line, which says why the process ends, and when the handler is flushed or
-    closed, all that is held back is passed on.
+    A critical line, which says why the process ends, releases all held records first; so do flush
+    and close.
     """
 
     def __init__(
@@ -97,13 +97,13 @@ class LibrariesHeldBack(logging.Handler):
         self._target.handle(record)
 
     def flush(self) -> None:
-        """Pass on what is held back."""
+        """Release all held records."""
         with self.lock:  # type: ignore[union-attr]
             self._pass_on(until=float("inf"))
         self._target.flush()
 
     def close(self) -> None:
-        """Pass on what is held back, and close the target."""
+        """Release all held records, and close the target."""
         self.flush()
         self._target.close()
         super().close()
@@ -124,7 +124,7 @@ class LibrariesHeldBack(logging.Handler):
                 self._call_later(first + HOLD_SECONDS - self._clock(), self._when_due)
 
     def _pass_on(self, *, until: float) -> None:
-        """Pass on those that were held back ``until`` then and are not explained by now."""
+        """Release records held since ``until`` or before, unless a fault explains them now."""
         while self._held and self._held[0][0] <= until:
             time, record = self._held.popleft()
             if not self._faults.explain(record.name, time):

@@ -1,4 +1,4 @@
-"""What a record of Python's logging says: its message, and the fields of its ``extra``."""
+"""The message of a log record, and the fields of its ``extra``."""
 
 import logging
 from collections.abc import Callable
@@ -15,18 +15,18 @@ def message_of(record: logging.LogRecord) -> str:
     """The message; the template alone where arguments do not fit it."""
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - whatever an argument raises when it is asked for its text
+    except Exception:  # noqa: BLE001 - an argument may raise anything when it is formatted
         return text_of(record.msg)
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """The fields of ``extra``, as they were given."""
+    """The fields of ``extra``, unchanged."""
     return {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
 
 
 def text_of(value: object, write: Callable[[object], str] = str) -> str:
-    """``value`` as text, or of what kind it is where it has none, as an int of 5,000 digits."""
+    """``value`` as text, or its type where ``write`` fails, as for an int of 5,000 digits."""
     try:
         return write(value)
-    except Exception:  # noqa: BLE001 - a line that lacks this is better than none
+    except Exception:  # noqa: BLE001 - a line without this value is better than none
         return f"<{type(value).__name__} without a text>"

@@ -1,4 +1,4 @@
-"""What no line of a log may hold is taken out of its texts and fields."""
+"""Removes secrets, credentials and query strings from the texts and fields of log lines."""
 
 import math
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ from stream_detector.settings.fields import SECRET_FILES, SECRETS, Settings
 __all__ = ["Redaction"]
 
 _SECRET_CHARACTERS_MIN = 4
-"""Shorter ones stand in any line by chance."""
+"""Shorter texts occur in any line by chance."""
 _DEPTH_MAX = 5
-"""Of fields in fields; what holds itself has no end."""
+"""Of fields in fields: a value may contain itself."""
 _INT_BITS_MAX = 14_000
 """Python writes no int of more than 4,300 digits."""
 
 
 class Redaction:
-    """Takes out of a line what none may hold.
+    """Masks what no log line may hold.
 
-    Secrets of the settings by their very values, however spelled, user info of URLs, values called
-    ``password`` or the like and, unless ``settings.log_queries``, query strings.
+    These are the values of the settings' secrets, user info in URLs, values called ``password`` or
+    similar and, unless ``settings.log_queries``, query strings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,7 +39,7 @@ class Redaction:
         )
 
     def text(self, text: str) -> str:
-        """``text`` without all that, and cut where it is long."""
+        """``text`` with those masked; cut if it is long."""
         masked = self._secrets.masked(text[:LOG_TEXT_CHARACTERS_MAX])
         masked = line_without_secrets(masked, with_queries=self._with_queries)
         if len(text) > LOG_TEXT_CHARACTERS_MAX:
@@ -47,7 +47,7 @@ class Redaction:
         return masked
 
     def fields(self, fields: Mapping[str, object]) -> dict[str, Any]:
-        """Fields without all that, ready for JSON; what it has no number for is text."""
+        """Fields with those masked, ready for JSON; numbers that JSON lacks become text."""
         return self._fields(fields, _DEPTH_MAX)
 
     def _fields(self, fields: Mapping[str, object], depth: int) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Redaction:
 
 
 def _content(path: Path | None) -> str:
-    """What a file of a secret holds; nothing where it can't be read, which is told elsewhere."""
+    """The secret in a file; empty if it can't be read, which other code reports."""
     try:
         content = path.read_bytes() if path is not None else b""
     except OSError:

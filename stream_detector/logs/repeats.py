@@ -1,44 +1,41 @@
-"""A handler that lets the same thing be said only so often, and then says how often it was."""
+"""A handler that limits how often one kind of line is written, and counts the rest."""
 
+import itertools
 import logging
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import NamedTuple, TextIO
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TextIO
 
 from stream_detector.logs.record_fields import fields_of, message_of
 
 __all__ = ["LINES_MAX", "WINDOW_SECONDS", "RepeatsHeldBack", "call_later"]
 
 LINES_MAX = 10
-"""Lines of one kind in a window: enough to see different causes told by one template."""
+"""Lines of one kind in a window: enough to see different causes of one message."""
 WINDOW_SECONDS = 60.0
 
 _KINDS_MAX = 1000
 _DIGITS = re.compile(r"\d+")
 
 _Kind = tuple[str, int, str]
-"""Logger, level, and template with digits made alike: libraries put numbers into theirs."""
+"""Logger, level, and template; digits count as alike, since libraries put numbers into theirs."""
 
 
+@dataclass
 class _Window:
-    def __init__(self, opened: float) -> None:
-        self.opened = opened
-        self.lines = 0
-        self.last: logging.LogRecord | None = None
-        """The last record that was held back."""
-        self.held_back = 0
-
-
-class _Due(NamedTuple):
-    kind: _Kind
-    window: _Window
+    opened: float
+    lines: int = 0
+    held_back: int = 0
+    last: logging.LogRecord | None = None
+    """The last record that was held back."""
 
 
 def call_later(seconds: float, callback: Callable[[], None]) -> None:
-    """Call back after so many seconds, in a thread that keeps no process alive."""
+    """Call ``callback`` after ``seconds``, in a daemon thread."""
     timer = threading.Timer(seconds, callback)
     timer.daemon = True
     timer.start()
@@ -47,9 +44,9 @@ def call_later(seconds: float, callback: Callable[[], None]) -> None:
 class RepeatsHeldBack(logging.StreamHandler[TextIO]):
     """Writes at most ``LINES_MAX`` lines of one kind in ``WINDOW_SECONDS``.
 
-    A kind is a logger, a level and a message's template. When the window is over one line says how
-    many were held back and what the last of them was, with its fields; so it does when the handler
-    is closed. Critical lines, which tell why the process ends, are never held back.
+    A kind is a logger, a level and a message's template. At the end of the window, or when the
+    handler closes, one line gives the number of lines held back and the last of them with its
+    fields. Critical lines, which say why the process ends, are never held back.
 
     Args:
         stream: where to write.
@@ -72,13 +69,13 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or count it."""
-        self._tell(self._due())
+        self._summarize(self._kinds_due())
         if record.levelno >= logging.CRITICAL or self._has_room_for(record):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Tell where a line could not be made; Python's own trace would show what it was to say."""
-        told = logging.LogRecord(
+        """Say which line failed; Python's own trace would show its values unredacted."""
+        failure = logging.LogRecord(
             record.name,
             record.levelno,
             record.pathname,
@@ -87,24 +84,15 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
             (record.filename, record.lineno, getattr(sys.exc_info()[0], "__name__", "error")),
             None,
         )
-        with suppress(Exception):  # Such as a stream that is closed: there is nowhere to tell.
-            self.stream.write(self.format(told) + self.terminator)
+        with suppress(Exception):  # The stream may be closed: then nothing can be written.
+            self.stream.write(self.format(failure) + self.terminator)
             self.flush()
 
     def close(self) -> None:
-        """Tell what is still held back."""
-        with self._locked():
-            self._tell([_Due(kind, window) for kind, window in self._windows.items()])
-            self._windows.clear()
+        """Write how many lines are still held back, and close."""
+        with self.lock:  # type: ignore[union-attr]
+            self._summarize(list(self._windows))
         super().close()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.acquire()
-        try:
-            yield
-        finally:
-            self.release()
 
     def _has_room_for(self, record: logging.LogRecord) -> bool:
         template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
@@ -112,8 +100,7 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
         window = self._windows.get(kind)
         if window is None:
             if len(self._windows) >= _KINDS_MAX:
-                oldest = next(iter(self._windows))
-                self._tell([_Due(oldest, self._windows.pop(oldest))])
+                self._summarize([next(iter(self._windows))])
             window = self._windows[kind] = _Window(self._clock())
         if window.lines < LINES_MAX:
             window.lines += 1
@@ -126,30 +113,27 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
         return False
 
     def _when_due(self) -> None:
-        with self._locked():
+        with self.lock:  # type: ignore[union-attr]
             self._is_waiting = False
-            self._tell(self._due())
+            self._summarize(self._kinds_due())
             if any(window.held_back for window in self._windows.values()):
                 self._is_waiting = True
                 self._call_later(WINDOW_SECONDS, self._when_due)
 
-    def _due(self) -> list[_Due]:
-        """The windows that are over, taken out."""
-        opened_before = self._clock() - WINDOW_SECONDS
-        due = []
-        # In order of opening: the first that is not over ends it.
-        for kind, window in self._windows.items():
-            if window.opened > opened_before:
-                break
-            due.append(_Due(kind, window))
-        for kind, _ in due:
-            del self._windows[kind]
-        return due
+    def _kinds_due(self) -> list[_Kind]:
+        """Kinds whose window is over."""
+        is_over = self._clock() - WINDOW_SECONDS
+        # The windows are in order of opening, so that the first open one ends the search.
+        due = itertools.takewhile(lambda item: item[1].opened <= is_over, self._windows.items())
+        return [kind for kind, _ in due]
 
-    def _tell(self, due: list[_Due]) -> None:
-        for (name, level, _), window in due:
+    def _summarize(self, kinds: Iterable[_Kind]) -> None:
+        """Remove the windows of ``kinds``, and write a line for each that held lines back."""
+        for kind in kinds:
+            window = self._windows.pop(kind)
             if window.last is None:
                 continue
+            name, level, _ = kind
             summary = logging.LogRecord(
                 name,
                 level,

@@ -1,9 +1,9 @@
 """One line per event on stderr: for people on a terminal, as JSON lines otherwise.
 
 No line holds a secret of the settings, a user name or password of a URL or, unless ``log_queries``
-allows it, a query string. What is said again and again is held back and counted (``log_repeats``),
-what Kafka's clients say of a fault that has a line of its own is left out (``log_libraries``).
-What native libraries write past Python's logging is held back with ``native_output_held_back``.
+allows it, a query string (``redaction``). Repeated lines are counted (``repeats``), and lines of
+Kafka's clients that a line of this project explains are dropped (``libraries``).
+``native_output_held_back`` hides what native libraries write past Python's logging.
 """
 
 import json
@@ -34,17 +34,17 @@ __all__ = [
 ]
 
 _CHATTY = frozenset({"absl", "aiokafka", "asyncio", "faust", "kafka", "mode", "tensorflow"})
-"""Libraries of which only warnings and errors are of use to who runs a worker."""
+"""Libraries whose warnings and errors alone help an operator."""
 
 _STDERR = 2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:
-    """Send all logging to ``stream`` (stderr), replacing what was set up before.
+    """Send all logging to ``stream`` (default: stderr), in place of any earlier setup.
 
-    By ``log_level`` (with ``debug`` the client libraries speak from ``info`` on), ``log_format``
-    and ``log_queries``. Errors that nothing catches become log lines too.
+    ``log_level``, ``log_format`` and ``log_queries`` apply; with ``debug`` the client libraries log
+    from ``info`` on. Uncaught errors become log lines too.
     """
     stream = stream or stderr_of_its_own()
     redaction = Redaction(settings)
@@ -55,7 +55,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     handler.setFormatter(TerminalFormatter(redaction) if is_pretty else JsonFormatter(redaction))
     handler.addFilter(RetriedAsWarnings())
     root = logging.getLogger()
-    # With ``debug`` nothing is held back: somebody looks for what the libraries say.
+    # With ``debug`` nothing is held back: somebody wants the libraries' lines.
     is_debug = settings.log_level == "debug"
     root.handlers[:] = [handler if is_debug else LibrariesHeldBack(handler, clock=time.monotonic)]
     root.setLevel(settings.log_level.upper())
@@ -63,25 +63,25 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     for name in _CHATTY:
         logging.getLogger(name).setLevel(libraries)
     logging.captureWarnings(capture=True)
-    sys.excepthook = _tell_uncaught
-    threading.excepthook = lambda thread: _tell_uncaught(
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda thread: _log_uncaught(
         thread.exc_type, thread.exc_value or thread.exc_type(), thread.exc_traceback
     )
-    sys.unraisablehook = _tell_unraisable
+    sys.unraisablehook = _log_unraisable
 
 
-def _tell_uncaught(
+def _log_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Log an error that nothing caught: a trace on stderr would be neither a line nor redacted."""
+    """Log an uncaught error; Python's trace on stderr would be neither one line nor redacted."""
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
     elif not issubclass(kind, SystemExit):
         logging.getLogger(__name__).critical("unexpected error", exc_info=(kind, error, trace))
 
 
-def _tell_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Log an error that Python has nobody to raise it to, as where an object is cleared away."""
+def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Log an error that Python cannot raise to a caller, such as one in ``__del__``."""
     error = unraisable.exc_value or unraisable.exc_type()
     logging.getLogger(__name__).error(
         "%s: %s",
@@ -92,21 +92,21 @@ def _tell_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
 
 
 def stderr_of_its_own() -> TextIO:
-    """Stderr by a descriptor of its own, which ``native_output_held_back`` leaves alone."""
+    """Stderr by its own descriptor, which ``native_output_held_back`` does not redirect."""
     return open(os.dup(_STDERR), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
 
 
 class RetriedAsWarnings(logging.Filter):
-    """Makes a warning of what a library logs as an error and tries again by itself.
+    """Lowers a library's errors to warnings where the library retries by itself.
 
-    A new cluster has no group coordinator until it has made its offsets topic: nothing is wrong.
-    A process that slept finds its threads late once, and a broker that is away is tried again.
+    A new cluster has no group coordinator until it has created its offsets topic. After a process
+    slept, its threads report once that they are late. A missing broker is tried again.
     """
 
     _MESSAGES = ("Thread keepalive is not responding", "Unable connect to node")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True: every record goes out."""
+        """Always true; only the level may change."""
         arguments = record.args if isinstance(record.args, tuple) else ()
         if (
             record.levelno == logging.ERROR
@@ -138,19 +138,19 @@ class JsonFormatter(logging.Formatter):
         line = {**line, **self._redaction.fields(fields_of(record)), **line}
         if trace := _trace(self, record):
             line["exception"] = self._redaction.text(trace)
-        # As ASCII: lone surrogates and line separators could not be written, or would end a line.
+        # ASCII only: lone surrogates can't be written, and line separators would end the line.
         return json.dumps(line, allow_nan=False)
 
 
 class TerminalFormatter(logging.Formatter):
-    """Local time, level, message and fields, for a person; no colours, so none to turn off."""
+    """Local time, level, message and fields, for a person, without colours."""
 
     def __init__(self, redaction: Redaction) -> None:
         super().__init__()
         self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line, and the trace below it if there is one."""
+        """The record as one line, with its trace below."""
         clock = _time(record).astimezone().strftime("%H:%M:%S")
         message = " ".join(self._redaction.text(message_of(record)).splitlines())
         parts = [f"{clock} {record.levelname.lower():<8} {message}"]
@@ -179,7 +179,7 @@ def _shown(value: Any) -> str:
 
 
 def _without_control(text: str) -> str:
-    """Escape what could move a terminal's cursor, or end the line."""
+    """Escape control characters: they could move the cursor or end the line."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 

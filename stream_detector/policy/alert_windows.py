@@ -10,6 +10,9 @@ from stream_detector.events import Alert, Sighting, Verdict
 
 __all__ = ["AlertWindows"]
 
+KEYS_MAX = 100_000
+"""About 50 MB of memory."""
+
 
 class _Window(msgspec.Struct):
     """The open window of one key."""
@@ -41,7 +44,7 @@ class AlertWindows:
     by client brings a key to one worker only.
     """
 
-    def __init__(self, *, seconds: float, keys_max: int) -> None:
+    def __init__(self, *, seconds: float, keys_max: int = KEYS_MAX) -> None:
         self._seconds = seconds
         self._length = timedelta(seconds=seconds)
         self._keys_max = keys_max

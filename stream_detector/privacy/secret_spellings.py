@@ -1,103 +1,54 @@
-"""A known secret, however it is spelled: as it is, escaped, percent-encoded, in Base64."""
+"""Masks a known secret in a text: as it is, escaped, and percent-encoded."""
 
-import base64
+import json
 import re
-from collections.abc import Collection, Iterable, Iterator
-from itertools import groupby
+from collections.abc import Collection, Iterator
+from urllib.parse import quote, quote_plus
 
 from stream_detector.privacy.mask import MASK
 
 __all__ = ["KnownSecrets"]
 
-_PERCENT = "%(?:25){0,3}"
-_BACKSLASH = rf"(?:\\|{_PERCENT}5c)"
-_ESCAPE = rf"{_BACKSLASH}{{0,32}}+"
-"""Each time that an escaped text is escaped its backslashes double. A bound keeps it linear."""
-_NAMED_ESCAPES = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
-
-_BASE64_BITS = 6
-_BASE64_WORD = re.compile(r"(?:[A-Za-z0-9+/_-]|\\{1,32}+/|%2[bf])++(?:=|%3d)*", re.IGNORECASE)
-_URL_SAFE = str.maketrans("+/", "-_")
+_BOTH_QUOTES = "'\""
+_HEX = re.compile("%[0-9A-F]{2}")
 
 
 class KnownSecrets:
     """Masks secrets whose values are known.
 
-    Escapes are those of Python (``repr``, ``ascii``, of strings and of bytes) and JSON, one in the
-    other too; percent-encoding is that of URLs and forms. Of Base64, the standard one and that for
-    URLs, the word is masked that the secret stands in, wherever in it, as in ``Basic`` of a user
-    and a password.
+    It knows the escapes of Python (``repr``, ``ascii``, of strings and of bytes) and JSON, and the
+    percent-encoding of URLs and forms, and each of these within another one, such as the ``repr``
+    of an exception that quotes JSON.
 
     Args:
         secrets: of four characters or more; shorter ones stand in any text by chance.
     """
 
     def __init__(self, secrets: Collection[str]) -> None:
-        longest_first = sorted(set(secrets), key=len, reverse=True)
-        self._spelled = _any_of(map(_spelled, longest_first))
-        self._in_base64 = _any_of(
-            _spelled(core) for secret in longest_first for core in _base64_cores(secret)
-        )
+        once = {spelling for secret in secrets for spelling in (secret, *_spelled(secret))}
+        twice = {spelling for each in once for spelling in (each, *_spelled(each))}
+        # Longest first, so that no part of a longer one is left behind.
+        self._spellings = sorted(twice, key=len, reverse=True)
 
     def masked(self, text: str) -> str:
         """``text`` without them."""
-        if self._in_base64.search(text):
-            text = _BASE64_WORD.sub(self._word_masked, text)
-        return self._spelled.sub(MASK, text)
-
-    def _word_masked(self, word: re.Match[str]) -> str:
-        return MASK if self._in_base64.search(word[0]) else word[0]
+        for spelling in self._spellings:
+            text = text.replace(spelling, MASK)
+        return text
 
 
-def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(patterns) or "(?!)")
-
-
-def _spelled(secret: str) -> str:
-    """A pattern of all the spellings but Base64."""
-    return "".join(
-        _backslashes(len(list(run))) if character == "\\" else "".join(map(_character, run))
-        for character, run in groupby(secret)
-    )
-
-
-def _backslashes(count: int) -> str:
-    # How often each was escaped can't be told, and is not tried out.
-    return f"(?i:{_BACKSLASH}{{{count},{32 * count}}}+)"
-
-
-def _character(character: str) -> str:
-    """A pattern for one character, which is no backslash."""
-    if character.isascii() and character.isalnum():
-        return character  # Nothing has a reason to spell these otherwise.
-    utf_8 = [f"{byte:02x}" for byte in character.encode(errors="surrogatepass")]
-    utf_16 = character.encode("utf-16-be", errors="surrogatepass").hex()
-    units = [utf_16[place : place + 4] for place in range(0, len(utf_16), 4)]
-    spellings = [
-        "".join(_PERCENT + byte for byte in utf_8),  # first, or %25 would be % and a rest
-        re.escape(character),
-        "x" + f"{_ESCAPE}x".join(utf_8),
-        "u" + f"{_ESCAPE}u".join(units),
-        f"U{ord(character):08x}",
-    ]
-    if ord(character) <= 0xFF:
-        spellings.append(f"x{ord(character):02x}")
-    if character in _NAMED_ESCAPES:
-        spellings.append(_NAMED_ESCAPES[character])
-    if character == " ":
-        spellings += [r"\+", f"{_PERCENT}2b"]  # as in forms
-    return f"(?i:{_ESCAPE}(?:{'|'.join(spellings)}))"
-
-
-def _base64_cores(secret: str) -> Iterator[str]:
-    """What Base64 of anything with ``secret`` in it holds: it may begin at three places."""
-    contents = {secret.encode(errors="surrogatepass")}
-    if max(secret) <= "\xff":  # what some clients of HTTP take for user and password
-        contents.add(secret.encode("latin-1"))
-    for content in contents:
-        for before in range(3):
-            encoded = base64.b64encode(bytes(before) + content).decode()
-            first = -(-8 * before // _BASE64_BITS)
-            core = encoded[first : 8 * (before + len(content)) // _BASE64_BITS]
-            yield core
-            yield core.translate(_URL_SAFE)
+def _spelled(text: str) -> Iterator[str]:
+    utf_8 = text.encode(errors="surrogatepass")
+    yield repr(text)[1:-1]
+    yield ascii(text)[1:-1]
+    yield repr(utf_8)[2:-1]
+    # ``repr`` escapes quotes only in a text that has both kinds, as the text around may have them.
+    yield repr(text + _BOTH_QUOTES)[1:-4]
+    yield ascii(text + _BOTH_QUOTES)[1:-4]
+    yield repr(utf_8 + _BOTH_QUOTES.encode())[2:-4]
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield json.dumps(text)[1:-1].replace("/", r"\/")
+    for encoded in (quote(utf_8), quote(utf_8, safe=""), quote_plus(utf_8)):
+        yield encoded
+        yield _HEX.sub(lambda found: found[0].lower(), encoded)

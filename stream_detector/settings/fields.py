@@ -1,28 +1,21 @@
-"""All settings and limits, in one place, from flags, environment and a TOML file.
+"""All settings and limits, in one place; ``loading`` reads their values.
 
-Precedence, highest first: command-line flags, environment (``STREAM_DETECTOR_`` and the
-field's name in capitals), the TOML file (``--config`` or ``STREAM_DETECTOR_CONFIG``), default.
 Secrets come from the environment or from files, never from flags, and print as ``**********``.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_origin
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr
 
-from stream_detector.errors import SettingsError
 from stream_detector.limits import BUFFERED_BYTES_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX
-from stream_detector.settings.checks import address_fault, faults
+from stream_detector.settings.checks import address_fault
 from stream_detector.settings.files import GivenFile, SecretFile, secret_files_of
 from stream_detector.settings.group import SettingsGroup
 from stream_detector.settings.sources import (
     ENVIRONMENT_PREFIX,
-    Shape,
-    from_environment,
-    from_file,
-    from_flags,
 )
 
 __all__ = [
@@ -31,15 +24,8 @@ __all__ = [
     "SECRETS",
     "SECRET_FILES",
     "SETTING_GROUPS",
-    "Origin",
     "Settings",
-    "load_settings",
 ]
-
-CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
-"""Names the TOML file, where ``--config`` does not."""
-
-Origin = Literal["flag", "environment", "file", "default"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 DATA_FOLDER = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.parent / "data"
@@ -176,9 +162,6 @@ class _Limits(SettingsGroup):
         BUFFERED_BYTES_MAX,
         description="Bytes of records read but not yet committed at which partitions are paused.",
     )
-    fetch_bytes_max: Positive = Field(
-        1_048_576, description="Bytes fetched from one partition at a time."
-    )
 
 
 class _Model(SettingsGroup):
@@ -253,9 +236,6 @@ class _Policy(SettingsGroup):
     )
     alert_window: Seconds = Field(
         3600.0, description="At most one alert per client and registered domain in so many seconds."
-    )
-    alert_keys_max: Positive = Field(
-        100_000, description="Client and domain pairs remembered; the oldest is forgotten first."
     )
 
 
@@ -346,6 +326,31 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
         return self.client_key.get_secret_value().strip().encode(errors="surrogatepass")
 
     @property
+    def verdicts_topic_name(self) -> str:
+        """Full name of the topic for verdicts."""
+        return self.topic(self.verdicts_topic)
+
+    @property
+    def alerts_topic_name(self) -> str:
+        """Full name of the topic for alerts."""
+        return self.topic(self.alerts_topic)
+
+    @property
+    def dead_letters_topic_name(self) -> str:
+        """Full name of the topic for dead letters."""
+        return self.topic(self.dead_letters_topic)
+
+    @property
+    def shadow_topic_name(self) -> str:
+        """Full name of the topic for comparisons of shadows."""
+        return self.topic(self.shadow_topic)
+
+    @property
+    def models_topic_name(self) -> str:
+        """Full name of the topic for announced models."""
+        return self.topic(self.models_topic)
+
+    @property
     def input_topic_names(self) -> list[str]:
         """Full names of all input topics."""
         return [self.topic(name) for name in self.input_topics]
@@ -353,8 +358,7 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
     @property
     def output_topic_names(self) -> list[str]:
         """Full names of the topics for verdicts, alerts and dead letters."""
-        names = (self.verdicts_topic, self.alerts_topic, self.dead_letters_topic)
-        return [self.topic(name) for name in names]
+        return [self.verdicts_topic_name, self.alerts_topic_name, self.dead_letters_topic_name]
 
     @property
     def label_topic_names(self) -> list[str]:
@@ -367,12 +371,12 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
     @property
     def announcement_topic_names(self) -> list[str]:
         """Full name of the topic of announced models; none where no model store is set."""
-        return [self.topic(self.models_topic)] if self.model_store else []
+        return [self.models_topic_name] if self.model_store else []
 
     @property
     def shadow_topic_names(self) -> list[str]:
         """Full name of the topic of comparisons; none where no model store is set."""
-        return [self.topic(self.shadow_topic)] if self.model_store else []
+        return [self.shadow_topic_name] if self.model_store else []
 
 
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -388,81 +392,3 @@ SECRETS = frozenset(
 
 SECRET_FILES = secret_files_of(Settings)
 """Settings that name a file whose content is never shown."""
-
-
-def _shape(annotation: object) -> Shape:
-    container = get_origin(annotation)
-    return "list" if container is list else "table" if container is dict else "one"
-
-
-_SHAPES = {name: _shape(field.annotation) for name, field in Settings.model_fields.items()}
-
-_VALUE_SHOWN_CHARACTERS = 60
-
-
-def load_settings(
-    flags: Mapping[str, object], environ: Mapping[str, str], config_path: Path | None
-) -> tuple[Settings, Mapping[str, Origin]]:
-    """Settings from all their sources, and where the value of each came from.
-
-    Args:
-        flags: values by field name; None and the empty tuple mean that a flag was not given.
-        environ: such as ``os.environ``; an empty variable counts as not set.
-        config_path: the TOML file; if None, the one that ``STREAM_DETECTOR_CONFIG`` names, if any.
-
-    Lists are strings with commas, or arrays in TOML; tables are ``name=value,name=value``, or
-    tables in TOML.
-
-    Raises:
-        SettingsError: a value, name or file is wrong, or two values contradict each other.
-    """
-    for name in SECRETS.intersection(flags):
-        raise SettingsError(
-            f"{name} can't be a flag, which others on the machine can read: set "
-            f"{ENVIRONMENT_PREFIX}{name.upper()} or {name}_file"
-        )
-    if config_path is None and environ.get(CONFIG_VARIABLE):
-        config_path = Path(environ[CONFIG_VARIABLE])
-    sources: dict[Origin, dict[str, object]] = {
-        "file": from_file(config_path, _SHAPES) if config_path is not None else {},
-        "environment": from_environment(environ, _SHAPES, others={CONFIG_VARIABLE}),
-        "flag": from_flags(flags, _SHAPES),
-    }
-    values: dict[str, object] = {}
-    origins: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
-    for origin, found in sources.items():
-        values.update(found)
-        origins.update(dict.fromkeys(found, origin))
-
-    def place(name: str) -> str:
-        return {
-            "flag": f"the flag --{name.replace('_', '-')}",
-            "environment": f"the environment, {ENVIRONMENT_PREFIX}{name.upper()}",
-            "file": f"the file {config_path}",
-            "default": f"the default of {name}",
-        }[origins[name]]
-
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError("; ".join(_messages(error, values, place))) from None
-    for name, fault in faults(settings):
-        raise SettingsError(f"{fault} ({name} comes from {place(name)})")
-    settings._places = {name: place(name) for name in origins if origins[name] != "default"}
-    return settings, origins
-
-
-def _messages(
-    error: ValidationError, values: Mapping[str, object], place: Callable[[str], str]
-) -> Iterator[str]:
-    """One message for each value that is wrong."""
-    for fault in error.errors(include_url=False, include_context=False):
-        name = str(fault["loc"][0])
-        message = re.sub("^(Value error,|Input|List) ", "", fault["msg"])
-        shown = ""
-        if name not in SECRETS and fault["type"] != "value_error":
-            value = values[name]
-            for key in fault["loc"][1:]:  # Of a list or table only the item that is wrong.
-                value = value[key]  # type: ignore[index]
-            shown = f", not {str(value)[:_VALUE_SHOWN_CHARACTERS]!r}"
-        yield f"{name} {message}{shown}: correct it in {place(name)}"

@@ -31,7 +31,7 @@ from stream_detector.kafka.reachability import ReachMonitor
 from stream_detector.kafka.readiness import Monitors, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.transport import ChunkProducer, ChunkTransport
-from stream_detector.limits import BATCH_BYTES_MAX
+from stream_detector.limits import BATCH_BYTES_MAX, FETCH_BYTES_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
 from stream_detector.policy.decider import Decider
@@ -386,7 +386,7 @@ def _consumer_options(settings: Settings) -> dict[str, Any]:
         # An offset that the topic no longer has resumes at the oldest record, so none is skipped.
         # ``kafka.positions`` decides where a new group begins.
         "auto_offset_reset": "earliest",
-        "max_partition_fetch_bytes": settings.fetch_bytes_max,
+        "max_partition_fetch_bytes": FETCH_BYTES_MAX,
         "heartbeat_interval_ms": _HEARTBEAT_MS,
         "session_timeout_ms": _SESSION_TIMEOUT_MS,
         "rebalance_timeout_ms": int((settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS) * 1000),

@@ -201,7 +201,7 @@ class _Process:
                 "no model_public_key is set: whoever may WRITE topic %s decides which model "
                 "serves. Give that right to the trainer alone (`stream-detector topics acls` shows "
                 "how), or sign (`stream-trainer models new-key`)",
-                settings.topic(settings.models_topic),
+                settings.models_topic_name,
             )
         cluster = await self._reach_kafka()
         try:

@@ -27,6 +27,7 @@ from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.retry import name_of
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
+from stream_detector.limits import FETCH_BYTES_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.models.serving import load_scorer
 from stream_detector.pipeline import Pipeline
@@ -153,7 +154,7 @@ async def _score_again(
     """
     scored = ScoredAgain()
     done = 0
-    fetch_bytes = {"max_partition_fetch_bytes": settings.fetch_bytes_max}
+    fetch_bytes = {"max_partition_fetch_bytes": FETCH_BYTES_MAX}
     try:
         async with lone_consumer(settings, **fetch_bytes) as consumer, AsyncExitStack() as stack:
             producer = AIOKafkaProducer(**output_options(settings))

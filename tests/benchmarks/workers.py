@@ -25,7 +25,8 @@ from stream_detector.logs.setup import configure_logging
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import ServedModel, TextScorer
 from stream_detector.models.serving import load_scorer
-from stream_detector.settings.fields import Settings, load_settings
+from stream_detector.settings.fields import Settings
+from stream_detector.settings.loading import load_settings
 from stream_detector.wire.outcomes import encode
 from stream_detector.worker.process import run_worker
 
@@ -96,7 +97,7 @@ def plain_agent(settings: Settings, scorer: TextScorer) -> faust.App:
     executor = ThreadPoolExecutor(1)
     topic = app.topic(*settings.input_topic_names, schema=_BytesSchema(), internal=False)
     verdicts = app.topic(
-        settings.topic(settings.verdicts_topic),
+        settings.verdicts_topic_name,
         schema=_BytesSchema(),
         key_serializer="raw",
         value_serializer="raw",

@@ -19,7 +19,8 @@ from kafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailed
 from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.rights import Part, Right
 from stream_detector.kafka.topics import right_problems, topic_problems
-from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings, load_settings
+from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings
+from stream_detector.settings.loading import load_settings
 from support.broker import KafkaBroker, free_ports, java_command
 from support.commands import assert_one_line_error, run_command
 from support.processes import ROOT

@@ -20,7 +20,8 @@ import yaml
 from stream_detector import __version__
 from stream_detector.commands.group import group
 from stream_detector.kafka.rights import PARTS, Part
-from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings, load_settings
+from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings
+from stream_detector.settings.loading import load_settings
 from support.processes import ROOT
 from support.prometheus import shipped_rules
 from trainer.cli import cli as trainer

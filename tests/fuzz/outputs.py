@@ -65,7 +65,7 @@ class _Malicious:
 
 
 def _pipeline(**given: object) -> Pipeline:
-    settings = Settings(cache_entries=1, alert_keys_max=1, alert_window=0.001, **given)
+    settings = Settings(cache_entries=1, alert_window=0.001, **given)
     metrics = Metrics()
     decider = decider_of(_Malicious(), settings=settings, metrics=metrics)
     return pipeline_of(settings=settings, decider=decider, metrics=metrics, cluster="lab")

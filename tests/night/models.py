@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from stream_detector.kafka.announcements import announce
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import ModelStore
-from stream_detector.settings.fields import Settings, load_settings
+from stream_detector.settings.fields import Settings
+from stream_detector.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from stream_detector.models.store import StoredModel

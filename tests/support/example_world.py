@@ -167,17 +167,17 @@ class World:
         )
         produce(
             servers,
-            settings.topic(settings.dead_letters_topic),
+            settings.dead_letters_topic_name,
             [letter.value],
             headers=dead_letter_headers(letter),
         )
         alert = Alert(verdict_with(), folded=0, window_seconds=3600.0)
-        produce(servers, settings.topic(settings.alerts_topic), [encode_alert(alert)])
+        produce(servers, settings.alerts_topic_name, [encode_alert(alert)])
         now = datetime.now(UTC)
         producer = Producer({"bootstrap.servers": servers, "log_level": 2})
         for written_at, value in verdicts_before(now, model_at(SHIPPED["url"])):
             producer.produce(
-                settings.topic(settings.verdicts_topic),
+                settings.verdicts_topic_name,
                 value,
                 timestamp=int(written_at.timestamp() * 1000),
             )
@@ -218,7 +218,7 @@ class World:
         )
         produce(
             settings.bootstrap_servers[0],
-            settings.topic(settings.shadow_topic),
+            settings.shadow_topic_name,
             [encode_comparison(counts)],
             keys=[comparison_key(counts)],
         )

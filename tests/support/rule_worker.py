@@ -18,7 +18,7 @@ from stream_detector.errors import ScoringError
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.logs.setup import configure_logging
 from stream_detector.models.base import ServedModel
-from stream_detector.settings.fields import load_settings
+from stream_detector.settings.loading import load_settings
 from stream_detector.worker.process import run_worker
 
 __all__ = ["RuleScorer"]

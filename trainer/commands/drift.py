@@ -1,7 +1,7 @@
 """``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -10,7 +10,7 @@ import msgspec
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings.fields import SETTING_GROUPS
-from stream_detector.terminal.durations import DURATION, written
+from stream_detector.terminal.durations import DURATION
 from trainer.console import tell
 from trainer.shown_progress import ShownProgress
 
@@ -100,43 +100,22 @@ def drift(
     stream-trainer drift --file verdicts.jsonl --json | jq '.models[].statistics[0]'
     """
     settings, _ = given_settings(config, flags)
-    # What it would print is told by errors.
+    # kafka-python's errors are in ours.
     logging.getLogger("kafka").addHandler(logging.NullHandler())
-    from trainer.drift.comparing import Windows, compare  # noqa: PLC0415 - imports much
-    from trainer.drift.reading import read_files, read_topic  # noqa: PLC0415
+    from trainer.drift.comparing import drift_report  # noqa: PLC0415 - imports much
     from trainer.drift.references import References  # noqa: PLC0415
-    from trainer.drift.telling import lines_of  # noqa: PLC0415
+    from trainer.drift.rendering import lines_of  # noqa: PLC0415
 
-    end = datetime.now(UTC)
-    references = References(bundles, settings)
-    progress = ShownProgress()
-    with progress.stage("reading files" if files else "reading verdicts") as stage:
-
-        def on_progress(done: int, total: int) -> None:
-            stage.update(done, total=total)
-
-        if files:
-            verdicts = read_files(files, on_progress=on_progress)
-        else:
-            times = (end - since - baseline, end - since, end)
-            verdicts = read_topic(settings, times, sample=sample, on_progress=on_progress)
-    if files and verdicts.has_any:
-        # The window has its end open: a moment later the last verdict is in it.
-        end = datetime.fromtimestamp(verdicts.latest, UTC) + timedelta(milliseconds=1)
-    with progress.stage("comparing"):
-        found = compare(
-            verdicts,
-            Windows(end - since - baseline, end - since, end),
-            references,
-            groups_shown=top,
-        )
-    if not found.models:
-        raise StreamDetectorError(
-            f"no model's verdict of the last {written(since)} was found"
-            + (f" ({verdicts.malformed:,} records are no verdicts)" if verdicts.malformed else "")
-            + ": give a longer --since"
-            + (", or another --file" if files else ", or the worker's topics")
-        )
+    found = drift_report(
+        settings,
+        References(bundles, settings),
+        since=since,
+        baseline=baseline,
+        files=files,
+        sample=sample,
+        groups_shown=top,
+        progress=ShownProgress(),
+    )
     if plot is not None:
         from trainer.drift.plotting import drift_plot  # noqa: PLC0415 - imports matplotlib
 

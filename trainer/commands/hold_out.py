@@ -138,7 +138,7 @@ def hold_out(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from trainer.families import families  # noqa: PLC0415
+        from trainer.families.known import families  # noqa: PLC0415
 
         known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
     names = list(dict.fromkeys(family_names))

@@ -1,25 +1,17 @@
 """``stream-trainer shadow``: what shadow models say beside those that serve."""
 
 import logging
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.errors import StreamDetectorError
-from stream_detector.settings.fields import SETTING_GROUPS, Settings
+from stream_detector.settings.fields import SETTING_GROUPS
 from stream_detector.terminal.durations import DURATION, written
 from trainer.commands.label_options import trusted
 from trainer.console import tell
 from trainer.shown_progress import ShownProgress
-
-if TYPE_CHECKING:
-    from stream_detector.events import LabelName
-    from stream_detector.wire.comparisons import Disagreement
-    from trainer.shadow.summary import Gathered, LabelOf
 
 __all__ = ["shadow"]
 
@@ -98,21 +90,24 @@ def report(
     stream-trainer shadow report --json | jq .agreement
     """
     settings, _ = given_settings(config, flags)
-    # What it would print is told by errors.
+    # kafka-python's errors are in ours.
     logging.getLogger("kafka").addHandler(logging.NullHandler())
     import msgspec  # noqa: PLC0415 - see trainer.cli
 
-    from trainer.shadow.reading import read_comparisons  # noqa: PLC0415
+    from trainer.shadow.reading import shadow_report  # noqa: PLC0415
     from trainer.shadow.rendering import as_text  # noqa: PLC0415
-    from trainer.shadow.summary import gather  # noqa: PLC0415
 
     with ShownProgress().stage("reading comparisons"):
-        gathered = gather(read_comparisons(settings, since=datetime.now(UTC) - since))
-    if gathered.unreadable:
-        tell(f"{gathered.unreadable:,} records are no comparisons and are passed over")
-    shadows = _chosen(settings, gathered, version)
-    label_of = _labels(store, trust, gathered.disagreements(shadows)) if store else None
-    summaries = gathered.summaries(shadows, label_of=label_of, top=top)
+        summaries, remarks = shadow_report(
+            settings,
+            since=datetime.now(UTC) - since,
+            version=version,
+            label_store=store,
+            trust=trusted(trust),
+            top=top,
+        )
+    for remark in remarks:
+        tell(remark)
     if not summaries:
         tell(
             f"nothing was compared in the last {written(since)}: is a shadow announced "
@@ -123,51 +118,3 @@ def report(
             click.echo(msgspec.json.encode(summary).decode())
         else:
             click.echo(("\n\n" if place else "") + as_text(summary))
-
-
-def _chosen(settings: Settings, gathered: "Gathered", version: str | None) -> list[str]:
-    """The sha256 of the shadows to report on.
-
-    Raises:
-        StreamDetectorError: none that was compared is ``version``, or several are.
-    """
-    compared = gathered.shadows()
-    if version is None:
-        from trainer.publishing.promotion import announced_now  # noqa: PLC0415
-
-        announced = [one.sha256 for one in announced_now(settings).shadows.values()]
-        if not announced and compared:
-            last = list(compared.values())[-1]
-            tell(f"no shadow is announced; the last was {last.name} {last.version}")
-            return [last.sha256]
-        return announced
-    found = [
-        ref.sha256
-        for ref in compared.values()
-        if ref.version == version or (version and ref.sha256.startswith(version))
-    ]
-    if len(found) == 1:
-        return found
-    raise StreamDetectorError(
-        f"{'more than one' if found else 'no'} shadow {version!r} was compared in this time: give "
-        f"one of {', '.join(compared) or 'a longer --since'}"
-    )
-
-
-def _labels(store: Path, trust: str, disagreements: "Iterable[Disagreement]") -> "LabelOf":
-    """What the store says of the texts of ``disagreements``.
-
-    Raises:
-        StreamDetectorError: there is no store, or it can't be read.
-    """
-    from trainer.labels.resolution import resolve  # noqa: PLC0415 - imports much
-    from trainer.labels.store import filled_store  # noqa: PLC0415
-
-    texts = {each.canonical for each in disagreements}
-    resolved = resolve(filled_store(store).labels_of(texts), trust=trusted(trust))
-
-    def label_of(disagreement: "Disagreement") -> "LabelName | None":
-        found = resolved.get(disagreement.canonical)
-        return found.label if found is not None and disagreement.kind in found.kinds else None
-
-    return label_of

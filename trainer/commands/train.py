@@ -12,7 +12,7 @@ from stream_detector.models.manifest import decode_manifest
 from stream_detector.name_rules import name_fault
 from trainer.commands.example_options import data_options, examples_of, seed_option
 from trainer.console import command_line, show_figures, tell
-from trainer.families import NETWORK_NAMES
+from trainer.families import LENGTH_MAX, NETWORK_NAMES
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ def train(
         kind=kind,
         name=name,
         family=family,
+        length_max=LENGTH_MAX[kind],
         units=units,
         recipe=recipe,
         examples=examples,

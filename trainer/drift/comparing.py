@@ -7,18 +7,23 @@ they are compared over all models of a kind, so that a switch of models leaves t
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
+from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.models.reference import BINS, Reference
-from trainer.drift.distributions import score_bins, statistic_drift
+from stream_detector.settings.fields import Settings
+from stream_detector.terminal.durations import written
+from stream_detector.terminal.progress import Progress
+from trainer.drift.distributions import compared_groups, score_bins, statistic_drift
 from trainer.drift.findings import Counts, Drift, ModelDrift, Window
-from trainer.drift.groups import compared_groups
+from trainer.drift.reading import read_files, read_topic
 from trainer.drift.references import References
 from trainer.drift.verdicts import Columns, ModelKey, Verdicts, joined
 
-__all__ = ["Windows", "compare"]
+__all__ = ["Windows", "compare", "drift_report"]
 
 _Halves = tuple[Columns, Columns]
 """The recent window and the baseline."""
@@ -30,6 +35,60 @@ class Windows(NamedTuple):
     baseline_start: datetime
     recent_start: datetime
     end: datetime
+
+
+def drift_report(
+    settings: Settings,
+    references: References,
+    *,
+    since: timedelta,
+    baseline: timedelta,
+    files: Sequence[Path],
+    sample: int,
+    groups_shown: int,
+    progress: Progress,
+) -> Drift:
+    """Read verdicts from Kafka, or from ``files``, and compare the last ``since`` with before.
+
+    Args:
+        settings: say where Kafka and its topics are.
+        references: of the models.
+        since: length of the recent window, back from now or from the last verdict of ``files``.
+        baseline: length of the window before it.
+        files: instead of Kafka, if there are any.
+        sample: at most so many verdicts of each partition and window.
+        groups_shown: at most so many domains are named of each sort.
+        progress: shows what is done.
+
+    Raises:
+        StreamDetectorError: no verdict of a model is in the recent window; or as ``read_topic``
+            and ``read_files``.
+    """
+    end = datetime.now(UTC)
+    with progress.stage("reading files" if files else "reading verdicts") as stage:
+
+        def on_progress(done: int, total: int) -> None:
+            stage.update(done, total=total)
+
+        if files:
+            verdicts = read_files(files, on_progress=on_progress)
+        else:
+            times = (end - since - baseline, end - since, end)
+            verdicts = read_topic(settings, times, sample=sample, on_progress=on_progress)
+    if files and verdicts.has_any:
+        # The window excludes its end; a moment later it includes the last verdict.
+        end = datetime.fromtimestamp(verdicts.latest, UTC) + timedelta(milliseconds=1)
+    with progress.stage("comparing"):
+        windows = Windows(end - since - baseline, end - since, end)
+        found = compare(verdicts, windows, references, groups_shown=groups_shown)
+    if not found.models:
+        raise StreamDetectorError(
+            f"no model's verdict of the last {written(since)} was found"
+            + (f" ({found.malformed:,} records are no verdicts)" if found.malformed else "")
+            + ": give a longer --since"
+            + (", or another --file" if files else ", or the worker's topics")
+        )
+    return found
 
 
 def compare(

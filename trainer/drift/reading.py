@@ -39,7 +39,7 @@ def read_topic(
     """
     verdicts = Verdicts()
     with reading(settings, settings.verdicts_topic) as consumer:
-        found = spans_between(consumer, settings.topic(settings.verdicts_topic), times)
+        found = spans_between(consumer, settings.verdicts_topic_name, times)
         spans = [block for span in found for block in _blocks(span, sample)]
         total, done = sum(span.end - span.start for span in spans), 0
         for span in spans:

@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from stream_detector.errors import StreamDetectorError
 from stream_detector.terminal.spreadsheets import text_of
 
@@ -169,9 +172,6 @@ def _json_lines(path: Path) -> Iterator[Row | BadRow]:
 
 
 def _parquet(path: Path) -> Iterator[Row | BadRow]:
-    import pyarrow as pa  # noqa: PLC0415 - slow to import, and few need it
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
     try:
         number = 0
         with pq.ParquetFile(path, buffer_size=_PARQUET_BUFFER_BYTES) as file:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from stream_detector.canonical import registered_domain
 from stream_detector.events import Kind
+from trainer.examples.private_hosts import is_private
 from trainer.examples.texts import TextParts, take_apart
-from trainer.generated.private_networks import is_private
 
 __all__ = ["OTHER", "TRAFFIC_TYPES", "TrafficType", "traffic_type"]
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
-    from trainer.families.base import Family
 
-__all__ = ["FAMILY_NAMES", "LENGTH_MAX", "NETWORK_NAMES", "families"]
+__all__ = ["FAMILY_NAMES", "LENGTH_MAX", "NETWORK_NAMES"]
 
 NETWORK_NAMES = ("wide_bilstm", "bilstm", "lstm_embed", "lstm_onehot", "cnn_lstm")
 CLASSICAL_NAMES = (
@@ -28,19 +27,3 @@ FAMILY_NAMES = (*NETWORK_NAMES, *CLASSICAL_NAMES, *ANOMALY_NAMES)
 
 LENGTH_MAX: Mapping["Kind", int] = {"url": 192, "host": 80}
 """Characters that networks read: 99% of URLs and all but a few hosts in ten thousand fit."""
-
-
-def families(*, length_max: int, epochs: int) -> Mapping[str, "Family"]:
-    """All families by name; networks read ``length_max`` characters.
-
-    They and the language model are trained for up to ``epochs``.
-    """
-    from trainer.families.anomaly import OUTLIERS, LanguageModelSurprise  # noqa: PLC0415
-    from trainer.families.classical import CLASSICAL  # noqa: PLC0415
-    from trainer.families.neural import Network  # noqa: PLC0415
-    from trainer.training.fitting import Recipe  # noqa: PLC0415
-
-    recipe = Recipe(epochs=epochs)
-    networks = [Network(name, length_max=length_max, recipe=recipe) for name in NETWORK_NAMES]
-    others = (*OUTLIERS, LanguageModelSurprise(epochs=epochs))
-    return {family.name: family for family in (*networks, *CLASSICAL, *others)}

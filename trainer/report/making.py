@@ -15,8 +15,9 @@ from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
-from trainer.families import LENGTH_MAX, families
+from trainer.families import LENGTH_MAX
 from trainer.families.base import Family, Fitted
+from trainer.families.known import families
 from trainer.families.neural import FittedNetwork
 from trainer.measuring.calibrating import fit_platt
 from trainer.measuring.evaluation import MALICIOUS_FPR, SUSPICIOUS_FPR, threshold_at

@@ -1,14 +1,99 @@
-"""Comparisons out of their topic, outside of any group."""
+"""The report on shadows: comparisons out of their topic, outside of any group, summed up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
 
-from stream_detector.errors import RecordError
+from stream_detector.errors import RecordError, StreamDetectorError
+from stream_detector.events import LabelName, ModelRef
 from stream_detector.kafka.bounded_reading import reading, records_of, spans_between
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.comparisons import Comparison, read_comparison
+from stream_detector.wire.comparisons import Comparison, Disagreement, read_comparison
+from trainer.labels.resolution import resolve
+from trainer.labels.store import filled_store
+from trainer.publishing.promotion import announced_now
+from trainer.shadow.summary import LabelOf, Summary, gather
 
-__all__ = ["read_comparisons"]
+__all__ = ["ShadowReport", "read_comparisons", "shadow_report"]
+
+
+class ShadowReport(NamedTuple):
+    """What there is to show."""
+
+    summaries: list[Summary]
+    remarks: list[str]
+    """Sentences on what the summaries leave out or rest on."""
+
+
+def shadow_report(
+    settings: Settings,
+    *,
+    since: datetime,
+    version: str | None,
+    label_store: Path | None,
+    trust: Sequence[str],
+    top: int,
+) -> ShadowReport:
+    """Sum up what was compared from ``since`` on.
+
+    Args:
+        settings: say where Kafka and its topics are.
+        since: the first moment to look at.
+        version: a sha256, its beginning, or a version; None for the shadows announced now or, if
+            there are none, the one compared last.
+        label_store: folder of labels that say which model is right, if there are any.
+        trust: the order of trust in the sources of labels; see ``resolve``.
+        top: at most so many domains and examples of each direction.
+
+    Raises:
+        StreamDetectorError: none that was compared is ``version``, or several are; or as
+            ``read_comparisons`` and ``filled_store``.
+    """
+    gathered = gather(read_comparisons(settings, since=since))
+    remarks = []
+    if gathered.unreadable:
+        remarks.append(f"{gathered.unreadable:,} records are no comparisons and are passed over")
+    compared = gathered.shadows()
+    if version is not None:
+        shadows = [_found(compared, version)]
+    else:
+        shadows = [one.sha256 for one in announced_now(settings).shadows.values()]
+        if not shadows and compared:
+            last = list(compared.values())[-1]
+            remarks.append(f"no shadow is announced; the last was {last.name} {last.version}")
+            shadows = [last.sha256]
+    label_of = None
+    if label_store is not None:
+        label_of = _labels(label_store, trust, gathered.disagreements(shadows))
+    return ShadowReport(gathered.summaries(shadows, label_of=label_of, top=top), remarks)
+
+
+def _found(compared: Mapping[str, ModelRef], version: str) -> str:
+    """The sha256 of the one shadow that is ``version``."""
+    found = [
+        ref.sha256
+        for ref in compared.values()
+        if ref.version == version or (version and ref.sha256.startswith(version))
+    ]
+    if len(found) == 1:
+        return found[0]
+    raise StreamDetectorError(
+        f"{'more than one' if found else 'no'} shadow {version!r} was compared in this time: give "
+        f"one of {', '.join(compared) or 'a longer --since'}"
+    )
+
+
+def _labels(store: Path, trust: Sequence[str], disagreements: Iterable[Disagreement]) -> LabelOf:
+    """What the store says of the texts of ``disagreements``."""
+    texts = {each.canonical for each in disagreements}
+    resolved = resolve(filled_store(store).labels_of(texts), trust=trust)
+
+    def label_of(disagreement: Disagreement) -> LabelName | None:
+        found = resolved.get(disagreement.canonical)
+        return found.label if found is not None and disagreement.kind in found.kinds else None
+
+    return label_of
 
 
 def read_comparisons(settings: Settings, *, since: datetime) -> Iterator[Comparison | RecordError]:
@@ -22,7 +107,7 @@ def read_comparisons(settings: Settings, *, since: datetime) -> Iterator[Compari
         FatalError: it refuses the credentials or a request.
     """
     with reading(settings, settings.shadow_topic) as consumer:
-        topic = settings.topic(settings.shadow_topic)
+        topic = settings.shadow_topic_name
         for span in list(spans_between(consumer, topic, (since, None))):
             for records, _ in records_of(consumer, span):
                 for record in records:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from stream_detector.events import ModelRef
+from stream_detector.terminal.table import table_lines
 from trainer.console import printable
 from trainer.shadow.summary import VERDICTS, Direction, Labelled, Summary
 
@@ -49,12 +50,11 @@ def _model(ref: ModelRef) -> str:
 
 
 def _table(summary: Summary) -> Iterator[str]:
-    counts = [texts for row in summary.verdicts.values() for texts in row.values()]
-    width = max(len("suspicious"), *(len(f"{texts:,}") for texts in counts))
-    yield "served      shadow  " + "  ".join(f"{verdict:>{width}}" for verdict in VERDICTS)
-    for served in VERDICTS:
-        row = "  ".join(f"{summary.verdicts[served][shadow]:>{width},}" for shadow in VERDICTS)
-        yield f"{served:<18}  {row}"
+    rows = [
+        (served, "", *(f"{summary.verdicts[served][shadow]:,}" for shadow in VERDICTS))
+        for served in VERDICTS
+    ]
+    return table_lines([("served", "shadow", *VERDICTS), *rows], right={2, 3, 4})
 
 
 def _direction(direction: Direction) -> Iterator[str]:

@@ -99,18 +99,9 @@ class _Gathered:
 
     def __init__(self) -> None:
         self.counts: dict[str, Counts] = {}
-        """By id: what has the id of an earlier one takes its place."""
+        """By id: counts with the id of earlier ones replace them."""
         self.disagreements: dict[str, Disagreement] = {}
         """The latest of each canonical text."""
-
-    def add(self, comparison: Comparison) -> None:
-        """Take in what the two said of a batch, or of one text."""
-        if isinstance(comparison, Counts):
-            self.counts[comparison.id] = comparison
-            return
-        earlier = self.disagreements.get(comparison.canonical)
-        if earlier is None or comparison.compared_at >= earlier.compared_at:
-            self.disagreements[comparison.canonical] = comparison
 
 
 class Gathered:
@@ -130,21 +121,22 @@ class Gathered:
             # A batch replayed under another model is no longer one of the pair before.
             for of_pair in self._pairs.values():
                 of_pair.counts.pop(comparison.id, None)
-            self._pairs[pair].add(comparison)
+            self._pairs[pair].counts[comparison.id] = comparison
         else:
             served, shadow = comparison.served.model, comparison.shadow.model
-            self._pairs[comparison.kind, served.sha256, shadow.sha256].add(comparison)
+            latest = self._pairs[comparison.kind, served.sha256, shadow.sha256].disagreements
+            earlier = latest.get(comparison.canonical)
+            if earlier is None or comparison.compared_at >= earlier.compared_at:
+                latest[comparison.canonical] = comparison
 
     def shadows(self) -> dict[str, ModelRef]:
         """The shadows that were compared, by sha256, the one compared last at the end."""
-        latest: dict[str, tuple[datetime, ModelRef]] = {}
-        for of_pair in self._pairs.values():
-            for counts in of_pair.counts.values():
-                known = latest.get(counts.shadow.sha256)
-                if known is None or known[0] < counts.compared_at:
-                    latest[counts.shadow.sha256] = counts.compared_at, counts.shadow
-        ordered = sorted(latest.values(), key=lambda each: each[0])
-        return {ref.sha256: ref for _, ref in ordered}
+        counts = [each for of_pair in self._pairs.values() for each in of_pair.counts.values()]
+        latest: dict[str, ModelRef] = {}
+        for each in sorted(counts, key=lambda one: one.compared_at):
+            latest.pop(each.shadow.sha256, None)
+            latest[each.shadow.sha256] = each.shadow
+        return latest
 
     def disagreements(self, shadows: Iterable[str]) -> Iterator[Disagreement]:
         """What was said last of each text that ``shadows``, by sha256, judge otherwise."""
@@ -230,25 +222,22 @@ def _direction(
     top: int,
 ) -> Direction:
     domains = Counter(each.registered_domain for each in disagreements)
-
-    def difference(each: Disagreement) -> float:
-        return abs(each.shadow.score - each.served.score)
-
-    most = sorted(disagreements, key=difference, reverse=True)[:top]
+    furthest = sorted(disagreements, key=lambda each: -abs(each.shadow.score - each.served.score))
+    examples = [
+        Example(
+            each.canonical,
+            each.served.score,
+            each.shadow.score,
+            label_of(each) if label_of is not None else None,
+        )
+        for each in furthest[:top]
+    ]
     return Direction(
         served,
         shadow,
         len(disagreements),
         tuple(domains.most_common(top)),
-        tuple(
-            Example(
-                each.canonical,
-                each.served.score,
-                each.shadow.score,
-                label_of(each) if label_of is not None else None,
-            )
-            for each in most
-        ),
+        tuple(examples),
         _labelled(disagreements, label_of),
     )
 

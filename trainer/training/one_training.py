@@ -9,7 +9,6 @@ from stream_detector.models.architectures import ARCHITECTURES
 from stream_detector.models.bundle import Bundle, check_destination
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Examples
-from trainer.families import LENGTH_MAX
 from trainer.training.building import build_bundle, weak_thresholds
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.data import TrainingData
@@ -25,6 +24,8 @@ class Plan(NamedTuple):
     kind: Kind
     name: str
     family: str
+    length_max: int
+    """Characters that the network reads."""
     units: int
     recipe: Recipe
     examples: Examples
@@ -45,7 +46,7 @@ def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> Bundle:
         DataError: the training diverged, or the network learned nothing.
     """
     check_destination(plan.output)
-    parameters = {"length_max": LENGTH_MAX[plan.kind], "units": plan.units}
+    parameters = {"length_max": plan.length_max, "units": plan.units}
     architecture = ARCHITECTURES[plan.family](**parameters)
     recipe = plan.recipe._replace(malicious_weight=data.malicious_weight)
     validation = data.held.of_part("val")

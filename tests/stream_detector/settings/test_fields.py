@@ -8,14 +8,9 @@ import pytest
 from stream_detector.errors import SettingsError
 from stream_detector.privacy.secret_names import names_secret
 from stream_detector.settings.checks import faults
-from stream_detector.settings.fields import (
-    SECRET_FILES,
-    SECRETS,
-    SETTING_GROUPS,
-    Settings,
-    load_settings,
-)
+from stream_detector.settings.fields import SECRET_FILES, SECRETS, SETTING_GROUPS, Settings
 from stream_detector.settings.files import files_of
+from stream_detector.settings.loading import load_settings
 
 PASSWORD = "hunter2-with-a-long-tail"
 

@@ -8,7 +8,7 @@ from stream_detector.models.reference import population_stability_index
 from support.compared import BEFORE, RECENT, UNKNOWN, drift_of, high, of_statistics, only_model
 from support.drifting import INJECTED_DOMAIN, injected, ordinary, verdict_record
 from trainer.drift.plotting import drift_plot
-from trainer.drift.telling import interpretation, lines_of
+from trainer.drift.rendering import interpretation, lines_of
 
 OLDER = ModelRef("url-model", "2", "b" * 64)
 

@@ -10,7 +10,7 @@ from stream_detector.settings.fields import Settings
 from support.compared import BEFORE, RECENT, UNKNOWN, only_model
 from support.drifting import injected, ordinary
 from trainer.drift.references import References
-from trainer.drift.telling import interpretation
+from trainer.drift.rendering import interpretation
 
 
 def test_the_same_traffic_is_stable_in_everything():

@@ -7,7 +7,7 @@ from stream_detector.settings.fields import Settings
 from support.compared import BEFORE, RECENT, UNKNOWN, high, low, of_statistics, only_model
 from support.drifting import INJECTED_DOMAIN, INJECTED_TOPIC, injected, ordinary
 from trainer.drift.references import References
-from trainer.drift.telling import interpretation
+from trainer.drift.rendering import interpretation
 
 
 def test_an_injected_topic_and_domain_explain_what_moved():

@@ -6,7 +6,7 @@ import pytest
 
 from support.compared import BEFORE, RECENT, UNKNOWN, drift_of
 from support.drifting import INJECTED_TOPIC, injected, ordinary, verdict_record
-from trainer.drift.telling import interpretation, lines_of
+from trainer.drift.rendering import interpretation, lines_of
 
 
 def test_the_text_names_what_moved_and_cannot_play_with_the_terminal():

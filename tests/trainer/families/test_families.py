@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from support.examples import rule
-from trainer.families import FAMILY_NAMES, NETWORK_NAMES, families
+from trainer.families import FAMILY_NAMES, NETWORK_NAMES
+from trainer.families.known import families
 from trainer.shown_progress import Progress
 
 pytestmark = pytest.mark.slow

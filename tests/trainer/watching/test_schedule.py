@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from support.labels import NOON
-from trainer.watching.schedule import Schedule, new_labels
-from trainer.watching.state import Attempt
+from trainer.watching.schedule import Attempt, Schedule, new_labels
 
 DAILY = Schedule(timedelta(days=1), 50)
 LAST = Attempt(NOON, 100, "refused")

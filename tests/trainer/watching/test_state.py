@@ -7,7 +7,7 @@ import pytest
 
 from stream_detector.errors import StreamDetectorError
 from support.labels import NOON
-from trainer.watching.state import Attempt, WatchState, load_state, save_state
+from trainer.watching.schedule import Attempt, WatchState, load_state, save_state
 
 
 def test_it_comes_back_as_it_was_saved(tmp_path):

@@ -1,4 +1,4 @@
-"""What was found, as plain text for a person."""
+"""A drift report as plain text."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 
 from stream_detector.models.drift import TEXTS_MIN
 from stream_detector.models.reference import PSI_LOOK, PSI_MOVED
+from stream_detector.terminal.table import table_lines
 from trainer.console import printable
 from trainer.drift.findings import Counts, Drift, Group, Groups, ModelDrift, StatisticDrift
 
@@ -66,7 +67,7 @@ def _of_model(model: ModelDrift) -> Iterator[str]:
         if 0 < counts.texts < TEXTS_MIN:
             yield f"  Beware: of few {what} texts chance alone makes the index large."
     yield ""
-    yield from _table(
+    yield from table_lines(
         [
             [
                 *("PSI", "recent to baseline", "", "recent to reference"),
@@ -75,6 +76,7 @@ def _of_model(model: ModelDrift) -> Iterator[str]:
             *[_statistic_row(one) for one in model.statistics],
         ],
         right={1, 3, 4},
+        indent="  ",
     )
     yield ""
     yield f"  {_moved(model)}, by input topic:"
@@ -146,7 +148,7 @@ def _moved_bins(one: StatisticDrift) -> str:
 def _group_table(what: str, groups: Sequence[Group]) -> Iterator[str]:
     if not groups:
         return
-    yield from _table(
+    yield from table_lines(
         [
             [what, "recent", "texts", "flagged", "before", "texts", "flagged", "PSI", "points"],
             *[
@@ -160,7 +162,7 @@ def _group_table(what: str, groups: Sequence[Group]) -> Iterator[str]:
                 for group in groups
             ],
         ],
-        right=set(range(1, 9)),
+        right=range(1, 9),
         indent="    ",
     )
 
@@ -171,16 +173,6 @@ def _count_cells(counts: Counts) -> list[str]:
         f"{counts.texts:,}",
         f"{counts.flagged_share:.1%}" if counts.verdicts else "",
     ]
-
-
-def _table(rows: Sequence[Sequence[str]], *, right: set[int], indent: str = "  ") -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield (indent + "  ".join(cells)).rstrip()
 
 
 def _index(psi: float | None) -> str:
