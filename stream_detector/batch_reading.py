@@ -85,7 +85,9 @@ class Reading:
         """As ``Part.chunks``."""
 
     def is_full(self) -> bool:
-        """Do the next events go into another part?"""
+        """Whether the next events go into another part."""
+        # Each limit bounds a cost of one part: memory, time to read, to decide, to mask. Other
+        # partitions get their turn between parts.
         return (
             len(self.sightings) - len(self.records) >= PART_EVENTS
             or self.characters >= PART_CHARACTERS
@@ -96,7 +98,7 @@ class Reading:
 
     @property
     def goes_on(self) -> bool:
-        """Are there more events of the last record?"""
+        """Whether the last record has more events, for the next part."""
         return self.rest is not _NO_REST
 
     def cut(

@@ -62,7 +62,7 @@ class DriftMetrics(Collector):
         registry.register(self)
 
     def follow(self, models: Mapping[Kind, ServedModel]) -> None:
-        """Begin anew for each kind whose model is another one now."""
+        """Start over for each kind whose model has changed."""
         windows = {}
         for kind, model in models.items():
             current = self._windows.get(kind)
@@ -313,7 +313,7 @@ class Metrics:
             self.model_refusals.labels(reason.value)
 
     def expect_topics(self, topics: Iterable[str]) -> None:
-        """Show what is counted by input topic, before anything came."""
+        """Show the counters of each input topic at 0 before its first record."""
         for topic in topics:
             self.records.labels(topic)
             self.input_topic_missing.labels(topic)
@@ -326,7 +326,7 @@ class Metrics:
     def show_model(
         self, kind: Kind, model: ServedModel, *, instead_of: ModelRef | None = None
     ) -> None:
-        """Show that ``model`` serves ``kind`` from now on, and ``instead_of`` no more."""
+        """Show that ``model`` serves ``kind`` from now on instead of ``instead_of``."""
         if instead_of is not None:
             self.model_info.remove(kind, instead_of.name, instead_of.version, instead_of.sha256)
         ref = model.ref
@@ -359,7 +359,7 @@ class Metrics:
         self.shadow_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
 
     def hide_shadow(self, kind: Kind, ref: ModelRef) -> None:
-        """Show ``ref`` as a shadow no more."""
+        """Stop showing ``ref`` as a shadow."""
         self.shadow_info.remove(kind, ref.name, ref.version, ref.sha256)
 
     def count_error(self, error: BaseException) -> None:

@@ -126,7 +126,7 @@ class Shadows:
         self._metrics.show_shadow(kind, model.served.ref)
 
     def end(self, kind: Kind) -> bool:
-        """Compare no more; returns whether there was a shadow."""
+        """End the shadow of ``kind``; returns whether there was one."""
         shadow = self._shadows.pop(kind, None)
         if shadow is None:
             return False

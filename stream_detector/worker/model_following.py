@@ -1,6 +1,6 @@
 """Keeps the models of a running worker as announced: the scorer's own, and the shadows.
 
-A model loads beside the scoring, and the scorer's thread takes it between two batches. A model
+A model loads in a thread of its own, and the scorer's thread takes it between two batches. A model
 that can't be loaded changes nothing. Knows nothing of Kafka: the caller passes announcements in.
 """
 
