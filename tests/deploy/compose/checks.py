@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, checked on the running services; a line of figures for each."""
+"""Checks the promises of docker-compose.yml on the running services; prints figures for each."""
 
 import itertools
 import json
@@ -184,7 +184,7 @@ class Checks:
         return self._commands.output(*self._compose_words, *words)
 
     def _probe(self, *words: object) -> dict[str, Any]:
-        """What ``records.py`` says, run in a container beside the others."""
+        """What ``records.py`` says, run in a container of its own."""
         text = self._compose("run", "--rm", "--no-TTY", "probe", *map(str, words))
         answer: dict[str, Any] = json.loads(text)
         return answer

@@ -1,9 +1,9 @@
-"""``make compose-test``: the services of docker-compose.yml, really brought up, from nothing.
+"""``make compose-test``: bring up the services of docker-compose.yml from nothing, and check them.
 
-Where no Docker runs, Debian's is installed and started for the time of the run (root). Images are
-not pulled but made here: a base by debootstrap, Kafka from the jars of ``make kafka``, Prometheus
-from Debian; Grafana is left out. Compose is built from its Go module. Ends within 25 minutes, takes
-all down again, and leaves its log and the built Compose in ``.cache/compose-test``.
+Where no Docker runs, it installs Debian's and starts it for the run (root). It builds the images
+instead of pulling them: a base by debootstrap, Kafka from the jars of ``make kafka``, Prometheus
+from Debian; it leaves out Grafana. It builds Compose from its Go module. The run ends within 25
+minutes, removes the services, and leaves its log and the built Compose in ``.cache/compose-test``.
 
 Needs nothing but Python's standard library. Exits with 0 if every check passed, else 1.
 """
