@@ -1,8 +1,8 @@
-"""Pin the images that others make by digest, in the Dockerfile and in docker-compose.yml.
+"""Pin third-party images by digest, in the Dockerfile and in docker-compose.yml.
 
-``make digests`` where the images' registry can be reached, with Docker and its plug-in buildx. It
-asks for the digest of each tag and writes ``name:tag@sha256:...`` in place; with a new tag, run it
-once more. Nothing is written if one of them is not to be had.
+``make digests`` needs access to the images' registry, and Docker with its plug-in buildx. It asks
+for the digest of each tag and writes ``name:tag@sha256:...`` in place; run it again after a tag
+changes. It writes nothing unless every registry answers.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 _TOP = Path(__file__).resolve().parents[2]
 _REFERENCES = {
     Path("deploy/detector/Dockerfile"): re.compile(r"^(ARG BASE=)(\S+)$", re.MULTILINE),
-    # Without the image that is built here.
+    # Without the image that this project builds.
     Path("docker-compose.yml"): re.compile(r"^( +image: )((?!stream-detector:)\S+)$", re.MULTILINE),
 }
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _with_digest(image: str) -> str:
-    """``image`` with the digest that its registry has for the tag now."""
+    """``image`` with its tag's present digest."""
     name = image.partition("@")[0]
     command = ["docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}"]
     try:

@@ -1,8 +1,8 @@
-"""The licences of all dependencies, as their installed metadata say, held to an allow list.
+"""Check the licences of all dependencies, from their installed metadata, against an allow list.
 
-``make licences``, or ``python deploy/supply/licences.py`` in an environment that has them: prints
-name, version, licence and what asks for it. Exit code 1 where a licence is not in licences.toml, a
-package is not installed, or its version is not the pinned one.
+``make licences``, or ``python deploy/supply/licences.py`` in an environment with the dependencies:
+prints name, version, licence and the package that needs it. Exit code 1 if a licence is not in
+licences.toml, a package is not installed, or its version is not the pinned one.
 """
 
 import argparse
@@ -22,15 +22,15 @@ _TOP = Path(__file__).resolve().parents[2]
 
 
 class Dependency(NamedTuple):
-    """A package that the project needs, by itself or through another."""
+    """A package that the project needs, directly or through another."""
 
     name: str
     version: str
     licence: str
-    """An SPDX expression, or what the package says instead; empty: nothing."""
+    """An SPDX expression, or the package's own words; empty if it names none."""
     needed_by: str
     fault: str
-    """Why it can't stay; empty: it can."""
+    """Why it is refused; empty if it is allowed."""
 
 
 def main() -> int:
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _dependencies(allow: Mapping[str, Any]) -> Iterator[Dependency]:
-    """Every package that pyproject.toml and its extras ask for here, and what those ask for."""
+    """The packages of pyproject.toml and its extras on this platform, and all that they need."""
     project = tomllib.loads((_TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pins = _pins()
     wanted = [(Requirement(line), "stream-detector") for line in project["dependencies"]] + [
@@ -88,7 +88,7 @@ def _dependencies(allow: Mapping[str, Any]) -> Iterator[Dependency]:
 
 
 def _pins() -> dict[str, str]:
-    """Versions by name, of all files of deploy/requirements."""
+    """Pinned versions by name, from all files of deploy/requirements."""
     pinned = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
     files = (_TOP / "deploy" / "requirements").glob("*.txt")
     return {
@@ -123,7 +123,7 @@ def _described(
 
 
 def _licence(found: Distribution, names: Mapping[str, str]) -> str:
-    """What the metadata say: SPDX expression, or else classifiers, or else free text."""
+    """The SPDX expression of the metadata, else the classifiers, else the free text."""
     metadata = found.metadata
     if expression := metadata.get("License-Expression"):
         return expression
@@ -137,7 +137,7 @@ def _licence(found: Distribution, names: Mapping[str, str]) -> str:
 
 
 def _is_allowed(licence: str, allowed: set[str]) -> bool:
-    """Whether an SPDX expression can be fulfilled by what is allowed; AND binds before OR.
+    """Whether the ``allowed`` licences fulfil an SPDX expression; AND binds before OR.
 
     A licence WITH an exception is one name.
     """

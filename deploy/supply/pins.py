@@ -1,9 +1,9 @@
 """Write the files of deploy/requirements: every package at one version, with its hashes.
 
-``make pins``, after a change of pyproject.toml: versions stay as they are where they still fit.
+Run ``make pins`` after a change of pyproject.toml; it keeps versions that still fit.
 ``make pins ARGS=--upgrade`` takes the newest versions, ``ARGS='--upgrade-package numpy'`` one.
-The hashes are those of all wheels and source archives of a version, so that one file serves every
-platform and Python 3.11 to 3.13. uv asks the package index that the user's own configuration names.
+The files hold the hashes of all wheels and source archives of a version, so that one file serves
+every platform and Python 3.11 to 3.13. uv asks the package index of the user's configuration.
 """
 
 import re
@@ -17,9 +17,9 @@ from pathlib import Path
 _TOP = Path(__file__).resolve().parents[2]
 _FOLDER = _TOP / "deploy" / "requirements"
 _TOOLS = ["cyclonedx-bom", "pip-audit", "uv"]
-"""What `make sbom`, `make audit` and `make pins` run, in an environment of their own."""
+"""The tools of `make sbom`, `make audit` and `make pins`, in their own environment."""
 _EDITABLE = ["editables"]
-"""What hatchling asks for besides, to build an editable package."""
+"""hatchling needs it to build an editable package."""
 _HEAD = """\
 # Made by `make pins` from pyproject.toml: {what}.
 # Install with pip install --require-hashes, which refuses every file that is not listed here.
@@ -41,17 +41,17 @@ _INCLUDED = {
     "demo": "runtime",
     "test": "demo",
 }
-"""Which file a file begins with, so that each package stands in few of them."""
+"""The file that each file includes, so that few files repeat a package."""
 
 Pins = Mapping[str, str]
-"""The lines of each package, by its name."""
+"""The lines of each package, by name."""
 
 
 def main(arguments: list[str]) -> None:
-    """Resolve all sets and write their files; ``arguments`` are uv's.
+    """Resolve all sets and write their files; ``arguments`` go to uv.
 
     Raises:
-        subprocess.CalledProcessError: uv found no versions that fit, and has said why.
+        subprocess.CalledProcessError: uv found no versions that fit, and printed why.
     """
     wanted = _wanted()
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _wanted() -> dict[str, list[str]]:
-    """The requirements of each set, as pyproject.toml has them."""
+    """The requirements of each set, from pyproject.toml."""
     content = tomllib.loads((_TOP / "pyproject.toml").read_text(encoding="utf-8"))
     runtime = content["project"]["dependencies"]
     extras = content["project"]["optional-dependencies"]
@@ -99,13 +99,13 @@ def _wanted() -> dict[str, list[str]]:
 
 
 def _pinned_now() -> str:
-    """All files together, as one."""
+    """All files as one text."""
     texts = [file.read_text(encoding="utf-8") for file in sorted(_FOLDER.glob("*.txt"))]
     return re.sub(r"^-r .*\n", "", "".join(texts), flags=re.MULTILINE)
 
 
 def _compile(lines: list[str], output: Path, *options: str) -> Pins:
-    """Resolve ``lines``; versions that ``output`` has already are kept where they fit."""
+    """Resolve ``lines``, and keep the versions of ``output`` where they fit."""
     command = [
         *("uv", "pip", "compile", "-", "--quiet", "--universal", "--python-version", "3.11"),
         # One version of a package for all versions of Python.

@@ -3,7 +3,7 @@
 No line holds a secret of the settings, a user name or password of a URL or, unless ``log_queries``
 allows it, a query string (``redaction``). Repeated lines are counted (``repeats``), and lines of
 Kafka's clients that a line of this project explains are dropped (``libraries``).
-``native_output_held_back`` hides what native libraries write past Python's logging.
+``system.native_output`` hides what native libraries write past Python's logging.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Child processes that leave nothing behind: own process group, tethered, output in a file."""
+"""Child processes that end with their parent, each with its own process group and log file."""
 
 import os
 import signal
@@ -26,8 +26,8 @@ class ProcessEndedError(Exception):
 class ChildProcess:
     """A running command. As a context manager it is stopped at the end of the block.
 
-    It gets a process group of its own, so that Ctrl-C in the terminal reaches the parent
-    alone, and dies with the parent thread that started it: start it from the main thread.
+    It has its own process group, so that Ctrl-C in the terminal reaches the parent alone. It dies
+    with the parent thread that started it: start it from the main thread.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class ChildProcess:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Start ``command``; its output is appended to the file ``log``.
+        """Start ``command`` in ``folder``, and append its output to the file ``log``.
 
-        ``environment`` replaces this process's own. ``folder`` is where it runs.
+        ``environment`` replaces this process's own.
         """
         self.command = list(command)
         self.log = log
@@ -64,7 +64,7 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative: the signal that ended it."""
+        """None while it runs; negative if a signal ended it."""
         return self._process.poll()
 
     def tail(self, lines: int = 20) -> str:
@@ -73,7 +73,7 @@ class ChildProcess:
         return "\n".join(text.splitlines()[-lines:])
 
     def send(self, signal_number: signal.Signals) -> None:
-        """Signal the whole process group; nothing happens if it has ended."""
+        """Signal the whole process group, unless it has ended."""
         if not self._group_is_gone:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal_number)
@@ -91,7 +91,7 @@ class ChildProcess:
     def stop(self, timeout: float = 30.0) -> int:
         """SIGTERM, then SIGKILL after ``timeout`` seconds. Returns the exit code."""
         if self.exit_code is None:
-            # The leader alone: its own children are its own business while it stops in order.
+            # The leader alone: it stops its own children in order.
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
             with suppress(ProcessEndedError):
@@ -99,15 +99,15 @@ class ChildProcess:
         return self.kill()
 
     def kill(self) -> int:
-        """SIGKILL to whatever of the process group still lives. Returns the exit code."""
+        """SIGKILL to the rest of the process group. Returns the exit code."""
         self.send(signal.SIGKILL)
         exit_code = self.wait(_KILL_SECONDS)
-        # From here on the id may belong to a process of somebody else.
+        # From here on another process may have the id.
         self._group_is_gone = True
         return exit_code
 
     def wait_until(self, condition: Callable[[], bool], *, timeout: float, what: str) -> None:
-        """Wait until ``condition()``; ``what`` names it.
+        """Wait until ``condition()``, which ``what`` names.
 
         Raises ``ProcessEndedError`` if the process ends first, or after ``timeout`` seconds.
         """
@@ -154,7 +154,7 @@ def wait_until(condition: Callable[[], bool], *, timeout: float, what: str) -> N
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port of ``host`` that nothing listens on now; another process may still take it."""
+    """A TCP port of ``host`` that is free now; another process may still take it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))

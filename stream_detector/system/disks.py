@@ -1,4 +1,4 @@
-"""How much room a disk has."""
+"""Free space of a disk."""
 
 from pathlib import Path
 from shutil import disk_usage
@@ -7,7 +7,7 @@ __all__ = ["free_bytes"]
 
 
 def free_bytes(folder: Path) -> float:
-    """Bytes that are free on the disk of ``folder``; NaN where the folder is not there."""
+    """Free bytes on the disk of ``folder``; NaN if the folder does not exist."""
     try:
         return float(disk_usage(folder).free)
     except OSError:

@@ -1,4 +1,4 @@
-"""Lines from a file or pipe, in blocks: large where input is fast, prompt where it is slow."""
+"""Lines of a file or pipe, in blocks: large from fast input, without delay from slow input."""
 
 from collections.abc import Iterator
 
@@ -7,22 +7,22 @@ from stream_detector.system.unpacking import Unpacked
 __all__ = ["BLOCK_LINES", "LINE_BYTES_MAX", "Block", "line_blocks"]
 
 BLOCK_LINES = 8192
-"""Lines at which a block is full: enough for the model's batches of one length."""
+"""A full block: enough for the model's batches of texts of one length."""
 LINE_BYTES_MAX = 4 * 1024 * 1024
-"""Of a longer line the rest is dropped, so that memory is bounded; no URL comes near it."""
+"""The rest of a longer line is dropped, to bound memory; no URL comes near."""
 
 _BLOCK_BYTES = 4 * 1024 * 1024
-"""Bytes at which a block is full, whatever its number of lines."""
+"""A block of this size is full with fewer lines too."""
 
 Block = tuple[list[bytes], int]
-"""Lines without their ends (LF or CR LF), and how many bytes of input they stood in."""
+"""Lines without their ends (LF or CR LF), and the bytes of input that they took."""
 
 
 def line_blocks(descriptor: int) -> Iterator[Block]:
     """Blocks of one line or more until the end of input; empty lines count.
 
-    Compressed input is unpacked. A last line without an end counts too. At most ``_BLOCK_BYTES +
-    LINE_BYTES_MAX + READ_BYTES`` bytes are held.
+    Compressed input is unpacked; a last line may lack its end. Memory is bounded by ``_BLOCK_BYTES
+    + LINE_BYTES_MAX + READ_BYTES``.
 
     Raises:
         StreamDetectorError: the input is an archive, or compressed and damaged.
@@ -46,7 +46,7 @@ def line_blocks(descriptor: int) -> Iterator[Block]:
         if lines and (is_full or not source.more_comes()):
             for start in range(0, len(lines), BLOCK_LINES):
                 block = lines[start : start + BLOCK_LINES]
-                # Each has its share of what was read, so that progress is that of the lines.
+                # Blocks share the bytes read, so that progress follows the lines.
                 share = (source.consumed - done) * len(block) // (len(lines) - start)
                 yield block, share
                 done += share

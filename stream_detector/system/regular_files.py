@@ -1,4 +1,4 @@
-"""Regular files alone: opening a pipe waits for its other end, and a device may never end."""
+"""Reads regular files only: a pipe may block, and a device may never end."""
 
 import errno
 import os
@@ -9,12 +9,12 @@ __all__ = ["check_regular_file", "read_regular_file"]
 
 
 def read_regular_file(path: Path) -> bytes:
-    """All of the file, also behind a link; never waits for another process.
+    """The whole file, also behind a link; never waits for another process.
 
     Raises:
         OSError: it can't be read, or is a folder, a pipe, a socket or a device.
     """
-    # Nothing is looked at before it is open, so nothing can be swapped in between.
+    # Checked after opening, so that nobody can swap the file in between.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         _check(path, os.fstat(descriptor))
@@ -25,10 +25,10 @@ def read_regular_file(path: Path) -> bytes:
 
 
 def check_regular_file(path: Path) -> None:
-    """For a file that a library opens by its name.
+    """Check a file that a library opens by its name.
 
     Raises:
-        OSError: as ``read_regular_file``, where the name alone can tell.
+        OSError: as ``read_regular_file``, as far as the name shows.
     """
     _check(path, path.stat())
 

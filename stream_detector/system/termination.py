@@ -1,4 +1,4 @@
-"""SIGTERM as an orderly end, for commands that have something to clear away."""
+"""SIGTERM as an orderly end, for commands that must clean up."""
 
 import signal
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ __all__ = ["terminated_like_interrupted"]
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """Make SIGTERM end this process the way Ctrl-C does: orderly, with its children and its files.
+    """Make SIGTERM raise ``KeyboardInterrupt``, so that children and temporary files go too.
 
-    For the main thread. What sets a handler of its own in the block goes before.
+    For the main thread. A handler that the block installs takes precedence.
     """
 
     def interrupt(*_: object) -> NoReturn:

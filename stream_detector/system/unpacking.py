@@ -1,4 +1,4 @@
-"""Bytes of a file or pipe, unpacked where they are compressed, as their first bytes say."""
+"""Bytes of a file or pipe; input whose first bytes are those of a compressor is unpacked."""
 
 import bz2
 import gzip
@@ -17,10 +17,10 @@ from stream_detector.errors import StreamDetectorError
 __all__ = ["READ_BYTES", "Unpacked"]
 
 READ_BYTES = 1024 * 1024
-"""Most bytes that come at once, unpacked, however much they were compressed."""
+"""The most unpacked bytes of one read, whatever the compression ratio."""
 
 _LINGER_SECONDS = 0.01
-"""How long to wait for more from a pipe, which holds but 64 KiB at a time."""
+"""How long to wait for more from a pipe, which holds only 64 KiB."""
 
 # https://www.rfc-editor.org/rfc/rfc1952, .../rfc8878, https://en.wikipedia.org/wiki/Bzip2 and
 # https://tukaani.org/xz/xz-file-format.txt
@@ -34,11 +34,11 @@ _ARCHIVES = {"ZIP": b"PK\x03\x04", "7-Zip": b"7z\xbc\xaf\x27\x1c", "RAR": b"Rar!
 _NOT_UNPACKED = {"compress (.Z)": b"\x1f\x9d", "lz4": b"\x04\x22\x4d\x18"}
 _MAGIC_BYTES = 10
 _FIRST_BYTES = b"\x1f\x28B\xfdP7R\x04"
-"""Only after one of these is it worth waiting for more."""
+"""Only after one of these the reader waits for a whole magic number."""
 
 
 class Unpacked:
-    """What a descriptor gives, unpacked. Not safe for several threads; memory is bounded."""
+    """Reads and unpacks a descriptor, in bounded memory. Not thread-safe."""
 
     def __init__(self, descriptor: int) -> None:
         self._raw = _Raw(descriptor)
@@ -47,7 +47,7 @@ class Unpacked:
 
     @property
     def consumed(self) -> int:
-        """How many bytes of the input itself were read."""
+        """Bytes of the input read so far, before unpacking."""
         return self._raw.consumed
 
     def read(self) -> bytes:
@@ -60,7 +60,7 @@ class Unpacked:
         return self._read()
 
     def more_comes(self) -> bool:
-        """Whether there is more to read within a moment; a file always answers yes."""
+        """Whether there is more to read at once; always true of a file."""
         return bool(self._format) or self._raw.more_comes()
 
     def _first(self) -> bytes:
@@ -115,8 +115,10 @@ def _opened(name: str, raw: "_Raw") -> Any:
 
 
 class _Members:
-    """Members of bzip2 or xz, one after the other. Python's own file objects end in silence at
-    bytes behind the last one, as if the input had ended there."""
+    """Reads members of bzip2 or xz, one after the other.
+
+    Python's own file objects ignore garbage after the last member, as if the input ended there.
+    """
 
     def __init__(
         self,
@@ -150,7 +152,7 @@ class _Members:
 
 
 class _Raw(io.RawIOBase):
-    """A descriptor as a file object that counts, and takes back what was read first."""
+    """A descriptor as a file object that counts bytes, and takes back the first ones."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -171,18 +173,18 @@ class _Raw(io.RawIOBase):
         return len(data)
 
     def read_packed(self) -> bytes:
-        """The next bytes, those taken back first."""
+        """The next bytes, beginning with those taken back."""
         head, self._head = self._head, b""
         return head or self.read_some()
 
     def read_some(self) -> bytes:
-        """What there is, without waiting for more than that."""
+        """The available bytes, without waiting for more."""
         data = os.read(self._descriptor, READ_BYTES)
         self.consumed += len(data)
         return data
 
     def put_back(self, data: bytes) -> None:
-        """Let ``data`` be read once more."""
+        """Take back ``data``."""
         self._head = data
 
     def more_comes(self) -> bool:

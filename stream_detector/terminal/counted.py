@@ -4,5 +4,5 @@ __all__ = ["counted"]
 
 
 def counted(count: int, noun: str) -> str:
-    """``count`` with ``noun`` in its number: for nouns whose plural takes an s."""
+    """``count`` with ``noun``, in the plural with an s unless it is 1."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -6,18 +6,20 @@ from typing import Any
 
 import click
 
+from stream_detector.terminal.counted import counted
+
 __all__ = ["DURATION", "written"]
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=3650)
-"""So far back every clock has a time."""
+"""Every clock can go back this far."""
 _WORDS = (
     (timedelta(days=1), "day", 2),
     (timedelta(hours=1), "hour", 1),
     (timedelta(minutes=1), "minute", 1),
 )
-"""Units with how many of them there have to be: one day is written as 24 hours, as it is given."""
+"""Units, with their least number: people write one day as 24 hours."""
 
 
 class _Duration(click.ParamType):
@@ -34,7 +36,7 @@ class _Duration(click.ParamType):
         found = _FORM.fullmatch(value.strip())
         if found is None or float(found[1]) <= 0:
             self.fail(
-                f"{value!r} is no duration: give a number and s, m, h, d or w, such as 24h",
+                f"{value!r} is not a duration: give a number and s, m, h, d or w, such as 24h",
                 *(param, ctx),
             )
         try:
@@ -50,9 +52,9 @@ DURATION = _Duration()
 
 
 def written(duration: timedelta) -> str:
-    """In words, such as ``90 minutes``, ``24 hours`` or ``7 days``."""
+    """The duration in words, such as ``90 minutes``, ``24 hours`` or ``7 days``."""
     for unit, name, least in _WORDS:
         count = duration / unit
         if count >= least and count.is_integer():
-            return f"{count:,.0f} {name}{'' if count == 1 else 's'}"
+            return counted(int(count), name)
     return f"{duration.total_seconds():,.10g} seconds"

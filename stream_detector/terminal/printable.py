@@ -1,4 +1,4 @@
-"""Texts that others wrote, as a terminal may show them."""
+"""Makes untrusted texts safe to show on a terminal."""
 
 __all__ = ["printable", "printable_bytes"]
 
@@ -9,11 +9,11 @@ def printable(text: str) -> str:
 
 
 def printable_bytes(value: bytes, *, characters_max: int) -> str:
-    """The begin of ``value`` as text; what is not UTF-8 or not printable becomes escapes.
+    """``value`` as text, with escapes for bytes that are not UTF-8 or not printable.
 
-    ``...`` ends what was cut at ``characters_max``.
+    A text of more than ``characters_max`` is cut and ends with ``...``.
     """
-    begin = value[: 4 * characters_max]  # UTF-8 takes four bytes for a character at most.
+    begin = value[: 4 * characters_max]  # A character takes at most four bytes.
     shown = printable(begin.decode(errors="backslashreplace"))
     if len(shown) <= characters_max and len(begin) == len(value):
         return shown

@@ -1,6 +1,6 @@
-"""What a command shows of long work: a bar on a terminal, a line every few seconds elsewhere.
+"""Progress of long work: a bar on a terminal, a line every few seconds elsewhere.
 
-All of it goes to stderr; standard output is for results.
+It goes to stderr; standard output is for results.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ from rich.text import Text
 __all__ = ["Progress", "ShownProgress", "Stage"]
 
 _FIRST_LINE_SECONDS = 2.0
-"""Work that is done by then needs no word."""
+"""Shorter work shows nothing."""
 _LINE_SECONDS = 5.0
-"""Between two lines where there is no terminal: a log stays short, and nobody thinks it hangs."""
+"""Between two lines without a terminal: the log stays short, yet shows that work goes on."""
 
 
 class Stage:
-    """One piece of work: how much of it is done."""
+    """One piece of work, and how much of it is done."""
 
     def __init__(self, what: str, total: int | None = None, unit: str = "") -> None:
         self._started = time.monotonic()
@@ -41,16 +41,16 @@ class Stage:
         self.begin(what, total)
 
     def begin(self, what: str, total: int | None = None) -> None:
-        """The next part of the work, of ``total`` units; None where nobody can count them."""
+        """Begin the next part, of ``total`` units; None if their number is unknown."""
         self.what = what
         self.total = total
         self.done = 0
         self.note = ""
 
     def update(self, done: int, note: str = "", *, total: int | None = None) -> None:
-        """So many units are done; ``note`` says what else is known, such as the loss.
+        """Set the number of units done, with a ``note`` such as the loss.
 
-        ``total`` is given where it was not known at the beginning, or has changed.
+        Give ``total`` where the beginning did not know it, or where it has changed.
         """
         self.done, self.note = done, note
         if total is not None:
@@ -65,16 +65,16 @@ class Stage:
 
 
 class Progress:
-    """Where long work says what it does. This one says nothing: the base of those that do."""
+    """Where long work reports its progress. This base class shows nothing."""
 
     def tell(self, line: str) -> None:
-        """One line that stays, such as the figures of an epoch."""
+        """Write a line that stays, such as the figures of an epoch."""
 
     @contextlib.contextmanager
     def stage(self, what: str, total: int | None = None, unit: str = "") -> Iterator[Stage]:
-        """The block is one piece of work; stages may lie within one another.
+        """Report the block as one stage of ``total`` units; stages may be nested.
 
-        It has ``total`` parts, called ``unit`` where ``what`` does not say what they are.
+        ``unit`` names the units where ``what`` does not.
         """
         yield Stage(what, total, unit)
 
@@ -95,7 +95,7 @@ class ShownProgress(Progress):
         self._console = Console(stderr=True) if console is None else console
         self._line_seconds = line_seconds
         self._next_line_at = time.monotonic() + first_line_seconds
-        """Many short stages are no reason to say nothing for long: it outlasts them."""
+        """Outlasts stages, so that many short ones show lines too."""
         self._stages: list[Stage] = []
         self._bar = RichProgress(
             TextColumn("{task.description}", markup=False),
@@ -131,7 +131,7 @@ class ShownProgress(Progress):
 
     @contextlib.contextmanager
     def _shown(self) -> Iterator[None]:
-        """Results are printed between stages, so a bar must not outlive the outermost one."""
+        """Show until the outermost stage ends: commands print results between stages."""
         over = threading.Event()
         if self._console.is_terminal:
             self._bar.start()
@@ -151,7 +151,7 @@ class ShownProgress(Progress):
 
 
 class _ShownStage(Stage):
-    """A stage that is a bar of its own."""
+    """A stage with its own bar."""
 
     def __init__(self, what: str, total: int | None, unit: str, bar: RichProgress) -> None:
         self._bar = bar
@@ -169,12 +169,12 @@ class _ShownStage(Stage):
         self._bar.update(self._task, completed=done, total=self.total, note=note)
 
     def remove(self) -> None:
-        """The work is done, and its bar goes."""
+        """Remove the bar."""
         self._bar.remove_task(self._task)
 
 
 class _CountColumn(MofNCompleteColumn):
-    """Units done and in all, where they can be counted."""
+    """Units done and in total, if the total is known."""
 
     def render(self, task: Task) -> Text:
         """The two numbers as text."""

@@ -1,8 +1,7 @@
-"""Cells of tables that people open in a spreadsheet, which takes some texts for formulas.
+"""Cells of tables that people open in a spreadsheet, where some texts would be formulas.
 
-What anybody wrote into a label may begin as one. A ``'`` before it makes a spreadsheet show it as
-text; whoever reads the table as data takes that off again. See
-https://owasp.org/www-community/attacks/CSV_Injection.
+A label's text may begin like a formula. A ``'`` before it makes the spreadsheet show it as text;
+readers of the data remove it. See https://owasp.org/www-community/attacks/CSV_Injection.
 """
 
 import re
@@ -13,10 +12,10 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def cell_of(text: str) -> str:
-    """``text`` as a cell that no spreadsheet takes for a formula."""
+    """``text`` as a cell that no spreadsheet evaluates."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def text_of(cell: str) -> str:
-    """The text that ``cell_of`` made ``cell`` of; other cells stay as they are."""
+    """The inverse of ``cell_of``; other cells stay unchanged."""
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell

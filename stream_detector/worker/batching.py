@@ -1,11 +1,11 @@
 """Turns delivered chunks into full batches, and overlaps their scoring and publishing.
 
-While one batch is scored in the scorer's thread, the one before it is being published and
-the next one fills up. A batch is processed in parts; parts are published and acknowledged in order.
+The scorer's thread scores one batch, while the one before is published and the next one fills up.
+A batch is processed in parts; parts are published and acknowledged in order.
 
-Where a batch is more than a part, the chunk that is under way and new batches take turns: a chunk
-that takes long holds up its own partition alone, and so do many that take a part each. Knows
-neither Faust nor Kafka: what to do with a batch is passed in.
+Where a batch has more than one part, its open chunk and new batches take turns: a slow chunk delays
+its own partition alone, and so do many chunks of one part each. Knows neither Faust nor Kafka: the
+caller passes in what to do with a batch.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ Process = Callable[[Iterable[Chunk]], Iterator[tuple[Outputs, int]]]
 
 
 class _Batch(Generic[Outputs]):
-    """Chunks that are processed together; after the first part, the one that is under way."""
+    """Chunks that are processed together; after its first part, the open chunk alone."""
 
     def __init__(self, works: Sequence[Work], process: "Process[Outputs]") -> None:
         self._left = deque(works)
         self._begun: list[Work] = []
         self._ended = 0
         self.held: Lane | None = None
-        """Of the chunk that is under way."""
+        """The lane of the open chunk."""
         self.parts: Iterator[tuple[Outputs, int]] = process(self._chunks())
 
     def _chunks(self) -> Iterator[Chunk]:
@@ -42,19 +42,19 @@ class _Batch(Generic[Outputs]):
             yield self._begun[-1].chunk
 
     def end(self, count: int) -> list[Work]:
-        """Note that so many chunks are at their end; returns those that were not before."""
+        """Note that the first ``count`` chunks have ended; returns those that ended just now."""
         ended = self._begun[self._ended : count]
         self._ended = count
         return ended
 
     def end_all(self) -> list[Work]:
-        """Note that all is at its end; returns as ``end``."""
+        """Note that all chunks have ended; returns as ``end``."""
         self._begun += self._left
         self._left.clear()
         return self.end(len(self._begun))
 
     def give_up_rest(self) -> list[Work]:
-        """The chunks that have not begun, which this batch leaves to others."""
+        """The chunks that have not begun: this batch leaves them to the next ones."""
         rest = list(self._left)
         self._left.clear()
         return rest
@@ -70,27 +70,26 @@ class _Batch(Generic[Outputs]):
 
     @property
     def last_lane(self) -> Lane:
-        """The partition of the chunk that began last; one has."""
+        """The partition of the chunk that began last; at least one has begun."""
         return self._begun[-1].lane
 
     @property
     def under_way(self) -> Work | None:
-        """The chunk that has begun and is not at its end."""
+        """The chunk that has begun and has not ended."""
         return self._begun[-1] if len(self._begun) > self._ended else None
 
 
 class Batcher(Generic[Outputs]):
     """Runs batches through ``process`` (in ``executor``) and ``publish`` (on the event loop).
 
-    ``process`` takes the chunks of a batch one by one, each when it begins to read it. It gives
-    their outputs in parts, each with the number of chunks that are at their end with it, those of
-    the parts before too; ``publish`` gets the outputs of a part, and the chunks that end with it.
-    Those are acknowledged before the next part is published. Chunks that have not begun when a part
-    is made go into the next batch.
+    ``process`` takes the chunks of a batch one by one, each when it begins to read it. It yields
+    their outputs in parts, each with the number of chunks that have ended so far. ``publish`` gets
+    the outputs of a part and the chunks that end with it, which are acknowledged before the next
+    part is published. Chunks that have not begun when a part is made go into the next batch.
 
-    ``put`` and ``drain`` are called on the event loop that runs ``run``. Back-pressure is the
-    caller's: nothing here bounds what is put. An error of ``process`` or ``publish`` ends
-    ``run`` with that error and acknowledges nothing more.
+    Call ``put`` and ``drain`` on the event loop that runs ``run``. The queue has no bound: the
+    caller applies back-pressure. An error of ``process`` or ``publish`` ends ``run`` with that
+    error, and no further chunk is acknowledged.
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class Batcher(Generic[Outputs]):
         self._clock = clock
         self._lanes = Lanes()
         self._unfinished: deque[_Batch[Outputs]] = deque()
-        """Each has a chunk under way, whose lane is held."""
+        """Batches with an open chunk, whose lane is held."""
         self._drains = 0
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
@@ -158,7 +157,7 @@ class Batcher(Generic[Outputs]):
         goes_on = False
         try:
             while True:
-                # What is under way and what is new take turns.
+                # Open chunks and new batches take turns.
                 goes_on = bool(self._unfinished) and not (goes_on and self._lanes)
                 if goes_on:
                     batch = self._unfinished.popleft()
@@ -171,15 +170,20 @@ class Batcher(Generic[Outputs]):
                 if publishing is not None:
                     await publishing
                 if part is None:
+                    # The chunks that were left have no records.
                     publishing = None
                     self._finish(batch, batch.end_all())
                     continue
+                # A part ends by its time or size, often within a chunk. Chunks that have not begun
+                # go back to their lanes, where they may join a full batch or give way to another
+                # partition. The open chunk stays and holds its lane, so that a partition's chunks
+                # are published in order.
                 outputs, count = part
                 ended = batch.end(count)
                 rest = batch.give_up_rest()
-                if drains == self._drains:
+                if drains == self._drains:  # A drain drops the chunks that have not begun.
                     self._lanes.put_back(rest)
-                # A chunk that makes a part of its own is a turn, though it is at its end with it.
+                # A part is a turn of its last lane, even where the chunk ends with it.
                 if rest or batch.under_way is not None:
                     self._lanes.pass_turn(batch.last_lane)
                 if batch.under_way is not None:
@@ -193,13 +197,12 @@ class Batcher(Generic[Outputs]):
             if publishing is not None:
                 publishing.cancel()
             self._ended = True
-            self._idle.set()  # nobody need wait for what will not be finished
+            self._idle.set()  # ``drain`` must not wait for batches that nobody will finish.
 
     async def _next_batch(self, publishing: asyncio.Task[None] | None) -> "_Batch[Outputs] | None":
-        """Wait for work, then for a full batch or the linger's end; nothing if idle till now.
+        """Wait for work, then for a full batch or the end of the linger; no linger after idling.
 
-        A failure of the batch that is being published shows here as well, at once. None where the
-        work was dropped meanwhile.
+        Raises at once what the running ``publish`` raises. None where a drain dropped the work.
         """
         while not self._lanes:
             self._arrived.clear()
@@ -221,13 +224,13 @@ class Batcher(Generic[Outputs]):
         return self._take()
 
     def _linger_left(self) -> float:
-        """Seconds to wait for a fuller batch; none for the first chunk after an idle time."""
+        """Seconds to wait for a fuller batch; 0 for the first chunk after an idle time."""
         now = self._clock()
         busy = self._under_way or now < self._last_finished + self._linger
         return self._first_arrival + self._linger - now if busy else 0.0
 
     def _is_full(self) -> bool:
-        """Does what waits fill a batch?"""
+        """Whether the waiting chunks fill a batch."""
         lanes = self._lanes
         return lanes.records >= self._batch_records or lanes.bytes >= self._batch_bytes
 
@@ -257,7 +260,7 @@ class Batcher(Generic[Outputs]):
             _acknowledge(ended)
 
     def _finish(self, batch: "_Batch[Outputs]", ended: Sequence[Work]) -> None:
-        """Note that nothing of ``batch`` is under way any more."""
+        """Note that all of ``batch`` is finished, or given up."""
         _acknowledge(ended)
         batch.let_go()
         if batch.held is not None:

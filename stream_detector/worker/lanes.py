@@ -1,8 +1,7 @@
-"""Chunks that wait for their batch: partitions give theirs in turn, up to ``TURN_BYTES`` each.
+"""Queues of chunks, one a partition: partitions take turns of up to ``TURN_BYTES`` each.
 
-So no partition waits for what was written to another. Turns count bytes: a partition with few
-records gives many small chunks, and would fall behind by one chunk a turn. ``batching`` takes from
-here.
+So a flood on one partition delays no other. Turns count bytes, not chunks: a partition with few
+records gives many small chunks, and would fall behind with one chunk a turn.
 """
 
 from collections import deque
@@ -37,16 +36,16 @@ class Lanes:
 
     def __init__(self) -> None:
         self._waiting: dict[Lane, deque[Work]] = {}
-        """The lane whose turn it is comes first; one without chunks is not there."""
+        """The lane whose turn it is comes first; a lane without chunks has no entry."""
         self._held: set[Lane] = set()
         self._turn: Lane | None = None
         self._given = 0
-        """Bytes that the lane whose turn it is has given in it."""
+        """Bytes that ``_turn`` has given in this turn."""
         self.records = 0
         self.bytes = 0
 
     def __bool__(self) -> bool:
-        """Is there a chunk that ``take`` would give?"""
+        """Whether ``take`` would give a chunk."""
         return not self._waiting.keys() <= self._held
 
     def put(self, work: Work) -> None:
@@ -55,7 +54,7 @@ class Lanes:
         self._count(work, 1)
 
     def put_back(self, works: Sequence[Work]) -> None:
-        """Give ``works``, which were taken, before all others, in their order."""
+        """Queue ``works``, which were taken, before all others, in their order."""
         for work in reversed(works):
             queue = self._waiting.pop(work.lane, deque())
             queue.appendleft(work)
@@ -64,7 +63,7 @@ class Lanes:
         self._turn = None
 
     def take(self) -> Work | None:
-        """The next chunk of the partition whose turn it is; None where none waits."""
+        """The next chunk of the partition whose turn it is; None if no lane has one to give."""
         lane = next((lane for lane in self._waiting if lane not in self._held), None)
         if lane is None:
             return None
@@ -87,7 +86,7 @@ class Lanes:
             self._waiting[lane] = self._waiting.pop(lane)
 
     def hold(self, lane: Lane) -> None:
-        """Give no chunk of ``lane`` until ``release``: they follow the one that is under way."""
+        """Give no chunk of ``lane`` until ``release``: its open chunk comes first."""
         self._held.add(lane)
 
     def release(self, lane: Lane) -> None:
@@ -95,7 +94,7 @@ class Lanes:
         self._held.discard(lane)
 
     def clear(self) -> None:
-        """Drop all that waits."""
+        """Drop all waiting chunks."""
         self._waiting.clear()
         self.records = self.bytes = 0
 

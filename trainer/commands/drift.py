@@ -1,6 +1,5 @@
 """``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
 
-import logging
 from datetime import timedelta
 from pathlib import Path
 
@@ -100,8 +99,6 @@ def drift(
     stream-trainer drift --file verdicts.jsonl --json | jq '.models[].statistics[0]'
     """
     settings, _ = given_settings(config, flags)
-    # kafka-python's errors are in ours.
-    logging.getLogger("kafka").addHandler(logging.NullHandler())
     from trainer.drift.comparing import drift_report  # noqa: PLC0415 - imports much
     from trainer.drift.references import References  # noqa: PLC0415
     from trainer.drift.rendering import lines_of  # noqa: PLC0415

@@ -1,6 +1,5 @@
 """``stream-trainer shadow``: what shadow models say beside those that serve."""
 
-import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -90,8 +89,6 @@ def report(
     stream-trainer shadow report --json | jq .agreement
     """
     settings, _ = given_settings(config, flags)
-    # kafka-python's errors are in ours.
-    logging.getLogger("kafka").addHandler(logging.NullHandler())
     import msgspec  # noqa: PLC0415 - see trainer.cli
 
     from trainer.shadow.reading import shadow_report  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What a comparison of two windows found: plain data, which encodes as JSON as it is."""
+"""What a comparison of two windows found: plain data, which encodes as JSON directly."""
 
 from datetime import datetime
 

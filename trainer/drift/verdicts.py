@@ -164,7 +164,7 @@ class Verdicts:
 
 
 def _is_usable(detected_at: datetime) -> bool:
-    """Whether it has its zone, and windows before it and a moment after it can be told."""
+    """Whether it has a time zone, and windows before it and a moment after it are valid times."""
     return detected_at.tzinfo is not None and _FIRST <= detected_at < _LAST
 
 

@@ -12,7 +12,8 @@ from trainer.measuring.statistics import wilson
 __all__ = ["check_calibration", "check_thresholds"]
 
 _RATE_TIMES = 2.0
-"""How many times the false-positive rate that a threshold was set for is too much."""
+"""Above this multiple of the rate that a threshold was set for, the check fails. Less may be
+chance, as few benign rows lie above a threshold."""
 
 
 def check_calibration(
@@ -44,7 +45,7 @@ def check_calibration(
 def check_thresholds(
     manifest: Manifest, scores: NDArray[np.float32], labels: NDArray[np.int8]
 ) -> list[Check]:
-    """Whether the shipped thresholds flag no more benign rows than they were set for."""
+    """Whether the thresholds still flag about the share of benign rows they were set for."""
     benign = scores[labels == 0]
     if not len(benign):
         return []  # The check of detection refuses for it.

@@ -1,4 +1,4 @@
-"""The gate's decision: what was compared and found, kept as JSON beside the bundle."""
+"""The gate's decision: what was compared and found, kept as JSON next to the bundle."""
 
 from datetime import datetime
 from pathlib import Path
@@ -95,7 +95,7 @@ class GateDecision(msgspec.Struct, frozen=True):
         return "; ".join(f"{check.name}: {check.message}" for check in failed)
 
     def announced(self) -> dict[str, Any]:
-        """What an announcement tells of it: a few KB at most, plain JSON values."""
+        """The part that an announcement carries: a few KB at most, plain JSON values."""
         return {
             "passed": self.passed,
             "forced_because": self.forced_because,
@@ -114,7 +114,7 @@ class GateDecision(msgspec.Struct, frozen=True):
 
 
 def decision_path(bundle: Path) -> Path:
-    """Where the decision on a bundle lies: beside its folder, which holds nothing else."""
+    """The file of the decision on a bundle: next to the folder, which holds the bundle alone."""
     folder = bundle.resolve()
     return folder.with_name(folder.name + _SUFFIX)
 
@@ -134,7 +134,7 @@ def decode_decision(content: bytes, where: str) -> GateDecision:
         return msgspec.json.decode(content, type=GateDecision)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise GateError(
-            f"{where} is no decision of the gate ({error}): make it anew by `stream-trainer gate`"
+            f"{where} is no decision of the gate ({error}): run `stream-trainer gate` again"
         ) from error
 
 
@@ -154,7 +154,7 @@ def read_decision(path: Path) -> GateDecision:
 
 
 def write_decision(folder_of_bundle: Path, decision: GateDecision) -> Path:
-    """Write the decision beside the bundle, whole or not at all; returns where.
+    """Write the decision next to the bundle, whole or not at all; returns its path.
 
     Raises:
         GateError: it can't be written there.

@@ -144,6 +144,7 @@ def tpr_differences(
             differences[draw] = of_second - of_first
             if (draw + 1) % _SHOWN_EVERY == 0:
                 stage.update(draw + 1)
+    # Percentiles of the draws: no assumption on how the differences are distributed.
     outside = (1 - rules.confidence) / 2
     lows, highs = np.quantile(differences, [outside, 1 - outside], axis=0)
     return [

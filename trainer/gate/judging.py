@@ -81,8 +81,8 @@ def judge(
     Both are folders of bundles, for one kind. ``hold_out`` are rows that neither was trained on,
     ``newest`` the newest labels, held out by time, ``newest_voices`` who said each of them and how
     much of their weight one may have, ``voices`` the labels that the challenger was trained on, by
-    who said them; None where that is not known. Without a champion what compares is told, and
-    refuses nothing. ``seed`` is that of the resamples: the same one gives the same figures.
+    who said them; None where that is not known. Without a champion, comparisons are skipped and
+    refuse nothing. ``seed`` is that of the resamples: the same one gives the same figures.
     ``progress`` shows what is done.
 
     Raises:
@@ -238,7 +238,7 @@ def _scored(network: Network, texts: Sequence[str], stage: Stage) -> NDArray[np.
 
 
 def _lists(rules: GateRules, kind: Kind) -> tuple[_Texts, RulesUsed]:
-    """What the lists hold, and the rules as the decision tells them."""
+    """What the lists hold, and the rules as the decision records them."""
     must_not_alert = (SHIPPED_MUST_NOT_ALERT, *rules.must_not_alert)
     must_alert = (SHIPPED_MUST_ALERT, *rules.must_alert)
     texts = _Texts(read_texts(must_not_alert, kind), read_texts(must_alert, kind))

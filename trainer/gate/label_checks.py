@@ -95,6 +95,7 @@ def check_newest(
 
 def _weights(rows: int, voices: VoicesOfRows | None) -> tuple[NDArray[np.float64], str]:
     """How much each label counts, at most 1, and the words that say whose count less."""
+    # Whoever writes most must not decide alone which model serves.
     weights = np.ones(rows)
     if voices is None:
         return weights, ""

@@ -69,7 +69,7 @@ def collect_labels(
         interval: seconds that the first label of a batch waits for more, where it follows.
         from_beginning: read all that the topic still holds.
         stopped: asked about twice a second; after a yes what was read is stored and committed.
-        tell: gets a line for each batch, but for the last one where it does not follow.
+        tell: gets a line for each batch, except the last one where it does not follow.
         on_batch: is given what each batch came to, when it is committed.
 
     Raises:

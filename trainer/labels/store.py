@@ -7,13 +7,13 @@
       day=2026-11-24/labels.parquet            rows in order of topic, partition and offset
       day=2026-11-24/labels-1.parquet          where the first has 200,000 rows
 
-The day is that on which the label was collected (UTC, this machine's clock): whoever writes a
-record chooses its timestamp, and could make a folder of each day since 1970. ``written_at`` and
-``labeled_at`` are columns. Stores that go by the day of ``written_at``, as they once did, are read
-and added to as they are.
+The day is the day of collection (UTC, this machine's clock): whoever writes a record chooses its
+timestamp, and could otherwise create a folder for each day since 1970. ``written_at`` and
+``labeled_at`` are columns. Stores by the day of ``written_at``, an earlier layout, are read
+and extended without a change.
 
-A file is never changed in place: the new one is written beside it, forced to disk and renamed.
-Labels tell who visited what: folders have mode 0700 and files 0600, whatever the umask.
+A file is never changed in place: a new one takes its name when it is on disk.
+Labels show who visited what: folders have mode 0700 and files 0600, whatever the umask.
 """
 
 from collections import defaultdict
@@ -140,7 +140,7 @@ class LabelStore:
 
         Raises:
             LabelStoreError: a file can't be read or written; or a place holds another record than
-                before, because its topic was deleted and made anew.
+                before, because its topic was deleted and created again.
         """
         by_place = {label.place: label for label in labels}
         known = self._known(by_place.values())

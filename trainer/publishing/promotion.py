@@ -123,9 +123,9 @@ def _set_folder(settings: Settings, kind: Kind) -> Path:
 
 
 def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
-    """The gate's decision that lies beside ``bundle``, whose sha256 it is; None if there is none.
+    """The gate's decision next to ``bundle``, which has this ``sha256``; None if there is none.
 
-    One on what was in this folder before is none on what is in it now.
+    A decision on an earlier bundle of this folder does not count.
 
     Raises:
         GateError: what lies there is no decision.
@@ -147,7 +147,7 @@ def admitted_bundle(
     """The decision to announce ``bundle`` on; None if it serves already and there is none.
 
     ``because`` is the reason to announce it whatever the gate decided; it is recorded in the
-    decision beside the bundle.
+    decision next to the bundle.
 
     Raises:
         NotAdmittedError: it may not be announced.

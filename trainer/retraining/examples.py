@@ -2,9 +2,9 @@
 
 - The base corpus' test part is the hold-out. Labels never enter it: those of its registered
   domains are left out, for good, so that the hold-out stays the same rows from one retraining to
-  the next and no model has been told of them.
-- The newest labels of each voice are held out by time: the challenger is asked for what it was not
-  told. Of each voice, so that one that writes much cannot be all that is measured.
+  the next and no model has been trained on them.
+- The newest labels of each voice are held out by time: the challenger is measured on what it was
+  not trained on. Of each voice, so that a voice that writes much is not all that is measured.
 - The others are trained on, each visited several times an epoch, the more the newer it is. A
   label goes before the corpus: a base row of the same text is left out.
 - No voice has more than its share of an epoch: the labels of one that has more are visited less
@@ -38,7 +38,7 @@ _SECONDS_A_DAY = 86_400.0
 
 
 class LabelRules(NamedTuple):
-    """How labels count beside the base corpus."""
+    """How labels count in addition to the base corpus."""
 
     visits: float = 16.0
     """How often an epoch visits the newest label; a row of the base corpus is visited once. A
@@ -85,7 +85,7 @@ def retraining_examples(
 ) -> RetrainingExamples:
     """Put ``labels`` of ``kind`` on top of ``base``, by the rules above.
 
-    The same arguments give the same rows: ages are reckoned from the newest label, not from now,
+    The same arguments give the same rows: ages count from the newest label, not from now,
     and fractions of a visit are drawn by ``seed``.
     """
     counting = sorted(
@@ -152,7 +152,7 @@ def _domain(label: ResolvedLabel) -> str:
 
 
 def _voice(label: ResolvedLabel) -> str:
-    """Who said it, as far as that is proved. The source is theirs to choose."""
+    """Who said it, as far as a key proves it; the source is a mere claim."""
     winner = label.winner
     if winner.signed:
         return voice_of(winner.label)
@@ -162,12 +162,14 @@ def _voice(label: ResolvedLabel) -> str:
 def _visits(
     labels: Sequence[ResolvedLabel], rules: LabelRules, base_rows: int, seed: int
 ) -> NDArray[np.int64]:
-    """Visits an epoch, at least one but for voices above their share; shape ``[labels]``.
+    """Visits an epoch, at least one except for voices above their share; shape ``[labels]``.
 
     ``labels`` are in order of time.
     """
     times = np.array([each.winner.label.labeled_at.timestamp() for each in labels], np.float64)
     days = (times[-1] - times) / _SECONDS_A_DAY if len(times) else times
+    # Halving with age: an old campaign must not crowd out a new one, but what was labelled stays
+    # worth at least a row of the corpus.
     wanted = 1 + (rules.visits - 1) * 0.5 ** (days / rules.half_life_days)
     drawn = np.random.default_rng(seed).random(len(labels))
     visits = np.floor(wanted + drawn).astype(np.int64)

@@ -58,7 +58,7 @@ def trained_on(
     try:
         checkpoint.load()
         resume = True
-    except CheckpointError:  # None, or of other rows: begin anew.
+    except CheckpointError:  # None, or of other rows: start from the bundle.
         resume = False
     return fit(
         bundle.architecture,

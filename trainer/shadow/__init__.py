@@ -1,4 +1,4 @@
-"""What shadow models said of live traffic, beside the models that serve: read and summed up.
+"""What shadow models say of live traffic, compared with the models that serve.
 
 Workers write it (``stream_detector.policy.shadow``); nothing here announces or loads a model.
 """

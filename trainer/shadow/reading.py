@@ -97,7 +97,7 @@ def _labels(store: Path, trust: Sequence[str], disagreements: Iterable[Disagreem
 
 
 def read_comparisons(settings: Settings, *, since: datetime) -> Iterator[Comparison | RecordError]:
-    """What was compared from ``since`` up to the topic's end as it is at the start.
+    """What was compared from ``since`` up to the present end of the topic.
 
     In order of offset within each partition; an error in the place of what can't be read.
 

@@ -139,7 +139,7 @@ class Gathered:
         return latest
 
     def disagreements(self, shadows: Iterable[str]) -> Iterator[Disagreement]:
-        """What was said last of each text that ``shadows``, by sha256, judge otherwise."""
+        """The last comparison of each text that ``shadows``, by sha256, judge otherwise."""
         wanted = set(shadows)
         for (_, _, shadow), of_pair in self._pairs.items():
             if shadow in wanted:

@@ -134,7 +134,7 @@ class Watcher:
                     self._stopped.wait(pause)
                 finally:
                     self._collecting = False
-        except Exception as error:  # noqa: BLE001 - one that collects no more has to end
+        except Exception as error:  # noqa: BLE001 - a watch that no longer collects has to end
             self._error = error
             self._stopped.set()
 

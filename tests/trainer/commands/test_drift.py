@@ -81,8 +81,8 @@ def moment(text):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--since", "yesterday"], 2, "'yesterday' is no duration"),
-        (["--since", "0h"], 2, "'0h' is no duration"),
+        (["--since", "yesterday"], 2, "'yesterday' is not a duration"),
+        (["--since", "0h"], 2, "'0h' is not a duration"),
         (["--baseline", "9999w"], 2, "too long: ten years at most"),
         (["--file", "missing.jsonl"], 1, "missing.jsonl can't be read"),
         (["--file", "/dev/null"], 1, "no model's verdict of the last 24 hours was found"),

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from stream_detector.errors import StreamDetectorError
 from stream_detector.models.bundle import load_bundle
 from support.commands import run_trainer
 from support.examples import rule
@@ -15,6 +16,7 @@ from trainer.examples.datasets import sha256_of
 from trainer.files.locking import exclusive
 from trainer.gate.decision import read_decision
 from trainer.retraining import one_run as run
+from trainer.retraining.outcome import read_outcome
 from trainer.training.building import digests
 
 ASKED = {"http://x7x7x7.org/p": "benign"}
@@ -87,9 +89,14 @@ def test_what_passes_says_what_it_was_made_of_and_is_trained_once(made, retrain,
     assert decision.champion == champion.ref
     assert not [check for check in decision.checks if check.name == "newest labels"]
 
+    outcome = read_outcome(tmp_path / "out", "url")
+    assert (outcome.ending, outcome.challenger) == ("passed", challenger.name)
+    assert (outcome.model, outcome.checks) == (decision.challenger, decision.checks)
+
     code, output = retrain("--only-ngrams", champion=challenger)
     assert (code, challengers(tmp_path)) == (4, [challenger])
     assert "nothing new" in output
+    assert read_outcome(tmp_path / "out", "url").ending == "unchanged"
     code, output = retrain("--only-ngrams", "--label-visits", 2, champion=challenger)
     assert code != 4, "another way of training is something new"
 
@@ -106,6 +113,9 @@ def test_a_worse_one_is_refused_and_a_reason_is_recorded_beside_what_was_found(r
     decision = read_decision(refused.with_name(f"{refused.name}-gate.json"))
     assert (decision.passed, decision.forced_because) == (False, None)
     assert {"newest labels"} < {check.name for check in decision.checks}
+    outcome = read_outcome(tmp_path / "out", "url")
+    assert (outcome.ending, outcome.reason) == ("refused", decision.refusal)
+    assert outcome.reason
 
     refused.rename(tmp_path / "away")  # Two of one second would have one name.
     code, output = retrain(*options, "--force", " a drill ")
@@ -114,6 +124,16 @@ def test_a_worse_one_is_refused_and_a_reason_is_recorded_beside_what_was_found(r
     decision = read_decision(forced.with_name(f"{forced.name}-gate.json"))
     assert (decision.passed, decision.forced_because) == (False, "a drill")
     assert [check for check in decision.checks if not check.passed]
+
+
+@pytest.mark.slow
+def test_what_failed_is_in_the_outcome(retrain, tmp_path):
+    fill_store(tmp_path / "labels", ASKED)
+    with pytest.raises(StreamDetectorError, match="nowhere"):
+        retrain("--only-ngrams", champion=tmp_path / "nowhere")
+    outcome = read_outcome(tmp_path / "out", "url")
+    assert outcome.ending == "failed"
+    assert "nowhere" in outcome.reason
 
 
 class KilledError(Exception):
@@ -168,7 +188,11 @@ RETRAIN = ("retrain", "--kind", "url", "--data", "urls.csv")
         ((*RETRAIN, "--force", " "), 2, "give a reason"),
         (("retrain", "--kind", "url"), 2, "name the examples"),
         (("watch", "--url-data", "none.csv"), 2, "'none.csv' does not exist"),
-        (("watch", "--every", "1x"), 2, "'1x' is no duration: give a number and s, m, h, d or w"),
+        (
+            ("watch", "--every", "1x"),
+            2,
+            "'1x' is not a duration: give a number and s, m, h, d or w",
+        ),
         (("watch", "--url-data", "urls.csv", "--", "--epochs", "0"), 2, "'--epochs': 0 is not in"),
         (("watch", "--url-data", "urls.csv", "--", "--nonsense"), 2, "No such option: --nonsense"),
     ],

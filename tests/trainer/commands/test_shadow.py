@@ -22,7 +22,7 @@ def test_a_topic_in_which_nothing_was_compared_is_told(trainer, topic):
     done = trainer("shadow", "report", "--since", "1d", STREAM_DETECTOR_SHADOW_TOPIC=topic)
     assert "nothing was compared in the last 24 hours: is a shadow announced" in done.stderr
     done = trainer("shadow", "report", "--since", "soon", code=2)
-    assert "'soon' is no duration" in done.stderr
+    assert "'soon' is not a duration" in done.stderr
 
 
 def test_what_was_written_to_all_partitions_since_then_is_summed_up(trainer, topic, kafka):
