@@ -136,9 +136,13 @@ def _secret(path: Path, setting: str) -> str:
 # --- kafka_options --------------------------------------------------------------------------
 
 
+class _Version(tuple[int, ...]):
+    """Unlike other tuples, which hold classes, a version can be written as text."""
+
+
 # The default of these is None, which shows no type.
 _UNSET_BY_DEFAULT: Mapping[str, type] = {
-    "api_version": tuple,
+    "api_version": _Version,
     "client_id": str,
     "client_rack": str,
     "compression_type": str,
@@ -153,7 +157,7 @@ _WANTED: Mapping[type, str] = {
     int: "a whole number",
     float: "a number",
     str: "text",
-    tuple: "a version such as 2.0",
+    _Version: "a version such as 2.0",
 }
 # aiokafka asks the broker itself, and warns about the option.
 _DEPRECATED = {"api_version"}
@@ -197,7 +201,7 @@ def _converted(name: str, text: str, default: object) -> object:
     if kind not in _WANTED:
         raise SettingsError(f"kafka_options can't hold {name}, which is no text: leave it out")
     try:
-        if kind is tuple:
+        if kind is _Version:
             return tuple(map(int, text.strip("() ").replace(",", ".").split(".")))
         return msgspec.convert(text, kind, strict=False)
     except (ValueError, msgspec.ValidationError):
