@@ -95,16 +95,15 @@ def report(
     from trainer.shadow.rendering import as_text  # noqa: PLC0415
 
     with ShownProgress().stage("reading comparisons"):
-        summaries, remarks = shadow_report(
+        summaries = shadow_report(
             settings,
             since=datetime.now(UTC) - since,
             version=version,
             label_store=store,
             trust=trusted(trust),
             top=top,
+            remark=tell,
         )
-    for remark in remarks:
-        tell(remark)
     if not summaries:
         tell(
             f"nothing was compared in the last {written(since)}: is a shadow announced "

@@ -1,9 +1,8 @@
 """The report on shadows: comparisons out of their topic, outside of any group, summed up."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from stream_detector.errors import RecordError, StreamDetectorError
 from stream_detector.events import LabelName, ModelRef
@@ -15,15 +14,7 @@ from trainer.labels.store import filled_store
 from trainer.publishing.promotion import announced_now
 from trainer.shadow.summary import LabelOf, Summary, gather
 
-__all__ = ["ShadowReport", "read_comparisons", "shadow_report"]
-
-
-class ShadowReport(NamedTuple):
-    """What there is to show."""
-
-    summaries: list[Summary]
-    remarks: list[str]
-    """Sentences on what the summaries leave out or rest on."""
+__all__ = ["read_comparisons", "shadow_report"]
 
 
 def shadow_report(
@@ -34,7 +25,8 @@ def shadow_report(
     label_store: Path | None,
     trust: Sequence[str],
     top: int,
-) -> ShadowReport:
+    remark: Callable[[str], object],
+) -> list[Summary]:
     """Sum up what was compared from ``since`` on.
 
     Args:
@@ -45,15 +37,15 @@ def shadow_report(
         label_store: folder of labels that say which model is right, if there are any.
         trust: the order of trust in the sources of labels; see ``resolve``.
         top: at most so many domains and examples of each direction.
+        remark: gets sentences on what the summaries leave out or rest on, each as it is found.
 
     Raises:
         StreamDetectorError: none that was compared is ``version``, or several are; or as
             ``read_comparisons`` and ``filled_store``.
     """
     gathered = gather(read_comparisons(settings, since=since))
-    remarks = []
     if gathered.unreadable:
-        remarks.append(f"{gathered.unreadable:,} records are no comparisons and are passed over")
+        remark(f"{gathered.unreadable:,} records are no comparisons and are passed over")
     compared = gathered.shadows()
     if version is not None:
         shadows = [_found(compared, version)]
@@ -61,12 +53,12 @@ def shadow_report(
         shadows = [one.sha256 for one in announced_now(settings).shadows.values()]
         if not shadows and compared:
             last = list(compared.values())[-1]
-            remarks.append(f"no shadow is announced; the last was {last.name} {last.version}")
+            remark(f"no shadow is announced; the last was {last.name} {last.version}")
             shadows = [last.sha256]
     label_of = None
     if label_store is not None:
         label_of = _labels(label_store, trust, gathered.disagreements(shadows))
-    return ShadowReport(gathered.summaries(shadows, label_of=label_of, top=top), remarks)
+    return gathered.summaries(shadows, label_of=label_of, top=top)
 
 
 def _found(compared: Mapping[str, ModelRef], version: str) -> str:
