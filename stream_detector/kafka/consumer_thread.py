@@ -318,6 +318,8 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             if tp in assigned
             for partition in [driver.ensure_aiokafka_TP(tp)]
         }
+        if not commits:
+            return False  # All were revoked since; aiokafka refuses an empty commit.
         try:
             try:
                 await self._commit_while_topics_exist(consumer, commits)

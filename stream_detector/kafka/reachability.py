@@ -90,7 +90,7 @@ class ReachMonitor:
             # A broker comes back by itself, a certificate does not become valid.
             final = any(isinstance(fault, FatalError) for fault in faults.values())
             level = logging.ERROR if final else logging.WARNING
-            logger.log(level, "%s; trying again until then", self.fault)
+            logger.log(level, "%s; trying again", self.fault)
 
 
 def _sentences(faults: Mapping[str, Fault], *, others: bool) -> list[str]:

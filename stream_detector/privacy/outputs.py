@@ -82,7 +82,7 @@ class Privacy:
     def _dead_letter(self, letter: DeadLetter) -> DeadLetter:
         letter = cut_letter(letter)
         key, value = letter.key, letter.value
-        withheld = []
+        withheld = list(letter.withheld)
         if "dead_letters" in self._names and (key or value):
             withheld.append("clients")
             key = key and self._of(key.decode(errors="surrogateescape")).encode()
@@ -92,7 +92,7 @@ class Privacy:
             if shown != (key, value):
                 withheld.append("queries")
                 key, value = shown
-        if withheld:
+        if len(withheld) > len(letter.withheld):
             letter = msgspec.structs.replace(letter, key=key, value=value, withheld=withheld)
         return letter_without_credentials(letter)
 

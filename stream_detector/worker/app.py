@@ -196,17 +196,19 @@ class DetectorApp(faust.App):
 
     async def on_stop(self) -> None:
         """Stop fetching, finish and commit the batches in flight, then leave the group."""
-        if self._consumer is not None:
-            self.consumer.stop_flow()
-            self.flow_control.suspend()
-            await self._finish_or_give_up()
-        self.finished.set()
-        for task in self._tasks:
-            task.cancel()
-        await super().on_stop()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        self._folder.cleanup()
+        try:
+            if self._consumer is not None:
+                self.consumer.stop_flow()
+                self.flow_control.suspend()
+                await self._finish_or_give_up()
+        finally:
+            self.finished.set()
+            for task in self._tasks:
+                task.cancel()
+            await super().on_stop()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            self._folder.cleanup()
 
     async def _finish_or_give_up(self) -> None:
         """Finish and commit the batches in flight; give up where Kafka stays away."""

@@ -294,7 +294,7 @@ class _Process:
                 self._kafka_fault = fault
                 if fault != before or now - logged_at >= _REPEAT_SECONDS:
                     logged_at = now
-                    logger.warning("%s; trying again until then", fault)
+                    logger.warning("%s; trying again", fault)
                 await asyncio.sleep(pause)
         self._kafka_fault = ""
         if problems:

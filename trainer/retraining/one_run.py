@@ -6,7 +6,7 @@ trained is not trained again, the store is given a bundle once, and an announcem
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -94,12 +94,12 @@ def retrain(plan: Plan, settings: Settings, *, progress: Progress) -> Outcome:
     Raises:
         StreamDetectorError: another retraining runs in the folder, or any of the parts failed.
     """
-    if plan.publish:
-        check_signing(settings, plan.signing_key)
     try:
         with exclusive(plan.folder / _LOCK):
             remove_outcome(plan.folder, plan.kind)
             try:
+                if plan.publish:
+                    check_signing(settings, plan.signing_key)
                 with _champion(plan, settings) as champion:
                     outcome = _retrain(plan, settings, champion, progress)
             except (StreamDetectorError, OSError) as error:
@@ -129,7 +129,7 @@ def _retrain(plan: Plan, settings: Settings, champion: _Champion, progress: Prog
     challenger = _trained_before(plan, served, identity)
     if challenger is None:
         challenger = _trained(plan, served, examples, identity, progress)
-        _prune(plan, challenger)
+        _prune(plan, keep={challenger, champion.folder})
     progress.tell(f"challenger: {challenger}; the gate compares the two")
     decision = judge(
         challenger,
@@ -326,8 +326,10 @@ def _challengers(plan: Plan) -> list[Path]:
     )
 
 
-def _prune(plan: Plan, newest: Path) -> None:
+def _prune(plan: Plan, *, keep: Set[Path]) -> None:
+    """Remove old challengers; one of them may be the champion of this run."""
+    kept = {folder.resolve() for folder in keep}
     for folder in _challengers(plan)[_KEPT:]:
-        if folder != newest:
+        if folder.resolve() not in kept:
             shutil.rmtree(folder, ignore_errors=True)
             decision_path(folder).unlink(missing_ok=True)

@@ -105,7 +105,7 @@ async def test_a_broker_that_is_away_is_told_once_a_minute_until_it_is_back(
         fault = await scene.look(closed_address)
         assert f"{closed_address}: Connection refused" in fault
         scene.now += 2
-    assert told(caplog) == [("WARNING", f"{fault}; trying again until then")]
+    assert told(caplog) == [("WARNING", f"{fault}; trying again")]
     scene.now += 60
     await scene.look(closed_address)
     assert len(told(caplog)) == 1
