@@ -28,7 +28,7 @@ def test_on_a_terminal_the_last_column_wraps_below_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((44, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((44, 24)))
     assert list(table_lines(ROWS[1:2], indent="  ", wraps=True)) == [
         "  detection  1,200  as good as before, on",
         "                    all three of the samples",
