@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from stream_detector.metrics import certificate_gauge
 from stream_detector.settings.fields import Settings
 from stream_detector.web.access import WebAccess
 from stream_detector.web.certificates import (
     CertificateFile,
-    certificate_gauge,
     kafka_certificates,
     show_certificates,
 )
