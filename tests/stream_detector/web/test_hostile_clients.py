@@ -146,7 +146,7 @@ def test_idle_and_trickling_clients_do_not_shut_out_a_request(
                     client.sendall(trickled[round_number : round_number + 1])
             assert answered()
     wait_until(lambda: open_files() <= files_before, timeout=30, what="the end of all connections")
-    assert not server._connections
+    wait_until(lambda: not server._connections, timeout=30, what="the end of all tasks")
     assert caplog.records == []
 
 
