@@ -118,8 +118,8 @@ class Decider:
             self._metrics.cache_lookups.labels("miss").inc(len(missing))
         comparisons: list[Compared] = []
         if missing:
-            fresh = self._decide_afresh(
-                dict.fromkeys(observed[place] for place in missing), comparisons
+            fresh, comparisons = self._decide_afresh(
+                dict.fromkeys(observed[place] for place in missing)
             )
             for place in missing:
                 decisions[place] = fresh[observed[place]]
@@ -143,11 +143,11 @@ class Decider:
             memory.clear()
 
     def _decide_afresh(
-        self, keys: Iterable[Observed], comparisons: list[Compared]
-    ) -> dict[Observed, Decision | Rejected]:
+        self, keys: Iterable[Observed]
+    ) -> tuple[dict[Observed, Decision | Rejected], list[Compared]]:
         """Decide on distinct observations, and remember what was decided.
 
-        What shadows say of the new texts joins ``comparisons``.
+        Returns the decisions, and what shadows say of the new texts.
         """
         decisions: dict[Observed, Decision | Rejected] = {}
         for_model: list[tuple[Observed, Canonical]] = []
@@ -163,13 +163,18 @@ class Decider:
             else:
                 for_model.append((key, canonical))
                 texts[canonical.kind][canonical.text] = None
-        scores = {kind: self._scores_of(kind, list(texts[kind]), comparisons) for kind in _KINDS}
+        scores: dict[Kind, dict[str, float]] = {}
+        comparisons: list[Compared] = []
+        for kind in _KINDS:
+            scores[kind], compared = self._scores_of(kind, list(texts[kind]))
+            if compared is not None:
+                comparisons.append(compared)
         for key, canonical in for_model:
             decisions[key] = self._scored(key[1], canonical, scores[canonical.kind][canonical.text])
         for key, decision in decisions.items():
             if _may_be_remembered(key[1], decision):
                 self._decisions.put(key, decision)
-        return decisions
+        return decisions, comparisons
 
     def _listed(self, observed: str, canonical: Canonical) -> Decision | None:
         """The decision of the lists, where one of them matches."""
@@ -212,9 +217,13 @@ class Decider:
         )
 
     def _scores_of(
-        self, kind: Kind, texts: Sequence[str], comparisons: list[Compared]
-    ) -> dict[str, float]:
-        """The score of each of the distinct ``texts``, remembered or new; NaN for none."""
+        self, kind: Kind, texts: Sequence[str]
+    ) -> tuple[dict[str, float], Compared | None]:
+        """The score of each of the distinct ``texts``, remembered or new; NaN for none.
+
+        With them what a shadow says of the new ones, if it was asked.
+        """
+        compared = None
         memory = self._scores[kind]
         scores = dict(zip(texts, memory.get_all(texts), strict=True))
         new = [text for text, score in scores.items() if score is None]
@@ -231,9 +240,7 @@ class Decider:
                     self._thresholds[kind],
                     dict(zip(new, new_scores, strict=True)),
                 )
-                if compared is not None:
-                    comparisons.append(compared)
-        return cast(dict[str, float], scores)
+        return cast(dict[str, float], scores), compared
 
     def _score(self, kind: Kind, texts: Sequence[str]) -> list[float]:
         """Scores by the model, timed and counted."""
