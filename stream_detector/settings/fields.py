@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr
 
+from stream_detector.events import Kind
 from stream_detector.limits import BUFFERED_BYTES_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX
 from stream_detector.settings.checks import address_fault
 from stream_detector.settings.files import GivenFile, SecretFile, secret_files_of
@@ -310,6 +311,10 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
         """The setting's name for an error message, with where its value came from if it is set."""
         place = self._places.get(name)
         return f"{name} (from {place})" if place else name
+
+    def bundle_of(self, kind: Kind) -> Path:
+        """The folder of the model that is set for ``kind``."""
+        return self.url_bundle if kind == "url" else self.host_bundle
 
     def topic(self, name: str) -> str:
         """The full name of a topic: prefix and ``name``."""

@@ -118,7 +118,7 @@ def _is_own(announcement: Announcement, settings: Settings) -> bool:
 
     A rollback announces that bundle where it served before the first announcement.
     """
-    own = settings.url_bundle if announcement.kind == "url" else settings.host_bundle
+    own = settings.bundle_of(announcement.kind)
     try:
         return ref_of_bundle(own).sha256 == announcement.sha256
     except BundleError:

@@ -97,7 +97,7 @@ def _lists(settings: Settings) -> str:
 def _model(settings: Settings, kind: Kind) -> str:
     bundle = served_bundle(settings, kind)
     effective_thresholds(kind, bundle.thresholds, threshold_overrides(settings)[kind])
-    folder = settings.url_bundle if kind == "url" else settings.host_bundle
+    folder = settings.bundle_of(kind)
     return f"{bundle.ref.name} {bundle.ref.version} in {folder}"
 
 

@@ -92,7 +92,7 @@ def reigning_model(settings: Settings, kind: Kind, announced: Announcement | Non
     """
     if announced is not None:
         return Reigning(kind, announced.ref, is_announced=True)
-    return Reigning(kind, ref_of_bundle(_set_folder(settings, kind)), is_announced=False)
+    return Reigning(kind, ref_of_bundle(settings.bundle_of(kind)), is_announced=False)
 
 
 @contextmanager
@@ -108,18 +108,13 @@ def reigning_folder(settings: Settings, kind: Kind) -> Iterator[Path]:
     """
     announced = announced_now(settings).serving.get(kind) if settings.model_store else None
     if announced is None:
-        yield _set_folder(settings, kind)
+        yield settings.bundle_of(kind)
         return
     with tempfile.TemporaryDirectory(prefix="stream-trainer-champion-") as name:
         store = ModelStore(settings.model_store)
         store.fetch(kind, announced.sha256, Path(name))
         load_fetched(store, kind, announced.sha256, Path(name), expected=kind)
         yield Path(name)
-
-
-def _set_folder(settings: Settings, kind: Kind) -> Path:
-    """The bundle that workers serve while nothing is announced."""
-    return settings.url_bundle if kind == "url" else settings.host_bundle
 
 
 def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
@@ -231,7 +226,7 @@ def promote(
     if reigning.ref.sha256 != sha256:
         if current is None:
             store = ModelStore(settings.model_store)
-            store_bundle(_set_folder(settings, kind), store, signing_key=signing_key)
+            store_bundle(settings.bundle_of(kind), store, signing_key=signing_key)
         previous = (reigning.ref.sha256, *previous)
     withdrawn = () if current is None else current.withdrawn
     decision = None if gate is None else gate.announced()

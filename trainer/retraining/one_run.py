@@ -184,8 +184,7 @@ def _champion(plan: Plan, settings: Settings) -> Iterator[_Champion]:
     if is_asked:
         announced = announced_now(settings, signing_key=plan.signing_key).serving.get(plan.kind)
     if plan.champion is not None or announced is None:
-        set_to = settings.url_bundle if plan.kind == "url" else settings.host_bundle
-        folder = plan.champion or set_to
+        folder = plan.champion or settings.bundle_of(plan.kind)
         bundle = load_bundle(folder, kind=plan.kind)
         reigning = reigning_model(settings, plan.kind, announced) if plan.publish else None
         if reigning is not None and reigning.ref.sha256 != bundle.sha256:
