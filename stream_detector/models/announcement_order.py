@@ -18,8 +18,6 @@ from stream_detector.models.announcement import (
 )
 from stream_detector.models.signed_announcements import sequence_of
 
-__all__ = ["AnnouncementOrder", "Latest", "Refuse"]
-
 Refuse = Callable[[RefusedModelError], object]
 """Called for a record that is malformed, unsigned or outdated; the one before stays in force."""
 Latest = Mapping[bytes, Announcement | ShadowEnd]

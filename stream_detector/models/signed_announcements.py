@@ -24,16 +24,6 @@ from stream_detector.models.announcement import KEYS
 from stream_detector.models.signing import sign
 from stream_detector.models.store import ModelStore
 
-__all__ = [
-    "Headers",
-    "SignedRecord",
-    "keep_signed",
-    "kept_signed",
-    "next_sequence",
-    "sequence_of",
-    "signed_record",
-]
-
 logger = logging.getLogger(__name__)
 
 Headers = Iterable[tuple[str, bytes]]

@@ -14,16 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from stream_detector.errors import BundleError, SettingsError
 
-__all__ = [
-    "check_signature",
-    "new_key",
-    "public_half",
-    "read_private_key",
-    "read_public_key",
-    "read_public_keys",
-    "sign",
-]
-
 
 def new_key(private_path: Path) -> Path:
     """Make a pair of keys; returns the public one's path, ``private_path`` with ``.pub`` added.

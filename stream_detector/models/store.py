@@ -33,8 +33,6 @@ from stream_detector.models.files import (
 )
 from stream_detector.models.manifest import decode_manifest
 
-__all__ = ["ModelStore", "PutOutcome", "StoredModel"]
-
 logger = logging.getLogger(__name__)
 
 PutOutcome = Literal["new", "known", "repaired"]

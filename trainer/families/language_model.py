@@ -87,7 +87,7 @@ def fit_language_model(
     return fitted
 
 
-def _losses(model: "tf.keras.Model", inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def _losses(model: "tf.keras.Model", inputs: "tf.Tensor", targets: "tf.Tensor") -> "tf.Tensor":
     return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, model(inputs))
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.models.architectures import ARCHITECTURES, Architecture
+from stream_detector.models.architectures import ARCHITECTURES
+from stream_detector.models.architectures.base import Architecture
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.families.base import Family

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import BundleError
 from stream_detector.events import Kind
-from stream_detector.models.architectures import Architecture
+from stream_detector.models.architectures.base import Architecture
 from stream_detector.models.bundle import Bundle, save_bundle
 from stream_detector.models.calibration import Platt
 from stream_detector.models.manifest import (
