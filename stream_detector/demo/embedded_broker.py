@@ -12,8 +12,6 @@ from typing import Any, Self
 
 from stream_detector.errors import SettingsError
 
-__all__ = ["PARTITIONS", "EmbeddedBroker", "require_librdkafka"]
-
 PARTITIONS = 4
 """Partitions of each topic, which librdkafka sets and Python cannot change."""
 

@@ -24,8 +24,6 @@ from stream_detector.errors import FatalError
 from stream_detector.settings.fields import DATA_FOLDER, Settings
 from stream_detector.system.child_processes import ChildProcess
 
-__all__ = ["FALSE_ALARM", "show_label", "watch_command"]
-
 FALSE_ALARM = "http://intranet-payroll.lakeside.example/login/verify"
 """An ordinary page of an organisation's own, under a reserved name (RFC 2606)."""
 

@@ -11,8 +11,6 @@ from stream_detector.events import Rejected, UrlEvent
 from stream_detector.settings.fields import Settings
 from stream_detector.sources.reading import read_record
 
-__all__ = ["Ledger", "Model", "SeenVerdict", "Source"]
-
 _HIGHLIGHTS = 2000
 _Position = tuple[int, int]
 """Partition and offset in the input topic."""

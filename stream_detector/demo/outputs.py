@@ -10,8 +10,6 @@ from stream_detector.demo.embedded_broker import PARTITIONS
 from stream_detector.demo.ledger import Ledger, SeenVerdict
 from stream_detector.settings.fields import Settings
 
-__all__ = ["Outputs", "view_consumer"]
-
 
 class _Event(msgspec.Struct):
     """An alert's ``event``; its id is that of the verdict that raised it."""

@@ -12,8 +12,6 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.kafka.confirmed import write_records
 from stream_detector.settings.fields import Settings
 
-__all__ = ["Replay", "Sent"]
-
 
 class Sent(NamedTuple):
     """A record that Kafka has."""

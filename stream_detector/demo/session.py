@@ -29,8 +29,6 @@ from stream_detector.settings.loading import load_settings
 from stream_detector.system.child_processes import ChildProcess, ProcessEndedError, free_port
 from stream_detector.system.termination import terminated_like_interrupted
 
-__all__ = ["DemoOptions", "run_demo"]
-
 _READY_SECONDS = 180.0
 """The worker loads TensorFlow and compiles its models before it is ready."""
 _STALLED_SECONDS = 60.0

@@ -10,8 +10,6 @@ from rich.text import Text
 from stream_detector.demo.ledger import Ledger, SeenVerdict
 from stream_detector.settings.fields import Settings
 
-__all__ = ["print_addresses", "print_summary"]
-
 _EXAMPLES = 8
 _OUTPUTS = ("verdicts", "alerts", "dead letters")
 

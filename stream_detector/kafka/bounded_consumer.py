@@ -17,8 +17,6 @@ from stream_detector.kafka.record_batches import (
 )
 from stream_detector.settings.fields import Settings
 
-__all__ = ["bound_records", "is_unread", "use_batches"]
-
 _UNREAD_HEADERS: list[tuple[str, bytes]] = []
 """The headers of all unread records, and of no other."""
 

@@ -17,17 +17,6 @@ from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
 
-__all__ = [
-    "POLL_MS",
-    "QUIET_SECONDS",
-    "RecordLookup",
-    "Span",
-    "reading",
-    "record_lookup",
-    "records_of",
-    "spans_between",
-]
-
 POLL_MS = 500
 QUIET_SECONDS = 60.0
 """After this time without a record, reading gives up on the rest of the topic."""

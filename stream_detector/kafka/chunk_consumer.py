@@ -23,8 +23,6 @@ from stream_detector.kafka.consumer_thread import (
 from stream_detector.kafka.watermark import Entry, PartitionLedger
 from stream_detector.limits import HEADER_MEMORY_BYTES
 
-__all__ = ["ChunkConsumer", "Delivery"]
-
 _KEY, _VALUE, _HEADERS = attrgetter("key"), attrgetter("value"), attrgetter("headers")
 
 _RECORD_OVERHEAD_BYTES = 200

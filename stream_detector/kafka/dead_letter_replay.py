@@ -30,8 +30,6 @@ from stream_detector.settings.fields import Settings
 from stream_detector.wire.dead_letters import LetterFilter, StoredLetter
 from stream_detector.wire.outcomes import REPLAY_OF, Headers
 
-__all__ = ["LeftOut", "NotReplayable", "Outcome", "replay_dead_letters"]
-
 _CONFIRM_RECORDS = 500
 _CONFIRM_BYTES = 16 * 1024 * 1024
 """Sent before the replay waits for Kafka's answers."""

@@ -14,8 +14,6 @@ from stream_detector.logs.libraries import KAFKA_FAULTS
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["LOOK_SECONDS", "TopicMonitor"]
-
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0

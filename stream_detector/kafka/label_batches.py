@@ -14,16 +14,6 @@ from stream_detector.kafka.bounded_consumer import use_batches
 from stream_detector.kafka.record_batches import TooLargeError, decompressed
 from stream_detector.wire.label_signatures import SIGNATURE, SIGNATURE_BYTES
 
-__all__ = [
-    "BATCH_BYTES_MAX",
-    "KEPT_BYTES",
-    "KEY_BYTES",
-    "RECORD_BYTES_MAX",
-    "REST_OF_BATCH_FROM",
-    "VALUE_BYTES",
-    "bound_batches",
-]
-
 _HEADERS_READ = 100
 """Of a record, to find its signature: a quarter of a million fit into one, and take a second."""
 

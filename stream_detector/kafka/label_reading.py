@@ -20,8 +20,6 @@ from stream_detector.kafka.topics import topic_problems
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.outcomes import Message
 
-__all__ = ["LabelReader", "label_reader"]
-
 _POLL_RECORDS = 64
 """Records that come at once: each may have ``label_batches.RECORD_BYTES_MAX``."""
 _FETCH_BYTES = 8 * 1024 * 1024

@@ -28,8 +28,6 @@ from stream_detector.settings.fields import Settings
 from stream_detector.system.atomic_files import atomic_file
 from stream_detector.terminal.counted import counted
 
-__all__ = ["BackupError", "Restored", "Saved", "restore_topics", "save_topics"]
-
 _Role = Literal["labels", "feed_labels", "models"]
 _PARTS: Mapping[_Role, Part] = {
     "labels": "labeller",

@@ -11,8 +11,6 @@ acknowledgements: another worker may own the partition, and what was in flight r
 from collections import deque
 from dataclasses import dataclass
 
-__all__ = ["Entry", "PartitionLedger"]
-
 
 @dataclass(eq=False, slots=True)
 class Entry:
