@@ -19,8 +19,7 @@ import msgspec
 from kafka import TopicPartition
 
 from stream_detector.errors import SettingsError, StreamDetectorError, TopicsError
-from stream_detector.kafka.bounded_consumer import is_unread
-from stream_detector.kafka.bounded_reading import Span, reading, records_of
+from stream_detector.kafka.bounded_reading import Span, is_unread, reading, records_of
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.rights import Part
 from stream_detector.kafka.topics import check_topic
