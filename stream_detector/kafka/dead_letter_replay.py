@@ -202,7 +202,7 @@ def _original(
     if letter.source_timestamp is not None and found.timestamp != letter.source_timestamp:
         raise MissingRecordError(
             f"record {source.offset} in partition {source.partition} of {source.topic} is another "
-            "one by its time: the topic was made again"
+            "one by its time: the topic was deleted and created again"
         )
     return found.key, found.value, [(name, value or b"") for name, value in found.headers]
 
