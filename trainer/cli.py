@@ -28,8 +28,6 @@ from trainer.commands.study import study
 from trainer.commands.train import train
 from trainer.commands.watch import watch
 
-__all__ = ["main"]
-
 _PROGRAM = "stream-trainer"
 
 

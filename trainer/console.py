@@ -17,15 +17,6 @@ from stream_detector.terminal.table import table_lines
 if TYPE_CHECKING:
     from trainer.report.figures import Measured
 
-__all__ = [
-    "command_line",
-    "file_names",
-    "messages",
-    "printable",
-    "show_figures",
-    "tell",
-]
-
 _USER_OF_URL = re.compile(r"://[^/@]*@")
 
 messages = Console(file=stderr_of_its_own())

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from stream_detector.terminal.progress import Progress, Stage
 from stream_detector.terminal.progress import ShownProgress as OnConsole
+from stream_detector.terminal.progress import Stage
 from trainer.console import messages
-
-__all__ = ["Progress", "ShownProgress", "Stage", "shown_stage"]
 
 
 class ShownProgress(OnConsole):

@@ -5,7 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from trainer.commands.example_options import data_options, examples_of
-from trainer.examples.datasets import DataError, read_dataset
+from trainer.examples.datasets import read_dataset
+from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS
 
 

@@ -13,8 +13,6 @@ from stream_detector.terminal.durations import DURATION
 from trainer.console import tell
 from trainer.shown_progress import ShownProgress
 
-__all__ = ["drift"]
-
 _TOPICS_TOLD = {"topic_prefix", "verdicts_topic", "model_store"}
 _WITHOUT = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - _TOPICS_TOLD
 

@@ -20,9 +20,7 @@ from trainer.console import command_line, file_names, show_figures, tell
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
-    from trainer.examples.datasets import Part
-
-__all__ = ["evaluate"]
+    from trainer.examples.splits import Part
 
 
 @click.command(short_help="Measure bundles and model families side by side.")

@@ -11,20 +11,7 @@ from trainer.families import FAMILY_NAMES
 from trainer.gate.rules import GateRules
 
 if TYPE_CHECKING:
-    from trainer.examples.datasets import Examples
-
-__all__ = [
-    "data_of",
-    "data_options",
-    "epochs_option",
-    "examples_of",
-    "family_option",
-    "gate_options",
-    "part_option",
-    "rules_of",
-    "seed_option",
-    "together",
-]
+    from trainer.examples.labelled import Examples
 
 Command = TypeVar("Command", bound=Callable[..., object])
 Decorator = Callable[[Command], Command]
@@ -218,7 +205,7 @@ def examples_of(
     Raises:
         click.UsageError: they contradict each other, or name no file.
     """
-    from trainer.examples.datasets import Examples  # noqa: PLC0415 - imports much
+    from trainer.examples.labelled import Examples  # noqa: PLC0415 - imports much
 
     if not data and not benign and not malicious:
         raise click.UsageError("name the examples: --data FILE, or --benign FILE --malicious FILE")

@@ -24,9 +24,7 @@ from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
-    from trainer.examples.datasets import Part
-
-__all__ = ["gate"]
+    from trainer.examples.splits import Part
 
 _SERVED = "served"
 """As a champion: whichever bundle serves now."""

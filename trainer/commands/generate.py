@@ -14,8 +14,6 @@ from trainer.shown_progress import ShownProgress
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
-__all__ = ["generate_names_command", "generate_ordinary_command", "generate_private_command"]
-
 _Row = TypeVar("_Row")
 
 _ROWS_AT_ONCE = 1000

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from trainer.hold_out.measuring import GroupBy, Training
     from trainer.hold_out.report import FamilyMean
 
-__all__ = ["hold_out"]
-
 _FAMILIES = ("wide_bilstm", "logistic_regression")
 _WORST_SHOWN = 3
 

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-__all__ = ["FOLDER", "labels_option", "trust_option", "trusted"]
-
 FOLDER = Path("retraining")
 """Where challengers, checkpoints and locks are, by default."""
 

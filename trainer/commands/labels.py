@@ -13,16 +13,15 @@ import click
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.settings.fields import SETTING_GROUPS
 from stream_detector.terminal.counted import counted
+from stream_detector.terminal.progress import Progress
 from trainer.commands.label_options import labels_option, trust_option, trusted
 from trainer.console import tell
-from trainer.shown_progress import Progress, ShownProgress
+from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
     from trainer.labels.resolution import ResolvedLabel
     from trainer.labels.store import StoredLabel
-
-__all__ = ["labels"]
 
 _STDOUT = Path("-")
 _LABELS_AT_ONCE = 1000

@@ -19,8 +19,6 @@ from trainer.shown_progress import ShownProgress
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
-__all__ = ["retrain"]
-
 _EXIT_CODES = {"refused": REFUSED_CODE, "unchanged": 4}
 
 _NOT_NEEDED = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - {

@@ -12,8 +12,6 @@ from trainer.commands.label_options import trusted
 from trainer.console import tell
 from trainer.shown_progress import ShownProgress
 
-__all__ = ["shadow"]
-
 _OTHERS = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]}
 _WITHOUT = (_OTHERS - {"topic_prefix", "models_topic", "shadow_topic"}) | {
     "group_id",

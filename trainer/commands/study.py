@@ -14,8 +14,6 @@ from trainer.shown_progress import ShownProgress
 if TYPE_CHECKING:
     from trainer.training.imbalance import Imbalance
 
-__all__ = ["study"]
-
 
 @click.command(short_help="Repeat the study: all its models on one list, one table.")
 @click.argument("data", type=click.Path(path_type=Path))
@@ -53,7 +51,8 @@ def study(
     \b
     stream-trainer study data/study/URL.csv
     """
-    from trainer.examples.datasets import Examples, read_dataset  # noqa: PLC0415
+    from trainer.examples.datasets import read_dataset  # noqa: PLC0415
+    from trainer.examples.labelled import Examples  # noqa: PLC0415
     from trainer.training.imbalance import resampled  # noqa: PLC0415
 
     examples = Examples(files=(data,), columns=("url", "label"), split="random")

@@ -17,10 +17,8 @@ from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
     from stream_detector.events import Kind
-    from trainer.examples.datasets import Examples
+    from trainer.examples.labelled import Examples
     from trainer.training.imbalance import Imbalance
-
-__all__ = ["train"]
 
 _BUFFER_ROWS = 262_144
 """Some 300 MB of host names, with the samples; enough for 33 million rows (see ``streaming``)."""

@@ -19,8 +19,6 @@ from trainer.commands.label_options import FOLDER
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
-__all__ = ["watch"]
-
 LABELS = "labels"
 """Name of the label store in the watch's folder."""
 _HTTP_PORT = 9465

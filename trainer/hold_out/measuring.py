@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from stream_detector import __version__
 from stream_detector.canonical import registered_domain
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import DataError, Dataset
+from trainer.examples.datasets import Dataset
+from trainer.examples.readers import DataError
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
@@ -32,15 +33,6 @@ from trainer.measuring.evaluation import (
     threshold_at,
 )
 from trainer.measuring.statistics import Interval
-
-__all__ = [
-    "Fold",
-    "GroupBy",
-    "HeldOutBenign",
-    "HeldOutMalicious",
-    "HoldOut",
-    "Training",
-]
 
 GroupBy = Literal["source", "kind"]
 """A malicious group: the rows of one source, or of one kind from all sources."""

@@ -27,8 +27,6 @@ from trainer.report.content import (
 )
 from trainer.report.rendering import write_report
 
-__all__ = ["FamilyMean", "HoldOutReport", "family_means", "held_out_table", "write_hold_out"]
-
 _FIGURES = ("ROC AUC", "TPR at FPR 1%", "TPR at FPR 0.1%")
 
 

@@ -9,12 +9,10 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.system.atomic_files import write_atomically
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import DataError
+from trainer.examples.readers import DataError
 from trainer.families.base import Family
 from trainer.files.private import make_private_folder
 from trainer.hold_out.measuring import HoldOut, Training
-
-__all__ = ["TrainingStore", "trainings"]
 
 
 class TrainingStore:

@@ -26,14 +26,6 @@ from trainer.report.figures import Difference, Measured, difference, measure_mod
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
 
-__all__ = [
-    "Candidate",
-    "candidate_of_bundle",
-    "fitted_candidates",
-    "make_report",
-    "write_model_card",
-]
-
 
 class Candidate(NamedTuple):
     """A model, ready to measure."""

@@ -21,7 +21,9 @@ from stream_detector.models.manifest import (
     Training,
 )
 from stream_detector.models.reference import reference_of
-from trainer.examples.datasets import Census, DataError, Dataset, Examples, sha256_of
+from trainer.examples.datasets import Census, Dataset, sha256_of
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import DataError
 from trainer.measuring.calibrating import fit_platt
 from trainer.measuring.evaluation import (
     FALSE_POSITIVES_MIN,
@@ -30,9 +32,8 @@ from trainer.measuring.evaluation import (
     measure,
     threshold_at,
 )
-from trainer.training.fitting import Fit, Recipe, logits_of
-
-__all__ = ["build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
+from trainer.training.fitting import Fit, logits_of
+from trainer.training.recipe import Recipe
 
 _LABELS = "labels"
 """Name of the labels among the data files of a manifest."""

@@ -8,14 +8,13 @@ from stream_detector.events import Kind
 from stream_detector.models.architectures import ARCHITECTURES
 from stream_detector.models.bundle import Bundle, check_destination
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import Examples
+from trainer.examples.labelled import Examples
 from trainer.training.building import build_bundle, weak_thresholds
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.data import TrainingData
-from trainer.training.fitting import Recipe, fit
+from trainer.training.fitting import fit
 from trainer.training.progress import shown_training, stopped_by_hand
-
-__all__ = ["Plan", "train_bundle"]
+from trainer.training.recipe import Recipe
 
 
 class Plan(NamedTuple):

@@ -5,11 +5,8 @@ import click
 from trainer.commands.models.announcing import promote, publish, rollback
 from trainer.commands.models.keys import new_key_command
 from trainer.commands.models.listing import list_command, show
-from trainer.commands.models.options import force_option, signing_key_option
 from trainer.commands.models.shadowing import shadow
 from trainer.commands.models.storing import fetch, prune
-
-__all__ = ["force_option", "models", "signing_key_option"]
 
 
 @click.group(no_args_is_help=True, short_help="Publish bundles to running workers; go back.")

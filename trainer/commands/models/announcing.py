@@ -24,8 +24,6 @@ from trainer.shown_progress import shown_stage
 if TYPE_CHECKING:
     from stream_detector.models.announcement import Announcement
 
-__all__ = ["promote", "publish", "rollback"]
-
 
 @click.command(cls=SettingsCommand, short_help="Put a bundle into the store and announce it.")
 @click.argument("bundle", type=click.Path(path_type=Path, file_okay=False))

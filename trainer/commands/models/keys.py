@@ -6,8 +6,6 @@ import click
 
 from trainer.console import tell
 
-__all__ = ["new_key_command"]
-
 
 @click.command("new-key", short_help="Make a key to sign models and announcements.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))

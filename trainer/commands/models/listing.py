@@ -6,16 +6,15 @@ from pathlib import Path
 import click
 
 from stream_detector.commands.options import SettingsCommand
+from stream_detector.terminal.printable import printable
 from trainer.commands.models.options import (
     kafka_options,
     opened_store,
     settings_with_store,
     workers_options,
 )
-from trainer.console import printable, tell
+from trainer.console import tell
 from trainer.shown_progress import shown_stage
-
-__all__ = ["list_command", "show"]
 
 
 @click.command("list", cls=SettingsCommand, short_help="The versions, and what serves.")

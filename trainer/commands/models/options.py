@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from stream_detector.models.announcement import Announcement
     from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 
-__all__ = [
-    "KIND",
-    "announcing_options",
-    "force_option",
-    "kafka_options",
-    "opened_store",
-    "settings_with_store",
-    "signing_key_option",
-    "tell_announced",
-    "tell_stored",
-    "workers_options",
-]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 KIND = click.Choice(["url", "host"])

@@ -20,8 +20,6 @@ from trainer.commands.models.options import (
 from trainer.console import tell
 from trainer.shown_progress import shown_stage
 
-__all__ = ["shadow"]
-
 
 @click.command(cls=SettingsCommand, short_help="Compare a model with the one that serves.")
 @click.argument("model", metavar="[VERSION|BUNDLE]", required=False)

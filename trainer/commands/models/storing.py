@@ -10,6 +10,7 @@ from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.terminal.durations import DURATION
+from stream_detector.terminal.printable import printable
 from trainer.commands.models.options import (
     KIND,
     kafka_options,
@@ -17,10 +18,8 @@ from trainer.commands.models.options import (
     settings_with_store,
     workers_options,
 )
-from trainer.console import printable, tell
+from trainer.console import tell
 from trainer.shown_progress import shown_stage
-
-__all__ = ["fetch", "prune"]
 
 _KEPT = 5
 """Newest versions of each kind that stay by default: a retraining keeps as many challengers."""
