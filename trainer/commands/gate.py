@@ -1,6 +1,6 @@
 """``stream-trainer gate``: whether a bundle may take the place of the one that serves."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,6 @@ import click
 from stream_detector.commands.options import SettingsCommand, given_settings
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
-from stream_detector.settings.fields import Settings
 from trainer.commands.example_options import (
     data_of,
     data_options,
@@ -23,7 +22,6 @@ from trainer.gate.admission import REFUSED_CODE
 from trainer.shown_progress import ShownProgress
 
 if TYPE_CHECKING:
-    from stream_detector.events import Kind
     from trainer.examples.datasets import Part
 
 __all__ = ["gate"]
@@ -97,14 +95,17 @@ def gate(
         newest_labels = read_dataset(of_newest, kind, needed=[])
 
     # Not before the data is known to be good: TensorFlow takes seconds.
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
     from trainer.gate.decision import write_decision  # noqa: PLC0415
     from trainer.gate.judging import judge  # noqa: PLC0415
     from trainer.gate.rendering import lines_of  # noqa: PLC0415
+    from trainer.publishing.promotion import reigning_bundle  # noqa: PLC0415
     from trainer.training.building import trained_otherwise  # noqa: PLC0415
 
-    with _champion(champion, settings, kind) as reigning:
+    with ExitStack() as stack:
+        reigning = champion
+        if champion == Path(_SERVED) and not champion.exists():
+            reigning = stack.enter_context(reigning_bundle(settings, kind)).folder
         for folder in filter(None, (challenger, reigning)):
             if known_rows := trained_otherwise(load_bundle(folder, kind=kind).manifest, examples):
                 tell(f"beware: {known_rows}")
@@ -121,14 +122,3 @@ def gate(
         click.echo(line)
     tell(f"{'passed' if decision.passed else 'refused'}: {write_decision(challenger, decision)}")
     return 0 if decision.passed else REFUSED_CODE
-
-
-def _champion(
-    champion: Path | None, settings: Settings, kind: "Kind"
-) -> AbstractContextManager[Path | None]:
-    """The folder of the champion, as long as the block lasts."""
-    if champion == Path(_SERVED) and not champion.exists():
-        from trainer.publishing.promotion import reigning_folder  # noqa: PLC0415
-
-        return reigning_folder(settings, kind)
-    return nullcontext(champion)

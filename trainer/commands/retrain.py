@@ -155,7 +155,6 @@ def retrain(
     from trainer.labels.store import filled_store  # noqa: PLC0415 - imports much
 
     filled_store(store)
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
     from trainer.examples.licences import read_licences  # noqa: PLC0415
     from trainer.gate.rendering import lines_of  # noqa: PLC0415
     from trainer.retraining.examples import LabelRules  # noqa: PLC0415
