@@ -21,8 +21,6 @@ from stream_detector.settings.fields import Settings
 from stream_detector.sources.json_fields import chosen_fields
 from stream_detector.sources.reading import read_record
 
-__all__ = ["events_of"]
-
 # Kafka allows no colon in the name of a topic; the name of a cluster may hold some.
 _ID = re.compile(
     r"(?P<cluster>.*):(?P<topic>[A-Za-z0-9._-]+):"
