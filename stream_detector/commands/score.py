@@ -17,10 +17,10 @@ import msgspec
 
 from stream_detector.assembly import decider_of
 from stream_detector.bulk_scoring import ListScorer, LogRow, LogScorer, Row
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import SettingsCommand, settings_of, with_settings
 from stream_detector.events import Kind, Thresholds
 from stream_detector.models.serving import load_scorer
-from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.settings.fields import Settings
 from stream_detector.sources.json_fields import chosen_fields
 from stream_detector.sources.reading import source_named
 from stream_detector.system.lines import BLOCK_LINES, Block, line_blocks
@@ -43,7 +43,7 @@ _STDIN_PATH = Path("/dev/stdin")
 
 _Input = tuple[Path | None, Iterator[Block]]
 """A file, None where the lines are arguments, and its lines."""
-_WITHOUT = {*SETTING_GROUPS["Topics"], "alert_window"} - {"json_fields"}
+_SETTINGS = {"json_fields", *settings_of("Model", "Policy")} - {"alert_window"}
 
 
 @click.command(cls=SettingsCommand)
@@ -73,15 +73,14 @@ _WITHOUT = {*SETTING_GROUPS["Topics"], "alert_window"} - {"json_fields"}
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per line of input, or event of a log."
 )
-@setting_options({"Topics", "Model", "Policy"}, without=_WITHOUT)
+@with_settings(_SETTINGS)
 def score(
     urls: tuple[str, ...],
     file: str | None,
     log_format: str | None,
     kind: Literal["auto", "url", "host"],
     as_json: bool,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
 ) -> None:
     """Score URLs, the lines of a --file, or with - the lines of stdin. With --format, score the
     URLs and host names in log files.
@@ -108,7 +107,6 @@ def score(
         raise click.UsageError("--kind is for lists of URLs: a log line says what it names")
     if file is not None and urls:
         raise click.UsageError("give either arguments or --file, not both")
-    settings, _ = given_settings(config, flags)
     names = urls if file is None else (file,)
     inputs = _list_inputs(names, file) if log_format is None else _log_inputs(names)
     # A wrong format is an error before TensorFlow is loaded.

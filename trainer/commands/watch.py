@@ -10,12 +10,17 @@ from typing import cast
 
 import click
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import (
+    REACHING_KAFKA,
+    SettingsCommand,
+    given_settings,
+    setting_options,
+)
 from stream_detector.events import Kind
 from stream_detector.logs.setup import configure_logging
 from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings
 from stream_detector.terminal.durations import DURATION
-from trainer.commands.options import FOLDER, REACHING_KAFKA, RETRAINING_FOLDER
+from trainer.commands.options import FOLDER, RETRAINING_FOLDER
 from trainer.watching.schedule import Schedule
 
 _DATA = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -58,9 +63,7 @@ _SETTINGS = {
     help="Retrain at once when there are so many new ones of a kind; 0: only by --every.",
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- RETRAIN OPTIONS]")
-@setting_options(
-    without=Settings.model_fields.keys() - _SETTINGS, defaults={"http_port": _HTTP_PORT}
-)
+@setting_options(_SETTINGS, defaults={"http_port": _HTTP_PORT})
 def watch(
     url_data: tuple[Path, ...],
     host_data: tuple[Path, ...],
