@@ -17,9 +17,8 @@ from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.examples.labelled import Examples
 from trainer.families import LENGTH_MAX
-from trainer.families.base import Family, Fitted
+from trainer.families.base import Family
 from trainer.families.known import families
-from trainer.families.neural import FittedNetwork
 from trainer.measuring.calibrating import fit_platt
 from trainer.measuring.evaluation import MALICIOUS_FPR, SUSPICIOUS_FPR, threshold_at
 from trainer.report.content import Report, content
@@ -99,7 +98,7 @@ def _candidate_of_family(
         family.summary,
         lambda texts: calibration.apply(fitted.scores(texts)),
         Thresholds(suspicious, malicious),
-        _history(fitted),
+        fitted.history,
     )
 
 
@@ -119,13 +118,6 @@ def fitted_candidates(
         _candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
         for name in names
     ]
-
-
-def _history(fitted: Fitted) -> list[dict[str, float]]:
-    """The figures of each epoch, if the model was trained in epochs."""
-    if not isinstance(fitted, FittedNetwork):
-        return []
-    return [epoch.figures for epoch in fitted.fitted.history]
 
 
 def make_report(
