@@ -1,7 +1,7 @@
 """``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
 
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -53,21 +53,21 @@ from trainer.drift.rendering import lines_of
     "model store have the one that scored; may be given for each kind.",
 )
 @click.option(
-    "--top", type=click.IntRange(1, 1000), default=10, help="How many domains to name of each sort."
+    "--top",
+    "groups_shown",
+    type=click.IntRange(1, 1000),
+    default=10,
+    help="How many domains to name of each sort.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with all bins.")
 @click.option("--plot", type=options.FILE, help="Draw the distributions into this SVG file.")
 @options.kafka("topic_prefix", "verdicts_topic", "model_store")
 def drift(
-    since: timedelta,
-    baseline: timedelta,
-    sample: int,
-    files: tuple[Path, ...],
     bundles: tuple[Path, ...],
-    top: int,
     as_json: bool,
     plot: Path | None,
     settings: Settings,
+    **windows: Any,
 ) -> None:
     """Compare the last day's verdicts with the week before, and with the bundle's reference.
 
@@ -82,14 +82,7 @@ def drift(
     stream-trainer drift --file verdicts.jsonl --json | jq '.models[].statistics[0]'
     """
     found = drift_report(
-        settings,
-        References(bundles, settings),
-        since=since,
-        baseline=baseline,
-        files=files,
-        sample=sample,
-        groups_shown=top,
-        progress=ShownProgress(),
+        settings, References(bundles, settings), progress=ShownProgress(), **windows
     )
     if plot is not None:
         from trainer.drift.plotting import drift_plot  # noqa: PLC0415 - matplotlib

@@ -1,6 +1,7 @@
 """``stream-trainer evaluate``: bundles and model families side by side, on the same rows."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,10 +39,9 @@ def evaluate(
     part: Part,
     family_names: tuple[str, ...],
     kind: Kind | None,
-    epochs: int,
-    seed: int,
     report: Path | None,
     quote_rows: bool,
+    **of_fit: Any,
 ) -> None:
     """Measure bundles with the scorer that serves them, side by side.
 
@@ -78,9 +78,8 @@ def evaluate(
             dataset.of_part("train"),
             dataset.of_part("val"),
             kind=kind,
-            epochs=epochs,
-            seed=seed,
             progress=progress,
+            **of_fit,
         ),
     ]
     rows = dataset.of_part(part)

@@ -65,10 +65,8 @@ def hold_out(
     at_least: int | None,
     only: tuple[str, ...],
     folds: int,
-    epochs: int,
-    seed: int,
     report: Path,
-    resume: bool,
+    **of_trainings: Any,
 ) -> None:
     """Measure model families on sources that they never saw: leave one source out at a time.
 
@@ -109,13 +107,11 @@ def hold_out(
         list(dict.fromkeys(family_names)),
         report,
         kind=kind,
-        epochs=epochs,
-        seed=seed,
-        resume=resume,
         command=command_line(),
         data=f"{file_names(examples.paths)}: {dataset.size}.",
         notes=dataset.notes,
         progress=progress,
+        **of_trainings,
     )
     show(done.lines)
     tell(f"report: {report / 'report.html'}")

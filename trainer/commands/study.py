@@ -10,7 +10,7 @@ from trainer.console import ShownProgress, command_line, show_figures, tell
 from trainer.examples.datasets import read_dataset
 from trainer.examples.labelled import Examples
 from trainer.families import FAMILY_NAMES
-from trainer.training.imbalance import Imbalance, resampled
+from trainer.training.data import Imbalance, resampled
 
 
 @click.command

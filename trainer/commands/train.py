@@ -17,8 +17,7 @@ from trainer.examples.datasets import counts_of
 from trainer.examples.labelled import Examples
 from trainer.examples.licences import read_licences
 from trainer.families import NETWORK_NAMES
-from trainer.training.data import held_data
-from trainer.training.imbalance import Imbalance
+from trainer.training.data import Imbalance, held_data
 from trainer.training.recipe import Recipe
 
 _BUFFER_ROWS = 262_144

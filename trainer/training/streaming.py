@@ -34,8 +34,7 @@ from trainer.examples.labelled import Examples, read_examples
 from trainer.examples.leaks import LeakSearch
 from trainer.examples.readers import DataError
 from trainer.training.batches import Batch, batches_of, texts_to_read
-from trainer.training.data import TrainingData
-from trainer.training.imbalance import Imbalance, balancing_weight
+from trainer.training.data import Imbalance, TrainingData, balancing_weight
 from trainer.training.recipe import Recipe
 
 _SHARDS = 128
