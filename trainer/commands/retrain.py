@@ -12,7 +12,7 @@ from stream_detector.settings.fields import Settings
 from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show, tell
 from trainer.examples.labelled import Examples
-from trainer.examples.licences import read_licences
+from trainer.examples.readers import read_licences
 from trainer.gate.admission import REFUSED_CODE
 from trainer.gate.rendering import lines_of
 from trainer.gate.rules import GateRules

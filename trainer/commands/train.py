@@ -15,7 +15,7 @@ from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show_figures, tell
 from trainer.examples.datasets import counts_of
 from trainer.examples.labelled import Examples
-from trainer.examples.licences import read_licences
+from trainer.examples.readers import read_licences
 from trainer.families import NETWORK_NAMES
 from trainer.training.data import Imbalance, held_data
 from trainer.training.recipe import Recipe

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from stream_detector.canonical import registered_domain
 from stream_detector.events import Kind
-from trainer.examples.private_hosts import is_private
-from trainer.examples.texts import TextParts, take_apart
+from trainer.examples.texts import TextParts, is_private, take_apart
 
 _LONG_QUERY_CHARACTERS = 80
 
