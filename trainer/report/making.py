@@ -19,8 +19,7 @@ from trainer.examples.labelled import Examples
 from trainer.families import LENGTH_MAX
 from trainer.families.base import Family
 from trainer.families.known import families
-from trainer.measuring.calibrating import fit_platt
-from trainer.measuring.evaluation import MALICIOUS_FPR, SUSPICIOUS_FPR, threshold_at
+from trainer.measuring.evaluation import fit_platt, verdict_thresholds
 from trainer.report.content import Report, content
 from trainer.report.figures import Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
@@ -89,15 +88,11 @@ def _candidate_of_family(
         # from: it is only brought into the range of probabilities, and its figures show it.
         deviation = float(np.std(raw)) or 1.0
         calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
-    benign = calibration.apply(raw[validation.labels == 0])
-    suspicious, malicious = (
-        min(1.0, threshold_at(benign, rate)) for rate in (SUSPICIOUS_FPR, MALICIOUS_FPR)
-    )
     return Candidate(
         name,
         family.summary,
         lambda texts: calibration.apply(fitted.scores(texts)),
-        Thresholds(suspicious, malicious),
+        verdict_thresholds(calibration.apply(raw[validation.labels == 0])),
         fitted.history,
     )
 
