@@ -22,8 +22,6 @@ from stream_detector.policy.decider import Decider
 from stream_detector.sources.log_file import LogFile
 from stream_detector.sources.reading import JsonFields, Source
 
-__all__ = ["ListScorer", "LogRow", "LogScorer", "Row"]
-
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

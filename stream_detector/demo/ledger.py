@@ -8,7 +8,6 @@ import msgspec
 
 from stream_detector.demo.replay import Sent
 from stream_detector.events import Rejected, UrlEvent
-from stream_detector.settings.fields import Settings
 from stream_detector.sources.reading import read_record
 
 __all__ = ["Ledger", "Model", "SeenVerdict", "Source"]
@@ -63,9 +62,9 @@ class Ledger:
     own parsers tell what a line needs.
     """
 
-    def __init__(self, lines: Sequence[bytes], *, settings: Settings) -> None:
-        """``lines`` are the values to be sent, ``settings`` those of the worker."""
-        self._expected = [_expected(line, settings.record_lines_max) for line in lines]
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        """``lines`` are the values to be sent."""
+        self._expected = [_expected(line) for line in lines]
         self._sent: dict[_Position, Sent] = {}
         self._open: dict[_Position, Sent] = {}
         self._verdicts: dict[_Position, dict[int, float]] = {}
@@ -156,8 +155,8 @@ class Ledger:
         self.latencies.append(max(0.0, seen - record.time))
 
 
-def _expected(line: bytes, lines_max: int) -> _Expected:
-    results = [result for _, result in read_record(line, source=None, lines_max=lines_max)]
+def _expected(line: bytes) -> _Expected:
+    results = [result for _, result in read_record(line, source=None)]
     return _Expected(
         frozenset(n for n, result in enumerate(results) if isinstance(result, UrlEvent)),
         any(isinstance(result, Rejected) for result in results),

@@ -63,7 +63,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         broker = stack.enter_context(EmbeddedBroker(_topics()))
         environment = _environment(broker, folder / "model-store")
         settings, _ = load_settings({}, environment, None)
-        ledger = Ledger(lines, settings=settings)
+        ledger = Ledger(lines)
         view = view_for(console, records=options.records)
         view.step(f"Kafka: an embedded broker at {settings.bootstrap_servers[0]}")
         # As anyone would start it.

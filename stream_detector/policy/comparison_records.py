@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from stream_detector.events import Verdict
+from stream_detector.events import Comparison, Counts, Disagreement, Verdict
 from stream_detector.policy.shadow import Compared
 from stream_detector.privacy.urls import without_nested_credentials
-from stream_detector.wire.comparisons import Comparison, Counts, Disagreement, pairs_of
-
-__all__ = ["comparison_records"]
+from stream_detector.wire.comparisons import pairs_of
 
 
 def comparison_records(

@@ -38,8 +38,6 @@ from stream_detector.privacy.urls import (
     without_nested_credentials,
 )
 
-__all__ = ["Decided", "Decider"]
-
 _KINDS: tuple[Kind, Kind] = ("url", "host")
 
 

@@ -15,14 +15,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.events import Kind, ModelRef, Thresholds, VerdictName
+from stream_detector.events import Kind, ModelRef, Opinion, ScoreDifference, Thresholds, VerdictName
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
 from stream_detector.models.thresholds import Overrides, effective_thresholds, verdict_for
-from stream_detector.wire.comparisons import Opinion, ScoreDifference
-
-__all__ = ["Compared", "ShadowModel", "Shadows", "is_sampled"]
 
 logger = logging.getLogger(__name__)
 

@@ -16,96 +16,14 @@ its text, and what is said last of a text is what counts.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from stream_detector.errors import RecordError
-from stream_detector.events import Kind, ModelRef, SourcePosition, Thresholds, VerdictName
+from stream_detector.events import Comparison, Counts, Disagreement, VerdictName, VerdictPair
 
-__all__ = [
-    "Comparison",
-    "Counts",
-    "Disagreement",
-    "Opinion",
-    "ScoreDifference",
-    "VerdictPair",
-    "comparison_key",
-    "encode_comparison",
-    "pairs_of",
-    "read_comparison",
-]
-
-_Score = Annotated[float, Meta(ge=0, le=1)]
-_Count = Annotated[int, Meta(ge=0)]
-_Time = Annotated[datetime, Meta(tz=True)]
 _DETAIL_CHARACTERS = 200
 
-
-class Opinion(msgspec.Struct, frozen=True, gc=False):
-    """What one model says of a text."""
-
-    model: ModelRef
-    thresholds: Thresholds
-    """Those in force: the bundle's own, with the settings' overrides put in."""
-    score: _Score
-    verdict: VerdictName
-
-
-class Disagreement(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="disagreement"):
-    """A text on which the two models' verdicts differ."""
-
-    id: str
-    """Of the verdict on the event below."""
-    compared_at: _Time
-    kind: Kind
-    canonical: str
-    host: str
-    registered_domain: str
-    served: Opinion
-    shadow: Opinion
-    source: SourcePosition
-    """Of the first event of the batch with this text."""
-
-
-class VerdictPair(msgspec.Struct, frozen=True, gc=False):
-    """How many texts got these two verdicts."""
-
-    served: VerdictName
-    shadow: VerdictName
-    texts: Annotated[int, Meta(gt=0)]
-
-
-class ScoreDifference(msgspec.Struct, frozen=True, gc=False):
-    """The shadow's score less that of the model that serves, over the texts counted."""
-
-    mean: Annotated[float, Meta(ge=-1, le=1)]
-    mean_absolute: _Score
-    max_absolute: _Score
-
-
-class Counts(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="counts"):
-    """The texts of one kind that were compared in one batch."""
-
-    id: str
-    """``cluster:topic:partition:offset`` of the batch's first record, and the kind; behind the
-    offset ``:index`` where the batch begins within a record."""
-    compared_at: _Time
-    kind: Kind
-    served: ModelRef
-    shadow: ModelRef
-    share: Annotated[float, Meta(gt=0, le=1)]
-    texts: Annotated[int, Meta(gt=0)]
-    passed_over: _Count
-    """Texts of the share that were not compared, since the shadow was too slow."""
-    verdicts: tuple[VerdictPair, ...]
-    """Each pair of verdicts that occurred, those that agree too."""
-    score_difference: ScoreDifference
-
-
-Comparison = Disagreement | Counts
 
 _encode_json = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[Comparison] = msgspec.json.Decoder(Disagreement | Counts)
