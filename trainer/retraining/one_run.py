@@ -22,7 +22,8 @@ from stream_detector.models.serving import load_fetched
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import Examples, check_labels, counts_of, read_dataset
+from trainer.examples.datasets import check_labels, counts_of, read_dataset
+from trainer.examples.labelled import Examples
 from trainer.files.locking import LockedError, exclusive
 from trainer.gate.decision import decision_path, write_decision
 from trainer.gate.judging import judge
@@ -42,8 +43,9 @@ from trainer.retraining.outcome import (
 from trainer.retraining.warm_start import trained_on, tuned_table
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
-from trainer.training.fitting import Fit, Recipe
+from trainer.training.fitting import Fit
 from trainer.training.progress import shown_training
+from trainer.training.recipe import Recipe
 
 __all__ = ["Plan", "retrain"]
 

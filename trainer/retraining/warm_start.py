@@ -18,7 +18,8 @@ from trainer.measuring.evaluation import true_positive_rate
 from trainer.retraining.examples import RetrainingExamples
 from trainer.training.batches import rows_of_batches
 from trainer.training.checkpoint import Checkpoint, CheckpointError
-from trainer.training.fitting import Epoch, Fit, Recipe, fit, logits_of
+from trainer.training.fitting import Epoch, Fit, fit, logits_of
+from trainer.training.recipe import Recipe
 
 __all__ = ["GENTLE", "TABLE", "trained_on", "tuned_table"]
 

@@ -1,5 +1,4 @@
-from stream_detector.demo.ledger import Ledger, SeenVerdict, Source
-from stream_detector.demo.replay import Sent
+from stream_detector.demo.ledger import Ledger, SeenVerdict, Sent, Source
 
 URL, ANSWER, BROKEN, TWO = 0, 1, 2, 3
 LINES = [
@@ -65,7 +64,7 @@ def test_a_repeated_output_is_counted_once():
     for _ in range(2):
         found(ledger, 0)
         ledger.dead_letter(0, 1, "malformed", 101.0)
-    assert ledger.verdict_count == 1
+    assert ledger.verdicts.total() == 1
     assert ledger.dead_letters == {"malformed": 1}
     assert ledger.repeated == 2
 

@@ -3,8 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from stream_detector.demo.ledger import Ledger, SeenVerdict, Source
-from stream_detector.demo.replay import Sent
+from stream_detector.demo.ledger import Ledger, SeenVerdict, Sent, Source
 from stream_detector.demo.view import LiveView, PlainView, view_for
 
 
