@@ -14,8 +14,8 @@ from stream_detector.events import Chunk, Comparison, Decision, Outcomes, Reject
 from stream_detector.metrics import Metrics
 from stream_detector.outcome_counts import count_outcomes
 from stream_detector.policy.alert_windows import AlertWindows
-from stream_detector.policy.comparison_records import comparison_records
 from stream_detector.policy.decider import Decider
+from stream_detector.policy.shadow import comparison_records
 from stream_detector.privacy.outputs import Privacy
 
 

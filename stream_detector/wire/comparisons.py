@@ -1,29 +1,25 @@
-"""What a shadow model and the one that serves say of the same texts, as it lies in ``url-shadow``.
+"""Comparisons of a shadow model with the served one, as they lie in ``url-shadow``.
 
 Schema: ``data/schemas/url-shadow.json``. There are two types of record:
 
 - a ``disagreement`` for each text on which the two verdicts differ;
-- ``counts`` for each batch and kind in which texts were compared, those that agree too: without
-  them nobody could say how often the models disagree.
+- ``counts`` for each batch and kind with compared texts, which include the texts that both models
+  agree on: without them nobody could say how often the models disagree.
 
-How often a text is counted: once by each worker that meets it, again when a worker has forgotten
-its score (a restart, a full memory, another model), and never for its repetitions. How a replay is
-counted: the id of ``counts`` is made of the first record of its batch. Batches follow one another
-without a gap from the committed offset on, so a batch that is replayed after a crash mostly begins
-where it did before, has the same id, and takes the place of what was counted then. Where it does
-not, the records that two batches share are counted twice. A disagreement has the id of a verdict on
-its text, and what is said last of a text is what counts.
+Each worker counts a text when it scores it: once, and again after it has forgotten the score (a
+restart, a full memory, another model); repetitions do not count. The id of ``counts`` names the
+first record of its batch. Batches follow one another without a gap from the committed offset, so a
+batch that is replayed after a crash mostly begins at the same record, has the same id, and replaces
+the earlier counts. Where it does not, the records that two batches share count twice. A
+disagreement has the id of a verdict on its text, and the last one of a text counts.
 """
-
-from collections.abc import Mapping
 
 import msgspec
 
 from stream_detector.errors import RecordError
-from stream_detector.events import Comparison, Counts, Disagreement, VerdictName, VerdictPair
+from stream_detector.events import Comparison, Counts, Disagreement
 
 _DETAIL_CHARACTERS = 200
-
 
 _encode_json = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[Comparison] = msgspec.json.Decoder(Disagreement | Counts)
@@ -42,17 +38,12 @@ def encode_comparison(comparison: Comparison) -> bytes:
 
 
 def read_comparison(value: bytes | None) -> Comparison:
-    """What a record of the topic says.
+    """The comparison that a record of the topic holds.
 
     Raises:
-        RecordError: it is no comparison.
+        RecordError: it holds none.
     """
     try:
         return _decoder.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(f"no comparison: {str(error)[:_DETAIL_CHARACTERS]}") from error
-
-
-def pairs_of(counted: Mapping[tuple[VerdictName, VerdictName], int]) -> tuple[VerdictPair, ...]:
-    """Counts by (served, shadow) verdict, in the order of their names."""
-    return tuple(VerdictPair(*pair, texts) for pair, texts in sorted(counted.items()))
+        raise RecordError(f"not a comparison: {str(error)[:_DETAIL_CHARACTERS]}") from error
