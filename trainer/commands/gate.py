@@ -1,6 +1,6 @@
 """``stream-trainer gate``: whether a bundle may replace the one that serves."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -92,19 +92,19 @@ def gate(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     from trainer.gate.judging import judge  # noqa: PLC0415
-    from trainer.publishing.promotion import reigning_folder  # noqa: PLC0415
+    from trainer.publishing.promotion import reigning_bundle  # noqa: PLC0415
     from trainer.training.building import trained_otherwise  # noqa: PLC0415
 
-    reigning: AbstractContextManager[Path | None] = nullcontext(champion)
-    if champion == Path(_SERVED) and not champion.exists():
-        reigning = reigning_folder(settings, kind)
-    with reigning as folder:
-        for bundle in filter(None, (challenger, folder)):
-            if known_rows := trained_otherwise(bundle, kind, examples):
+    with ExitStack() as stack:
+        reigning = champion
+        if champion == Path(_SERVED) and not champion.exists():
+            reigning = stack.enter_context(reigning_bundle(settings, kind)).folder
+        for folder in filter(None, (challenger, reigning)):
+            if known_rows := trained_otherwise(folder, kind, examples):
                 tell(f"beware: {known_rows}")
         decision = judge(
             challenger,
-            folder,
+            reigning,
             hold_out=hold_out,
             newest=newest_labels,
             rules=rules,

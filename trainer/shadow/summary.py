@@ -17,17 +17,6 @@ from stream_detector.events import (
     VerdictName,
 )
 
-__all__ = [
-    "VERDICTS",
-    "Direction",
-    "Example",
-    "Gathered",
-    "LabelOf",
-    "Labelled",
-    "Summary",
-    "gather",
-]
-
 VERDICTS: tuple[VerdictName, ...] = ("benign", "suspicious", "malicious")
 
 Pair = tuple[Kind, str, str]
