@@ -12,6 +12,7 @@ from operator import attrgetter, methodcaller
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources.base import LineResult, Source
 from stream_detector.sources.dnsmasq import Dnsmasq
 from stream_detector.sources.json_fields import JsonFields
@@ -82,7 +83,7 @@ def read_record(
     value: bytes,
     *,
     source: Source | None,
-    lines_max: int,
+    lines_max: int = RECORD_LINES_MAX,
     json_fields: JsonFields | None = None,
 ) -> list[tuple[str, EventResult]]:
     """The results of a record in order, each with the name of its format; never raises.
@@ -293,5 +294,5 @@ def _empty() -> list[tuple[str, EventResult]]:
 
 
 def _too_many(count: int, lines_max: int, what: str = "lines") -> list[tuple[str, EventResult]]:
-    detail = f"{count} {what}; record_lines_max is {lines_max}"
+    detail = f"{count} {what}, more than {lines_max}"
     return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]
