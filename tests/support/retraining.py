@@ -21,7 +21,7 @@ from support.bundles import small_manifest
 from support.examples import rule
 from support.labels import stored_label
 from trainer.examples.datasets import Dataset, Examples, census_of, read_dataset
-from trainer.gate.label_checks import VoicesOfRows
+from trainer.gate.labels import VoicesOfRows
 from trainer.gate.lists import SHIPPED_MUST_ALERT, SHIPPED_MUST_NOT_ALERT, read_texts
 from trainer.labels.store import LabelStore
 from trainer.retraining.examples import RetrainingExamples

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from trainer.families import FAMILY_NAMES
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 
 if TYPE_CHECKING:
     from trainer.examples.datasets import Examples
@@ -98,7 +98,7 @@ data_options = together(
 )
 """Say where examples come from; for ``examples_of``."""
 
-_DEFAULTS = GateRules()
+_DEFAULTS = GateOptions()
 
 gate_options = together(
     _files(
@@ -184,9 +184,9 @@ def part_option(text: str) -> Decorator[Any]:
     )
 
 
-def rules_of(**options: Any) -> tuple[GateRules, dict[str, Any]]:
+def rules_of(**options: Any) -> tuple[GateOptions, dict[str, Any]]:
     """Split ``options`` into the rules of the gate and all others."""
-    rules = GateRules(**{name: options.pop(name) for name in GateRules._fields})
+    rules = GateOptions(**{name: options.pop(name) for name in GateOptions._fields})
     return rules, options
 
 

@@ -96,9 +96,8 @@ def gate(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
-    from trainer.gate.decision import write_decision  # noqa: PLC0415
+    from trainer.gate.decision import lines_of, write_decision  # noqa: PLC0415
     from trainer.gate.judging import judge  # noqa: PLC0415
-    from trainer.gate.rendering import lines_of  # noqa: PLC0415
     from trainer.publishing.promotion import reigning_bundle  # noqa: PLC0415
     from trainer.training.building import trained_otherwise  # noqa: PLC0415
 
@@ -114,7 +113,7 @@ def gate(
             reigning,
             hold_out=hold_out,
             newest=newest_labels,
-            rules=rules,
+            options=rules,
             seed=seed,
             progress=progress,
         )

@@ -156,7 +156,7 @@ def retrain(
 
     filled_store(store)
     from trainer.examples.licences import read_licences  # noqa: PLC0415
-    from trainer.gate.rendering import lines_of  # noqa: PLC0415
+    from trainer.gate.decision import lines_of  # noqa: PLC0415
     from trainer.retraining.examples import LabelRules  # noqa: PLC0415
     from trainer.retraining.one_run import Plan  # noqa: PLC0415
     from trainer.retraining.one_run import retrain as run_retraining  # noqa: PLC0415

@@ -23,7 +23,7 @@ from trainer.examples.datasets import Examples, check_labels, counts_of, read_da
 from trainer.files.locking import LockedError, exclusive
 from trainer.gate.decision import decision_path, write_decision
 from trainer.gate.judging import judge
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
 from trainer.publishing.promotion import (
@@ -64,7 +64,7 @@ class Plan(NamedTuple):
     label_rules: LabelRules
     recipe: Recipe
     only_ngrams: bool
-    gate: GateRules
+    gate: GateOptions
     because: str | None
     """Why to publish although the gate refused."""
     publish: bool
@@ -141,7 +141,7 @@ def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progr
         newest=examples.newest,
         newest_voices=examples.newest_voices,
         voices=examples.voices,
-        rules=plan.gate,
+        options=plan.gate,
         seed=plan.recipe.seed,
         progress=progress,
     )
