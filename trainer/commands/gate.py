@@ -15,9 +15,8 @@ from trainer.examples.datasets import read_dataset
 from trainer.examples.labelled import Examples
 from trainer.examples.splits import Part
 from trainer.gate.admission import REFUSED_CODE
-from trainer.gate.decision import write_decision
-from trainer.gate.rendering import lines_of
-from trainer.gate.rules import GateRules
+from trainer.gate.decision import lines_of, write_decision
+from trainer.gate.options import GateOptions
 
 _SERVED = "served"
 """As a champion: whichever bundle serves now."""
@@ -51,7 +50,7 @@ def gate(
     examples: Examples,
     part: Part,
     newest: tuple[Path, ...],
-    rules: GateRules,
+    rules: GateOptions,
     seed: int,
     settings: Settings,
 ) -> int:
@@ -99,7 +98,7 @@ def gate(
             reigning,
             hold_out=hold_out,
             newest=newest_labels,
-            rules=rules,
+            options=rules,
             seed=seed,
             progress=progress,
         )
