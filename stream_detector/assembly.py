@@ -22,8 +22,6 @@ from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import chosen_fields
 from stream_detector.sources.reading import source_named
 
-__all__ = ["decider_of", "pipeline_of", "shadows_of", "sources_by_topic"]
-
 
 def decider_of(
     scorer: TextScorer,
@@ -71,7 +69,6 @@ def pipeline_of(
         sources=sources_by_topic(settings),
         json_fields=chosen_fields(settings.json_fields),
         bytes_max=settings.record_bytes_max,
-        lines_max=settings.record_lines_max,
         metrics=metrics,
         cluster=cluster,
         clock=clock,

@@ -23,8 +23,6 @@ from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.reading import LogFile
 
-__all__ = ["ListScorer", "LogRow", "LogScorer", "Row"]
-
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

@@ -30,7 +30,7 @@ _UNUSED = {
     *settings_of("Running"),
     *("group_id", "labels_group_id", "labels_topic", "feed_labels_topic", "label_feeds"),
     *("label_keys", "labels_dead_letters_topic", "topic_partitions", "topic_replication_factor"),
-    *("start_at", "linger_ms", "chunk_records", "buffered_bytes_max", "shadow_topic"),
+    *("start_at", "shadow_topic"),
 }
 
 

@@ -83,7 +83,7 @@ def read_record(
     value: bytes,
     *,
     source: Source | None,
-    lines_max: int,
+    lines_max: int = RECORD_LINES_MAX,
     json_fields: JsonFields | None = None,
 ) -> list[tuple[str, EventResult]]:
     """The results of a record in order, each with the name of its format; never raises.
@@ -294,7 +294,7 @@ def _empty() -> list[tuple[str, EventResult]]:
 
 
 def _too_many(count: int, lines_max: int, what: str = "lines") -> list[tuple[str, EventResult]]:
-    detail = f"{count} {what}; record_lines_max is {lines_max}"
+    detail = f"{count} {what}, more than {lines_max}"
     return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]
 
 
@@ -333,6 +333,5 @@ class LogFile:
             # A lone CR or form feed splits the line further, up to the limit of a record.
             line,
             source=self._source,
-            lines_max=RECORD_LINES_MAX,
             json_fields=self._json_fields,
         )
