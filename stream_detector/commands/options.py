@@ -50,11 +50,13 @@ def with_settings(names: Collection[str] | None = None) -> Callable[[Command], C
 
     They are loaded before the command runs: a wrong setting is an error at once.
     """
+    # A command may have an option of its own with the name of a setting that it does not use.
+    used = Settings.model_fields.keys() if names is None else names
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def loaded(config: Path | None, **given: Any) -> Any:
-            flags = {name: given.pop(name) for name in Settings.model_fields if name in given}
+            flags = {name: given.pop(name) for name in used if name in given}
             settings, _ = given_settings(config, flags)
             return command(settings=settings, **given)
 
@@ -123,6 +125,12 @@ def given_settings(
         SettingsError: as ``load_settings``.
     """
     return load_settings(flags, os.environ, config)
+
+
+def is_given(option: str) -> bool:
+    """Whether the command line holds this option of the running command."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def default_text(name: str) -> str:

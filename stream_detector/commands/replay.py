@@ -9,6 +9,7 @@ import click
 
 from stream_detector.commands.options import (
     SettingsCommand,
+    is_given,
     pace_options,
     settings_of,
     with_settings,
@@ -80,8 +81,7 @@ def replay(
     """
     if ranges or range_files:
         for option in ("records", "rate"):
-            source = click.get_current_context().get_parameter_source(option)
-            if source is not click.core.ParameterSource.DEFAULT:
+            if is_given(option):
                 raise click.UsageError(f"--{option} is for sample logs: leave it out with --from")
         _score_again(settings, _given_ranges(ranges, range_files))
     elif not math.isfinite(rate):

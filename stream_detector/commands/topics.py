@@ -1,5 +1,6 @@
 """``stream-detector topics``: create and check the Kafka topics, give rights, save and restore."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -74,8 +75,7 @@ def create(settings: Settings) -> None:
         )
         for state in states
     ]
-    for line in table_lines(rows):
-        click.echo(line)
+    _print_table(rows)
     if least := [state for state in states if state.replication_factor < SAFE_REPLICAS]:
         click.echo(
             f"warning: {counted(len(least), 'topic')} of {len(states)} with fewer than "
@@ -140,8 +140,7 @@ def save(file: Path, settings: Settings) -> None:
     for each in saved:
         unread = f", {each.unread:,} unreadable ones left out" if each.unread else ""
         rows.append((each.topic, f"{counted(each.records, 'record')} saved{unread}"))
-    for line in table_lines(rows):
-        click.echo(line)
+    _print_table(rows)
 
 
 @topics.command(cls=SettingsCommand, short_help="Write a file of `topics save` back into Kafka.")
@@ -162,8 +161,7 @@ def restore(file: Path, settings: Settings) -> None:
     with ShownProgress().stage("restoring records") as stage:
         restored = restore_topics(settings, file, on_progress=stage.update)
     rows = [(each.topic, f"{counted(each.records, 'record')} {_how(each)}") for each in restored]
-    for line in table_lines(rows):
-        click.echo(line)
+    _print_table(rows)
     if not restored:
         click.echo("nothing to restore: the file holds no records")
 
@@ -258,6 +256,11 @@ def acls(
             click.echo("# nothing without a model store: set model_store")
         for line in lines:
             click.echo(line)
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    for line in table_lines(rows):
+        click.echo(line)
 
 
 def _part(name: str, option: str) -> Part:
