@@ -71,49 +71,43 @@ class _Choice(NamedTuple):
 
 def _choosing(*, since_is_required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Options that choose dead letters; the command gets them as ``choice``."""
-    options = [
-        click.option(
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
             "--since",
             type=DURATION,
             required=since_is_required,
             help="Only those that became dead letters within this time, such as 30m, 24h or 7d."
             + ("" if since_is_required else "  [default: all that the topic holds]"),
-        ),
-        click.option(
+        )
+        @click.option(
             "--reason",
             "reasons",
             multiple=True,
             type=click.Choice([reason.value for reason in RejectReason]),
             metavar="REASON",
             help="Only those with this reason, such as malformed. May be given several times.",
-        ),
-        click.option(
+        )
+        @click.option(
             "--topic",
             "topics",
             multiple=True,
             metavar="NAME",
             help="Only records of this input topic. May be given several times.",
-        ),
-        click.option(
+        )
+        @click.option(
             "--partition",
             "partitions",
             multiple=True,
             type=click.IntRange(min=0),
             metavar="NUMBER",
             help="Only this partition of the input topics. May be given several times.",
-        ),
-    ]
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        )
         @functools.wraps(command)
         def with_choice(**given: Any) -> None:
-            choice = _Choice(*(given.pop(name) for name in _Choice._fields))
-            command(choice=choice, **given)
+            command(choice=_Choice(*(given.pop(name) for name in _Choice._fields)), **given)
 
-        chosen: Callable[..., None] = with_choice
-        for option in reversed(options):
-            chosen = option(chosen)
-        return chosen
+        return with_choice
 
     return decorate
 

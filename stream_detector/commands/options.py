@@ -95,25 +95,21 @@ def setting_options(
 
 def pace_options(*, records: int, rate: float, what: str) -> Callable[[Command], Command]:
     """Options ``--records`` and ``--rate`` with these defaults; ``what`` is a verb for records."""
-
-    def decorate(command: Command) -> Command:
-        count = click.option(
-            "--records",
-            type=click.IntRange(min=1),
-            default=records,
-            show_default=True,
-            help=f"How many records to {what}.",
-        )
-        pace = click.option(
-            "--rate",
-            type=click.FloatRange(min=1),
-            default=rate,
-            show_default=True,
-            help="How many a second.",
-        )
-        return count(pace(command))
-
-    return decorate
+    count = click.option(
+        "--records",
+        type=click.IntRange(min=1),
+        default=records,
+        show_default=True,
+        help=f"How many records to {what}.",
+    )
+    pace = click.option(
+        "--rate",
+        type=click.FloatRange(min=1),
+        default=rate,
+        show_default=True,
+        help="How many a second.",
+    )
+    return lambda command: count(pace(command))
 
 
 def given_settings(
