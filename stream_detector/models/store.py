@@ -337,13 +337,13 @@ class ModelStore:
             local.writelines(blocks)
 
     def _blocks(self, path: str) -> Iterator[bytes]:
-        """The content of a file, in blocks; BundleError if it is no file of a bundle."""
+        """The content of a file, in blocks; BundleError if a bundle has no such file."""
         bytes_max = BYTES_MAX[path.rpartition("/")[2]]
-        too_large = f"{path} is larger than {bytes_max} bytes: it is no file of a bundle"
+        too_large = f"{path} is larger than {bytes_max} bytes: a bundle has no such file"
         # Before opening it: a pipe would block for ever, and a huge file would fill the disk.
         about = self._files.info(path)
         if about["type"] in {"directory", "other"}:
-            raise BundleError(f"{path} is not a file: it is no file of a bundle")
+            raise BundleError(f"{path} is not a file: a bundle has no such file")
         if (about.get("size") or 0) > bytes_max:
             raise BundleError(too_large)
         left = bytes_max

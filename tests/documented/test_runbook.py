@@ -291,7 +291,7 @@ def test_a_command_that_names_what_is_not_there_is_noticed(line: str, fault: str
 
 def test_a_line_that_is_not_printed_is_noticed() -> None:
     command = Command("", "", ["url-events ... created", "(nothing: all is well)"])
-    assert missing_line(command, "url-events  was there\n") == "url-events ... created"
+    assert missing_line(command, "url-events  existed\n") == "url-events ... created"
     assert missing_line(command, "x\nurl-events  1  created\n") == ""
     assert missing_line(command, "url-events  1  created\nmore\n") == "(nothing: all is well)"
 
