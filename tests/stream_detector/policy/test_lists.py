@@ -202,7 +202,7 @@ def test_international_names_match_in_either_spelling(tmp_path: Path) -> None:
         (b"10.0.0.1-9", "a range"),
         (b"*evil.com", "write evil.com,"),
         (b"evil.*", "write a domain"),
-        (b"a.*.evil.com", r"\* is taken as \*\. at the start alone"),
+        (b"a.*.evil.com", r"\* works only as \*\. at the start"),
         (b"*", r"\* is taken"),
         (b"=evil.com", "write evil.com$"),
         (b"~evil.com", "write evil.com$"),
