@@ -17,8 +17,6 @@ from stream_detector.sources.json_record import (
 )
 from stream_detector.sources.plain_json import read_object
 
-__all__ = ["JsonFields", "chosen_fields"]
-
 _Value = str | int | float | None
 _decode_value: Callable[[msgspec.Raw], _Value] = msgspec.json.Decoder(_Value).decode
 
