@@ -1,11 +1,10 @@
-"""The worker: a Faust app with one agent, which connects ``pipeline`` with Kafka.
+"""The worker: a Faust app with one agent that connects ``pipeline`` with Kafka.
 
 ``worker.process`` makes the app and runs it.
 """
 
 import asyncio
 import logging
-import tempfile
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +78,7 @@ class Following(NamedTuple):
 
 
 class _ChunkSchema(faust.Schema):
-    """Passes on the delivery that the transport made: there is nothing to decode."""
+    """Passes on the transport's delivery, which needs no decoding."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
         return None
@@ -114,11 +113,11 @@ class DetectorApp(faust.App):
         self.consumer_options = _consumer_options(settings)
         self.producer_options = output_options(settings)
         self.failed = asyncio.Event()
-        """Set when the process has to stop because of ``error``."""
+        """Set when the process has to stop; ``error`` says why."""
         self.finished = asyncio.Event()
-        """Set by a stop once the batches under way are committed or given up."""
+        """Set during a stop, once the batches in flight are committed or given up."""
         self._is_watched = False
-        """Whether the monitors that ``readiness`` asks exist: Faust says that it has started
+        """Whether the monitors that ``readiness`` needs exist. Faust reports that it has started
         before it calls ``on_start``."""
         self.error: FatalError | None = None
         self.batcher = Batcher(
@@ -152,12 +151,10 @@ class DetectorApp(faust.App):
             clock=time.monotonic,
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
         brokers = [URL(f"kafka://{address}") for address in settings.bootstrap_servers]
         super().__init__(
             settings.group_id,
             broker=brokers,
-            datadir=self._folder.name,
             broker_commit_interval=_COMMIT_INTERVAL_SECONDS,
             stream_wait_empty=False,
             table_standby_replicas=0,
@@ -177,6 +174,9 @@ class DetectorApp(faust.App):
             self.batcher.put(Work(event.value.chunk, event.value.entry.size, event.ack))
 
     # --- life cycle -------------------------------------------------------------------------
+
+    def _create_directories(self) -> None:
+        """Create none: Faust's folders are for tables, and this app has no tables."""
 
     async def on_start(self) -> None:
         """Start the monitors and followers, which need the event loop, before the consumer."""
@@ -227,7 +227,6 @@ class DetectorApp(faust.App):
             await super().on_stop()
             if self._tasks:
                 await asyncio.wait(self._tasks)
-            self._folder.cleanup()
 
     async def _finish_or_give_up(self) -> None:
         """Finish and commit the batches in flight; give up where Kafka stays away."""
