@@ -10,8 +10,7 @@ the group as dead to a request of the old protocol. aiokafka does not know the n
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as TP
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberAssignment,
@@ -124,7 +123,7 @@ class Member(NamedTuple):
     name: str
     """Its client id and host, printable."""
     is_detector: bool
-    partitions: frozenset[TP]
+    partitions: frozenset[TopicPartition]
 
 
 class GroupView(NamedTuple):
@@ -168,7 +167,7 @@ def _member(client_id: str, host: str, metadata: bytes, assignment: bytes) -> Me
     return Member(
         _name(client_id, host),
         mark == DETECTOR_MARK,
-        frozenset(TP(*each) for each in assigned),
+        frozenset(TopicPartition(*each) for each in assigned),
     )
 
 
@@ -189,7 +188,11 @@ async def _members_by_new_protocol(
         Member(
             _name(client_id, host),
             member_type != _OF_NEW_PROTOCOL,
-            frozenset(TP(topic, number) for _, topic, numbers, _ in owned for number in numbers),
+            frozenset(
+                TopicPartition(topic, number)
+                for _, topic, numbers, _ in owned
+                for number in numbers
+            ),
         )
         for _, _, _, _, client_id, host, _, _, (owned, _), _, member_type, _ in members
     ]
