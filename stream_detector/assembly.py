@@ -18,8 +18,9 @@ from stream_detector.policy.lists import HostList
 from stream_detector.policy.shadow import Shadows
 from stream_detector.privacy.outputs import Privacy
 from stream_detector.settings.fields import Settings
+from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import chosen_fields
-from stream_detector.sources.reading import Source, source_named
+from stream_detector.sources.reading import source_named
 
 __all__ = ["decider_of", "pipeline_of", "shadows_of", "sources_by_topic"]
 

@@ -31,12 +31,9 @@ from stream_detector.limits import (
 )
 from stream_detector.metrics import Metrics
 from stream_detector.privacy.urls import may_hold_credentials, without_nested_credentials
+from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.reading import (
-    EventResult,
-    Source,
-    read_record,
-)
+from stream_detector.sources.reading import EventResult, read_record
 from stream_detector.wire.outcomes import REPLAY_OF
 
 __all__ = ["BatchReader", "Reading"]

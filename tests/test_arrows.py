@@ -41,7 +41,6 @@ KAFKA_EXCEPTIONS = {}
 TENSORFLOW_ROOMS = ("stream_detector.models.architectures", "trainer.training")
 TENSORFLOW_EXCEPTIONS = {
     "stream_detector.models.device": "chooses the device",
-    "stream_detector.models.lean_tensorflow": "imports TensorFlow without Keras",
     "stream_detector.models.scorer": "runs the networks",
     "trainer.families.language_model": "trains a network of its own kind",
 }

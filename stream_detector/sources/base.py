@@ -6,8 +6,6 @@ from typing import ClassVar
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 
-__all__ = ["LineResult", "Source", "decode_text"]
-
 LineResult = UrlEvent | tuple[UrlEvent, ...] | Rejected | Ignored
 """One event, several, a faulty line, or a line that by its nature has no URL or host."""
 

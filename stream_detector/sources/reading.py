@@ -14,7 +14,7 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source
 from stream_detector.sources.dnsmasq import Dnsmasq
-from stream_detector.sources.json_fields import JsonFields, chosen_fields
+from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_record import (
     JsonRecord,
     JsonSource,
@@ -28,17 +28,6 @@ from stream_detector.sources.suricata import Suricata
 from stream_detector.sources.zeek import ZeekDns, ZeekHttp
 from stream_detector.sources.zeek_json import tagged_record
 from stream_detector.sources.zeek_tsv import zeek_log_path
-
-__all__ = [
-    "SOURCES",
-    "EventResult",
-    "JsonFields",
-    "Source",
-    "chosen_fields",
-    "read_record",
-    "source_named",
-    "with_header",
-]
 
 SOURCES: Mapping[str, Source] = {
     source.name: source

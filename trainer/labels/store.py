@@ -34,8 +34,6 @@ from stream_detector.system.atomic_files import atomic_file, sync_folder
 from trainer.files.locking import LockedError, exclusive
 from trainer.files.private import make_private_folder
 
-__all__ = ["LabelStore", "LabelStoreError", "StoredLabel", "filled_store"]
-
 _FILES = "day=*/labels*.parquet"
 _DRAFTS = "day=*/.labels*.draft"
 """What a killed process leaves: see ``atomic_file``."""

@@ -14,8 +14,6 @@ from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
 from stream_detector.privacy.outputs import letter_without_credentials
 from stream_detector.wire.outcomes import Message, dead_letter_headers
 
-__all__ = ["dead_letter_of", "too_large"]
-
 
 def too_large(record: Any) -> Rejected | None:
     """Why a record of a bounded batch is larger than any label; None where it is not."""
