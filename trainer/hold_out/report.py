@@ -66,18 +66,15 @@ class HoldOutReport(ReportHead, frozen=True, kw_only=True):
 
 def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list[FamilyMean]:
     """One entry for each family with a training, in the order of ``families``."""
-    names = [name for name in families if any(one.family == name for one in trainings)]
+    of_family = {name: [one for one in trainings if one.family == name] for name in families}
     figures = {
-        name: {
-            one.malicious.name: _figures(one.malicious)
-            for one in trainings
-            if one.family == name and one.malicious is not None
-        }
-        for name in names
+        name: {one.malicious.name: _figures(one.malicious) for one in done if one.malicious}
+        for name, done in of_family.items()
+        if done
     }
+    first = next(iter(figures.values()), {})
     means = []
-    for name in names:
-        own, first = figures[name], figures[names[0]]
+    for name, own in figures.items():
         both = [group for group in own if group in first]
         gains = {
             figure: [own[group][figure] - first[group][figure] for group in both]
@@ -97,7 +94,7 @@ def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list
                 },
                 better={figure: sum(one > 0 for one in gain) for figure, gain in gains.items()},
                 compared=len(both),
-                benign=_benign_sources([one for one in trainings if one.family == name]),
+                benign=_benign_sources(of_family[name]),
             )
         )
     return means
@@ -191,18 +188,12 @@ def content(report: HoldOutReport) -> list[Block]:
 
 def _benign_table(families: Sequence[FamilyMean]) -> Table:
     by_name = [{one.name: one for one in family.benign} for family in families]
-    order = list(dict.fromkeys(one.name for family in families for one in family.benign))
     rows = [["source", "rows", *[family.family for family in families]]]
-    for name in order:
+    for name in dict.fromkeys(one.name for family in families for one in family.benign):
         of_families = [known.get(name) for known in by_name]
         size = next(one.rows for one in of_families if one is not None)
-        rows.append(
-            [
-                name,
-                f"{size:,}",
-                *["" if one is None else f"{one.flagged:.2%}" for one in of_families],
-            ]
-        )
+        shares = ["" if one is None else f"{one.flagged:.2%}" for one in of_families]
+        rows.append([name, f"{size:,}", *shares])
     means = ["" if one.flagged is None else f"{one.flagged:.2%}" for one in families]
     return Table([*rows, ["mean of the sources", "", *means]])
 

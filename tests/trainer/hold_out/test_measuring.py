@@ -10,7 +10,7 @@ from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
 from trainer.hold_out.measuring import Fold, HoldOut
-from trainer.hold_out.running import TrainingStore
+from trainer.hold_out.running import load_training, save_training
 
 SOURCES = {
     "feed_a": (1, "phish", 300),
@@ -177,10 +177,10 @@ def test_a_training_is_found_again_by_its_identity_alone(tmp_path):
     training = plan.train(
         fold, Remembering(place_of), identity=identity, seed=1, progress=Progress()
     )
-    store = TrainingStore(tmp_path / "trainings")
-    assert store.load("remembering", identity) is None
-    store.save(training)
-    assert store.load("remembering", identity) == training
+    saved = tmp_path / "trainings"
+    assert load_training(saved, "remembering", identity) is None
+    save_training(saved, training)
+    assert load_training(saved, "remembering", identity) == training
     assert [path.suffix for path in (tmp_path / "trainings").iterdir()] == [".json"]
 
     others = {
@@ -195,13 +195,13 @@ def test_a_training_is_found_again_by_its_identity_alone(tmp_path):
     }
     assert len(others | {identity}) == 5
     assert plan.identity(fold, "remembering", 6) == identity
-    assert all(store.load("remembering", other) is None for other in others)
+    assert all(load_training(saved, "remembering", other) is None for other in others)
 
 
 def test_a_damaged_file_of_a_training_is_told(tmp_path):
     (tmp_path / "remembering-0123456789abcdef.json").write_text("{")
     with pytest.raises(DataError, match=r"is damaged .* delete it"):
-        TrainingStore(tmp_path).load("remembering", "0123456789abcdef" * 4)
+        load_training(tmp_path, "remembering", "0123456789abcdef" * 4)
 
 
 def test_rows_of_a_held_out_domain_stay_in_the_test_part_alone():
