@@ -8,8 +8,7 @@ import pytest
 from rich.console import Console
 
 from trainer.console import ShownProgress
-from trainer.training.fitting import Epoch
-from trainer.training.progress import shown_training
+from trainer.training.fitting import Epoch, shown_training
 
 
 def shown(*, terminal):

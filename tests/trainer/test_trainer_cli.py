@@ -15,8 +15,7 @@ from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
 from support.terminal import OnTerminal
 from trainer.console import ShownProgress
-from trainer.training.fitting import Epoch
-from trainer.training.progress import shown_training
+from trainer.training.fitting import Epoch, shown_training
 
 pytestmark = pytest.mark.slow
 

@@ -43,8 +43,7 @@ from trainer.retraining.outcome import (
 from trainer.retraining.warm_start import trained_on, tuned_table
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
-from trainer.training.fitting import Fit
-from trainer.training.progress import shown_training
+from trainer.training.fitting import Fit, shown_training
 from trainer.training.recipe import Recipe
 
 __all__ = ["Plan", "retrain"]

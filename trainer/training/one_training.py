@@ -15,8 +15,7 @@ from trainer.report.making import write_model_card
 from trainer.training.building import build_bundle, weak_thresholds
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.data import TrainingData
-from trainer.training.fitting import fit
-from trainer.training.progress import shown_training
+from trainer.training.fitting import fit, shown_training
 from trainer.training.recipe import Recipe
 
 

@@ -30,11 +30,16 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind
 from stream_detector.models.lean_tensorflow import tf
 from trainer.examples.datasets import Census, check_labels, dataset_of, without_duplicates
-from trainer.examples.labelled import Example, Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Example, Examples, LeakSearch, read_examples
 from trainer.examples.readers import DataError
-from trainer.training.batches import Batch, batches_of, texts_to_read
-from trainer.training.data import Imbalance, TrainingData, balancing_weight
+from trainer.training.data import (
+    Batch,
+    Imbalance,
+    TrainingData,
+    balancing_weight,
+    batches_of,
+    texts_to_read,
+)
 from trainer.training.recipe import Recipe
 
 _SHARDS = 128
@@ -58,7 +63,7 @@ _SCHEMA = pa.schema(
 
 
 class StreamedRows(NamedTuple):
-    """``batches.TrainingRows`` in Parquet files with the columns ``text`` and ``label``."""
+    """``TrainingRows`` in Parquet files with the columns ``text`` and ``label``."""
 
     files: Sequence[Path]
     rows: int
@@ -69,7 +74,7 @@ class StreamedRows(NamedTuple):
     def batches(
         self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
     ) -> Iterator[Batch]:
-        """See ``batches.TrainingRows``.
+        """See ``TrainingRows``.
 
         Raises:
             DataError: a file has changed or gone.

@@ -2,8 +2,7 @@ import pytest
 
 from support.processes import ROOT
 from trainer.examples.datasets import read_dataset
-from trainer.examples.labelled import Examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Examples, LeakSearch
 
 
 def leaks_of(benign, malicious):

@@ -11,8 +11,7 @@ from msgspec import structs
 from stream_detector.wire.label_files import LabelDefaults, labels_of_file
 from support.commands import run_trainer
 from support.labels import NOON, stored_label
-from trainer.examples.labelled import Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Examples, LeakSearch, read_examples
 from trainer.examples.readers import Row, read_rows
 from trainer.labels.store import LabelStore, StoredLabel
 
