@@ -1,6 +1,6 @@
 """``stream-trainer gate``: whether a bundle may replace the one that serves."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -15,9 +15,8 @@ from trainer.examples.datasets import read_dataset
 from trainer.examples.labelled import Examples
 from trainer.examples.splits import Part
 from trainer.gate.admission import REFUSED_CODE
-from trainer.gate.decision import write_decision
-from trainer.gate.rendering import lines_of
-from trainer.gate.rules import GateRules
+from trainer.gate.decision import lines_of, write_decision
+from trainer.gate.options import GateOptions
 
 _SERVED = "served"
 """As a champion: whichever bundle serves now."""
@@ -51,7 +50,7 @@ def gate(
     examples: Examples,
     part: Part,
     newest: tuple[Path, ...],
-    rules: GateRules,
+    rules: GateOptions,
     seed: int,
     settings: Settings,
 ) -> int:
@@ -84,22 +83,22 @@ def gate(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     from trainer.gate.judging import judge  # noqa: PLC0415
-    from trainer.publishing.promotion import reigning_folder  # noqa: PLC0415
+    from trainer.publishing.promotion import reigning_bundle  # noqa: PLC0415
     from trainer.training.building import trained_otherwise  # noqa: PLC0415
 
-    reigning: AbstractContextManager[Path | None] = nullcontext(champion)
-    if champion == Path(_SERVED) and not champion.exists():
-        reigning = reigning_folder(settings, kind)
-    with reigning as folder:
-        for bundle in filter(None, (challenger, folder)):
-            if known_rows := trained_otherwise(bundle, kind, examples):
+    with ExitStack() as stack:
+        reigning = champion
+        if champion == Path(_SERVED) and not champion.exists():
+            reigning = stack.enter_context(reigning_bundle(settings, kind)).folder
+        for folder in filter(None, (challenger, reigning)):
+            if known_rows := trained_otherwise(folder, kind, examples):
                 tell(f"beware: {known_rows}")
         decision = judge(
             challenger,
-            folder,
+            reigning,
             hold_out=hold_out,
             newest=newest_labels,
-            rules=rules,
+            options=rules,
             seed=seed,
             progress=progress,
         )

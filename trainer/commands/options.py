@@ -19,7 +19,7 @@ from stream_detector.name_rules import name_fault
 from stream_detector.settings.fields import SETTING_GROUPS, Settings
 from trainer.examples.labelled import Examples
 from trainer.families import FAMILY_NAMES
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -32,7 +32,7 @@ KIND = click.Choice(["url", "host"])
 RETRAINING_FOLDER = Path("retraining")
 """Where challengers, checkpoints and locks are, by default."""
 
-_DEFAULT_RULES = GateRules()
+_DEFAULT_RULES = GateOptions()
 REACHING_KAFKA = set(SETTING_GROUPS["Kafka: how to reach it"]) - {
     *("group_id", "labels_group_id", "cluster")
 }
@@ -165,7 +165,7 @@ data = _as_one(
 
 gate_rules = _as_one(
     "rules",
-    GateRules,
+    GateOptions,
     _files(
         "--must-not-alert",
         "Domains, hosts or URLs, one a line, that must never be malicious, such as your own; added "

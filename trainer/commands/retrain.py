@@ -14,8 +14,8 @@ from trainer.console import ShownProgress, command_line, show, tell
 from trainer.examples.labelled import Examples
 from trainer.examples.readers import read_licences
 from trainer.gate.admission import REFUSED_CODE
-from trainer.gate.rendering import lines_of
-from trainer.gate.rules import GateRules
+from trainer.gate.decision import lines_of
+from trainer.gate.options import GateOptions
 from trainer.labels.store import filled_store
 
 _EXIT_CODES = {"refused": REFUSED_CODE, "unchanged": 4}
@@ -99,7 +99,7 @@ def retrain(
     newest_share: float,
     voice_share: float,
     sources: Path | None,
-    rules: GateRules,
+    rules: GateOptions,
     because: str | None,
     signing_key: Path | None,
     publish: bool | None,

@@ -12,8 +12,6 @@ from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
 from trainer.drift.findings import Counts, Drift, Group, Groups, ModelDrift, StatisticDrift
 
-__all__ = ["interpretation", "lines_of"]
-
 _WIDTH = 100
 _BINS_TOLD = 2
 

@@ -88,7 +88,7 @@ def _surprise(model: "tf.keras.Model", texts: Sequence[str]) -> NDArray[np.float
     return scores
 
 
-def _losses(model: "tf.keras.Model", inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def _losses(model: "tf.keras.Model", inputs: "tf.Tensor", targets: "tf.Tensor") -> "tf.Tensor":
     return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, model(inputs))
 
 

@@ -21,8 +21,6 @@ from trainer.training.data import rows_of_batches
 from trainer.training.fitting import Epoch, Fit, fit, logits_of
 from trainer.training.recipe import Recipe
 
-__all__ = ["GENTLE", "TABLE", "trained_on", "tuned_table"]
-
 GENTLE = Recipe(epochs=2, patience=2, learning_rate=3e-4, ngram_learning_rate=0.3)
 """For all weights: a seventh of the rates of a training from nothing, which would forget."""
 

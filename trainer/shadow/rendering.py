@@ -7,8 +7,6 @@ from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
 from trainer.shadow.summary import VERDICTS, Direction, Labelled, Summary
 
-__all__ = ["as_text"]
-
 _TEXT_SHOWN = 120
 """Characters of a text."""
 

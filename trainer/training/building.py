@@ -9,7 +9,7 @@ import numpy as np
 from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import BundleError
 from stream_detector.events import Kind
-from stream_detector.models.architectures import Architecture
+from stream_detector.models.architectures.base import Architecture
 from stream_detector.models.bundle import Bundle, load_bundle, save_bundle
 from stream_detector.models.calibration import Platt
 from stream_detector.models.manifest import (
