@@ -20,7 +20,7 @@ class ReportHead(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     data: str
     """The files, and which of their rows the figures describe."""
-    notes: list[str]
+    notes: list[str] = []
     """Counts, duplicates, leaks: a sentence each."""
 
 
