@@ -136,17 +136,9 @@ def resampled(train: Dataset, how: Imbalance, *, seed: int) -> Dataset:
     return train.rows(np.sort(rows))
 
 
-def malicious_weight(train: Dataset, how: Imbalance) -> float:
-    """Weight of a malicious row in the loss; a benign one weighs 1."""
-    if how != "class_weight":
-        return 1.0
-    malicious = int(np.sum(train.labels))
-    return balancing_weight(len(train.labels) - malicious, malicious)
-
-
-def balancing_weight(benign: int, malicious: int) -> float:
-    """Weight of a malicious row that gives both labels the same total weight."""
-    return benign / max(1, malicious)
+def malicious_weight(benign: int, malicious: int, how: Imbalance) -> float:
+    """Weight of a malicious row in the loss, of so many; a benign one weighs 1."""
+    return benign / max(1, malicious) if how == "class_weight" else 1.0
 
 
 class TrainingData(NamedTuple):
@@ -176,6 +168,12 @@ def held_data(examples: Examples, kind: Kind, imbalance: Imbalance, *, seed: int
     """
     dataset = read_dataset(examples, kind)
     rows = resampled(dataset.of_part("train"), imbalance, seed=seed)
-    weight = malicious_weight(rows, imbalance)
-    census = census_of(dataset)
-    return TrainingData(rows, dataset, census, weight, (rows.labels.tobytes(),), rows.texts)
+    malicious = int(np.sum(rows.labels))
+    return TrainingData(
+        train=rows,
+        held=dataset,
+        census=census_of(dataset),
+        malicious_weight=malicious_weight(len(rows.labels) - malicious, malicious, imbalance),
+        identity=(rows.labels.tobytes(),),
+        texts=rows.texts,
+    )

@@ -36,8 +36,8 @@ from trainer.training.data import (
     Batch,
     Imbalance,
     TrainingData,
-    balancing_weight,
     batches_of,
+    malicious_weight,
     texts_to_read,
 )
 from trainer.training.recipe import Recipe
@@ -204,9 +204,7 @@ def _written(
             sources={name: (rows, malicious[name]) for name, rows in sources.items()},
             remark=f"; streamed through a buffer of {buffer_rows:,} rows" + "".join(drawn),
         ),
-        malicious_weight=balancing_weight(labels[0], labels[1])
-        if imbalance == "class_weight"
-        else 1.0,
+        malicious_weight=malicious_weight(labels[0], labels[1], imbalance),
         identity=(digest.hexdigest(), buffer_rows),
         texts=(),
     )
