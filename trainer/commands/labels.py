@@ -55,8 +55,8 @@ def labels() -> None:
 @click.option(
     "--from-beginning",
     is_flag=True,
-    help="Read all that the topic still holds, whatever the group has read; labels that the store "
-    "has are not stored twice. An empty store is always filled so.",
+    help="Read all that the topic still holds, even what the group has read; labels that the store "
+    "has are not stored twice. An empty store is always filled this way.",
 )
 @options.kafka(
     *("labels_group_id", "topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
@@ -67,9 +67,9 @@ def collect(
 ) -> None:
     """Read the topics of labels as a consumer group, into Parquet files by day of collection.
 
-    Each record is stored once, whatever is killed when: offsets are committed when its row is on
-    disk. Labels that can't be used go to the dead-letter topic with their reason. One process at a
-    time writes to a store, and each store needs a --labels-group-id of its own.
+    Each record is stored once, even if a process is killed: offsets are committed when its row is
+    on disk. Labels that can't be used go to the dead-letter topic with their reason. One process
+    at a time writes to a store, and each store needs its own --labels-group-id.
 
     \b
     stream-trainer labels collect --bootstrap-servers kafka-1:9092
@@ -162,5 +162,5 @@ def _resolved(
 def _canonical_text(url: str) -> str:
     canonical = canonicalise(kind_of(url), url)
     if isinstance(canonical, Rejected):
-        raise click.UsageError(f"{url!a} is no URL or host name: {canonical.detail}")
+        raise click.UsageError(f"{url!a} is not a URL or host name: {canonical.detail}")
     return canonical.text

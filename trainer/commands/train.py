@@ -125,8 +125,8 @@ def train(
     if not overwrite:
         if checkpoint.exists() and not resume:
             raise click.UsageError(
-                f"{checkpoint} holds a training that was stopped: go on with --resume, or begin "
-                "again with --overwrite"
+                f"{checkpoint} holds a training that was stopped: continue with --resume, or start "
+                "over with --overwrite"
             )
         _check_replaced(output, (name, kind, family))
     if stream:

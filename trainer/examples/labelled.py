@@ -32,8 +32,8 @@ class Examples(NamedTuple):
     malicious: tuple[Path, ...] = ()
     """Files whose rows all have this label; a label column is ignored."""
     extra: tuple[Path, ...] = ()
-    """Files as ``files`` whose rows are for training alone. Rows of their registered domains are
-    left out of all other parts."""
+    """Files as ``files`` whose rows only the training part gets. Rows of their registered domains
+    are left out of all other parts."""
     columns: tuple[str, ...] = ()
     """Names of the columns of CSV and TSV files without a header."""
     malicious_labels: frozenset[str] = frozenset({"1"})
@@ -69,7 +69,7 @@ class Example(NamedTuple):
     """Only for training, whatever the split."""
 
     def part_by(self, split: Split) -> Part:
-        """The part by the row alone; for the splits ``column``, ``domain`` and ``random``."""
+        """The part, without a look at other rows; only for ``column``, ``domain`` and ``random``."""
         if split == "column" and self.part:
             return self.part  # type: ignore[return-value] # the reader checked it
         return part_by_hash(self.text if split == "random" else self.domain)
@@ -86,7 +86,7 @@ class Leak(NamedTuple):
     balanced_accuracy: float
 
     def __str__(self) -> str:
-        return f"{self.what} alone tells the label, balanced accuracy {self.balanced_accuracy:.2f}"
+        return f"{self.what} gives the label away, balanced accuracy {self.balanced_accuracy:.2f}"
 
 
 class LeakSearch:
@@ -175,7 +175,7 @@ def _check_columns(path: Path, row: Row, needed: set[str]) -> None:
 def _example(
     row: Row | BadRow, label: int | None, examples: Examples, kind: Kind
 ) -> Example | str | None:
-    """The example; a fault of the row; or None if the text is no URL or host name."""
+    """The example; a fault of the row; or None if the text is not a URL or host name."""
     if isinstance(row, BadRow):
         return row.reason
     values = row.values

@@ -111,7 +111,9 @@ def run_hold_out(
         if not done:
             progress.tell("stopped: no training was done")
             raise
-        stopped = f"stopped: {len(done)} of {len(wanted)} trainings are done; go on with --resume"
+        stopped = (
+            f"stopped: {len(done)} of {len(wanted)} trainings are done; continue with --resume"
+        )
     report = HoldOutReport(
         title=f"How well {', '.join(names)} detect what they never saw",
         command=command,

@@ -39,7 +39,7 @@ _CONTENTS_MIN = 4
 def write_report(
     folder: Path, report: ReportHead, blocks: Sequence[Block], plots: Mapping[str, bytes]
 ) -> None:
-    """Write all files into ``folder``, for their owner alone: they quote rows.
+    """Write all files into ``folder``, readable only by their owner: they quote rows.
 
     Raises:
         StreamDetectorError: the folder cannot be made or written.

@@ -160,7 +160,7 @@ class TrainingProgress:
 
 @contextlib.contextmanager
 def shown_training(progress: Progress, name: str = "") -> Iterator[TrainingProgress]:
-    """Show the training in the block; ``name`` tells it from others."""
+    """Show the training in the block; ``name`` distinguishes it from others."""
     with progress.stage(name) as stage:
         yield TrainingProgress(progress, stage, name)
 

@@ -70,9 +70,9 @@ def train_bundle(
             )
     except KeyboardInterrupt:
         progress.tell(
-            f"stopped: the epochs that were done are in {saved_at}; go on with --resume"
+            f"stopped: the epochs that finished are in {saved_at}; continue with --resume"
             if saved_at.exists()
-            else "stopped: no epoch was done, so there is nothing to go on with"
+            else "stopped: no epoch finished, so there is nothing to resume"
         )
         raise
     with progress.stage("calibrating and measuring"):

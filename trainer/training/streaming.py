@@ -107,7 +107,7 @@ class StreamedRows(NamedTuple):
         except tf.errors.OpError as error:
             raise DataError(
                 f"{self.files[0].parent}: the training rows that were written there cannot be "
-                f"read any more: {error.message}"
+                f"read again: {error.message}"
             ) from error
 
 
@@ -124,7 +124,7 @@ def streamed(
     """Write ``examples`` to files that a training streams; removes them at the end of the block.
 
     Args:
-        examples: what to read; its split must tell the part of a row by the row alone.
+        examples: what to read; its split must decide the part of a row without the others.
         kind: what its rows are.
         imbalance: ``class_weight`` or ``none``: the others need all rows at once.
         folder: where to make a folder for all rows in canonical form.

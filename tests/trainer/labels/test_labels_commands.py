@@ -143,7 +143,7 @@ def test_hosts_are_exported_as_hosts(folder: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("show", "--store", "nowhere"), 1, "nowhere holds no labels: fill it by"),
-        (("show", "http://"), 2, "'http://' is no URL or host name"),
+        (("show", "http://"), 2, "'http://' is not a URL or host name"),
         (("export", "none/labelled.csv"), 1, "can't be written: No such file or directory"),
     ],
 )
