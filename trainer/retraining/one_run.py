@@ -42,8 +42,7 @@ from trainer.retraining.outcome import Ending, Outcome, outcome_now, remove_outc
 from trainer.retraining.warm_start import trained_on, tuned_table
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
-from trainer.training.fitting import Fit
-from trainer.training.progress import shown_training
+from trainer.training.fitting import Fit, shown_training
 from trainer.training.recipe import Recipe
 
 _LOCK = ".retraining.lock"
