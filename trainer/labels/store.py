@@ -147,7 +147,8 @@ class LabelStore:
                 topic, partition, offset = place
                 raise LabelStoreError(
                     f"{self.folder} has another record at offset {offset} of {topic}, partition "
-                    f"{partition}: the topic was made anew; collect into a new store"
+                    f"{partition}: the topic was deleted and created again; collect into a new "
+                    "store"
                 )
         new = [label for place, label in by_place.items() if place not in known]
         if new:

@@ -19,7 +19,8 @@ from stream_detector.models.bundle import Bundle, load_bundle
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import Examples, check_labels, counts_of, read_dataset
+from trainer.examples.datasets import check_labels, counts_of, read_dataset
+from trainer.examples.labelled import Examples
 from trainer.files.locking import LockedError, exclusive
 from trainer.gate.decision import decision_path, write_decision
 from trainer.gate.judging import judge
@@ -41,8 +42,9 @@ from trainer.retraining.outcome import Ending, Outcome, outcome_now, remove_outc
 from trainer.retraining.warm_start import trained_on, tuned_table
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
-from trainer.training.fitting import Fit, Recipe
+from trainer.training.fitting import Fit
 from trainer.training.progress import shown_training
+from trainer.training.recipe import Recipe
 
 _LOCK = ".retraining.lock"
 _KEPT = 5

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from stream_detector.events import ModelRef
+from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
-from trainer.console import printable
 from trainer.shadow.summary import VERDICTS, Direction, Labelled, Summary
 
 _TEXT_SHOWN = 120
