@@ -220,11 +220,14 @@ def _joined(first: Dataset, second: Dataset) -> Dataset:
     times = None
     if first.times is not None and second.times is not None:
         times = np.concatenate([first.times, second.times])
-    columns = {
-        name: np.concatenate([getattr(first, name), getattr(second, name)])
-        for name in ("labels", "parts", "sources", "kinds")
-    }
-    return first._replace(texts=[*first.texts, *second.texts], times=times, **columns)
+    return first._replace(
+        texts=[*first.texts, *second.texts],
+        labels=np.concatenate([first.labels, second.labels]),
+        parts=np.concatenate([first.parts, second.parts]),
+        sources=np.concatenate([first.sources, second.sources]),
+        kinds=np.concatenate([first.kinds, second.kinds]),
+        times=times,
+    )
 
 
 def _census(
