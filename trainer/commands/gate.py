@@ -9,15 +9,7 @@ from stream_detector.commands.options import SettingsCommand
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
 from stream_detector.settings.fields import Settings
-from trainer.commands.options import (
-    FOLDER,
-    PATH,
-    data_options,
-    gate_options,
-    kafka_options,
-    part_option,
-    seed_option,
-)
+from trainer.commands import options
 from trainer.console import ShownProgress, show, tell
 from trainer.examples.datasets import read_dataset
 from trainer.examples.labelled import Examples
@@ -31,26 +23,26 @@ _SERVED = "served"
 
 
 @click.command(cls=SettingsCommand)
-@click.argument("challenger", type=FOLDER)
+@click.argument("challenger", type=options.FOLDER)
 @click.option(
     "--champion",
-    type=FOLDER,
+    type=options.FOLDER,
     help=f"The bundle that serves now: a folder, or the word {_SERVED} for the one that is "
     "announced or, where none is, the one that the workers' settings name. Without, only the "
     "checks that need no champion are made.",
 )
-@data_options
-@part_option("Rows to judge on, which neither bundle was trained on.")
+@options.data
+@options.part("Rows to judge on, which neither bundle was trained on.")
 @click.option(
     "--newest",
-    type=PATH,
+    type=options.PATH,
     multiple=True,
     help="File as for --data with the newest labels, which neither bundle was trained on: the "
     "challenger must not be right less often beyond chance.",
 )
-@gate_options
-@seed_option
-@kafka_options("topic_prefix", "models_topic", "model_store", "url_bundle", "host_bundle")
+@options.gate_rules
+@options.seed
+@options.kafka("topic_prefix", "models_topic", "model_store", "url_bundle", "host_bundle")
 @native_output_held_back()
 def gate(
     challenger: Path,
@@ -95,14 +87,15 @@ def gate(
     from trainer.training.building import trained_otherwise  # noqa: PLC0415
 
     with ExitStack() as stack:
+        reigning = champion
         if champion == Path(_SERVED) and not champion.exists():
-            champion = stack.enter_context(reigning_bundle(settings, kind)).folder
-        for bundle in filter(None, (challenger, champion)):
-            if known_rows := trained_otherwise(bundle, kind, examples):
+            reigning = stack.enter_context(reigning_bundle(settings, kind)).folder
+        for folder in filter(None, (challenger, reigning)):
+            if known_rows := trained_otherwise(folder, kind, examples):
                 tell(f"beware: {known_rows}")
         decision = judge(
             challenger,
-            champion,
+            reigning,
             hold_out=hold_out,
             newest=newest_labels,
             options=rules,
