@@ -149,11 +149,7 @@ def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
 
 
 def admitted_bundle(
-    settings: Settings,
-    bundle: Path,
-    *,
-    because: str | None = None,
-    signing_key: Path | None = None,
+    settings: Settings, bundle: Path, *, because: str | None = None, signing_key: Path | None = None
 ) -> GateDecision | None:
     """The decision that admits ``bundle``; None if it serves already and there is none.
 

@@ -233,8 +233,7 @@ def _trained(
     """The folder of a new challenger."""
     challenger = plan.folder / f"{plan.kind}-{datetime.now(UTC):%Y%m%d.%H%M%S}"
     checkpoint = Checkpoint(
-        plan.folder / f"{plan.kind}-training.safetensors",
-        identity=f"{identity} {served.sha256}",
+        plan.folder / f"{plan.kind}-training.safetensors", identity=f"{identity} {served.sha256}"
     )
     with shown_training(progress) as shown:
         shows: Shows = {"on_step": shown.on_step, "on_epoch": shown.on_epoch}
