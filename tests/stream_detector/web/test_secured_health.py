@@ -26,7 +26,7 @@ def test_metrics_come_by_tls_and_not_in_the_clear(serve: Serve, trusting: ssl.SS
     for path in PATHS[:3]:
         assert get(server, path, tls=trusting)[0].status == 200
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
-        plain.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        plain.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b"HTTP" not in all_of(plain)
     with pytest.raises(ssl.SSLCertVerificationError):
         get(server, tls=ssl.create_default_context())
@@ -141,7 +141,9 @@ def test_a_flood_of_wrong_passwords_holds_up_neither_who_is_known_nor_the_loop(
         ]
         for number, client in enumerate(waiting):
             header = basic("kim", f"wrong-{number}")["Authorization"]
-            client.sendall(f"GET /metrics HTTP/1.1\r\nAuthorization: {header}\r\n\r\n".encode())
+            client.sendall(
+                f"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: {header}\r\n\r\n".encode()
+            )
         assert checking.wait(20)
         try:
             assert get(server, headers=basic("kim", PASSWORD))[0].status == 200
