@@ -31,15 +31,10 @@ from stream_detector.limits import (
 )
 from stream_detector.metrics import Metrics
 from stream_detector.privacy.urls import may_hold_credentials, without_nested_credentials
+from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.reading import (
-    EventResult,
-    Source,
-    read_record,
-)
+from stream_detector.sources.reading import EventResult, read_record
 from stream_detector.wire.outcomes import REPLAY_OF
-
-__all__ = ["BatchReader", "Reading"]
 
 _UNREAD = "not decompressed: its record batch is damaged, or larger than the worker decompresses"
 _FORMAT = attrgetter("format")
@@ -164,19 +159,17 @@ class BatchReader:
         sources: Mapping[str, Source],
         json_fields: JsonFields | None,
         bytes_max: int,
-        lines_max: int,
         metrics: Metrics,
         cluster: str,
         clock: Callable[[], datetime],
     ) -> None:
         """``sources`` are the formats of topics that have one, ``json_fields`` the chosen fields.
 
-        ``bytes_max`` and ``lines_max`` bound a record, ``cluster`` begins the ids of verdicts.
+        ``bytes_max`` bounds a record, ``cluster`` begins the ids of verdicts.
         """
         self._sources = sources
         self._json_fields = json_fields
         self._bytes_max = bytes_max
-        self._lines_max = lines_max
         self._metrics = metrics
         self._cluster = cluster
         self._clock = clock
@@ -206,7 +199,7 @@ class BatchReader:
         ``rest`` is that record's.
         """
         topic, partition, records = chunk
-        bytes_max, lines_max = self._bytes_max, self._lines_max
+        bytes_max = self._bytes_max
         detected_at = self._clock()
         json_fields, source = self._json_fields, self._sources.get(topic)
         sightings, observed, places = reading.sightings, reading.observed, reading.places
@@ -231,9 +224,7 @@ class BatchReader:
             elif not value and isinstance(record, UnreadRecord):
                 results = _unread(record)
             else:
-                results = read_record(
-                    value, source=source, lines_max=lines_max, json_fields=json_fields
-                )
+                results = read_record(value, source=source, json_fields=json_fields)
             if len(results) > 1:
                 results = reading.cut(results, first)
             for index, (name, result) in enumerate(results, first):

@@ -30,8 +30,10 @@ from stream_detector.models.announcement import (
     role_of,
     shadow_key,
 )
-from stream_detector.models.announcement_order import AnnouncementOrder, Latest, Refuse
 from stream_detector.models.signed_announcements import (
+    AnnouncementOrder,
+    Latest,
+    Refuse,
     SignedRecord,
     keep_signed,
     kept_signed,
@@ -41,14 +43,6 @@ from stream_detector.models.signed_announcements import (
 from stream_detector.models.signing import public_half, read_public_key
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
-
-__all__ = [
-    "Announced",
-    "announce",
-    "current_announcements",
-    "end_shadow",
-    "follow_announcements",
-]
 
 logger = logging.getLogger(__name__)
 

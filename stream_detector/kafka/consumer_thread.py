@@ -37,8 +37,6 @@ from stream_detector.kafka.retry import is_retriable, name_of
 from stream_detector.kafka.topic_identity import SeenTopic, seen_topics
 from stream_detector.metrics import Metrics
 
-__all__ = ["SERVICE_LOGGER", "ChunkConsumerThread", "Records", "TransportHost"]
-
 logger = logging.getLogger(__name__)
 SERVICE_LOGGER = logging.getLogger("faust.chunks")
 """The logger of Faust's services, as quiet as the rest of Faust."""
@@ -59,7 +57,6 @@ _LEADER_ANSWER_SECONDS = 5.0
 class TransportHost(Protocol):
     """The transport's view of the Faust app that it serves."""
 
-    chunk_records: int
     buffered_bytes_max: int
     decompressed_bytes_max: int
     consumer_options: Mapping[str, Any]
@@ -262,7 +259,6 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = aiokafka.AIOKafkaConsumer(
             **host.consumer_options,
             enable_auto_commit=False,
-            max_poll_records=host.chunk_records,
             partition_assignment_strategy=[self._assignor],
         )
         pace_metadata_updates(consumer._client)

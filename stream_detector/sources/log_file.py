@@ -5,16 +5,9 @@ lines up to the next header.
 """
 
 from stream_detector.events import Rejected, RejectReason
-from stream_detector.limits import RECORD_LINES_MAX
-from stream_detector.sources.reading import (
-    EventResult,
-    JsonFields,
-    Source,
-    read_record,
-    with_header,
-)
-
-__all__ = ["LogFile"]
+from stream_detector.sources.base import Source
+from stream_detector.sources.json_fields import JsonFields
+from stream_detector.sources.reading import EventResult, read_record, with_header
 
 
 class LogFile:
@@ -52,6 +45,5 @@ class LogFile:
             # A lone CR or form feed splits the line further, up to the limit of a record.
             line,
             source=self._source,
-            lines_max=RECORD_LINES_MAX,
             json_fields=self._json_fields,
         )

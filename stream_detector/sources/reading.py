@@ -12,9 +12,10 @@ from operator import attrgetter, methodcaller
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources.base import LineResult, Source
 from stream_detector.sources.dnsmasq import Dnsmasq
-from stream_detector.sources.json_fields import JsonFields, chosen_fields
+from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_record import (
     JsonRecord,
     JsonSource,
@@ -28,17 +29,6 @@ from stream_detector.sources.suricata import Suricata
 from stream_detector.sources.zeek import ZeekDns, ZeekHttp
 from stream_detector.sources.zeek_json import tagged_record
 from stream_detector.sources.zeek_tsv import zeek_log_path
-
-__all__ = [
-    "SOURCES",
-    "EventResult",
-    "JsonFields",
-    "Source",
-    "chosen_fields",
-    "read_record",
-    "source_named",
-    "with_header",
-]
 
 SOURCES: Mapping[str, Source] = {
     source.name: source
@@ -93,7 +83,7 @@ def read_record(
     value: bytes,
     *,
     source: Source | None,
-    lines_max: int,
+    lines_max: int = RECORD_LINES_MAX,
     json_fields: JsonFields | None = None,
 ) -> list[tuple[str, EventResult]]:
     """The results of a record in order, each with the name of its format; never raises.
@@ -304,5 +294,5 @@ def _empty() -> list[tuple[str, EventResult]]:
 
 
 def _too_many(count: int, lines_max: int, what: str = "lines") -> list[tuple[str, EventResult]]:
-    detail = f"{count} {what}; record_lines_max is {lines_max}"
+    detail = f"{count} {what}, more than {lines_max}"
     return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]

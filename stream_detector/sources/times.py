@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-__all__ = ["to_time"]
-
 _EARLIEST = 631_152_000.0
 """1990: no log of URLs is older."""
 _LATEST = 4_102_444_800.0

@@ -13,10 +13,8 @@ from importlib import resources
 from typing import NamedTuple
 
 from stream_detector.events import Kind
-from trainer.examples.private_hosts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES
+from trainer.examples.texts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES
 from trainer.generated.domain_names import WORDS
-
-__all__ = ["generate_private"]
 
 
 class _Service(NamedTuple):

@@ -1,6 +1,6 @@
 """From models and rows to a report: measured one after the other, then compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,30 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.events import Kind, Thresholds
-from stream_detector.models.bundle import Bundle
+from stream_detector.models.bundle import Bundle, load_bundle
 from stream_detector.models.calibration import Platt
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
+from trainer.examples.labelled import Examples
 from trainer.families import LENGTH_MAX
-from trainer.families.base import Family, Fitted
+from trainer.families.base import Family
 from trainer.families.known import families
-from trainer.families.neural import FittedNetwork
-from trainer.measuring.calibrating import fit_platt
-from trainer.measuring.evaluation import MALICIOUS_FPR, SUSPICIOUS_FPR, threshold_at
+from trainer.measuring.evaluation import fit_platt, verdict_thresholds
 from trainer.report.content import Report, content
 from trainer.report.figures import Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
-
-__all__ = [
-    "Candidate",
-    "candidate_of_bundle",
-    "fitted_candidates",
-    "make_report",
-    "write_model_card",
-]
+from trainer.training.building import trained_otherwise
 
 
 class Candidate(NamedTuple):
@@ -59,6 +51,21 @@ def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
     )
 
 
+def bundle_candidates(
+    folders: Sequence[Path], kind: Kind, examples: Examples, progress: Progress
+) -> Iterator[Candidate]:
+    """The bundles in ``folders``; warns of one that may know rows of ``examples``.
+
+    Raises:
+        BundleError: one is not a bundle of that kind that this program can serve.
+    """
+    for folder in folders:
+        if known_rows := trained_otherwise(folder, kind, examples):
+            progress.tell(f"beware: {known_rows}")
+        with progress.stage(f"loading {folder}"):
+            yield candidate_of_bundle(str(folder), load_bundle(folder, kind=kind))
+
+
 def _candidate_of_family(
     name: str,
     family: Family,
@@ -81,16 +88,12 @@ def _candidate_of_family(
         # from: it is only brought into the range of probabilities, and its figures show it.
         deviation = float(np.std(raw)) or 1.0
         calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
-    benign = calibration.apply(raw[validation.labels == 0])
-    suspicious, malicious = (
-        min(1.0, threshold_at(benign, rate)) for rate in (SUSPICIOUS_FPR, MALICIOUS_FPR)
-    )
     return Candidate(
         name,
         family.summary,
         lambda texts: calibration.apply(fitted.scores(texts)),
-        Thresholds(suspicious, malicious),
-        _history(fitted),
+        verdict_thresholds(calibration.apply(raw[validation.labels == 0])),
+        fitted.history,
     )
 
 
@@ -110,13 +113,6 @@ def fitted_candidates(
         _candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
         for name in names
     ]
-
-
-def _history(fitted: Fitted) -> list[dict[str, float]]:
-    """The figures of each epoch, if the model was trained in epochs."""
-    if not isinstance(fitted, FittedNetwork):
-        return []
-    return [epoch.figures for epoch in fitted.fitted.history]
 
 
 def make_report(

@@ -1,4 +1,4 @@
-"""Checks by labels: whether the newest are right, and whose labels changed which verdicts."""
+"""Rules on labels: whether the newest are right, and whose labels changed which verdicts."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from stream_detector.terminal.printable import printable
 from trainer.examples.shares import limits
 from trainer.gate.decision import Check
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.measuring.statistics import mcnemar
-
-__all__ = ["VoiceLabels", "VoicesOfRows", "check_newest", "check_voices"]
 
 _NAMED = 5
 """Voices in the message, those that changed most; the figures have more."""
@@ -46,7 +44,7 @@ def check_newest(
     challenger: NDArray[np.bool_],
     champion: NDArray[np.bool_] | None,
     labels: NDArray[np.int8],
-    rules: GateRules,
+    options: GateOptions,
     voices: VoicesOfRows | None = None,
 ) -> Check:
     """``challenger`` and ``champion`` tell which rows each calls malicious.
@@ -76,7 +74,7 @@ def check_newest(
     theirs = champion == (labels == 1)
     gained, lost = (round(float(weights[one].sum())) for one in (ours & ~theirs, theirs & ~ours))
     chance = mcnemar(gained, lost)
-    passed = lost <= gained or chance >= 1 - rules.confidence
+    passed = lost <= gained or chance >= 1 - options.confidence
     figures |= {
         "champion": float(np.average(theirs, weights=weights)),
         "gained": gained,
