@@ -357,7 +357,8 @@ def test_ctrl_c_is_no_unexpected_error() -> None:
 NATIVE = """
 import os, sys
 from stream_detector.errors import BundleError
-from stream_detector.logs.setup import configure_logging, native_output_held_back
+from stream_detector.logs.setup import configure_logging
+from stream_detector.system.native_output import native_output_held_back
 from stream_detector.settings.fields import Settings
 configure_logging(Settings())
 import logging
