@@ -64,7 +64,7 @@ class Generator:
         return "".join(self.random.choices(alphabet, k=length))
 
     def fill(self, template: str) -> str:
-        """``template`` with its marks replaced: ``<word>`` by a text, ``<a11>`` by 11 characters."""
+        """``template`` with its marks replaced: ``<word>`` by a word, ``<a11>`` by characters."""
 
         def value(mark: re.Match[str]) -> str:
             name, count = mark.groups()
