@@ -115,14 +115,14 @@ class WebFile(_Section):
         if tls is None:
             return []
         setting = f"http_web_config {path}:"
-        own = CertificateFile("http_server", f"{setting} cert_file", path.parent / tls.cert_file)
-        if not tls.client_ca_file:
-            return [own]
-        authority = path.parent / tls.client_ca_file
-        return [
-            own,
-            CertificateFile("http_client_authority", f"{setting} client_ca_file", authority),
-        ]
+        file = path.parent / tls.cert_file
+        files = [CertificateFile("http_server", f"{setting} cert_file", file)]
+        if tls.client_ca_file:
+            file = path.parent / tls.client_ca_file
+            files.append(
+                CertificateFile("http_client_authority", f"{setting} client_ca_file", file)
+            )
+        return files
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """``path``, which is its own, and the files that it names."""
@@ -148,8 +148,8 @@ class _Loader(yaml.BaseLoader):  # type: ignore[misc] # PyYAML has no types
 class WebConfig:
     """A web configuration file that can be used.
 
-    ``tls`` is None where there is none; ``headers`` are for each answer; ``users`` are bcrypt
-    hashes by name, empty where nobody has to log in; ``content`` is the file as written.
+    ``tls`` is None if it has none; every answer has ``headers``; ``users`` are bcrypt hashes by
+    name, empty if nobody has to log in; ``content`` is the file as written.
     """
 
     def __init__(self, path: Path, content: WebFile) -> None:
@@ -165,7 +165,6 @@ class WebConfig:
         }
         tls = content.tls_server_config
         self.tls = None if tls is None else _context(path, tls)
-        self.files = content.files(path)
         self.content = content
 
 
@@ -196,13 +195,12 @@ class WatchedWebConfig:
         return self._current
 
     def _load(self, before: WebConfig | None = None) -> WebConfig:
-        # The state comes before the reading: a change in between is seen next time. It includes
-        # files that can't be used yet, since they may come later.
+        # The state of a file comes before its reading, so that a change in between is seen next
+        # time. A named file counts before it can be used: it may come later.
         self._files, self._seen = (self._path,), _state((self._path,))
         content = read_web_file(self._path)
-        own_state = self._seen
         self._files = content.files(self._path)
-        self._seen = own_state + _state(self._files[1:])
+        self._seen += _state(self._files[1:])
         config = WebConfig(self._path, content)
         if before and (lost := list(_lost_protection(before.content, content))):
             raise SettingsError(

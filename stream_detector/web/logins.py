@@ -87,9 +87,8 @@ class Logins:
         if (answer := self._remembered(user, digest)) is not None:
             return answer
         this = (client, digest)
-        if len({each for each in self._in_flight if each[0] == client} - {this}) >= (
-            _CHECKS_PER_CLIENT
-        ):
+        others = {each for each in self._in_flight if each[0] == client} - {this}
+        if len(others) >= _CHECKS_PER_CLIENT:
             raise TooManyLoginsError
         self._in_flight.append(this)
         try:
@@ -132,14 +131,11 @@ def client_of(address: str) -> str:
     Within its network an IPv6 client has as many addresses as it likes.
     """
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.IPv6Address(address)
     except ValueError:
         return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ipaddress.IPv6Network((int(parsed), 64), strict=False))
 
 
 def _remember(memory: OrderedDict[_Key, None], key: _Key) -> None:

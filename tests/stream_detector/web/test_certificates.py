@@ -43,7 +43,7 @@ def joined(file: Path, *parts: Path) -> Path:
     return file
 
 
-def test_of_what_is_presented_the_first_to_expire_counts(
+def test_a_chain_expires_with_its_first_certificate(
     tmp_path: Path, registry: CollectorRegistry, gauge: Gauge
 ) -> None:
     authority = CertificateAuthority(tmp_path, days_left=20)
@@ -59,7 +59,7 @@ def test_of_what_is_presented_the_first_to_expire_counts(
     assert days_shown(registry, "kafka_client") == 20, "unless it is all there is"
 
 
-def test_of_authorities_the_last_to_expire_counts(
+def test_authorities_expire_with_the_last_of_them(
     tmp_path: Path, registry: CollectorRegistry, gauge: Gauge, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = CertificateAuthority(tmp_path, "old", days_left=-1).file
@@ -77,7 +77,7 @@ def test_of_authorities_the_last_to_expire_counts(
     ("days_left", "told"),
     [(-1, "has expired"), (13.5, "expires within 14 days"), (14.5, "")],
 )
-def test_what_has_expired_or_soon_will_is_told_once_with_what_to_do(
+def test_an_expired_certificate_is_logged_once_with_what_to_do(
     tmp_path: Path, gauge: Gauge, caplog: pytest.LogCaptureFixture, days_left: float, told: str
 ) -> None:
     files = CertificateAuthority(tmp_path).issue("client", days_left=days_left)
@@ -97,7 +97,7 @@ def test_what_has_expired_or_soon_will_is_told_once_with_what_to_do(
     assert record.message.endswith(" UTC): renew it and restart")
 
 
-def test_what_can_not_be_read_is_told_and_not_shown(
+def test_an_unreadable_certificate_is_logged_and_not_shown(
     tmp_path: Path, registry: CollectorRegistry, gauge: Gauge, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = CertificateAuthority(tmp_path).issue("client")
@@ -114,7 +114,7 @@ def test_what_can_not_be_read_is_told_and_not_shown(
     assert "PRIVATE" not in caplog.text
 
 
-def test_a_reload_of_the_web_configuration_shows_what_is_served_now(
+def test_a_reload_shows_the_expiry_of_the_new_certificates(
     tmp_path: Path, registry: CollectorRegistry, gauge: Gauge, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority = CertificateAuthority(tmp_path, days_left=70)

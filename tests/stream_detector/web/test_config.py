@@ -34,7 +34,7 @@ def write(folder: Path, text: str) -> Path:
     return file
 
 
-def test_all_that_it_may_say_with_paths_beside_it(folder: Path) -> None:
+def test_all_supported_keys_with_paths_relative_to_the_file(folder: Path) -> None:
     config = load_web_config(
         write(
             folder,
@@ -64,7 +64,7 @@ basic_auth_users:
         "Strict-Transport-Security": "max-age=31536000",
     }
     assert set(config.users) == {"prometheus"}
-    assert config.files == tuple(
+    assert config.content.files(folder / "web.yml") == tuple(
         folder / name for name in ("web.yml", "server.crt", "server.key", "ca.pem")
     )
 
@@ -139,7 +139,7 @@ FILES = "cert_file: server.crt, key_file: server.key"
         ),
     ],
 )
-def test_what_is_wrong_is_named_in_one_line_without_values(
+def test_an_error_names_the_key_in_one_line_without_values(
     folder: Path, text: str, parts: list[str]
 ) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -153,7 +153,7 @@ def test_what_is_wrong_is_named_in_one_line_without_values(
     assert "\n" not in message
 
 
-def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.yml can't be read"):
         load_web_config(tmp_path / "none.yml")
     (tmp_path / "bytes.yml").write_bytes(b"\xff\xfe")
@@ -161,7 +161,7 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
         load_web_config(tmp_path / "bytes.yml")
 
 
-def test_what_has_become_wrong_is_told_once_and_what_was_right_stays(
+def test_a_broken_change_is_logged_once_and_the_old_configuration_stays(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = write(folder, f"basic_auth_users:\n  kim: {hash_of(PASSWORD)}\n")
@@ -203,7 +203,7 @@ TLS = f"tls_server_config: {{{FILES}}}\n"
     # Not by the text: a hash has another salt in each process that collects the tests.
     ids=["empty", "TLS alone", "logins alone", "no users", "neither"],
 )
-def test_tls_and_logins_are_not_taken_away_while_it_runs(
+def test_a_reload_does_not_remove_tls_or_logins(
     folder: Path, caplog: pytest.LogCaptureFixture, text: str, told: str
 ) -> None:
     file = write(folder, TLS + LOGINS)
@@ -260,7 +260,7 @@ REQUIRED = client_certificates("RequireAndVerifyClientCert", min_version="TLS13"
     ],
     ids=["if given", "not asked for", "lowest version", "highest version", "both", "no TLS"],
 )
-def test_what_is_asked_of_clients_is_not_weakened_while_it_runs(
+def test_a_reload_does_not_ask_less_of_clients(
     folder: Path, caplog: pytest.LogCaptureFixture, first: str, then: str, told: str
 ) -> None:
     file = write(folder, first)
@@ -279,7 +279,7 @@ def test_what_is_asked_of_clients_is_not_weakened_while_it_runs(
     assert watched.current() is not before
 
 
-def test_more_may_be_asked_of_clients_while_it_runs(folder: Path) -> None:
+def test_a_reload_may_ask_more_of_clients(folder: Path) -> None:
     file = write(folder, tls())
     watched = WatchedWebConfig(file)
     file.write_text(client_certificates("VerifyClientCertIfGiven", max_version="TLS12"))
@@ -292,7 +292,7 @@ def test_more_may_be_asked_of_clients_while_it_runs(folder: Path) -> None:
 
 @pytest.mark.parametrize("made", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
 @pytest.mark.parametrize("name", ["web.yml", "server.crt", "server.key", "ca.pem"])
-def test_what_is_no_file_is_refused_and_not_waited_for(
+def test_pipes_and_folders_are_refused_without_waiting(
     folder: Path, caplog: pytest.LogCaptureFixture, name: str, made: Callable[[Path], None]
 ) -> None:
     file = write(folder, client_certificates("RequireAndVerifyClientCert"))
@@ -329,4 +329,4 @@ def test_files_that_a_new_configuration_names_may_come_later(
     (folder / "server.key").rename(folder / "new.key")
     after = watched.current()
     assert after is not None
-    assert after.files == (file, folder / "new.crt", folder / "new.key")
+    assert after.content.files(file) == (file, folder / "new.crt", folder / "new.key")

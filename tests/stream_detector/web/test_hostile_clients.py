@@ -58,7 +58,7 @@ def test_garbage_inside_of_tls_is_a_bad_request(serve: Serve, trusting: ssl.SSLC
     assert b"script" not in answer
 
 
-def test_a_handshake_that_stops_half_way_is_dropped_and_holds_up_no_one(
+def test_an_unfinished_handshake_is_dropped_and_delays_no_other(
     serve: Serve, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_REQUEST_SECONDS_MAX", 1.0)
@@ -154,7 +154,7 @@ def test_idle_and_trickling_clients_do_not_shut_out_a_request(
     assert caplog.records == []
 
 
-def test_clients_whose_logins_are_checked_do_not_shut_out_who_is_known(
+def test_pending_logins_do_not_shut_out_a_known_one(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(users(kim=PASSWORD))

@@ -64,7 +64,7 @@ def test_a_flood_of_wrong_logins_does_not_shut_out_a_first_right_one(
             assert get(server, headers=basic("prom", "pw"), source=OWN)[0].status == 200
 
 
-def test_who_was_let_in_stays_so_when_the_file_is_read_again(
+def test_a_known_login_stays_valid_after_a_reload(
     serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kim, jo = users(kim=PASSWORD), users(jo="jo's").partition("\n")[2]
@@ -80,7 +80,7 @@ def test_who_was_let_in_stays_so_when_the_file_is_read_again(
     assert get(server, headers=basic("kim", PASSWORD))[0].status == 200
 
 
-def test_too_many_connections_take_none_from_an_address_that_has_few(
+def test_too_many_connections_cost_no_address_that_has_few(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that waits longest for its check is kept, since others have more."""

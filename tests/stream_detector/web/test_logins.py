@@ -61,7 +61,7 @@ async def all_wait() -> None:
         await asyncio.sleep(0)
 
 
-async def test_logins_are_let_in_or_not(logins: Logins) -> None:
+async def test_only_right_logins_are_allowed(logins: Logins) -> None:
     umlaut, longest = "pässwörd", "x" * 72
     passwords = {"kim": PASSWORD, "jörg": umlaut, "long": longest}
     users = {name: hash_of(password) for name, password in passwords.items()}
@@ -100,9 +100,7 @@ async def test_a_login_is_checked_once_right_or_wrong(logins: Logins, checks: Ch
     assert checks.passwords == [PASSWORD, "wrong", "wrong"]
 
 
-async def test_names_take_the_same_time_whatever_is_remembered(
-    logins: Logins, checks: Checks
-) -> None:
+async def test_an_unknown_name_takes_as_long_as_a_known_one(logins: Logins, checks: Checks) -> None:
     """Each new pair of name and password is one check, whether there is such a user or not."""
     users = {"kim": hash_of(PASSWORD)}
 
@@ -112,9 +110,7 @@ async def test_names_take_the_same_time_whatever_is_remembered(
     assert checks.passwords == ["guess"] * 3
 
 
-async def test_another_hash_makes_it_a_new_login_and_nothing_else_does(
-    logins: Logins, checks: Checks
-) -> None:
+async def test_only_a_new_hash_makes_a_login_new(logins: Logins, checks: Checks) -> None:
     kim, jo = hash_of(PASSWORD), hash_of("jo's")
     for user, password in (("kim", PASSWORD), ("jo", "jo's")):
         assert await logins.allow({"kim": kim, "jo": jo}, basic(user, password), HERE)
@@ -130,7 +126,7 @@ async def test_another_hash_makes_it_a_new_login_and_nothing_else_does(
     assert not await logins.allow({"jo": jo}, basic("kim", PASSWORD), HERE), "kim is gone"
 
 
-async def test_a_bounded_number_of_wrong_logins_is_remembered_the_ones_seen_last(
+async def test_only_the_wrong_logins_seen_last_are_remembered(
     logins: Logins, checks: Checks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web_logins, "_REMEMBERED", 2)
@@ -197,9 +193,7 @@ async def test_an_address_has_a_few_checks_at_once_and_waits_behind_others(
         users = {"kim": hash_of(PASSWORD)}  # Nobody is known any more.
 
 
-async def test_who_has_no_wrong_login_goes_before_all_who_had_one(
-    logins: Logins, checks: Checks
-) -> None:
+async def test_addresses_without_a_wrong_login_go_first(logins: Logins, checks: Checks) -> None:
     users = {"kim": hash_of(PASSWORD)}
     attackers = [f"198.51.100.{number}" for number in range(20)]
     for attacker in attackers:
@@ -222,9 +216,7 @@ async def test_who_has_no_wrong_login_goes_before_all_who_had_one(
     assert checks.passwords == [guesses[0], PASSWORD, *guesses[1:]]
 
 
-async def test_what_nobody_waits_for_any_more_is_not_checked(
-    logins: Logins, checks: Checks
-) -> None:
+async def test_a_login_that_nobody_waits_for_is_not_checked(logins: Logins, checks: Checks) -> None:
     users = {"kim": hash_of(PASSWORD)}
     checks.go.clear()
     running, left, shared, stays = (
@@ -243,7 +235,7 @@ async def test_what_nobody_waits_for_any_more_is_not_checked(
     assert not logins._in_flight
 
 
-async def test_a_hash_that_bcrypt_does_not_take_is_an_error_and_the_next_one_is_checked(
+async def test_a_hash_that_bcrypt_refuses_is_an_error_and_the_next_login_is_checked(
     logins: Logins,
 ) -> None:
     users = {"kim": hash_of(PASSWORD), "odd": b"$2b$04$" + b"." * 10}
