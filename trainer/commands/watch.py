@@ -76,12 +76,12 @@ def watch(
 ) -> None:
     """Collect labels from Kafka all the time, and retrain when enough are new or it is time.
 
-    Each retraining is a process of its own: `stream-trainer retrain` with this command's settings
-    and what stands after --. It is judged by the gate and published to the workers if it passes.
-    Runs until SIGTERM or Ctrl-C; killed at any point and started again it goes on. Metrics,
-    /healthz and /readyz are on port 9465 unless --http-port says otherwise. A second watch in a
-    folder ends at once; one elsewhere with the same --labels-group-id takes the first one's place,
-    which ends within seconds, and its training with it.
+    Each retraining is a separate process: `stream-trainer retrain` with this command's settings
+    and the options after --. The gate judges the result, which is published to the workers if it
+    passes. Runs until SIGTERM or Ctrl-C; killed at any point and started again it continues.
+    Metrics, /healthz and /readyz are on port 9465 unless --http-port says otherwise. A second watch
+    in a folder ends at once; one in another folder with the same --labels-group-id replaces the
+    first one, which ends within seconds, and its training with it.
 
     \b
     stream-trainer watch --url-data urls.csv --model-store /srv/models
