@@ -82,21 +82,16 @@ def signed_record(
 
 
 def keep_signed(store: ModelStore, record: SignedRecord) -> None:
-    """Store ``record`` as the last one of its key.
-
-    Raises:
-        RetryableError: the store can't be reached or written.
-    """
+    """Store ``record`` as the last one of its key; raises as ``ModelStore``."""
     given = dict(record.headers)
     kept = _Kept(record.value, int(given[_SEQUENCE]), given[_SIGNATURE])
     store.put_announced(record.key.decode(), msgspec.json.encode(kept))
 
 
 def kept_signed(store: ModelStore) -> list[SignedRecord]:
-    """The stored record of each key, without damaged ones. Signatures are not checked here.
+    """The stored record of each key, without damaged ones; raises as ``ModelStore``.
 
-    Raises:
-        RetryableError: the store can't be reached.
+    Nobody has checked the signatures: ``AnnouncementOrder`` does.
     """
     records = []
     for key in sorted(KEYS):
