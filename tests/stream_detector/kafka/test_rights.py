@@ -19,8 +19,7 @@ from stream_detector.errors import FatalError, StreamDetectorError, TopicsError
 from stream_detector.events import Thresholds
 from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.clients import client_options
-from stream_detector.kafka.dead_letter_replay import replay_dead_letters
-from stream_detector.kafka.dead_letter_topic import letters_since
+from stream_detector.kafka.dead_letters import letters_since, replay_dead_letters
 from stream_detector.kafka.label_topic import write_labels
 from stream_detector.kafka.preflight import group_members
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
