@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stream_detector.logs.setup import native_output_held_back
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show_figures, tell
 from trainer.examples.datasets import read_dataset

@@ -69,7 +69,7 @@ class Example(NamedTuple):
     """Only for training, whatever the split."""
 
     def part_by(self, split: Split) -> Part:
-        """The part without a look at other rows, for ``column``, ``domain`` and ``random``."""
+        """The part, seen from this row only; for ``column``, ``domain`` and ``random``."""
         if split == "column" and self.part:
             return self.part  # type: ignore[return-value] # the reader checked it
         return part_by_hash(self.text if split == "random" else self.domain)
