@@ -195,7 +195,7 @@ gate_rules = _as_one(
         help="Expected calibration error that the challenger may have above the champion's.",
     ),
 )
-"""What a user may set of the gate; the command gets ``rules``."""
+"""The rules of the gate that a user may set; the command gets ``rules``."""
 
 kind = click.option("--kind", type=KIND, required=True, help="What to score.")
 seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0)
@@ -308,7 +308,7 @@ force = click.option(
     help="Announce it although the gate refused it or did not judge it; the reason is recorded "
     "next to the bundle, in the store and in the announcement.",
 )
-"""The reason to announce what the gate did not pass, as ``because``."""
+"""The reason to announce a bundle that the gate did not pass, as ``because``."""
 
 workers = together(
     click.option(
