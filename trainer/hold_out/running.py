@@ -54,7 +54,7 @@ def _path(folder: Path, family: str, identity: str) -> Path:
 
 
 class Done(NamedTuple):
-    """What a hold-out leaves to show."""
+    """The end of a hold-out, to show."""
 
     lines: list[str]
     """The figures, for a terminal."""
@@ -107,7 +107,7 @@ def run_hold_out(
             done.append(training)
     except OSError as error:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # Trainings take hours: those that are done are worth a report.
         if not done:
             progress.tell("stopped: no training was done")
             raise
