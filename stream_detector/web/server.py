@@ -54,10 +54,13 @@ class _Connection(web.RequestHandler):
         self._handshake: asyncio.Task[None] | None = None
         self.config = config
         self.client = ""
-        self.asked = False
-        """Whether it has sent a whole request; the check of its login may still run."""
         self.tcp: asyncio.Transport
         self.deadline: asyncio.TimerHandle
+
+    @property
+    def asked(self) -> bool:
+        """Whether it has sent a whole request; the check of its login may still run."""
+        return self._request_count > 0
 
     @property
     def has_ended(self) -> bool:
@@ -85,7 +88,7 @@ class _Connection(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio heeds the result
         """Keep a half-closed connection, as `nc -N` makes it, until its answer is sent."""
         # asyncio warns if a TLS connection, which has no half-closed state, returns True.
-        return self._request_count > 0 and self._handshake is None
+        return self.asked and self._handshake is None
 
     def response(self, status: HTTPStatus, text: str | bytes, **headers: str) -> web.Response:
         """An answer with the headers that all have; ``text`` as str is one line without its end."""
@@ -249,7 +252,6 @@ class HealthServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         connection = cast(_Connection, request.protocol)
-        connection.asked = True
         if connection.config and (users := connection.config.users):
             authorization = request.headers.get("Authorization", "")
             try:
