@@ -116,7 +116,7 @@ def retrain(
 
     The exit code is 0 if it was published (or passed, with --no-publish), 3 if the gate refused
     it, 4 if there is nothing new to learn, 1 after an error, 2 for a wrong command line. Stopped
-    anywhere, the same command goes on.
+    anywhere, the same command continues.
 
     \b
     stream-trainer labels collect

@@ -53,14 +53,16 @@ def study(
         from trainer.report import making  # noqa: PLC0415
 
     train = resampled(dataset.of_part("train"), imbalance, seed=seed)
-    candidates = making.fitted_candidates(
-        family_names or FAMILY_NAMES,
-        train,
-        dataset.of_part("val"),
-        kind="url",
-        epochs=epochs,
-        seed=seed,
-        progress=progress,
+    candidates = list(
+        making.fitted_candidates(
+            family_names or FAMILY_NAMES,
+            train,
+            dataset.of_part("val"),
+            kind="url",
+            epochs=epochs,
+            seed=seed,
+            progress=progress,
+        )
     )
     rows = dataset.of_part("test")
     measured = making.make_report(

@@ -64,7 +64,7 @@ def publish(
     stream-trainer models publish bundles/url --force "the served one misses all of a campaign"
     """
     if because is not None and not announce:
-        raise click.UsageError("--force is for what is announced: give it to `promote`")
+        raise click.UsageError("--force is for an announcement: give it to `promote`")
     from trainer.publishing import promotion, storing  # noqa: PLC0415 - TensorFlow
 
     try:
