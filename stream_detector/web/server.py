@@ -31,6 +31,8 @@ _REQUEST_SECONDS_MAX = 10.0
 """From connection to last byte sent."""
 _CONNECTIONS_MAX = 64
 """At once; a Prometheus, an orchestrator and a few people need fewer."""
+_HEADERS_MAX = 32
+"""Of a request. aiohttp bounds each to 16 KB, so all connections together to 32 MB."""
 _LOOP_ANSWERS_SECONDS = 5.0
 """How long the worker's event loop may take to answer before ``/healthz`` fails."""
 _TEXT = "text/plain; charset=utf-8"
@@ -49,6 +51,7 @@ class _Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type] # None is aiohttp's way to switch it off
             keepalive_timeout=0,  # The server closes a connection after one answer.
             lingering_time=0,  # It does not wait for a body that nobody reads.
+            max_headers=_HEADERS_MAX,
         )
         self._owner = owner
         self._handshake: asyncio.Task[None] | None = None
