@@ -229,7 +229,11 @@ async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedReco
 
 
 def _consumer(settings: Settings) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
-    return lone_consumer(settings, settings.models_topic_name)
+    return lone_consumer(
+        client_options(settings, AIOKafkaConsumer),
+        settings.models_topic_name,
+        record_bytes_max=settings.record_bytes_max,
+    )
 
 
 async def _read_to_the_end(consumer: Any, *orders: AnnouncementOrder) -> None:

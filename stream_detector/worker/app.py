@@ -21,12 +21,10 @@ from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.chunk_consumer import ChunkConsumer, Delivery
 from stream_detector.kafka.clients import client_options, output_options
-from stream_detector.kafka.group_watch import GroupMonitor
-from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.reachability import ReachMonitor
-from stream_detector.kafka.readiness import Monitors, readiness
+from stream_detector.kafka.readiness import GroupMonitor, Monitors, TopicMonitor, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.transport import ChunkProducer, ChunkTransport
 from stream_detector.limits import (
@@ -108,7 +106,7 @@ class DetectorApp(faust.App):
         self.pipeline = pipeline
         self.executor = executor
         self.buffered_bytes_max = BUFFERED_BYTES_MAX
-        self.decompressed_bytes_max = decompressed_bytes_max(settings)
+        self.decompressed_bytes_max = decompressed_bytes_max(settings.record_bytes_max)
         self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
         self.producer_options = output_options(settings)

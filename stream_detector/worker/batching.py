@@ -81,8 +81,8 @@ class Batcher(Generic[Outputs]):
 
     ``process`` takes each chunk of a batch when it begins to read it. It yields outputs in parts,
     each with the number of chunks that have ended so far. ``publish`` gets the outputs of a part
-    and the chunks that end with it; they are acknowledged before the next part is published, so that
-    commits follow the order of the partition. Chunks that a part did not reach join a later batch.
+    and the chunks that end with it; they are acknowledged before the next part is published, since
+    commits follow the order of a partition. Chunks that a part did not reach join a later batch.
 
     Call ``put`` and ``drain`` on the event loop that runs ``run``. The queue has no bound: the
     caller applies back-pressure. An error of ``process`` or ``publish`` ends ``run`` with that
