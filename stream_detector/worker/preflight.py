@@ -1,4 +1,4 @@
-"""What `doctor` checks of this machine: HTTP port, certificates, lists, models and device."""
+"""`doctor`'s checks of this machine: HTTP port, certificates, lists, models and device."""
 
 import socket
 from collections.abc import Iterator
@@ -99,14 +99,14 @@ def _model(settings: Settings, kind: Kind) -> str:
 
 
 def _model_store(settings: Settings) -> str:
-    """The store answers, and the public key is one."""
+    """The store answers, and the public key is valid."""
     check_store_settings(settings)
     versions = ModelStore(settings.model_store).versions()
     return f"{counted(len(versions), 'version')} in {settings.model_store}"
 
 
 def _device(settings: Settings) -> str:
-    """The device is there, and both models score a text that any sound model can."""
+    """Both models score a text that any working model can."""
     scorer = load_scorer(settings)
     decider_of(scorer, settings=settings, metrics=None).decide(
         [("url", "example.com/index.html"), ("host", "example.com")]

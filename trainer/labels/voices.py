@@ -12,8 +12,7 @@ from stream_detector.events import Label, Rejected, RejectReason
 from stream_detector.models.signing import read_public_keys
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
-from stream_detector.wire.label_signatures import LabelKeys, is_signed
-from stream_detector.wire.labels import is_feed
+from stream_detector.wire.labels import LabelKeys, is_feed, is_signed
 
 
 class Voices:

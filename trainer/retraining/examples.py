@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 
 from stream_detector.canonical import registered_domain
 from stream_detector.events import Kind
-from stream_detector.wire.label_signatures import voice_of
-from stream_detector.wire.labels import is_feed
+from stream_detector.wire.labels import is_feed, voice_of
 from trainer.examples.datasets import Census, Dataset
 from trainer.examples.shares import limits
 from trainer.examples.texts import take_apart
