@@ -1,4 +1,4 @@
-"""Verdicts from Kafka, without a group, or from files: of each window as much as is asked for."""
+"""Reads verdicts from Kafka, without a group, or from files: of each window a sample."""
 
 import gzip
 import itertools
@@ -16,11 +16,11 @@ from trainer.drift.verdicts import Verdicts
 
 _BATCH_LINES = 5_000
 _BLOCKS = 16
-"""Where a partition has more than is asked for, so many stretches of it are read, evenly spread:
-each is read in one go, and all hours of the window are among them."""
+"""Of a partition with more than the sample, so many stretches are read, evenly spread: each in one
+go, which is fast, and together from all hours of the window."""
 
 Progress = Callable[[int, int], None]
-"""Told how much was read, and how much will be."""
+"""Gets how much was read, and how much there is."""
 
 
 def read_topic(

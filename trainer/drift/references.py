@@ -1,4 +1,4 @@
-"""Where the reference of a model that verdicts name is found: by the sha256 of its manifest."""
+"""Finds the reference of a model that verdicts name: by the sha256 of its manifest."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from trainer.drift.verdicts import ModelKey
 
 
 class FoundReference(NamedTuple):
-    """What a model's traffic is compared with, if there is anything."""
+    """The reference of a model, if there is one."""
 
     reference: Reference | None
     remark: str
-    """A sentence where it is none, or of another bundle; else empty."""
+    """A sentence where there is none, or it is of another bundle; else empty."""
 
 
 class References:
-    """Looks in the bundles that were given, in those of the settings, then in the model store.
+    """Looks into the given bundles, into those of the settings, then into the model store.
 
     Raises:
-        BundleError: a bundle that was given is none.
+        BundleError: a given folder holds no bundle.
         SettingsError: the store can't be used.
     """
 

@@ -28,7 +28,7 @@ def lines_of(drift: Drift) -> Iterator[str]:
     yield f"recent:   {_moment(drift.recent.start)} to {_moment(drift.recent.end)}"
     yield f"baseline: {_moment(drift.baseline.start)} to {_moment(drift.baseline.end)}"
     if drift.malformed:
-        yield f"{drift.malformed:,} records are no verdicts, and were passed over"
+        yield f"{drift.malformed:,} records are no verdicts, and were left out"
     if drift.by_list:
         yield f"{drift.by_list:,} verdicts are of allow or deny lists, and were left out"
     for model in drift.models:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from stream_detector.errors import StreamDetectorError
-from trainer.files.private import make_private_folder, write_private
+from trainer.files import make_private_folder, write_private
 from trainer.report.content import TOO_FEW, Block, Heading, Paragraph, Plot, ReportHead, Table
 
 _STYLE = """

@@ -21,7 +21,7 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import check_labels, counts_of, read_dataset
 from trainer.examples.labelled import Examples
-from trainer.files.locking import LockedError, exclusive
+from trainer.files import LockedError, exclusive
 from trainer.gate.decision import decision_path, write_decision
 from trainer.gate.judging import judge
 from trainer.gate.options import GateOptions

@@ -17,7 +17,7 @@ from stream_detector.settings.fields import Settings
 from stream_detector.system.child_processes import ChildProcess
 from stream_detector.web.certificates import kafka_certificates, show_certificates
 from stream_detector.web.server import HealthServer
-from trainer.files.locking import LockedError, exclusive
+from trainer.files import LockedError, exclusive
 from trainer.gate.decision import Check
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
