@@ -131,8 +131,7 @@ def _of_model(
     baseline = own_baseline if has_own else baseline_of_kind
     own_texts = _texts(recent, own_baseline)
     texts_of_kind = _texts(recent_of_kind, baseline_of_kind)
-    found = references.of(key)
-    reference = found.reference
+    reference, no_reference = references.of(key)
     statistics = [
         statistic_drift(name, edges, *(own_texts if name == "score" else texts_of_kind), reference)
         for name, edges in BINS[key.kind].items()
@@ -150,9 +149,11 @@ def _of_model(
         reference_rows=None if reference is None else reference.rows,
         explained="baseline" if has_own else "reference",
         statistics=statistics,
-        topics=compared_groups("topic", recent, baseline, bins, verdicts.topics, 0),
-        domains=compared_groups("domain", recent, baseline, bins, verdicts.domains, groups_shown),
-        remarks=[*_remarks(key, halves), *([found.remark] if found.remark else [])],
+        topics=compared_groups("topic", recent, baseline, bins, [*verdicts.topics], 0),
+        domains=compared_groups(
+            "domain", recent, baseline, bins, [*verdicts.domains], groups_shown
+        ),
+        remarks=[*_remarks(key, halves), *([no_reference] if no_reference else [])],
     )
 
 

@@ -15,13 +15,14 @@ from stream_detector.events import Kind
 from stream_detector.kafka.retry import back_off
 from stream_detector.settings.fields import Settings
 from stream_detector.system.child_processes import ChildProcess
+from stream_detector.system.disks import free_bytes
 from stream_detector.web.certificates import kafka_certificates, show_certificates
 from stream_detector.web.server import HealthServer
 from trainer.files import LockedError, exclusive
 from trainer.gate.decision import Check
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
-from trainer.retraining.outcome import Ending, read_outcome, remove_outcome
+from trainer.retraining.outcome import ENDINGS, Ending, read_outcome, remove_outcome
 from trainer.watching.schedule import Attempt, Schedule, load_state, new_labels, save_state
 from trainer.watching.watch_metrics import WatchMetrics
 
@@ -67,8 +68,12 @@ class Watcher:
         metrics.ready.set_function(lambda: float(self.readiness()[0]))
         metrics.group_info.labels(settings.labels_group_id).set(1)
         # The parent of the store, which does not exist before the first label.
-        metrics.show_store(plan.folder)
-        metrics.follow(plan.commands)
+        metrics.label_store_free_bytes.set_function(lambda: free_bytes(plan.folder))
+        for kind in plan.commands:
+            # All series from the start: an alert on an increase needs the 0 before it.
+            metrics.retraining.labels(kind).set(0)
+            for ending in ENDINGS:
+                metrics.retrainings.labels(kind, ending)
 
     def readiness(self) -> tuple[bool, str]:
         """Whether it collects labels; the HTTP thread calls this."""
