@@ -52,7 +52,7 @@ class References:
             if given.kind == kind and given.reference is not None:
                 return given.reference, (
                     f"The reference is that of {given.name} {given.version}, not of the model that "
-                    "scored: scores may differ for that."
+                    "scored: scores may differ for this reason."
                 )
         return None, remark
 

@@ -63,7 +63,7 @@ def _of_model(model: ModelDrift) -> Iterator[str]:
         yield f"  {printable(remark)}"
     for what, counts in (("recent", model.recent), ("baseline", model.baseline)):
         if 0 < counts.texts < TEXTS_MIN:
-            yield f"  Beware: of few {what} texts chance alone makes the index large."
+            yield f"  Beware: with few {what} texts chance makes the index large."
     yield ""
     yield from table_lines(
         [

@@ -35,7 +35,7 @@ from trainer.files import LockedError, exclusive, make_private_folder
 
 _FILES = "day=*/labels*.parquet"
 _DRAFTS = "day=*/.labels*.draft"
-"""What a killed process leaves: see ``atomic_file``."""
+"""Left by a killed process: see ``atomic_file``."""
 _FILE_ROWS = 200_000
 """At which a day's next file begins: each batch of labels reads and writes one as a whole, about
 30 MB of memory."""

@@ -52,7 +52,7 @@ def check_signing(settings: Settings, signing_key: Path | None) -> None:
         return
     if signing_key is None:
         raise SettingsError(
-            f"{settings.with_place('model_public_key')}, so workers take only what is signed: give "
+            f"{settings.with_place('model_public_key')}, so workers take only signed models: give "
             "--signing-key"
         )
     if public_half(signing_key) != read_public_key(settings.model_public_key):

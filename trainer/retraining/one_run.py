@@ -60,7 +60,7 @@ class Plan(NamedTuple):
     folder: Path
     """Where challengers, their decisions and the lock are."""
     champion: Path | None
-    """The bundle to go on from and to beat; None for what is announced, or else set."""
+    """The bundle to train on from and to beat; None for the one that serves."""
     trust: tuple[str, ...]
     label_rules: LabelRules
     recipe: Recipe
@@ -153,6 +153,7 @@ def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progr
     if nothing_new is not None:
         progress.tell(f"nothing new: {nothing_new}")
         return outcome_now(plan.kind, "unchanged", nothing_new)
+    # After a kill between training and publishing, or with another margin after a refusal.
     challenger = _trained_before(plan, served, identity)
     if challenger is None:
         challenger = _trained(plan, served, examples, identity, progress)
@@ -171,6 +172,7 @@ def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progr
     )
     if not decision.passed and plan.because is not None:
         decision = msgspec.structs.replace(decision, forced_because=plan.because.strip())
+    # Before anything is published: the record of why has to survive a kill.
     write_decision(challenger, decision)
     ending: Ending = "passed"
     reason = ""

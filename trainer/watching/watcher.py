@@ -37,7 +37,7 @@ _FIRST_RETRY = timedelta(minutes=1)
 
 
 class WatchPlan(NamedTuple):
-    """What the watch collects, and when and how it retrains."""
+    """Where the watch collects, and when and how it retrains."""
 
     folder: Path
     """Of state and lock."""
@@ -137,7 +137,7 @@ class Watcher:
                     self._stopped.wait(pause)
                 finally:
                     self._collecting = False
-        except Exception as error:  # noqa: BLE001 - a watch that no longer collects has to end
+        except Exception as error:  # noqa: BLE001 - a watch that does not collect has to end
             self._error = error
             self._stopped.set()
 
@@ -170,6 +170,8 @@ class Watcher:
                 due = self._plan.schedule.is_due(
                     labels=count, last=last, since=state.since, now=now
                 )
+                # A failure counts as no attempt, so that the kind stays due; the pause spares the
+                # machine where every attempt fails.
                 if due and now >= self._retries.get(kind, (now,))[0]:
                     ending = self._retrain(kind)
                     if ending is None:  # Stopped: the next watch begins it again.
@@ -189,6 +191,7 @@ class Watcher:
         logger.info("retraining the %s model; its log is %s", kind, log)
         started = time.monotonic()
         self._metrics.retraining.labels(kind).set(1)
+        # A process of its own: TensorFlow never gives memory back, and may crash.
         with ChildProcess(
             self._plan.commands[kind], log=log, environment=self._plan.environment
         ) as child:
