@@ -4,9 +4,17 @@ from typing import Any
 
 from stream_detector.events import DeadLetter, Rejected, RejectReason, SourcePosition
 from stream_detector.kafka.bounded_reading import is_unread
-from stream_detector.kafka.label_reading import KEPT_BYTES, KEY_BYTES, RECORD_BYTES_MAX, VALUE_BYTES
-from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
-from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.kafka.label_reading import (
+    KEPT_BYTES,
+    KEY_BYTES,
+    RECORD_BYTES_MAX,
+    VALUE_BYTES,
+)
+from stream_detector.privacy.letter_bytes import (
+    cut_letter,
+    cut_masked_letter,
+    letter_without_credentials,
+)
 from stream_detector.wire.outcomes import Message, dead_letter_headers
 
 

@@ -42,7 +42,7 @@ from trainer.retraining.outcome import Ending, Outcome, outcome_now, remove_outc
 from trainer.retraining.warm_start import Shows, trained_on, tuned_table
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
-from trainer.training.progress import shown_training
+from trainer.training.fitting import shown_training
 from trainer.training.recipe import Recipe
 
 _LOCK = ".retraining.lock"

@@ -16,8 +16,8 @@ from stream_detector.models.bundle import Bundle
 from stream_detector.models.encoding import encode, shorten
 from trainer.measuring.evaluation import true_positive_rate
 from trainer.retraining.examples import RetrainingExamples
-from trainer.training.batches import rows_of_batches
 from trainer.training.checkpoint import Checkpoint, CheckpointError
+from trainer.training.data import rows_of_batches
 from trainer.training.fitting import Epoch, Fit, fit, logits_of
 from trainer.training.recipe import Recipe
 

@@ -7,8 +7,7 @@ import pytest
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import FORMAT_NAMES
-from stream_detector.sources.log_file import LogFile
-from stream_detector.sources.reading import SOURCES, EventResult, read_record, source_named
+from stream_detector.sources.reading import SOURCES, EventResult, LogFile, read_record, source_named
 
 DNSMASQ_QUERY = b"Nov 20 09:00:13 dnsmasq[811]: query[A] %s from 10.0.0.1"
 LINES = {
