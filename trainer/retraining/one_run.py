@@ -148,7 +148,13 @@ def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progr
         f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})"
     )
     examples = _examples(plan, progress)
-    identity = _identity(plan, examples)
+    # A digest of everything that the challenger is made of, except the champion.
+    train, held = examples.train, examples.held
+    identity = fingerprint(
+        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
+        *(held.labels.tobytes(), held.parts.tobytes(), examples.labels_sha256),
+        texts=[*train.texts, *held.texts],
+    )
     nothing_new = _nothing_new(plan, settings, champion, identity)
     if nothing_new is not None:
         progress.tell(f"nothing new: {nothing_new}")
@@ -217,16 +223,6 @@ def _examples(plan: Plan, progress: Progress) -> RetrainingExamples:
     validation = examples.held.of_part("val")
     check_labels(plan.base, "val", set(validation.labels.tolist()), rows=len(base.texts))
     return examples
-
-
-def _identity(plan: Plan, examples: RetrainingExamples) -> str:
-    """A digest of everything that the challenger is made of, except the champion."""
-    train = examples.train
-    return fingerprint(
-        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
-        *(examples.held.labels.tobytes(), examples.held.parts.tobytes(), examples.labels_sha256),
-        texts=[*train.texts, *examples.held.texts],
-    )
 
 
 def _trained(
