@@ -12,8 +12,12 @@ import msgspec
 from stream_detector.commands.options import REACHING_KAFKA, SettingsCommand, with_settings
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import RejectReason
-from stream_detector.kafka.dead_letter_replay import Outcome, replay_dead_letters
-from stream_detector.kafka.dead_letter_topic import letters_since, newest_letters
+from stream_detector.kafka.dead_letters import (
+    Outcome,
+    letters_since,
+    newest_letters,
+    replay_dead_letters,
+)
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.durations import DURATION
