@@ -25,7 +25,7 @@ from stream_detector.demo.ledger import Ledger, Sent
 from stream_detector.demo.outputs import Outputs
 from stream_detector.demo.samples import rounds_of, sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
-from stream_detector.demo.view import PlainView, view_for
+from stream_detector.demo.view import View
 from stream_detector.errors import FatalError
 from stream_detector.kafka.confirmed import write_records
 from stream_detector.settings.fields import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings
@@ -66,7 +66,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         environment = _environment(broker, folder / "model-store")
         settings, _ = load_settings({}, environment, None)
         ledger = Ledger(lines, lines_max=settings.record_lines_max)
-        view = view_for(console, records=options.records)
+        view = View(console, records=options.records)
         view.step(f"Kafka: an embedded broker at {settings.bootstrap_servers[0]}")
         # As anyone would start it.
         command = [sys.executable, "-m", "stream_detector", "run"]
@@ -179,7 +179,7 @@ def _watch_replay(
     ledger: Ledger,
     lines: list[bytes],
     worker: ChildProcess,
-    view: PlainView,
+    view: View,
 ) -> float:
     """Replay and watch until every record is accounted for; returns the seconds it took."""
     sent: SimpleQueue[Sent] = SimpleQueue()
