@@ -21,7 +21,7 @@ from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.label_signatures import SIGNATURE
+from stream_detector.wire.labels import SIGNATURE
 from stream_detector.wire.outcomes import Message
 
 RECORD_BYTES_MAX = 512 * 1024

@@ -83,7 +83,6 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
         results = read_record(
             value,
             source=sources_by_topic(settings).get(position.topic),
-            lines_max=settings.record_lines_max,
             json_fields=chosen_fields(settings.json_fields),
         )
         if position.index < len(results):

@@ -6,18 +6,17 @@ from pathlib import Path
 import click
 
 from stream_detector.commands.options import SettingsCommand
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import ShownProgress, show, tell
 from trainer.examples.datasets import read_dataset
 from trainer.examples.labelled import Examples
 from trainer.examples.splits import Part
 from trainer.gate.admission import REFUSED_CODE
-from trainer.gate.decision import write_decision
-from trainer.gate.rendering import lines_of
-from trainer.gate.rules import GateRules
+from trainer.gate.decision import lines_of, write_decision
+from trainer.gate.options import GateOptions
 
 _SERVED = "served"
 """As a champion: whichever bundle serves now."""
@@ -51,7 +50,7 @@ def gate(
     examples: Examples,
     part: Part,
     newest: tuple[Path, ...],
-    rules: GateRules,
+    rules: GateOptions,
     seed: int,
     settings: Settings,
 ) -> int:
@@ -99,7 +98,7 @@ def gate(
             reigning,
             hold_out=hold_out,
             newest=newest_labels,
-            rules=rules,
+            options=rules,
             seed=seed,
             progress=progress,
         )

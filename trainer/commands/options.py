@@ -5,21 +5,20 @@ Some reach the command as one value: ``data`` as ``examples``, ``gate_rules`` as
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stream_detector.commands.options import given_settings, setting_options
+from stream_detector.commands.options import REACHING_KAFKA, with_settings
 from stream_detector.errors import SettingsError
 from stream_detector.models.store import ModelStore
 from stream_detector.name_rules import name_fault
-from stream_detector.settings.fields import SETTING_GROUPS, Settings
+from stream_detector.settings.fields import Settings
 from trainer.examples.labelled import Examples
 from trainer.families import FAMILY_NAMES
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -32,11 +31,7 @@ KIND = click.Choice(["url", "host"])
 RETRAINING_FOLDER = Path("retraining")
 """Where challengers, checkpoints and locks are, by default."""
 
-_DEFAULT_RULES = GateRules()
-REACHING_KAFKA = set(SETTING_GROUPS["Kafka: how to reach it"]) - {
-    *("group_id", "labels_group_id", "cluster")
-}
-"""Settings of a Kafka client that is in no group."""
+_DEFAULT_RULES = GateOptions()
 
 
 def together(*options: Decorator) -> Decorator:
@@ -52,11 +47,12 @@ def together(*options: Decorator) -> Decorator:
 
 def _as_one(name: str, make: Callable[..., object], *options: Decorator) -> Decorator:
     """``options``, whose values ``make`` turns into the command's argument ``name``."""
+    own = [each.name for each in together(*options)(lambda: None).__click_params__]  # type: ignore[attr-defined] # as click keeps them
 
     def decorated(command: Command) -> Command:
         @functools.wraps(command)
         def called(**given: Any) -> Any:
-            value = make(**{each: given.pop(each) for each in inspect.signature(make).parameters})
+            value = make(**{each: given.pop(each) for each in own})
             return command(**given, **{name: value})
 
         return together(*options)(called)
@@ -69,13 +65,12 @@ def _examples(
     data: tuple[Path, ...],
     benign: tuple[Path, ...],
     malicious: tuple[Path, ...],
-    extra: tuple[Path, ...],
     columns: str | None,
     malicious_labels: tuple[str, ...],
     benign_labels: tuple[str, ...],
-    skip_bad_rows: bool,
     split: Any,
     held_out: tuple[str, ...],
+    **others: Any,
 ) -> Examples:
     if not data and not benign and not malicious:
         raise click.UsageError("name the examples: --data FILE, or --benign FILE --malicious FILE")
@@ -93,16 +88,13 @@ def _examples(
     if both := of_malicious & of_benign:
         raise click.UsageError(f"label {sorted(both)[0]} cannot be both malicious and benign")
     return Examples(
-        files=data,
-        benign=benign,
-        malicious=malicious,
-        extra=extra,
+        *(data, benign, malicious),
         columns=tuple(columns.split(",")) if columns else (),
         malicious_labels=of_malicious,
         benign_labels=of_benign,
-        skip_bad_rows=skip_bad_rows,
         split=split,
         held_out=held_out,
+        **others,
     )
 
 
@@ -165,7 +157,7 @@ data = _as_one(
 
 gate_rules = _as_one(
     "rules",
-    GateRules,
+    GateOptions,
     _files(
         "--must-not-alert",
         "Domains, hosts or URLs, one a line, that must never be malicious, such as your own; added "
@@ -203,7 +195,7 @@ gate_rules = _as_one(
         help="Expected calibration error that the challenger may have above the champion's.",
     ),
 )
-"""What a user may set of the gate; the command gets ``rules``."""
+"""The rules of the gate that a user may set; the command gets ``rules``."""
 
 kind = click.option("--kind", type=KIND, required=True, help="What to score.")
 seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0)
@@ -267,18 +259,7 @@ trust = click.option(
 
 def kafka(*names: str) -> Decorator:
     """How to reach Kafka, and the settings ``names``; the command gets ``settings``."""
-    kept = REACHING_KAFKA.union(names)
-
-    def decorated(command: Command) -> Command:
-        @functools.wraps(command)
-        def called(config: Path | None, **given: Any) -> Any:
-            flags = {name: given.pop(name) for name in kept if name in given}
-            settings, _ = given_settings(config, flags)
-            return command(settings=settings, **given)
-
-        return setting_options(without=Settings.model_fields.keys() - kept)(called)
-
-    return decorated
+    return with_settings(REACHING_KAFKA.union(names))
 
 
 def model_store(*names: str) -> Decorator:
@@ -327,7 +308,7 @@ force = click.option(
     help="Announce it although the gate refused it or did not judge it; the reason is recorded "
     "next to the bundle, in the store and in the announcement.",
 )
-"""The reason to announce what the gate did not pass, as ``because``."""
+"""The reason to announce a bundle that the gate did not pass, as ``because``."""
 
 workers = together(
     click.option(

@@ -30,11 +30,16 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind
 from stream_detector.models.lean_tensorflow import tf
 from trainer.examples.datasets import Census, check_labels, dataset_of, without_duplicates
-from trainer.examples.labelled import Example, Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Example, Examples, LeakSearch, read_examples
 from trainer.examples.readers import DataError
-from trainer.training.batches import Batch, batches_of, texts_to_read
-from trainer.training.data import Imbalance, TrainingData, balancing_weight
+from trainer.training.data import (
+    Batch,
+    Imbalance,
+    TrainingData,
+    batches_of,
+    malicious_weight,
+    texts_to_read,
+)
 from trainer.training.recipe import Recipe
 
 _SHARDS = 128
@@ -58,7 +63,7 @@ _SCHEMA = pa.schema(
 
 
 class StreamedRows(NamedTuple):
-    """``batches.TrainingRows`` in Parquet files with the columns ``text`` and ``label``."""
+    """``TrainingRows`` in Parquet files with the columns ``text`` and ``label``."""
 
     files: Sequence[Path]
     rows: int
@@ -69,7 +74,7 @@ class StreamedRows(NamedTuple):
     def batches(
         self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
     ) -> Iterator[Batch]:
-        """See ``batches.TrainingRows``.
+        """See ``TrainingRows``.
 
         Raises:
             DataError: a file has changed or gone.
@@ -102,7 +107,7 @@ class StreamedRows(NamedTuple):
         except tf.errors.OpError as error:
             raise DataError(
                 f"{self.files[0].parent}: the training rows that were written there cannot be "
-                f"read any more: {error.message}"
+                f"read again: {error.message}"
             ) from error
 
 
@@ -119,8 +124,8 @@ def streamed(
     """Write ``examples`` to files that a training streams; removes them at the end of the block.
 
     Args:
-        examples: what to read; its split must tell the part of a row by the row alone.
-        kind: what its rows are.
+        examples: the files; their split must decide the part of a row without the others.
+        kind: of their rows.
         imbalance: ``class_weight`` or ``none``: the others need all rows at once.
         folder: where to make a folder for all rows in canonical form.
         buffer_rows: rows that are shuffled at a time, and at most held of the validation part and
@@ -162,7 +167,7 @@ def _written(
     files = []
     for path in shards:
         rows = without_duplicates(_rows(path), counts)
-        path.unlink()
+        path.unlink()  # The disk then holds each row once.
         if len(rows) > buffer_rows:
             needed = 2 * counts["read"] // _SHARDS
             raise DataError(
@@ -177,6 +182,7 @@ def _written(
                 samples[row.part].add(row)
         if train:
             labels.update(row.label for row in train)
+            # Identifies the rows in a checkpoint: no other data may resume it.
             digest.update("".join(f"{row.label}{row.text}\n" for row in train).encode())
             files.append(path.with_name(f"train-{path.name}"))
             pq.write_table(_table(train), files[-1])
@@ -199,9 +205,7 @@ def _written(
             sources={name: (rows, malicious[name]) for name, rows in sources.items()},
             remark=f"; streamed through a buffer of {buffer_rows:,} rows" + "".join(drawn),
         ),
-        malicious_weight=balancing_weight(labels[0], labels[1])
-        if imbalance == "class_weight"
-        else 1.0,
+        malicious_weight=malicious_weight(labels[0], labels[1], imbalance),
         identity=(digest.hexdigest(), buffer_rows),
         texts=(),
     )

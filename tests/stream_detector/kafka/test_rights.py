@@ -33,6 +33,7 @@ from stream_detector.kafka.topics import (
 from stream_detector.kafka.verdict_ids import events_of
 from stream_detector.models.announcement import Announcement
 from stream_detector.settings.fields import Settings
+from stream_detector.terminal.progress import Stage
 from stream_detector.wire.dead_letters import LetterFilter
 from support.labels import label_with
 from support.records import produce
@@ -158,7 +159,7 @@ def train(settings: Settings, folder: Path) -> None:
 def report(settings: Settings, folder: Path) -> None:
     now = datetime.now(UTC)
     times = (now - timedelta(hours=1), now)
-    read_topic(settings, times, sample=10, on_progress=lambda *_: None)
+    read_topic(settings, times, sample=10, stage=Stage(""))
     list(read_comparisons(settings, since=times[0]))
 
 

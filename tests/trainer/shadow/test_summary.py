@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from stream_detector.errors import RecordError
-from stream_detector.events import ModelRef, SourcePosition, Thresholds
-from stream_detector.wire.comparisons import (
+from stream_detector.events import (
     Counts,
     Disagreement,
+    ModelRef,
     Opinion,
     ScoreDifference,
+    SourcePosition,
+    Thresholds,
     VerdictPair,
 )
 from trainer.shadow.rendering import as_text
@@ -139,7 +141,7 @@ def test_labels_say_which_model_was_right() -> None:
     assert found.directions[0].labelled == Labelled(2, served_right=1, shadow_right=1)
 
 
-def test_what_is_no_comparison_is_counted() -> None:
+def test_malformed_records_are_counted() -> None:
     assert gather([RecordError("x"), counts(0, benign_benign=1)]).unreadable == 1
 
 
@@ -155,7 +157,7 @@ def test_the_text_reads_well() -> None:
 
     assert text.splitlines() == [
         "Shadow url model shadow 1 (bbbbbbbbbbbb)",
-        "beside served 1 (aaaaaaaaaaaa), which served",
+        "compared with served 1 (aaaaaaaaaaaa), which served",
         "from 2026-11-24 12:00:00 to 2026-11-24 12:00:00 UTC, on a share of 0.1",
         "",
         "Texts compared  12,032",

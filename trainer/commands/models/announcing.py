@@ -9,11 +9,11 @@ from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.topics import check_topic
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.manifest import ref_of_bundle
 from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import shown_stage, tell
 
@@ -48,8 +48,8 @@ def publish(
 
     BUNDLE has to have passed the gate against the model that serves: the one that is announced, or
     else the bundle of the settings, by default the one that comes with this package.
-    `stream-trainer gate` writes BUNDLE-gate.json, which goes into the store too. What serves
-    already needs no gate and is announced again: workers that refused it try once more.
+    `stream-trainer gate` writes BUNDLE-gate.json, which goes into the store too. A bundle
+    that serves already needs no gate and is announced again: workers that refused it try again.
 
     A copy in the store whose files do not match their sha256 is replaced; any other stays as it is.
 
@@ -64,7 +64,7 @@ def publish(
     stream-trainer models publish bundles/url --force "the served one misses all of a campaign"
     """
     if because is not None and not announce:
-        raise click.UsageError("--force is for what is announced: give it to `promote`")
+        raise click.UsageError("--force is for an announcement: give it to `promote`")
     from trainer.publishing import promotion, storing  # noqa: PLC0415 - TensorFlow
 
     try:
@@ -103,8 +103,8 @@ def promote(
     """Announce VERSION, a sha256 or its beginning, or the version in a manifest.
 
     VERSION has to have passed the gate against the model that serves, as for `publish`: publish its
-    bundle again after `stream-trainer gate`, or give a reason to do without. What is announced
-    already is announced again: workers that refused it try once more.
+    bundle again after `stream-trainer gate`, or give a reason to do without. A version that is
+    announced already is announced again: workers that refused it try again.
 
     The exit code is 0 if it was announced, 3 if the gate did not pass it, 1 after an error, 2 for a
     wrong command line.
@@ -137,8 +137,8 @@ def rollback(
     """Announce the version that was announced before the present one; workers go back to it.
 
     Where models of both kinds are announced, the kind announced last goes back; the output names
-    the other one, which goes on serving. The first announcement of a kind goes back to what served
-    until then. Twice goes back two versions.
+    the other one, which goes on serving. The first announcement of a kind goes back to the
+    model that served until then. Two rollbacks go back two versions.
 
     \b
     stream-trainer models rollback
@@ -190,7 +190,7 @@ def shadow(
     url-shadow where its verdicts differ. It has no part in a verdict.
 
     VERSION is one of the store, as for `promote`; BUNDLE is a folder, which is stored first.
-    `stream-trainer shadow report` sums up what the workers wrote.
+    `stream-trainer shadow report` sums up their comparisons.
 
     \b
     stream-trainer models shadow bundles/url --share 0.1
