@@ -4,12 +4,13 @@ import pytest
 from rich.console import Console
 
 from stream_detector.demo.ledger import Ledger, SeenVerdict, Sent, Source
+from stream_detector.demo.session import expected_of
 from stream_detector.demo.view import View
 
 
 @pytest.fixture
 def ledger():
-    ledger = Ledger([b"http://example.com/"])
+    ledger = Ledger([expected_of(b"http://example.com/")])
     texts = ["evil.example/[bold]x", "odd.example/"]
     for offset, (verdict, text) in enumerate(zip(["malicious", "suspicious"], texts, strict=True)):
         ledger.sent(Sent(0, offset, 0, time=100.0))
