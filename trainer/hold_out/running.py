@@ -13,7 +13,7 @@ from stream_detector.terminal.progress import Progress
 from trainer.examples.readers import DataError
 from trainer.families import LENGTH_MAX
 from trainer.families.known import families
-from trainer.files.private import make_private_folder
+from trainer.files import make_private_folder
 from trainer.hold_out.measuring import HoldOut, Training
 from trainer.hold_out.report import HoldOutReport, content, family_means, lines_of
 from trainer.report.rendering import write_report

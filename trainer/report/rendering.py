@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from stream_detector.errors import StreamDetectorError
-from trainer.files.private import make_private_folder, write_private
+from trainer.files import make_private_folder, write_private
 from trainer.measuring.evaluation import TOO_FEW
 from trainer.report.content import Block, Heading, Paragraph, Plot, ReportHead, Table
 
