@@ -13,7 +13,7 @@ from stream_detector.events import Decision, ModelRef, Thresholds
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
-from stream_detector.models.serving import threshold_overrides
+from stream_detector.models.thresholds import threshold_overrides
 from stream_detector.policy.shadow import Compared, Shadows, is_sampled
 from stream_detector.settings.fields import Settings
 from support.scoring import WordScorer
