@@ -264,7 +264,7 @@ def test_a_file_that_is_not_there_is_told_by_its_setting(name: str, tmp_path: Pa
 
     told = faults(Settings.model_construct(**{name: path}))
 
-    assert any(f"{name} {path} can't be read" in fault for place, fault in told if place == name)
+    assert any(fault.startswith(f"{name} {path} can't be read") for fault in told)
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
