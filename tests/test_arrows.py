@@ -122,7 +122,7 @@ def _layer(module: str) -> int:
     return places[0]
 
 
-def test_rooms_import_from_lower_rooms_alone() -> None:
+def test_rooms_import_only_from_lower_rooms() -> None:
     upward = [
         each
         for each in IMPORTS
