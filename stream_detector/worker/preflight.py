@@ -21,7 +21,7 @@ from stream_detector.web.certificates import (
     expiry_notice,
     kafka_certificates,
 )
-from stream_detector.web.config import load_web_config, read_web_file
+from stream_detector.web.config import WebConfig, read_web_file
 from stream_detector.worker.model_loading import check_store_settings
 
 
@@ -57,7 +57,7 @@ def _port(settings: Settings) -> str:
         where = f"any free port of {settings.http_host} is taken, since http_port is 0"
     if settings.http_web_config is None:
         return where
-    access = load_web_config(settings.http_web_config)
+    access = WebConfig(settings.http_web_config)
     transport = "in the clear" if access.tls is None else "by TLS"
     logins = (
         f"{counted(len(access.users), 'user')} may log in" if access.users else "nobody logs in"
