@@ -51,10 +51,10 @@ _JSON = _JSON_SOURCES[-1]
 """``json``, which claims every object that no other format does."""
 _markers_of = attrgetter(*sorted({name for source in _JSON_SOURCES for name in source.markers}))
 _NO_MARKERS = tuple(None for _ in _markers_of(JsonRecord()))
-_TEXT_SOURCES = tuple(
-    source for source in SOURCES.values() if not isinstance(source, PlainJson | Suricata | Plain)
-)
 _PLAIN = Plain()
+_TEXT_SOURCES = tuple(
+    source for source in SOURCES.values() if not (source.only_json or isinstance(source, Plain))
+)
 
 _BEFORE_OBJECT = frozenset({b"{", b" ", b"\t"})
 _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})

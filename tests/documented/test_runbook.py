@@ -289,7 +289,7 @@ def test_a_command_with_an_unknown_name_is_noticed(line: str, fault: str) -> Non
 
 def test_a_missing_line_is_noticed() -> None:
     command = Command("", "", ["url-events ... created", "(nothing: all is well)"])
-    assert missing_line(command, "url-events  was there\n") == "url-events ... created"
+    assert missing_line(command, "url-events  existed\n") == "url-events ... created"
     assert missing_line(command, "x\nurl-events  1  created\n") == ""
     assert missing_line(command, "url-events  1  created\nmore\n") == "(nothing: all is well)"
 
