@@ -78,12 +78,11 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
     except MissingRecordError as error:
         raise VerdictIdError(f"{error}: check the id, or {_INSTEAD}") from error
     value = record.value or b""
-    formats = {settings.topic(topic): name for topic, name in settings.input_formats.items()}
-    format_name = formats.get(position.topic)
     if len(value) <= settings.record_bytes_max:
+        name = settings.formats_by_topic.get(position.topic)
         results = read_record(
             value,
-            source=None if format_name is None else source_named(format_name),
+            source=source_named(name) if name else None,
             json_fields=chosen_fields(settings.json_fields),
         )
         if position.index < len(results):
