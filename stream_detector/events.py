@@ -63,6 +63,8 @@ class RejectReason(StrEnum):
     """Not valid UTF-8, or binary (NUL bytes)."""
     UNKNOWN_FORMAT = "unknown_format"
     """No log format recognises the line."""
+    SCHEMA_NEEDED = "schema_needed"
+    """In a schema registry's wire format, and not JSON."""
     MALFORMED = "malformed"
     """The format is known, but the line does not follow it (broken JSON, missing columns)."""
     WRONG_TYPE = "wrong_type"
@@ -139,6 +141,8 @@ class UrlEvent(msgspec.Struct, frozen=True, gc=False):
     time: datetime | None = None
     log_id: str | None = None
     """The log's own identifier of the event (Zeek ``uid``, Suricata ``flow_id``, JSON ``id``)."""
+    unwrapped: tuple[str, ...] = ()
+    """Envelopes and headers around the log line, the outermost first (``message``, ``syslog``)."""
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):

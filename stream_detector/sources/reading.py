@@ -6,25 +6,32 @@ detected record by record: JSON objects by their fields, other lines by the firs
 """
 
 import codecs
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter, methodcaller
+
+from msgspec.structs import replace
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source
 from stream_detector.sources.dnsmasq import Dnsmasq
+from stream_detector.sources.doors.envelopes import may_hold_line, opened
+from stream_detector.sources.doors.headers import peeled
 from stream_detector.sources.json_fields import JsonFields, chosen_fields
 from stream_detector.sources.json_record import (
     JsonRecord,
     JsonSource,
     decode_json,
     decode_json_array,
+    decode_object,
 )
 from stream_detector.sources.plain import Plain
 from stream_detector.sources.plain_json import PlainJson
 from stream_detector.sources.squid import Squid
 from stream_detector.sources.suricata import Suricata
+from stream_detector.sources.times import to_time
 from stream_detector.sources.zeek import ZeekDns, ZeekHttp
 from stream_detector.sources.zeek_json import tagged_record
 from stream_detector.sources.zeek_tsv import zeek_log_path
@@ -55,13 +62,21 @@ SOURCES: Mapping[str, Source] = {
 """Formats by name, in the order in which they are asked to recognise a line."""
 
 EventResult = UrlEvent | Rejected | Ignored
+Results = list[tuple[str, EventResult]]
+"""Of a record or a line, each with the name of its format."""
+Doors = tuple[str, ...]
+"""What was opened on the way to a line, the outermost first."""
+
+DOORS_MAX = 3
+"""Envelopes and headers, one within another, that are opened."""
+_SCHEMA_BYTES = 5
 
 _JSON_SOURCES = tuple(source for source in SOURCES.values() if isinstance(source, JsonSource))
 _JSON = _JSON_SOURCES[-1]
 """``json``, which claims every object that no other format does."""
 _markers_of = attrgetter(*sorted({name for source in _JSON_SOURCES for name in source.markers}))
 _NO_MARKERS = tuple(None for _ in _markers_of(JsonRecord()))
-_TEXT_SOURCES = tuple(
+TEXT_SOURCES = tuple(
     source for source in SOURCES.values() if not isinstance(source, PlainJson | Suricata | Plain)
 )
 _PLAIN = Plain()
@@ -73,6 +88,16 @@ _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})
 _is_header = methodcaller("startswith", b"#")
 
 _NO_FORMAT = ""
+_IS_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,32}://")
+_MAY_NEST = frozenset({"cri", "compose"})
+"""A container's log may hold lines with a header of syslog."""
+_SCHEMA_NEEDED = (
+    _NO_FORMAT,
+    Rejected(
+        RejectReason.SCHEMA_NEEDED,
+        "the wire format of a schema registry: only JSON is read; let the producer write JSON",
+    ),
+)
 _UNKNOWN = (_NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
 _BINARY = (_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))
 
@@ -89,75 +114,206 @@ def source_named(name: str) -> Source:
         raise SettingsError(f"no log format {name!r}; there are {', '.join(SOURCES)}") from None
 
 
+class RecordReader:
+    """Reads the records of one topic. It remembers the format of the last text line, which is most
+    likely that of the next: the formats exclude each other, so this saves time and changes nothing.
+
+    Args:
+        source: the topic's format; None to detect it.
+        lines_max: lines, and events, above which a record is rejected as a whole.
+        json_fields: the fields that the settings name, if any.
+    """
+
+    def __init__(
+        self, source: Source | None, *, lines_max: int, json_fields: JsonFields | None = None
+    ) -> None:
+        self._given = source
+        self._lines_max = lines_max
+        self._json_fields = json_fields
+        self._last: Source | None = None
+
+    def read(self, value: bytes, source: Source | None = None) -> Results:
+        """The results of a record in order, each with the name of its format; never raises.
+
+        Args:
+            value: the record: one line or several (LF or CRLF), a JSON object over several lines,
+                or a JSON array of objects. A value that starts with ``{`` or ``[``, after white
+                space or a byte-order mark, is first read as a whole. A faulty line rejects only
+                itself.
+            source: the format of this record, where a header line before it named one.
+        """
+        return self._read(value, source or self._given, ())
+
+    def _read(self, value: bytes, source: Source | None, doors: Doors) -> Results:
+        first = value[:1]
+        if first == b"{":
+            record = decode_json(value)
+            if isinstance(record, JsonRecord):
+                return self._flat(self._of_object(record, value, source, doors))
+        elif first in _BEFORE_JSON:
+            trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
+            # A second mark is not skipped: a record of nothing but marks would recurse for each.
+            marked_once = value.startswith(codecs.BOM_UTF8) and not trimmed.startswith(
+                codecs.BOM_UTF8
+            )
+            if trimmed[:1] in {b"{", b"["} or marked_once:
+                return self._read(trimmed, source, doors)
+        elif first == b"[":
+            # Text may start so too: IPv6 addresses, times, sections of a list.
+            elements = decode_json_array(value)
+            if not isinstance(elements, Rejected):
+                return self._of_array(elements, source, doors)
+        elif first == b"\0" and len(value) > _SCHEMA_BYTES:
+            return self._of_registry(value, source, doors)
+        line = value.rstrip(b"\r\n")
+        if b"\n" in line or b"\r" in line or first == b"#" or not line.strip():
+            return self._of_lines(value, source, doors)
+        return self._flat(self._of_line(line, source, doors))
+
+    def _of_registry(self, value: bytes, source: Source | None, doors: Doors) -> Results:
+        """A record in the wire format of a schema registry: 0, four bytes of schema id, data.
+
+        https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/
+        """
+        data = value[_SCHEMA_BYTES:]
+        if data[:1] in {b"{", b"["}:
+            return self._read(data, source, doors)
+        return [_SCHEMA_NEEDED]
+
+    def _of_array(self, elements: Sequence[bytes], source: Source | None, doors: Doors) -> Results:
+        if len(elements) > self._lines_max:
+            return _too_many(len(elements), self._lines_max)
+        results: Results = []
+        for element in elements:
+            results += self._of_json_line(element, source, doors)
+        return self._flat(results) if results else _empty()
+
+    def _of_lines(self, value: bytes, source: Source | None, doors: Doors) -> Results:
+        lines = [line for line in value.splitlines() if line.strip()]
+        if not lines:
+            return _empty()
+        if len(lines) > self._lines_max:
+            return _too_many(len(lines), self._lines_max)
+        if lines[0].startswith(b"{") and not any(map(_is_object, lines)):
+            lines = [value]  # One broken object over several lines.
+        results: Results = []
+        current = source
+        for is_header, group in groupby(lines, _is_header):
+            block = list(group)
+            if is_header:
+                current = with_header(source, block, current)
+            for line in block:
+                results += self._of_line(line, current, doors)
+        return self._flat(results)
+
+    def _of_line(self, line: bytes, source: Source | None, doors: Doors) -> Results:
+        if b"\0" in line:
+            return [_BINARY]
+        if line[:1] in _BEFORE_OBJECT and line.lstrip()[:1] == b"{":
+            return self._of_json_line(line, source, doors)
+        if (found := self._behind_header(line, source, doors)) is not None:
+            return found
+        if source is not None:
+            return _results(source.name, source.parse(line))
+        if (found := self._of_text(line)) is not None:
+            return found
+        event = _PLAIN.parse_recognised(line)  # Recognising a plain line takes all of its parsing.
+        return [_unknown(line)] if event is None else _results(_PLAIN.name, event)
+
+    def _of_text(self, line: bytes) -> Results | None:
+        """The results of a line that a format recognises by its form, which not even a list of
+        URLs has by accident.
+        """
+        last = self._last
+        if last is not None and last.recognises(line):
+            return _results(last.name, last.parse(line))
+        for source in TEXT_SOURCES:
+            if source is not last and source.recognises(line):
+                self._last = source
+                return _results(source.name, source.parse(line))
+        return None
+
+    def _behind_header(self, line: bytes, source: Source | None, doors: Doors) -> Results | None:
+        """The results of what a header of syslog or of a container's log stands before."""
+        if len(doors) == DOORS_MAX or source is _PLAIN:
+            return None
+        for door, inner, time in peeled(line):
+            if not inner:
+                continue
+            passed = (*doors, door)
+            if inner[:1] in b"{[":
+                results = self._read(inner, source, passed)
+            elif source is not None:
+                results = _results(source.name, source.parse(inner))
+            else:
+                found = self._of_text(inner)
+                if found is None and door in _MAY_NEST:
+                    found = self._behind_header(inner, source, passed)
+                if found is None and _IS_ABSOLUTE.match(inner) is not None:
+                    found = _results(_PLAIN.name, _PLAIN.parse_recognised(inner) or _UNKNOWN[1])
+                results = found or [_UNKNOWN]
+            if not _all_rejected(results):
+                return _passed(results, door, time)
+        return None
+
+    def _of_json_line(self, line: bytes, source: Source | None, doors: Doors) -> Results:
+        record = decode_json(line)
+        if isinstance(record, JsonRecord):
+            return self._of_object(record, line, source, doors)
+        return [(_NO_FORMAT, record)]
+
+    def _of_object(
+        self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
+    ) -> Results:
+        name: str
+        result: LineResult
+        if source is None or isinstance(source, JsonSource):
+            name, result = _of_fields(record, line, source, self._json_fields)
+        else:
+            fault = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
+            name, result = source.name, fault
+        if record.url or len(doors) == DOORS_MAX:
+            return _results(name, result)
+        if isinstance(result, Rejected):
+            return self._inside(line, source, doors) or _results(name, result)
+        # The host beside a log line is the machine that sent it, unless the settings chose it.
+        if name == _JSON.name and self._json_fields is None and may_hold_line(line):
+            found = self._inside(line, source, doors)
+            if found is not None and not _all_rejected(found):
+                return found
+        return _results(name, result)
+
+    def _inside(self, line: bytes, source: Source | None, doors: Doors) -> Results | None:
+        """The results of the log line that an object holds in one of its fields."""
+        first_fault: Results | None = None
+        for place, contents, time in opened(decode_object(line)):
+            results = self._read(contents, source, (*doors, place))
+            if not _all_rejected(results):
+                return _passed(results, place, time)
+            if first_fault is None:
+                first_fault = [
+                    (name, Rejected(fault.reason, f"in {place!r}: {fault.detail}"))
+                    for name, fault in results
+                    if isinstance(fault, Rejected)
+                ]
+        return first_fault
+
+    def _flat(self, results: Results) -> Results:
+        # One line may hold any number of hosts (Suricata's queries).
+        if len(results) <= self._lines_max:
+            return results
+        return _too_many(len(results), self._lines_max, "URLs or hosts")
+
+
 def read_record(
     value: bytes,
     *,
     source: Source | None,
     lines_max: int,
     json_fields: JsonFields | None = None,
-) -> list[tuple[str, EventResult]]:
-    """The results of a record in order, each with the name of its format; never raises.
-
-    Args:
-        value: the record: one line or several (LF or CRLF), a JSON object over several lines,
-            or a JSON array of objects. A value that starts with ``{`` or ``[``, after white space
-            or a byte-order mark, is first read as a whole. A faulty line rejects only itself.
-        source: the topic's format; None to detect it.
-        lines_max: lines, and events, above which a record is rejected as a whole.
-        json_fields: the fields that the settings name, if any.
-    """
-    first = value[:1]
-    if first == b"{":
-        record = decode_json(value)
-        if isinstance(record, JsonRecord):
-            name, result = _of_object(record, value, source, json_fields)
-            # The fast path: one object, one event.
-            return (
-                [(name, result)]
-                if isinstance(result, UrlEvent)
-                else _flat(((name, result),), lines_max)
-            )
-    elif first in _BEFORE_JSON:
-        trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
-        # A second mark is not skipped: a record of nothing but marks would recurse for each.
-        marked_once = value.startswith(codecs.BOM_UTF8) and not trimmed.startswith(codecs.BOM_UTF8)
-        if trimmed[:1] in {b"{", b"["} or marked_once:
-            return read_record(trimmed, source=source, lines_max=lines_max, json_fields=json_fields)
-    elif first == b"[":
-        # Text may start so too: IPv6 addresses, times, sections of a list.
-        elements = decode_json_array(value)
-        if not isinstance(elements, Rejected):
-            return _of_array(elements, source, lines_max, json_fields)
-    line = value.rstrip(b"\r\n")
-    if b"\n" in line or b"\r" in line or first == b"#" or not line.strip():
-        return _read_lines(value, source, lines_max, json_fields)
-    name, result = _BINARY if b"\0" in line else _of_line(line, source, json_fields)
-    return [(name, result)] if isinstance(result, UrlEvent) else _flat(((name, result),), lines_max)
-
-
-def _of_array(
-    elements: Sequence[bytes],
-    source: Source | None,
-    lines_max: int,
-    json_fields: JsonFields | None,
-) -> list[tuple[str, EventResult]]:
-    if len(elements) > lines_max:
-        return _too_many(len(elements), lines_max)
-    results = (_of_json_line(element, source, json_fields) for element in elements)
-    return _flat(results, lines_max) or _empty()
-
-
-def _read_lines(
-    value: bytes, source: Source | None, lines_max: int, json_fields: JsonFields | None
-) -> list[tuple[str, EventResult]]:
-    lines = [line for line in value.splitlines() if line.strip()]
-    if not lines:
-        return _empty()
-    if len(lines) > lines_max:
-        return _too_many(len(lines), lines_max)
-    if lines[0].startswith(b"{") and not any(map(_is_object, lines)):
-        lines = [value]  # One broken object over several lines.
-    return _flat(_of_lines(lines, source, json_fields), lines_max)
+) -> Results:
+    """The results of one record, as ``RecordReader.read``."""
+    return RecordReader(source, lines_max=lines_max, json_fields=json_fields).read(value)
 
 
 def _is_object(line: bytes) -> bool:
@@ -169,20 +325,10 @@ def _is_object(line: bytes) -> bool:
     return isinstance(result, JsonRecord) or result.reason is not RejectReason.MALFORMED
 
 
-def _of_json_line(
-    line: bytes, source: Source | None, json_fields: JsonFields | None
+def _of_fields(
+    record: JsonRecord, line: bytes, source: JsonSource | None, json_fields: JsonFields | None
 ) -> tuple[str, LineResult]:
-    record = decode_json(line)
-    if isinstance(record, JsonRecord):
-        return _of_object(record, line, source, json_fields)
-    return _NO_FORMAT, record
-
-
-def _of_object(
-    record: JsonRecord, line: bytes, source: Source | None, json_fields: JsonFields | None
-) -> tuple[str, LineResult]:
-    if source is not None and not isinstance(source, JsonSource):
-        return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
+    """The result of an object's own fields."""
     claimant = source or _claimant(record, line)
     if json_fields is not None and (source is None or source is _JSON):
         # An event that another format finds has precedence over the chosen fields.
@@ -243,35 +389,27 @@ def with_header(
     return source.for_record(header)
 
 
-def _of_lines(
-    lines: Sequence[bytes], source: Source | None, json_fields: JsonFields | None
-) -> list[tuple[str, LineResult]]:
-    results: list[tuple[str, LineResult]] = []
-    current = source
-    for is_header, group in groupby(lines, _is_header):
-        block = list(group)
-        if is_header:
-            current = with_header(source, block, current)
-        results += [
-            _BINARY if b"\0" in line else _of_line(line, current, json_fields) for line in block
-        ]
-    return results
+def _results(name: str, result: LineResult) -> Results:
+    if isinstance(result, tuple):
+        return [(name, event) for event in result]
+    return [(name, result)]
 
 
-def _of_line(
-    line: bytes, source: Source | None, json_fields: JsonFields | None
-) -> tuple[str, LineResult]:
-    if line[:1] in _BEFORE_OBJECT and line.lstrip()[:1] == b"{":
-        return _of_json_line(line, source, json_fields)
-    if source is not None:
-        return source.name, source.parse(line)
-    for text_source in _TEXT_SOURCES:
-        if text_source.recognises(line):
-            return text_source.name, text_source.parse(line)
-    event = _PLAIN.parse_recognised(line)  # Recognising a plain line takes all of its parsing.
-    if event is not None:
-        return _PLAIN.name, event
-    return _unknown(line)
+def _all_rejected(results: Results) -> bool:
+    return all(isinstance(result, Rejected) for _, result in results)
+
+
+def _passed(results: Results, door: str, time: float | str | None) -> Results:
+    """``results`` from behind a door, whose time events have that have none of their own."""
+    return [
+        (
+            name,
+            replace(result, time=result.time or to_time(time), unwrapped=(door, *result.unwrapped))
+            if isinstance(result, UrlEvent)
+            else result,
+        )
+        for name, result in results
+    ]
 
 
 def _unknown(line: bytes) -> tuple[str, Rejected]:
@@ -285,24 +423,10 @@ def _unknown(line: bytes) -> tuple[str, Rejected]:
     return _UNKNOWN
 
 
-def _flat(
-    results: Iterable[tuple[str, LineResult]], events_max: int
-) -> list[tuple[str, EventResult]]:
-    flat: list[tuple[str, EventResult]] = []
-    for name, result in results:
-        # UrlEvent first: most results are one event.
-        if isinstance(result, UrlEvent) or not isinstance(result, tuple):
-            flat.append((name, result))
-        else:
-            flat.extend((name, event) for event in result)
-    # One line may hold any number of hosts (Suricata's queries).
-    return flat if len(flat) <= events_max else _too_many(len(flat), events_max, "URLs or hosts")
-
-
-def _empty() -> list[tuple[str, EventResult]]:
+def _empty() -> Results:
     return [(_NO_FORMAT, Rejected(RejectReason.EMPTY, "nothing but white space"))]
 
 
-def _too_many(count: int, lines_max: int, what: str = "lines") -> list[tuple[str, EventResult]]:
+def _too_many(count: int, lines_max: int, what: str = "lines") -> Results:
     detail = f"{count} {what}; record_lines_max is {lines_max}"
     return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]
