@@ -202,7 +202,7 @@ class SourcePosition(msgspec.Struct, frozen=True, gc=False):
     index: int
 
 
-class Sighting(msgspec.Struct, frozen=True, gc=False):
+class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An event and where it was seen: what is its own in the verdict on it."""
 
     id: str
@@ -212,6 +212,8 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     format: str
     client: str | None
     log_id: str | None
+    unwrapped: tuple[str, ...] = ()
+    """As ``UrlEvent.unwrapped``."""
 
 
 Labels = tuple[Kind, VerdictName, str, str]

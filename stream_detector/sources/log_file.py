@@ -9,8 +9,8 @@ from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources.reading import (
     EventResult,
     JsonFields,
+    RecordReader,
     Source,
-    read_record,
     with_header,
 )
 
@@ -27,10 +27,11 @@ class LogFile:
         line_bytes_max: int,
         json_fields: JsonFields | None = None,
     ) -> None:
-        """As for ``read_record``; ``source`` is the format, None to find it line by line."""
+        """``source`` is the format; None to find it line by line."""
         self._given = source
-        self._json_fields = json_fields
         self._source = source
+        # A lone CR or form feed splits a line further, up to the limit of a record.
+        self._reader = RecordReader(source, lines_max=RECORD_LINES_MAX, json_fields=json_fields)
         self._line_bytes_max = line_bytes_max
         self._header: list[bytes] = []
         self._in_header = False
@@ -48,10 +49,4 @@ class LogFile:
             self._header.append(line)
             self._source = with_header(self._given, self._header, self._source)
         self._in_header = line.startswith(b"#")
-        return read_record(
-            # A lone CR or form feed splits the line further, up to the limit of a record.
-            line,
-            source=self._source,
-            lines_max=RECORD_LINES_MAX,
-            json_fields=self._json_fields,
-        )
+        return self._reader.read(line, self._source)
