@@ -1,22 +1,50 @@
-"""Shared by all command lines of the project: suggestions for typos, and errors in one line."""
+"""Shared by the project's command lines: commands imported on request, typos, one-line errors."""
 
 import difflib
+import importlib
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from stream_detector.errors import StreamDetectorError
 
-__all__ = ["CommandGroup", "run_command_line"]
-
 
 class CommandGroup(click.Group):
-    """Lists commands in the order they were added, and suggests the nearest for a typo."""
+    """Lists commands in the order in which they are given, and suggests the nearest for a typo.
+
+    ``lazy`` holds, by a command's name, its one-line help and where it is: ``module:attribute``.
+    Such a module is imported only when its command is asked for, so the help of the group needs
+    none of them, and a command may import at the top of its module what takes a while.
+    """
+
+    def __init__(
+        self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names of the commands."""
-        return list(self.commands)
+        return [*self._lazy, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command; its module is imported now."""
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._lazy[cmd_name][1].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        if not self._lazy:
+            super().format_commands(ctx, formatter)
+            return
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (text, _) in self._lazy.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

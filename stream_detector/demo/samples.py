@@ -6,8 +6,6 @@ from pathlib import Path
 
 from stream_detector.errors import SettingsError
 
-__all__ = ["rounds_of", "sample_lines"]
-
 _SUFFIXES = {".log", ".json", ".txt"}
 
 # The clients of the samples; each round of the replay comes from another office.

@@ -13,8 +13,6 @@ from rich.text import Text
 
 from stream_detector.demo.ledger import Ledger, SeenVerdict
 
-__all__ = ["LiveView", "PlainView", "view_for"]
-
 _RATE_SECONDS = 3.0
 _HEADER_LINES = 12
 """Lines of the terminal that are not rows of the table."""

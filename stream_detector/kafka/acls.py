@@ -18,8 +18,6 @@ from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.rights import PARTS, Part, Right
 from stream_detector.settings.fields import Settings
 
-__all__ = ["Grant", "acl_commands", "acl_document", "give_rights", "group_named", "user_named"]
-
 _TOOL = "kafka-acls.sh"
 _USER = "User:"
 _OTHER_TYPE = re.compile(r"\w*:")

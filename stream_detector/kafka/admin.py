@@ -27,8 +27,6 @@ from stream_detector.kafka.retry import back_off
 from stream_detector.kafka.rights import Right
 from stream_detector.settings.fields import Settings
 
-__all__ = ["as_ours", "ask_kafka", "reached"]
-
 _BOOTSTRAP_MS = 5_000
 _ASK_SECONDS = 15.0
 """A cluster notices a killed broker after 9 s by default; until then clients are sent to it."""

@@ -42,14 +42,6 @@ from stream_detector.models.signing import public_half, read_public_key
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 
-__all__ = [
-    "Announced",
-    "announce",
-    "current_announcements",
-    "end_shadow",
-    "follow_announcements",
-]
-
 logger = logging.getLogger(__name__)
 
 _POLL_MS = 1000

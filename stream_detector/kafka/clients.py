@@ -19,8 +19,6 @@ import msgspec
 from stream_detector.errors import SettingsError
 from stream_detector.settings.fields import Settings
 
-__all__ = ["client_options", "output_options"]
-
 _CLIENT_ID = "stream-detector"
 _PRODUCE_BATCH_BYTES = 512 * 1024
 _CLIENTS: tuple[type[Any], ...] = (

@@ -17,8 +17,6 @@ from stream_detector.kafka.rights import Part, rights_of
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
 
-__all__ = ["confirmed", "confirming_producer", "write_records"]
-
 _CONFIRMED_SECONDS = 150.0
 """Longer than the producer itself tries (two minutes), so that its own error comes first."""
 _CLOSE_SECONDS = 5

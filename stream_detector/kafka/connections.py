@@ -11,8 +11,6 @@ from aiokafka.client import AIOKafkaClient
 
 from stream_detector.kafka.leaders import leader_of
 
-__all__ = ["AnswerWatch", "unconnected_of_consumer", "unconnected_of_producer"]
-
 _UNANSWERED_SECONDS = 5.0
 """A fetch takes half a second; only the answer to a join takes longer than this."""
 

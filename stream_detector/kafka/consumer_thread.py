@@ -37,8 +37,6 @@ from stream_detector.kafka.retry import is_retriable, name_of
 from stream_detector.kafka.topic_identity import SeenTopic, seen_topics
 from stream_detector.metrics import Metrics
 
-__all__ = ["SERVICE_LOGGER", "ChunkConsumerThread", "Records", "TransportHost"]
-
 logger = logging.getLogger(__name__)
 SERVICE_LOGGER = logging.getLogger("faust.chunks")
 """The logger of Faust's services, as quiet as the rest of Faust."""

@@ -30,8 +30,6 @@ from stream_detector.settings.fields import Settings
 from stream_detector.wire.dead_letters import LetterFilter, StoredLetter
 from stream_detector.wire.outcomes import REPLAY_OF, Headers
 
-__all__ = ["LeftOut", "NotReplayable", "Outcome", "replay_dead_letters"]
-
 _CONFIRM_RECORDS = 500
 _CONFIRM_BYTES = 16 * 1024 * 1024
 """Sent before the replay waits for Kafka's answers."""
@@ -204,7 +202,7 @@ def _original(
     if letter.source_timestamp is not None and found.timestamp != letter.source_timestamp:
         raise MissingRecordError(
             f"record {source.offset} in partition {source.partition} of {source.topic} is another "
-            "one by its time: the topic was made again"
+            "one by its time: the topic was deleted and created again"
         )
     return found.key, found.value, [(name, value or b"") for name, value in found.headers]
 

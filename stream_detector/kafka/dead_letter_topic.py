@@ -11,8 +11,6 @@ from stream_detector.kafka.bounded_reading import Span, reading, records_of, spa
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.dead_letters import LetterFilter, StoredLetter, read_letter
 
-__all__ = ["OnProgress", "letter_spans", "letters_of", "letters_since", "newest_letters"]
-
 OnProgress = Callable[[int, int], object]
 """Gets the number of offsets read so far, and of all to be read."""
 

@@ -36,14 +36,6 @@ from stream_detector.kafka.record_batches import (
 from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
 from stream_detector.settings.fields import Settings
 
-__all__ = [
-    "FetchedChunks",
-    "RecordBatches",
-    "RecordsAsDecoded",
-    "bound_fetches",
-    "lone_consumer",
-]
-
 _LENGTH_END = 12
 """A batch begins with its first offset and the number of bytes behind this length."""
 

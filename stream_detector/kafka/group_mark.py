@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-__all__ = ["DETECTOR_MARK", "foreign_members_fault"]
-
 DETECTOR_MARK = b"stream-detector"
 """The user data of its subscription."""
 _NAMED_MAX = 3

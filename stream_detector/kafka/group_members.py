@@ -40,8 +40,6 @@ from stream_detector.kafka.newer_requests import (
 )
 from stream_detector.terminal.printable import printable
 
-__all__ = ["DetectorAssignor", "GroupView", "Member", "view_of_group"]
-
 _STABLE, _EMPTY, _DEAD = "Stable", "Empty", "Dead"
 _OF_NEW_PROTOCOL = 1
 

@@ -12,8 +12,6 @@ from stream_detector.kafka.group_members import GroupView, Member
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["GroupMonitor"]
-
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 10.0

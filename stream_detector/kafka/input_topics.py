@@ -14,8 +14,6 @@ from stream_detector.logs.libraries import KAFKA_FAULTS
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["LOOK_SECONDS", "TopicMonitor"]
-
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
@@ -110,7 +108,7 @@ def _log_change(name: str, before: SeenTopic | None, now: SeenTopic, *, was_miss
         logger.warning(
             "topic %s %s, with %s: reading goes on%s",
             name,
-            "is there again" if was_missing else "was deleted and made again",
+            "is there again" if was_missing else "was deleted and created again",
             partitions,
             f" from its beginning; {_IDS_COME_AGAIN}" if is_another else "",
         )

@@ -5,25 +5,35 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from stream_detector.errors import FatalError, RetryableError, TopicsError
-from stream_detector.kafka.admin import as_ours, reached
-from stream_detector.kafka.bounded_reading import POLL_MS, QUIET_SECONDS
-from stream_detector.kafka.clients import client_options
+from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.bounded_reading import (
+    POLL_MS,
+    QUIET_SECONDS,
+    Headers,
+    bounded_consumer,
+)
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
-from stream_detector.kafka.label_batches import bound_batches
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.settings.fields import Settings
+from stream_detector.wire.label_signatures import SIGNATURE
 from stream_detector.wire.outcomes import Message
 
-__all__ = ["LabelReader", "label_reader"]
+RECORD_BYTES_MAX = 512 * 1024
+"""Key and value of a record. The longest label, its URL of 65,536 characters escaped in JSON, has
+400 KB."""
+KEPT_BYTES = 64 * 1024
+"""Of key and of value of a longer record."""
+KEY_BYTES, VALUE_BYTES = "key-bytes", "value-bytes"
+"""The only headers of a longer record: the lengths of its key and its value."""
 
 _POLL_RECORDS = 64
-"""Records that come at once: each may have ``label_batches.RECORD_BYTES_MAX``."""
+"""Records that come at once: each may have ``RECORD_BYTES_MAX``."""
 _FETCH_BYTES = 8 * 1024 * 1024
 """What a broker sends at once, compressed; by default kafka-python asks for 50 MiB."""
 _SILENT_SECONDS = 5.0
@@ -35,6 +45,24 @@ _GONE_SECONDS = 20.0
 _MEMBER = "label-collector"
 """Static membership: the collector that comes after a killed one takes its place at once, without
 the 45 s that Kafka would wait for the dead member."""
+
+
+def kept_of_label(
+    key: bytes | None, value: bytes | None, headers: Headers
+) -> tuple[bytes | None, bytes | None, Headers]:
+    """A record of a topic of labels, cut if it is longer than any label.
+
+    Other headers than a signature go: their writer could name them as those of a cut record.
+    """
+    lengths = len(key or b""), len(value or b"")
+    if sum(lengths) <= RECORD_BYTES_MAX:
+        return key, value, [each for each in headers if each[0] == SIGNATURE]
+    said = zip((KEY_BYTES, VALUE_BYTES), lengths, strict=True)
+    return (
+        key and key[:KEPT_BYTES],
+        value and value[:KEPT_BYTES],
+        [(name, b"%d" % length) for name, length in said],
+    )
 
 
 @contextmanager
@@ -57,19 +85,15 @@ def label_reader(
     """
     if problems := topic_problems(settings, "label-collector"):
         raise TopicsError("; ".join(problems))
-    given = client_options(reached(settings), KafkaConsumer)
-    options = {"group_instance_id": _MEMBER, "fetch_max_bytes": _FETCH_BYTES, **given} | {
-        "group_id": settings.labels_group_id,
-        "enable_auto_commit": False,
-        "auto_offset_reset": "earliest",
-        "isolation_level": "read_committed",
-    }
     try:
-        consumer = KafkaConsumer(**options)
-        try:
+        with bounded_consumer(
+            settings,
+            defaults={"group_instance_id": _MEMBER, "fetch_max_bytes": _FETCH_BYTES},
+            keep=kept_of_label,
+            group_id=settings.labels_group_id,
+            auto_offset_reset="earliest",
+        ) as consumer:
             yield LabelReader(settings, consumer, follows=follows, from_beginning=from_beginning)
-        finally:
-            consumer.close(autocommit=False)
     except FencedInstanceIdError as error:
         raise FatalError(
             f"another collector has taken over the group {settings.labels_group_id}: give each "
@@ -94,12 +118,11 @@ class LabelReader:
         self._heard = time.monotonic()
         analysts, feeds, self._dead_letters = settings.label_topic_names
         self._topics = [analysts, feeds]
-        bound_batches(consumer)
         listener = _Rewinding(consumer) if from_beginning else None
         consumer.subscribe(self._topics, listener=listener)
 
     def poll(self) -> list[Any]:
-        """The next records, bounded as ``label_batches`` says; none after half a second."""
+        """The next records, cut as by ``kept_of_label``; none after half a second."""
         found = self._consumer.poll(timeout_ms=POLL_MS, max_records=_POLL_RECORDS)
         if found:
             self._heard = time.monotonic()

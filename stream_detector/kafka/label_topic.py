@@ -15,8 +15,6 @@ from stream_detector.wire.label_signatures import SIGNATURE, LabelKeys, label_si
 from stream_detector.wire.labels import is_feed, label_message
 from stream_detector.wire.outcomes import Message
 
-__all__ = ["Written", "write_labels"]
-
 
 class Written(NamedTuple):
     """The place of a label in Kafka."""

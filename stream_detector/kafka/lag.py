@@ -16,8 +16,6 @@ from stream_detector.kafka.chunk_consumer import ChunkConsumer
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["LagMonitor"]
-
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 10.0

@@ -10,8 +10,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 
-__all__ = ["known_ends", "leader_of", "pace_metadata_updates"]
-
 _NO_LEADER = -1
 _END = -1
 """ListOffsets: the next offset to be written."""

@@ -9,8 +9,6 @@ from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.api import RequestStruct, Response
 from aiokafka.protocol.types import AbstractType, CompactArray, TaggedFields
 
-__all__ = ["NO_TAGS", "TAGS", "NewerRequest", "Uuid", "array_of", "request_struct"]
-
 TAGS = ("tags", TaggedFields)
 """Ends each structure of a flexible version."""
 NO_TAGS: dict[int, bytes] = {}

@@ -26,8 +26,6 @@ from stream_detector.kafka.topic_identity import (
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
 
-__all__ = ["Positions", "report_foreign_commit"]
-
 logger = logging.getLogger(__name__)
 
 _CLAIM_SECONDS = 5.0

@@ -23,8 +23,6 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.printable import printable
 
-__all__ = ["Finding", "check", "group_members", "kafka_findings", "newest_record_time"]
-
 _BOOTSTRAP_MS = 3_000
 """For the first answer of a broker: a person waits for the line."""
 _FIRST_ANSWER_SECONDS = 5.0

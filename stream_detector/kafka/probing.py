@@ -16,8 +16,6 @@ from typing import Any
 
 from stream_detector.errors import FatalError, RetryableError
 
-__all__ = ["PROBE_SECONDS", "Fault", "broker_faults", "host_and_port", "reachable_broker"]
-
 PROBE_SECONDS = 4.0
 """For all addresses together: a host that drops packets must not delay a command."""
 

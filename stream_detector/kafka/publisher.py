@@ -33,8 +33,6 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.wire.outcomes import KEY_CUT_FROM, VALUE_CUT_FROM, Encoded, Message
 
-__all__ = ["OutputTopics", "Publisher", "fill"]
-
 logger = logging.getLogger(__name__)
 
 _COMPARISON_SECONDS = 30.0

@@ -14,8 +14,6 @@ from stream_detector.errors import FatalError
 from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.logs.libraries import KAFKA_FAULTS
 
-__all__ = ["ReachMonitor"]
-
 logger = logging.getLogger(__name__)
 
 _REPEAT_SECONDS = 60.0

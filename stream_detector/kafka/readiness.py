@@ -10,8 +10,6 @@ from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.reachability import ReachMonitor
 
-__all__ = ["Monitors", "readiness"]
-
 
 class Monitors(NamedTuple):
     """The monitors of a worker."""

@@ -20,19 +20,6 @@ from stream_detector.events import RawRecord, UnreadRecord
 from stream_detector.limits import DECOMPRESSED_BYTES_MAX, HEADERS_MAX, UNREAD_RECORDS_MAX
 from stream_detector.settings.fields import Settings
 
-__all__ = [
-    "BATCH_HEADER_BYTES",
-    "GZIP",
-    "LZ4",
-    "SNAPPY",
-    "ZSTD",
-    "TooLargeError",
-    "decompressed",
-    "decompressed_bytes_max",
-    "records_of_batch",
-    "with_last_headers",
-]
-
 BATCH_HEADER_BYTES = 61
 """Size of a batch's header, before its records."""
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4

@@ -12,8 +12,6 @@ from typing import Literal, NamedTuple
 
 from stream_detector.settings.fields import Settings
 
-__all__ = ["PARTS", "Operation", "Part", "Right", "rights_of"]
-
 Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS"]
 Part = Literal[
     "detector",

@@ -19,16 +19,13 @@ import msgspec
 from kafka import TopicPartition
 
 from stream_detector.errors import SettingsError, StreamDetectorError, TopicsError
-from stream_detector.kafka.bounded_consumer import is_unread
-from stream_detector.kafka.bounded_reading import Span, reading, records_of
+from stream_detector.kafka.bounded_reading import Span, is_unread, reading, records_of
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.rights import Part
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
 from stream_detector.system.atomic_files import atomic_file
 from stream_detector.terminal.counted import counted
-
-__all__ = ["BackupError", "Restored", "Saved", "restore_topics", "save_topics"]
 
 _Role = Literal["labels", "feed_labels", "models"]
 _PARTS: Mapping[_Role, Part] = {

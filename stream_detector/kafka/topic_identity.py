@@ -28,8 +28,6 @@ from stream_detector.kafka.newer_requests import (
     request_struct,
 )
 
-__all__ = ["SeenTopic", "is_identity", "is_of_another_topic", "seen_topics"]
-
 _NO_ERROR = 0
 _NO_ID = UUID(int=0)
 _TEXT = CompactString("utf-8")

@@ -12,8 +12,6 @@ from stream_detector.kafka.topics import SAFE_REPLICAS, leaderless_partitions
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 
-__all__ = ["TopicSafety", "topic_safety"]
-
 _IN_SYNC, _TIMESTAMPS = "min.insync.replicas", "message.timestamp.type"
 _BY_KAFKA = "LogAppendTime"
 

@@ -21,19 +21,6 @@ from stream_detector.kafka.rights import Operation, Part, Right, rights_of
 from stream_detector.limits import MESSAGE_BYTES_MAX
 from stream_detector.settings.fields import Settings
 
-__all__ = [
-    "SAFE_REPLICAS",
-    "TopicState",
-    "check_topic",
-    "cluster_id",
-    "create_topics",
-    "leaderless_partitions",
-    "missing_topics_fault",
-    "problems_at_start",
-    "right_problems",
-    "topic_problems",
-]
-
 _DAY_MS = 24 * 60 * 60 * 1000
 _DEAD_LETTER_HEADERS_BYTES = 64 * 1024
 """Room for a dead letter's headers, in addition to the largest record of its input topic."""

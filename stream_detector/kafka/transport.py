@@ -25,8 +25,6 @@ from stream_detector.kafka.connections import AnswerWatch, unconnected_of_produc
 from stream_detector.kafka.consumer_thread import SERVICE_LOGGER, TransportHost
 from stream_detector.kafka.leaders import pace_metadata_updates
 
-__all__ = ["ChunkProducer", "ChunkTransport"]
-
 
 class ChunkProducer(driver.Producer):
     """The driver's producer with the project's client options; ``publisher`` sends batches."""

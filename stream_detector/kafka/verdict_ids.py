@@ -20,8 +20,6 @@ from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings.fields import Settings
 from stream_detector.sources.reading import chosen_fields, read_record
 
-__all__ = ["events_of"]
-
 # Kafka allows no colon in the name of a topic; the name of a cluster may hold some.
 _ID = re.compile(
     r"(?P<cluster>.*):(?P<topic>[A-Za-z0-9._-]+):"

@@ -124,7 +124,7 @@ def labels_in_a_topic_that_was_made_again(world: Installation) -> None:
     world.output("stream-detector topics create")
     world.output("stream-detector label http://second.example/ benign --analyst kim")
     world.restart("trainer")
-    assert "the topic was made anew" in world.ended("trainer")
+    assert "the topic was deleted and created again" in world.ended("trainer")
 
 
 def judged_records(world: Installation) -> None:

@@ -49,7 +49,12 @@ def test_contributing_names_files_that_there_are() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     named = re.findall(r"`((?:stream_detector|trainer|tests|deploy|data)/[\w./-]*)`", text)
 
-    assert len(named) > 30
+    # The picture of a record's way names modules of ``stream_detector`` without it.
+    _, _, way = text.partition("## The way of a record")
+    way, _, _ = way.partition("\n## ")
+    named += [f"stream_detector/{name}" for name in re.findall(r"[\w/]+(?:\.py|/$)", way, re.M)]
+
+    assert len(named) > 50
     # A name in capitals stands for the reader's own.
     assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
 

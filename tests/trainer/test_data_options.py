@@ -4,8 +4,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from trainer.commands.example_options import data_options, examples_of
-from trainer.examples.datasets import DataError, read_dataset
+from trainer.commands.options import data_options
+from trainer.examples.datasets import read_dataset
+from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS
 
 
@@ -14,8 +15,8 @@ def examples(*arguments):
 
     @click.command()
     @data_options
-    def command(**options):
-        found.append(examples_of(**options))
+    def command(examples):
+        found.append(examples)
 
     result = CliRunner().invoke(command, [str(argument) for argument in arguments])
     if result.exit_code:

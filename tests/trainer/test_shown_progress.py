@@ -7,7 +7,7 @@ import time
 import pytest
 from rich.console import Console
 
-from trainer.shown_progress import ShownProgress
+from trainer.console import ShownProgress
 from trainer.training.fitting import Epoch
 from trainer.training.progress import shown_training
 

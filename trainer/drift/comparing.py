@@ -23,8 +23,6 @@ from trainer.drift.reading import read_files, read_topic
 from trainer.drift.references import References
 from trainer.drift.verdicts import Columns, ModelKey, Verdicts, joined
 
-__all__ = ["Windows", "compare", "drift_report"]
-
 _Halves = tuple[Columns, Columns]
 """The recent window and the baseline."""
 

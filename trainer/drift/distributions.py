@@ -24,8 +24,6 @@ from stream_detector.models.reference import (
 from trainer.drift.findings import Counts, Group, Groups, StatisticDrift
 from trainer.drift.verdicts import Columns
 
-__all__ = ["ScoreBins", "compared_groups", "score_bins", "statistic_drift"]
-
 
 class ScoreBins(NamedTuple):
     """What a text adds to the index of the score, by its bin."""

@@ -6,8 +6,6 @@ import msgspec
 
 from stream_detector.events import ModelRef
 
-__all__ = ["Counts", "Drift", "Group", "Groups", "ModelDrift", "StatisticDrift", "Window"]
-
 
 class Window(msgspec.Struct, frozen=True):
     """From the start up to the end."""

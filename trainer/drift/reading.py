@@ -14,8 +14,6 @@ from stream_detector.kafka.bounded_reading import Span, reading, records_of, spa
 from stream_detector.settings.fields import Settings
 from trainer.drift.verdicts import Verdicts
 
-__all__ = ["read_files", "read_topic"]
-
 _BATCH_LINES = 5_000
 _BLOCKS = 16
 """Where a partition has more than is asked for, so many stretches of it are read, evenly spread:

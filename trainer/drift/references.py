@@ -13,8 +13,6 @@ from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from trainer.drift.verdicts import ModelKey
 
-__all__ = ["FoundReference", "References"]
-
 
 class FoundReference(NamedTuple):
     """What a model's traffic is compared with, if there is anything."""

@@ -8,11 +8,9 @@ import numpy as np
 
 from stream_detector.models.drift import TEXTS_MIN
 from stream_detector.models.reference import PSI_LOOK, PSI_MOVED
+from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
-from trainer.console import printable
 from trainer.drift.findings import Counts, Drift, Group, Groups, ModelDrift, StatisticDrift
-
-__all__ = ["interpretation", "lines_of"]
 
 _WIDTH = 100
 _BINS_TOLD = 2

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind, ModelRef, VerdictName
 from stream_detector.models.reference import measured
 
-__all__ = ["Columns", "ModelKey", "Verdicts", "joined"]
-
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 """Where a clock that was never set begins."""
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)

@@ -15,21 +15,6 @@ from trainer.examples.leaks import LeakSearch
 from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS, Part, split_by_source, split_by_time
 
-__all__ = [
-    "Census",
-    "DataError",
-    "Dataset",
-    "Examples",
-    "Part",
-    "census_of",
-    "check_labels",
-    "counts_of",
-    "dataset_of",
-    "read_dataset",
-    "sha256_of",
-    "without_duplicates",
-]
-
 
 class Dataset(NamedTuple):
     """Examples in canonical form, row by row."""

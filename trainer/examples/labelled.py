@@ -13,8 +13,6 @@ from trainer.examples.leaks import LeakSearch
 from trainer.examples.readers import BadRow, DataError, Row, has_columns, read_rows
 from trainer.examples.splits import PARTS, Part, Split, part_by_hash
 
-__all__ = ["Example", "Examples", "read_examples"]
-
 _SHOWN_CHARACTERS_MAX = 120
 
 _ARTEFACTS = {"[**qmark**]": "?", "%5B%2A%2Aqmark%2A%2A%5D": "?"}

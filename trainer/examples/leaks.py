@@ -7,8 +7,6 @@ scheme, ``www.`` and a lone ``/``. The measure is balanced accuracy, from 0.5 (n
 from collections import Counter
 from typing import NamedTuple
 
-__all__ = ["Leak", "LeakSearch"]
-
 _SUSPECT = 0.8
 _ROWS_MIN = 50
 """Rows of each label below which chance makes leaks."""

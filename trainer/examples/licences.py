@@ -6,8 +6,6 @@ from pathlib import Path
 from stream_detector.events import Kind
 from trainer.examples.readers import DataError
 
-__all__ = ["read_licences"]
-
 
 def read_licences(path: Path, kind: Kind) -> dict[str, tuple[str, str]]:
     """(licence, origin) by source, from a CSV file with columns ``source`` and ``licence``.

@@ -2,8 +2,6 @@
 
 import ipaddress
 
-__all__ = ["PRIVATE_NETWORKS", "PRIVATE_SUFFIXES", "is_private"]
-
 PRIVATE_NETWORKS: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = tuple(
     ipaddress.ip_network(network)
     for network in (

@@ -19,8 +19,6 @@ import pyarrow.parquet as pq
 from stream_detector.errors import StreamDetectorError
 from stream_detector.terminal.spreadsheets import text_of
 
-__all__ = ["BadRow", "DataError", "Row", "has_columns", "read_rows"]
-
 _ENCODING = "utf-8-sig"
 """UTF-8, also with the byte-order mark that spreadsheets write."""
 

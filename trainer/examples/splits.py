@@ -13,16 +13,6 @@ from numpy.typing import NDArray
 
 from trainer.examples.readers import DataError
 
-__all__ = [
-    "PARTS",
-    "Part",
-    "Split",
-    "part_by_hash",
-    "parts_without",
-    "split_by_source",
-    "split_by_time",
-]
-
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 

@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-__all__ = ["TextParts", "split_authority", "take_apart"]
-
 
 class TextParts(NamedTuple):
     """Parts of a canonical URL or host name; a missing part is empty."""

@@ -13,8 +13,6 @@ from stream_detector.events import Kind
 from trainer.examples.private_hosts import is_private
 from trainer.examples.texts import TextParts, take_apart
 
-__all__ = ["OTHER", "TRAFFIC_TYPES", "TrafficType", "traffic_type"]
-
 _LONG_QUERY_CHARACTERS = 80
 
 _FEED_WORDS = frozenset({"feed", "feeds", "rss", "atom"})

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stream_detector.events import Kind
 
-__all__ = ["FAMILY_NAMES", "LENGTH_MAX", "NETWORK_NAMES"]
-
 NETWORK_NAMES = ("wide_bilstm", "bilstm", "lstm_embed", "lstm_onehot", "cnn_lstm")
 CLASSICAL_NAMES = (
     "logistic_regression",

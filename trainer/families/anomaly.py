@@ -21,8 +21,6 @@ from trainer.families.base import Family, Fitted
 from trainer.families.classical import dense_features
 from trainer.families.language_model import EPOCHS_MAX, fit_language_model
 
-__all__ = ["OUTLIERS", "LanguageModelSurprise"]
-
 
 class _FittedOutliers:
     def __init__(self, pipeline: Pipeline) -> None:

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 
-__all__ = ["Family", "Fitted"]
-
 
 class Fitted(Protocol):
     """A fitted model."""

@@ -20,8 +20,6 @@ from trainer.examples.datasets import Dataset
 from trainer.families.base import Family, Fitted
 from trainer.families.lexical import lexical_features
 
-__all__ = ["CLASSICAL", "dense_features"]
-
 _NGRAM_BUCKETS = 2**18
 _DENSE_BUCKETS = 256
 

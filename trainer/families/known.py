@@ -9,8 +9,6 @@ from trainer.families.classical import CLASSICAL
 from trainer.families.neural import Network
 from trainer.training.recipe import Recipe
 
-__all__ = ["families"]
-
 
 def families(*, length_max: int, epochs: int) -> Mapping[str, Family]:
     """All families by name; networks read ``length_max`` characters.

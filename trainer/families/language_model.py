@@ -14,8 +14,6 @@ from stream_detector.models.lean_tensorflow import tf
 from stream_detector.terminal.progress import Progress
 from trainer.training.batches import rows_of_batches
 
-__all__ = ["EPOCHS_MAX", "fit_language_model"]
-
 _LENGTH_MAX = 96
 _UNITS = 96
 _EMBEDDING = 32

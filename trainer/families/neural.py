@@ -9,10 +9,9 @@ from stream_detector.models.architectures import ARCHITECTURES, Architecture
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.families.base import Family
-from trainer.training.fitting import Fit, Recipe, fit, logits_of
+from trainer.training.fitting import Fit, fit, logits_of
 from trainer.training.progress import shown_training
-
-__all__ = ["FittedNetwork", "Network"]
+from trainer.training.recipe import Recipe
 
 
 class FittedNetwork:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from trainer.files.private import make_private_folder, open_private
 
-__all__ = ["LockedError", "exclusive"]
-
 
 class LockedError(Exception):
     """Another process holds the lock."""

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["make_private_folder", "open_private", "write_private"]
-
 
 def make_private_folder(path: Path) -> None:
     """Make ``path`` for its owner alone; folders above it that are missing too, by the umask.

@@ -8,8 +8,6 @@ import msgspec
 from stream_detector.events import Kind, ModelRef
 from trainer.gate.decision import GateDecision, GateError
 
-__all__ = ["REFUSED_CODE", "NotAdmittedError", "Reigning", "check_admitted", "force"]
-
 REFUSED_CODE = 3
 """Exit code of a command whose model the gate refused."""
 

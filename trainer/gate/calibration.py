@@ -9,8 +9,6 @@ from trainer.gate.rules import GateRules
 from trainer.measuring.evaluation import calibration_error
 from trainer.measuring.statistics import wilson
 
-__all__ = ["check_calibration", "check_thresholds"]
-
 _RATE_TIMES = 2.0
 """Above this multiple of the rate that a threshold was set for, the check fails. Less may be
 chance, as few benign rows lie above a threshold."""

@@ -10,20 +10,6 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind, ModelRef
 from stream_detector.system.atomic_files import write_atomically
 
-__all__ = [
-    "Check",
-    "GateDecision",
-    "GateError",
-    "HoldOutRows",
-    "ListUsed",
-    "RulesUsed",
-    "decision_path",
-    "decode_decision",
-    "encode_decision",
-    "read_decision",
-    "write_decision",
-]
-
 _SUFFIX = "-gate.json"
 _MESSAGE_CHARACTERS = 400
 """Of a check's message in an announcement, which has to stay small."""

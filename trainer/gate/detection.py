@@ -11,8 +11,6 @@ from trainer.gate.rules import GateRules
 from trainer.measuring.evaluation import FALSE_POSITIVES_MIN, true_positive_rate
 from trainer.measuring.statistics import Interval
 
-__all__ = ["check_detection", "tpr_differences"]
-
 _SHOWN_EVERY = 25
 """Draws between two updates of the progress."""
 

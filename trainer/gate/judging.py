@@ -31,8 +31,6 @@ from trainer.gate.lists import (
 )
 from trainer.gate.rules import GateRules
 
-__all__ = ["judge"]
-
 _SERVED = "loads and scores"
 _BLOCK_ROWS = 16_384
 """Rows between two updates of the progress; scoring is as fast as with all rows at once."""

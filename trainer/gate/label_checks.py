@@ -13,8 +13,6 @@ from trainer.gate.decision import Check
 from trainer.gate.rules import GateRules
 from trainer.measuring.statistics import mcnemar
 
-__all__ = ["VoiceLabels", "VoicesOfRows", "check_newest", "check_voices"]
-
 _NAMED = 5
 """Voices in the message, those that changed most; the figures have more."""
 _IN_FIGURES = 50

@@ -16,16 +16,6 @@ from trainer.gate.decision import Check, GateError, ListUsed
 from trainer.gate.rules import GateRules
 from trainer.measuring.statistics import mcnemar
 
-__all__ = [
-    "SHIPPED_MUST_ALERT",
-    "SHIPPED_MUST_NOT_ALERT",
-    "check_must_alert",
-    "check_must_not_alert",
-    "check_suspicious",
-    "list_used",
-    "read_texts",
-]
-
 SHIPPED_MUST_NOT_ALERT = DATA_FOLDER / "gate" / "must-not-alert.txt"
 SHIPPED_MUST_ALERT = DATA_FOLDER / "gate" / "must-alert.txt"
 

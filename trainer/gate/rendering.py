@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator
 from stream_detector.terminal.table import table_lines
 from trainer.gate.decision import Check
 
-__all__ = ["lines_of"]
-
 
 def lines_of(checks: Iterable[Check]) -> Iterator[str]:
     """One row a check: its name, what came out, and its sentence."""

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["GateRules"]
-
 
 class GateRules(NamedTuple):
     """How much worse a challenger may be, and what it has to leave alone or find."""

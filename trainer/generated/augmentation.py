@@ -13,8 +13,6 @@ from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Kind
 from trainer.examples.texts import split_authority
 
-__all__ = ["TRANSFORMATIONS", "augmented", "transformed"]
-
 _HOMOGLYPHS = str.maketrans("aceopxy", "асеорху")
 """From Latin letters to Cyrillic ones that look the same."""
 

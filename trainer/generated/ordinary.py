@@ -21,8 +21,6 @@ from importlib import resources
 from stream_detector.events import Kind
 from trainer.generated.domain_names import WORDS
 
-__all__ = ["generate_ordinary"]
-
 _TEMPLATES = tuple(
     resources.files("trainer").joinpath("ordinary.txt").read_text(encoding="ascii").split()
 )

@@ -16,8 +16,6 @@ from stream_detector.events import Kind
 from trainer.examples.private_hosts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES
 from trainer.generated.domain_names import WORDS
 
-__all__ = ["generate_private"]
-
 
 class _Service(NamedTuple):
     """Something that answers in private networks."""

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from stream_detector import __version__
 from stream_detector.canonical import registered_domain
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import DataError, Dataset
+from trainer.examples.datasets import Dataset
+from trainer.examples.readers import DataError
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
@@ -32,15 +33,6 @@ from trainer.measuring.evaluation import (
     threshold_at,
 )
 from trainer.measuring.statistics import Interval
-
-__all__ = [
-    "Fold",
-    "GroupBy",
-    "HeldOutBenign",
-    "HeldOutMalicious",
-    "HoldOut",
-    "Training",
-]
 
 GroupBy = Literal["source", "kind"]
 """A malicious group: the rows of one source, or of one kind from all sources."""
@@ -114,6 +106,7 @@ class HoldOut:
     The constructor finds the groups and checks all folds, before any training.
 
     Attributes:
+        by: how malicious rows are grouped.
         folds: what each holds out.
     """
 
@@ -142,7 +135,7 @@ class HoldOut:
             DataError: there is nothing to hold out, or a fold leaves nothing to train on.
         """
         self._dataset = dataset
-        self._by = by
+        self.by = by
         self._malicious = np.where(
             dataset.labels == 1, dataset.kinds if by == "kind" else dataset.sources, ""
         )
@@ -163,7 +156,7 @@ class HoldOut:
 
     def identity(self, fold: Fold, family: str, *options: object) -> str:
         """A digest of a training: of its data, fold, family and ``options``."""
-        parts = (__version__, self._digest, self._by, fold, family, options)
+        parts = (__version__, self._digest, self.by, fold, family, options)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def train(
@@ -228,7 +221,7 @@ class HoldOut:
             there = ", ".join(f"{name} ({rows:,})" for name, rows in list(counted.items())[:8])
             of_those = f" of those that --only names ({', '.join(only)})" if only else ""
             raise DataError(
-                f"no malicious {self._by}{of_those} has {at_least:,} rows; there are: "
+                f"no malicious {self.by}{of_those} has {at_least:,} rows; there are: "
                 f"{there or 'none with a name'}. Give --at-least a lower number, or other data"
             )
         return groups
@@ -236,7 +229,7 @@ class HoldOut:
     def _without(self, fold: Fold) -> tuple[NDArray[np.bool_], NDArray[np.str_]]:
         """Which rows are held out, and the parts of the others."""
         sources = [*fold.benign]
-        if self._by == "source" and fold.malicious:
+        if self.by == "source" and fold.malicious:
             sources.append(fold.malicious)
         held = np.isin(self._dataset.sources, sources)
         if fold.malicious:

@@ -1,11 +1,12 @@
 """The report of ``stream-trainer hold-out``: figures on sources that a model never saw."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 
+from stream_detector.terminal.printable import printable
+from stream_detector.terminal.table import table_lines
 from trainer.hold_out.measuring import (
     FLAGGED_FPR,
     GroupBy,
@@ -25,10 +26,8 @@ from trainer.report.content import (
     opening,
     table,
 )
-from trainer.report.rendering import write_report
 
-__all__ = ["FamilyMean", "HoldOutReport", "family_means", "held_out_table", "write_hold_out"]
-
+_WORST_SHOWN = 3
 _FIGURES = ("ROC AUC", "TPR at FPR 1%", "TPR at FPR 0.1%")
 
 
@@ -142,16 +141,24 @@ def held_out_table(
     return Table(rows)
 
 
-def write_hold_out(folder: Path, report: HoldOutReport) -> None:
-    """Write ``report.md``, ``report.html`` and ``report.json`` into ``folder``.
+def lines_of(report: HoldOutReport) -> Iterator[str]:
+    """For a terminal: the malicious groups, then the benign sources that are flagged most."""
+    rows = held_out_table(report.trainings, report.families, short=True).rows
+    yield from table_lines([list(map(printable, row)) for row in rows], right={1, 3, 4, 5})
+    for mean in report.families:
+        if mean.flagged is not None:
+            worst = ", ".join(
+                f"{printable(one.name)} {one.flagged.value:.1%}"
+                for one in mean.benign[:_WORST_SHOWN]
+            )
+            yield (
+                f"{mean.family}: of {len(mean.benign)} benign sources {mean.flagged:.2%} flagged "
+                f"on average, most of {worst}"
+            )
 
-    Raises:
-        StreamDetectorError: the folder cannot be written.
-    """
-    write_report(folder, report, _content(report), plots={})
 
-
-def _content(report: HoldOutReport) -> list[Block]:
+def content(report: HoldOutReport) -> list[Block]:
+    """The report from top to bottom."""
     group = "source" if report.by == "source" else "kind of malice"
     blocks: list[Block] = [
         *opening(report),

@@ -1,7 +1,8 @@
 """All trainings of a hold-out, one after the other; a stopped run resumes with those it saved."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,12 +10,13 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.system.atomic_files import write_atomically
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import DataError
-from trainer.families.base import Family
+from trainer.examples.readers import DataError
+from trainer.families import LENGTH_MAX
+from trainer.families.known import families
 from trainer.files.private import make_private_folder
 from trainer.hold_out.measuring import HoldOut, Training
-
-__all__ = ["TrainingStore", "trainings"]
+from trainer.hold_out.report import HoldOutReport, content, family_means, lines_of
+from trainer.report.rendering import write_report
 
 
 class TrainingStore:
@@ -56,27 +58,44 @@ class TrainingStore:
         return self._folder / f"{family}-{identity[:16]}.json"
 
 
-def trainings(
+class Done(NamedTuple):
+    """What a hold-out leaves to show."""
+
+    lines: list[str]
+    """The figures, for a terminal."""
+    stopped: str
+    """How to go on after Ctrl-C; empty if all trainings are done."""
+
+
+def run_hold_out(
     plan: HoldOut,
-    families: Sequence[Family],
+    names: Sequence[str],
     folder: Path,
     *,
     kind: Kind,
     epochs: int,
     seed: int,
     resume: bool,
+    command: str,
+    data: str,
+    notes: Sequence[str],
     progress: Progress,
-) -> Iterator[Training]:
-    """Every family on every fold; saves each training below ``folder`` when it is done.
+) -> Done:
+    """Train the families ``names`` on every fold, and write the report into ``folder``.
 
-    ``resume`` takes over saved trainings of the same data, options and fold.
+    Each training is saved below ``folder`` when it is done; ``resume`` takes over saved trainings
+    of the same data, options and fold. Ctrl-C ends the trainings, and the report is of those done.
 
     Raises:
         DataError: a saved training is damaged.
         StreamDetectorError: ``folder`` cannot be written.
+        KeyboardInterrupt: before any training was done.
     """
+    known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
+    wanted = [(fold, known[name]) for fold in plan.folds for name in names]
     store = TrainingStore(folder / "trainings")
-    wanted = [(fold, family) for fold in plan.folds for family in families]
+    done: list[Training] = []
+    stopped = ""
     try:
         make_private_folder(folder)
         for number, (fold, family) in enumerate(wanted, start=1):
@@ -90,9 +109,25 @@ def trainings(
                 training = plan.train(fold, family, identity=identity, seed=seed, progress=progress)
                 store.save(training)
             progress.tell(f"  {_in_short(training)}")
-            yield training
+            done.append(training)
     except OSError as error:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
+    except KeyboardInterrupt:
+        if not done:
+            progress.tell("stopped: no training was done")
+            raise
+        stopped = f"stopped: {len(done)} of {len(wanted)} trainings are done; go on with --resume"
+    report = HoldOutReport(
+        title=f"How well {', '.join(names)} detect what they never saw",
+        command=command,
+        data=data,
+        notes=[*notes, *([f"Incomplete, {stopped}."] if stopped else [])],
+        by=plan.by,
+        families=family_means(done, names),
+        trainings=done,
+    )
+    write_report(folder, report, content(report), plots={})
+    return Done(list(lines_of(report)), stopped)
 
 
 def _in_short(training: Training) -> str:

@@ -18,8 +18,6 @@ from trainer.labels.store import LabelStore, StoredLabel
 from trainer.labels.unreadable import dead_letter_of, too_large
 from trainer.labels.voices import Voices
 
-__all__ = ["Collected", "collect_labels"]
-
 _BATCH_RECORDS = 20_000
 _BATCH_BYTES = 16 * 1024 * 1024
 """A batch of this size is stored: each one rewrites the day's file, and is in memory as a whole."""

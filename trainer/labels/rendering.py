@@ -10,8 +10,6 @@ from stream_detector.wire.label_signatures import voice_of
 from trainer.labels.resolution import ResolvedLabel
 from trainer.labels.store import StoredLabel
 
-__all__ = ["lines_of_all", "lines_of_text", "moment"]
-
 
 def lines_of_text(
     text: str, found: ResolvedLabel | None, retracted: Sequence[StoredLabel]

@@ -20,8 +20,6 @@ from stream_detector.events import Kind, LabelName
 from stream_detector.wire.labels import is_feed
 from trainer.labels.store import StoredLabel
 
-__all__ = ["ResolvedLabel", "resolve", "retractions"]
-
 _Voice = tuple[bool, str, str, str]
 _Age = tuple[datetime, int, int, str]
 _Rank = tuple[bool, bool, int, _Age]

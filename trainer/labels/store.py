@@ -34,8 +34,6 @@ from stream_detector.system.atomic_files import atomic_file, sync_folder
 from trainer.files.locking import LockedError, exclusive
 from trainer.files.private import make_private_folder
 
-__all__ = ["LabelStore", "LabelStoreError", "StoredLabel", "filled_store"]
-
 _FILES = "day=*/labels*.parquet"
 _DRAFTS = "day=*/.labels*.draft"
 """What a killed process leaves: see ``atomic_file``."""
@@ -149,7 +147,8 @@ class LabelStore:
                 topic, partition, offset = place
                 raise LabelStoreError(
                     f"{self.folder} has another record at offset {offset} of {topic}, partition "
-                    f"{partition}: the topic was made anew; collect into a new store"
+                    f"{partition}: the topic was deleted and created again; collect into a new "
+                    "store"
                 )
         new = [label for place, label in by_place.items() if place not in known]
         if new:

@@ -13,8 +13,6 @@ from stream_detector.terminal.spreadsheets import cell_of
 from trainer.labels.rendering import moment
 from trainer.labels.resolution import ResolvedLabel
 
-__all__ = ["write_rows", "write_training_file"]
-
 
 def write_training_file(path: Path, kind: Kind, labels: Iterable[ResolvedLabel]) -> None:
     """Replace the file ``path``, for its owner alone: the labels tell who visited what.

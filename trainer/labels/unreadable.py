@@ -3,31 +3,24 @@
 from typing import Any
 
 from stream_detector.events import DeadLetter, Rejected, RejectReason, SourcePosition
-from stream_detector.kafka.label_batches import (
-    BATCH_BYTES_MAX,
+from stream_detector.kafka.bounded_reading import is_unread
+from stream_detector.kafka.label_reading import (
     KEPT_BYTES,
     KEY_BYTES,
     RECORD_BYTES_MAX,
-    REST_OF_BATCH_FROM,
     VALUE_BYTES,
 )
 from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
 from stream_detector.privacy.outputs import letter_without_credentials
 from stream_detector.wire.outcomes import Message, dead_letter_headers
 
-__all__ = ["dead_letter_of", "too_large"]
-
 
 def too_large(record: Any) -> Rejected | None:
     """Why a record of a bounded batch is larger than any label; None where it is not."""
-    said = dict(record.headers)
-    if REST_OF_BATCH_FROM in said:
-        detail = (
-            f"the batch is damaged, or unpacks to more than {BATCH_BYTES_MAX} bytes: not read from "
-            f"offset {int(said[REST_OF_BATCH_FROM])} on"
-        )
+    if is_unread(record):
+        detail = "its batch is damaged, or decompresses to more than twice record_bytes_max"
         return Rejected(RejectReason.TOO_LARGE, detail)
-    if VALUE_BYTES in said:
+    if VALUE_BYTES in dict(record.headers):
         detail = f"a record of a label has {RECORD_BYTES_MAX} bytes at most"
         return Rejected(RejectReason.TOO_LARGE, detail)
     return None

@@ -15,8 +15,6 @@ from stream_detector.terminal.counted import counted
 from stream_detector.wire.label_signatures import LabelKeys, is_signed
 from stream_detector.wire.labels import is_feed
 
-__all__ = ["Voices"]
-
 
 class Voices:
     """Checks labels by the topic that they come from, and by their signatures.

@@ -6,8 +6,6 @@ from sklearn.linear_model import LogisticRegression
 
 from stream_detector.models.calibration import Platt
 
-__all__ = ["fit_platt"]
-
 
 def fit_platt(logits: NDArray[np.float32], labels: NDArray[np.integer]) -> Platt:
     """Fit on held-out rows; ``labels`` 1 for malicious. Both shape ``[rows]``."""

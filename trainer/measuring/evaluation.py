@@ -10,22 +10,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from trainer.examples.datasets import Dataset
 from trainer.measuring.statistics import Interval, wilson
 
-__all__ = [
-    "FALSE_POSITIVES_MIN",
-    "MALICIOUS_FPR",
-    "SUSPICIOUS_FPR",
-    "Detection",
-    "Figures",
-    "calibration_error",
-    "detection",
-    "is_measurable",
-    "measure",
-    "roc_auc",
-    "share_flagged",
-    "threshold_at",
-    "true_positive_rate",
-]
-
 Scores = NDArray[np.float32]
 
 Figures = dict[str, float | dict[str, dict[str, float]]]

@@ -13,8 +13,6 @@ from stream_detector.terminal.table import table_lines
 from trainer.gate.decision import decode_decision
 from trainer.publishing.served import WorkerModels
 
-__all__ = ["Listed", "document", "lines_of", "listed_models"]
-
 _NAMED_WORKERS_MAX = 4
 """If more workers serve one version, their number is shown."""
 _HEADER = ("kind", "sha256", "version", "name", "trained", "announced")

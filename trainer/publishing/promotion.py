@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream_detector.errors import BundleError, SettingsError, StreamDetectorError
 from stream_detector.events import Kind, ModelRef
@@ -19,7 +19,7 @@ from stream_detector.kafka.announcements import (
 from stream_detector.kafka.rights import Operation
 from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement, Role
-from stream_detector.models.bundle import load_bundle
+from stream_detector.models.bundle import Bundle, load_bundle
 from stream_detector.models.manifest import ref_of_bundle
 from stream_detector.models.serving import load_fetched
 from stream_detector.models.signing import public_half, read_public_key
@@ -36,19 +36,8 @@ from trainer.gate.decision import (
 )
 from trainer.publishing.storing import sign_stored, store_bundle
 
-__all__ = [
-    "admitted_bundle",
-    "admitted_version",
-    "announce_shadow",
-    "announced_now",
-    "check_signing",
-    "decision_beside",
-    "promote",
-    "reigning_folder",
-    "reigning_model",
-    "roll_back",
-    "withdraw_shadow",
-]
+CHAMPION_PREFIX = ".champion-"
+"""How the names of temporary folders of ``reigning_bundle`` begin; a killed process leaves one."""
 
 _PREVIOUS_MAX = 50
 """Versions that an announcement remembers for rollbacks: years of weekly models, 4 KB."""
@@ -95,26 +84,43 @@ def reigning_model(settings: Settings, kind: Kind, announced: Announcement | Non
     return Reigning(kind, ref_of_bundle(settings.bundle_of(kind)), is_announced=False)
 
 
-@contextmanager
-def reigning_folder(settings: Settings, kind: Kind) -> Iterator[Path]:
-    """A folder with the bundle that serves ``kind`` now, as long as the block lasts.
+class Champion(NamedTuple):
+    """The bundle that serves a kind: a challenger is trained on from it, and has to beat it."""
 
-    Without a model store that is the bundle of the settings.
+    folder: Path
+    bundle: Bundle
+    announced: Announcement | None
+    """None where nothing is announced for the kind, or nobody looked."""
+
+
+@contextmanager
+def reigning_bundle(
+    settings: Settings, kind: Kind, *, within: Path | None = None, signing_key: Path | None = None
+) -> Iterator[Champion]:
+    """The bundle that serves ``kind`` now; its folder is there as long as the block lasts.
+
+    That is the announced bundle or, without a model store or an announcement, the bundle of the
+    settings. The files of an announced one are copied into a temporary folder ``within`` a folder.
 
     Raises:
         TopicsError: the topic is missing or may not be read.
-        BundleError: the announced bundle is damaged in the store.
+        BundleError: the bundle is damaged.
         RetryableError: Kafka or the store can't be reached.
     """
-    announced = announced_now(settings).serving.get(kind) if settings.model_store else None
+    announced = None
+    if settings.model_store:
+        announced = announced_now(settings, signing_key=signing_key).serving.get(kind)
     if announced is None:
-        yield settings.bundle_of(kind)
+        folder = settings.bundle_of(kind)
+        yield Champion(folder, load_bundle(folder, kind=kind), None)
         return
-    with tempfile.TemporaryDirectory(prefix="stream-trainer-champion-") as name:
-        store = ModelStore(settings.model_store)
-        store.fetch(kind, announced.sha256, Path(name))
-        load_fetched(store, kind, announced.sha256, Path(name), expected=kind)
-        yield Path(name)
+    with tempfile.TemporaryDirectory(
+        prefix=CHAMPION_PREFIX, dir=within, ignore_cleanup_errors=True
+    ) as name:
+        folder, store = Path(name), ModelStore(settings.model_store)
+        store.fetch(kind, announced.sha256, folder)
+        bundle = load_fetched(store, kind, announced.sha256, folder, expected=kind)
+        yield Champion(folder, bundle, announced)
 
 
 def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:

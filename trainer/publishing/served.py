@@ -12,8 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream_detector.errors import RetryableError, SettingsError
 from stream_detector.events import Kind, ModelRef
 
-__all__ = ["WorkerModels", "ask_prometheus", "ask_worker", "ask_workers"]
-
 _METRIC = "stream_detector_model_info"
 _ANSWER_SECONDS = 10.0
 _BYTES_MAX = 16 * 1024 * 1024

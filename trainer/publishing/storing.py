@@ -9,13 +9,13 @@ from typing import get_args
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.announcements import Announced
+from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import load_bundle
 from stream_detector.models.files import MANIFEST_NAME
+from stream_detector.models.manifest import decode_manifest
 from stream_detector.models.signing import sign
 from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 from trainer.gate.decision import GateDecision, GateError, encode_decision
-
-__all__ = ["fetch_version", "prunable", "sign_stored", "store_bundle"]
 
 
 def store_bundle(
@@ -87,6 +87,29 @@ def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
             draft.rename(folder)
     except OSError as error:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def was_withdrawn(
+    store: ModelStore, announced: Announcement, identity: str, warm_start: str
+) -> bool:
+    """Whether a rollback took back a model of this ``identity``, trained on from ``warm_start``.
+
+    A store that does not answer raises: taking silence for "no" would publish again what an
+    operator has rolled back. A version that was removed from the store says nothing.
+
+    Raises:
+        RetryableError: the store can't be reached.
+        BundleError: a version was damaged meanwhile.
+    """
+    if not announced.withdrawn:
+        return False
+    stored = {model.ref.sha256 for model in store.versions()}
+    for sha256 in stored.intersection(announced.withdrawn):
+        content = store.manifest(announced.kind, sha256)
+        made = decode_manifest(content, store.url_of(announced.kind, sha256)).training
+        if (made.identity, made.warm_start) == (identity, warm_start):
+            return True
+    return False
 
 
 def prunable(

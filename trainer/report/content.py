@@ -8,21 +8,6 @@ import msgspec
 from trainer.measuring.evaluation import Detection
 from trainer.report.figures import Difference, Example, Group, Measured
 
-__all__ = [
-    "TOO_FEW",
-    "Block",
-    "Heading",
-    "Paragraph",
-    "Plot",
-    "Report",
-    "ReportHead",
-    "Table",
-    "content",
-    "opening",
-    "table",
-    "table_of",
-]
-
 TOO_FEW = "too few benign rows"
 
 

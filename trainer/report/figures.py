@@ -27,22 +27,6 @@ from trainer.measuring.evaluation import (
 )
 from trainer.measuring.statistics import Interval, paired_bootstrap
 
-__all__ = [
-    "BASE_RATES",
-    "COMPARED_RATE",
-    "AtBaseRate",
-    "AtThreshold",
-    "Bin",
-    "Difference",
-    "Example",
-    "Group",
-    "Measured",
-    "Robustness",
-    "Traffic",
-    "difference",
-    "measure_model",
-]
-
 FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 BASE_RATES = (1e-3, 1e-4, 1e-5)
 """Shares of malicious events in traffic at which the report states the precision."""

@@ -1,6 +1,6 @@
 """From models and rows to a report: measured one after the other, then compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.events import Kind, Thresholds
-from stream_detector.models.bundle import Bundle
+from stream_detector.models.bundle import Bundle, load_bundle
 from stream_detector.models.calibration import Platt
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
+from trainer.examples.labelled import Examples
 from trainer.families import LENGTH_MAX
 from trainer.families.base import Family, Fitted
 from trainer.families.known import families
@@ -25,14 +26,7 @@ from trainer.report.content import Report, content
 from trainer.report.figures import Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
-
-__all__ = [
-    "Candidate",
-    "candidate_of_bundle",
-    "fitted_candidates",
-    "make_report",
-    "write_model_card",
-]
+from trainer.training.building import trained_otherwise
 
 
 class Candidate(NamedTuple):
@@ -57,6 +51,21 @@ def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
         bundle.thresholds,
         bundle.manifest.training.history,
     )
+
+
+def bundle_candidates(
+    folders: Sequence[Path], kind: Kind, examples: Examples, progress: Progress
+) -> Iterator[Candidate]:
+    """The bundles in ``folders``; warns of one that may know rows of ``examples``.
+
+    Raises:
+        BundleError: one is not a bundle of that kind that this program can serve.
+    """
+    for folder in folders:
+        if known_rows := trained_otherwise(folder, kind, examples):
+            progress.tell(f"beware: {known_rows}")
+        with progress.stage(f"loading {folder}"):
+            yield candidate_of_bundle(str(folder), load_bundle(folder, kind=kind))
 
 
 def _candidate_of_family(

@@ -11,8 +11,6 @@ from stream_detector.errors import StreamDetectorError
 from trainer.files.private import make_private_folder, write_private
 from trainer.report.content import TOO_FEW, Block, Heading, Paragraph, Plot, ReportHead, Table
 
-__all__ = ["markdown", "page", "write_report"]
-
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
   overflow-wrap: anywhere }

@@ -32,8 +32,6 @@ from trainer.examples.texts import take_apart
 from trainer.gate.label_checks import VoiceLabels, VoicesOfRows
 from trainer.labels.resolution import ResolvedLabel
 
-__all__ = ["LabelRules", "RetrainingExamples", "retraining_examples"]
-
 _SECONDS_A_DAY = 86_400.0
 
 

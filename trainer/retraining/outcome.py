@@ -11,16 +11,6 @@ from stream_detector.events import Kind, ModelRef
 from stream_detector.system.atomic_files import write_atomically
 from trainer.gate.decision import Check, GateDecision
 
-__all__ = [
-    "ENDINGS",
-    "Ending",
-    "Outcome",
-    "outcome_now",
-    "read_outcome",
-    "remove_outcome",
-    "write_outcome",
-]
-
 Ending = Literal["published", "passed", "refused", "unchanged", "failed"]
 """``passed``: by the gate, and publishing was not asked for; ``refused``: by the gate;
 ``unchanged``: there was nothing new to learn."""

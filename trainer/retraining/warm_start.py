@@ -18,9 +18,8 @@ from trainer.measuring.evaluation import true_positive_rate
 from trainer.retraining.examples import RetrainingExamples
 from trainer.training.batches import rows_of_batches
 from trainer.training.checkpoint import Checkpoint, CheckpointError
-from trainer.training.fitting import Epoch, Fit, Recipe, fit, logits_of
-
-__all__ = ["GENTLE", "TABLE", "trained_on", "tuned_table"]
+from trainer.training.fitting import Epoch, Fit, fit, logits_of
+from trainer.training.recipe import Recipe
 
 GENTLE = Recipe(epochs=2, patience=2, learning_rate=3e-4, ngram_learning_rate=0.3)
 """For all weights: a seventh of the rates of a training from nothing, which would forget."""

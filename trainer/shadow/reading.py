@@ -14,8 +14,6 @@ from trainer.labels.store import filled_store
 from trainer.publishing.promotion import announced_now
 from trainer.shadow.summary import LabelOf, Summary, gather
 
-__all__ = ["read_comparisons", "shadow_report"]
-
 
 def shadow_report(
     settings: Settings,

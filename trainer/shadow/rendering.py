@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 
 from stream_detector.events import ModelRef
+from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
-from trainer.console import printable
 from trainer.shadow.summary import VERDICTS, Direction, Labelled, Summary
-
-__all__ = ["as_text"]
 
 _TEXT_SHOWN = 120
 """Characters of a text."""

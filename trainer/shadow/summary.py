@@ -10,17 +10,6 @@ from stream_detector.errors import RecordError
 from stream_detector.events import Kind, LabelName, ModelRef, VerdictName
 from stream_detector.wire.comparisons import Comparison, Counts, Disagreement
 
-__all__ = [
-    "VERDICTS",
-    "Direction",
-    "Example",
-    "Gathered",
-    "LabelOf",
-    "Labelled",
-    "Summary",
-    "gather",
-]
-
 VERDICTS: tuple[VerdictName, ...] = ("benign", "suspicious", "malicious")
 
 Pair = tuple[Kind, str, str]

@@ -13,15 +13,6 @@ from trainer.examples.datasets import Dataset
 from trainer.generated.augmentation import augmented
 from trainer.training.recipe import Recipe
 
-__all__ = [
-    "Batch",
-    "HeldRows",
-    "TrainingRows",
-    "batches_of",
-    "rows_of_batches",
-    "texts_to_read",
-]
-
 
 class Batch(NamedTuple):
     """The rows of one step."""

@@ -11,7 +11,7 @@ from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import BundleError
 from stream_detector.events import Kind
 from stream_detector.models.architectures import Architecture
-from stream_detector.models.bundle import Bundle, save_bundle
+from stream_detector.models.bundle import Bundle, load_bundle, save_bundle
 from stream_detector.models.calibration import Platt
 from stream_detector.models.manifest import (
     DataSource,
@@ -21,7 +21,9 @@ from stream_detector.models.manifest import (
     Training,
 )
 from stream_detector.models.reference import reference_of
-from trainer.examples.datasets import Census, DataError, Dataset, Examples, sha256_of
+from trainer.examples.datasets import Census, Dataset, sha256_of
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import DataError
 from trainer.measuring.calibrating import fit_platt
 from trainer.measuring.evaluation import (
     FALSE_POSITIVES_MIN,
@@ -30,9 +32,8 @@ from trainer.measuring.evaluation import (
     measure,
     threshold_at,
 )
-from trainer.training.fitting import Fit, Recipe, logits_of
-
-__all__ = ["build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
+from trainer.training.fitting import Fit, logits_of
+from trainer.training.recipe import Recipe
 
 _LABELS = "labels"
 """Name of the labels among the data files of a manifest."""
@@ -135,11 +136,15 @@ def build_bundle(
         raise BundleError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def trained_otherwise(manifest: Manifest, examples: Examples) -> str | None:
-    """Warn if a bundle saw files of ``examples``, but split in another way.
+def trained_otherwise(folder: Path, kind: Kind, examples: Examples) -> str | None:
+    """Warn if the bundle in ``folder`` saw files of ``examples``, but split in another way.
 
     Then it may know some of the rows that it is measured on.
+
+    Raises:
+        BundleError: it is not a bundle of that kind that this program can serve.
     """
+    manifest = load_bundle(folder, kind=kind).manifest
     trained_on = set(manifest.training.data_sha256.values())
     given = {sha256_of(path) for path in examples.paths}
     same_split = manifest.training.split.startswith(_SPLITS[examples.split])

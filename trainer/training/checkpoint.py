@@ -18,8 +18,6 @@ from safetensors.numpy import save
 from stream_detector.errors import StreamDetectorError
 from stream_detector.system.atomic_files import write_atomically
 
-__all__ = ["Checkpoint", "CheckpointError", "Standing", "fingerprint"]
-
 _STATE, _BEST = "state/", "best/"
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stream_detector.events import Kind
-from trainer.examples.datasets import Census, Dataset, Examples, census_of, read_dataset
+from trainer.examples.datasets import Census, Dataset, census_of, read_dataset
+from trainer.examples.labelled import Examples
 from trainer.training.batches import TrainingRows
 from trainer.training.imbalance import Imbalance, malicious_weight, resampled
-
-__all__ = ["TrainingData", "held_data"]
 
 
 class TrainingData(NamedTuple):

@@ -19,14 +19,13 @@ from stream_detector.models.architectures.base import Dropout
 from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
-from trainer.examples.datasets import DataError, Dataset
+from trainer.examples.datasets import Dataset
+from trainer.examples.readers import DataError
 from trainer.measuring.evaluation import true_positive_rate
 from trainer.training.batches import Batch, HeldRows, TrainingRows
 from trainer.training.checkpoint import Checkpoint, Standing
 from trainer.training.recipe import Recipe
 from trainer.training.replicas import summed_over
-
-__all__ = ["Epoch", "Fit", "Recipe", "fit", "logits_of"]
 
 _SCORING_ROWS = 1024
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from trainer.examples.datasets import Dataset
 
-__all__ = ["Imbalance", "balancing_weight", "malicious_weight", "resampled"]
-
 Imbalance = Literal["none", "truncate", "oversample", "class_weight"]
 
 

@@ -6,16 +6,18 @@ from typing import NamedTuple
 
 from stream_detector.events import Kind
 from stream_detector.models.architectures import ARCHITECTURES
-from stream_detector.models.bundle import Bundle, check_destination
+from stream_detector.models.bundle import check_destination
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import Examples
+from trainer.examples.labelled import Examples
+from trainer.families import LENGTH_MAX
+from trainer.report.figures import Measured
+from trainer.report.making import write_model_card
 from trainer.training.building import build_bundle, weak_thresholds
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.data import TrainingData
-from trainer.training.fitting import Recipe, fit
+from trainer.training.fitting import fit
 from trainer.training.progress import shown_training, stopped_by_hand
-
-__all__ = ["Plan", "train_bundle"]
+from trainer.training.recipe import Recipe
 
 
 class Plan(NamedTuple):
@@ -24,8 +26,6 @@ class Plan(NamedTuple):
     kind: Kind
     name: str
     family: str
-    length_max: int
-    """Characters that the network reads."""
     units: int
     recipe: Recipe
     examples: Examples
@@ -36,9 +36,14 @@ class Plan(NamedTuple):
     resume: bool
     command: str
 
+    @property
+    def report(self) -> Path:
+        """The folder of the model card."""
+        return self.output.with_name(f"{self.output.name}-report")
 
-def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> Bundle:
-    """Train and save the bundle.
+
+def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> list[Measured]:
+    """Train, save the bundle and its model card; returns the card's figures.
 
     Raises:
         BundleError: the bundle cannot be saved; known before the training where possible.
@@ -46,7 +51,7 @@ def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> Bundle:
         DataError: the training diverged, or the network learned nothing.
     """
     check_destination(plan.output)
-    parameters = {"length_max": plan.length_max, "units": plan.units}
+    parameters = {"length_max": LENGTH_MAX[plan.kind], "units": plan.units}
     architecture = ARCHITECTURES[plan.family](**parameters)
     recipe = plan.recipe._replace(malicious_weight=data.malicious_weight)
     validation = data.held.of_part("val")
@@ -86,4 +91,4 @@ def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> Bundle:
     checkpoint.delete()
     for weakness in weak_thresholds(validation):
         progress.tell(f"beware: {weakness}")
-    return bundle
+    return write_model_card(plan.report, bundle, data.held, progress)

@@ -7,8 +7,6 @@ from stream_detector.terminal.progress import Progress, Stage
 from trainer.training.checkpoint import Checkpoint
 from trainer.training.fitting import Epoch
 
-__all__ = ["TrainingProgress", "shown_training", "stopped_by_hand"]
-
 
 class TrainingProgress:
     """The callbacks of ``fitting.fit``: a stage for each epoch, and a line when it ends."""

@@ -29,22 +29,14 @@ from numpy.typing import NDArray
 
 from stream_detector.events import Kind
 from stream_detector.models.lean_tensorflow import tf
-from trainer.examples.datasets import (
-    Census,
-    DataError,
-    Examples,
-    check_labels,
-    dataset_of,
-    without_duplicates,
-)
-from trainer.examples.labelled import read_examples
+from trainer.examples.datasets import Census, check_labels, dataset_of, without_duplicates
+from trainer.examples.labelled import Examples, read_examples
 from trainer.examples.leaks import LeakSearch
+from trainer.examples.readers import DataError
 from trainer.training.batches import Batch, batches_of, texts_to_read
 from trainer.training.data import TrainingData
 from trainer.training.imbalance import Imbalance, balancing_weight
 from trainer.training.recipe import Recipe
-
-__all__ = ["StreamedRows", "streamed"]
 
 _SHARDS = 128
 """Files that rows are spread over: with the default buffer enough for 33 million rows."""

@@ -10,8 +10,6 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.system.atomic_files import write_atomically
 
-__all__ = ["Attempt", "Schedule", "WatchState", "load_state", "new_labels", "save_state"]
-
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 

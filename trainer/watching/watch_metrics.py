@@ -17,8 +17,6 @@ from stream_detector.metrics import certificate_gauge
 from stream_detector.system.disks import free_bytes
 from trainer.retraining.outcome import ENDINGS
 
-__all__ = ["WatchMetrics"]
-
 
 class WatchMetrics:
     """All metrics of one watch. ``registry`` is what ``/metrics`` serves."""

@@ -25,8 +25,6 @@ from trainer.retraining.outcome import Ending, Outcome, read_outcome, remove_out
 from trainer.watching.schedule import Attempt, Schedule, load_state, new_labels, save_state
 from trainer.watching.watch_metrics import WatchMetrics
 
-__all__ = ["WatchPlan", "Watcher", "serve_watch"]
-
 logger = logging.getLogger(__name__)
 
 _STATE, _LOCK = "watch.json", ".watch.lock"

@@ -3,15 +3,13 @@ import io
 import pytest
 from rich.console import Console
 
-from stream_detector.demo.ledger import Ledger, SeenVerdict, Source
-from stream_detector.demo.replay import Sent
+from stream_detector.demo.ledger import Ledger, SeenVerdict, Sent, Source
 from stream_detector.demo.view import LiveView, PlainView, view_for
-from stream_detector.settings.fields import Settings
 
 
 @pytest.fixture
 def ledger():
-    ledger = Ledger([b"http://example.com/"], settings=Settings())
+    ledger = Ledger([b"http://example.com/"], lines_max=100)
     texts = ["evil.example/[bold]x", "odd.example/"]
     for offset, (verdict, text) in enumerate(zip(["malicious", "suspicious"], texts, strict=True)):
         ledger.sent(Sent(0, offset, 0, time=100.0))

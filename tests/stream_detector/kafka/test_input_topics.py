@@ -130,8 +130,8 @@ async def test_a_topic_that_was_replaced_and_one_with_more_partitions_are_named(
     assert said(caplog) == [
         (
             "WARNING",
-            "topic proxy was deleted and made again, with 8 partitions: reading goes on from its "
-            f"beginning; {IDS_COME_AGAIN}",
+            "topic proxy was deleted and created again, with 8 partitions: reading goes on from "
+            f"its beginning; {IDS_COME_AGAIN}",
         ),
         ("INFO", "topic dns has 6 partitions now and had 4: the group shares them out"),
     ]

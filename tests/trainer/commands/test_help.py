@@ -9,7 +9,10 @@ from trainer.cli import cli
 
 
 def commands_of(group: click.Group, *names: str) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
         if isinstance(command, click.Group):
             yield from commands_of(command, *names, name)
         else:
@@ -30,7 +33,7 @@ def test_watch_tells_its_own_default_of_the_port() -> None:
     assert "on port 9465 unless --http-port says" in page
     (text,) = (
         parameter.help
-        for parameter in cli.commands["watch"].params
+        for parameter in dict(commands_of(cli))["watch"].params
         if isinstance(parameter, click.Option) and parameter.name == "http_port"
     )
     assert text is not None

@@ -5,7 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
-from trainer.examples.datasets import DataError, Examples, read_dataset
+from trainer.examples.datasets import read_dataset
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS
 
 HEADER = "url,label,part\n"

@@ -1,7 +1,8 @@
 import pytest
 
 from support.processes import ROOT
-from trainer.examples.datasets import Examples, read_dataset
+from trainer.examples.datasets import read_dataset
+from trainer.examples.labelled import Examples
 from trainer.examples.leaks import LeakSearch
 
 

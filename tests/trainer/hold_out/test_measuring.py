@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from trainer.examples.datasets import DataError, Dataset
+from stream_detector.terminal.progress import Progress
+from trainer.examples.datasets import Dataset
+from trainer.examples.readers import DataError
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
 from trainer.hold_out.measuring import Fold, HoldOut
 from trainer.hold_out.running import TrainingStore
-from trainer.shown_progress import Progress
 
 SOURCES = {
     "feed_a": (1, "phish", 300),

@@ -194,12 +194,12 @@ def test_one_process_at_a_time_writes(store: LabelStore) -> None:
         second.join()
 
 
-def test_a_topic_made_anew_is_not_taken_for_the_old_one(store: LabelStore) -> None:
+def test_a_topic_that_was_created_again_is_not_taken_for_the_old_one(store: LabelStore) -> None:
     first = LABELS[0]
     with store.writing():
         store.add([first])
         later = first._replace(written_at=first.written_at.replace(hour=13))
-        with pytest.raises(LabelStoreError, match="made anew"):
+        with pytest.raises(LabelStoreError, match="deleted and created again"):
             store.add([later])
     assert list(store.labels()) == [first]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from stream_detector.events import Thresholds
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.report.figures import measure_model
 from trainer.report.making import Candidate, make_report
-from trainer.shown_progress import Progress
 
 ROWS = 2000
 HOSTILE = "evil.example/<script>alert(1)</script>|[x](javascript:y)"

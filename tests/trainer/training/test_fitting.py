@@ -8,7 +8,8 @@ from stream_detector.models.architectures.wide_bilstm import WIDE_TABLE, WideBiL
 from support.examples import rule
 from trainer.training import fitting as training
 from trainer.training.checkpoint import Checkpoint
-from trainer.training.fitting import Recipe, fit, logits_of
+from trainer.training.fitting import fit, logits_of
+from trainer.training.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 

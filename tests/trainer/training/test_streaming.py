@@ -13,11 +13,14 @@ import pytest
 from stream_detector.models.architectures.bilstm import BiLstm
 from support.examples import rule
 from support.processes import ROOT
-from trainer.examples.datasets import DataError, Examples, census_of, read_dataset
+from trainer.examples.datasets import census_of, read_dataset
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS
 from trainer.training import streaming
 from trainer.training.checkpoint import Checkpoint
-from trainer.training.fitting import Recipe, fit, logits_of
+from trainer.training.fitting import fit, logits_of
+from trainer.training.recipe import Recipe
 from trainer.training.streaming import streamed
 
 NETWORK = BiLstm(length_max=16, embedding=8, units=8, hidden=8)

@@ -1,4 +1,4 @@
-"""What is read and not yet committed: a buffer of which each partition has a share."""
+"""Each partition has a share of the buffer, and commits follow the assignment."""
 
 import asyncio
 from types import SimpleNamespace
@@ -80,3 +80,33 @@ async def test_one_partition_alone_has_the_whole_buffer(consumer):
     for _ in range(7):
         assert await asyncio.wait_for(fetched(consumer), 5)
     assert consumer.buffered_bytes > BUFFER_BYTES
+
+
+async def test_a_commit_that_ends_after_a_revocation_notes_no_offset(consumer, monkeypatch):
+    consumer._active_partitions = {ORDINARY}
+    (message,) = await fetched(consumer)
+    consumer.ack(message)
+
+    async def commit(offsets):
+        consumer._close_ledgers()  # As a revocation does meanwhile.
+        return True
+
+    monkeypatch.setattr(consumer, "_commit", commit)
+    assert await consumer.force_commit()
+    assert consumer.committed_offsets == {}
+
+
+async def test_a_seek_that_a_further_rebalance_overtakes_notes_no_offset(consumer, monkeypatch):
+    consumer._thread = SimpleNamespace(halt_fetches=_nothing, allow_fetches=lambda: None)
+
+    async def seek():
+        consumer._epoch += 1  # As a further rebalance does meanwhile.
+        return {ORDINARY: 7}
+
+    monkeypatch.setattr(consumer, "seek_to_committed", seek)
+    await consumer.perform_seek()
+    assert consumer.committed_offsets == {}
+
+
+async def _nothing():
+    pass
