@@ -9,20 +9,19 @@ web servers the path beside ``host``, in ``uri``, ``request_uri``, ``path`` or `
 import re
 import string
 
-import msgspec
-
 from stream_detector.canonical import kind_of
 from stream_detector.events import Kind, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
+from stream_detector.sources.doors import envelopes
 from stream_detector.sources.http_requests import connect_target, joined_url
 from stream_detector.sources.json_clients import NO_CLIENT, client_of
+from stream_detector.sources.json_products import NAMES as PRODUCT_NAMES
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,
     JsonSource,
     decode_object,
     text_of,
-    undecoded_fields,
 )
 from stream_detector.sources.json_shippers import FIELDS_OF_SHIPPERS, shipper_fault
 from stream_detector.sources.times import to_time
@@ -56,11 +55,10 @@ _FILE_NAME = re.compile(r"[^/?#\\:@]+\.(?:app|cc|mov|pl|ps|py|rs|sh|so|zip)", re
 _REQUEST_LINE = re.compile(r"([A-Z]+) (\S+)(?: HTTP/[0-9.]+)?")
 _TARGETS = ("uri", "request_uri", "path")
 _OF_ECS = ("url.full", "url.original", "url.domain")
-_MORE_THAN_HOST = sorted(FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS})
-_Rare = undecoded_fields(_MORE_THAN_HOST)
-"""Fields that can name a more specific target than ``host``."""
-_rare_of = msgspec.json.Decoder(_Rare).decode
-_NOTHING_RARE = _Rare()
+_MORE_THAN_HOST = (
+    FIELDS_OF_SHIPPERS | envelopes.NAMES | PRODUCT_NAMES | {*_TARGETS, "request", *_OF_ECS}
+)
+"""Fields that can name a more specific target than ``host``, or hold a line that does."""
 
 _NOTHING = Rejected(RejectReason.NO_URL, "neither url nor host")
 
@@ -88,7 +86,7 @@ class PlainJson(JsonSource):
             and isinstance(host, str)
             and host[:1].isalnum()
             and ":" not in host
-            and _rare_of(line) == _NOTHING_RARE
+            and _MORE_THAN_HOST.isdisjoint(decode_object(line))
         ):
             return _event("host", host, record, line)
         return read_object(record, line)

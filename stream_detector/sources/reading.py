@@ -17,10 +17,12 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source
 from stream_detector.sources.dnsmasq import Dnsmasq
-from stream_detector.sources.doors.envelopes import may_hold_line, opened
+from stream_detector.sources.doors import envelopes
 from stream_detector.sources.doors.headers import peeled
 from stream_detector.sources.json_fields import JsonFields, chosen_fields
+from stream_detector.sources.json_products import Fields, product_of
 from stream_detector.sources.json_record import (
+    JsonObject,
     JsonRecord,
     JsonSource,
     decode_json,
@@ -265,28 +267,40 @@ class RecordReader:
     def _of_object(
         self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
     ) -> Results:
-        name: str
-        result: LineResult
         if source is None or isinstance(source, JsonSource):
             name, result = _of_fields(record, line, source, self._json_fields)
+            if name == _JSON.name and not (record.url and isinstance(result, UrlEvent)):
+                return self._of_other_fields(line, source, doors, result)
         else:
-            fault = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
-            name, result = source.name, fault
-        if record.url or len(doors) == DOORS_MAX:
-            return _results(name, result)
-        if isinstance(result, Rejected):
-            return self._inside(line, source, doors) or _results(name, result)
-        # The host beside a log line is the machine that sent it, unless the settings chose it.
-        if name == _JSON.name and self._json_fields is None and may_hold_line(line):
-            found = self._inside(line, source, doors)
-            if found is not None and not _all_rejected(found):
-                return found
+            name = source.name
+            result = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {name}")
+        if source is not None and isinstance(result, Rejected):
+            return self._inside(decode_object(line), source, doors) or _results(name, result)
         return _results(name, result)
 
-    def _inside(self, line: bytes, source: Source | None, doors: Doors) -> Results | None:
+    def _of_other_fields(
+        self, line: bytes, source: Source | None, doors: Doors, result: LineResult
+    ) -> Results:
+        """The results of an object that names no whole URL: its target may stand in a product's
+        own fields, or in the log line that it holds. ``result`` is that of the common names.
+        """
+        content = decode_object(line)
+        if self._json_fields is None or isinstance(result, Rejected):
+            fields = Fields(content)
+            if (product := product_of(fields)) is not None:
+                return _results(product.name, product.result(fields))
+            found = self._inside(content, source, doors)
+            # The host beside a log line is the machine that sent it.
+            if found and not (_all_rejected(found) and isinstance(result, UrlEvent)):
+                return found
+        return _results(_JSON.name, result)
+
+    def _inside(self, content: JsonObject, source: Source | None, doors: Doors) -> Results | None:
         """The results of the log line that an object holds in one of its fields."""
+        if len(doors) == DOORS_MAX:
+            return None
         first_fault: Results | None = None
-        for place, contents, time in opened(decode_object(line)):
+        for place, contents, time in envelopes.opened(content):
             results = self._read(contents, source, (*doors, place))
             if not _all_rejected(results):
                 return _passed(results, place, time)

@@ -10,7 +10,6 @@ Connect (``payload`` beside ``schema``), OpenTelemetry (``resourceLogs``, ``body
 
 import base64
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -27,7 +26,7 @@ from stream_detector.sources.json_record import (
 
 LINES = (
     *("message", "log", "msg", "event.original", "short_message", "full_message", "MESSAGE"),
-    *("@message", "rawmsg", "raw_message", "rawMessage", "raw", "_raw", "line"),
+    *("@message", "rawmsg", "raw_message", "rawMessage", "raw", "_raw", "line", "full_log"),
 )
 """Fields that hold a log line as text, or the object that it was parsed into."""
 _OBJECTS = ("event", "payload", "data", "body", "result", "_source", "record")
@@ -42,10 +41,6 @@ _Time = float | str
 _decode_time: Callable[[msgspec.Raw], _Time] = msgspec.json.Decoder(_Time).decode
 _decode_bytes: Callable[[bytes], list[int]] = msgspec.json.Decoder(list[int]).decode
 
-_HOLDS = re.compile(
-    rb'"(?:%s)" *: *(?:[{\[]|"[^"])' % "|".join(map(re.escape, sorted(NAMES))).encode()
-)
-
 
 class Opened(NamedTuple):
     """The contents of one field of an envelope."""
@@ -56,11 +51,6 @@ class Opened(NamedTuple):
     """A log line, several, or JSON."""
     time: float | str | None
     """When the envelope says that the line was written or read."""
-
-
-def may_hold_line(line: bytes) -> bool:
-    """Whether an object, undecoded, may be an envelope."""
-    return _HOLDS.search(line) is not None
 
 
 def opened(envelope: JsonObject) -> Iterator[Opened]:
