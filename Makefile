@@ -18,7 +18,7 @@ PINS := pyproject.toml $(wildcard $(REQUIREMENTS)/*.txt)
 # pip prints only errors, and takes packages from the index that the user has configured.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 # Install the pins of $(1) with their hashes, then the project itself, built with pinned tools. These
-# are two commands because pip cannot check hashes and install an editable package in one.
+# are two commands because `pip install` refuses hashes and an editable package together.
 INSTALL = $(BIN)/python $(PIP_INSTALL) --require-hashes --requirement $(REQUIREMENTS)/build.txt \
 		--requirement $(REQUIREMENTS)/$(1).txt \
 	&& $(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .

@@ -18,10 +18,9 @@ from stream_detector.policy.lists import HostList
 from stream_detector.policy.shadow import Shadows
 from stream_detector.privacy.outputs import Privacy
 from stream_detector.settings.fields import Settings
+from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import chosen_fields
-from stream_detector.sources.reading import Source, source_named
-
-__all__ = ["decider_of", "pipeline_of", "shadows_of", "sources_by_topic"]
+from stream_detector.sources.reading import source_named
 
 
 def decider_of(
@@ -70,7 +69,6 @@ def pipeline_of(
         sources=sources_by_topic(settings),
         json_fields=chosen_fields(settings.json_fields),
         bytes_max=settings.record_bytes_max,
-        lines_max=settings.record_lines_max,
         metrics=metrics,
         cluster=cluster,
         clock=clock,

@@ -31,11 +31,10 @@ from stream_detector.limits import (
 )
 from stream_detector.metrics import Metrics
 from stream_detector.privacy.urls import may_hold_credentials, without_nested_credentials
+from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.reading import EventResult, RecordReader, Source
+from stream_detector.sources.reading import EventResult, RecordReader
 from stream_detector.wire.outcomes import REPLAY_OF
-
-__all__ = ["BatchReader", "Reading"]
 
 _UNREAD = "not decompressed: its record batch is damaged, or larger than the worker decompresses"
 _FORMAT = attrgetter("format")
@@ -160,19 +159,17 @@ class BatchReader:
         sources: Mapping[str, Source],
         json_fields: JsonFields | None,
         bytes_max: int,
-        lines_max: int,
         metrics: Metrics,
         cluster: str,
         clock: Callable[[], datetime],
     ) -> None:
         """``sources`` are the formats of topics that have one, ``json_fields`` the chosen fields.
 
-        ``bytes_max`` and ``lines_max`` bound a record, ``cluster`` begins the ids of verdicts.
+        ``bytes_max`` bounds a record, ``cluster`` begins the ids of verdicts.
         """
         self._sources = sources
         self._json_fields = json_fields
         self._bytes_max = bytes_max
-        self._lines_max = lines_max
         self._readers: dict[str, RecordReader] = {}
         self._metrics = metrics
         self._cluster = cluster
@@ -264,7 +261,6 @@ class BatchReader:
         if reader is None:
             reader = self._readers[topic] = RecordReader(
                 self._sources.get(topic),
-                lines_max=self._lines_max,
                 json_fields=self._json_fields,
             )
         return reader

@@ -19,10 +19,9 @@ from stream_detector.events import (
     UrlEvent,
 )
 from stream_detector.policy.decider import Decider
+from stream_detector.sources.base import Source
+from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.log_file import LogFile
-from stream_detector.sources.reading import JsonFields, Source
-
-__all__ = ["ListScorer", "LogRow", "LogScorer", "Row"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

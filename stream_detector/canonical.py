@@ -34,18 +34,6 @@ from publicsuffixlist import PublicSuffixList
 
 from stream_detector.events import Canonical, Kind, Rejected, RejectReason
 
-__all__ = [
-    "CANONICAL_FORM_VERSION",
-    "canonical_host",
-    "canonical_url",
-    "canonicalise",
-    "ipv4_within",
-    "is_address",
-    "is_public_suffix",
-    "kind_of",
-    "registered_domain",
-]
-
 CANONICAL_FORM_VERSION = 1
 
 TEXT_LENGTH_MAX = 65_536

@@ -10,8 +10,6 @@ import signal
 import sys
 from typing import NoReturn
 
-__all__ = ["main"]
-
 _INTERRUPTED = 130
 _STOPPED = 0
 

@@ -25,27 +25,6 @@ A message says what was wrong, where, and what to do. It never holds a secret.
 
 from enum import StrEnum
 
-__all__ = [
-    "BundleError",
-    "DeviceError",
-    "FatalError",
-    "IncompatibleBundleError",
-    "LabelError",
-    "MissingRecordError",
-    "ModelError",
-    "PublishError",
-    "RecordError",
-    "RefusalReason",
-    "RefusedModelError",
-    "RetryableError",
-    "ScoringError",
-    "SettingsError",
-    "StalledError",
-    "StreamDetectorError",
-    "TopicsError",
-    "VerdictIdError",
-]
-
 
 class StreamDetectorError(Exception):
     """Root of the tree: catch this to catch everything the project raises on purpose."""

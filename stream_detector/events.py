@@ -8,41 +8,20 @@ none of them can be part of a reference cycle.
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
-
-__all__ = [
-    "Alert",
-    "Canonical",
-    "Chunk",
-    "DeadLetter",
-    "Decision",
-    "Ignored",
-    "Kind",
-    "Label",
-    "LabelName",
-    "LabelWord",
-    "Labels",
-    "ModelRef",
-    "Observed",
-    "RawRecord",
-    "RejectReason",
-    "Rejected",
-    "Sighting",
-    "SourcePosition",
-    "Thresholds",
-    "UnreadRecord",
-    "UrlEvent",
-    "Verdict",
-    "VerdictName",
-]
+from msgspec import Meta
 
 Kind = Literal["url", "host"]
 """What was observed: a full URL, or a host name alone (DNS, TLS SNI, CONNECT)."""
 
 Observed = tuple[Kind, str]
 """A URL or host name as a log has it."""
+
+_Probability = Annotated[float, Meta(ge=0, le=1)]
+_Count = Annotated[int, Meta(ge=0)]
+_Time = Annotated[datetime, Meta(tz=True)]
 
 VerdictName = Literal["malicious", "suspicious", "benign"]
 LabelName = Literal["malicious", "benign"]
@@ -288,6 +267,80 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """Bytes of the key that was read, where it is cut; 0 where it is whole."""
     value_cut_from: int = 0
     """Bytes of the value that was read, where it is cut; 0 where it is whole."""
+
+
+class Opinion(msgspec.Struct, frozen=True, gc=False):
+    """What one model says of a text."""
+
+    model: ModelRef
+    thresholds: Thresholds
+    """Those in force: the bundle's own, with the settings' overrides put in."""
+    score: _Probability
+    verdict: VerdictName
+
+
+class Disagreement(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="disagreement"):
+    """A text on which the two models' verdicts differ."""
+
+    id: str
+    """Of the verdict on the event below."""
+    compared_at: _Time
+    kind: Kind
+    canonical: str
+    host: str
+    registered_domain: str
+    served: Opinion
+    shadow: Opinion
+    source: SourcePosition
+    """Of the first event of the batch with this text."""
+
+
+class VerdictPair(msgspec.Struct, frozen=True, gc=False):
+    """How many texts got these two verdicts."""
+
+    served: VerdictName
+    shadow: VerdictName
+    texts: Annotated[int, Meta(gt=0)]
+
+
+class ScoreDifference(msgspec.Struct, frozen=True, gc=False):
+    """The shadow's score less that of the model that serves, over the texts counted."""
+
+    mean: Annotated[float, Meta(ge=-1, le=1)]
+    mean_absolute: _Probability
+    max_absolute: _Probability
+
+
+class Counts(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="counts"):
+    """The texts of one kind that were compared in one batch."""
+
+    id: str
+    """``cluster:topic:partition:offset`` of the batch's first record, and the kind; behind the
+    offset ``:index`` where the batch begins within a record."""
+    compared_at: _Time
+    kind: Kind
+    served: ModelRef
+    shadow: ModelRef
+    share: Annotated[float, Meta(gt=0, le=1)]
+    texts: Annotated[int, Meta(gt=0)]
+    passed_over: _Count
+    """Texts of the share that were not compared, since the shadow was too slow."""
+    verdicts: tuple[VerdictPair, ...]
+    """Each pair of verdicts that occurred, those that agree too."""
+    score_difference: ScoreDifference
+
+
+Comparison = Disagreement | Counts
+
+
+class Outcomes(NamedTuple):
+    """What a batch of chunks became, each list in order of input."""
+
+    verdicts: list[Verdict]
+    alerts: list[Alert]
+    dead_letters: list[DeadLetter]
+    comparisons: Sequence[Comparison] = ()
+    """Of shadow models with those that serve; in no order."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False):

@@ -4,36 +4,6 @@ Whoever can write one record chooses its size, its compression and what it holds
 bounds what such a record can cost. Names end in their unit.
 """
 
-__all__ = [
-    "BATCH_BYTES_MAX",
-    "BUFFERED_BYTES_MAX",
-    "CANONICAL_CHARACTERS_MAX",
-    "CHUNK_BYTES_MAX",
-    "CLIENT_CHARACTERS_MAX",
-    "DECOMPRESSED_BYTES_MAX",
-    "FETCH_BYTES_MAX",
-    "HEADERS_MAX",
-    "HEADER_MEMORY_BYTES",
-    "IN_FLIGHT_BYTES_MAX",
-    "LETTER_KEY_BYTES_MAX",
-    "LETTER_SHORT_BYTES_MAX",
-    "LETTER_VALUE_BYTES_MAX",
-    "LOG_ID_CHARACTERS_MAX",
-    "LOG_TEXT_CHARACTERS_MAX",
-    "LOG_TEXT_UNSURE_CHARACTERS",
-    "LONE_MESSAGE_BYTES",
-    "MESSAGE_BYTES_MAX",
-    "PART_CHARACTERS",
-    "PART_EVENTS",
-    "PART_MILLISECONDS",
-    "RECORD_BYTES_MAX",
-    "RECORD_LINES_MAX",
-    "REMEMBERED_CHARACTERS_MAX",
-    "REPLAY_OF_BYTES_MAX",
-    "TURN_BYTES",
-    "UNREAD_RECORDS_MAX",
-]
-
 MESSAGE_BYTES_MAX = 1_048_588
 """Kafka's default of ``max.message.bytes``: 1 MiB and the overhead of a batch of one record.
 Everything that the worker writes fits into it."""
@@ -45,8 +15,8 @@ RECORD_BYTES_MAX = 1_048_576
 length fits into a message of 1 MB."""
 
 RECORD_LINES_MAX = 10_000
-"""Default of ``record_lines_max``: most lines, and most events, of one record. An event takes a
-few bytes of a record, and about 1.5 KB of memory and 600 bytes of a verdict."""
+"""Most lines, and most events, of one record. An event takes a few bytes of a record, but about
+1.5 KB of memory and 600 bytes of a verdict. Shippers write far fewer lines into a record."""
 
 DECOMPRESSED_BYTES_MAX = 8 * 1024 * 1024
 """What one record batch may be when it is decompressed, or twice ``record_bytes_max`` if that is
@@ -65,6 +35,10 @@ one together. A record takes seven bytes, so that 1 MB of zstd can hold a hundre
 HEADER_MEMORY_BYTES = 100
 """What the objects of one header of a record take in memory."""
 
+CHUNK_RECORDS_MAX = 2_048
+"""Most records of one partition delivered at once: half a batch, so that partitions take turns
+within one."""
+
 CHUNK_BYTES_MAX = 2 * 1024 * 1024
 """Keys and values at which a chunk is full, whatever its number of records: 2,048 records of
 1 KB. It exceeds this by one record at most."""
@@ -73,14 +47,15 @@ FETCH_BYTES_MAX = 1024 * 1024
 """Bytes of record batches that one partition gives a fetch, compressed."""
 
 BUFFERED_BYTES_MAX = 64 * 1024 * 1024
-"""Default of ``buffered_bytes_max``: records read and not yet committed, decompressed."""
+"""Records read and not yet committed, decompressed, at which partitions are paused: seconds of work
+for the scorer, and little beside the gigabyte that TensorFlow takes."""
 
 # --- what is worked on at once --------------------------------------------------------------
 
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 """Records at which a batch is full, whatever their number, in memory. URLs that take longest to
-mask and publish take seconds a megabyte; a batch has to be done long before ``stall_timeout`` and
-``shutdown_timeout``."""
+mask and publish take seconds a megabyte; a batch has to be done long before the worker
+counts as stalled, and before ``shutdown_timeout``."""
 
 TURN_BYTES = 512 * 1024
 """Records in memory at which a partition's turn in a batch ends; it exceeds this by one chunk at

@@ -32,8 +32,6 @@ from stream_detector.models.base import ServedModel
 from stream_detector.models.drift import DriftWindow
 from stream_detector.system.disks import free_bytes
 
-__all__ = ["DriftMetrics", "Metrics"]
-
 # Each bucket is a series for each label value: as few as answer the questions of the dashboards.
 _STAGE_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.5, 2)
 # Fine around the objective of 60 s.

@@ -6,8 +6,6 @@ checked where it enters: a bundle's manifest, an announcement, a label, the sett
 
 import re
 
-__all__ = ["NAME_CHARACTERS_MAX", "name_fault"]
-
 NAME_CHARACTERS_MAX = 200
 """A verdict holds two names and an alert both twice: far from Kafka's limit for a record."""
 

@@ -10,17 +10,13 @@ from time import perf_counter
 from typing import NamedTuple
 
 from stream_detector.batch_reading import BatchReader, Reading
-from stream_detector.events import Chunk, Decision, Rejected, Verdict
+from stream_detector.events import Chunk, Comparison, Decision, Outcomes, Rejected, Verdict
 from stream_detector.metrics import Metrics
 from stream_detector.outcome_counts import count_outcomes
 from stream_detector.policy.alert_windows import AlertWindows
-from stream_detector.policy.comparison_records import comparison_records
 from stream_detector.policy.decider import Decider
+from stream_detector.policy.shadow import comparison_records
 from stream_detector.privacy.outputs import Privacy
-from stream_detector.wire.comparisons import Comparison
-from stream_detector.wire.outcomes import Outcomes
-
-__all__ = ["Part", "Pipeline", "utc_now"]
 
 
 def utc_now() -> datetime:

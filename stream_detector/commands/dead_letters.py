@@ -4,7 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import click
 import msgspec
@@ -12,6 +12,8 @@ import msgspec
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import RejectReason
+from stream_detector.kafka.dead_letter_replay import Outcome, replay_dead_letters
+from stream_detector.kafka.dead_letter_topic import letters_since, newest_letters
 from stream_detector.settings.fields import SETTING_GROUPS, Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.durations import DURATION
@@ -26,11 +28,6 @@ from stream_detector.wire.dead_letters import (
     letter_document,
     time_of,
 )
-
-if TYPE_CHECKING:
-    from stream_detector.kafka.dead_letter_replay import Outcome
-
-__all__ = ["dead_letters"]
 
 _SHOWN_DEFAULT = 10
 _SHOWN_CHARACTERS_MAX = 400
@@ -156,8 +153,6 @@ def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
     not_as_read (how many have a key or value that is masked or cut) and replays (how many failed
     again after a replay).
     """
-    from stream_detector.kafka.dead_letter_topic import letters_since  # noqa: PLC0415
-
     chosen, moment = choice.filter(settings), choice.moment
     tally, read = Tally(), 0
     topic = settings.dead_letters_topic_name
@@ -209,8 +204,6 @@ def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None
 
     --json has key and value as text or, if they are not UTF-8, as key_base64 and value_base64.
     """
-    from stream_detector.kafka.dead_letter_topic import newest_letters  # noqa: PLC0415
-
     topic = settings.dead_letters_topic_name
     with ShownProgress().stage(f"reading {topic}") as stage:
         letters = newest_letters(
@@ -259,8 +252,6 @@ def replay(
 
     Exits with 1 if some can't be replayed, and names each.
     """
-    from stream_detector.kafka.dead_letter_replay import replay_dead_letters  # noqa: PLC0415
-
     topic = settings.dead_letters_topic_name
     with ShownProgress().stage(f"replaying {topic}") as stage:
         outcome = replay_dead_letters(
@@ -342,7 +333,7 @@ def _shown(letter: StoredLetter, topic: str) -> Iterable[str]:
         yield f"  {name:<8}  {shown}"
 
 
-def _told(outcome: "Outcome", topic: str, *, dry_run: bool) -> Iterable[str]:
+def _told(outcome: Outcome, topic: str, *, dry_run: bool) -> Iterable[str]:
     """What was replayed, or would be, and what not."""
     verb = "would be replayed" if dry_run else "replayed"
     count = outcome.replayed.total()

@@ -2,17 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.kafka.preflight import Finding, kafka_findings
 from stream_detector.terminal.progress import ShownProgress
-
-if TYPE_CHECKING:
-    from stream_detector.kafka.preflight import Finding
-
-__all__ = ["doctor"]
+from stream_detector.worker.preflight import machine_findings
 
 
 @click.command(cls=SettingsCommand)
@@ -32,17 +28,13 @@ def doctor(config: Path | None, **flags: object) -> int:
     settings, _ = given_settings(config, flags)
     with ShownProgress().stage("checking Kafka") as stage:
         # Kafka first: it is what fails at night, and TensorFlow takes seconds to load.
-        from stream_detector.kafka.preflight import kafka_findings  # noqa: PLC0415
-
         failed = _show(kafka_findings(settings))
         stage.begin("checking this machine and the models")
-        from stream_detector.worker.preflight import machine_findings  # noqa: PLC0415
-
         failed += _show(machine_findings(settings))
     return int(failed > 0)
 
 
-def _show(findings: "Iterable[Finding]") -> int:
+def _show(findings: Iterable[Finding]) -> int:
     """Print each finding as it comes; returns how many failed."""
     failed = 0
     for finding in findings:

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.kafka.label_topic import write_labels
+from stream_detector.kafka.verdict_ids import events_of
 from stream_detector.settings.fields import SETTING_GROUPS
 from stream_detector.terminal.progress import ShownProgress
 from stream_detector.wire.label_files import (
@@ -16,8 +18,6 @@ from stream_detector.wire.label_files import (
     labels_of_file,
     text_of_event,
 )
-
-__all__ = ["label"]
 
 _SHOWN_MAX = 20
 """Labels that are printed one by one; of more, their number."""
@@ -118,9 +118,6 @@ def label(
     labels = [label_of(defaults, {"url": url}, where=ascii(url)) for url in urls]
     if file is not None:
         labels += labels_of_file(file, defaults)
-    from stream_detector.kafka.label_topic import write_labels  # noqa: PLC0415
-    from stream_detector.kafka.verdict_ids import events_of  # noqa: PLC0415
-
     events = events_of(settings, verdict_ids) if verdict_ids else []
     for verdict_id, event in zip(verdict_ids, events, strict=True):
         text = text_of_event(event)

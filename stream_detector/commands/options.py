@@ -13,8 +13,6 @@ from pydantic_core import PydanticUndefined
 from stream_detector.settings.fields import DATA_FOLDER, SECRETS, SETTING_GROUPS, Settings
 from stream_detector.settings.loading import Origin, load_settings
 
-__all__ = ["SettingsCommand", "default_text", "given_settings", "pace_options", "setting_options"]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -13,13 +13,14 @@ from stream_detector.commands.options import (
     pace_options,
     setting_options,
 )
+from stream_detector.demo.samples import rounds_of, sample_lines
 from stream_detector.errors import StreamDetectorError
+from stream_detector.kafka.confirmed import write_records
 from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges, read_ranges
 from stream_detector.settings.fields import DATA_FOLDER, SETTING_GROUPS, Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import ShownProgress
-
-__all__ = ["replay"]
+from stream_detector.worker.scoring_again import of_inputs, score_ranges_again
 
 _RECORDS = 20_000
 _RATE = 200.0
@@ -29,7 +30,7 @@ _SETTINGS = {*SETTING_GROUPS} - {"Running"}
 _WITHOUT = {
     *("group_id", "labels_group_id", "labels_topic", "feed_labels_topic", "label_feeds"),
     *("label_keys", "labels_dead_letters_topic", "topic_partitions", "topic_replication_factor"),
-    *("start_at", "linger_ms", "chunk_records", "buffered_bytes_max", "shadow_topic"),
+    *("start_at", "shadow_topic"),
 }
 
 
@@ -92,9 +93,6 @@ def replay(
 
 
 def _write_samples(settings: Settings, records: int, rate: float) -> None:
-    from stream_detector.demo.samples import rounds_of, sample_lines  # noqa: PLC0415
-    from stream_detector.kafka.confirmed import write_records  # noqa: PLC0415
-
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
     progress = ShownProgress()
     with progress.stage("writing records", records) as stage:
@@ -121,8 +119,6 @@ def _given_ranges(texts: Sequence[str], files: Sequence[Path]) -> list[OffsetRan
 
 def _score_again(settings: Settings, ranges: Sequence[OffsetRange]) -> None:
     """Score the records of ``ranges`` and print the counts; an error if some are missing."""
-    from stream_detector.worker.scoring_again import of_inputs, score_ranges_again  # noqa: PLC0415
-
     ranges = of_inputs(settings, ranges)
     scored = score_ranges_again(settings, ranges, ShownProgress())
     for range_, why in scored.missing:

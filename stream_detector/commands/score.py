@@ -10,23 +10,23 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import click
 import msgspec
 
+from stream_detector.assembly import decider_of
+from stream_detector.bulk_scoring import ListScorer, LogRow, LogScorer, Row
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.events import Kind, Thresholds
+from stream_detector.models.serving import load_scorer
 from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.sources.json_fields import chosen_fields
+from stream_detector.sources.reading import source_named
 from stream_detector.system.lines import BLOCK_LINES, Block, line_blocks
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.printable import printable
 from stream_detector.terminal.progress import ShownProgress, Stage
-
-if TYPE_CHECKING:
-    from stream_detector.bulk_scoring import LogRow, LogScorer, Row
-    from stream_detector.events import Kind, Thresholds
-
-__all__ = ["score"]
 
 _STDIN = "-"
 _AUTO = "auto"
@@ -111,11 +111,6 @@ def score(
     settings, _ = given_settings(config, flags)
     names = urls if file is None else (file,)
     inputs = _list_inputs(names, file) if log_format is None else _log_inputs(names)
-    from stream_detector.assembly import decider_of  # noqa: PLC0415
-    from stream_detector.bulk_scoring import ListScorer, LogScorer  # noqa: PLC0415
-    from stream_detector.models.serving import load_scorer  # noqa: PLC0415
-    from stream_detector.sources.reading import chosen_fields, source_named  # noqa: PLC0415
-
     # A wrong format is an error before TensorFlow is loaded.
     source = None if log_format in {None, _AUTO} else source_named(log_format)
     decider = decider_of(load_scorer(settings), settings=settings, metrics=None)
@@ -186,7 +181,7 @@ def _blocks_of(file: Path) -> Iterator[Block]:
         yield from line_blocks(opened.fileno())
 
 
-def _tell_counts(scorer: "LogScorer") -> None:
+def _tell_counts(scorer: LogScorer) -> None:
     counts = scorer.counts
     things = "URL or host name" if counts["events"] == 1 else "URLs and host names"
     click.echo(
@@ -196,7 +191,7 @@ def _tell_counts(scorer: "LogScorer") -> None:
     )
 
 
-def _json_lines(rows: "Sequence[Row]") -> bytes:
+def _json_lines(rows: Sequence[Row]) -> bytes:
     """One JSON object a row, each on a line of its own."""
     text = _encoder.encode_lines(rows)
     for line_end, escaped in _LINE_ENDS.items():
@@ -211,14 +206,14 @@ class _RowTable:
     names the thresholds, which differ from kind to kind.
     """
 
-    def __init__(self, thresholds: "Mapping[Kind, Thresholds]", *, of_logs: bool) -> None:
+    def __init__(self, thresholds: Mapping[Kind, Thresholds], *, of_logs: bool) -> None:
         self._thresholds = thresholds
         self._of_logs = of_logs
         self._is_terminal = sys.stdout.isatty()
         self._is_coloured = self._is_terminal and not os.environ.get("NO_COLOR")
         self._has_head = False
 
-    def lines(self, rows: "Sequence[Row]") -> bytes:
+    def lines(self, rows: Sequence[Row]) -> bytes:
         """The text of a block."""
         lines = list(map(self._line, rows))
         if lines and not self._has_head:
@@ -239,7 +234,7 @@ class _RowTable:
             f"{'score':>6}  {'verdict':<10}  {'kind':<4}{number}  canonical form",
         ]
 
-    def _line(self, row: "Row") -> str:
+    def _line(self, row: Row) -> str:
         verdict = row.verdict or "rejected"
         score = "-"
         if row.score is not None:
@@ -248,7 +243,7 @@ class _RowTable:
             score = "list"
         number, why = "", f"{row.rejected}"
         if self._of_logs:
-            log_row = cast("LogRow", row)
+            log_row = cast(LogRow, row)
             number = f"  {log_row.line:>8}"
             why += f" ({log_row.detail})"
         if row.rejected is None:

@@ -1,22 +1,27 @@
 """``stream-detector topics``: create and check the Kafka topics, give rights, save and restore."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import yaml
 
 from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
 from stream_detector.errors import RetryableError, TopicsError
+from stream_detector.kafka.acls import (
+    Grant,
+    acl_commands,
+    acl_document,
+    give_rights,
+    group_named,
+    user_named,
+)
+from stream_detector.kafka.rights import PARTS, Part, rights_of
+from stream_detector.kafka.topic_backup import Restored, restore_topics, save_topics
+from stream_detector.kafka.topics import SAFE_REPLICAS, create_topics, topic_problems
 from stream_detector.settings.fields import SETTING_GROUPS
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import ShownProgress
 from stream_detector.terminal.table import table_lines
-
-if TYPE_CHECKING:
-    from stream_detector.kafka.rights import Part
-    from stream_detector.kafka.topic_backup import Restored
-
-__all__ = ["topics"]
 
 _GROUPS = ("Kafka: how to reach it", "Topics", "Announced models")
 _UNUSED = {"model_public_key", "model_load_timeout"}
@@ -54,8 +59,6 @@ def create(config: Path | None, **flags: object) -> None:
     stream-detector topics create --bootstrap-servers kafka-1:9092 --topic-prefix test.
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import SAFE_REPLICAS, create_topics  # noqa: PLC0415
-
     with ShownProgress().stage("creating the topics"):
         states = create_topics(settings)
     rows = [
@@ -90,8 +93,6 @@ def check(config: Path | None, **flags: object) -> None:
     stream-detector topics check && stream-detector run
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import topic_problems  # noqa: PLC0415
-
     with ShownProgress().stage("checking the topics"):
         problems = topic_problems(settings, "detector")
     for problem in problems:
@@ -131,8 +132,6 @@ def save(file: Path, config: Path | None, **flags: object) -> None:
     stream-detector topics save topics.jsonl --model-store /srv/models
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topic_backup import save_topics  # noqa: PLC0415
-
     with ShownProgress().stage("saving records") as stage:
         saved = save_topics(settings, file, on_progress=stage.update)
     rows = []
@@ -159,8 +158,6 @@ def restore(file: Path, config: Path | None, **flags: object) -> None:
     stream-detector topics restore topics.jsonl --topic-prefix drill.
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topic_backup import restore_topics  # noqa: PLC0415
-
     with ShownProgress().stage("restoring records") as stage:
         restored = restore_topics(settings, file, on_progress=stage.update)
     rows = [(each.topic, f"{counted(each.records, 'record')} {_how(each)}") for each in restored]
@@ -231,16 +228,6 @@ def acls(
     stream-detector topics acls --apply --part detector --part trainer
     """
     settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.acls import (  # noqa: PLC0415
-        Grant,
-        acl_commands,
-        acl_document,
-        give_rights,
-        group_named,
-        user_named,
-    )
-    from stream_detector.kafka.rights import PARTS, rights_of  # noqa: PLC0415
-
     chosen = [_part(name, "--part") for name in parts] or list(PARTS)
     who = {part: f"User:{part}" for part in PARTS}
     for given in principals:
@@ -264,8 +251,6 @@ def acls(
             click.echo(f"{part}: {principal} has {counted(len(rights), 'right')}")
         return
     if as_yaml:
-        import yaml  # noqa: PLC0415
-
         click.echo(yaml.safe_dump(acl_document(grants), sort_keys=False, width=100), nl=False)
         return
     for part, lines in acl_commands(settings, grants, command_config=command_config):
@@ -276,17 +261,15 @@ def acls(
             click.echo(line)
 
 
-def _part(name: str, option: str) -> "Part":
+def _part(name: str, option: str) -> Part:
     """The part called ``name``."""
-    from stream_detector.kafka.rights import PARTS  # noqa: PLC0415
-
     for part in PARTS:
         if part == name:
             return part
     raise click.UsageError(f"{option}: there is no part {name!r}, there are {', '.join(PARTS)}")
 
 
-def _how(restored: "Restored") -> str:
+def _how(restored: Restored) -> str:
     if restored.moved is None:
         return "restored"
     if restored.moved == 0:

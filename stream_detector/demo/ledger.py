@@ -70,9 +70,9 @@ class Ledger:
     parsers decide what a line needs.
     """
 
-    def __init__(self, lines: Sequence[bytes], *, lines_max: int) -> None:
-        """``lines`` are the values to be sent; ``lines_max`` the worker's ``record_lines_max``."""
-        self._expected = [_expected(line, lines_max) for line in lines]
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        """``lines`` are the values to be sent."""
+        self._expected = [_expected(line) for line in lines]
         self._open: dict[_Position, Sent] = {}
         self._verdicts: dict[_Position, dict[int, float]] = {}
         self._dead: dict[_Position, float] = {}
@@ -152,8 +152,8 @@ class Ledger:
         self.latencies.append(max(0.0, max(seen.values()) - record.time))
 
 
-def _expected(line: bytes, lines_max: int) -> _Expected:
-    results = [result for _, result in read_record(line, source=None, lines_max=lines_max)]
+def _expected(line: bytes) -> _Expected:
+    results = [result for _, result in read_record(line, source=None)]
     return _Expected(
         frozenset(n for n, result in enumerate(results) if isinstance(result, UrlEvent)),
         any(isinstance(result, Rejected) for result in results),

@@ -65,7 +65,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         broker = stack.enter_context(EmbeddedBroker(_topics()))
         environment = _environment(broker, folder / "model-store")
         settings, _ = load_settings({}, environment, None)
-        ledger = Ledger(lines, lines_max=settings.record_lines_max)
+        ledger = Ledger(lines)
         view = view_for(console, records=options.records)
         view.step(f"Kafka: an embedded broker at {settings.bootstrap_servers[0]}")
         # As anyone would start it.

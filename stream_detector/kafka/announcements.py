@@ -30,8 +30,10 @@ from stream_detector.models.announcement import (
     role_of,
     shadow_key,
 )
-from stream_detector.models.announcement_order import AnnouncementOrder, Latest, Refuse
 from stream_detector.models.signed_announcements import (
+    AnnouncementOrder,
+    Latest,
+    Refuse,
     SignedRecord,
     keep_signed,
     kept_signed,

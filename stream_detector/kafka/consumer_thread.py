@@ -57,7 +57,6 @@ _LEADER_ANSWER_SECONDS = 5.0
 class TransportHost(Protocol):
     """The transport's view of the Faust app that it serves."""
 
-    chunk_records: int
     buffered_bytes_max: int
     decompressed_bytes_max: int
     consumer_options: Mapping[str, Any]
@@ -260,7 +259,6 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = aiokafka.AIOKafkaConsumer(
             **host.consumer_options,
             enable_auto_commit=False,
-            max_poll_records=host.chunk_records,
             partition_assignment_strategy=[self._assignor],
         )
         pace_metadata_updates(consumer._client)

@@ -1,7 +1,7 @@
 """How far the worker lags behind, and whether it still moves: gauges, readiness, watchdog.
 
-A partition can get stuck after a rebalance without any error. Lag without a commit for longer
-than ``stall_timeout``, while Kafka answers, ends the process; it resumes from its commits.
+A partition can get stuck after a rebalance without any error. Lag without a commit for
+``stall_timeout`` seconds, while Kafka answers, ends the process; it resumes from its commits.
 """
 
 import asyncio

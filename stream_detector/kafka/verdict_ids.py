@@ -18,7 +18,8 @@ from stream_detector.kafka.bounded_reading import RecordLookup, record_lookup
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings.fields import Settings
-from stream_detector.sources.reading import chosen_fields, read_record
+from stream_detector.sources.json_fields import chosen_fields
+from stream_detector.sources.reading import read_record
 
 # Kafka allows no colon in the name of a topic; the name of a cluster may hold some.
 _ID = re.compile(
@@ -82,7 +83,6 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
         results = read_record(
             value,
             source=sources_by_topic(settings).get(position.topic),
-            lines_max=settings.record_lines_max,
             json_fields=chosen_fields(settings.json_fields),
         )
         if position.index < len(results):

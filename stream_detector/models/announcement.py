@@ -14,18 +14,6 @@ from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.name_rules import name_fault
 
-__all__ = [
-    "KEYS",
-    "Announcement",
-    "Role",
-    "ShadowEnd",
-    "announcement_key",
-    "decode_announcement",
-    "encode_announcement",
-    "role_of",
-    "shadow_key",
-]
-
 Role = Literal["serve", "shadow"]
 """Whether a model gives the verdicts, or is only compared with the model that does."""
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.reference import Reference
 
-__all__ = ["CANARIES", "ServedModel", "TextScorer"]
-
 CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
 """Texts that any working model can score."""
 

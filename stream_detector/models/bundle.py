@@ -21,7 +21,8 @@ from safetensors.numpy import save as dump_weights
 from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import BundleError, IncompatibleBundleError
 from stream_detector.events import Kind, ModelRef, Thresholds
-from stream_detector.models.architectures import ARCHITECTURES, Architecture
+from stream_detector.models.architectures import ARCHITECTURES
+from stream_detector.models.architectures.base import Architecture
 from stream_detector.models.files import (
     MANIFEST_NAME,
     SIGNATURE_NAME,
@@ -31,13 +32,6 @@ from stream_detector.models.files import (
 )
 from stream_detector.models.manifest import Manifest, decode_manifest
 from stream_detector.system.atomic_files import write_atomically
-
-__all__ = [
-    "Bundle",
-    "check_destination",
-    "load_bundle",
-    "save_bundle",
-]
 
 
 class Bundle(msgspec.Struct, frozen=True):

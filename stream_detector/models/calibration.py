@@ -9,8 +9,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Platt"]
-
 
 class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Probability = sigmoid(slope * logit + intercept)."""

@@ -19,8 +19,6 @@ from stream_detector.models.reference import (
     population_stability_index,
 )
 
-__all__ = ["TEXTS_MIN", "DriftFigures", "DriftWindow"]
-
 TEXTS_MIN = 1000
 """With fewer texts, or rows of the reference, chance alone moves the PSI by 0.01 or more."""
 

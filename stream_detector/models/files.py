@@ -8,17 +8,6 @@ from pathlib import Path
 
 from stream_detector.errors import BundleError
 
-__all__ = [
-    "ANNOUNCED_NAME",
-    "BYTES_MAX",
-    "GATE_NAME",
-    "MANIFEST_NAME",
-    "SIGNATURE_NAME",
-    "WEIGHTS_NAME",
-    "in_short",
-    "read_bundle_file",
-]
-
 MANIFEST_NAME = "manifest.json"
 WEIGHTS_NAME = "weights.safetensors"
 SIGNATURE_NAME = "manifest.sig"

@@ -27,17 +27,6 @@ from stream_detector.models.files import (
 from stream_detector.models.reference import Reference, faults
 from stream_detector.name_rules import name_fault
 
-__all__ = [
-    "DataSource",
-    "Manifest",
-    "OperatingPoint",
-    "OperatingPoints",
-    "Training",
-    "decode_manifest",
-    "kind_of_bundle",
-    "ref_of_bundle",
-]
-
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 

@@ -21,23 +21,6 @@ from numpy.typing import NDArray
 
 from stream_detector.events import Kind
 
-__all__ = [
-    "BINS",
-    "PSI_LOOK",
-    "PSI_MOVED",
-    "Histogram",
-    "Reference",
-    "bin_labels",
-    "binned",
-    "coarsened",
-    "faults",
-    "measured",
-    "population_stability_index",
-    "psi_terms",
-    "reference_of",
-    "smoothed",
-]
-
 PSI_LOOK = 0.1
 PSI_MOVED = 0.25
 """Below the first the distribution is stable, above the second it has shifted."""

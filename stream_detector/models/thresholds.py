@@ -6,8 +6,6 @@ from typing import NamedTuple
 from stream_detector.errors import SettingsError
 from stream_detector.events import Kind, Thresholds, VerdictName
 
-__all__ = ["Overrides", "ThresholdOverrides", "effective_thresholds", "verdict_for"]
-
 
 class ThresholdOverrides(NamedTuple):
     """What the settings put in the place of a bundle's own thresholds; None leaves the bundle's."""

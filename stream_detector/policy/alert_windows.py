@@ -8,8 +8,6 @@ import msgspec
 
 from stream_detector.events import Alert, Sighting, Verdict
 
-__all__ = ["AlertWindows"]
-
 KEYS_MAX = 100_000
 """About 50 MB of memory."""
 

@@ -19,8 +19,6 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical, Rejected
 from stream_detector.policy.networks import Network, looks_like_network, network_of
 
-__all__ = ["Entry", "entry_of", "read_list"]
-
 Entry = Canonical | Network
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -8,8 +8,6 @@ from stream_detector.events import Canonical
 from stream_detector.policy.list_entries import Entry, entry_of, read_list
 from stream_detector.policy.networks import Networks
 
-__all__ = ["HostList"]
-
 _URL = 1_000
 """Specificity of a URL, whose length is added to it: more than that of any host or network."""
 _ADDRESS = 200

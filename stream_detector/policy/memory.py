@@ -3,8 +3,6 @@
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
-__all__ = ["Memo"]
-
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 

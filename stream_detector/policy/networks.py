@@ -6,8 +6,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from stream_detector.canonical import ipv4_within
 
-__all__ = ["Network", "Networks", "looks_like_network", "network_of"]
-
 Network = IPv4Network | IPv6Network
 
 _NETWORK = re.compile(r"\[?([0-9.]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]?/([0-9]{1,3})")

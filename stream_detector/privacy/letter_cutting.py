@@ -11,8 +11,6 @@ import msgspec
 from stream_detector.events import DeadLetter
 from stream_detector.limits import LETTER_KEY_BYTES_MAX, LETTER_VALUE_BYTES_MAX
 
-__all__ = ["cut_letter", "cut_masked_letter"]
-
 _STRING_END = re.compile(rb'(?<!\\)"|[\r\n]')
 _AT = re.compile(rb"@|%(?:25)*40|u0040", re.IGNORECASE)
 _AT_BYTES_MAX = 16

@@ -6,8 +6,6 @@ from stream_detector.privacy.mask import MASK
 from stream_detector.privacy.secret_names import without_named_secrets
 from stream_detector.privacy.urls import AT, OPENING, without_nested_credentials
 
-__all__ = ["line_without_secrets"]
-
 _WORD = re.compile(r"\S+")
 _USER_INFO = re.compile(rf"\A((?>.*?//)|{OPENING}(?=[^@]*:)).*@")
 _AFTER_WORD = "\"')]}>,;:."

@@ -9,16 +9,21 @@ from collections.abc import Collection
 
 import msgspec
 
-from stream_detector.events import Alert, DeadLetter, Decision, Sighting, Verdict
+from stream_detector.events import (
+    Alert,
+    Comparison,
+    DeadLetter,
+    Decision,
+    Disagreement,
+    Outcomes,
+    Sighting,
+    Verdict,
+)
 from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
 from stream_detector.privacy.lines import line_without_secrets
 from stream_detector.privacy.pseudonyms import Pseudonyms
 from stream_detector.privacy.records import before_query, without_credentials
 from stream_detector.privacy.urls import with_query_masked
-from stream_detector.wire.comparisons import Comparison, Disagreement
-from stream_detector.wire.outcomes import Outcomes
-
-__all__ = ["QUERY_MASKED", "Privacy", "letter_without_credentials"]
 
 QUERY_MASKED = "query_masked"
 """The note of a verdict whose texts are not those that were read."""

@@ -5,8 +5,6 @@ import ipaddress
 import re
 from functools import lru_cache
 
-__all__ = ["KEY_BYTES_MIN", "Pseudonyms", "is_pseudonym"]
-
 KEY_BYTES_MIN = 16
 """There are few addresses: with a key that can be guessed each pseudonym can be turned back."""
 

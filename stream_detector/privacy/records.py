@@ -4,8 +4,6 @@ import re
 
 from stream_detector.privacy.mask import MASK
 
-__all__ = ["before_query", "without_credentials"]
-
 _MASK_BYTES = MASK.encode()
 _BREAKS = rb"(?:[\t\n\r]|\\(?:[tnr]|u000[9ad]))*"
 """Browsers drop them from a URL, within an escape too."""

@@ -4,8 +4,6 @@ import re
 
 from stream_detector.privacy.mask import MASK
 
-__all__ = ["names_secret", "without_named_secrets"]
-
 _NAMES = (
     r"pass(?:word|wd|phrase|code)s?|(?<!old)pwd|secrets?|token(?!s|i[sz])|credentials?"
     r"|(?:api|private|access|account|client|secret)[ _.-]?key"

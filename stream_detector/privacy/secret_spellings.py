@@ -7,8 +7,6 @@ from urllib.parse import quote, quote_plus
 
 from stream_detector.privacy.mask import MASK
 
-__all__ = ["KnownSecrets"]
-
 _BOTH_QUOTES = "'\""
 _HEX = re.compile("%[0-9A-F]{2}")
 

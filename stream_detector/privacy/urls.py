@@ -8,16 +8,6 @@ from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical
 from stream_detector.privacy.mask import MASK
 
-__all__ = [
-    "AT",
-    "OPENING",
-    "is_query_masked",
-    "may_hold_credentials",
-    "observed_without_credentials",
-    "with_query_masked",
-    "without_nested_credentials",
-]
-
 _UP_TO_AUTHORITY = re.compile(
     r"(?P<before>[\x00-\x20\ufeff]*(?:(?:https?|ftp|wss?):)?[/\\]*)(?P<authority>[^/\\?#]*)",
     re.IGNORECASE,

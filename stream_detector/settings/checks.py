@@ -4,26 +4,24 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stream_detector.name_rules import name_fault
 from stream_detector.privacy.pseudonyms import KEY_BYTES_MIN
 from stream_detector.privacy.secret_names import names_secret
-from stream_detector.settings.files import files_of
-from stream_detector.settings.sources import ENVIRONMENT_PREFIX
-
-if TYPE_CHECKING:
-    from stream_detector.settings.fields import Settings
-
-__all__ = ["address_fault", "faults"]
+from stream_detector.settings.fields import (
+    ENVIRONMENT_PREFIX,
+    FILES,
+    Settings,
+)
+from stream_detector.settings.kinds import VALUE_SHOWN_CHARACTERS
+from stream_detector.sources.base import CHOOSABLE_FIELDS, FORMAT_NAMES
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _LOGIN_IN_URL = re.compile(r"://(?:[^/]*@|[^/@]*:.*@)")
 """Passwords may have slashes, as secret keys of AWS do."""
-_NAME_SHOWN_CHARACTERS = 60
 
 
-def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def faults(settings: Settings) -> Iterator[tuple[str, str]]:
     """What contradicts or is not there: (the setting to look at first, what to do)."""
     yield from _security_faults(settings)
     yield from _file_faults(settings)
@@ -46,7 +44,7 @@ def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
             )
 
 
-def _security_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _security_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     protocol = settings.security_protocol
     password = settings.sasl_password.get_secret_value()
     if "SASL" in protocol:
@@ -94,26 +92,13 @@ def _security_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
             )
 
 
-def address_fault(value: str) -> str:
-    """What is wrong with ``value`` as a broker's address, and how one is written."""
-    if value.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+", value):
-        host, _, port = value.rpartition(":")
-        return (
-            f"{value[:_NAME_SHOWN_CHARACTERS]!r}: write an IPv6 address in brackets, such as "
-            f"[{host}]:{port}"
-        )
-    # What has an @ may hold a password.
-    shown = "one with an @" if "@" in value else repr(value[:_NAME_SHOWN_CHARACTERS])
-    return f"entries should be host:port, such as kafka-1.example.com:9092, and not {shown}"
-
-
 def _opened_without_waiting(path: str, flags: int) -> int:
     """A pipe that nobody writes to is no reason to hang."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _file_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    for name in files_of(type(settings)):
+def _file_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name in FILES:
         path: Path | None = getattr(settings, name)
         if path is not None:
             yield from _unreadable(name, path)
@@ -127,20 +112,20 @@ def _unreadable(name: str, path: Path) -> Iterator[tuple[str, str]]:
         yield name, f"{name} {path} can't be read ({error.strerror}): correct it"
 
 
-def _label_key_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _label_key_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for voice, path in settings.label_keys.items():
         part, _, name = voice.partition(":")
         if part not in {"analyst", "feed"} or not name:
             yield (
                 "label_keys",
-                f"label_keys names {voice[:_NAME_SHOWN_CHARACTERS]!r}: write analyst:NAME=FILE or "
+                f"label_keys names {voice[:VALUE_SHOWN_CHARACTERS]!r}: write analyst:NAME=FILE or "
                 "feed:NAME=FILE, with * as the name for all others",
             )
         else:
             yield from _unreadable("label_keys", Path(path))
 
 
-def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _topic_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     outputs = ("verdicts_topic", "alerts_topic", "dead_letters_topic")
     labels = ("labels_topic", "feed_labels_topic", "labels_dead_letters_topic")
     names = [("input_topics", name) for name in settings.input_topic_names]
@@ -153,7 +138,7 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
             yield (
                 field,
-                f"{name[:_NAME_SHOWN_CHARACTERS]!r} is no topic name: take 1 to 249 of letters, "
+                f"{name[:VALUE_SHOWN_CHARACTERS]!r} is no topic name: take 1 to 249 of letters, "
                 "digits, dot, underscore and hyphen",
             )
         if name in users:
@@ -161,14 +146,14 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         users[name] = field
 
 
-def _name_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _name_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for field in ("cluster", "group_id", "labels_group_id", "sasl_username"):
         name = getattr(settings, field)
         if name and (fault := name_fault(name)):
             yield field, f"{field} {fault}: give a short name"
 
 
-def _store_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _store_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     if _LOGIN_IN_URL.search(settings.model_store):
         yield (
             "model_store",
@@ -182,7 +167,7 @@ def _store_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         )
 
 
-def _privacy_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _privacy_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     given = "client_key" if settings.client_key.get_secret_value() else "client_key_file"
     if given == "client_key" and settings.client_key_file is not None:
         yield given, "client_key and client_key_file are both set: leave one out"
@@ -209,11 +194,7 @@ def _privacy_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
         )
 
 
-def _format_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    if not settings.input_formats:
-        return
-    from stream_detector.sources.reading import SOURCES  # noqa: PLC0415 - no help page needs them
-
+def _format_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for topic, name in settings.input_formats.items():
         if topic not in settings.input_topics:
             yield (
@@ -221,21 +202,15 @@ def _format_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
                 f"input_formats sets a format for {topic!r}, which is not among input_topics "
                 f"({', '.join(settings.input_topics)}): correct one of the two",
             )
-        if name not in SOURCES:
+        if name not in FORMAT_NAMES:
             yield (
                 "input_formats",
                 f"input_formats sets {name!r} for {topic!r}, which is no log format: take one of "
-                f"{', '.join(SOURCES)}",
+                f"{', '.join(FORMAT_NAMES)}",
             )
 
 
-def _field_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    if not settings.json_fields:
-        return
-    from stream_detector.sources.json_fields import (  # noqa: PLC0415 - no help page needs them
-        CHOOSABLE_FIELDS,
-    )
-
+def _field_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, path in settings.json_fields.items():
         if name not in CHOOSABLE_FIELDS:
             yield (

@@ -3,49 +3,29 @@
 Secrets come from the environment or from files, never from flags, and print as ``**********``.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from stream_detector.events import Kind
-from stream_detector.limits import BUFFERED_BYTES_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX
-from stream_detector.settings.checks import address_fault
-from stream_detector.settings.files import GivenFile, SecretFile, secret_files_of
-from stream_detector.settings.group import SettingsGroup
-from stream_detector.settings.sources import (
-    ENVIRONMENT_PREFIX,
+from stream_detector.limits import RECORD_BYTES_MAX
+from stream_detector.settings.kinds import (
+    Address,
+    FileOf,
+    GivenFile,
+    Positive,
+    Probability,
+    Seconds,
+    SecretFile,
+    SettingsGroup,
 )
 
-__all__ = [
-    "DATA_FOLDER",
-    "ENVIRONMENT_PREFIX",
-    "SECRETS",
-    "SECRET_FILES",
-    "SETTING_GROUPS",
-    "Settings",
-]
-
+ENVIRONMENT_PREFIX = "STREAM_DETECTOR_"
 _PACKAGE = Path(__file__).resolve().parents[1]
 DATA_FOLDER = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.parent / "data"
 """Default bundles, samples and schemas: inside an installed wheel, or the checkout's ``data/``."""
-
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/@\[\]]+):[0-9]{1,5}")
-_PORT_MAX = 65_535
-
-
-def _address(value: str) -> str:
-    if not _ADDRESS.fullmatch(value) or not 0 < int(value.rpartition(":")[2]) <= _PORT_MAX:
-        raise ValueError(address_fault(value))
-    return value
-
-
-Positive = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Address = Annotated[str, AfterValidator(_address)]
 
 
 class _Kafka(SettingsGroup):
@@ -146,22 +126,8 @@ class _Limits(SettingsGroup):
     record_bytes_max: Positive = Field(
         RECORD_BYTES_MAX, description="Longest record that is parsed, bytes; longer: dead letter."
     )
-    record_lines_max: Positive = Field(
-        RECORD_LINES_MAX,
-        description="Most lines in one record, and most URLs and hosts; more: dead letter.",
-    )
     batch_records: Positive = Field(
         4096, description="Records that make a full batch for the model."
-    )
-    linger_ms: float = Field(
-        5.0, ge=0, description="How long a batch that is not full waits for more, milliseconds."
-    )
-    chunk_records: Positive = Field(
-        2048, description="Most records of one partition delivered at once."
-    )
-    buffered_bytes_max: Positive = Field(
-        BUFFERED_BYTES_MAX,
-        description="Bytes of records read but not yet committed at which partitions are paused.",
     )
 
 
@@ -278,16 +244,8 @@ class _Running(SettingsGroup):
         description="Web configuration file (YAML) as Prometheus' exporters have it: TLS and basic "
         "authentication for all three.",
     )
-    commit_interval: Seconds = Field(1.0, description="Seconds between commits of offsets.")
     shutdown_timeout: Seconds = Field(
         30.0, description="Seconds to finish what is in flight after SIGTERM."
-    )
-    revoke_timeout: Seconds = Field(
-        10.0,
-        description="Seconds to finish and commit a partition that is revoked.",
-    )
-    stall_timeout: Seconds = Field(
-        120.0, description="Seconds with lag and no commit after which the process ends."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
@@ -395,5 +353,14 @@ SECRETS = frozenset(
 )
 """Settings whose value is never shown and which no flag sets."""
 
-SECRET_FILES = secret_files_of(Settings)
+
+def _files(*marks: FileOf) -> tuple[str, ...]:
+    fields = Settings.model_fields.items()
+    return tuple(name for name, field in fields if set(marks).intersection(field.metadata))
+
+
+FILES = _files(FileOf.PUBLIC, FileOf.SECRET)
+"""Settings that name a file."""
+
+SECRET_FILES = _files(FileOf.SECRET)
 """Settings that name a file whose content is never shown."""

@@ -7,8 +7,6 @@ from itertools import dropwhile, takewhile
 from stream_detector.events import Ignored, UrlEvent
 from stream_detector.sources.url_syntax import is_short_address
 
-__all__ = ["dns_event"]
-
 _REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
 _BELOW_REVERSE_ZONES = tuple(f".{zone}" for zone in _REVERSE_ZONES)
 

@@ -6,8 +6,6 @@ from datetime import datetime
 from stream_detector.events import Rejected, RejectReason, UrlEvent
 from stream_detector.sources.url_syntax import is_absolute
 
-__all__ = ["connect_target", "http_event", "joined_url"]
-
 _DEFAULT_PORTS = frozenset({None, 0, "0", 80, "80"})
 
 _CONNECT_TARGET = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*://)?([^/?#\s]+)")

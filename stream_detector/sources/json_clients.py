@@ -6,8 +6,6 @@ import msgspec
 
 from stream_detector.sources.json_record import JsonRecord, decode_object, text_of, undecoded_fields
 
-__all__ = ["NO_CLIENT", "client_of"]
-
 NO_CLIENT = frozenset({"", "-", "unknown", "(empty)"})
 """Written in logs for an unknown client."""
 

@@ -14,21 +14,6 @@ import msgspec
 from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
 
-__all__ = [
-    "UNDECODABLE",
-    "FaultyRecord",
-    "JsonObject",
-    "JsonRecord",
-    "JsonSource",
-    "PartDecoder",
-    "decode_json",
-    "decode_json_array",
-    "decode_object",
-    "decode_part",
-    "text_of",
-    "undecoded_fields",
-]
-
 JsonObject = dict[str, msgspec.Raw]
 """An object with undecoded values."""
 

@@ -3,8 +3,6 @@
 from stream_detector.events import Rejected, RejectReason
 from stream_detector.sources.json_record import JsonObject, decode_object
 
-__all__ = ["FIELDS_OF_SHIPPERS", "shipper_fault"]
-
 _MESSAGES = ("message", "msg", "event")
 """Log lines, or a program's message about an event whose fields are in the same object."""
 _LINES = (

@@ -5,16 +5,9 @@ lines up to the next header.
 """
 
 from stream_detector.events import Rejected, RejectReason
-from stream_detector.limits import RECORD_LINES_MAX
-from stream_detector.sources.reading import (
-    EventResult,
-    JsonFields,
-    RecordReader,
-    Source,
-    with_header,
-)
-
-__all__ = ["LogFile"]
+from stream_detector.sources.base import Source
+from stream_detector.sources.json_fields import JsonFields
+from stream_detector.sources.reading import EventResult, RecordReader, with_header
 
 
 class LogFile:
@@ -30,8 +23,7 @@ class LogFile:
         """``source`` is the format; None to find it line by line."""
         self._given = source
         self._source = source
-        # A lone CR or form feed splits a line further, up to the limit of a record.
-        self._reader = RecordReader(source, lines_max=RECORD_LINES_MAX, json_fields=json_fields)
+        self._reader = RecordReader(source, json_fields=json_fields)
         self._line_bytes_max = line_bytes_max
         self._header: list[bytes] = []
         self._in_header = False

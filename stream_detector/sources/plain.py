@@ -5,8 +5,6 @@ from stream_detector.events import Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
 from stream_detector.sources.url_syntax import names_target
 
-__all__ = ["Plain"]
-
 
 class Plain(Source):
     """Lists; the characters of a line show whether it is a URL or a host."""

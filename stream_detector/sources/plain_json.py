@@ -27,8 +27,6 @@ from stream_detector.sources.json_shippers import FIELDS_OF_SHIPPERS, shipper_fa
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, names_target, starts_with_host
 
-__all__ = ["PlainJson", "read_object"]
-
 _HOST_START = string.ascii_letters + string.digits
 _USUAL = frozenset(
     {f"https://{first}" for first in _HOST_START}

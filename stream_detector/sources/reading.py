@@ -15,11 +15,12 @@ from msgspec.structs import replace
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources.base import LineResult, Source
 from stream_detector.sources.dnsmasq import Dnsmasq
 from stream_detector.sources.doors import envelopes
 from stream_detector.sources.doors.headers import peeled
-from stream_detector.sources.json_fields import JsonFields, chosen_fields
+from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_products import Fields, product_of
 from stream_detector.sources.json_record import (
     JsonObject,
@@ -37,17 +38,6 @@ from stream_detector.sources.times import to_time
 from stream_detector.sources.zeek import ZeekDns, ZeekHttp
 from stream_detector.sources.zeek_json import tagged_record
 from stream_detector.sources.zeek_tsv import zeek_log_path
-
-__all__ = [
-    "SOURCES",
-    "EventResult",
-    "JsonFields",
-    "Source",
-    "chosen_fields",
-    "read_record",
-    "source_named",
-    "with_header",
-]
 
 SOURCES: Mapping[str, Source] = {
     source.name: source
@@ -127,7 +117,11 @@ class RecordReader:
     """
 
     def __init__(
-        self, source: Source | None, *, lines_max: int, json_fields: JsonFields | None = None
+        self,
+        source: Source | None,
+        *,
+        lines_max: int = RECORD_LINES_MAX,
+        json_fields: JsonFields | None = None,
     ) -> None:
         self._given = source
         self._lines_max = lines_max
@@ -323,7 +317,7 @@ def read_record(
     value: bytes,
     *,
     source: Source | None,
-    lines_max: int,
+    lines_max: int = RECORD_LINES_MAX,
     json_fields: JsonFields | None = None,
 ) -> Results:
     """The results of one record, as ``RecordReader.read``."""

@@ -14,8 +14,6 @@ from stream_detector.sources.http_requests import connect_target
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, starts_with_host
 
-__all__ = ["Squid"]
-
 _LOOKS_LIKE = re.compile(rb"[0-9]{9,11}\.[0-9]{3} +[0-9-]+ \S+ [A-Z_]+/[0-9]{1,3} ")
 _LINE = re.compile(
     r"([0-9]{9,11}(?:\.[0-9]+)?) +[0-9-]+ +([^ ]+) +[A-Z_]+/[0-9]{1,3} +[0-9-]+ +"

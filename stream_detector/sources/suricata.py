@@ -17,8 +17,6 @@ from stream_detector.sources.http_requests import http_event
 from stream_detector.sources.json_record import JsonRecord, JsonSource, PartDecoder, decode_object
 from stream_detector.sources.times import to_time
 
-__all__ = ["Suricata"]
-
 _EVENT_TYPES = re.compile(
     "alert|anomaly|arp|bittorrent_dht|dcerpc|dhcp|dnp3|dns|doh2|drop|engine|enip|fileinfo|flow|frame"
     "|ftp|ftp_data|http|http2|ike|ikev2|krb5|ldap|mdns|metadata|modbus|mqtt|netflow|nfs|packetinfo"

@@ -32,8 +32,6 @@ from stream_detector.sources.zeek_tsv import (
     without_escapes,
 )
 
-__all__ = ["ZeekDns", "ZeekHttp"]
-
 _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
 _TSV_TABS_MIN = len(COMMON)
 _OF_SIP = re.compile(r"(?:sips?|tel):", re.IGNORECASE)

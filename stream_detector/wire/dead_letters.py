@@ -14,17 +14,6 @@ import msgspec
 from stream_detector.events import SourcePosition
 from stream_detector.wire.outcomes import KEY_CUT_FROM, REPLAY_OF, VALUE_CUT_FROM
 
-__all__ = [
-    "Group",
-    "LetterFilter",
-    "LetterRecord",
-    "StoredLetter",
-    "Tally",
-    "letter_document",
-    "read_letter",
-    "time_of",
-]
-
 _NUMBER = re.compile(r"\d[\d,.]*")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _DETAIL_CHARACTERS_MAX = 120

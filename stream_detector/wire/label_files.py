@@ -21,15 +21,6 @@ from stream_detector.events import Canonical, Label, LabelWord, UrlEvent
 from stream_detector.terminal.spreadsheets import text_of
 from stream_detector.wire.labels import AHEAD_MAX, make_label
 
-__all__ = [
-    "LABEL_WORDS",
-    "LabelDefaults",
-    "UnknownLabellerError",
-    "label_of",
-    "labels_of_file",
-    "text_of_event",
-]
-
 LABEL_WORDS: tuple[LabelWord, ...] = get_args(LabelWord)
 _NUMBERS: Mapping[str, LabelWord] = {"1": "malicious", "0": "benign"}
 """As in files for training, those of `stream-trainer labels export` among them."""

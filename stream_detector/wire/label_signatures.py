@@ -14,15 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from stream_detector.events import Label
 from stream_detector.wire.labels import is_feed
 
-__all__ = [
-    "SIGNATURE",
-    "SIGNATURE_BYTES",
-    "LabelKeys",
-    "is_signed",
-    "label_signature",
-    "voice_of",
-]
-
 SIGNATURE = "signature"
 """Name of the header."""
 SIGNATURE_BYTES = 64

@@ -18,8 +18,6 @@ from stream_detector.privacy.urls import is_query_masked, observed_without_crede
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire.outcomes import Message
 
-__all__ = ["AHEAD_MAX", "is_feed", "label_message", "make_label", "read_label"]
-
 AHEAD_MAX = timedelta(days=1)
 """Of ``labeled_at`` to the time of writing: by a clock that is wrong by more, a label would win
 over all that follow."""

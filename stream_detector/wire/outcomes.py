@@ -17,26 +17,12 @@ from stream_detector.events import (
     Canonical,
     DeadLetter,
     Decision,
+    Outcomes,
     Sighting,
     Verdict,
 )
 from stream_detector.privacy.pseudonyms import is_pseudonym
-from stream_detector.wire.comparisons import Comparison, comparison_key, encode_comparison
-
-__all__ = [
-    "ECS_VERSION",
-    "KEY_CUT_FROM",
-    "REPLAY_OF",
-    "VALUE_CUT_FROM",
-    "Encoded",
-    "Message",
-    "Outcomes",
-    "alert_key",
-    "dead_letter_headers",
-    "encode",
-    "encode_alert",
-    "verdict_message",
-]
+from stream_detector.wire.comparisons import comparison_key, encode_comparison
 
 ECS_VERSION = "8.17.0"
 """Version of the Elastic Common Schema whose field names alerts use."""
@@ -56,16 +42,6 @@ Message = tuple[bytes | None, bytes | None, Headers]
 _NO_HEADERS: Headers = []
 
 _encode_json = msgspec.json.Encoder().encode
-
-
-class Outcomes(NamedTuple):
-    """What a batch of chunks became, each list in order of input."""
-
-    verdicts: list[Verdict]
-    alerts: list[Alert]
-    dead_letters: list[DeadLetter]
-    comparisons: Sequence[Comparison] = ()
-    """Of shadow models with those that serve; in no order."""
 
 
 class Encoded(NamedTuple):

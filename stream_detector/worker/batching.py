@@ -18,8 +18,6 @@ from typing import Generic, TypeVar
 from stream_detector.events import Chunk
 from stream_detector.worker.lanes import Lane, Lanes, Work
 
-__all__ = ["Batcher", "Work"]
-
 Outputs = TypeVar("Outputs")
 
 Process = Callable[[Iterable[Chunk]], Iterator[tuple[Outputs, int]]]

@@ -11,8 +11,6 @@ from typing import NamedTuple
 from stream_detector.events import Chunk
 from stream_detector.limits import TURN_BYTES
 
-__all__ = ["Lane", "Lanes", "Work"]
-
 Lane = tuple[str, int]
 """Topic and partition."""
 

@@ -26,8 +26,6 @@ from stream_detector.worker.model_loading import Load, load_announced, load_in_t
 if TYPE_CHECKING:
     from stream_detector.models.scorer import Network, Scorer
 
-__all__ = ["ModelFollower", "ShadowFollower"]
-
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0

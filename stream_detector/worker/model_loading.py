@@ -38,15 +38,6 @@ if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network
 
-__all__ = [
-    "Load",
-    "check_store_settings",
-    "load_announced",
-    "load_in_time",
-    "loads_under_way",
-    "networks_of",
-]
-
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")

@@ -25,8 +25,6 @@ from stream_detector.web.certificates import (
 from stream_detector.web.config import load_web_config, read_web_file
 from stream_detector.worker.model_loading import check_store_settings
 
-__all__ = ["machine_findings"]
-
 
 def machine_findings(settings: Settings) -> Iterator[Finding]:
     """The findings as they come. The models come last: TensorFlow takes seconds to load."""

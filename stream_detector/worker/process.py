@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stream_detector import __version__
-from stream_detector.assembly import decider_of, shadows_of, sources_by_topic
+from stream_detector.assembly import decider_of, pipeline_of, shadows_of
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.kafka.announcements import current_announcements
 from stream_detector.kafka.retry import back_off
@@ -29,11 +29,9 @@ from stream_detector.policy.shadow import Shadows
 from stream_detector.settings.fields import Settings
 from stream_detector.web.certificates import kafka_certificates, show_certificates
 from stream_detector.web.server import HealthServer
-from stream_detector.worker.app import DetectorApp, Following, create_app
+from stream_detector.worker.app import DetectorApp, Following
 from stream_detector.worker.model_following import ModelFollower, ShadowFollower
 from stream_detector.worker.model_loading import check_store_settings, loads_under_way, networks_of
-
-__all__ = ["run_worker"]
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +170,6 @@ class _Process:
         Neither waits for the other, so the first fault of either ends the start at once: Kafka may
         be away for hours, and a model takes seconds to load.
         """
-        sources_by_topic(self._settings)
         if self._scorer is None and self._settings.model_store:
             return await self._start_following()
         asking = asyncio.create_task(self._reach_kafka())
@@ -230,11 +227,14 @@ class _Process:
     def _make_app(
         self, decider: Decider, cluster: str, following: Following | None = None
     ) -> DetectorApp:
-        return create_app(
+        self.metrics.expect_topics(self._settings.input_topic_names)
+        pipeline = pipeline_of(
+            settings=self._settings, decider=decider, metrics=self.metrics, cluster=cluster
+        )
+        return DetectorApp(
             self._settings,
-            decider=decider,
+            pipeline=pipeline,
             metrics=self.metrics,
-            cluster=cluster,
             executor=self._executor,
             following=following,
         )

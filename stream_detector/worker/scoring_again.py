@@ -37,8 +37,6 @@ from stream_detector.terminal.progress import Progress
 from stream_detector.wire.outcomes import encode
 from stream_detector.worker.model_loading import check_store_settings, networks_of
 
-__all__ = ["Missing", "ScoredAgain", "of_inputs", "score_ranges_again"]
-
 _PUBLISHER = "stream_detector.kafka.publisher"
 _POLL_MS = 500
 _QUIET_SECONDS = 60.0

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import (
+    Outcomes,
     RejectReason,
 )
-from stream_detector.wire.outcomes import Outcomes, encode
+from stream_detector.wire.outcomes import encode
 from support.pipelines import START, Bench, chunk, line
 from support.scoring import WordScorer
 

@@ -8,6 +8,7 @@ from stream_detector.events import (
     RejectReason,
     UnreadRecord,
 )
+from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.logs.record_fields import fields_of
 from stream_detector.wire.outcomes import dead_letter_headers, encode
 from support.pipelines import Bench, Record, line
@@ -66,7 +67,7 @@ class TestRecordsOfSeveralLines:
         assert (letter.reason is RejectReason.MODEL_ERROR, letter.source.index) == (False, 1)
 
     def test_more_lines_than_allowed_make_a_dead_letter(self) -> None:
-        (letter,) = Bench(record_lines_max=2).process([b"a.com\nb.com\nc.com"]).dead_letters
+        (letter,) = Bench().process([b"a.com\n" * (RECORD_LINES_MAX + 1)]).dead_letters
         assert letter.reason is RejectReason.TOO_MANY
 
 

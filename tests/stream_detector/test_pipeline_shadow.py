@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 
 from stream_detector.events import (
+    Counts,
+    Disagreement,
     ModelRef,
     SourcePosition,
     Thresholds,
+    VerdictPair,
 )
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
-from stream_detector.wire.comparisons import Counts, Disagreement, VerdictPair
 from stream_detector.wire.outcomes import encode
 from support.pipelines import START, Bench, line
 

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from stream_detector.errors import RecordError, RefusedModelError
-from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, UrlEvent, Verdict
+from stream_detector.events import (
+    Alert,
+    Counts,
+    Disagreement,
+    ModelRef,
+    Opinion,
+    ScoreDifference,
+    SourcePosition,
+    Thresholds,
+    UrlEvent,
+    Verdict,
+    VerdictPair,
+)
 from stream_detector.models.announcement import (
     Announcement,
     ShadowEnd,
@@ -21,15 +33,7 @@ from stream_detector.models.announcement import (
 )
 from stream_detector.settings.fields import DATA_FOLDER
 from stream_detector.sources.reading import read_record, source_named
-from stream_detector.wire.comparisons import (
-    Counts,
-    Disagreement,
-    Opinion,
-    ScoreDifference,
-    VerdictPair,
-    encode_comparison,
-    read_comparison,
-)
+from stream_detector.wire.comparisons import encode_comparison, read_comparison
 from stream_detector.wire.outcomes import encode_alert, verdict_message
 from support.verdicts import verdict_with
 

@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from trainer.commands.options import data_options
+from trainer.commands.options import data
 from trainer.examples.datasets import read_dataset
 from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS
@@ -14,7 +14,7 @@ def examples(*arguments):
     found = []
 
     @click.command()
-    @data_options
+    @data
     def command(examples):
         found.append(examples)
 

@@ -1,7 +1,7 @@
 """``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
 
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -10,7 +10,7 @@ from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.durations import DURATION
-from trainer.commands.options import FILE, FOLDER, kafka_options
+from trainer.commands import options
 from trainer.console import ShownProgress, show, tell
 from trainer.drift.comparing import drift_report
 from trainer.drift.references import References
@@ -39,7 +39,7 @@ from trainer.drift.rendering import lines_of
 @click.option(
     "--file",
     "files",
-    type=FILE,
+    type=options.FILE,
     multiple=True,
     help="Read verdicts, JSON lines as the topic has them (also .gz), instead of Kafka; may be "
     "given several times.",
@@ -47,27 +47,27 @@ from trainer.drift.rendering import lines_of
 @click.option(
     "--bundle",
     "bundles",
-    type=FOLDER,
+    type=options.FOLDER,
     multiple=True,
     help="Bundle whose reference to compare with, where neither the settings' bundles nor the "
     "model store have the one that scored; may be given for each kind.",
 )
 @click.option(
-    "--top", type=click.IntRange(1, 1000), default=10, help="How many domains to name of each sort."
+    "--top",
+    "groups_shown",
+    type=click.IntRange(1, 1000),
+    default=10,
+    help="How many domains to name of each sort.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with all bins.")
-@click.option("--plot", type=FILE, help="Draw the distributions into this SVG file.")
-@kafka_options("topic_prefix", "verdicts_topic", "model_store")
+@click.option("--plot", type=options.FILE, help="Draw the distributions into this SVG file.")
+@options.kafka("topic_prefix", "verdicts_topic", "model_store")
 def drift(
-    since: timedelta,
-    baseline: timedelta,
-    sample: int,
-    files: tuple[Path, ...],
     bundles: tuple[Path, ...],
-    top: int,
     as_json: bool,
     plot: Path | None,
     settings: Settings,
+    **windows: Any,
 ) -> None:
     """Compare the last day's verdicts with the week before, and with the bundle's reference.
 
@@ -82,14 +82,7 @@ def drift(
     stream-trainer drift --file verdicts.jsonl --json | jq '.models[].statistics[0]'
     """
     found = drift_report(
-        settings,
-        References(bundles, settings),
-        since=since,
-        baseline=baseline,
-        files=files,
-        sample=sample,
-        groups_shown=top,
-        progress=ShownProgress(),
+        settings, References(bundles, settings), progress=ShownProgress(), **windows
     )
     if plot is not None:
         from trainer.drift.plotting import drift_plot  # noqa: PLC0415 - matplotlib

@@ -1,22 +1,14 @@
 """``stream-trainer evaluate``: bundles and model families side by side, on the same rows."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from stream_detector.events import Kind
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
-from trainer.commands.options import (
-    KIND,
-    PATH,
-    data_options,
-    epochs_option,
-    family_option,
-    part_option,
-    report_option,
-    seed_option,
-)
+from trainer.commands import options
 from trainer.console import ShownProgress, command_line, file_names, show_figures, tell
 from trainer.examples.datasets import read_dataset
 from trainer.examples.labelled import Examples
@@ -24,17 +16,17 @@ from trainer.examples.splits import PARTS, Part
 
 
 @click.command
-@click.argument("bundles", nargs=-1, type=PATH)
-@data_options
-@part_option("Rows to measure on.")
-@family_option(
+@click.argument("bundles", nargs=-1, type=options.PATH)
+@options.data
+@options.part("Rows to measure on.")
+@options.family(
     "Fit this model on the data's training part and measure it like the bundles; may be given "
     "several times."
 )
-@click.option("--kind", type=KIND, help="What to score; needed if no bundle is given.")
-@epochs_option(6)
-@seed_option
-@report_option()
+@click.option("--kind", type=options.KIND, help="What to score; needed if no bundle is given.")
+@options.epochs(6)
+@options.seed
+@options.report()
 @click.option(
     "--quote-rows/--no-quote-rows",
     default=True,
@@ -47,10 +39,9 @@ def evaluate(
     part: Part,
     family_names: tuple[str, ...],
     kind: Kind | None,
-    epochs: int,
-    seed: int,
     report: Path | None,
     quote_rows: bool,
+    **of_fit: Any,
 ) -> None:
     """Measure bundles with the scorer that serves them, side by side.
 
@@ -87,9 +78,8 @@ def evaluate(
             dataset.of_part("train"),
             dataset.of_part("val"),
             kind=kind,
-            epochs=epochs,
-            seed=seed,
             progress=progress,
+            **of_fit,
         ),
     ]
     rows = dataset.of_part(part)

@@ -9,49 +9,40 @@ from stream_detector.commands.options import SettingsCommand
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
 from stream_detector.settings.fields import Settings
-from trainer.commands.options import (
-    FOLDER,
-    PATH,
-    data_options,
-    gate_options,
-    kafka_options,
-    part_option,
-    seed_option,
-)
+from trainer.commands import options
 from trainer.console import ShownProgress, show, tell
 from trainer.examples.datasets import read_dataset
 from trainer.examples.labelled import Examples
 from trainer.examples.splits import Part
 from trainer.gate.admission import REFUSED_CODE
-from trainer.gate.decision import write_decision
-from trainer.gate.rendering import lines_of
-from trainer.gate.rules import GateRules
+from trainer.gate.decision import lines_of, write_decision
+from trainer.gate.options import GateOptions
 
 _SERVED = "served"
 """As a champion: whichever bundle serves now."""
 
 
 @click.command(cls=SettingsCommand)
-@click.argument("challenger", type=FOLDER)
+@click.argument("challenger", type=options.FOLDER)
 @click.option(
     "--champion",
-    type=FOLDER,
+    type=options.FOLDER,
     help=f"The bundle that serves now: a folder, or the word {_SERVED} for the one that is "
     "announced or, where none is, the one that the workers' settings name. Without, only the "
     "checks that need no champion are made.",
 )
-@data_options
-@part_option("Rows to judge on, which neither bundle was trained on.")
+@options.data
+@options.part("Rows to judge on, which neither bundle was trained on.")
 @click.option(
     "--newest",
-    type=PATH,
+    type=options.PATH,
     multiple=True,
     help="File as for --data with the newest labels, which neither bundle was trained on: the "
     "challenger must not be right less often beyond chance.",
 )
-@gate_options
-@seed_option
-@kafka_options("topic_prefix", "models_topic", "model_store", "url_bundle", "host_bundle")
+@options.gate_rules
+@options.seed
+@options.kafka("topic_prefix", "models_topic", "model_store", "url_bundle", "host_bundle")
 @native_output_held_back()
 def gate(
     challenger: Path,
@@ -59,7 +50,7 @@ def gate(
     examples: Examples,
     part: Part,
     newest: tuple[Path, ...],
-    rules: GateRules,
+    rules: GateOptions,
     seed: int,
     settings: Settings,
 ) -> int:
@@ -107,7 +98,7 @@ def gate(
             reigning,
             hold_out=hold_out,
             newest=newest_labels,
-            rules=rules,
+            options=rules,
             seed=seed,
             progress=progress,
         )

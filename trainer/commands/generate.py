@@ -9,7 +9,7 @@ import click
 
 from stream_detector.events import Kind
 from stream_detector.terminal.progress import Progress
-from trainer.commands.options import KIND, Decorator, seed_option, together
+from trainer.commands import options
 from trainer.console import ShownProgress
 from trainer.generated.domain_names import generate_names
 from trainer.generated.ordinary import generate_ordinary
@@ -27,21 +27,21 @@ _output_option = click.option(
 )
 
 
-def _count_option(default: int) -> Decorator:
+def _count_option(default: int) -> options.Decorator:
     return click.option("--count", type=click.IntRange(1, 10_000_000), default=default)
 
 
-_benign_options = together(
+_benign_options = options.together(
     _count_option(10_000),
-    click.option("--kind", type=KIND, default="url"),
-    seed_option,
+    click.option("--kind", type=options.KIND, default="url"),
+    options.seed,
     _output_option,
 )
 
 
 @click.command("generate-names")
 @_count_option(40_000)
-@seed_option
+@options.seed
 @_output_option
 def names(count: int, seed: int, output: IO[str]) -> None:
     """Write host names like those of domain-generation algorithms, for training.

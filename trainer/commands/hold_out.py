@@ -7,23 +7,16 @@ import click
 
 from stream_detector.events import Kind
 from stream_detector.logs.setup import native_output_held_back
-from trainer.commands.options import (
-    data_options,
-    epochs_option,
-    family_option,
-    kind_option,
-    report_option,
-    seed_option,
-)
+from trainer.commands import options
 from trainer.console import ShownProgress, command_line, file_names, show, tell
 from trainer.examples.datasets import counts_of, read_dataset
 from trainer.examples.labelled import Examples
 
 
 @click.command
-@kind_option
-@data_options
-@family_option(
+@options.kind
+@options.data
+@options.family(
     "Train this one; may be given several times. The report compares the others with the first.",
     default=("wide_bilstm", "logistic_regression"),
 )
@@ -55,9 +48,9 @@ from trainer.examples.labelled import Examples
     help="Number of groups of benign sources; each training also leaves out one group. 0: leave "
     "out no benign source.",
 )
-@epochs_option(6)
-@seed_option
-@report_option("hold-out", also="and for finished trainings")
+@options.epochs(6)
+@options.seed
+@options.report("hold-out", also="and for finished trainings")
 @click.option(
     "--resume",
     is_flag=True,
@@ -72,10 +65,8 @@ def hold_out(
     at_least: int | None,
     only: tuple[str, ...],
     folds: int,
-    epochs: int,
-    seed: int,
     report: Path,
-    resume: bool,
+    **of_trainings: Any,
 ) -> None:
     """Measure model families on sources that they never saw: leave one source out at a time.
 
@@ -116,13 +107,11 @@ def hold_out(
         list(dict.fromkeys(family_names)),
         report,
         kind=kind,
-        epochs=epochs,
-        seed=seed,
-        resume=resume,
         command=command_line(),
         data=f"{file_names(examples.paths)}: {dataset.size}.",
         notes=dataset.notes,
         progress=progress,
+        **of_trainings,
     )
     show(done.lines)
     tell(f"report: {report / 'report.html'}")

@@ -15,7 +15,7 @@ from stream_detector.events import Kind, Rejected
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import Progress
-from trainer.commands.options import FILE, KIND, kafka_options, labels_option, trust_option
+from trainer.commands import options
 from trainer.console import ShownProgress, show, tell
 from trainer.labels.collecting import collect_labels
 from trainer.labels.rendering import lines_of_all, lines_of_text
@@ -46,7 +46,7 @@ def labels() -> None:
 
 
 @labels.command(cls=SettingsCommand, short_help="Read labels from Kafka into the store.")
-@labels_option
+@options.label_store
 @click.option("--follow", is_flag=True, help="Go on until SIGTERM or Ctrl-C; else up to the end.")
 @click.option(
     "--interval",
@@ -60,7 +60,7 @@ def labels() -> None:
     help="Read all that the topic still holds, whatever the group has read; labels that the store "
     "has are not stored twice. An empty store is always filled so.",
 )
-@kafka_options(
+@options.kafka(
     *("labels_group_id", "topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
     *("label_keys", "labels_dead_letters_topic"),
 )
@@ -98,8 +98,8 @@ def collect(
 
 @labels.command("show", short_help="Show the labels of URLs, or all in numbers.")
 @click.argument("urls", nargs=-1, metavar="[URL]...")
-@labels_option
-@trust_option
+@options.label_store
+@options.trust
 def show_labels(urls: tuple[str, ...], store: Path, trust: tuple[str, ...]) -> None:
     """Show each label of URLs or host names, the one that counts first and those that were taken
     back last; without, all in numbers.
@@ -119,10 +119,10 @@ def show_labels(urls: tuple[str, ...], store: Path, trust: tuple[str, ...]) -> N
 
 
 @labels.command(short_help="Write the labels that count as a file for training.")
-@click.argument("file", type=FILE)
-@click.option("--kind", type=KIND, default="url")
-@labels_option
-@trust_option
+@click.argument("file", type=options.FILE)
+@click.option("--kind", type=options.KIND, default="url")
+@options.label_store
+@options.trust
 def export(file: Path, kind: Kind, store: Path, trust: tuple[str, ...]) -> None:
     """Write one row for each text: what `train --data` and `--extra` read. - is standard output.
 

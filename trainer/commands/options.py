@@ -1,7 +1,7 @@
 """Options that several commands of ``stream-trainer`` share.
 
-Some reach the command as one value: ``data_options`` as ``examples``, ``gate_options`` as
-``rules``, ``kafka_options`` as ``settings``, ``store_options`` as ``settings`` and ``store``.
+Some reach the command as one value: ``data`` as ``examples``, ``gate_rules`` as
+``rules``, ``kafka`` as ``settings``, ``model_store`` as ``settings`` and ``store``.
 """
 
 import functools
@@ -19,7 +19,7 @@ from stream_detector.name_rules import name_fault
 from stream_detector.settings.fields import SETTING_GROUPS, Settings
 from trainer.examples.labelled import Examples
 from trainer.families import FAMILY_NAMES
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -32,7 +32,7 @@ KIND = click.Choice(["url", "host"])
 RETRAINING_FOLDER = Path("retraining")
 """Where challengers, checkpoints and locks are, by default."""
 
-_DEFAULT_RULES = GateRules()
+_DEFAULT_RULES = GateOptions()
 REACHING_KAFKA = set(SETTING_GROUPS["Kafka: how to reach it"]) - {
     *("group_id", "labels_group_id", "cluster")
 }
@@ -110,7 +110,7 @@ def _files(option: str, text: str, kind: click.Path = PATH) -> Decorator:
     return click.option(option, metavar="FILE", type=kind, multiple=True, help=text)
 
 
-data_options = _as_one(
+data = _as_one(
     "examples",
     _examples,
     _files(
@@ -163,9 +163,9 @@ data_options = _as_one(
 )
 """Where examples come from; the command gets ``examples``."""
 
-gate_options = _as_one(
+gate_rules = _as_one(
     "rules",
-    GateRules,
+    GateOptions,
     _files(
         "--must-not-alert",
         "Domains, hosts or URLs, one a line, that must never be malicious, such as your own; added "
@@ -205,14 +205,14 @@ gate_options = _as_one(
 )
 """What a user may set of the gate; the command gets ``rules``."""
 
-kind_option = click.option("--kind", type=KIND, required=True, help="What to score.")
-seed_option = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0)
-sources_option = click.option(
+kind = click.option("--kind", type=KIND, required=True, help="What to score.")
+seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0)
+sources = click.option(
     "--sources", type=PATH, help="CSV with columns source and licence, for the manifest."
 )
 
 
-def family_option(text: str, **options: Any) -> Decorator:
+def family(text: str, **options: Any) -> Decorator:
     """The model families of a command that takes several, as ``family_names``."""
     families = click.Choice(FAMILY_NAMES)
     return click.option(
@@ -220,7 +220,7 @@ def family_option(text: str, **options: Any) -> Decorator:
     )
 
 
-def epochs_option(default: int) -> Decorator:
+def epochs(default: int) -> Decorator:
     """For how long a command trains the families that have epochs."""
     return click.option(
         "--epochs",
@@ -230,14 +230,14 @@ def epochs_option(default: int) -> Decorator:
     )
 
 
-def part_option(text: str) -> Decorator:
+def part(text: str) -> Decorator:
     """The part of the examples that a command measures on."""
     return click.option(
         "--part", type=click.Choice(["train", "val", "test"]), default="test", help=text
     )
 
 
-def report_option(default: str | None = None, *, also: str = "") -> Decorator:
+def report(default: str | None = None, *, also: str = "") -> Decorator:
     """The folder of a report, which may hold something else too."""
     holds = f" (Markdown, HTML, JSON) {also}" if also else ": Markdown, HTML, JSON and plots"
     return click.option(
@@ -245,7 +245,7 @@ def report_option(default: str | None = None, *, also: str = "") -> Decorator:
     )
 
 
-labels_option = click.option(
+label_store = click.option(
     "--store", type=FOLDER, default="label-store", help="Folder of the labels."
 )
 
@@ -254,7 +254,7 @@ def _names(_: click.Context, __: click.Parameter, given: str) -> tuple[str, ...]
     return tuple(name.strip() for name in given.split(",") if name.strip())
 
 
-trust_option = click.option(
+trust = click.option(
     "--trust",
     metavar="A,B",
     default="",
@@ -265,7 +265,7 @@ trust_option = click.option(
 )
 
 
-def kafka_options(*names: str) -> Decorator:
+def kafka(*names: str) -> Decorator:
     """How to reach Kafka, and the settings ``names``; the command gets ``settings``."""
     kept = REACHING_KAFKA.union(names)
 
@@ -281,8 +281,8 @@ def kafka_options(*names: str) -> Decorator:
     return decorated
 
 
-def store_options(*names: str) -> Decorator:
-    """``kafka_options`` of announcements; the command gets ``settings`` and the model ``store``."""
+def model_store(*names: str) -> Decorator:
+    """``kafka`` of announcements; the command gets ``settings`` and the model ``store``."""
 
     def decorated(command: Command) -> Command:
         @functools.wraps(command)
@@ -294,12 +294,12 @@ def store_options(*names: str) -> Decorator:
                 )
             return command(settings=settings, store=ModelStore(settings.model_store), **given)
 
-        return kafka_options("topic_prefix", "models_topic", "model_store", *names)(called)
+        return kafka("topic_prefix", "models_topic", "model_store", *names)(called)
 
     return decorated
 
 
-signing_key_option = click.option(
+signing_key = click.option(
     "--signing-key",
     metavar="FILE",
     type=FILE,
@@ -319,7 +319,7 @@ def _reason(_: click.Context, __: click.Parameter, reason: str | None) -> str | 
     return reason
 
 
-force_option = click.option(
+force = click.option(
     "--force",
     "because",
     metavar="REASON",
@@ -329,7 +329,7 @@ force_option = click.option(
 )
 """The reason to announce what the gate did not pass, as ``because``."""
 
-workers_options = together(
+workers = together(
     click.option(
         "--worker",
         "workers",

@@ -9,45 +9,32 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Kind
 from stream_detector.logs.setup import native_output_held_back
 from stream_detector.settings.fields import Settings
-from trainer.commands.options import (
-    FOLDER,
-    KIND,
-    RETRAINING_FOLDER,
-    data_options,
-    force_option,
-    gate_options,
-    kafka_options,
-    labels_option,
-    seed_option,
-    signing_key_option,
-    sources_option,
-    trust_option,
-)
+from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show, tell
 from trainer.examples.labelled import Examples
-from trainer.examples.licences import read_licences
+from trainer.examples.readers import read_licences
 from trainer.gate.admission import REFUSED_CODE
-from trainer.gate.rendering import lines_of
-from trainer.gate.rules import GateRules
+from trainer.gate.decision import lines_of
+from trainer.gate.options import GateOptions
 from trainer.labels.store import filled_store
 
 _EXIT_CODES = {"refused": REFUSED_CODE, "unchanged": 4}
 
 
 @click.command(cls=SettingsCommand)
-@click.option("--kind", type=KIND, required=True, help="Which model.")
-@data_options
-@labels_option
-@trust_option
+@click.option("--kind", type=options.KIND, required=True, help="Which model.")
+@options.data
+@options.label_store
+@options.trust
 @click.option(
     "--folder",
-    type=FOLDER,
-    default=RETRAINING_FOLDER,
+    type=options.FOLDER,
+    default=options.RETRAINING_FOLDER,
     help="Where challengers and their decisions are written; one retraining at a time runs in it.",
 )
 @click.option(
     "--champion",
-    type=FOLDER,
+    type=options.FOLDER,
     help="Bundle to train on and to compare with.  [default: the one that is announced, or else "
     "the one that the workers' settings name]",
 )
@@ -86,17 +73,17 @@ _EXIT_CODES = {"refused": REFUSED_CODE, "unchanged": 4}
     "(label_keys) is a voice; all analysts who do not sign are one together, and so are all such "
     "feeds.",
 )
-@sources_option
-@gate_options
-@force_option
-@signing_key_option
+@options.sources
+@options.gate_rules
+@options.force
+@options.signing_key
 @click.option(
     "--publish/--no-publish",
     default=None,
     help="Whether to announce what passed.  [default: where a model store is set]",
 )
-@seed_option
-@kafka_options("topic_prefix", "models_topic", "model_store")
+@options.seed
+@options.kafka("topic_prefix", "models_topic", "model_store")
 @native_output_held_back()
 def retrain(
     kind: Kind,
@@ -112,7 +99,7 @@ def retrain(
     newest_share: float,
     voice_share: float,
     sources: Path | None,
-    rules: GateRules,
+    rules: GateOptions,
     because: str | None,
     signing_key: Path | None,
     publish: bool | None,

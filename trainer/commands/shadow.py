@@ -9,7 +9,7 @@ import msgspec
 from stream_detector.commands.options import SettingsCommand
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.durations import DURATION, written
-from trainer.commands.options import FOLDER, kafka_options, trust_option
+from trainer.commands import options
 from trainer.console import shown_stage, tell
 from trainer.shadow.rendering import as_text
 
@@ -39,10 +39,10 @@ def shadow() -> None:
 )
 @click.option(
     "--store",
-    type=FOLDER,
+    type=options.FOLDER,
     help="Folder of labels (`labels collect`), to see which model is right.",
 )
-@trust_option
+@options.trust
 @click.option(
     "--top",
     type=click.IntRange(0, 1000),
@@ -50,7 +50,7 @@ def shadow() -> None:
     help="Most domains and most examples of a direction.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a pair of models, a line.")
-@kafka_options("topic_prefix", "models_topic", "shadow_topic")
+@options.kafka("topic_prefix", "models_topic", "shadow_topic")
 def report(
     since: timedelta,
     version: str | None,

@@ -5,32 +5,26 @@ from pathlib import Path
 import click
 
 from stream_detector.logs.setup import native_output_held_back
-from trainer.commands.options import (
-    PATH,
-    epochs_option,
-    family_option,
-    report_option,
-    seed_option,
-)
+from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show_figures, tell
 from trainer.examples.datasets import read_dataset
 from trainer.examples.labelled import Examples
 from trainer.families import FAMILY_NAMES
-from trainer.training.imbalance import Imbalance, resampled
+from trainer.training.data import Imbalance, resampled
 
 
 @click.command
-@click.argument("data", type=PATH)
-@report_option("study")
-@family_option("Only this one; may be given several times.  [default: all]")
+@click.argument("data", type=options.PATH)
+@options.report("study")
+@options.family("Only this one; may be given several times.  [default: all]")
 @click.option(
     "--imbalance",
     type=click.Choice(["truncate", "oversample", "none"]),
     default="truncate",
     help="Leave out rows of the larger label, repeat rows of the smaller one, or neither.",
 )
-@epochs_option(20)
-@seed_option
+@options.epochs(20)
+@options.seed
 @native_output_held_back()
 def study(
     data: Path,

@@ -11,20 +11,13 @@ from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.models.manifest import decode_manifest
 from stream_detector.name_rules import name_fault
-from trainer.commands.options import (
-    PATH,
-    data_options,
-    kind_option,
-    seed_option,
-    sources_option,
-)
+from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show_figures, tell
 from trainer.examples.datasets import counts_of
 from trainer.examples.labelled import Examples
-from trainer.examples.licences import read_licences
+from trainer.examples.readers import read_licences
 from trainer.families import NETWORK_NAMES
-from trainer.training.data import held_data
-from trainer.training.imbalance import Imbalance
+from trainer.training.data import Imbalance, held_data
 from trainer.training.recipe import Recipe
 
 _BUFFER_ROWS = 262_144
@@ -39,16 +32,16 @@ def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None
 
 
 @click.command
-@kind_option
-@data_options
-@click.option("--output", type=PATH, required=True, help="Folder of the bundle.")
+@options.kind
+@options.data
+@click.option("--output", type=options.PATH, required=True, help="Folder of the bundle.")
 @click.option(
     "--family", type=click.Choice(NETWORK_NAMES), default="wide_bilstm", help="Which network."
 )
 @click.option(
     "--name", callback=_name, help="The model's name in verdicts.  [default: KIND-FAMILY]"
 )
-@sources_option
+@options.sources
 @click.option("--epochs", type=click.IntRange(1), default=12)
 @click.option(
     "--patience",
@@ -75,7 +68,7 @@ def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None
 @click.option(
     "--units", type=click.IntRange(1, 1024), default=64, help="LSTM units in each direction."
 )
-@seed_option
+@options.seed
 @click.option(
     "--resume",
     is_flag=True,

@@ -15,7 +15,7 @@ from stream_detector.events import Kind
 from stream_detector.logs.setup import configure_logging
 from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings
 from stream_detector.terminal.durations import DURATION
-from trainer.commands.options import FOLDER, REACHING_KAFKA, RETRAINING_FOLDER
+from trainer.commands import options
 from trainer.watching.schedule import Schedule
 
 _DATA = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -24,7 +24,7 @@ _LABELS = "labels"
 _HTTP_PORT = 9465
 """One up from a worker's, so that both run on one machine."""
 _SETTINGS = {
-    *REACHING_KAFKA,
+    *options.REACHING_KAFKA,
     *("labels_group_id", "topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
     *("label_keys", "labels_dead_letters_topic", "models_topic", "model_store"),
     *("http_host", "http_port", "http_web_config", "log_level", "log_format", "log_queries"),
@@ -41,8 +41,8 @@ _SETTINGS = {
 @click.option("--host-data", type=_DATA, multiple=True, help="The same of the host model.")
 @click.option(
     "--folder",
-    type=FOLDER,
-    default=RETRAINING_FOLDER,
+    type=options.FOLDER,
+    default=options.RETRAINING_FOLDER,
     help="Label store, challengers with their decisions, state and lock; one watch at a time.",
 )
 @click.option(
@@ -57,7 +57,7 @@ _SETTINGS = {
     default=200,
     help="Retrain at once when there are so many new ones of a kind; 0: only by --every.",
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- RETRAIN OPTIONS]")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- RETRAIN OPTIONS]")
 @setting_options(
     without=Settings.model_fields.keys() - _SETTINGS, defaults={"http_port": _HTTP_PORT}
 )
@@ -67,7 +67,7 @@ def watch(
     folder: Path,
     every: timedelta,
     new_labels: int,
-    options: tuple[str, ...],
+    words: tuple[str, ...],
     config: Path | None,
     **flags: object,
 ) -> None:
@@ -91,16 +91,16 @@ def watch(
             *("--kind", kind),
             *(word for file in files for word in ("--data", str(file))),
             *("--store", str(folder / _LABELS), "--folder", str(folder)),
-            *options,
+            *words,
         ]
         for kind, files in data.items()
         if files
     }
     root = click.get_current_context().find_root()
     retrain = cast(click.Command, cast(click.Group, root.command).get_command(root, "retrain"))
-    for kind, words in retrainings.items():
+    for kind, given_words in retrainings.items():
         # Refuses wrong options now, and not after a day.
-        given = retrain.make_context("watch ... --", list(words)).params
+        given = retrain.make_context("watch ... --", list(given_words)).params
         own = {"kind": kind, "data": data[kind], "store": folder / _LABELS, "folder": folder}
         for name, value in own.items():
             if given[name] != value:
@@ -115,8 +115,8 @@ def watch(
         folder=folder,
         labels=folder / _LABELS,
         commands={
-            kind: [sys.executable, "-m", "trainer", "retrain", *words]
-            for kind, words in retrainings.items()
+            kind: [sys.executable, "-m", "trainer", "retrain", *given]
+            for kind, given in retrainings.items()
         },
         environment=_environment(config, flags),
         schedule=Schedule(every, new_labels),
@@ -124,7 +124,7 @@ def watch(
     logger = logging.getLogger(__name__)
     if not plan.commands:
         logger.warning("no --url-data and no --host-data: labels are collected, nothing retrained")
-    elif not settings.model_store or "--no-publish" in options:
+    elif not settings.model_store or "--no-publish" in words:
         logger.warning("no model store is set: what passes the gate is not published")
     serve_watch(plan, settings, port=port)
     logger.info("stopped")

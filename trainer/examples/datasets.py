@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,29 +91,12 @@ def census_of(dataset: Dataset) -> Census:
     )
 
 
-class _Labelled(Protocol):
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def label(self) -> int: ...
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def kind(self) -> str: ...
-
-
-LabelledRow = TypeVar("LabelledRow", bound=_Labelled)
-
-
-def without_duplicates(rows: Iterable[LabelledRow], counts: Counter[str]) -> list[LabelledRow]:
+def without_duplicates(rows: Iterable[Example], counts: Counter[str]) -> list[Example]:
     """The first row of each text, in order; texts with both labels are left out.
 
     Adds the rows left out to ``counts``, as ``duplicate`` and ``contradicting``.
     """
-    first: dict[str, LabelledRow | None] = {}
+    first: dict[str, Example | None] = {}
     for row in rows:
         text = row.text
         known = first.get(text, row)
@@ -165,7 +148,7 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
 
 
 def dataset_of(
-    rows: Sequence[LabelledRow],
+    rows: Sequence[Example],
     parts: Sequence[str] | NDArray[np.str_],
     counts: Mapping[str, int],
     search: LeakSearch,
@@ -194,9 +177,9 @@ def _parts(kept: Sequence[Example], examples: Examples, counts: Counter[str]) ->
     split = [row for row in kept if not row.extra]
     parts = np.full(len(kept), "train", dtype="<U5")
     parts[~extra] = _parts_by_split(split, examples)
-    extra_domains = {row.canonical.registered_domain for row in kept if row.extra}
+    extra_domains = {row.domain for row in kept if row.extra}
     if extra_domains:
-        shared = [row.canonical.registered_domain in extra_domains for row in kept]
+        shared = [row.domain in extra_domains for row in kept]
         left_out = (parts != "train") & (parts != "") & np.array(shared, dtype=np.bool_)
         counts["left out of validation and test for their domain"] += int(np.sum(left_out))
         parts[left_out] = ""
@@ -207,7 +190,7 @@ def _parts_by_split(rows: Sequence[Example], examples: Examples) -> NDArray[np.s
     if examples.split == "source":
         return split_by_source(
             np.array([row.source for row in rows], dtype=np.str_),
-            np.array([row.canonical.registered_domain for row in rows], dtype=np.str_),
+            np.array([row.domain for row in rows], dtype=np.str_),
             examples.held_out,
         )
     if examples.split == "time":

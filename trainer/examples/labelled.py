@@ -51,27 +51,24 @@ class Examples(NamedTuple):
 class Example(NamedTuple):
     """One row as a file has it, its text in canonical form."""
 
-    canonical: Canonical
+    text: str
     label: int
     part: str
     """As the file has it; may be empty."""
     source: str
     kind: str
-    time: float
+    domain: str = ""
+    """The registered domain."""
+    time: float = float("nan")
     """Seconds since the epoch, or NaN."""
     extra: bool = False
-    """For training alone, whatever the split."""
-
-    @property
-    def text(self) -> str:
-        """In canonical form."""
-        return self.canonical.text
+    """Only for training, whatever the split."""
 
     def part_by(self, split: Split) -> Part:
         """The part by the row alone; for the splits ``column``, ``domain`` and ``random``."""
         if split == "column" and self.part:
             return self.part  # type: ignore[return-value] # the reader checked it
-        return part_by_hash(self.text if split == "random" else self.canonical.registered_domain)
+        return part_by_hash(self.text if split == "random" else self.domain)
 
 
 def read_examples(
@@ -158,11 +155,12 @@ def _example(
         return None
     time = to_time(values.get("time"))
     return Example(
-        canonical=canonical,
+        text=canonical.text,
         label=label,
         part=part,
         source=values.get("source", ""),
         kind=values.get("kind", ""),
+        domain=canonical.registered_domain,
         time=time.timestamp() if time else float("nan"),
     )
 

@@ -1,5 +1,6 @@
 """The gate's decision: what was compared and found, kept as JSON next to the bundle."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ import msgspec
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind, ModelRef
 from stream_detector.system.atomic_files import write_atomically
+from stream_detector.terminal.table import table_lines
 
 _SUFFIX = "-gate.json"
 _MESSAGE_CHARACTERS = 400
@@ -40,7 +42,7 @@ class ListUsed(msgspec.Struct, frozen=True):
 
 
 class RulesUsed(msgspec.Struct, frozen=True):
-    """The rules that were applied; see ``GateRules``."""
+    """The rules that were applied; see ``GateOptions``."""
 
     margin: float
     confidence: float
@@ -151,3 +153,15 @@ def write_decision(folder_of_bundle: Path, decision: GateDecision) -> Path:
     except OSError as error:
         raise GateError(f"{path} cannot be written: {error.strerror}") from error
     return path
+
+
+def lines_of(checks: Iterable[Check]) -> Iterator[str]:
+    """One row a check: its name, what came out, and its sentence."""
+    rows = [(check.name, _verdict_on(check), check.message) for check in checks]
+    return table_lines([("check", "", "what was found"), *rows], wraps=True)
+
+
+def _verdict_on(check: Check) -> str:
+    if not check.measured:
+        return "not measured"
+    return "passed" if check.passed else "REFUSED"

@@ -1,4 +1,4 @@
-"""Whether the challenger finds as much as the champion at each false-positive rate served."""
+"""The rule on detection: the challenger finds as much as the champion at each rate served."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stream_detector.terminal.progress import Progress
 from trainer.gate.decision import Check
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.measuring.evaluation import FALSE_POSITIVES_MIN, true_positive_rate
 from trainer.measuring.statistics import Interval
 
@@ -22,12 +22,16 @@ def check_detection(
     champion: Scores | None,
     labels: NDArray[np.int8],
     rates: Sequence[float],
-    rules: GateRules,
+    options: GateOptions,
     *,
     seed: int,
     progress: Progress,
 ) -> list[Check]:
-    """A check for each of ``rates``; refused where none of them can be measured."""
+    """A check for each false-positive rate; refused where none of them can be measured.
+
+    The hold-out is drawn again and again, for both models at once, since they are right and wrong
+    on the same rows: two intervals of their own would overlap long after one is worse.
+    """
     malicious, benign = int(np.sum(labels == 1)), int(np.sum(labels == 0))
     measurable = [rate for rate in rates if malicious and benign * rate >= FALSE_POSITIVES_MIN]
     if not measurable:
@@ -45,11 +49,11 @@ def check_detection(
     if champion is None:
         return [_alone(challenger, labels, rate) for rate in measurable]
     intervals = tpr_differences(
-        champion, challenger, labels, measurable, rules=rules, seed=seed, progress=progress
+        champion, challenger, labels, measurable, options=options, seed=seed, progress=progress
     )
     compared = dict(zip(measurable, intervals, strict=True))
     return [
-        _compared(challenger, champion, labels, rate, compared[rate], rules)
+        _compared(challenger, champion, labels, rate, compared[rate], options)
         if rate in compared
         else _too_few(rate, benign)
         for rate in rates
@@ -73,18 +77,18 @@ def _compared(
     labels: NDArray[np.int8],
     rate: float,
     difference: Interval,
-    rules: GateRules,
+    options: GateOptions,
 ) -> Check:
-    passed = difference.low >= -rules.margin
+    passed = difference.low >= -options.margin
     ours, theirs = (true_positive_rate(one, labels, rate) for one in (challenger, champion))
     points = [100 * one for one in (difference.value, difference.low, difference.high)]
     return Check(
         _name(rate),
         passed,
         f"at a false-positive rate of {rate:.2%} it finds {ours:.2%}, the champion {theirs:.2%}: "
-        f"{points[0]:+.2f} points, {rules.confidence:.0%} interval {points[1]:+.2f} to "
+        f"{points[0]:+.2f} points, {options.confidence:.0%} interval {points[1]:+.2f} to "
         f"{points[2]:+.2f}, whose lower end is {'not ' if passed else ''}below "
-        f"{-100 * rules.margin:+.2f}",
+        f"{-100 * options.margin:+.2f}",
         {
             "false_positive_rate": rate,
             "challenger": ours,
@@ -118,7 +122,7 @@ def tpr_differences(
     labels: NDArray[np.int8],
     rates: Sequence[float],
     *,
-    rules: GateRules,
+    options: GateOptions,
     seed: int,
     progress: Progress,
 ) -> list[Interval]:
@@ -131,9 +135,9 @@ def tpr_differences(
     rng = np.random.default_rng(seed)
     models = [_Ranked(scores, labels, rates) for scores in (first, second)]
     benign, malicious = models[0].benign, models[0].malicious
-    differences = np.empty((rules.resamples, len(rates)))
-    with progress.stage("paired bootstrap, resamples", rules.resamples) as stage:
-        for draw in range(rules.resamples):
+    differences = np.empty((options.resamples, len(rates)))
+    with progress.stage("paired bootstrap, resamples", options.resamples) as stage:
+        for draw in range(options.resamples):
             drawn_benign = np.bincount(rng.integers(benign, size=benign), minlength=benign)
             drawn_malicious = np.bincount(
                 rng.integers(malicious, size=malicious), minlength=malicious
@@ -143,7 +147,7 @@ def tpr_differences(
             if (draw + 1) % _SHOWN_EVERY == 0:
                 stage.update(draw + 1)
     # Percentiles of the draws: no assumption on how the differences are distributed.
-    outside = (1 - rules.confidence) / 2
+    outside = (1 - options.confidence) / 2
     lows, highs = np.quantile(differences, [outside, 1 - outside], axis=0)
     return [
         Interval(

@@ -13,7 +13,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from stream_detector.events import Kind
-from trainer.examples.private_hosts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES
+from trainer.examples.texts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES
 from trainer.generated.domain_names import WORDS
 
 

@@ -17,11 +17,9 @@ from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.examples.labelled import Examples
 from trainer.families import LENGTH_MAX
-from trainer.families.base import Family, Fitted
+from trainer.families.base import Family
 from trainer.families.known import families
-from trainer.families.neural import FittedNetwork
-from trainer.measuring.calibrating import fit_platt
-from trainer.measuring.evaluation import MALICIOUS_FPR, SUSPICIOUS_FPR, threshold_at
+from trainer.measuring.evaluation import fit_platt, verdict_thresholds
 from trainer.report.content import Report, content
 from trainer.report.figures import Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
@@ -90,16 +88,12 @@ def _candidate_of_family(
         # from: it is only brought into the range of probabilities, and its figures show it.
         deviation = float(np.std(raw)) or 1.0
         calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
-    benign = calibration.apply(raw[validation.labels == 0])
-    suspicious, malicious = (
-        min(1.0, threshold_at(benign, rate)) for rate in (SUSPICIOUS_FPR, MALICIOUS_FPR)
-    )
     return Candidate(
         name,
         family.summary,
         lambda texts: calibration.apply(fitted.scores(texts)),
-        Thresholds(suspicious, malicious),
-        _history(fitted),
+        verdict_thresholds(calibration.apply(raw[validation.labels == 0])),
+        fitted.history,
     )
 
 
@@ -119,13 +113,6 @@ def fitted_candidates(
         _candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
         for name in names
     ]
-
-
-def _history(fitted: Fitted) -> list[dict[str, float]]:
-    """The figures of each epoch, if the model was trained in epochs."""
-    if not isinstance(fitted, FittedNetwork):
-        return []
-    return [epoch.figures for epoch in fitted.fitted.history]
 
 
 def make_report(

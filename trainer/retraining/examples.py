@@ -29,7 +29,7 @@ from stream_detector.wire.labels import is_feed
 from trainer.examples.datasets import Census, Dataset, census_of
 from trainer.examples.shares import limits
 from trainer.examples.texts import take_apart
-from trainer.gate.label_checks import VoiceLabels, VoicesOfRows
+from trainer.gate.labels import VoiceLabels, VoicesOfRows
 from trainer.labels.resolution import ResolvedLabel
 
 _SECONDS_A_DAY = 86_400.0

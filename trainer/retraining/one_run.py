@@ -24,7 +24,7 @@ from trainer.examples.labelled import Examples
 from trainer.files.locking import LockedError, exclusive
 from trainer.gate.decision import decision_path, write_decision
 from trainer.gate.judging import judge
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
 from trainer.publishing.promotion import (
@@ -66,7 +66,7 @@ class Plan(NamedTuple):
     label_rules: LabelRules
     recipe: Recipe
     only_ngrams: bool
-    gate: GateRules
+    gate: GateOptions
     because: str | None
     """Why to publish although the gate refused."""
     publish: bool
@@ -143,7 +143,7 @@ def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progr
         newest=examples.newest,
         newest_voices=examples.newest_voices,
         voices=examples.voices,
-        rules=plan.gate,
+        options=plan.gate,
         seed=plan.recipe.seed,
         progress=progress,
     )

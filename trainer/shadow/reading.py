@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 
 from stream_detector.errors import RecordError, StreamDetectorError
-from stream_detector.events import LabelName, ModelRef
+from stream_detector.events import Comparison, Disagreement, LabelName, ModelRef
 from stream_detector.kafka.bounded_reading import reading, records_of, spans_between
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.comparisons import Comparison, Disagreement, read_comparison
+from stream_detector.wire.comparisons import read_comparison
 from trainer.labels.resolution import resolve
 from trainer.labels.store import filled_store
 from trainer.publishing.promotion import announced_now

@@ -7,8 +7,15 @@ from datetime import datetime
 import msgspec
 
 from stream_detector.errors import RecordError
-from stream_detector.events import Kind, LabelName, ModelRef, VerdictName
-from stream_detector.wire.comparisons import Comparison, Counts, Disagreement
+from stream_detector.events import (
+    Comparison,
+    Counts,
+    Disagreement,
+    Kind,
+    LabelName,
+    ModelRef,
+    VerdictName,
+)
 
 VERDICTS: tuple[VerdictName, ...] = ("benign", "suspicious", "malicious")
 

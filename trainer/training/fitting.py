@@ -14,8 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from stream_detector.events import Kind
 from stream_detector.models import device
-from stream_detector.models.architectures import Architecture
-from stream_detector.models.architectures.base import Dropout
+from stream_detector.models.architectures.base import Architecture, Dropout
 from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
@@ -224,7 +223,7 @@ class _Network:
             on_step(done, rows, float(np.mean(losses[-50:])))
         return float(np.mean(losses))
 
-    def _compiled_step(self) -> Callable[..., tf.Tensor]:
+    def _compiled_step(self) -> "Callable[..., tf.Tensor]":
         recipe, dense, tables = self._recipe, self._dense, self._tables
         optimizer, table_optimizer = self._optimizer, self._table_optimizer
 

@@ -16,7 +16,7 @@ from trainer.training.building import build_bundle, weak_thresholds
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.data import TrainingData
 from trainer.training.fitting import fit
-from trainer.training.progress import shown_training, stopped_by_hand
+from trainer.training.progress import shown_training
 from trainer.training.recipe import Recipe
 
 
@@ -62,18 +62,23 @@ def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> list[Mea
             texts=[*data.texts, *validation.texts],
         ),
     )
-    with stopped_by_hand(progress, checkpoint), shown_training(progress) as shown:
-        fitted = fit(
-            architecture,
-            data.train,
-            validation,
-            recipe,
-            kind=plan.kind,
-            on_step=shown.on_step,
-            on_epoch=shown.on_epoch,
-            checkpoint=checkpoint,
-            resume=plan.resume,
+    try:
+        with shown_training(progress) as shown:
+            fitted = fit(
+                *(architecture, data.train, validation, recipe),
+                kind=plan.kind,
+                on_step=shown.on_step,
+                on_epoch=shown.on_epoch,
+                checkpoint=checkpoint,
+                resume=plan.resume,
+            )
+    except KeyboardInterrupt:
+        progress.tell(
+            f"stopped: the epochs that were done are in {checkpoint.path}; go on with --resume"
+            if checkpoint.path.exists()
+            else "stopped: no epoch was done, so there is nothing to go on with"
         )
+        raise
     with progress.stage("calibrating and measuring"):
         bundle = build_bundle(
             plan.output,

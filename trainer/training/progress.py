@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 
 from stream_detector.terminal.progress import Progress, Stage
-from trainer.training.checkpoint import Checkpoint
 from trainer.training.fitting import Epoch
 
 
@@ -44,17 +43,3 @@ def shown_training(progress: Progress, name: str = "") -> Iterator[TrainingProgr
     """Show the training in the block; ``name`` tells it from others."""
     with progress.stage(name) as stage:
         yield TrainingProgress(progress, stage, name)
-
-
-@contextlib.contextmanager
-def stopped_by_hand(progress: Progress, checkpoint: Checkpoint) -> Iterator[None]:
-    """On Ctrl-C, say which epochs are kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        progress.tell(
-            f"stopped: the epochs that were done are in {checkpoint.path}; go on with --resume"
-            if checkpoint.path.exists()
-            else "stopped: no epoch was done, so there is nothing to go on with"
-        )
-        raise

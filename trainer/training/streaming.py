@@ -30,12 +30,11 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind
 from stream_detector.models.lean_tensorflow import tf
 from trainer.examples.datasets import Census, check_labels, dataset_of, without_duplicates
-from trainer.examples.labelled import Examples, read_examples
+from trainer.examples.labelled import Example, Examples, read_examples
 from trainer.examples.leaks import LeakSearch
 from trainer.examples.readers import DataError
 from trainer.training.batches import Batch, batches_of, texts_to_read
-from trainer.training.data import TrainingData
-from trainer.training.imbalance import Imbalance, balancing_weight
+from trainer.training.data import Imbalance, TrainingData, balancing_weight
 from trainer.training.recipe import Recipe
 
 _SHARDS = 128
@@ -46,6 +45,7 @@ _READ_ROWS = 8192
 _BLOCK_BATCHES = 64
 """Batches whose rows are put together by length: enough that hardly any padding is left."""
 
+# The first fields of ``Example``: the others decide the part, which a row here has.
 _SCHEMA = pa.schema(
     [
         ("text", pa.string()),
@@ -55,16 +55,6 @@ _SCHEMA = pa.schema(
         ("kind", pa.string()),
     ]
 )
-
-
-class _Row(NamedTuple):
-    """A row of ``_SCHEMA``."""
-
-    text: str
-    label: int
-    part: str
-    source: str
-    kind: str
 
 
 class StreamedRows(NamedTuple):
@@ -161,7 +151,7 @@ def _written(
     counts: Counter[str] = Counter()
     search = LeakSearch()
     read = (
-        _Row(one.text, one.label, one.part_by(examples.split), one.source, one.kind)
+        one._replace(part=one.part_by(examples.split))
         for one in read_examples(examples, kind, counts, search)
     )
     shards = _spread(read, folder, waiting_rows=min(buffer_rows, _WAITING_ROWS))
@@ -217,13 +207,13 @@ def _written(
     )
 
 
-def _spread(rows: Iterator[_Row], folder: Path, *, waiting_rows: int) -> list[Path]:
+def _spread(rows: Iterator[Example], folder: Path, *, waiting_rows: int) -> list[Path]:
     """Write ``rows`` to files by the hash of their text; at most ``waiting_rows`` are held."""
     files = [folder / f"{number:03}.parquet" for number in range(_SHARDS)]
     with contextlib.ExitStack() as stack:
         writers = [stack.enter_context(pq.ParquetWriter(path, _SCHEMA)) for path in files]
         while waiting := list(itertools.islice(rows, waiting_rows)):
-            of_file: dict[int, list[_Row]] = {}
+            of_file: dict[int, list[Example]] = {}
             for row in waiting:
                 of_file.setdefault(zlib.crc32(row.text.encode()) % _SHARDS, []).append(row)
             for place, chosen in of_file.items():
@@ -235,12 +225,12 @@ class _Sample:
     """A uniform sample of rows (Vitter 1985, algorithm R)."""
 
     def __init__(self, size: int, draws: random.Random) -> None:
-        self.rows: list[_Row] = []
+        self.rows: list[Example] = []
         self.seen = 0
         self._size = size
         self._draws = draws
 
-    def add(self, row: _Row) -> None:
+    def add(self, row: Example) -> None:
         """Take ``row``, once there are enough in the place of another one, or leave it."""
         self.seen += 1
         if len(self.rows) < self._size:
@@ -249,15 +239,15 @@ class _Sample:
             self.rows[place] = row
 
 
-def _table(rows: Sequence[_Row]) -> pa.Table:
+def _table(rows: Sequence[Example]) -> pa.Table:
     return pa.Table.from_pylist([row._asdict() for row in rows], schema=_SCHEMA)
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: Path) -> Iterator[Example]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_READ_ROWS):
             columns = (column.to_pylist() for column in batch.columns)
-            yield from map(_Row, *columns)
+            yield from map(Example, *columns)
 
 
 def _texts_and_labels(path: Path) -> tuple[list[bytes], NDArray[np.int8]]:

@@ -20,8 +20,6 @@ from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
 
-__all__ = ["BiLstm"]
-
 _DIRECTIONS = ("forward", "backward")
 
 

@@ -10,8 +10,6 @@ from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
 
-__all__ = ["CnnLstm"]
-
 _WIDTH = 5
 """Characters that a filter sees."""
 _POOL = 4

@@ -12,8 +12,6 @@ from stream_detector.models.architectures.recurrence import LstmCell, drop
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
 
-__all__ = ["LstmEmbed", "LstmOneHot", "last_state"]
-
 
 def last_state(cell: LstmCell, inputs_at: Any, counts: Any, *, units: int, steps: Any) -> Any:
     """Hidden state after each text's last input, shape ``[texts, units]``.

@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 
 from stream_detector.models.lean_tensorflow import tf
 
-__all__ = ["NGRAM_MAX", "NgramEntries", "ngram_entries", "ngram_logits", "ngram_logits_at_once"]
-
 NGRAM_MAX = 5
 
 _START, _END = 1, 2

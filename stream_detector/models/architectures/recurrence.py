@@ -10,8 +10,6 @@ import numpy as np
 
 from stream_detector.models.lean_tensorflow import tf
 
-__all__ = ["LstmCell", "drop"]
-
 
 class LstmCell:
     """The recurrent half of an LSTM layer with ``units`` units."""

@@ -9,7 +9,7 @@ from stream_detector.demo.view import LiveView, PlainView, view_for
 
 @pytest.fixture
 def ledger():
-    ledger = Ledger([b"http://example.com/"], lines_max=100)
+    ledger = Ledger([b"http://example.com/"])
     texts = ["evil.example/[bold]x", "odd.example/"]
     for offset, (verdict, text) in enumerate(zip(["malicious", "suspicious"], texts, strict=True)):
         ledger.sent(Sent(0, offset, 0, time=100.0))

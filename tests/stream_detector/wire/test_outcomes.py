@@ -7,12 +7,12 @@ from stream_detector import __version__
 from stream_detector.events import (
     Alert,
     DeadLetter,
+    Outcomes,
     RejectReason,
     SourcePosition,
     Verdict,
 )
 from stream_detector.wire.outcomes import (
-    Outcomes,
     alert_key,
     dead_letter_headers,
     encode,

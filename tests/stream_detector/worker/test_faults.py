@@ -20,7 +20,8 @@ from support.records import committed_offsets
 RECORDS = 20_000
 PACE = {
     "STREAM_DETECTOR_BATCH_RECORDS": "200",
-    "STREAM_DETECTOR_CHUNK_RECORDS": "100",
+    "STREAM_DETECTOR_KAFKA_OPTIONS": "session_timeout_ms=1500,heartbeat_interval_ms=300,"
+    "max_poll_records=100",
     "RULE_SECONDS": "0.05",
 }
 """A hundred batches that wait more than they compute: workers come and go while they are read."""

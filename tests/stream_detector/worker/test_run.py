@@ -48,7 +48,7 @@ def test_a_worker_as_shipped_gives_verdicts_alerts_dead_letters_and_metrics(
         "run",
         *("--bootstrap-servers", kafka.bootstrap_servers, "--group-id", events),
         *("--input-topics", events, "--verdicts-topic", verdicts, "--alerts-topic", alerts),
-        *("--dead-letters-topic", dlq, "--http-port", str(port), "--commit-interval", "0.2"),
+        *("--dead-letters-topic", dlq, "--http-port", str(port)),
         log=tmp_path / "worker.log",
     )
     try:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 import pytest
 
 from stream_detector.canonical import canonicalise
-from stream_detector.events import Thresholds
+from stream_detector.events import Counts, Disagreement, Thresholds
 from stream_detector.models.scorer import Network
 from stream_detector.models.thresholds import verdict_for
 from stream_detector.policy.shadow import is_sampled
-from stream_detector.wire.comparisons import Counts, Disagreement, read_comparison
+from stream_detector.wire.comparisons import read_comparison
 from stream_detector.wire.labels import make_label
 from support.announced import Models, bench_following, more_verdicts, wait_for_metric
 from support.commands import run_trainer

@@ -12,13 +12,13 @@ from support.gated import named, save_challenger, save_champion, save_ignorant
 from trainer.gate.admission import Reigning, force
 from trainer.gate.decision import GateError, decision_path, read_decision, write_decision
 from trainer.gate.judging import judge
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 
 pytestmark = pytest.mark.slow
 
 HOLD_OUT = named(2400, 11)
 NEWEST = named(60, 12)
-RULES = GateRules(resamples=200)
+OPTIONS = GateOptions(resamples=200)
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +31,13 @@ def champion(folder):
     return save_champion(folder / "champion")
 
 
-def decide(folder, name, *, champion="champion", hold_out=HOLD_OUT, rules=RULES):
+def decide(folder, name, *, champion="champion", hold_out=HOLD_OUT, options=OPTIONS):
     return judge(
         folder / name,
         None if champion is None else folder / champion,
         hold_out=hold_out,
         newest=NEWEST,
-        rules=rules,
+        options=options,
         progress=Progress(),
     )
 
@@ -94,7 +94,7 @@ def test_one_that_calls_nothing_malicious_is_refused_by_what_must_alert(folder, 
     save_challenger(folder / "silent", champion, thresholds=(1.0, 1.0))
     own = tmp_path / "must-alert.txt"
     own.write_text(HOLD_OUT.texts[1])  # With digits, as malicious ones are.
-    decision = decide(folder, "silent", rules=RULES._replace(must_alert=(own,)))
+    decision = decide(folder, "silent", options=OPTIONS._replace(must_alert=(own,)))
     assert "must alert" in failed(decision)
     (check,) = [check for check in decision.checks if check.name == "must alert"]
     assert HOLD_OUT.texts[1] in check.figures["missed"]

@@ -9,7 +9,7 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
 from support.bundles import save_small_bundle
 from trainer.examples.datasets import Examples
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.retraining import one_run, outcome
 from trainer.retraining.examples import LabelRules
 from trainer.retraining.warm_start import TABLE
@@ -38,7 +38,7 @@ def plan(tmp_path):
         label_rules=LabelRules(),
         recipe=TABLE,
         only_ngrams=True,
-        gate=GateRules(),
+        gate=GateOptions(),
         because=None,
         publish=False,
         signing_key=None,

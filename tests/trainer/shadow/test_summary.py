@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from stream_detector.errors import RecordError
-from stream_detector.events import ModelRef, SourcePosition, Thresholds
-from stream_detector.wire.comparisons import (
+from stream_detector.events import (
     Counts,
     Disagreement,
+    ModelRef,
     Opinion,
     ScoreDifference,
+    SourcePosition,
+    Thresholds,
     VerdictPair,
 )
 from trainer.shadow.rendering import as_text

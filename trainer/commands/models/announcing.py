@@ -14,13 +14,7 @@ from stream_detector.models.announcement import Announcement
 from stream_detector.models.manifest import ref_of_bundle
 from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 from stream_detector.settings.fields import Settings
-from trainer.commands.options import (
-    FOLDER,
-    KIND,
-    force_option,
-    signing_key_option,
-    store_options,
-)
+from trainer.commands import options
 from trainer.console import shown_stage, tell
 
 _STORED: Mapping[PutOutcome, str] = {
@@ -31,15 +25,15 @@ _STORED: Mapping[PutOutcome, str] = {
 
 
 @click.command(cls=SettingsCommand)
-@click.argument("bundle", type=FOLDER)
+@click.argument("bundle", type=options.FOLDER)
 @click.option(
     "--announce/--no-announce",
     default=True,
     help="Whether workers are to switch to it now; without, `promote` does it later.",
 )
-@signing_key_option
-@force_option
-@store_options("url_bundle", "host_bundle")
+@options.signing_key
+@options.force
+@options.model_store("url_bundle", "host_bundle")
 @native_output_held_back()
 @shown_stage("publishing")
 def publish(
@@ -94,9 +88,9 @@ def publish(
 
 @click.command(cls=SettingsCommand)
 @click.argument("version")
-@signing_key_option
-@force_option
-@store_options("url_bundle", "host_bundle")
+@options.signing_key
+@options.force
+@options.model_store("url_bundle", "host_bundle")
 @native_output_held_back()
 @shown_stage("checking the version")
 def promote(
@@ -132,11 +126,11 @@ def promote(
 @click.command(cls=SettingsCommand)
 @click.option(
     "--kind",
-    type=KIND,
+    type=options.KIND,
     help="Which model to go back with.  [default: the one that was announced last]",
 )
-@signing_key_option
-@store_options()
+@options.signing_key
+@options.model_store()
 def rollback(
     kind: Kind | None, signing_key: Path | None, settings: Settings, store: ModelStore
 ) -> None:
@@ -176,11 +170,11 @@ def rollback(
 @click.option("--end", is_flag=True, help="End the comparison.")
 @click.option(
     "--kind",
-    type=KIND,
+    type=options.KIND,
     help="With --end: which shadow; needed where both kinds have one.",
 )
-@signing_key_option
-@store_options()
+@options.signing_key
+@options.model_store()
 @native_output_held_back()
 @shown_stage("checking the model")
 def shadow(

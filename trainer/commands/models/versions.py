@@ -15,7 +15,7 @@ from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.durations import DURATION
 from stream_detector.terminal.printable import printable
-from trainer.commands.options import FILE, FOLDER, KIND, store_options, workers_options
+from trainer.commands import options
 from trainer.console import show, shown_stage, tell
 from trainer.publishing.listing import document, lines_of, listed_models
 from trainer.publishing.served import ask_workers
@@ -26,8 +26,8 @@ _KEPT = 5
 
 @click.command("list", cls=SettingsCommand)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@workers_options
-@store_options()
+@options.workers
+@options.model_store()
 @shown_stage("looking at the store")
 def list_command(
     as_json: bool,
@@ -77,7 +77,7 @@ def list_command(
 
 @click.command("show", cls=SettingsCommand)
 @click.argument("version")
-@store_options()
+@options.model_store()
 def show_command(version: str, settings: Settings, store: ModelStore) -> None:
     """Show VERSION, a sha256 or its beginning, or the version in a manifest, as JSON.
 
@@ -94,8 +94,8 @@ def show_command(version: str, settings: Settings, store: ModelStore) -> None:
 
 @click.command(cls=SettingsCommand)
 @click.argument("version")
-@click.argument("folder", type=FOLDER)
-@store_options()
+@click.argument("folder", type=options.FOLDER)
+@options.model_store()
 @native_output_held_back()
 @shown_stage("copying out of the store")
 def fetch(version: str, folder: Path, settings: Settings, store: ModelStore) -> None:  # noqa: ARG001 - the store is enough
@@ -127,10 +127,10 @@ def fetch(version: str, folder: Path, settings: Settings, store: ModelStore) -> 
     type=DURATION,
     help="Remove only versions that were trained longer ago than this, such as 90d.",
 )
-@click.option("--kind", type=KIND, help="Only versions of this kind.")
+@click.option("--kind", type=options.KIND, help="Only versions of this kind.")
 @click.option("--delete", is_flag=True, help="Remove them; without, they are only listed.")
-@workers_options
-@store_options()
+@options.workers
+@options.model_store()
 @shown_stage("looking at the store")
 def prune(
     keep: int,
@@ -185,7 +185,7 @@ def prune(
 
 
 @click.command("new-key")
-@click.argument("file", type=FILE)
+@click.argument("file", type=options.FILE)
 def new_key_command(file: Path) -> None:
     """Make an Ed25519 key in FILE, and its public half in FILE.pub.
 

@@ -7,8 +7,8 @@ import pytest
 
 from stream_detector.errors import RefusalReason
 from stream_detector.models.announcement import Announcement, ShadowEnd, shadow_key
-from stream_detector.models.announcement_order import AnnouncementOrder
 from stream_detector.models.signed_announcements import (
+    AnnouncementOrder,
     SignedRecord,
     keep_signed,
     kept_signed,

@@ -2,8 +2,7 @@
 
 import pytest
 
-from trainer.examples.licences import read_licences
-from trainer.examples.readers import DataError
+from trainer.examples.readers import DataError, read_licences
 
 
 def test_a_row_may_name_several_sources_and_where_they_are_from(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trainer.examples.datasets import Dataset
-from trainer.training.imbalance import malicious_weight, resampled
+from trainer.training.data import malicious_weight, resampled
 
 LABELS = np.array([0] * 90 + [1] * 10, dtype=np.int8)
 NAMES = np.array([f"s{number}" for number in range(100)])

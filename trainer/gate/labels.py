@@ -1,4 +1,4 @@
-"""Checks by labels: whether the newest are right, and whose labels changed which verdicts."""
+"""Rules on labels: whether the newest are right, and whose labels changed which verdicts."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stream_detector.terminal.printable import printable
 from trainer.examples.shares import limits
 from trainer.gate.decision import Check
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.measuring.statistics import mcnemar
 
 _NAMED = 5
@@ -44,7 +44,7 @@ def check_newest(
     challenger: NDArray[np.bool_],
     champion: NDArray[np.bool_] | None,
     labels: NDArray[np.int8],
-    rules: GateRules,
+    options: GateOptions,
     voices: VoicesOfRows | None = None,
 ) -> Check:
     """``challenger`` and ``champion`` tell which rows each calls malicious.
@@ -74,7 +74,7 @@ def check_newest(
     theirs = champion == (labels == 1)
     gained, lost = (round(float(weights[one].sum())) for one in (ours & ~theirs, theirs & ~ours))
     chance = mcnemar(gained, lost)
-    passed = lost <= gained or chance >= 1 - rules.confidence
+    passed = lost <= gained or chance >= 1 - options.confidence
     figures |= {
         "champion": float(np.average(theirs, weights=weights)),
         "gained": gained,
