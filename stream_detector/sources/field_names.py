@@ -22,7 +22,7 @@ URL = (
 HOST = (
     *("cs-host", "http_host", "request_host", "host_header"),  # W3C extended
     *("dsthost", "dst_host", "dest_host", "destination_host", "dstname", "dst_name"),  # SonicWall
-    *("destinationhostname", "dest_hostname", "dst_hostname", "dhost"),  # CEF
+    *("destination_host_name", "dest_hostname", "dst_hostname", "dhost"),  # CEF
     *("dst_domain", "dest_domain", "destination_domain", "url_domain", "target_domain"),  # ECS
     *("server_name", "sni", "tls_sni", "ssl_sni", "tls_server_name", "ssl_server_name"),
     *("tls_client_server_name", "client_hello_sni", "x-cs-certificate-sni"),
@@ -34,7 +34,7 @@ or the domain of a user."""
 NAME = (
     *("qname", "query_name", "dns_query", "dns_query_name", "dns_question_name", "dns_qname"),
     *("dns_req", "dns_request", "dns_domain", "dns_name", "queried_domain", "query_domain"),
-    *("question", "question_name", "rrname", "destinationdnsdomain"),  # Suricata, CEF
+    *("question", "question_name", "rrname", "destination_dns_domain"),  # Suricata, CEF
 )
 PATH = (
     *("path", "url_path", "uri_path", "request_path", "request_uri", "cs-uri-path", "cs-uri-stem"),
@@ -56,7 +56,7 @@ CLIENT = (
 )
 TIME = (
     *("eventtime", "event_time", "timestamp", "time", "datetime", "date_time", "epochtime"),
-    *("rt", "devtime", "start", "end", "log_time", "request_time_iso", "receive_time", "ts", "t"),
+    *("rt", "dev_time", "start", "end", "log_time", "request_time_iso", "receive_time", "ts", "t"),
     *("_time", "start_time"),
 )
 ID = ("external_id", "event_id", "record_id", "transaction_id", "request_id", "log_uid", "uid")

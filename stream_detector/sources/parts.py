@@ -35,7 +35,7 @@ _HOST_HEADER = re.compile(r"(?:\\r\\n|\n|\r|\|)Host: ?([^\s\\|]+)", re.IGNORECAS
 _WITH_PORT = re.compile(r"(?:([0-9]+(?:\.[0-9]+){3})|\[([0-9A-Fa-f:.%]+)\])(?:[:#/][0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ftp": "21"}
 
-_NO_URL = Rejected(RejectReason.NO_URL, "neither a URL nor a host name")
+NO_TARGET = Rejected(RejectReason.NO_URL, "neither a URL nor a host name")
 _PATH_ALONE = Rejected(RejectReason.NO_URL, "a path without a host name")
 _NO_HOST = Rejected(RejectReason.NO_URL, "the URL names no host")
 
@@ -93,7 +93,7 @@ class Parts(msgspec.Struct, gc=False):
         if url is not None:
             return self._of_url(url, host)
         if host is None:
-            return _PATH_ALONE if self.path and self.path not in NOTHING else _NO_URL
+            return _PATH_ALONE if self.path and self.path not in NOTHING else NO_TARGET
         return self._of_host(host)
 
     def _of_url(self, url: str, host: str | None) -> Observed | Rejected:
@@ -175,4 +175,4 @@ def _connection(url: str | None, host: str | None) -> Observed | Rejected:
         return "host", target
     if host is not None:
         return "host", host
-    return _NO_URL if target is None else _NO_HOST
+    return NO_TARGET if target is None else _NO_HOST

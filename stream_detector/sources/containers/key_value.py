@@ -15,6 +15,7 @@ _PAIRS_WITH_ESCAPES = re.compile(
     r'([^\s="]++)'
     rf'(?:=("(?:[^"\\]|\\.)*+"{_END}|"[^"]*+"{_END}|\'[^\']*+\'{_END}|[^\s"\'][^\s"]*+|(?=\s|$)))?'
 )
+_COMMA_PAIRS = re.compile(r'([^\s=",]++)(?:=("(?:[^"\\]|\\.)*+"|[^",]*+))?+')
 _COLON_PAIRS = re.compile(r'(?<![\w\-])([A-Za-z_][\w\-]{0,127}+):+"((?:[^"\\]|\\.)*+)"')
 _PIPED_PAIRS = re.compile(r"(?:^|(?<=\|))([A-Za-z_][\w.\-]{0,127}+)=((?:[^|\\]|\\.)*+)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -28,6 +29,13 @@ def pairs_of(text: str) -> dict[str, str]:
     has_escapes = '\\"' in text or "='" in text
     found = (_PAIRS_WITH_ESCAPES if has_escapes else _PAIRS).findall(text)
     # The first of equal keys: those behind it may come from a value with a quote in it.
+    found.reverse()
+    return dict(found)
+
+
+def comma_pairs_of(text: str) -> dict[str, str]:
+    """The pairs of ``key=value,key="value"``, with their quotes."""
+    found = _COMMA_PAIRS.findall(text)
     found.reverse()
     return dict(found)
 
