@@ -13,7 +13,10 @@ LineResult = UrlEvent | tuple[UrlEvent, ...] | Rejected | Ignored
 
 # The settings check names against these two without importing a parser: commands start fast.
 
-FORMAT_NAMES = ("suricata", "zeek_dns", "zeek_http", "json", "squid", "dnsmasq", "plain")
+FORMAT_NAMES = (
+    *("suricata", "zeek_dns", "zeek_ssl", "zeek_http", "json"),
+    *("squid", "dnsmasq", "plain", "suricata_alerts"),
+)
 """The formats in ``reading.SOURCES``."""
 
 CHOOSABLE_FIELDS = ("url", "host", "client", "time", "id")

@@ -5,12 +5,13 @@ lead into objects, numbers into arrays, and a name with dots in it is found too.
 describes, ``json`` reads by the names that most programs share.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from stream_detector.events import Ignored
+from stream_detector.events import Ignored, Rejected
 from stream_detector.sources.base import LineResult
+from stream_detector.sources.field_names import HOST_OF_REQUEST, named_parts
 from stream_detector.sources.json_record import (
     UNDECODABLE,
     JsonObject,
@@ -20,7 +21,9 @@ from stream_detector.sources.json_record import (
 from stream_detector.sources.parts import NOTHING, Parts
 
 _Value = str | int | float | bool | None
-_decode_value = msgspec.json.Decoder(_Value).decode
+_decode_value: Callable[[msgspec.Raw], _Value] = msgspec.json.Decoder(_Value).decode
+_LEAVES_MAX = 400
+_DEPTH_MAX = 4
 
 
 class Fields:
@@ -32,23 +35,11 @@ class Fields:
 
     def text(self, path: str) -> str | None:
         """The text or number at ``path``; None where there is none, or a word for nothing."""
-        value = self._value(path)
-        if not isinstance(value, str):
-            return None if value is None or isinstance(value, bool) else str(value)
-        return None if value in NOTHING else value
-
-    def _value(self, path: str) -> _Value:
         raw = self.content.get(path)
         if raw is None and "." in path:
             parent, _, name = path.rpartition(".")
             raw = self._object(parent).get(name)
-        if raw is None:
-            return None
-        try:
-            value: _Value = _decode_value(raw)
-        except UNDECODABLE:
-            return None
-        return value
+        return _text(raw)
 
     def _object(self, path: str) -> JsonObject:
         known = self._inner.get(path)
@@ -59,6 +50,36 @@ class Fields:
                 raw = self._object(parent).get(name)
             known = self._inner[path] = _members(raw)
         return known
+
+    def leaves(self) -> dict[str, str]:
+        """All texts and numbers, by dotted path, without those in arrays."""
+        found: dict[str, str] = {}
+        self._collect(self.content, "", found)
+        return found
+
+    def _collect(self, content: JsonObject, prefix: str, found: dict[str, str]) -> None:
+        for name, raw in content.items():
+            if len(found) >= _LEAVES_MAX:
+                return
+            first = bytes(raw)[:1]
+            if first == b"{" and prefix.count(".") < _DEPTH_MAX:
+                self._collect(decode_object(raw), f"{prefix}{name}.", found)
+            elif first != b"[":
+                text = self.text(name) if not prefix else _text(raw)
+                if text is not None:
+                    found[prefix + name] = text
+
+
+def _text(raw: msgspec.Raw | None) -> str | None:
+    if raw is None:
+        return None
+    try:
+        value = _decode_value(raw)
+    except UNDECODABLE:
+        return None
+    if not isinstance(value, str):
+        return None if value is None or isinstance(value, bool) else str(value)
+    return None if value in NOTHING else value
 
 
 def _members(raw: msgspec.Raw | None) -> JsonObject:
@@ -501,3 +522,22 @@ def product_of(fields: Fields) -> Product | None:
     if len(candidates) > 1:
         candidates.sort(key=PRODUCTS.index)
     return next((each for each in candidates if each.claims(fields)), None)
+
+
+def named_event(fields: Fields, *, is_envelope: bool) -> LineResult | None:
+    """The event of an object of no known product, by the names that many programs share
+    (``field_names``); None where no field has such a name.
+
+    Args:
+        fields: of the object.
+        is_envelope: it holds a log line too, so its host is the machine that sent it.
+    """
+    leaves = fields.leaves()
+    if is_envelope:
+        for name in HOST_OF_REQUEST:
+            leaves.pop(name, None)
+    parts = named_parts(leaves)
+    if parts.url is None and parts.host is None and parts.name is None:
+        return None
+    result = parts.event()
+    return None if isinstance(result, Rejected) else result

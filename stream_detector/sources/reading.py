@@ -21,7 +21,7 @@ from stream_detector.sources.dnsmasq import Dnsmasq
 from stream_detector.sources.doors import envelopes
 from stream_detector.sources.doors.headers import peeled
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.json_products import Fields, product_of
+from stream_detector.sources.json_products import Fields, named_event, product_of
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,
@@ -33,9 +33,9 @@ from stream_detector.sources.json_record import (
 from stream_detector.sources.plain import Plain
 from stream_detector.sources.plain_json import PlainJson
 from stream_detector.sources.squid import Squid
-from stream_detector.sources.suricata import Suricata
+from stream_detector.sources.suricata import Suricata, SuricataAlerts
 from stream_detector.sources.times import to_time
-from stream_detector.sources.zeek import ZeekDns, ZeekHttp
+from stream_detector.sources.zeek import ZeekDns, ZeekHttp, ZeekSsl
 from stream_detector.sources.zeek_json import tagged_record
 from stream_detector.sources.zeek_tsv import zeek_log_path
 
@@ -44,14 +44,17 @@ SOURCES: Mapping[str, Source] = {
     for source in (
         Suricata(),
         ZeekDns(),
+        ZeekSsl(),
         ZeekHttp(),
         PlainJson(),
         Squid(),
         Dnsmasq(),
         Plain(),
+        SuricataAlerts(),
     )
 }
-"""Formats by name, in the order in which they are asked to recognise a line."""
+"""Formats by name, in the order in which they are asked to recognise a line; the last only reads
+topics for which the settings name it."""
 
 EventResult = UrlEvent | Rejected | Ignored
 Results = list[tuple[str, EventResult]]
@@ -63,7 +66,11 @@ DOORS_MAX = 3
 """Envelopes and headers, one within another, that are opened."""
 _SCHEMA_BYTES = 5
 
-_JSON_SOURCES = tuple(source for source in SOURCES.values() if isinstance(source, JsonSource))
+_JSON_SOURCES = tuple(
+    source
+    for source in SOURCES.values()
+    if isinstance(source, JsonSource) and not isinstance(source, SuricataAlerts)
+)
 _JSON = _JSON_SOURCES[-1]
 """``json``, which claims every object that no other format does."""
 _markers_of = attrgetter(*sorted({name for source in _JSON_SOURCES for name in source.markers}))
@@ -285,8 +292,15 @@ class RecordReader:
                 return _results(product.name, product.result(fields))
             found = self._inside(content, source, doors)
             # The host beside a log line is the machine that sent it.
-            if found and not (_all_rejected(found) and isinstance(result, UrlEvent)):
+            if found and not _all_rejected(found):
                 return found
+            if isinstance(result, Rejected):
+                # What is found in fields of any name is not what the settings chose.
+                if self._json_fields is None:
+                    event = named_event(fields, is_envelope=found is not None)
+                    if event is not None:
+                        return _results(_JSON.name, event)
+                return found or [(_JSON.name, result)]
         return _results(_JSON.name, result)
 
     def _inside(self, content: JsonObject, source: Source | None, doors: Doors) -> Results | None:
@@ -393,7 +407,8 @@ def with_header(
     if path is None:
         return current
     if source is None:
-        source = SOURCES["zeek_dns" if path.startswith("dns") else "zeek_http"]
+        log = {"dns": "zeek_dns", "ssl": "zeek_ssl", "qui": "zeek_ssl"}.get(path[:3], "zeek_http")
+        source = SOURCES[log]
     return source.for_record(header)
 
 
@@ -436,5 +451,5 @@ def _empty() -> Results:
 
 
 def _too_many(count: int, lines_max: int, what: str = "lines") -> Results:
-    detail = f"{count} {what}; record_lines_max is {lines_max}"
+    detail = f"{count} {what}, more than {lines_max}"
     return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]
