@@ -1,13 +1,9 @@
-"""From the settings to the core: the one place where ``Settings`` becomes a decider or pipeline.
-
-What decides takes values, so that a test or another program can make one without settings.
-"""
+"""The one place where ``Settings`` becomes a decider or a pipeline, which take plain values."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from stream_detector.batch_reading import BatchReader
-from stream_detector.errors import SettingsError
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import TextScorer
 from stream_detector.models.serving import threshold_overrides
@@ -59,22 +55,21 @@ def pipeline_of(
     cluster: str,
     clock: Callable[[], datetime] = utc_now,
 ) -> Pipeline:
-    """A pipeline as the settings have it; ``cluster`` begins the ids of its verdicts.
+    """A pipeline with these settings; ``cluster`` begins the ids of its verdicts.
 
     Raises:
         SettingsError: as ``sources_by_topic``.
-        OSError: the file of the pseudonyms' key can't be read.
+        OSError: the key file of the pseudonyms can't be read.
     """
-    reader = BatchReader(
-        sources=sources_by_topic(settings),
-        json_fields=chosen_fields(settings.json_fields),
-        bytes_max=settings.record_bytes_max,
-        metrics=metrics,
-        cluster=cluster,
-        clock=clock,
-    )
     return Pipeline(
-        reader=reader,
+        reader=BatchReader(
+            sources=sources_by_topic(settings),
+            json_fields=chosen_fields(settings.json_fields),
+            bytes_max=settings.record_bytes_max,
+            metrics=metrics,
+            cluster=cluster,
+            clock=clock,
+        ),
         decider=decider,
         alert_windows=AlertWindows(seconds=settings.alert_window),
         privacy=Privacy(
@@ -91,14 +86,8 @@ def sources_by_topic(settings: Settings) -> dict[str, Source]:
     """The formats that ``settings.input_formats`` sets, by full topic name.
 
     Raises:
-        SettingsError: an unknown format, or a topic that is not an input topic.
+        SettingsError: an unknown format.
     """
-    for topic in settings.input_formats:
-        if topic not in settings.input_topics:
-            raise SettingsError(
-                f"input_formats sets a format for {topic!r}, which is not among input_topics "
-                f"({', '.join(settings.input_topics)}): correct one of the two"
-            )
     return {
         settings.topic(topic): source_named(name) for topic, name in settings.input_formats.items()
     }

@@ -9,7 +9,8 @@ import argparse
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,9 +40,9 @@ def main() -> int:
     parser.add_argument(
         "--allow", type=Path, default=_TOP / "deploy" / "licences.toml", help="the allow list"
     )
-    options = parser.parse_args()
-    allow = tomllib.loads(options.allow.read_text(encoding="utf-8"))
-    dependencies = sorted(_dependencies(allow))
+    allow = tomllib.loads(parser.parse_args().allow.read_text(encoding="utf-8"))
+    pins = _pins()
+    dependencies = [_described(*each, pins, allow) for each in sorted(_needed().items())]
     widths = [max(len(each[column]) for each in dependencies) for column in range(3)]
     for each in dependencies:
         cells = (cell.ljust(width) for cell, width in zip(each, widths, strict=False))
@@ -52,39 +53,28 @@ def main() -> int:
     return 1 if faulty else 0
 
 
-def _dependencies(allow: Mapping[str, Any]) -> Iterator[Dependency]:
-    """The packages of pyproject.toml and its extras on this platform, and all that they need."""
+def _needed() -> dict[str, str]:
+    """Names of all packages that pyproject.toml and its extras need here, and who needs each."""
     project = tomllib.loads((_TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pins = _pins()
-    wanted = [(Requirement(line), "stream-detector") for line in project["dependencies"]] + [
-        (Requirement(line), f"stream-detector[{extra}]")
-        for extra, lines in project["optional-dependencies"].items()
-        for line in lines
-    ]
+    lines = {"stream-detector": project["dependencies"]}
+    for extra, more in project["optional-dependencies"].items():
+        lines[f"stream-detector[{extra}]"] = more
+    wanted = [(Requirement(line), "", by) for by, those in lines.items() for line in those]
+    needed_by: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    shown: set[str] = set()
     while wanted:
-        requirement, needed_by = wanted.pop(0)
-        name = canonicalize_name(requirement.name)
-        extras = ["", *sorted(requirement.extras)]
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+        requirement, of_extra, by = wanted.pop(0)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": of_extra}):
             continue
-        try:
-            found = distribution(requirement.name)
-        except PackageNotFoundError:
-            found = None
-        if name not in shown:
-            shown.add(name)
-            yield _described(name, found, needed_by, pins, allow)
-        for extra in extras:
-            if found is None or (name, extra) in seen:
-                continue
-            seen.add((name, extra))
-            for line in found.requires or ():
-                further = Requirement(line)
-                if further.marker is None or further.marker.evaluate({"extra": extra}):
-                    further.marker = None
-                    wanted.append((further, name))
+        name = canonicalize_name(requirement.name)
+        needed_by.setdefault(name, by)
+        for extra in {"", *requirement.extras}:
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                with suppress(PackageNotFoundError):  # The table names it as not installed.
+                    further = distribution(name).requires or ()
+                    wanted += [(Requirement(line), extra, name) for line in further]
+    return needed_by
 
 
 def _pins() -> dict[str, str]:
@@ -99,16 +89,14 @@ def _pins() -> dict[str, str]:
 
 
 def _described(
-    name: str,
-    found: Distribution | None,
-    needed_by: str,
-    pins: Mapping[str, str],
-    allow: Mapping[str, Any],
+    name: str, needed_by: str, pins: Mapping[str, str], allow: Mapping[str, Any]
 ) -> Dependency:
     if name not in pins:
         fault = "is not pinned: make pins adds it to deploy/requirements"
-        return Dependency(name, found.version if found else "", "", needed_by, fault)
-    if found is None:
+        return Dependency(name, "", "", needed_by, fault)
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
         return Dependency(name, pins[name], "", needed_by, "is not installed: make sets it up")
     known = allow["packages"].get(name)
     licence = known["licence"] if known else _licence(found, allow["names"])
@@ -141,32 +129,16 @@ def _is_allowed(licence: str, allowed: set[str]) -> bool:
 
     A licence WITH an exception is one name.
     """
-    parts = [each.strip() for each in re.split(r"([()]|\b(?:AND|OR)\b)", licence) if each.strip()]
 
-    def any_of() -> bool:
-        fulfilled = all_of()
-        while parts[:1] == ["OR"]:
-            parts.pop(0)
-            fulfilled |= all_of()
-        return fulfilled
+    def fulfilled(plain: str) -> bool:
+        alternatives = (each.split(" AND ") for each in plain.split(" OR "))
+        return any(all(part.strip() in allowed for part in each) for each in alternatives)
 
-    def all_of() -> bool:
-        fulfilled = one()
-        while parts[:1] == ["AND"]:
-            parts.pop(0)
-            fulfilled &= one()
-        return fulfilled
-
-    def one() -> bool:
-        part = parts.pop(0) if parts else ""
-        if part != "(":
-            return part in allowed
-        fulfilled = any_of()
-        closed = parts[:1] == [")"]
-        del parts[:1]
-        return fulfilled and closed
-
-    return any_of() and not parts
+    # The innermost parentheses first; each gives way to a name that has their result.
+    while inner := re.search(r"\(([^()]*)\)", licence):
+        result = next(iter(allowed)) if fulfilled(inner[1]) else "refused"
+        licence = licence.replace(inner[0], result)
+    return fulfilled(licence)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, cast
 import click
 import msgspec
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import REACHING_KAFKA, SettingsCommand, with_settings
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import RejectReason
 from stream_detector.kafka.dead_letter_replay import Outcome, replay_dead_letters
 from stream_detector.kafka.dead_letter_topic import letters_since, newest_letters
-from stream_detector.settings.fields import SETTING_GROUPS, Settings
+from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.durations import DURATION
 from stream_detector.terminal.printable import printable, printable_bytes
@@ -33,9 +33,7 @@ _SHOWN_DEFAULT = 10
 _SHOWN_CHARACTERS_MAX = 400
 """Of a key or value."""
 _NOT_REPLAYABLE_SHOWN_MAX = 20
-_GROUPS = {"Kafka: how to reach it", "Topics"}
-_USED = {"topic_prefix", "dead_letters_topic", "input_topics"}
-_UNUSED = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id", "cluster"} - _USED
+_SETTINGS = {*REACHING_KAFKA, "topic_prefix", "dead_letters_topic", "input_topics"}
 
 
 class _Choice(NamedTuple):
@@ -73,53 +71,43 @@ class _Choice(NamedTuple):
 
 def _choosing(*, since_is_required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Options that choose dead letters; the command gets them as ``choice``."""
-    options = [
-        click.option(
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
             "--since",
             type=DURATION,
             required=since_is_required,
             help="Only those that became dead letters within this time, such as 30m, 24h or 7d."
             + ("" if since_is_required else "  [default: all that the topic holds]"),
-        ),
-        click.option(
+        )
+        @click.option(
             "--reason",
             "reasons",
             multiple=True,
             type=click.Choice([reason.value for reason in RejectReason]),
             metavar="REASON",
             help="Only those with this reason, such as malformed. May be given several times.",
-        ),
-        click.option(
+        )
+        @click.option(
             "--topic",
             "topics",
             multiple=True,
             metavar="NAME",
             help="Only records of this input topic. May be given several times.",
-        ),
-        click.option(
+        )
+        @click.option(
             "--partition",
             "partitions",
             multiple=True,
             type=click.IntRange(min=0),
             metavar="NUMBER",
             help="Only this partition of the input topics. May be given several times.",
-        ),
-    ]
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        )
         @functools.wraps(command)
         def with_choice(**given: Any) -> None:
-            choice = _Choice(*(given.pop(name) for name in _Choice._fields))
-            settings, _ = given_settings(
-                given.pop("config"),
-                {name: given.pop(name) for name in list(given) if name in Settings.model_fields},
-            )
-            command(settings, choice, **given)
+            command(choice=_Choice(*(given.pop(name) for name in _Choice._fields)), **given)
 
-        chosen: Callable[..., None] = with_choice
-        for option in reversed(options):
-            chosen = option(chosen)
-        return chosen
+        return with_choice
 
     return decorate
 
@@ -139,7 +127,7 @@ def dead_letters() -> None:
 @dead_letters.command("list", cls=SettingsCommand, short_help="Count them by fault.")
 @_choosing(since_is_required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line of the table.")
-@setting_options(_GROUPS, without=_UNUSED)
+@with_settings(_SETTINGS)
 def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
     """Count dead letters by reason, input topic, format and kind of detail, with the time of the
     first and the last of each.
@@ -192,7 +180,7 @@ def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
     help="At most so many, the newest first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, uncut.")
-@setting_options(_GROUPS, without=_UNUSED)
+@with_settings(_SETTINGS)
 def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None:
     """Show dead letters, the newest first: the fault, the position of the record, its key and the
     beginning of its value, with escapes for characters that are not printable.
@@ -231,7 +219,7 @@ def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None
     "--limit", type=click.IntRange(min=1), help="At most so many, to try it.  [default: all]"
 )
 @click.option("--again", is_flag=True, help="Include those that failed again after a replay.")
-@setting_options(_GROUPS, without=_UNUSED)
+@with_settings(_SETTINGS)
 def replay(
     settings: Settings, choice: _Choice, dry_run: bool, limit: int | None, again: bool
 ) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import REACHING_KAFKA, SettingsCommand, with_settings
 from stream_detector.kafka.label_topic import write_labels
 from stream_detector.kafka.verdict_ids import events_of
-from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import ShownProgress
 from stream_detector.wire.label_files import (
     LABEL_WORDS,
@@ -22,11 +22,11 @@ from stream_detector.wire.label_files import (
 _SHOWN_MAX = 20
 """Labels that are printed one by one; of more, their number."""
 
-_TOPIC_OPTIONS = {
-    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds", "label_keys"),
+_SETTINGS = {
+    *REACHING_KAFKA,
+    *("cluster", "topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds", "label_keys"),
     *("input_topics", "input_formats", "json_fields"),
 }
-_WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_OPTIONS
 
 
 @click.command(cls=SettingsCommand, no_args_is_help=True)
@@ -66,7 +66,7 @@ _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_O
     "to a trainer that has the public key in label_keys. `stream-trainer models new-key` makes "
     "both keys.",
 )
-@setting_options({"Kafka: how to reach it", "Topics"}, without=_WITHOUT)
+@with_settings(_SETTINGS)
 def label(
     words: tuple[str, ...],
     analyst: str | None,
@@ -76,8 +76,7 @@ def label(
     verdict_ids: tuple[str, ...],
     file: Path | None,
     signing_key: Path | None,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
 ) -> None:
     """Write labels of URLs and host names to Kafka, for the trainer to learn from.
 
@@ -113,7 +112,6 @@ def label(
         raise click.UsageError("say malicious, benign or retracted as the last word")
     if analyst is None and feed is None and (urls or verdict_ids):
         raise click.UsageError("say who labels, by --analyst or --feed")
-    settings, _ = given_settings(config, flags)
     defaults = LabelDefaults(word, source, analyst, feed, confidence, datetime.now(UTC))
     labels = [label_of(defaults, {"url": url}, where=ascii(url)) for url in urls]
     if file is not None:

@@ -106,13 +106,15 @@ async def follow_announcements(
             invalid.
     """
     order = _order(settings, None, {"serve": refuse, "shadow": refuse_shadow})
-    for pause in back_off():
+    pauses = back_off()
+    while True:
         try:
             async with _consumer(settings) as consumer:
                 # Announcements in between came before this worker.
                 order.begin()
                 await _read_to_the_end(consumer, order)
                 latest = order.newest(await _kept(settings, order))
+                pauses = back_off()  # Kafka answers again: the next fault starts a new series.
                 while True:
                     for key, announced in latest.items():
                         if role_of(key) == "shadow":
@@ -122,13 +124,14 @@ async def follow_announcements(
                     order.read(await _some_records(consumer))
                     latest = order.newest()
         except _FAULTS as error:
+            pause = next(pauses)
             logger.warning(
                 "topic %s can't be read (%s), the models that serve go on; trying again in %.1f s",
                 settings.models_topic_name,
                 error or type(error).__name__,
                 pause,
             )
-        await asyncio.sleep(pause)
+            await asyncio.sleep(pause)
 
 
 async def announce(
@@ -226,7 +229,11 @@ async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedReco
 
 
 def _consumer(settings: Settings) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
-    return lone_consumer(settings, settings.models_topic_name)
+    return lone_consumer(
+        client_options(settings, AIOKafkaConsumer),
+        settings.models_topic_name,
+        record_bytes_max=settings.record_bytes_max,
+    )
 
 
 async def _read_to_the_end(consumer: Any, *orders: AnnouncementOrder) -> None:

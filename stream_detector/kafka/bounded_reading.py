@@ -66,7 +66,9 @@ def bounded_consumer(
         | options
     )
     with closing(KafkaConsumer(**options)) as consumer:
-        batch_of = partial(Batch, bytes_max=decompressed_bytes_max(settings), keep=keep)
+        batch_of = partial(
+            Batch, bytes_max=decompressed_bytes_max(settings.record_bytes_max), keep=keep
+        )
         fetcher = consumer._fetcher
 
         class BoundedRecords(fetcher.PartitionRecords):  # type: ignore[misc, name-defined]

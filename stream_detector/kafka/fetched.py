@@ -9,7 +9,7 @@ Batches in the formats before Kafka 0.11, which Kafka 4 does not know, have no b
 """
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -21,7 +21,6 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream_detector.events import RawRecord
-from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.record_batches import (
     BATCH_HEADER_BYTES,
     GZIP,
@@ -34,7 +33,6 @@ from stream_detector.kafka.record_batches import (
     with_last_headers,
 )
 from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
-from stream_detector.settings.fields import Settings
 
 _LENGTH_END = 12
 """A batch begins with its first offset and the number of bytes behind this length."""
@@ -59,18 +57,17 @@ def bound_fetches(decompressed_bytes_max: int) -> None:
 
 @asynccontextmanager
 async def lone_consumer(
-    settings: Settings, *topics: str, **options: Any
+    options: Mapping[str, Any], *topics: str, record_bytes_max: int
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A started consumer in bounded memory that joins no group and begins at the beginning."""
-    bound_fetches(decompressed_bytes_max(settings))
+    bound_fetches(decompressed_bytes_max(record_bytes_max))
     consumer = AIOKafkaConsumer(
         *topics,
         **{
-            **client_options(settings, AIOKafkaConsumer),
+            **options,
             "group_id": None,
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
-            **options,
         },
     )
     try:

@@ -7,10 +7,10 @@ Kafka 4.0 and newer let a consumer of the new protocol (KIP-848) into the group,
 the group as dead to a request of the old protocol. aiokafka does not know the new request.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import aiokafka
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberAssignment,
@@ -27,9 +27,7 @@ from aiokafka.protocol.types import (
     Int32,
     Schema,
 )
-from faust.types import TP
 
-from stream_detector.kafka.group_mark import DETECTOR_MARK
 from stream_detector.kafka.newer_requests import (
     NO_TAGS,
     TAGS,
@@ -39,6 +37,10 @@ from stream_detector.kafka.newer_requests import (
     request_struct,
 )
 from stream_detector.terminal.printable import printable
+
+DETECTOR_MARK = b"stream-detector"
+"""The user data of its subscription."""
+_NAMED_MAX = 3
 
 _STABLE, _EMPTY, _DEAD = "Stable", "Empty", "Dead"
 _OF_NEW_PROTOCOL = 1
@@ -94,6 +96,18 @@ _CONSUMER_GROUP_DESCRIBE = request_struct(
 )
 
 
+def foreign_members_fault(group_id: str, names: Sequence[str]) -> str:
+    """A sentence about the members ``names`` of the group, which are no detectors."""
+    count = len(names)
+    what = "member that is no detector" if count == 1 else "members that are no detectors"
+    named = ", ".join(names[:_NAMED_MAX])
+    more = f" and {count - _NAMED_MAX} more" if count > _NAMED_MAX else ""
+    return (
+        f"group {group_id} has {count:,} {what} ({named}{more}): nothing scores what they read; "
+        "stop them, or give them a group of their own"
+    )
+
+
 class DetectorAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]
     """Assigns partitions in turn, and marks this member as a detector."""
 
@@ -109,7 +123,7 @@ class Member(NamedTuple):
     name: str
     """Its client id and host, printable."""
     is_detector: bool
-    partitions: frozenset[TP]
+    partitions: frozenset[TopicPartition]
 
 
 class GroupView(NamedTuple):
@@ -122,7 +136,7 @@ class GroupView(NamedTuple):
 
 
 async def view_of_group(
-    consumer: aiokafka.AIOKafkaConsumer, group_id: str, topics: Collection[str]
+    consumer: AIOKafkaConsumer, group_id: str, topics: Collection[str]
 ) -> GroupView:
     """Ask the group's coordinator who owns what.
 
@@ -151,12 +165,14 @@ def _member(client_id: str, host: str, metadata: bytes, assignment: bytes) -> Me
     if assignment:
         assigned = ConsumerProtocolMemberAssignment.decode(assignment).partitions()
     return Member(
-        _name(client_id, host), mark == DETECTOR_MARK, frozenset(TP(*each) for each in assigned)
+        _name(client_id, host),
+        mark == DETECTOR_MARK,
+        frozenset(TopicPartition(*each) for each in assigned),
     )
 
 
 async def _members_by_new_protocol(
-    consumer: aiokafka.AIOKafkaConsumer, group_id: str
+    consumer: AIOKafkaConsumer, group_id: str
 ) -> list[Member] | None:
     """The members; None if it is no group of the new protocol, or Kafka is older than 4.0."""
     request = NewerRequest(_CONSUMER_GROUP_DESCRIBE, [group_id], False, NO_TAGS)
@@ -172,7 +188,11 @@ async def _members_by_new_protocol(
         Member(
             _name(client_id, host),
             member_type != _OF_NEW_PROTOCOL,
-            frozenset(TP(topic, number) for _, topic, numbers, _ in owned for number in numbers),
+            frozenset(
+                TopicPartition(topic, number)
+                for _, topic, numbers, _ in owned
+                for number in numbers
+            ),
         )
         for _, _, _, _, client_id, host, _, _, (owned, _), _, member_type, _ in members
     ]

@@ -18,7 +18,6 @@ import cramjam
 
 from stream_detector.events import RawRecord, UnreadRecord
 from stream_detector.limits import DECOMPRESSED_BYTES_MAX, HEADERS_MAX, UNREAD_RECORDS_MAX
-from stream_detector.settings.fields import Settings
 
 BATCH_HEADER_BYTES = 61
 """Size of a batch's header, before its records."""
@@ -45,9 +44,9 @@ class TooLargeError(Exception):
         self.beginning = beginning
 
 
-def decompressed_bytes_max(settings: Settings) -> int:
-    """The limit of a decompressed record batch, in bytes."""
-    return max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
+def decompressed_bytes_max(record_bytes_max: int) -> int:
+    """The limit of a decompressed record batch, in bytes, for records of up to so many."""
+    return max(DECOMPRESSED_BYTES_MAX, 2 * record_bytes_max)
 
 
 def decompressed(codec: int, payload: bytes, bytes_max: int) -> bytes:

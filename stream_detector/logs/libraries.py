@@ -12,8 +12,6 @@ from threading import Lock
 
 from stream_detector.logs.repeats import call_later
 
-__all__ = ["HOLD_SECONDS", "KAFKA_FAULTS", "KafkaFaults", "LibrariesHeldBack"]
-
 HOLD_SECONDS = 10.0
 """Longer than a probe needs: one starts every 2 s and takes up to 4 s."""
 _AFTERMATH_SECONDS = 10.0
@@ -40,14 +38,11 @@ class KafkaFaults:
         self._ended: dict[str, float] = {}
 
     def report(self, fault: str, *, present: bool, now: float) -> None:
-        """Note at ``now``, monotonic seconds, whether ``brokers`` or ``topics`` are at fault.
-
-        May be called with every probe; only changes matter.
-        """
+        """Note at ``now``, monotonic seconds, whether ``brokers`` or ``topics`` are at fault."""
         with self._lock:
             if present:
                 self._present.add(fault)
-            elif fault in self._present:
+            elif fault in self._present:  # Every probe reports; only changes matter.
                 self._present.remove(fault)
                 self._ended[fault] = now
 
@@ -61,14 +56,14 @@ class KafkaFaults:
 
 
 KAFKA_FAULTS = KafkaFaults()
-"""The faults of this process; its logging is one for the process too."""
+"""Of this process, as its logging is."""
 
 
 class LibrariesHeldBack(logging.Handler):
     """Passes records on to ``target``: those of Kafka's libraries later, or never.
 
     A critical line, which says why the process ends, releases all held records first; so do flush
-    and close.
+    and close. ``clock`` gives monotonic seconds; ``call_later`` may call from any thread.
     """
 
     def __init__(
@@ -79,7 +74,6 @@ class LibrariesHeldBack(logging.Handler):
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], None] = call_later,
     ) -> None:
-        """``clock`` gives monotonic seconds; ``call_later`` calls back from any thread."""
         super().__init__()
         self._target = target
         self._faults = faults

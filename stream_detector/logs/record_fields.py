@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["fields_of", "message_of", "text_of"]
-
 _STANDARD_FIELDS = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys() | {"message", "asctime"}
 )

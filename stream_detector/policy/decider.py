@@ -1,7 +1,7 @@
 """From observed URLs and host names to decisions: canonical form, lists, memory, model.
 
-The hot path is one dict lookup: what was observed before was decided before. The rest goes to
-the model, all texts of one kind in one call.
+The hot path is one dict lookup, since most texts repeat. The model scores the others, all texts of
+one kind in one call.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Credentials, secrets by their names and query strings out of the lines of a log."""
+"""Masks credentials, named secrets and query strings in log lines."""
 
 import re
 
@@ -12,9 +12,9 @@ _AFTER_WORD = "\"')]}>,;:."
 
 
 def line_without_secrets(text: str, *, with_queries: bool) -> str:
-    """A line for a log without user info, values named password or the like, and query strings.
+    """A log line without user info, values of named secrets, and query strings.
 
-    ``with_queries`` keeps the last.
+    ``with_queries`` keeps the query strings.
     """
     text = without_named_secrets(text)
     if not AT.search(text) and (with_queries or _has_no_query(text)):

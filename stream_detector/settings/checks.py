@@ -1,4 +1,4 @@
-"""What is wrong with settings that are each right: contradictions, and files that are not there."""
+"""Checks across settings that are valid one by one: contradictions, unreadable files."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _LOGIN_IN_URL = re.compile(r"://(?:[^/]*@|[^/@]*:.*@)")
 
 
 def faults(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What contradicts or is not there: (the setting to look at first, what to do)."""
+    """Each fault: (the setting to look at first, what to do)."""
     yield from _security_faults(settings)
     yield from _file_faults(settings)
     yield from _label_key_faults(settings)
@@ -93,7 +93,7 @@ def _security_faults(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _opened_without_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes to is no reason to hang."""
+    """Without ``O_NONBLOCK`` a pipe without a writer would hang the start."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -138,7 +138,7 @@ def _topic_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
             yield (
                 field,
-                f"{name[:VALUE_SHOWN_CHARACTERS]!r} is no topic name: take 1 to 249 of letters, "
+                f"{name[:VALUE_SHOWN_CHARACTERS]!r} is not a topic name: take 1 to 249 of letters, "
                 "digits, dot, underscore and hyphen",
             )
         if name in users:
@@ -205,7 +205,7 @@ def _format_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         if name not in FORMAT_NAMES:
             yield (
                 "input_formats",
-                f"input_formats sets {name!r} for {topic!r}, which is no log format: take one of "
+                f"input_formats sets {name!r} for {topic!r}, which is not a format: take one of "
                 f"{', '.join(FORMAT_NAMES)}",
             )
 
@@ -215,7 +215,7 @@ def _field_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         if name not in CHOOSABLE_FIELDS:
             yield (
                 "json_fields",
-                f"json_fields says where {name!r} is, which is not read: take some of "
+                f"json_fields sets a field for {name!r}, which is unknown: take some of "
                 f"{', '.join(CHOOSABLE_FIELDS)}, such as url=request.url,client=src.addr",
             )
         elif not path:

@@ -60,7 +60,13 @@ class SettingsGroup(BaseModel):
         validate_default=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        for field in cls.model_fields.values():
+            field.description = " ".join((field.description or "").split())
 
     @field_validator("*", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
-from stream_detector.sources.dns_names import dns_event
+from stream_detector.sources.targets import dns_event
 from stream_detector.sources.times import to_time
 
 _DAEMON = r"(?:dnsmasq(?:-dhcp|-tftp|-script)?|pihole-FTL)"

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter, methodcaller
 
-from msgspec.structs import replace
-
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.limits import RECORD_LINES_MAX
@@ -31,7 +29,7 @@ from stream_detector.sources.json_record import (
     decode_object,
 )
 from stream_detector.sources.plain import Plain
-from stream_detector.sources.plain_json import PlainJson
+from stream_detector.sources.plain_json import PlainJson, event_of_host, event_of_url
 from stream_detector.sources.squid import Squid
 from stream_detector.sources.suricata import Suricata, SuricataAlerts
 from stream_detector.sources.times import to_time
@@ -268,39 +266,43 @@ class RecordReader:
     def _of_object(
         self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
     ) -> Results:
-        if source is None or isinstance(source, JsonSource):
-            name, result = _of_fields(record, line, source, self._json_fields)
-            if name == _JSON.name and not (record.url and isinstance(result, UrlEvent)):
-                return self._of_other_fields(line, source, doors, result)
-        else:
-            name = source.name
-            result = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {name}")
-        if source is not None and isinstance(result, Rejected):
-            return self._inside(decode_object(line), source, doors) or _results(name, result)
+        if source is None or source is _JSON:
+            claimant = source or _claimant(record, line)
+            if claimant is _JSON and self._json_fields is None:
+                return self._of_any(record, line, source, doors)
+        elif not isinstance(source, JsonSource):
+            fault = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
+            return self._inside(decode_object(line), source, doors) or [(source.name, fault)]
+        name, result = _of_fields(record, line, source, self._json_fields)
+        if isinstance(result, Rejected) and (source is not None or name == _JSON.name):
+            return self._inside(decode_object(line), source, doors) or [(name, result)]
         return _results(name, result)
 
-    def _of_other_fields(
-        self, line: bytes, source: Source | None, doors: Doors, result: LineResult
+    def _of_any(
+        self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
     ) -> Results:
-        """The results of an object that names no whole URL: its target may stand in a product's
-        own fields, or in the log line that it holds. ``result`` is that of the common names.
+        """The results of an object of no certain program. Its target stands, the first that there
+        is, in ``url``, in the fields of a product, in the log line that the object holds, in
+        ``host``, or in a field with another usual name.
         """
+        # The fast path for most objects.
+        if (event := event_of_url(record, line)) is not None:
+            return [(_JSON.name, event)]
         content = decode_object(line)
-        if self._json_fields is None or isinstance(result, Rejected):
-            fields = Fields(content)
-            if (product := product_of(fields)) is not None:
-                return _results(product.name, product.result(fields))
-            found = self._inside(content, source, doors)
-            # The host beside a log line is the machine that sent it.
-            if found and not _all_rejected(found):
+        found: Results | None = None
+        if not record.url or record.url == "-":
+            if (event := event_of_host(record, line, content)) is not None:
+                return [(_JSON.name, event)]
+            found = _of_product(line, content) or self._inside(content, source, doors)
+            # Before the host, which beside a log line is the machine that sent it.
+            if found is not None and not _all_rejected(found):
                 return found
-            if isinstance(result, Rejected):
-                # What is found in fields of any name is not what the settings chose.
-                if self._json_fields is None:
-                    event = named_event(fields, is_envelope=found is not None)
-                    if event is not None:
-                        return _results(_JSON.name, event)
-                return found or [(_JSON.name, result)]
+        result = _JSON.result_of(record, line)
+        if isinstance(result, Rejected):
+            named = named_event(Fields(content), is_envelope=found is not None)
+            if named is None and found is not None:
+                return found
+            result = named or result
         return _results(_JSON.name, result)
 
     def _inside(self, content: JsonObject, source: Source | None, doors: Doors) -> Results | None:
@@ -308,10 +310,10 @@ class RecordReader:
         if len(doors) == DOORS_MAX:
             return None
         first_fault: Results | None = None
-        for place, contents, time in envelopes.opened(content):
+        for place, contents in envelopes.opened(content):
             results = self._read(contents, source, (*doors, place))
             if not _all_rejected(results):
-                return _passed(results, place, time)
+                return _passed(results, place, envelopes.time_of(content))
             if first_fault is None:
                 first_fault = [
                     (name, Rejected(fault.reason, f"in {place!r}: {fault.detail}"))
@@ -422,12 +424,29 @@ def _all_rejected(results: Results) -> bool:
     return all(isinstance(result, Rejected) for _, result in results)
 
 
+def _of_product(line: bytes, content: JsonObject) -> Results | None:
+    fields = Fields(content)
+    if (product := product_of(fields)) is not None:
+        return _results(product.name, product.result(fields))
+    if len(content) == 1 and (tagged := tagged_record(line)) is not None:
+        claimant = _claimant(tagged, line)
+        return _results(claimant.name, claimant.result_of(tagged, line))
+    return None
+
+
 def _passed(results: Results, door: str, time: float | str | None) -> Results:
-    """``results`` from behind a door, whose time events have that have none of their own."""
+    """``results`` from behind a door; events without a time have that of the door."""
     return [
         (
             name,
-            replace(result, time=result.time or to_time(time), unwrapped=(door, *result.unwrapped))
+            UrlEvent(
+                result.kind,
+                result.observed,
+                result.client,
+                result.time or to_time(time),
+                result.log_id,
+                (door, *result.unwrapped),
+            )
             if isinstance(result, UrlEvent)
             else result,
         )

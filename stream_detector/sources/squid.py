@@ -10,7 +10,7 @@ import re
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
-from stream_detector.sources.http_requests import connect_target
+from stream_detector.sources.targets import connect_target
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, starts_with_host
 

@@ -12,9 +12,8 @@ import msgspec
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.dns_names import dns_event
-from stream_detector.sources.http_requests import http_event
 from stream_detector.sources.json_record import JsonRecord, JsonSource, PartDecoder, decode_object
+from stream_detector.sources.targets import dns_event, http_event
 from stream_detector.sources.times import to_time
 
 _EVENT_TYPES = re.compile(

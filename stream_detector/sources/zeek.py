@@ -15,14 +15,13 @@ from typing import ClassVar
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
-from stream_detector.sources.dns_names import dns_event
-from stream_detector.sources.http_requests import http_event
 from stream_detector.sources.json_record import (
     JsonRecord,
     JsonSource,
     decode_object,
     text_of,
 )
+from stream_detector.sources.targets import dns_event, http_event
 from stream_detector.sources.times import to_time
 from stream_detector.sources.zeek_json import find_connection, is_handshake, is_query, is_zeeks
 from stream_detector.sources.zeek_tsv import (

@@ -1,11 +1,10 @@
-"""The worker: a Faust app with one agent, which connects ``pipeline`` with Kafka.
+"""The worker: a Faust app with one agent that connects ``pipeline`` with Kafka.
 
 ``worker.process`` makes the app and runs it.
 """
 
 import asyncio
 import logging
-import tempfile
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +21,10 @@ from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.chunk_consumer import ChunkConsumer, Delivery
 from stream_detector.kafka.clients import client_options, output_options
-from stream_detector.kafka.group_watch import GroupMonitor
-from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.reachability import ReachMonitor
-from stream_detector.kafka.readiness import Monitors, readiness
+from stream_detector.kafka.readiness import GroupMonitor, Monitors, TopicMonitor, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.transport import ChunkProducer, ChunkTransport
 from stream_detector.limits import (
@@ -79,7 +76,7 @@ class Following(NamedTuple):
 
 
 class _ChunkSchema(faust.Schema):
-    """Passes on the delivery that the transport made: there is nothing to decode."""
+    """Passes on the transport's delivery, which needs no decoding."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
         return None
@@ -109,16 +106,16 @@ class DetectorApp(faust.App):
         self.pipeline = pipeline
         self.executor = executor
         self.buffered_bytes_max = BUFFERED_BYTES_MAX
-        self.decompressed_bytes_max = decompressed_bytes_max(settings)
+        self.decompressed_bytes_max = decompressed_bytes_max(settings.record_bytes_max)
         self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
         self.producer_options = output_options(settings)
         self.failed = asyncio.Event()
-        """Set when the process has to stop because of ``error``."""
+        """Set when the process has to stop; ``error`` says why."""
         self.finished = asyncio.Event()
-        """Set by a stop once the batches under way are committed or given up."""
+        """Set during a stop, once the batches in flight are committed or given up."""
         self._is_watched = False
-        """Whether the monitors that ``readiness`` asks exist: Faust says that it has started
+        """Whether the monitors that ``readiness`` needs exist. Faust reports that it has started
         before it calls ``on_start``."""
         self.error: FatalError | None = None
         self.batcher = Batcher(
@@ -152,12 +149,10 @@ class DetectorApp(faust.App):
             clock=time.monotonic,
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
         brokers = [URL(f"kafka://{address}") for address in settings.bootstrap_servers]
         super().__init__(
             settings.group_id,
             broker=brokers,
-            datadir=self._folder.name,
             broker_commit_interval=_COMMIT_INTERVAL_SECONDS,
             stream_wait_empty=False,
             table_standby_replicas=0,
@@ -177,6 +172,9 @@ class DetectorApp(faust.App):
             self.batcher.put(Work(event.value.chunk, event.value.entry.size, event.ack))
 
     # --- life cycle -------------------------------------------------------------------------
+
+    def _create_directories(self) -> None:
+        """Create none: Faust's folders are for tables, and this app has no tables."""
 
     async def on_start(self) -> None:
         """Start the monitors and followers, which need the event loop, before the consumer."""
@@ -227,7 +225,6 @@ class DetectorApp(faust.App):
             await super().on_stop()
             if self._tasks:
                 await asyncio.wait(self._tasks)
-            self._folder.cleanup()
 
     async def _finish_or_give_up(self) -> None:
         """Finish and commit the batches in flight; give up where Kafka stays away."""

@@ -19,7 +19,6 @@ from stream_detector.terminal.counted import counted
 from stream_detector.web.certificates import (
     CertificateFile,
     expiry_notice,
-    http_certificates,
     kafka_certificates,
 )
 from stream_detector.web.config import load_web_config, read_web_file
@@ -71,7 +70,7 @@ def _certificate_files(settings: Settings) -> list[CertificateFile]:
     files = kafka_certificates(settings)
     if (path := settings.http_web_config) is not None:
         with suppress(SettingsError):  # The check of the port reports it.
-            files += http_certificates(path, read_web_file(path))
+            files += read_web_file(path).certificates(path)
     return files
 
 

@@ -20,7 +20,7 @@ from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.announcements import current_announcements
-from stream_detector.kafka.clients import output_options
+from stream_detector.kafka.clients import client_options, output_options
 from stream_detector.kafka.fetched import lone_consumer
 from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges
 from stream_detector.kafka.publisher import OutputTopics, Publisher
@@ -152,9 +152,11 @@ async def _score_again(
     """
     scored = ScoredAgain()
     done = 0
-    fetch_bytes = {"max_partition_fetch_bytes": FETCH_BYTES_MAX}
+    options = client_options(settings, AIOKafkaConsumer)
+    options["max_partition_fetch_bytes"] = FETCH_BYTES_MAX
+    reading = lone_consumer(options, record_bytes_max=settings.record_bytes_max)
     try:
-        async with lone_consumer(settings, **fetch_bytes) as consumer, AsyncExitStack() as stack:
+        async with reading as consumer, AsyncExitStack() as stack:
             producer = AIOKafkaProducer(**output_options(settings))
             stack.push_async_callback(producer.stop)
             await producer.start()

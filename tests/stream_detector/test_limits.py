@@ -2,7 +2,7 @@
 
 from stream_detector import limits
 from stream_detector.events import DeadLetter, RejectReason, SourcePosition
-from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.privacy.letter_bytes import letter_without_credentials
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.outcomes import dead_letter_headers
 

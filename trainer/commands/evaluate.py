@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from stream_detector.events import Kind
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import ShownProgress, command_line, file_names, show_figures, tell
 from trainer.examples.datasets import read_dataset

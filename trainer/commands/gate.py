@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from stream_detector.commands.options import SettingsCommand
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import ShownProgress, show, tell
 from trainer.examples.datasets import read_dataset

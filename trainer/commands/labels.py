@@ -16,7 +16,7 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import Progress
 from trainer.commands import options
-from trainer.console import ShownProgress, show, tell
+from trainer.console import ShownProgress, show, shown_stage, tell
 from trainer.labels.collecting import collect_labels
 from trainer.labels.rendering import lines_of_all, lines_of_text
 from trainer.labels.resolution import ResolvedLabel, resolve, retractions
@@ -24,8 +24,6 @@ from trainer.labels.store import LabelStore, StoredLabel, filled_store
 from trainer.labels.training_file import write_rows, write_training_file
 
 _STDOUT = Path("-")
-_LABELS_AT_ONCE = 1000
-"""Labels between two updates of the progress."""
 
 
 @click.group(no_args_is_help=True)
@@ -57,8 +55,8 @@ def labels() -> None:
 @click.option(
     "--from-beginning",
     is_flag=True,
-    help="Read all that the topic still holds, whatever the group has read; labels that the store "
-    "has are not stored twice. An empty store is always filled so.",
+    help="Read all that the topic still holds, even what the group has read; labels that the store "
+    "has are not stored twice. An empty store is always filled this way.",
 )
 @options.kafka(
     *("labels_group_id", "topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
@@ -69,9 +67,9 @@ def collect(
 ) -> None:
     """Read the topics of labels as a consumer group, into Parquet files by day of collection.
 
-    Each record is stored once, whatever is killed when: offsets are committed when its row is on
-    disk. Labels that can't be used go to the dead-letter topic with their reason. One process at a
-    time writes to a store, and each store needs a --labels-group-id of its own.
+    Each record is stored once, even if a process is killed: offsets are committed when its row is
+    on disk. Labels that can't be used go to the dead-letter topic with their reason. One process
+    at a time writes to a store, and each store needs its own --labels-group-id.
 
     \b
     stream-trainer labels collect --bootstrap-servers kafka-1:9092
@@ -151,20 +149,18 @@ def _resolved(
     """The label that counts by text, and the number of labels collected by day."""
     filled = filled_store(store)
     days: Counter[str] = Counter()
-    with ShownProgress().stage("reading labels") as stage:
 
-        def shown() -> Iterator[StoredLabel]:
-            for number, stored in enumerate(filled.labels(), start=1):
-                days[stored.written_at.date().isoformat()] += 1
-                if number % _LABELS_AT_ONCE == 0:
-                    stage.update(number)
-                yield stored
+    def counted_labels() -> Iterator[StoredLabel]:
+        for stored in filled.labels():
+            days[stored.written_at.date().isoformat()] += 1
+            yield stored
 
-        return resolve(shown(), trust=trust), days
+    with shown_stage("reading labels"):
+        return resolve(counted_labels(), trust=trust), days
 
 
 def _canonical_text(url: str) -> str:
     canonical = canonicalise(kind_of(url), url)
     if isinstance(canonical, Rejected):
-        raise click.UsageError(f"{url!a} is no URL or host name: {canonical.detail}")
+        raise click.UsageError(f"{url!a} is not a URL or host name: {canonical.detail}")
     return canonical.text

@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from stream_detector.commands.options import given_settings, setting_options
+from stream_detector.commands.options import REACHING_KAFKA, with_settings
 from stream_detector.errors import SettingsError
 from stream_detector.models.store import ModelStore
 from stream_detector.name_rules import name_fault
-from stream_detector.settings.fields import SETTING_GROUPS, Settings
+from stream_detector.settings.fields import Settings
 from trainer.examples.labelled import Examples
 from trainer.families import FAMILY_NAMES
 from trainer.gate.options import GateOptions
@@ -33,10 +33,6 @@ RETRAINING_FOLDER = Path("retraining")
 """Where challengers, checkpoints and locks are, by default."""
 
 _DEFAULT_RULES = GateOptions()
-REACHING_KAFKA = set(SETTING_GROUPS["Kafka: how to reach it"]) - {
-    *("group_id", "labels_group_id", "cluster")
-}
-"""Settings of a Kafka client that is in no group."""
 
 
 def together(*options: Decorator) -> Decorator:
@@ -267,18 +263,7 @@ trust = click.option(
 
 def kafka(*names: str) -> Decorator:
     """How to reach Kafka, and the settings ``names``; the command gets ``settings``."""
-    kept = REACHING_KAFKA.union(names)
-
-    def decorated(command: Command) -> Command:
-        @functools.wraps(command)
-        def called(config: Path | None, **given: Any) -> Any:
-            flags = {name: given.pop(name) for name in kept if name in given}
-            settings, _ = given_settings(config, flags)
-            return command(settings=settings, **given)
-
-        return setting_options(without=Settings.model_fields.keys() - kept)(called)
-
-    return decorated
+    return with_settings(REACHING_KAFKA.union(names))
 
 
 def model_store(*names: str) -> Decorator:

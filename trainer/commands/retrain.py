@@ -7,8 +7,8 @@ import click
 from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import SettingsError
 from stream_detector.events import Kind
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show, tell
 from trainer.examples.labelled import Examples
@@ -116,7 +116,7 @@ def retrain(
 
     The exit code is 0 if it was published (or passed, with --no-publish), 3 if the gate refused
     it, 4 if there is nothing new to learn, 1 after an error, 2 for a wrong command line. Stopped
-    anywhere, the same command goes on.
+    anywhere, the same command continues.
 
     \b
     stream-trainer labels collect

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stream_detector.logs.setup import native_output_held_back
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show_figures, tell
 from trainer.examples.datasets import read_dataset
@@ -53,14 +53,16 @@ def study(
         from trainer.report import making  # noqa: PLC0415
 
     train = resampled(dataset.of_part("train"), imbalance, seed=seed)
-    candidates = making.fitted_candidates(
-        family_names or FAMILY_NAMES,
-        train,
-        dataset.of_part("val"),
-        kind="url",
-        epochs=epochs,
-        seed=seed,
-        progress=progress,
+    candidates = list(
+        making.fitted_candidates(
+            family_names or FAMILY_NAMES,
+            train,
+            dataset.of_part("val"),
+            kind="url",
+            epochs=epochs,
+            seed=seed,
+            progress=progress,
+        )
     )
     rows = dataset.of_part("test")
     measured = making.make_report(

@@ -7,10 +7,10 @@ import click
 
 from stream_detector.errors import BundleError
 from stream_detector.events import Kind
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.models.manifest import decode_manifest
 from stream_detector.name_rules import name_fault
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import ShownProgress, command_line, show_figures, tell
 from trainer.examples.datasets import counts_of
@@ -125,8 +125,8 @@ def train(
     if not overwrite:
         if checkpoint.exists() and not resume:
             raise click.UsageError(
-                f"{checkpoint} holds a training that was stopped: go on with --resume, or begin "
-                "again with --overwrite"
+                f"{checkpoint} holds a training that was stopped: continue with --resume, or start "
+                "over with --overwrite"
             )
         _check_replaced(output, (name, kind, family))
     if stream:
@@ -152,9 +152,11 @@ def train(
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from trainer.training import one_training  # noqa: PLC0415
+        from trainer.training.one_training import train_bundle  # noqa: PLC0415
 
-    plan = one_training.Plan(
+    report = output.with_name(f"{output.name}-report")
+    figures = train_bundle(
+        data,
         kind=kind,
         name=name,
         family=family,
@@ -163,12 +165,14 @@ def train(
         examples=examples,
         licences=licences,
         output=output,
-        checkpoint=checkpoint,
+        report=report,
+        saved_at=checkpoint,
         resume=resume,
         command=command_line(),
+        progress=progress,
     )
-    show_figures(one_training.train_bundle(plan, data, progress))
-    tell(f"bundle: {output}, report: {plan.report / 'report.html'}")
+    show_figures(figures)
+    tell(f"bundle: {output}, report: {report / 'report.html'}")
 
 
 def _check_replaced(output: Path, model: tuple[str, str, str]) -> None:

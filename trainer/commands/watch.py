@@ -10,7 +10,12 @@ from typing import cast
 
 import click
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import (
+    REACHING_KAFKA,
+    SettingsCommand,
+    given_settings,
+    setting_options,
+)
 from stream_detector.events import Kind
 from stream_detector.logs.setup import configure_logging
 from stream_detector.settings.fields import ENVIRONMENT_PREFIX, Settings
@@ -24,7 +29,7 @@ _LABELS = "labels"
 _HTTP_PORT = 9465
 """One up from a worker's, so that both run on one machine."""
 _SETTINGS = {
-    *options.REACHING_KAFKA,
+    *REACHING_KAFKA,
     *("labels_group_id", "topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
     *("label_keys", "labels_dead_letters_topic", "models_topic", "model_store"),
     *("http_host", "http_port", "http_web_config", "log_level", "log_format", "log_queries"),
@@ -58,9 +63,7 @@ _SETTINGS = {
     help="Retrain at once when there are so many new ones of a kind; 0: only by --every.",
 )
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- RETRAIN OPTIONS]")
-@setting_options(
-    without=Settings.model_fields.keys() - _SETTINGS, defaults={"http_port": _HTTP_PORT}
-)
+@setting_options(_SETTINGS, defaults={"http_port": _HTTP_PORT})
 def watch(
     url_data: tuple[Path, ...],
     host_data: tuple[Path, ...],
@@ -73,12 +76,12 @@ def watch(
 ) -> None:
     """Collect labels from Kafka all the time, and retrain when enough are new or it is time.
 
-    Each retraining is a process of its own: `stream-trainer retrain` with this command's settings
-    and what stands after --. It is judged by the gate and published to the workers if it passes.
-    Runs until SIGTERM or Ctrl-C; killed at any point and started again it goes on. Metrics,
-    /healthz and /readyz are on port 9465 unless --http-port says otherwise. A second watch in a
-    folder ends at once; one elsewhere with the same --labels-group-id takes the first one's place,
-    which ends within seconds, and its training with it.
+    Each retraining is a separate process: `stream-trainer retrain` with this command's settings
+    and the options after --. The gate judges the result, which is published to the workers if it
+    passes. Runs until SIGTERM or Ctrl-C; killed at any point and started again it continues.
+    Metrics, /healthz and /readyz are on port 9465 unless --http-port says otherwise. A second watch
+    in a folder ends at once; one in another folder with the same --labels-group-id replaces the
+    first one, which ends within seconds, and its training with it.
 
     \b
     stream-trainer watch --url-data urls.csv --model-store /srv/models

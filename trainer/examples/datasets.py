@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.events import Kind
-from trainer.examples.labelled import Example, Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Example, Examples, LeakSearch, read_examples
 from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS, Part, split_by_source, split_by_time
 

@@ -163,7 +163,7 @@ def _json_lines(path: Path) -> Iterator[Row | BadRow]:
                 # JSON can escape one half of a UTF-16 pair, which no manifest or report can hold.
                 "".join((*row, *row.values())).encode()
             except UnicodeEncodeError:
-                yield BadRow(number, "holds half of a UTF-16 pair, which is no character")
+                yield BadRow(number, "holds half of a UTF-16 pair, which is not a character")
             except (ValueError, RecursionError) as error:
                 yield BadRow(number, f"not JSON: {error}")
             else:
@@ -179,7 +179,7 @@ def _parquet(path: Path) -> Iterator[Row | BadRow]:
                     number += 1
                     yield Row(number, {name: _text(value) for name, value in values.items()})
     except pa.ArrowException as error:
-        raise DataError(f"{path} cannot be read: it is no Parquet file ({error})") from error
+        raise DataError(f"{path} cannot be read: it is not a Parquet file ({error})") from error
 
 
 def _plain(path: Path, name: str) -> Iterator[Row | BadRow]:

@@ -67,8 +67,8 @@ def parts_without(
 ) -> NDArray[np.str_]:
     """``parts`` with ``""`` for the rows ``held`` out.
 
-    Rows of their domains leave training and validation as well. Test rows stay, whatever their
-    domain: no model trains on them. ``domains`` are numbers from 0, which compare faster than
+    Rows of their domains leave training and validation as well. Test rows of any domain stay:
+    no model trains on them. ``domains`` are numbers from 0, which compare faster than
     names; all arrays have the shape ``[rows]``.
     """
     of_held = np.zeros(int(domains.max(initial=-1)) + 1, np.bool_)

@@ -30,7 +30,7 @@ def split_authority(text: str) -> tuple[str, str]:
 
 
 def take_apart(text: str) -> TextParts:
-    """Take a canonical text apart; a host name has a host alone."""
+    """Take a canonical text apart; a host name has only a host."""
     authority, rest = split_authority(text)
     host, port = authority, ""
     if not authority.endswith("]"):

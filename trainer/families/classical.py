@@ -149,7 +149,7 @@ CLASSICAL: tuple[Family, ...] = (
     ),
     _Classical(
         "lexical",
-        "logistic regression on lexical features alone",
+        "logistic regression on lexical features",
         lambda seed: [
             FunctionTransformer(lexical_features),
             StandardScaler(),

@@ -9,8 +9,7 @@ from trainer.families import NETWORK_NAMES
 from trainer.families.base import Family, Fitted
 from trainer.families.classical import CLASSICAL, OUTLIERS
 from trainer.families.language_model import LanguageModelSurprise
-from trainer.training.fitting import fit, logits_of
-from trainer.training.progress import shown_training
+from trainer.training.fitting import fit, logits_of, shown_training
 from trainer.training.recipe import Recipe
 
 

@@ -14,7 +14,7 @@ from stream_detector.models.lean_tensorflow import tf
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.families.base import Family, Fitted, benign_texts
-from trainer.training.batches import rows_of_batches
+from trainer.training.data import rows_of_batches
 
 _LENGTH_MAX = 96
 _UNITS = 96

@@ -60,7 +60,7 @@ class HoldOutRows(msgspec.Struct, frozen=True):
 
 
 class GateDecision(msgspec.Struct, frozen=True):
-    """Whether a challenger may be published, and all that it rests on."""
+    """Whether a challenger may be published, and what that rests on."""
 
     challenger: ModelRef
     champion: ModelRef | None
@@ -70,7 +70,7 @@ class GateDecision(msgspec.Struct, frozen=True):
     """Every check did."""
     decided_at: Annotated[datetime, msgspec.Meta(tz=True)]
     rules: RulesUsed | None
-    """None where nothing was judged: published by force alone."""
+    """None where nothing was judged: published only because of ``forced_because``."""
     rows: HoldOutRows | None
     checks: tuple[Check, ...]
     forced_because: str | None = None
@@ -113,11 +113,7 @@ def encode_decision(decision: GateDecision) -> bytes:
 
 
 def decode_decision(content: bytes, where: str) -> GateDecision:
-    """The decision that ``content``, read from ``where``, holds.
-
-    Raises:
-        GateError: it holds none.
-    """
+    """The decision in ``content``, read from ``where``; GateError where there is none."""
     try:
         return msgspec.json.decode(content, type=GateDecision)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -127,11 +123,7 @@ def decode_decision(content: bytes, where: str) -> GateDecision:
 
 
 def read_decision(path: Path) -> GateDecision:
-    """The decision in a file.
-
-    Raises:
-        GateError: it is not there, can't be read, or holds none.
-    """
+    """The decision in a file; GateError where it is missing, unreadable or none."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -144,8 +136,7 @@ def read_decision(path: Path) -> GateDecision:
 def write_decision(folder_of_bundle: Path, decision: GateDecision) -> Path:
     """Write the decision next to the bundle, whole or not at all; returns its path.
 
-    Raises:
-        GateError: it can't be written there.
+    Raises GateError where it can't be written.
     """
     path = decision_path(folder_of_bundle)
     try:
@@ -157,11 +148,8 @@ def write_decision(folder_of_bundle: Path, decision: GateDecision) -> Path:
 
 def lines_of(checks: Iterable[Check]) -> Iterator[str]:
     """One row a check: its name, what came out, and its sentence."""
-    rows = [(check.name, _verdict_on(check), check.message) for check in checks]
-    return table_lines([("check", "", "what was found"), *rows], wraps=True)
-
-
-def _verdict_on(check: Check) -> str:
-    if not check.measured:
-        return "not measured"
-    return "passed" if check.passed else "REFUSED"
+    rows = [("check", "", "what was found")]
+    for check in checks:
+        ending = "passed" if check.passed else "REFUSED"
+        rows.append((check.name, ending if check.measured else "not measured", check.message))
+    return table_lines(rows, wraps=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ _NAMED = 5
 """Voices in the message, those that changed most; the figures have more."""
 _IN_FIGURES = 50
 _NAMES = 3
-"""Of those that share a voice, for want of keys: the ones that changed most."""
-
+"""Of those that share a voice because they have no keys: the ones that changed most."""
 
 _IsMalicious = Callable[[Sequence[str]], NDArray[np.bool_]]
 
@@ -47,78 +46,51 @@ def check_newest(
     options: GateOptions,
     voices: VoicesOfRows | None = None,
 ) -> Check:
-    """``challenger`` and ``champion`` tell which rows each calls malicious.
+    """Compare which rows ``challenger`` and ``champion`` call malicious with their newest labels.
 
     Fails where the champion alone is right so much more often than the challenger alone that
-    chance does not give it (McNemar's exact test, two-sided). The labels of a voice that has more
-    than its share of ``voices`` weigh less, so that no voice decides by how much it writes.
+    chance does not explain it (McNemar's exact test, two-sided). The labels of a voice that has
+    more than its share of ``voices`` weigh less, so that no voice decides by how much it writes.
     """
     rows = len(labels)
     if not rows:
         return Check("newest labels", True, "there are none to compare on", {"rows": 0})
     weights, bounded = _weights(rows, voices)
     ours = challenger == (labels == 1)
-    figures: dict[str, float] = {
-        "rows": rows,
-        "weight": float(weights.sum()),
-        "challenger": float(np.average(ours, weights=weights)),
-    }
+    right = float(np.average(ours, weights=weights))
+    figures = {"rows": rows, "weight": float(weights.sum()), "challenger": right}
+    said = f"it is right on {right:.1%} of the {rows:,} newest labels"
     if champion is None:
-        return Check(
-            "newest labels",
-            True,
-            f"it is right on {figures['challenger']:.1%} of the {rows:,} newest labels; there is "
-            f"no champion to compare with{bounded}",
-            figures,
-        )
+        said += f"; there is no champion to compare with{bounded}"
+        return Check("newest labels", True, said, figures)
     theirs = champion == (labels == 1)
     gained, lost = (round(float(weights[one].sum())) for one in (ours & ~theirs, theirs & ~ours))
     chance = mcnemar(gained, lost)
     passed = lost <= gained or chance >= 1 - options.confidence
-    figures |= {
-        "champion": float(np.average(theirs, weights=weights)),
-        "gained": gained,
-        "lost": lost,
-        "p": chance,
-    }
-    return Check(
-        "newest labels",
-        passed,
-        f"it is right on {figures['challenger']:.1%} of the {rows:,} newest labels, the champion "
-        f"on {figures['champion']:.1%}: {gained:,} gained, {lost:,} lost, "
-        f"p = {chance:.3g}, {'not ' if passed else ''}worse beyond chance{bounded}",
-        figures,
+    their_right = float(np.average(theirs, weights=weights))
+    figures |= {"champion": their_right, "gained": gained, "lost": lost, "p": chance}
+    said += (
+        f", the champion on {their_right:.1%}: {gained:,} gained, {lost:,} lost, "
+        f"p = {chance:.3g}, {'not ' if passed else ''}worse beyond chance{bounded}"
     )
+    return Check("newest labels", passed, said, figures)
 
 
 def _weights(rows: int, voices: VoicesOfRows | None) -> tuple[NDArray[np.float64], str]:
     """How much each label counts, at most 1, and the words that say whose count less."""
     # Whoever writes most must not decide alone which model serves.
     weights = np.ones(rows)
-    if voices is None:
-        return weights, ""
-    totals = Counter(voices.voices)
-    bounded = limits(totals, 0, voices.share)
-    if not bounded:
+    totals = Counter(() if voices is None else voices.voices)
+    bounded = {} if voices is None else limits(totals, 0, voices.share)
+    if voices is None or not bounded:
         return weights, ""
     for voice, limit in bounded.items():
         weights[np.array(voices.voices) == voice] = limit / totals[voice]
     most = max(bounded, key=lambda voice: totals[voice])
-    share = bounded[most] / weights.sum()
     return weights, (
-        f"; no voice has more than {share:.0%} of the weight: the {totals[most]:,} labels of "
-        f"{printable(most)} count as {bounded[most]:.3g}"
+        f"; no voice has more than {bounded[most] / weights.sum():.0%} of the weight: the "
+        f"{totals[most]:,} labels of {printable(most)} count as {bounded[most]:.3g}"
     )
-
-
-class _Changed(NamedTuple):
-    voice: str
-    labels: int
-    share: float
-    now_malicious: int
-    no_longer_malicious: int
-    names: dict[str, int]
-    """How many verdicts were changed by the labels of each name, the most first."""
 
 
 def check_voices(
@@ -128,40 +100,40 @@ def check_voices(
     if champion is None:
         message = f"{len(voices):,} voices were trained on; there is no champion to compare with"
         return Check("voices", True, message)
-    found = sorted(
-        (_changed(voice, labels, challenger, champion) for voice, labels in voices.items()),
-        key=lambda each: -each.now_malicious - each.no_longer_malicious,
-    )
-    said = [
-        f"{each.voice}, {each.share:.1%} of an epoch, changed "
-        f"{each.now_malicious + each.no_longer_malicious:,} of {each.labels:,} verdicts "
-        f"({_details(each)})"
-        for each in found[:_NAMED]
-    ]
-    if len(found) > _NAMED:
-        said.append(f"{len(found) - _NAMED:,} other voices changed no more each")
-    figures = {"voices": [each._asdict() for each in found[:_IN_FIGURES]]}
+    changes = [_change(voice, each, challenger, champion) for voice, each in voices.items()]
+    changes.sort(key=lambda each: -each["now_malicious"] - each["no_longer_malicious"])
+    said = [_sentence(each) for each in changes[:_NAMED]]
+    if len(changes) > _NAMED:
+        said.append(f"{len(changes) - _NAMED:,} other voices changed no more each")
+    figures = {"voices": changes[:_IN_FIGURES]}
     return Check("voices", True, "; ".join(said) or "no labels were trained on", figures)
 
 
-def _changed(
+def _change(
     voice: str, labels: VoiceLabels, challenger: _IsMalicious, champion: _IsMalicious
-) -> _Changed:
+) -> dict[str, Any]:
+    """The figures of one voice; ``names`` counts the changed verdicts by name, most first."""
     ours, theirs = challenger(labels.texts), champion(labels.texts)
     names = Counter(labels.names[row] for row in np.flatnonzero(ours != theirs))
-    return _Changed(
-        printable(voice),
-        len(labels.texts),
-        labels.share,
-        int(np.sum(ours & ~theirs)),
-        int(np.sum(theirs & ~ours)),
-        {printable(name): count for name, count in names.most_common(_IN_FIGURES)},
+    return {
+        "voice": printable(voice),
+        "labels": len(labels.texts),
+        "share": labels.share,
+        "now_malicious": int(np.sum(ours & ~theirs)),
+        "no_longer_malicious": int(np.sum(theirs & ~ours)),
+        "names": {printable(name): count for name, count in names.most_common(_IN_FIGURES)},
+    }
+
+
+def _sentence(change: dict[str, Any]) -> str:
+    changed = change["now_malicious"] + change["no_longer_malicious"]
+    names: dict[str, int] = change["names"]
+    most = ""
+    if not set(names) <= {change["voice"]}:
+        said = ", ".join(f"{name}: {count:,}" for name, count in list(names.items())[:_NAMES])
+        most = f"; most by {said}"
+    return (
+        f"{change['voice']}, {change['share']:.1%} of an epoch, changed {changed:,} of "
+        f"{change['labels']:,} verdicts ({change['no_longer_malicious']:,} no longer malicious"
+        f"{most})"
     )
-
-
-def _details(changed: _Changed) -> str:
-    said = f"{changed.no_longer_malicious:,} no longer malicious"
-    if set(changed.names) <= {changed.voice}:
-        return said
-    most = list(changed.names.items())[:_NAMES]
-    return f"{said}; most by {', '.join(f'{name}: {count:,}' for name, count in most)}"

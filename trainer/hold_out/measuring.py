@@ -57,13 +57,9 @@ class Fold(msgspec.Struct, frozen=True):
     """Names of the benign sources."""
 
     def __str__(self) -> str:
-        benign = (
-            f"{len(self.benign)} benign sources"
-            if len(self.benign) > 1
-            else "".join(map(repr, self.benign))
-        )
-        malicious = repr(self.malicious) if self.malicious else ""
-        return " and ".join(filter(None, (malicious, benign)))
+        many = len(self.benign) > 1
+        benign = [f"{len(self.benign)} benign sources"] if many else map(repr, self.benign)
+        return " and ".join([*([repr(self.malicious)] if self.malicious else []), *benign])
 
 
 class HeldOutMalicious(msgspec.Struct, frozen=True):
@@ -119,7 +115,7 @@ class HoldOut:
         only: Sequence[str] = (),
         benign_folds: int = 4,
     ) -> None:
-        """Plan the folds.
+        """Plan the folds: as many as malicious groups or as benign ones, whichever are more.
 
         Args:
             dataset: rows with parts, and with the names of their sources.
@@ -128,8 +124,7 @@ class HoldOut:
                 default 4,000, or 100 if no group has so many.
             only: shell patterns; if given, malicious groups that match none stay in.
             benign_folds: number of groups of benign sources, of about as many rows each; each fold
-                holds one out. 0 holds none out. There are as many folds as malicious groups or as
-                benign ones, whichever are more.
+                holds one out. 0 holds none out.
 
         Raises:
             DataError: there is nothing to hold out, or a fold leaves nothing to train on.
@@ -160,13 +155,7 @@ class HoldOut:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def train(
-        self,
-        fold: Fold,
-        family: Family,
-        *,
-        identity: str,
-        seed: int,
-        progress: Progress,
+        self, fold: Fold, family: Family, *, identity: str, seed: int, progress: Progress
     ) -> Training:
         """Fit ``family`` without what ``fold`` holds out, and measure it on that, in all parts."""
         started = time.monotonic()
@@ -242,11 +231,11 @@ class HoldOut:
         for part, needed in (("train", (0, 1)), ("val", (0, 1)), ("test", (0,))):
             for label in needed:
                 if not np.any((parts == part) & (labels == label)):
+                    lacking = "malicious" if label else "benign"
                     raise DataError(
                         f"without the sources {fold} and their domains the part '{part}' has no "
-                        f"{'malicious' if label else 'benign'} row left: give data with more "
-                        f"{'malicious' if label else 'benign'} sources, or leave out kinds of "
-                        "malice with --group kind"
+                        f"{lacking} row left: give data with more {lacking} sources, or leave out "
+                        "kinds of malice with --group kind"
                     )
 
 
@@ -261,11 +250,8 @@ def _dealt(rows_of: dict[str, int], folds: int) -> list[tuple[str, ...]]:
     if min(folds, len(rows_of)) < 2:
         return []
     groups: list[list[str]] = [[] for _ in range(min(folds, len(rows_of)))]
-    sizes = [0] * len(groups)
-    for name, rows in rows_of.items():
-        smallest = sizes.index(min(sizes))
-        groups[smallest].append(name)
-        sizes[smallest] += rows
+    for name in rows_of:
+        min(groups, key=lambda group: sum(map(rows_of.__getitem__, group))).append(name)
     return [tuple(sorted(group)) for group in groups]
 
 

@@ -14,17 +14,16 @@ from trainer.hold_out.measuring import (
     HeldOutMalicious,
     Training,
 )
-from trainer.measuring.evaluation import Detection
 from trainer.measuring.statistics import wilson
 from trainer.report.content import (
-    TOO_FEW,
     Block,
+    Columns,
     Heading,
     Paragraph,
     ReportHead,
     Table,
     opening,
-    table,
+    table_of,
 )
 
 _WORST_SHOWN = 3
@@ -66,18 +65,15 @@ class HoldOutReport(ReportHead, frozen=True, kw_only=True):
 
 def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list[FamilyMean]:
     """One entry for each family with a training, in the order of ``families``."""
-    names = [name for name in families if any(one.family == name for one in trainings)]
+    of_family = {name: [one for one in trainings if one.family == name] for name in families}
     figures = {
-        name: {
-            one.malicious.name: _figures(one.malicious)
-            for one in trainings
-            if one.family == name and one.malicious is not None
-        }
-        for name in names
+        name: {one.malicious.name: _figures(one.malicious) for one in done if one.malicious}
+        for name, done in of_family.items()
+        if done
     }
+    first = next(iter(figures.values()), {})
     means = []
-    for name in names:
-        own, first = figures[name], figures[names[0]]
+    for name, own in figures.items():
         both = [group for group in own if group in first]
         gains = {
             figure: [own[group][figure] - first[group][figure] for group in both]
@@ -97,7 +93,7 @@ def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list
                 },
                 better={figure: sum(one > 0 for one in gain) for figure, gain in gains.items()},
                 compared=len(both),
-                benign=_benign_sources([one for one in trainings if one.family == name]),
+                benign=_benign_sources(of_family[name]),
             )
         )
     return means
@@ -116,7 +112,10 @@ def held_out_table(
     measured = [(one.malicious, one.family) for one in trainings if one.malicious is not None]
     measured.sort(key=lambda one: (-one[0].rows, one[0].name, order.index(one[1])))
     for group, family in measured:
-        tprs = [_tpr(at, short=short) for at in group.detections]
+        tprs = [
+            str(at) if not short else f"{at.tpr.value:.3f}" if at.enough else "too few"
+            for at in group.detections
+        ]
         rows.append([group.name, f"{group.rows:,}", family, f"{group.roc_auc:.4f}", *tprs])
     # Too few benign rows make a threshold, and so the mean, a matter of chance.
     certain = [
@@ -186,41 +185,28 @@ def content(report: HoldOutReport) -> list[Block]:
             ),
             _benign_table(report.families),
         ]
-    return [*blocks, Heading("Trainings"), _training_table(report.trainings)]
+    return [*blocks, Heading("Trainings"), table_of(report.trainings, _TRAINING_COLUMNS)]
 
 
 def _benign_table(families: Sequence[FamilyMean]) -> Table:
     by_name = [{one.name: one for one in family.benign} for family in families]
-    order = list(dict.fromkeys(one.name for family in families for one in family.benign))
     rows = [["source", "rows", *[family.family for family in families]]]
-    for name in order:
+    for name in dict.fromkeys(one.name for family in families for one in family.benign):
         of_families = [known.get(name) for known in by_name]
         size = next(one.rows for one in of_families if one is not None)
-        rows.append(
-            [
-                name,
-                f"{size:,}",
-                *["" if one is None else f"{one.flagged:.2%}" for one in of_families],
-            ]
-        )
+        shares = ["" if one is None else f"{one.flagged:.2%}" for one in of_families]
+        rows.append([name, f"{size:,}", *shares])
     means = ["" if one.flagged is None else f"{one.flagged:.2%}" for one in families]
     return Table([*rows, ["mean of the sources", "", *means]])
 
 
-def _training_table(trainings: Sequence[Training]) -> Table:
-    return table(
-        ["family", "without", "training rows", "benign test rows", "seconds"],
-        (
-            [
-                one.family,
-                ", ".join(name for name in (one.fold.malicious, *one.fold.benign) if name),
-                f"{one.train_rows:,}",
-                f"{one.benign_test_rows:,}",
-                f"{one.seconds:.0f}",
-            ]
-            for one in trainings
-        ),
-    )
+_TRAINING_COLUMNS: Columns = {
+    "family": "{.family}",
+    "without": lambda one: ", ".join(filter(None, (one.fold.malicious, *one.fold.benign))),
+    "training rows": "{.train_rows:,}",
+    "benign test rows": "{.benign_test_rows:,}",
+    "seconds": "{.seconds:.0f}",
+}
 
 
 def _figures(group: HeldOutMalicious) -> dict[str, float]:
@@ -239,12 +225,6 @@ def _benign_sources(trainings: Sequence[Training]) -> list[HeldOutBenign]:
         rows, share = of[0].rows, float(np.mean([one.flagged.value for one in of]))
         sources.append(HeldOutBenign(name, rows, wilson(round(rows * share), rows)))
     return sorted(sources, key=lambda one: (-one.flagged.value, one.name))
-
-
-def _tpr(at: Detection, *, short: bool) -> str:
-    if not at.enough:
-        return "too few" if short else TOO_FEW
-    return f"{at.tpr.value:.3f}" if short else f"{at.tpr:.3f}"
 
 
 def _difference(mean: FamilyMean, figure: str, *, short: bool) -> str:

@@ -19,43 +19,38 @@ from trainer.hold_out.report import HoldOutReport, content, family_means, lines_
 from trainer.report.rendering import write_report
 
 
-class TrainingStore:
-    """Finished trainings, a JSON file each, so that a stopped run can resume."""
+def save_training(folder: Path, training: Training) -> None:
+    """Save a finished training as a JSON file in ``folder``; a kill leaves no half file.
 
-    def __init__(self, folder: Path) -> None:
-        """The first training that is saved makes ``folder``."""
-        self._folder = folder
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    make_private_folder(folder)
+    content = msgspec.json.format(msgspec.json.encode(training), indent=2)
+    path = _path(folder, training.family, training.identity)
+    write_atomically(path, content + b"\n", mode=0o600)
 
-    def save(self, training: Training) -> None:
-        """Save ``training``; a kill while saving leaves no half file.
 
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        path = self._path(training.family, training.identity)
-        make_private_folder(self._folder)
-        content = msgspec.json.format(msgspec.json.encode(training), indent=2)
-        write_atomically(path, content + b"\n", mode=0o600)
+def load_training(folder: Path, family: str, identity: str) -> Training | None:
+    """The training of that identity; None if there is none.
 
-    def load(self, family: str, identity: str) -> Training | None:
-        """The training of that identity; None if there is none.
+    Raises:
+        DataError: its file is damaged.
+    """
+    path = _path(folder, family, identity)
+    try:
+        training = msgspec.json.decode(path.read_bytes(), type=Training)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} is damaged ({error}): delete it, and its training is done again"
+        ) from error
+    return training if training.identity == identity else None
 
-        Raises:
-            DataError: its file is damaged.
-        """
-        path = self._path(family, identity)
-        try:
-            training = msgspec.json.decode(path.read_bytes(), type=Training)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{path} is damaged ({error}): delete it, and its training is done again"
-            ) from error
-        return training if training.identity == identity else None
 
-    def _path(self, family: str, identity: str) -> Path:
-        return self._folder / f"{family}-{identity[:16]}.json"
+def _path(folder: Path, family: str, identity: str) -> Path:
+    return folder / f"{family}-{identity[:16]}.json"
 
 
 class Done(NamedTuple):
@@ -93,21 +88,21 @@ def run_hold_out(
     """
     known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
     wanted = [(fold, known[name]) for fold in plan.folds for name in names]
-    store = TrainingStore(folder / "trainings")
+    saved = folder / "trainings"
     done: list[Training] = []
     stopped = ""
     try:
         make_private_folder(folder)
         for number, (fold, family) in enumerate(wanted, start=1):
             identity = plan.identity(fold, family.name, kind, epochs, seed)
-            training = store.load(family.name, identity) if resume else None
+            training = load_training(saved, family.name, identity) if resume else None
             progress.tell(
                 f"training {number} of {len(wanted)}: {family.name} without {fold}"
                 f"{', done before' if training else ''}"
             )
             if training is None:
                 training = plan.train(fold, family, identity=identity, seed=seed, progress=progress)
-                store.save(training)
+                save_training(saved, training)
             progress.tell(f"  {_in_short(training)}")
             done.append(training)
     except OSError as error:
@@ -116,7 +111,9 @@ def run_hold_out(
         if not done:
             progress.tell("stopped: no training was done")
             raise
-        stopped = f"stopped: {len(done)} of {len(wanted)} trainings are done; go on with --resume"
+        stopped = (
+            f"stopped: {len(done)} of {len(wanted)} trainings are done; continue with --resume"
+        )
     report = HoldOutReport(
         title=f"How well {', '.join(names)} detect what they never saw",
         command=command,

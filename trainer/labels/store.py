@@ -133,8 +133,8 @@ class LabelStore:
     def add(self, labels: Iterable[StoredLabel]) -> int:
         """Add those that are not there yet, by topic, partition and offset; returns their number.
 
-        When it returns, they are on disk. When it does not, the file of the day is the old or the
-        new one. The caller is in ``writing``.
+        They are on disk when it returns; after an error the day's file is the old or the new one.
+        The caller is in ``writing``.
 
         Raises:
             LabelStoreError: a file can't be read or written; or a place holds another record than
@@ -156,7 +156,7 @@ class LabelStore:
         return len(new)
 
     def is_empty(self) -> bool:
-        """Is there no label? A folder that is missing holds none."""
+        """Whether it holds no label; a missing folder holds none."""
         return not self._files()
 
     def count(self, kind: Kind) -> int:
@@ -165,7 +165,14 @@ class LabelStore:
         Raises:
             LabelStoreError: a file can't be read.
         """
-        return sum(self._count(path, kind) for path in self._files())
+        total = 0
+        for path in self._files():
+            try:
+                kinds = pq.read_table(path, columns=["kind"], partitioning=None)["kind"]
+            except (OSError, pa.ArrowException, KeyError) as error:
+                raise self._fault(path, error) from error
+            total += int(pc.sum(pc.equal(kinds, kind)).as_py() or 0)
+        return total
 
     def labels(self) -> Iterator[StoredLabel]:
         """All labels, day by day; of a day in order of topic, partition and offset.
@@ -189,14 +196,6 @@ class LabelStore:
         """The labels of canonical ``texts``; as ``labels``."""
         return (stored for stored in self.labels() if stored.label.canonical.text in texts)
 
-    def _count(self, path: Path, kind: Kind) -> int:
-        try:
-            kinds = pq.read_table(path, columns=["kind"], partitioning=None)["kind"]
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise self._fault(path, error) from error
-        found = pc.sum(pc.equal(kinds, kind)).as_py()
-        return int(found or 0)
-
     def _files(self) -> Sequence[Path]:
         return sorted(self.folder.glob(_FILES))
 
@@ -204,7 +203,7 @@ class LabelStore:
         """When those of ``labels`` that are there were written, by their places."""
         if self._ends is None:
             self._ends = self._read_ends()
-        # Mostly none: what was read before is read again only after a kill.
+        # Mostly none, so no file is read: offsets come again only after a kill.
         offsets: defaultdict[_Partition, set[int]] = defaultdict(set)
         for label in labels:
             partition = label.topic, label.partition
@@ -230,11 +229,7 @@ class LabelStore:
         return ends
 
     def _batches(self, path: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
-        """The rows of a file, some at a time.
-
-        Raises:
-            LabelStoreError: it can't be read.
-        """
+        """The rows of a file, some at a time."""
         try:
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(_READ_ROWS, columns=columns)
@@ -270,11 +265,7 @@ class LabelStore:
 
 
 def filled_store(folder: Path) -> LabelStore:
-    """The store in ``folder``, which holds labels.
-
-    Raises:
-        LabelStoreError: it holds none.
-    """
+    """The store in ``folder``; LabelStoreError where it holds no labels."""
     store = LabelStore(folder)
     if store.is_empty():
         raise LabelStoreError(

@@ -10,8 +10,11 @@ from stream_detector.kafka.label_reading import (
     RECORD_BYTES_MAX,
     VALUE_BYTES,
 )
-from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
-from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.privacy.letter_bytes import (
+    cut_letter,
+    cut_masked_letter,
+    letter_without_credentials,
+)
 from stream_detector.wire.outcomes import Message, dead_letter_headers
 
 

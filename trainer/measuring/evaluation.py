@@ -24,6 +24,7 @@ VERDICT_FPRS = (0.01, 0.001)
 FALSE_POSITIVES_MIN = 10
 """With fewer expected false positives, chance sets the threshold of a rate."""
 
+TOO_FEW = "too few benign rows"
 _CALIBRATION_BINS = 15
 
 
@@ -36,6 +37,9 @@ class Detection(msgspec.Struct, frozen=True):
     benign_rows: int
     enough: bool
     """False where too few benign rows set the threshold."""
+
+    def __str__(self) -> str:
+        return f"{self.tpr:.3f}" if self.enough else TOO_FEW
 
 
 def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:

@@ -1,4 +1,4 @@
-"""Announcements on the topic that workers follow: which model serves, and which is a shadow."""
+"""Announces models on the topic that workers follow: to serve, or as a shadow."""
 
 import asyncio
 import tempfile
@@ -44,7 +44,7 @@ _PREVIOUS_MAX = 50
 
 
 def check_signing(settings: Settings, signing_key: Path | None) -> None:
-    """What is written unsigned would be refused by workers that have a public key.
+    """Check the key: workers that have a public key refuse an announcement without a signature.
 
     Raises:
         SettingsError: a public key is set, and no signing key is given, or not its private half.
@@ -63,18 +63,28 @@ def check_signing(settings: Settings, signing_key: Path | None) -> None:
         )
 
 
-def announced_now(settings: Settings, *, signing_key: Path | None = None) -> Announced:
-    """What is announced: models that serve, and shadows; to one who signs with ``signing_key``.
+def announced_now(
+    settings: Settings, *, signing_key: Path | None = None, to_write: bool = False
+) -> Announced:
+    """The models that are announced to serve, and the shadows; as ``signing_key`` verifies them.
+
+    ``to_write`` also checks that this program may announce, and has the key for it.
 
     Raises:
-        TopicsError: the topic is missing or may not be read.
+        SettingsError: as ``check_signing``.
+        TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    return _announced(settings, "READ", signing_key=signing_key)
+    operations: tuple[Operation, ...] = ("READ",)
+    if to_write:
+        check_signing(settings, signing_key)
+        operations = ("READ", "WRITE")
+    check_topic(settings, settings.models_topic, *operations)
+    return asyncio.run(current_announcements(settings, signing_key=signing_key))
 
 
 def reigning_model(settings: Settings, kind: Kind, announced: Announcement | None) -> Reigning:
-    """The model whose place an announcement takes: ``announced``, or the bundle of the settings.
+    """The model that an announcement replaces: ``announced``, or the bundle of the settings.
 
     Raises:
         BundleError: nothing is announced, and the settings name no bundle.
@@ -129,7 +139,7 @@ def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
     A decision on an earlier bundle of this folder does not count.
 
     Raises:
-        GateError: what lies there is no decision.
+        GateError: the file there holds no decision.
     """
     path = decision_path(bundle)
     if not path.exists():
@@ -139,16 +149,12 @@ def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
 
 
 def admitted_bundle(
-    settings: Settings,
-    bundle: Path,
-    *,
-    because: str | None = None,
-    signing_key: Path | None = None,
+    settings: Settings, bundle: Path, *, because: str | None = None, signing_key: Path | None = None
 ) -> GateDecision | None:
-    """The decision to announce ``bundle`` on; None if it serves already and there is none.
+    """The decision that admits ``bundle``; None if it serves already and there is none.
 
-    ``because`` is the reason to announce it whatever the gate decided; it is recorded in the
-    decision next to the bundle.
+    ``because`` is the reason to announce it whatever the gate decided; the decision next to the
+    bundle records it.
 
     Raises:
         NotAdmittedError: it may not be announced.
@@ -174,7 +180,7 @@ def admitted_version(
     because: str | None = None,
     signing_key: Path | None = None,
 ) -> GateDecision | None:
-    """``admitted_bundle`` for a version of the store, whose decision is kept there.
+    """``admitted_bundle`` for a version of the store, which keeps its decision.
 
     Raises:
         StreamDetectorError: as ``admitted_bundle``; or the store can't be reached.
@@ -211,12 +217,12 @@ def promote(
     gate: GateDecision | None = None,
     signing_key: Path | None = None,
 ) -> Announcement:
-    """Announce a version of the store; one that is announced already is announced again.
+    """Announce a version of the store to serve.
 
-    Workers that refused it try once more then: it may have been signed or repaired since.
-    ``gate`` is the decision of its comparison with the model that serves, unless it is that model.
-    What served while nothing was announced is stored too: a rollback goes back to it. With
-    ``signing_key`` the announcement and both bundles are signed.
+    One that is announced already is announced again: workers that refused it try once more, since
+    it may have been signed or repaired. ``gate`` is the decision of its comparison with the model
+    that serves, unless it is that model. The first announcement also stores the bundle of the
+    settings, for a rollback. ``signing_key`` signs the announcement and both bundles.
 
     Raises:
         NotAdmittedError: ``gate`` is missing, on another pair of models, or refused the model.
@@ -225,7 +231,7 @@ def promote(
         RetryableError: Kafka or the store can't be reached.
     """
     kind, sha256 = model.kind, model.ref.sha256
-    current = _announced(settings, "READ", "WRITE", signing_key=signing_key).serving.get(kind)
+    current = announced_now(settings, signing_key=signing_key, to_write=True).serving.get(kind)
     reigning = reigning_model(settings, kind, current)
     check_admitted(model.ref, reigning, gate)
     previous = () if current is None else current.previous
@@ -237,7 +243,7 @@ def promote(
     withdrawn = () if current is None else current.withdrawn
     decision = None if gate is None else gate.announced()
     if current is not None and current.sha256 == sha256 and current.gate is not None:
-        # By which it took the place of the one before, with the latest reason to force it.
+        # It keeps the decision against its predecessor: a comparison with itself says nothing.
         forced = gate.forced_because if gate is not None else None
         decision = current.gate | ({} if forced is None else {"forced_because": forced})
     return _announce(
@@ -253,15 +259,15 @@ def promote(
 def roll_back(
     settings: Settings, store: ModelStore, kind: Kind, *, signing_key: Path | None = None
 ) -> Announcement:
-    """Announce the version announced before the present one, which is forgotten.
+    """Announce the version announced before the present one, and mark that one as withdrawn.
 
     Raises:
         StreamDetectorError: none was announced before.
-        BundleError: it is not in the store any more, or damaged there.
+        BundleError: it was removed from the store, or is damaged there.
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    current = _announced(settings, "READ", "WRITE", signing_key=signing_key).serving.get(kind)
+    current = announced_now(settings, signing_key=signing_key, to_write=True).serving.get(kind)
     if current is None or not current.previous:
         raise StreamDetectorError(
             f"no {kind} model was announced before "
@@ -294,7 +300,7 @@ def announce_shadow(
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka or the store can't be reached.
     """
-    announced = _announced(settings, "READ", "WRITE", signing_key=signing_key)
+    announced = announced_now(settings, signing_key=signing_key, to_write=True)
     serving = announced.serving.get(model.kind)
     if serving is not None and serving.sha256 == model.ref.sha256:
         raise StreamDetectorError(
@@ -307,26 +313,18 @@ def announce_shadow(
 def withdraw_shadow(
     settings: Settings, kind: Kind, *, signing_key: Path | None = None
 ) -> Announcement:
-    """Announce that ``kind`` has no shadow any more; returns the one it had.
+    """Announce the end of the shadow of ``kind``; returns that shadow.
 
     Raises:
         StreamDetectorError: it had none.
         TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    shadow = _announced(settings, "READ", "WRITE", signing_key=signing_key).shadows.get(kind)
+    shadow = announced_now(settings, signing_key=signing_key, to_write=True).shadows.get(kind)
     if shadow is None:
         raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
     asyncio.run(end_shadow(settings, kind, signing_key=signing_key))
     return shadow
-
-
-def _announced(settings: Settings, *operations: Operation, signing_key: Path | None) -> Announced:
-    """What is announced on a topic that allows ``operations``; to write there takes the key."""
-    if "WRITE" in operations:
-        check_signing(settings, signing_key)
-    check_topic(settings, settings.models_topic, *operations)
-    return asyncio.run(current_announcements(settings, signing_key=signing_key))
 
 
 def _announce(

@@ -1,4 +1,4 @@
-"""Bundles into the model store and out of it."""
+"""Puts bundles into the model store, fetches them, and chooses which may go."""
 
 import tempfile
 from collections.abc import Collection, Sequence
@@ -25,9 +25,9 @@ def store_bundle(
     signing_key: Path | None = None,
     decision: GateDecision | None = None,
 ) -> tuple[StoredModel, PutOutcome]:
-    """Put a bundle into the store; returns it as stored, and what the store had of it before.
+    """Put a bundle into the store; returns it as stored, and the state of the store before.
 
-    ``decision`` is what the gate decided on it, kept with it.
+    The store keeps ``decision``, the gate's on this bundle, with it.
 
     Raises:
         GateError: ``decision`` is on another bundle.
@@ -67,7 +67,7 @@ def sign_stored(store: ModelStore, model: StoredModel, signing_key: Path | None)
 
 
 def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
-    """Copy a version of the store into ``folder``, new or empty; checked, whole or not at all.
+    """Copy a version of the store into ``folder``, new or empty; checked, and whole or not at all.
 
     Raises:
         StreamDetectorError: there is something in ``folder``, or it can't be written.
@@ -124,8 +124,8 @@ def prunable(
 
     Args:
         models: of the store, oldest first.
-        announced: what is announced now; all that it needs stays.
-        served: sha256 of what workers are known to serve, which stays.
+        announced: the present announcements; every version that they need stays.
+        served: sha256 of the models that workers serve, which stay.
         keep: how many of the newest of each kind stay.
         trained_before: only versions that were trained before it go; None: of any age.
     """

@@ -235,10 +235,10 @@ def _at_threshold(name: str, threshold: float, benign: Scores, malicious: Scores
 
 
 def _at_base_rate(at: AtThreshold, base_rate: float) -> AtBaseRate:
-    tpr = at.true_positives / (at.true_positives + at.false_negatives)
-    fpr = at.false_positives / (at.false_positives + at.true_negatives)
     if not at.false_positives:
         return AtBaseRate(at.name, base_rate, None, None)
+    tpr = at.true_positives / (at.true_positives + at.false_negatives)
+    fpr = at.false_positives / (at.false_positives + at.true_negatives)
     found, flagged = tpr * base_rate, fpr * (1 - base_rate)
     return AtBaseRate(at.name, base_rate, found / (found + flagged), flagged * 1e6)
 

@@ -1,8 +1,9 @@
 """From models and rows to a report: measured one after the other, then compared."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,7 +18,7 @@ from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 from trainer.examples.labelled import Examples
 from trainer.families import LENGTH_MAX
-from trainer.families.base import Family
+from trainer.families.base import Fitted
 from trainer.families.known import families
 from trainer.measuring.evaluation import fit_platt, verdict_thresholds
 from trainer.report.content import Report, content
@@ -66,37 +67,6 @@ def bundle_candidates(
             yield candidate_of_bundle(str(folder), load_bundle(folder, kind=kind))
 
 
-def _candidate_of_family(
-    name: str,
-    family: Family,
-    train: Dataset,
-    validation: Dataset,
-    *,
-    seed: int,
-    progress: Progress,
-) -> Candidate:
-    """A family fitted on ``train``, calibrated and given thresholds on ``validation``.
-
-    The thresholds are set at the false-positive rates that bundles have.
-    """
-    fitted = family.fit(train, validation, seed=seed, progress=progress)
-    with progress.stage(f"{name}: calibrating"):
-        raw = fitted.scores(validation.texts)
-    calibration = fit_platt(raw, validation.labels)
-    if calibration.slope <= 0:
-        # It ranks upside down. Calibrated it would be put right by labels that it did not learn
-        # from: it is only brought into the range of probabilities, and its figures show it.
-        deviation = float(np.std(raw)) or 1.0
-        calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
-    return Candidate(
-        name,
-        family.summary,
-        lambda texts: calibration.apply(fitted.scores(texts)),
-        verdict_thresholds(calibration.apply(raw[validation.labels == 0])),
-        fitted.history,
-    )
-
-
 def fitted_candidates(
     names: Sequence[str],
     train: Dataset,
@@ -106,13 +76,34 @@ def fitted_candidates(
     epochs: int,
     seed: int,
     progress: Progress,
-) -> list[Candidate]:
-    """The families ``names``, each as ``_candidate_of_family`` makes it."""
+) -> Iterator[Candidate]:
+    """The families ``names`` fitted on ``train``, calibrated on ``validation``.
+
+    The thresholds are set at the false-positive rates that bundles have.
+    """
     known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
-    return [
-        _candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
-        for name in names
-    ]
+    for name in names:
+        fitted = known[name].fit(train, validation, seed=seed, progress=progress)
+        with progress.stage(f"{name}: calibrating"):
+            raw = fitted.scores(validation.texts)
+        calibration = fit_platt(raw, validation.labels)
+        if calibration.slope <= 0:
+            # It ranks upside down. Calibrated it would be put right by labels that it did not
+            # learn from: it is only brought into the range of probabilities, and its figures show
+            # it.
+            deviation = float(np.std(raw)) or 1.0
+            calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
+        yield Candidate(
+            name,
+            known[name].summary,
+            partial(_calibrated, fitted, calibration),
+            verdict_thresholds(calibration.apply(raw[validation.labels == 0])),
+            fitted.history,
+        )
+
+
+def _calibrated(fitted: Fitted, calibration: Platt, texts: Sequence[str]) -> NDArray[np.float32]:
+    return calibration.apply(fitted.scores(texts))
 
 
 def make_report(
@@ -121,17 +112,15 @@ def make_report(
     rows: Dataset,
     *,
     kind: Kind,
-    title: str,
-    command: str,
-    data: str,
-    notes: Sequence[str] = (),
     quote_rows: bool = True,
     progress: Progress,
+    **head: Any,
 ) -> list[Measured]:
     """Measure ``candidates`` on ``rows``; write the report if there is a ``folder``.
 
     Compares all others with the first candidate. Without ``quote_rows`` the report holds no rows,
-    and may go where the data may not.
+    and may go where the data may not. ``head`` are the title, command, data and notes of a
+    ``ReportHead``.
 
     Raises:
         StreamDetectorError: the folder cannot be written.
@@ -164,14 +153,7 @@ def make_report(
     for candidate, of_one in zip(candidates[1:], scores[1:], strict=True):
         with progress.stage(f"comparing {candidate.name} with {first[0]}"):
             differences += difference(first, (candidate.name, of_one), rows.labels)
-    report = Report(
-        title=title,
-        command=command,
-        data=data,
-        notes=list(notes),
-        models=measured,
-        differences=differences,
-    )
+    report = Report(**head, models=measured, differences=differences)
     with progress.stage("drawing the plots"):
         write_report(folder, report, content(report), plots(measured, scores, rows.labels))
     return measured

@@ -9,7 +9,8 @@ import msgspec
 
 from stream_detector.errors import StreamDetectorError
 from trainer.files.private import make_private_folder, write_private
-from trainer.report.content import TOO_FEW, Block, Heading, Paragraph, Plot, ReportHead, Table
+from trainer.measuring.evaluation import TOO_FEW
+from trainer.report.content import Block, Heading, Paragraph, Plot, ReportHead, Table
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
@@ -38,7 +39,7 @@ _CONTENTS_MIN = 4
 def write_report(
     folder: Path, report: ReportHead, blocks: Sequence[Block], plots: Mapping[str, bytes]
 ) -> None:
-    """Write all files into ``folder``, for their owner alone: they quote rows.
+    """Write all files into ``folder``, readable only by their owner: they quote rows.
 
     Raises:
         StreamDetectorError: the folder cannot be made or written.

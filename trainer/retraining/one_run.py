@@ -1,7 +1,7 @@
 """One retraining, from the champion to the announcement of its successor.
 
-Killed anywhere it can be run again: a training goes on from its last epoch, a challenger that was
-trained is not trained again, the store is given a bundle once, and an announcement is one record.
+It may be killed at any point and run again: a training resumes from its last epoch, a challenger is
+trained once and stored once, and an announcement is one record.
 """
 
 import shutil
@@ -39,11 +39,10 @@ from trainer.publishing.promotion import (
 from trainer.publishing.storing import store_bundle, was_withdrawn
 from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
 from trainer.retraining.outcome import Ending, Outcome, outcome_now, remove_outcome, write_outcome
-from trainer.retraining.warm_start import trained_on, tuned_table
+from trainer.retraining.warm_start import Shows, trained_on, tuned_table
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
-from trainer.training.fitting import Fit
-from trainer.training.progress import shown_training
+from trainer.training.fitting import shown_training
 from trainer.training.recipe import Recipe
 
 _LOCK = ".retraining.lock"
@@ -52,7 +51,7 @@ _KEPT = 5
 
 
 class Plan(NamedTuple):
-    """What to retrain, from what, by which rules."""
+    """Everything that defines a retraining."""
 
     kind: Kind
     base: Examples
@@ -76,10 +75,9 @@ class Plan(NamedTuple):
 
 
 def retrain(plan: Plan, settings: Settings, *, progress: Progress) -> Outcome:
-    """Train on from the champion, judge, and publish what passed.
+    """Train on from the champion, judge the challenger, and publish it if it passes.
 
-    Returns:
-        What happened; ``KIND-outcome.json`` in the folder has it too, after an error as well.
+    ``KIND-outcome.json`` in the folder holds the outcome too, also after an error.
 
     Raises:
         StreamDetectorError: another retraining runs in the folder, or any of the parts failed.
@@ -118,6 +116,30 @@ def _record(plan: Plan, outcome: Outcome, progress: Progress) -> None:
             f"error: the retraining's outcome ({outcome.ending}) can't be written to "
             f"{plan.folder}: {error}"
         )
+
+
+def _champion(plan: Plan, settings: Settings) -> AbstractContextManager[Champion]:
+    """The bundle that the plan names, or the one that serves.
+
+    Raises:
+        StreamDetectorError: the plan publishes a successor of one bundle, and another one serves.
+    """
+    if plan.champion is None:
+        return reigning_bundle(
+            settings, plan.kind, within=plan.folder, signing_key=plan.signing_key
+        )
+    bundle = load_bundle(plan.champion, kind=plan.kind)
+    announced = None
+    if plan.publish:
+        # Checked before the training, which takes minutes: publishing would refuse it then.
+        announced = announced_now(settings, signing_key=plan.signing_key).serving.get(plan.kind)
+        reigning = reigning_model(settings, plan.kind, announced)
+        if reigning.ref.sha256 != bundle.sha256:
+            raise StreamDetectorError(
+                f"--champion {plan.champion} is not {reigning}, whose place a published model "
+                "takes: leave out --champion, or give --no-publish"
+            )
+    return nullcontext(Champion(plan.champion, bundle, announced))
 
 
 def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progress) -> Outcome:
@@ -166,7 +188,7 @@ def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progr
 
 
 def _nothing_new(plan: Plan, settings: Settings, champion: Champion, identity: str) -> str | None:
-    """Why a challenger would be what served or serves already; None where it is something new."""
+    """Why a challenger would equal a model that serves or served; None if it would be new."""
     if champion.bundle.manifest.training.identity == identity:
         return "the model that serves was trained on these rows and labels, in the same way"
     if plan.publish and plan.because is None and champion.announced is not None:
@@ -178,39 +200,6 @@ def _nothing_new(plan: Plan, settings: Settings, champion: Champion, identity: s
                 "another way of training or --force makes another try"
             )
     return None
-
-
-def _champion(plan: Plan, settings: Settings) -> AbstractContextManager[Champion]:
-    """The bundle that the plan names, or the one that serves.
-
-    Raises:
-        StreamDetectorError: the plan publishes a successor of one bundle, and another one serves.
-    """
-    if plan.champion is None:
-        return reigning_bundle(
-            settings, plan.kind, within=plan.folder, signing_key=plan.signing_key
-        )
-    bundle = load_bundle(plan.champion, kind=plan.kind)
-    announced = None
-    if plan.publish:
-        announced = announced_now(settings, signing_key=plan.signing_key).serving.get(plan.kind)
-        reigning = reigning_model(settings, plan.kind, announced)
-        if reigning.ref.sha256 != bundle.sha256:
-            raise StreamDetectorError(
-                f"--champion {plan.champion} is not {reigning}, whose place a published model "
-                "takes: leave out --champion, or give --no-publish"
-            )
-    return nullcontext(Champion(plan.champion, bundle, announced))
-
-
-def _identity(plan: Plan, examples: RetrainingExamples) -> str:
-    """A digest of all that the challenger is made of, but the champion."""
-    train = examples.train
-    return fingerprint(
-        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
-        *(examples.held.labels.tobytes(), examples.held.parts.tobytes(), examples.labels_sha256),
-        texts=[*train.texts, *examples.held.texts],
-    )
 
 
 def _examples(plan: Plan, progress: Progress) -> RetrainingExamples:
@@ -228,38 +217,31 @@ def _examples(plan: Plan, progress: Progress) -> RetrainingExamples:
     return examples
 
 
+def _identity(plan: Plan, examples: RetrainingExamples) -> str:
+    """A digest of everything that the challenger is made of, except the champion."""
+    train = examples.train
+    return fingerprint(
+        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
+        *(examples.held.labels.tobytes(), examples.held.parts.tobytes(), examples.labels_sha256),
+        texts=[*train.texts, *examples.held.texts],
+    )
+
+
 def _trained(
     plan: Plan, served: Bundle, examples: RetrainingExamples, identity: str, progress: Progress
 ) -> Path:
     """The folder of a new challenger."""
-    validation = examples.held.of_part("val")
-    now = datetime.now(UTC)
-    challenger = plan.folder / f"{plan.kind}-{now:%Y%m%d.%H%M%S}"
-    train = examples.train
+    challenger = plan.folder / f"{plan.kind}-{datetime.now(UTC):%Y%m%d.%H%M%S}"
     checkpoint = Checkpoint(
-        plan.folder / f"{plan.kind}-training.safetensors",
-        identity=f"{identity} {served.sha256}",
+        plan.folder / f"{plan.kind}-training.safetensors", identity=f"{identity} {served.sha256}"
     )
     with shown_training(progress) as shown:
-        fitted: Fit
+        shows: Shows = {"on_step": shown.on_step, "on_epoch": shown.on_epoch}
         if plan.only_ngrams:
-            fitted = tuned_table(
-                served,
-                examples,
-                plan.recipe,
-                on_step=shown.on_step,
-                on_epoch=shown.on_epoch,
-            )
+            fitted = tuned_table(served, examples, plan.recipe, **shows)
         else:
             fitted = trained_on(
-                served,
-                train,
-                validation,
-                plan.recipe,
-                kind=plan.kind,
-                checkpoint=checkpoint,
-                on_step=shown.on_step,
-                on_epoch=shown.on_epoch,
+                served, examples, plan.recipe, kind=plan.kind, checkpoint=checkpoint, **shows
             )
     with progress.stage("calibrating and measuring"):
         build_bundle(
@@ -277,7 +259,7 @@ def _trained(
             warm_start=served.sha256,
             labels_sha256=examples.labels_sha256,
             identity=identity,
-            # What moved a little still is where it was set; the gate looks whether that holds.
+            # A few labels move few scores: the old thresholds still fit, and the gate checks them.
             as_in=served.manifest if plan.only_ngrams else None,
         )
     checkpoint.delete()
@@ -285,7 +267,7 @@ def _trained(
 
 
 def _trained_before(plan: Plan, served: Bundle, identity: str) -> Path | None:
-    """A challenger that was made of the same: by a run that was killed since, or refused."""
+    """A challenger of the same parts: from a run that was killed afterwards, or refused."""
     for folder in _challengers(plan):
         try:
             training = load_bundle(folder, kind=plan.kind).manifest.training
@@ -298,10 +280,8 @@ def _trained_before(plan: Plan, served: Bundle, identity: str) -> Path | None:
 
 def _challengers(plan: Plan) -> list[Path]:
     """Folders of challengers, the newest first."""
-    return sorted(
-        (path for path in plan.folder.glob(f"{plan.kind}-????????.??????") if path.is_dir()),
-        reverse=True,
-    )
+    paths = plan.folder.glob(f"{plan.kind}-????????.??????")
+    return sorted((path for path in paths if path.is_dir()), reverse=True)
 
 
 def _prune(plan: Plan, *, keep: Set[Path]) -> None:

@@ -50,26 +50,18 @@ def outcome_now(
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Replace the outcome of the retraining before.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Replace the outcome of the retraining before; OSError where it can't be written."""
     content = msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n"
     write_atomically(_path(folder, outcome.kind), content)
 
 
 def remove_outcome(folder: Path, kind: Kind) -> None:
-    """Remove the outcome before a retraining begins: a killed one must not seem to have ended.
-
-    Raises:
-        OSError: it can't be removed.
-    """
+    """Remove the outcome before a retraining begins: a killed one must not seem to have ended."""
     _path(folder, kind).unlink(missing_ok=True)
 
 
 def read_outcome(folder: Path, kind: Kind) -> Outcome | None:
-    """The outcome of the last retraining; None where it did not come to its end.
+    """The outcome of the last retraining; None where it did not end.
 
     Raises:
         StreamDetectorError: the file is damaged or can't be read.

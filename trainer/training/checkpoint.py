@@ -69,7 +69,7 @@ class Checkpoint:
             CheckpointError: it is missing, damaged, or belongs to another training.
         """
         if not self.path.is_file():
-            raise CheckpointError(f"{self.path} is not there: there is no training to go on with")
+            raise CheckpointError(f"{self.path} is not there: there is no training to resume")
         try:
             with safe_open(str(self.path), framework="numpy") as file:
                 metadata = file.metadata() or {}

@@ -3,9 +3,10 @@
 The forward pass is the architecture's own, the same one that workers run.
 """
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +19,12 @@ from stream_detector.models.architectures.base import Architecture, Dropout
 from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
+from stream_detector.terminal.progress import Progress, Stage
 from trainer.examples.datasets import Dataset
 from trainer.examples.readers import DataError
 from trainer.measuring.evaluation import true_positive_rate
-from trainer.training.batches import Batch, HeldRows, TrainingRows
 from trainer.training.checkpoint import Checkpoint, Standing
+from trainer.training.data import Batch, HeldRows, TrainingRows
 from trainer.training.recipe import Recipe
 from trainer.training.replicas import summed_over
 
@@ -123,6 +125,44 @@ def fit(
             checkpoint.save(Standing(network.state(), best, [one.figures for one in history]))
         on_epoch(epoch)
     return Fit(best, history)
+
+
+class TrainingProgress:
+    """The callbacks of ``fitting.fit``: a stage for each epoch, and a line when it ends."""
+
+    def __init__(self, progress: Progress, stage: Stage, name: str) -> None:
+        self._progress = progress
+        self._stage = stage
+        self._prefix = f"{name}: " if name else ""
+        self._begin_epoch(1)
+
+    def on_step(self, done: int, total: int, loss: float) -> None:
+        """Show the rows done, of ``total``, and the loss."""
+        if self._stage.total is None:
+            self._stage.begin(self._stage.what, total)
+        self._stage.update(done, f"loss {loss:.4f}")
+        if done == total:
+            self._stage.begin(f"{self._prefix}epoch {self._epoch}, validation")
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Print the figures of an epoch."""
+        self._progress.tell(
+            f"{self._prefix}epoch {epoch.number}: loss {epoch.loss:.4f}, validation AUC "
+            f"{epoch.validation_auc:.4f}, TPR at FPR 1% {epoch.validation_tpr:.3f}, "
+            f"{epoch.seconds:.0f} s"
+        )
+        self._begin_epoch(epoch.number + 1)
+
+    def _begin_epoch(self, number: int) -> None:
+        self._epoch = number
+        self._stage.begin(f"{self._prefix}epoch {number}")
+
+
+@contextlib.contextmanager
+def shown_training(progress: Progress, name: str = "") -> Iterator[TrainingProgress]:
+    """Show the training in the block; ``name`` distinguishes it from others."""
+    with progress.stage(name) as stage:
+        yield TrainingProgress(progress, stage, name)
 
 
 def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from stream_detector.events import Kind
 from stream_detector.models.architectures import ARCHITECTURES
@@ -15,50 +14,47 @@ from trainer.report.making import write_model_card
 from trainer.training.building import build_bundle, weak_thresholds
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.data import TrainingData
-from trainer.training.fitting import fit
-from trainer.training.progress import shown_training
+from trainer.training.fitting import fit, shown_training
 from trainer.training.recipe import Recipe
 
 
-class Plan(NamedTuple):
-    """What to train, and where to put it."""
+def train_bundle(
+    data: TrainingData,
+    *,
+    kind: Kind,
+    name: str,
+    family: str,
+    units: int,
+    recipe: Recipe,
+    examples: Examples,
+    licences: Mapping[str, tuple[str, str]],
+    output: Path,
+    report: Path,
+    saved_at: Path,
+    resume: bool,
+    command: str,
+    progress: Progress,
+) -> list[Measured]:
+    """Train a network on ``data``; save it in ``output`` and its model card in ``report``.
 
-    kind: Kind
-    name: str
-    family: str
-    units: int
-    recipe: Recipe
-    examples: Examples
-    licences: Mapping[str, tuple[str, str]]
-    """(licence, origin) by source."""
-    output: Path
-    checkpoint: Path
-    resume: bool
-    command: str
-
-    @property
-    def report(self) -> Path:
-        """The folder of the model card."""
-        return self.output.with_name(f"{self.output.name}-report")
-
-
-def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> list[Measured]:
-    """Train, save the bundle and its model card; returns the card's figures.
+    Each epoch is saved at ``saved_at``, from where ``resume`` goes on. ``licences`` are (licence,
+    origin) by source. Returns the figures of the model card.
 
     Raises:
         BundleError: the bundle cannot be saved; known before the training where possible.
         CheckpointError: the checkpoint cannot be saved, or not be resumed.
         DataError: the training diverged, or the network learned nothing.
+        StreamDetectorError: the model card cannot be written.
     """
-    check_destination(plan.output)
-    parameters = {"length_max": LENGTH_MAX[plan.kind], "units": plan.units}
-    architecture = ARCHITECTURES[plan.family](**parameters)
-    recipe = plan.recipe._replace(malicious_weight=data.malicious_weight)
+    check_destination(output)
+    parameters = {"length_max": LENGTH_MAX[kind], "units": units}
+    architecture = ARCHITECTURES[family](**parameters)
+    recipe = recipe._replace(malicious_weight=data.malicious_weight)
     validation = data.held.of_part("val")
     checkpoint = Checkpoint(
-        plan.checkpoint,
+        saved_at,
         identity=fingerprint(
-            *(plan.family, parameters, recipe, validation.labels.tobytes(), *data.identity),
+            *(family, parameters, recipe, validation.labels.tobytes(), *data.identity),
             texts=[*data.texts, *validation.texts],
         ),
     )
@@ -66,34 +62,34 @@ def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> list[Mea
         with shown_training(progress) as shown:
             fitted = fit(
                 *(architecture, data.train, validation, recipe),
-                kind=plan.kind,
+                kind=kind,
                 on_step=shown.on_step,
                 on_epoch=shown.on_epoch,
                 checkpoint=checkpoint,
-                resume=plan.resume,
+                resume=resume,
             )
     except KeyboardInterrupt:
         progress.tell(
-            f"stopped: the epochs that were done are in {checkpoint.path}; go on with --resume"
-            if checkpoint.path.exists()
-            else "stopped: no epoch was done, so there is nothing to go on with"
+            f"stopped: the epochs that finished are in {saved_at}; continue with --resume"
+            if saved_at.exists()
+            else "stopped: no epoch finished, so there is nothing to resume"
         )
         raise
     with progress.stage("calibrating and measuring"):
         bundle = build_bundle(
-            plan.output,
-            name=plan.name,
-            kind=plan.kind,
+            output,
+            name=name,
+            kind=kind,
             architecture=architecture,
             fitted=fitted,
             dataset=data.held,
             census=data.census,
             recipe=recipe,
-            examples=plan.examples,
-            licences=plan.licences,
-            command=plan.command,
+            examples=examples,
+            licences=licences,
+            command=command,
         )
     checkpoint.delete()
     for weakness in weak_thresholds(validation):
         progress.tell(f"beware: {weakness}")
-    return write_model_card(plan.report, bundle, data.held, progress)
+    return write_model_card(report, bundle, data.held, progress)

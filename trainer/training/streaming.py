@@ -30,11 +30,16 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind
 from stream_detector.models.lean_tensorflow import tf
 from trainer.examples.datasets import Census, check_labels, dataset_of, without_duplicates
-from trainer.examples.labelled import Example, Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Example, Examples, LeakSearch, read_examples
 from trainer.examples.readers import DataError
-from trainer.training.batches import Batch, batches_of, texts_to_read
-from trainer.training.data import Imbalance, TrainingData, balancing_weight
+from trainer.training.data import (
+    Batch,
+    Imbalance,
+    TrainingData,
+    batches_of,
+    malicious_weight,
+    texts_to_read,
+)
 from trainer.training.recipe import Recipe
 
 _SHARDS = 128
@@ -58,7 +63,7 @@ _SCHEMA = pa.schema(
 
 
 class StreamedRows(NamedTuple):
-    """``batches.TrainingRows`` in Parquet files with the columns ``text`` and ``label``."""
+    """``TrainingRows`` in Parquet files with the columns ``text`` and ``label``."""
 
     files: Sequence[Path]
     rows: int
@@ -69,7 +74,7 @@ class StreamedRows(NamedTuple):
     def batches(
         self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
     ) -> Iterator[Batch]:
-        """See ``batches.TrainingRows``.
+        """See ``TrainingRows``.
 
         Raises:
             DataError: a file has changed or gone.
@@ -102,7 +107,7 @@ class StreamedRows(NamedTuple):
         except tf.errors.OpError as error:
             raise DataError(
                 f"{self.files[0].parent}: the training rows that were written there cannot be "
-                f"read any more: {error.message}"
+                f"read again: {error.message}"
             ) from error
 
 
@@ -119,7 +124,7 @@ def streamed(
     """Write ``examples`` to files that a training streams; removes them at the end of the block.
 
     Args:
-        examples: what to read; its split must tell the part of a row by the row alone.
+        examples: what to read; its split must decide the part of a row without the others.
         kind: what its rows are.
         imbalance: ``class_weight`` or ``none``: the others need all rows at once.
         folder: where to make a folder for all rows in canonical form.
@@ -199,9 +204,7 @@ def _written(
             sources={name: (rows, malicious[name]) for name, rows in sources.items()},
             remark=f"; streamed through a buffer of {buffer_rows:,} rows" + "".join(drawn),
         ),
-        malicious_weight=balancing_weight(labels[0], labels[1])
-        if imbalance == "class_weight"
-        else 1.0,
+        malicious_weight=malicious_weight(labels[0], labels[1], imbalance),
         identity=(digest.hexdigest(), buffer_rows),
         texts=(),
     )

@@ -73,12 +73,12 @@ class WatchMetrics:
         ProcessCollector(registry=registry)
 
     def follow(self, kinds: Iterable[Kind]) -> None:
-        """Show what is counted by kind, for the kinds that are retrained, from 0 on."""
+        """Show the series of these kinds from 0 on: alerts need a value before the first event."""
         for kind in kinds:
             self.retraining.labels(kind).set(0)
             for outcome in ENDINGS:
                 self.retrainings.labels(kind, outcome)
 
     def show_store(self, folder: Path) -> None:
-        """Show the free space of the disk of ``folder``, whenever it is asked for."""
+        """Measure the free space of the disk of ``folder`` at each scrape."""
         self.label_store_free_bytes.set_function(lambda: free_bytes(folder))

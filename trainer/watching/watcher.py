@@ -1,4 +1,4 @@
-"""The watch: one thread collects labels, the main one starts a retraining when it is due."""
+"""The watch: one thread collects labels, the main thread starts a retraining when it is due."""
 
 import logging
 import math
@@ -21,7 +21,7 @@ from trainer.files.locking import LockedError, exclusive
 from trainer.gate.decision import Check
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
-from trainer.retraining.outcome import Ending, Outcome, read_outcome, remove_outcome
+from trainer.retraining.outcome import Ending, read_outcome, remove_outcome
 from trainer.watching.schedule import Attempt, Schedule, load_state, new_labels, save_state
 from trainer.watching.watch_metrics import WatchMetrics
 
@@ -36,14 +36,14 @@ _FIRST_RETRY = timedelta(minutes=1)
 
 
 class WatchPlan(NamedTuple):
-    """What is watched, and how it is retrained."""
+    """What the watch collects, and when and how it retrains."""
 
     folder: Path
     """Of state and lock."""
     labels: Path
     """The label store."""
     commands: Mapping[Kind, Sequence[str]]
-    """The retraining of each kind that is to be retrained."""
+    """The retraining of each kind that has a corpus."""
     environment: Mapping[str, str]
     """Of these commands."""
     schedule: Schedule
@@ -66,20 +66,20 @@ class Watcher:
         self._retries: dict[Kind, tuple[datetime, timedelta]] = {}
         metrics.ready.set_function(lambda: float(self.readiness()[0]))
         metrics.group_info.labels(settings.labels_group_id).set(1)
-        # Its parent: the store itself is made with the first label.
+        # The parent of the store, which does not exist before the first label.
         metrics.show_store(plan.folder)
         metrics.follow(plan.commands)
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether labels are being collected; called from the HTTP thread."""
+        """Whether it collects labels; the HTTP thread calls this."""
         return (True, "ready") if self._collecting else (False, "not collecting labels")
 
     def stop(self) -> None:
-        """Make ``run`` return soon; may be called from a signal handler."""
+        """Make ``run`` return soon; safe in a signal handler."""
         self._stopped.set()
 
     def run(self) -> None:
-        """Watch until ``stop``; called from the main thread, with which a retraining ends.
+        """Watch until ``stop``; call it in the main thread, whose end would end a retraining.
 
         Raises:
             FatalError: another watch has the folder or the group, or waiting will not help.
@@ -107,7 +107,7 @@ class Watcher:
     # --- labels -----------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        """Collect until stopped; what passes is tried again."""
+        """Collect until stopped; start again after errors that pass."""
         pauses = back_off()
         try:
             while not self._stopped.is_set():
@@ -123,7 +123,7 @@ class Watcher:
                         on_batch=self._batch_stored,
                     )
                 except RetryableError as error:
-                    if self._collecting:  # The next outage is another one.
+                    if self._collecting:  # A new outage: begin with the short pauses again.
                         pauses = back_off()
                     pause = next(pauses)
                     self._metrics.collector_errors.inc()
@@ -137,7 +137,7 @@ class Watcher:
             self._stopped.set()
 
     def _is_stopped(self) -> bool:
-        """Asked by the collector, which therefore collects."""
+        """The collector calls this again and again, which shows that it collects."""
         self._collecting = True
         return self._stopped.is_set()
 
@@ -175,11 +175,11 @@ class Watcher:
             self._stopped.wait(_TICK_SECONDS)
 
     def _retrain(self, kind: Kind) -> Ending | None:
-        """One retraining; how it ended, or None if it was stopped."""
+        """Run one retraining; returns how it ended, or None after ``stop``."""
         folder = self._plan.folder
         log = folder / f"retraining-{kind}.log"
         log.unlink(missing_ok=True)
-        # The process may die before it begins.
+        # Here too: the process may die before it removes the outcome of the one before.
         remove_outcome(folder, kind)
         logger.info("retraining the %s model; its log is %s", kind, log)
         started = time.monotonic()
@@ -189,10 +189,14 @@ class Watcher:
         ) as child:
             while (code := child.exit_code) is None:
                 if self._stopped.wait(_TICK_SECONDS):
-                    child.kill()  # The next retraining goes on from its checkpoint.
+                    child.kill()  # The next retraining resumes from its checkpoint.
                     return None
         self._metrics.retraining.labels(kind).set(0)
-        outcome = self._outcome(kind)
+        try:
+            outcome = read_outcome(folder, kind)
+        except StreamDetectorError as error:
+            logger.warning("%s", error)
+            outcome = None
         ending: Ending = "failed" if outcome is None else outcome.ending
         self._show(kind, ending, () if outcome is None else outcome.checks)
         self._metrics.retraining_seconds.labels(kind).set(time.monotonic() - started)
@@ -209,13 +213,6 @@ class Watcher:
             self._retries.pop(kind, None)
             logger.info("retraining the %s model: %s", kind, ending)
         return ending
-
-    def _outcome(self, kind: Kind) -> Outcome | None:
-        try:
-            return read_outcome(self._plan.folder, kind)
-        except StreamDetectorError as error:
-            logger.warning("%s", error)
-            return None
 
     def _show(self, kind: Kind, ending: Ending, checks: Sequence[Check]) -> None:
         self._metrics.retrainings.labels(kind, ending).inc()

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 from stream_detector.models.architectures.base import Architecture
 from stream_detector.models.architectures.bilstm import BiLstm
-from stream_detector.models.architectures.cnn_lstm import CnnLstm
-from stream_detector.models.architectures.lstm import LstmEmbed, LstmOneHot
+from stream_detector.models.architectures.study_networks import CnnLstm, LstmEmbed, LstmOneHot
 from stream_detector.models.architectures.wide_bilstm import WideBiLstm
 
 ARCHITECTURES: Mapping[str, type[Architecture]] = {

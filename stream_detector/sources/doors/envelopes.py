@@ -9,9 +9,7 @@ Connect (``payload`` beside ``schema``), OpenTelemetry (``resourceLogs``, ``body
 """
 
 import base64
-import contextlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import msgspec
 
@@ -33,7 +31,9 @@ _OBJECTS = ("event", "payload", "data", "body", "result", "_source", "record")
 """Fields that hold an object, or a log line as text."""
 _ARRAYS = ("logEvents", "records", "Records", "events", "logs", "resourceLogs")
 """Fields that hold many of them."""
-NAMES = frozenset({*LINES, *_OBJECTS, *_ARRAYS, "data_base64"})
+_BASE64 = "data_base64"
+_ORDER = {name: place for place, name in enumerate((*LINES, *_OBJECTS, _BASE64, *_ARRAYS))}
+NAMES = frozenset(_ORDER)
 
 _TIMES = ("@timestamp", "timestamp", "time", "timeUnixNano", "_time", "date", "ts", "eventTime")
 
@@ -42,59 +42,46 @@ _decode_time: Callable[[msgspec.Raw], _Time] = msgspec.json.Decoder(_Time).decod
 _decode_bytes: Callable[[bytes], list[int]] = msgspec.json.Decoder(list[int]).decode
 
 
-class Opened(NamedTuple):
-    """The contents of one field of an envelope."""
-
-    place: str
-    """Name of the field."""
-    contents: bytes
-    """A log line, several, or JSON."""
-    time: float | str | None
-    """When the envelope says that the line was written or read."""
-
-
-def opened(envelope: JsonObject) -> Iterator[Opened]:
-    """What each field of ``envelope`` that can hold a log line contains; nothing of other objects.
+def opened(envelope: JsonObject) -> Iterator[tuple[str, bytes]]:
+    """Each field of ``envelope`` that can hold a log line: its name, and the line or JSON in it.
 
     The first one that holds a line that a format knows is the log line.
     """
-    if NAMES.isdisjoint(envelope):
-        return
-    time = _time(envelope)
-    for name in (*LINES, *_OBJECTS):
-        raw = envelope.get(name)
-        if raw is not None:
-            yield from _opened_field(name, bytes(raw), time)
-    if (encoded := text_of(envelope.get("data_base64"))) is not None:
-        with contextlib.suppress(ValueError):
-            yield Opened("data_base64", base64.b64decode(encoded, validate=True), time)
-    for name in _ARRAYS:
-        array = bytes(envelope.get(name, b""))
-        if array[:1] == b"[":
-            yield Opened(name, _log_records(array) if name == "resourceLogs" else array, time)
+    for name in sorted(envelope.keys() & NAMES, key=_ORDER.__getitem__):
+        contents = _contents(name, bytes(envelope[name]))
+        if contents is not None:
+            yield (name, contents)
 
 
-def _opened_field(name: str, raw: bytes, time: _Time | None) -> Iterator[Opened]:
+def _contents(name: str, raw: bytes) -> bytes | None:
     first = raw[:1]
     if first == b'"':
         text = text_of(msgspec.Raw(raw))
-        if text:
-            # rsyslog leaves the space behind the tag in its msg.
-            yield Opened(name, text.lstrip(" ").encode(errors="surrogatepass"), time)
-    elif first == b"{":
-        inner = decode_object(raw)
-        if name == "event" and (original := text_of(inner.get("original"))):
-            yield Opened("event.original", original.encode(errors="surrogatepass"), time)
-        elif name == "body" and (text := text_of(inner.get("stringValue"))):
-            yield Opened(name, text.encode(errors="surrogatepass"), time)
-        else:
-            yield Opened(name, raw, time)
-    elif first == b"[" and name == "MESSAGE":
-        # The journal writes a message that is not UTF-8 as an array of bytes.
-        with contextlib.suppress(*UNDECODABLE, ValueError):
-            yield Opened(name, bytes(_decode_bytes(raw)), time)
-    elif first == b"[":
-        yield Opened(name, raw, time)
+        if text is None:
+            return None
+        if name == _BASE64:
+            try:
+                return base64.b64decode(text, validate=True)
+            except ValueError:
+                return None
+        # rsyslog leaves the space behind the tag in its msg.
+        return text.lstrip(" ").encode(errors="surrogatepass")
+    if first == b"{":
+        # Of ECS, and of OTLP.
+        line = {"event": "original", "body": "stringValue"}.get(name)
+        text = text_of(decode_object(raw).get(line)) if line is not None else None
+        return raw if text is None else text.encode(errors="surrogatepass")
+    if first == b"[":
+        if name == "resourceLogs":
+            return _log_records(raw)
+        if name == "MESSAGE":
+            # The journal writes a message that is not UTF-8 as an array of bytes.
+            try:
+                return bytes(_decode_bytes(raw))
+            except (*UNDECODABLE, ValueError):
+                return None
+        return raw
+    return None
 
 
 def _log_records(raw: bytes) -> bytes:
@@ -114,7 +101,8 @@ def _elements(raw: bytes | msgspec.Raw | None) -> list[bytes]:
     return [] if isinstance(elements, Rejected) else elements
 
 
-def _time(envelope: JsonObject) -> _Time | None:
+def time_of(envelope: JsonObject) -> float | str | None:
+    """When the envelope says that its line was written, or read."""
     for name in _TIMES:
         raw = envelope.get(name)
         if raw is None:

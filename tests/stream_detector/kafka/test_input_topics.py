@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from stream_detector.kafka.input_topics import TopicMonitor
+from stream_detector.kafka.readiness import TopicMonitor
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
 from stream_detector.metrics import Metrics
 

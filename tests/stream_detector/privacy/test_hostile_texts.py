@@ -16,8 +16,8 @@ from stream_detector.events import Canonical
 from stream_detector.logs.redaction import Redaction
 from stream_detector.models.announcement import decode_announcement
 from stream_detector.policy.lists import HostList
+from stream_detector.privacy.letter_bytes import before_query, without_credentials
 from stream_detector.privacy.lines import line_without_secrets
-from stream_detector.privacy.records import before_query, without_credentials
 from stream_detector.privacy.secret_spellings import KnownSecrets
 from stream_detector.privacy.urls import (
     is_query_masked,

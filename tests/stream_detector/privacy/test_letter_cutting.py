@@ -4,7 +4,7 @@ import pytest
 
 from stream_detector.events import DeadLetter, RejectReason, SourcePosition
 from stream_detector.limits import LETTER_KEY_BYTES_MAX, LETTER_VALUE_BYTES_MAX
-from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.privacy.letter_bytes import letter_without_credentials
 from stream_detector.wire.outcomes import dead_letter_headers
 from support.memory import takes_at_most
 

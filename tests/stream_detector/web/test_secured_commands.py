@@ -32,7 +32,7 @@ def test_the_worker_refuses_a_wrong_file_before_it_starts(tmp_path: Path) -> Non
     assert_one_line_error(missing, 2, "http_web_config", "none.yml", "--http-web-config")
 
 
-def test_a_worker_serves_by_tls_to_who_logs_in(
+def test_a_worker_serves_over_tls_after_a_login(
     folder: Path, authority: CertificateAuthority, trusting: ssl.SSLContext, tmp_path: Path
 ) -> None:
     file = folder / "worker.yml"

@@ -1,4 +1,4 @@
-"""Announced models are taken or refused, each for its reason; the one that serves goes on."""
+"""Announced models are taken or refused, each for its reason; the served model stays."""
 
 import asyncio
 import hashlib
@@ -260,7 +260,7 @@ async def test_a_refused_model_is_told_once_and_the_next_one_is_taken(versions, 
         following.follower.offer(versions[2])
         await following.until(lambda: following.serving() == "2")
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "announced model refused (damaged), the one that serves goes on: told to fail"
+        "announced model refused (damaged), the served model stays: told to fail"
     ]
 
 

@@ -159,8 +159,7 @@ async def test_a_refused_shadow_is_counted_and_told_in_one_line(caplog):
         refusals = following.metrics.model_refusals.labels("damaged")._value.get()
         assert (following.running(), refusals) == (None, 1)
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "announced model refused (damaged), nothing is compared with the one that serves: told to "
-        "fail"
+        "announced model refused (damaged), nothing is compared with the served model: told to fail"
     ]
 
 

@@ -19,7 +19,7 @@ def commands_of(group: click.Group, *names: str) -> Iterator[tuple[str, click.Co
             yield " ".join([*names, name]), command
 
 
-def test_the_group_that_collects_labels_is_set_where_labels_are_collected_alone() -> None:
+def test_only_commands_that_collect_labels_have_an_option_for_their_group() -> None:
     offering = {
         name
         for name, command in commands_of(cli)
@@ -28,7 +28,7 @@ def test_the_group_that_collects_labels_is_set_where_labels_are_collected_alone(
     assert offering == {"labels collect", "watch"}
 
 
-def test_watch_tells_its_own_default_of_the_port() -> None:
+def test_watch_shows_its_own_default_port() -> None:
     page = " ".join(CliRunner().invoke(cli, ["watch", "--help"]).output.split())
     assert "on port 9465 unless --http-port says" in page
     (text,) = (

@@ -33,6 +33,6 @@ def test_a_file_without_rows_or_columns_is_refused(tmp_path, content):
         read_licences(path, "url")
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"SOURCES\.csv cannot be read"):
         read_licences(tmp_path / "SOURCES.csv", "url")

@@ -55,7 +55,7 @@ from trainer.generated.private_networks import generate_private
         ("internal.example.com", False),
     ],
 )
-def test_what_is_private(host, private):
+def test_private_hosts_are_recognised(host, private):
     assert is_private(host) is private
 
 

@@ -11,8 +11,7 @@ from msgspec import structs
 from stream_detector.wire.label_files import LabelDefaults, labels_of_file
 from support.commands import run_trainer
 from support.labels import NOON, stored_label
-from trainer.examples.labelled import Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Examples, LeakSearch, read_examples
 from trainer.examples.readers import Row, read_rows
 from trainer.labels.store import LabelStore, StoredLabel
 
@@ -144,7 +143,7 @@ def test_hosts_are_exported_as_hosts(folder: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("show", "--store", "nowhere"), 1, "nowhere holds no labels: fill it by"),
-        (("show", "http://"), 2, "'http://' is no URL or host name"),
+        (("show", "http://"), 2, "'http://' is not a URL or host name"),
         (("export", "none/labelled.csv"), 1, "can't be written: No such file or directory"),
     ],
 )

@@ -116,7 +116,7 @@ def test_times_of_more_than_two_years_are_grouped_by_year():
     assert by_period(dataset()) is None
 
 
-def test_benign_rows_are_told_by_type_of_traffic():
+def test_benign_rows_are_grouped_by_type_of_traffic():
     rows = dataset()
     rows.texts[0] = "good0.example/feed"
     figures = measure_model(
@@ -134,7 +134,7 @@ def test_benign_rows_are_told_by_type_of_traffic():
     assert feed.malicious.value == 0
 
 
-def test_what_canonical_form_undoes_costs_nothing_and_the_rest_is_told():
+def test_transformations_that_canonical_form_undoes_cost_nothing_and_others_are_measured():
     losses = {one.transformation: one for one in measured().robustness}
     assert losses["user name"].points_lost == 0
     assert losses["user name"].rows == 1000
@@ -190,7 +190,7 @@ def test_the_files_say_what_was_measured(tmp_path):
         assert f"plots/{path.name}" in text
 
 
-def test_what_is_no_error_is_not_among_the_worst(tmp_path):
+def test_only_errors_are_among_the_worst_rows(tmp_path):
     report_of(
         tmp_path,
         Candidate(
@@ -207,7 +207,7 @@ def test_what_is_no_error_is_not_among_the_worst(tmp_path):
     assert "Benign rows at or above the threshold of suspicious (0.5000): none." in text
 
 
-def test_a_difference_that_too_few_benign_rows_set_is_not_told_as_a_figure(tmp_path):
+def test_a_difference_that_too_few_benign_rows_set_is_not_a_figure(tmp_path):
     rows = dataset()
     few = rows.rows(np.arange(100, ROWS))
     report_of(tmp_path, RULE, RULE._replace(name="same"), rows=few)
@@ -222,7 +222,7 @@ def test_a_difference_that_too_few_benign_rows_set_is_not_told_as_a_figure(tmp_p
     assert line.endswith("| too few benign rows |")
 
 
-def test_rates_that_too_few_benign_rows_set_are_not_told_as_figures(tmp_path):
+def test_rates_that_too_few_benign_rows_set_are_not_figures(tmp_path):
     make_report(
         tmp_path,
         [Candidate("rule", "rule", score, Thresholds(0.5, 0.92))],
@@ -240,7 +240,7 @@ def test_rates_that_too_few_benign_rows_set_are_not_told_as_figures(tmp_path):
 
 
 @pytest.mark.parametrize("quote_rows", [True, False])
-def test_rows_are_quoted_unless_told_otherwise(tmp_path, quote_rows):
+def test_rows_are_quoted_by_default(tmp_path, quote_rows):
     make_report(
         tmp_path,
         [Candidate("rule", "rule", score, Thresholds(0.5, 0.92))],

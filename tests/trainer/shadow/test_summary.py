@@ -157,7 +157,7 @@ def test_the_text_reads_well() -> None:
 
     assert text.splitlines() == [
         "Shadow url model shadow 1 (bbbbbbbbbbbb)",
-        "beside served 1 (aaaaaaaaaaaa), which served",
+        "compared with served 1 (aaaaaaaaaaaa), which served",
         "from 2026-11-24 12:00:00 to 2026-11-24 12:00:00 UTC, on a share of 0.1",
         "",
         "Texts compared  12,032",

@@ -21,6 +21,6 @@ def test_labels_become_equal_and_rows_keep_what_is_theirs(how, rows):
 
 
 @pytest.mark.parametrize(("how", "weight"), [("none", 1.0), ("class_weight", 9.0)])
-def test_weights_leave_the_rows_alone(how, weight):
+def test_weights_do_not_change_the_rows(how, weight):
     assert resampled(TRAIN, how, seed=1) is TRAIN
-    assert malicious_weight(TRAIN, how) == weight
+    assert malicious_weight(90, 10, how) == weight

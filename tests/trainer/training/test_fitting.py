@@ -89,7 +89,7 @@ def small_fit(checkpoint=None, *, resume=False, kill_after=None):
     )
 
 
-def test_a_killed_training_goes_on_where_it_was(tmp_path):
+def test_a_killed_training_resumes_where_it_was(tmp_path):
     checkpoint = Checkpoint(tmp_path / "training.safetensors", identity="this one")
     with pytest.raises(KilledError):
         small_fit(checkpoint, kill_after=2)

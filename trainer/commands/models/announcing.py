@@ -9,11 +9,11 @@ from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.topics import check_topic
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.manifest import ref_of_bundle
 from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 from trainer.commands import options
 from trainer.console import shown_stage, tell
 
@@ -64,7 +64,7 @@ def publish(
     stream-trainer models publish bundles/url --force "the served one misses all of a campaign"
     """
     if because is not None and not announce:
-        raise click.UsageError("--force is for what is announced: give it to `promote`")
+        raise click.UsageError("--force is for an announcement: give it to `promote`")
     from trainer.publishing import promotion, storing  # noqa: PLC0415 - TensorFlow
 
     try:

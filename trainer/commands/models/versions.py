@@ -9,10 +9,10 @@ import click
 from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.signing import new_key
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
 from stream_detector.terminal.durations import DURATION
 from stream_detector.terminal.printable import printable
 from trainer.commands import options

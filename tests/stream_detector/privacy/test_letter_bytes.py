@@ -1,6 +1,6 @@
 import pytest
 
-from stream_detector.privacy.records import before_query, without_credentials
+from stream_detector.privacy.letter_bytes import before_query, without_credentials
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,20 @@
-"""The study's CNN-LSTM: a convolution over embedded characters, max pooling, an LSTM, one logit."""
+"""The study's networks, each with one LSTM in one direction: its last state gives the logit.
+
+``lstm_onehot`` reads the characters as they are, ``lstm_embed`` learns an embedding of them, and
+``cnn_lstm`` puts a convolution and max pooling before the LSTM.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stream_detector.models.architectures.base import Architecture, Dropout, Texts, Weights
-from stream_detector.models.architectures.lstm import last_state
-from stream_detector.models.architectures.recurrence import LstmCell, drop
+from stream_detector.models.architectures.recurrence import (
+    LstmCell,
+    drop,
+    last_state,
+    lstm_shapes,
+)
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
 
@@ -14,6 +22,67 @@ _WIDTH = 5
 """Characters that a filter sees."""
 _POOL = 4
 """Positions that make one step of the LSTM."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LstmOneHot(Architecture):
+    """One-hot characters, one LSTM, one logit from its last state."""
+
+    name = "lstm_onehot"
+
+    units: int = 64
+
+    @property
+    def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every weight."""
+        return {
+            **lstm_shapes("forward", CODES, self.units),
+            "logit/kernel": (self.units, 1),
+            "logit/bias": (1,),
+        }
+
+    def logits(
+        self, weights: Weights, texts: Texts, *, steps: Any, dropout: Dropout | None = None
+    ) -> Any:
+        """Logits, shape ``[texts]``; see the base class."""
+        forward, _, lengths = texts
+        cell = LstmCell(self.units, weights["forward/recurrent_kernel"])
+        table = cell.fold(self._inputs(weights) + weights["forward/bias"])
+        state = last_state(
+            cell,
+            lambda time: tf.gather(table, tf.cast(forward[time], tf.int32)),
+            lengths,
+            units=self.units,
+            steps=steps,
+        )
+        if dropout:
+            state = drop(state, *dropout)
+        return tf.squeeze(state @ weights["logit/kernel"] + weights["logit/bias"], axis=1)
+
+    def _inputs(self, weights: Weights) -> Any:
+        """What each character brings to the gates, shape ``[CODES, 4 * units]``."""
+        return weights["forward/kernel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LstmEmbed(LstmOneHot):
+    """The same on an embedding of the characters."""
+
+    name = "lstm_embed"
+
+    embedding: int = 32
+
+    @property
+    def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every weight."""
+        return {
+            "embedding": (CODES, self.embedding),
+            **super().weight_shapes,
+            "forward/kernel": (self.embedding, 4 * self.units),
+        }
+
+    def _inputs(self, weights: Weights) -> Any:
+        return weights["embedding"] @ weights["forward/kernel"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +98,11 @@ class CnnLstm(Architecture):
     @property
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of every weight."""
-        gates = 4 * self.units
         return {
             "embedding": (CODES, self.embedding),
             "convolution/kernel": (_WIDTH, self.embedding, self.filters),
             "convolution/bias": (self.filters,),
-            "forward/kernel": (self.filters, gates),
-            "forward/recurrent_kernel": (self.units, gates),
-            "forward/bias": (gates,),
+            **lstm_shapes("forward", self.filters, self.units),
             "logit/kernel": (self.units, 1),
             "logit/bias": (1,),
         }
