@@ -31,9 +31,9 @@ from stream_detector.limits import (
 )
 from stream_detector.metrics import Metrics
 from stream_detector.privacy.urls import may_hold_credentials, without_nested_credentials
-from stream_detector.sources.base import Source
+from stream_detector.sources.base import EventResult, Source
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.reading import EventResult, RecordReader
+from stream_detector.sources.reading import RecordReader
 from stream_detector.wire.outcomes import REPLAY_OF
 
 _UNREAD = "not decompressed: its record batch is damaged, or larger than the worker decompresses"

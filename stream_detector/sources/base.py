@@ -11,6 +11,10 @@ LineResult = UrlEvent | tuple[UrlEvent, ...] | Rejected | Ignored
 """One event, several, a faulty line, or a line that by its nature has no URL or host."""
 
 
+EventResult = UrlEvent | Rejected | Ignored
+Results = list[tuple[str, EventResult]]
+"""Of a record or a line, each with the name of its format."""
+
 # The settings check names against these two without importing a parser: commands start fast.
 
 FORMAT_NAMES = (

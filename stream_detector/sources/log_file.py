@@ -5,9 +5,10 @@ lines up to the next header.
 """
 
 from stream_detector.events import Rejected, RejectReason
-from stream_detector.sources.base import Source
+from stream_detector.sources.base import EventResult, Source
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.reading import EventResult, RecordReader, with_header
+from stream_detector.sources.reading import RecordReader
+from stream_detector.sources.registry import with_header
 
 
 class LogFile:

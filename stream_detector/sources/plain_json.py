@@ -15,7 +15,7 @@ from stream_detector.canonical import kind_of
 from stream_detector.events import Kind, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
 from stream_detector.sources.doors import envelopes
-from stream_detector.sources.json_products import NAMES as PRODUCT_NAMES
+from stream_detector.sources.json_product_table import NAMES as PRODUCT_NAMES
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,

@@ -7,19 +7,24 @@ detected record by record: JSON objects by their fields, other lines by the firs
 
 import codecs
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from operator import attrgetter, methodcaller
+from operator import methodcaller
 
-from stream_detector.errors import SettingsError
-from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.events import Rejected, RejectReason, UrlEvent
 from stream_detector.limits import RECORD_LINES_MAX
-from stream_detector.sources.base import LineResult, Source
-from stream_detector.sources.dnsmasq import Dnsmasq
+from stream_detector.sources.base import Results, Source
 from stream_detector.sources.doors import envelopes
 from stream_detector.sources.doors.headers import peeled
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.json_products import Fields, named_event, product_of
+from stream_detector.sources.json_objects import (
+    JSON,
+    claimant_of,
+    of_fields,
+    of_product,
+    results_of,
+)
+from stream_detector.sources.json_products import Fields, named_event
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,
@@ -30,33 +35,10 @@ from stream_detector.sources.json_record import (
 )
 from stream_detector.sources.plain import Plain
 from stream_detector.sources.plain_json import PlainJson, event_of_host, event_of_url
-from stream_detector.sources.squid import Squid
-from stream_detector.sources.suricata import Suricata, SuricataAlerts
+from stream_detector.sources.registry import SOURCES, with_header
+from stream_detector.sources.suricata import Suricata
 from stream_detector.sources.times import to_time
-from stream_detector.sources.zeek import ZeekDns, ZeekHttp, ZeekSsl
-from stream_detector.sources.zeek_json import tagged_record
-from stream_detector.sources.zeek_tsv import zeek_log_path
 
-SOURCES: Mapping[str, Source] = {
-    source.name: source
-    for source in (
-        Suricata(),
-        ZeekDns(),
-        ZeekSsl(),
-        ZeekHttp(),
-        PlainJson(),
-        Squid(),
-        Dnsmasq(),
-        Plain(),
-        SuricataAlerts(),
-    )
-}
-"""Formats by name, in the order in which they are asked to recognise a line; the last only reads
-topics for which the settings name it."""
-
-EventResult = UrlEvent | Rejected | Ignored
-Results = list[tuple[str, EventResult]]
-"""Of a record or a line, each with the name of its format."""
 Doors = tuple[str, ...]
 """What was opened on the way to a line, the outermost first."""
 
@@ -64,15 +46,6 @@ DOORS_MAX = 3
 """Envelopes and headers, one within another, that are opened."""
 _SCHEMA_BYTES = 5
 
-_JSON_SOURCES = tuple(
-    source
-    for source in SOURCES.values()
-    if isinstance(source, JsonSource) and not isinstance(source, SuricataAlerts)
-)
-_JSON = _JSON_SOURCES[-1]
-"""``json``, which claims every object that no other format does."""
-_markers_of = attrgetter(*sorted({name for source in _JSON_SOURCES for name in source.markers}))
-_NO_MARKERS = tuple(None for _ in _markers_of(JsonRecord()))
 TEXT_SOURCES = tuple(
     source for source in SOURCES.values() if not isinstance(source, PlainJson | Suricata | Plain)
 )
@@ -97,18 +70,6 @@ _SCHEMA_NEEDED = (
 )
 _UNKNOWN = (_NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
 _BINARY = (_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))
-
-
-def source_named(name: str) -> Source:
-    """The format called ``name``.
-
-    Raises:
-        SettingsError: it is unknown; the message lists the formats.
-    """
-    try:
-        return SOURCES[name]
-    except KeyError:
-        raise SettingsError(f"no log format {name!r}; there are {', '.join(SOURCES)}") from None
 
 
 class RecordReader:
@@ -215,11 +176,11 @@ class RecordReader:
         if (found := self._behind_header(line, source, doors)) is not None:
             return found
         if source is not None:
-            return _results(source.name, source.parse(line))
+            return results_of(source.name, source.parse(line))
         if (found := self._of_text(line)) is not None:
             return found
         event = _PLAIN.parse_recognised(line)  # Recognising a plain line takes all of its parsing.
-        return [_unknown(line)] if event is None else _results(_PLAIN.name, event)
+        return [_unknown(line)] if event is None else results_of(_PLAIN.name, event)
 
     def _of_text(self, line: bytes) -> Results | None:
         """The results of a line that a format recognises by its form, which not even a list of
@@ -227,11 +188,11 @@ class RecordReader:
         """
         last = self._last
         if last is not None and last.recognises(line):
-            return _results(last.name, last.parse(line))
+            return results_of(last.name, last.parse(line))
         for source in TEXT_SOURCES:
             if source is not last and source.recognises(line):
                 self._last = source
-                return _results(source.name, source.parse(line))
+                return results_of(source.name, source.parse(line))
         return None
 
     def _behind_header(self, line: bytes, source: Source | None, doors: Doors) -> Results | None:
@@ -245,13 +206,13 @@ class RecordReader:
             if inner[:1] in b"{[":
                 results = self._read(inner, source, passed)
             elif source is not None:
-                results = _results(source.name, source.parse(inner))
+                results = results_of(source.name, source.parse(inner))
             else:
                 found = self._of_text(inner)
                 if found is None and door in _MAY_NEST:
                     found = self._behind_header(inner, source, passed)
                 if found is None and _IS_ABSOLUTE.match(inner) is not None:
-                    found = _results(_PLAIN.name, _PLAIN.parse_recognised(inner) or _UNKNOWN[1])
+                    found = results_of(_PLAIN.name, _PLAIN.parse_recognised(inner) or _UNKNOWN[1])
                 results = found or [_UNKNOWN]
             if not _all_rejected(results):
                 return _passed(results, door, time)
@@ -266,17 +227,17 @@ class RecordReader:
     def _of_object(
         self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
     ) -> Results:
-        if source is None or source is _JSON:
-            claimant = source or _claimant(record, line)
-            if claimant is _JSON and self._json_fields is None:
+        if source is None or source is JSON:
+            claimant = source or claimant_of(record, line)
+            if claimant is JSON and self._json_fields is None:
                 return self._of_any(record, line, source, doors)
         elif not isinstance(source, JsonSource):
             fault = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
             return self._inside(decode_object(line), source, doors) or [(source.name, fault)]
-        name, result = _of_fields(record, line, source, self._json_fields)
-        if isinstance(result, Rejected) and (source is not None or name == _JSON.name):
+        name, result = of_fields(record, line, source, self._json_fields)
+        if isinstance(result, Rejected) and (source is not None or name == JSON.name):
             return self._inside(decode_object(line), source, doors) or [(name, result)]
-        return _results(name, result)
+        return results_of(name, result)
 
     def _of_any(
         self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
@@ -287,23 +248,23 @@ class RecordReader:
         """
         # The fast path for most objects.
         if (event := event_of_url(record, line)) is not None:
-            return [(_JSON.name, event)]
+            return [(JSON.name, event)]
         content = decode_object(line)
         found: Results | None = None
         if not record.url or record.url == "-":
             if (event := event_of_host(record, line, content)) is not None:
-                return [(_JSON.name, event)]
-            found = _of_product(line, content) or self._inside(content, source, doors)
+                return [(JSON.name, event)]
+            found = of_product(line, content) or self._inside(content, source, doors)
             # Before the host, which beside a log line is the machine that sent it.
             if found is not None and not _all_rejected(found):
                 return found
-        result = _JSON.result_of(record, line)
+        result = JSON.result_of(record, line)
         if isinstance(result, Rejected):
             named = named_event(Fields(content), is_envelope=found is not None)
             if named is None and found is not None:
                 return found
             result = named or result
-        return _results(_JSON.name, result)
+        return results_of(JSON.name, result)
 
     def _inside(self, content: JsonObject, source: Source | None, doors: Doors) -> Results | None:
         """The results of the log line that an object holds in one of its fields."""
@@ -349,89 +310,8 @@ def _is_object(line: bytes) -> bool:
     return isinstance(result, JsonRecord) or result.reason is not RejectReason.MALFORMED
 
 
-def _of_fields(
-    record: JsonRecord, line: bytes, source: JsonSource | None, json_fields: JsonFields | None
-) -> tuple[str, LineResult]:
-    """The result of an object's own fields."""
-    claimant = source or _claimant(record, line)
-    if json_fields is not None and (source is None or source is _JSON):
-        # An event that another format finds has precedence over the chosen fields.
-        if claimant is not _JSON:
-            result = claimant.result_of(record, line)
-            if not isinstance(result, Rejected | Ignored):
-                return claimant.name, result
-        host = record.host
-        chosen = json_fields.result(line, record)
-        if chosen is not None:
-            return _JSON.name, chosen
-        if claimant is not _JSON:
-            record.host = host
-    # Not isinstance(record, FaultyRecord): a negative answer takes 0.1 us for msgspec's structs.
-    if record.__class__ is JsonRecord:
-        result = claimant.interpret(record, line)
-        if isinstance(result, UrlEvent):
-            return claimant.name, result
-    else:
-        result = claimant.result_of(record, line)
-    if isinstance(result, Rejected) and not record.url and claimant is not SOURCES["suricata"]:
-        tagged = tagged_record(line)
-        if tagged is not None:
-            claimant = (
-                source if source is not None and source is not _JSON else _claimant(tagged, line)
-            )
-            return claimant.name, claimant.result_of(tagged, line)
-    return claimant.name, result
-
-
-def _claimant(record: JsonRecord, line: bytes) -> JsonSource:
-    """The format of an object."""
-    # A field ``url`` is stronger evidence than the markers, which other programs use as well.
-    url = record.url
-    has_url = isinstance(url, str) and len(url) > 1  # "-" stands for no URL.
-    if not has_url and _markers_of(record) != _NO_MARKERS:
-        for claimant in _JSON_SOURCES:
-            if claimant.claims(record, line):
-                return claimant
-    return _JSON
-
-
-def with_header(
-    source: Source | None, header: Sequence[bytes], current: Source | None
-) -> Source | None:
-    """The format of header lines and of the lines after them.
-
-    Args:
-        source: the topic's format; None to detect it.
-        header: consecutive lines that start with ``#``.
-        current: the format of the lines before, which stays if ``header`` is only a comment.
-    """
-    path = zeek_log_path(header)
-    if path is None:
-        return current
-    if source is None:
-        log = {"dns": "zeek_dns", "ssl": "zeek_ssl", "qui": "zeek_ssl"}.get(path[:3], "zeek_http")
-        source = SOURCES[log]
-    return source.for_record(header)
-
-
-def _results(name: str, result: LineResult) -> Results:
-    if isinstance(result, tuple):
-        return [(name, event) for event in result]
-    return [(name, result)]
-
-
 def _all_rejected(results: Results) -> bool:
     return all(isinstance(result, Rejected) for _, result in results)
-
-
-def _of_product(line: bytes, content: JsonObject) -> Results | None:
-    fields = Fields(content)
-    if (product := product_of(fields)) is not None:
-        return _results(product.name, product.result(fields))
-    if len(content) == 1 and (tagged := tagged_record(line)) is not None:
-        claimant = _claimant(tagged, line)
-        return _results(claimant.name, claimant.result_of(tagged, line))
-    return None
 
 
 def _passed(results: Results, door: str, time: float | str | None) -> Results:

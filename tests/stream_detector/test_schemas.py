@@ -32,7 +32,8 @@ from stream_detector.models.announcement import (
     encode_announcement,
 )
 from stream_detector.settings.fields import DATA_FOLDER
-from stream_detector.sources.reading import read_record, source_named
+from stream_detector.sources.reading import read_record
+from stream_detector.sources.registry import source_named
 from stream_detector.wire.comparisons import encode_comparison, read_comparison
 from stream_detector.wire.outcomes import encode_alert, verdict_message
 from support.verdicts import verdict_with

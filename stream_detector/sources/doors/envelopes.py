@@ -57,13 +57,8 @@ def _contents(name: str, raw: bytes) -> bytes | None:
     first = raw[:1]
     if first == b'"':
         text = text_of(msgspec.Raw(raw))
-        if text is None:
-            return None
-        if name == _BASE64:
-            try:
-                return base64.b64decode(text, validate=True)
-            except ValueError:
-                return None
+        if text is None or name == _BASE64:
+            return _decoded(text) if text else None
         # rsyslog leaves the space behind the tag in its msg.
         return text.lstrip(" ").encode(errors="surrogatepass")
     if first == b"{":
@@ -72,16 +67,24 @@ def _contents(name: str, raw: bytes) -> bytes | None:
         text = text_of(decode_object(raw).get(line)) if line is not None else None
         return raw if text is None else text.encode(errors="surrogatepass")
     if first == b"[":
-        if name == "resourceLogs":
-            return _log_records(raw)
-        if name == "MESSAGE":
-            # The journal writes a message that is not UTF-8 as an array of bytes.
-            try:
-                return bytes(_decode_bytes(raw))
-            except (*UNDECODABLE, ValueError):
-                return None
-        return raw
+        convert = {"resourceLogs": _log_records, "MESSAGE": _journal_bytes}.get(name)
+        return raw if convert is None else convert(raw)
     return None
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _journal_bytes(raw: bytes) -> bytes | None:
+    """A message that is not UTF-8, which the journal writes as an array of bytes."""
+    try:
+        return bytes(_decode_bytes(raw))
+    except (*UNDECODABLE, ValueError):
+        return None
 
 
 def _log_records(raw: bytes) -> bytes:

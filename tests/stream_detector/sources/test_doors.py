@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
-from stream_detector.sources.reading import SOURCES, read_record
+from stream_detector.sources.reading import read_record
+from stream_detector.sources.registry import SOURCES
 
 COLLECTOR = "collector-7.corp.example"
 

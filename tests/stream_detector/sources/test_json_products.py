@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stream_detector.events import Ignored, UrlEvent
-from stream_detector.sources.json_products import PRODUCTS
+from stream_detector.sources.json_product_table import PRODUCTS
 from stream_detector.sources.reading import read_record
 
 NAME = "cdn.shop.example"
