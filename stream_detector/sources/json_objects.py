@@ -3,7 +3,7 @@
 from operator import attrgetter
 
 from stream_detector.events import Ignored, Rejected, UrlEvent
-from stream_detector.sources.base import LineResult
+from stream_detector.sources.base import LineResult, Results
 from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_product_table import product_of
 from stream_detector.sources.json_products import Fields
