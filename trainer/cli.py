@@ -1,7 +1,7 @@
 """``stream-trainer``: the group of its commands, each in a module of ``trainer.commands``.
 
-A command's module is imported when the command is asked for; within the command, what takes
-seconds to import (TensorFlow, scikit-learn) is imported once its data is known to be good.
+A command's module is imported when the command is asked for. TensorFlow and scikit-learn take
+seconds: a command imports them once its data is known to be good.
 """
 
 import logging
@@ -20,13 +20,13 @@ _COMMANDS = {
     "evaluate": ("Measure bundles and model families side by side.", "evaluate:evaluate"),
     "hold-out": ("Measure families on sources that they never saw.", "hold_out:hold_out"),
     "labels": ("Collect labels, show them, write them for training.", "labels:labels"),
-    "retrain": ("Train the served model on with labels; publish what passes.", "retrain:retrain"),
+    "retrain": ("Retrain the served model with labels; publish a pass.", "retrain:retrain"),
     "watch": ("Collect labels; retrain whenever it is due.", "watch:watch"),
     "study": ("Repeat the study: all its models on one list, one table.", "study:study"),
     "gate": ("Judge whether a bundle may replace the served one.", "gate:gate"),
     "models": ("Publish bundles to running workers; go back.", "models:models"),
-    "shadow": ("Where shadow models and serving models disagree.", "shadow:shadow"),
-    "drift": ("What moved in the verdicts, and what moved it.", "drift:drift"),
+    "shadow": ("Show where shadow models and serving models disagree.", "shadow:shadow"),
+    "drift": ("Show how verdicts moved, and which topics and domains moved them.", "drift:drift"),
     "generate-names": ("Write names like those that malware generates.", "generate:names"),
     "generate-ordinary": ("Write URLs that every network requests.", "generate:ordinary"),
     "generate-private": ("Write URLs or names of private networks.", "generate:private"),

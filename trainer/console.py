@@ -1,4 +1,4 @@
-"""What the commands of ``stream-trainer`` print, and the command line that they quote."""
+"""Printing of the commands of ``stream-trainer``, and the command line that they quote."""
 
 import contextlib
 import re
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _USER_OF_URL = re.compile(r"://[^/@]*@")
 
 _messages = Console(file=stderr_of_its_own())
-"""Stderr, by a descriptor of its own that stays open while TensorFlow's output is held back."""
+"""Stderr, by a separate descriptor that stays open while TensorFlow's output is held back."""
 
 
 class ShownProgress(OnConsole):

@@ -1,8 +1,9 @@
 """Check the licences of all dependencies, from their installed metadata, against an allow list.
 
 ``make licences``, or ``python deploy/supply/licences.py`` in an environment with the dependencies:
-prints name, version, licence and the package that needs it. Exit code 1 if a licence is not in
-licences.toml, a package is not installed, or its version is not the pinned one.
+prints name, version and licence of each package that deploy/requirements pins for this platform.
+Exit code 1 if licences.toml does not allow a licence, a package is not installed, or its version is
+not the pinned one.
 """
 
 import argparse
@@ -10,28 +11,15 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 _TOP = Path(__file__).resolve().parents[2]
-
-
-class Dependency(NamedTuple):
-    """A package that the project needs, directly or through another."""
-
-    name: str
-    version: str
-    licence: str
-    """An SPDX expression, or the package's own words; empty if it names none."""
-    needed_by: str
-    fault: str
-    """Why it is refused; empty if it is allowed."""
+_FILES = ("common", "runtime", "demo", "test")
 
 
 def main() -> int:
@@ -41,73 +29,38 @@ def main() -> int:
         "--allow", type=Path, default=_TOP / "deploy" / "licences.toml", help="the allow list"
     )
     allow = tomllib.loads(parser.parse_args().allow.read_text(encoding="utf-8"))
-    pins = _pins()
-    dependencies = [_described(*each, pins, allow) for each in sorted(_needed().items())]
-    widths = [max(len(each[column]) for each in dependencies) for column in range(3)]
-    for each in dependencies:
-        cells = (cell.ljust(width) for cell, width in zip(each, widths, strict=False))
-        sys.stdout.write(f"{'  '.join(cells)}  {each.needed_by}\n")
-    faulty = [each for each in dependencies if each.fault]
-    for each in faulty:
-        sys.stderr.write(f"{each.name} {each.version}: {each.fault}\n")
-    return 1 if faulty else 0
-
-
-def _needed() -> dict[str, str]:
-    """Names of all packages that pyproject.toml and its extras need here, and who needs each."""
-    project = tomllib.loads((_TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = {"stream-detector": project["dependencies"]}
-    for extra, more in project["optional-dependencies"].items():
-        lines[f"stream-detector[{extra}]"] = more
-    wanted = [(Requirement(line), "", by) for by, those in lines.items() for line in those]
-    needed_by: dict[str, str] = {}
-    seen: set[tuple[str, str]] = set()
-    while wanted:
-        requirement, of_extra, by = wanted.pop(0)
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": of_extra}):
+    faults = []
+    for name, pinned in sorted(_pins().items()):
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:
+            faults.append(f"{name} {pinned}: is not installed: make sets it up")
             continue
-        name = canonicalize_name(requirement.name)
-        needed_by.setdefault(name, by)
-        for extra in {"", *requirement.extras}:
-            if (name, extra) not in seen:
-                seen.add((name, extra))
-                with suppress(PackageNotFoundError):  # The table names it as not installed.
-                    further = distribution(name).requires or ()
-                    wanted += [(Requirement(line), extra, name) for line in further]
-    return needed_by
+        known = allow["packages"].get(name)
+        licence = known["licence"] if known else _licence(found, allow["names"])
+        # As PEP 440 writes it: some packages say v1.0.
+        version = str(Version(found.version))
+        sys.stdout.write(f"{name:<32}  {version:<14}  {licence}\n")
+        if version != pinned:
+            faults.append(f"{name} {version}: deploy/requirements has {pinned}: make sets it up")
+        elif not _is_allowed(licence, {*allow["allowed"], *allow["unusual"]}):
+            what = f"licence {licence or 'unknown'!r} is not in deploy/licences.toml"
+            faults.append(f"{name} {version}: {what}: may it be used?")
+    sys.stderr.writelines(f"{fault}\n" for fault in faults)
+    return 1 if faults else 0
 
 
 def _pins() -> dict[str, str]:
-    """Pinned versions by name, from all files of deploy/requirements."""
-    pinned = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
-    files = (_TOP / "deploy" / "requirements").glob("*.txt")
-    return {
-        canonicalize_name(name): version
-        for file in files
-        for name, version in pinned.findall(file.read_text(encoding="utf-8"))
-    }
-
-
-def _described(
-    name: str, needed_by: str, pins: Mapping[str, str], allow: Mapping[str, Any]
-) -> Dependency:
-    if name not in pins:
-        fault = "is not pinned: make pins adds it to deploy/requirements"
-        return Dependency(name, "", "", needed_by, fault)
-    try:
-        found = distribution(name)
-    except PackageNotFoundError:
-        return Dependency(name, pins[name], "", needed_by, "is not installed: make sets it up")
-    known = allow["packages"].get(name)
-    licence = known["licence"] if known else _licence(found, allow["names"])
-    fault = ""
-    # As PEP 440 writes it: some packages say v1.0.
-    version = str(Version(found.version))
-    if version != pins[name]:
-        fault = f"deploy/requirements has {pins[name]}: make sets it up"
-    elif not _is_allowed(licence, {*allow["allowed"], *allow["unusual"]}):
-        fault = f"licence {licence or 'unknown'!r} is not in deploy/licences.toml: may it be used?"
-    return Dependency(name, version, licence, needed_by, fault)
+    """The pinned versions of all packages that the project and its extras need on this platform."""
+    pins = {}
+    for file in _FILES:
+        text = (_TOP / "deploy" / "requirements" / f"{file}.txt").read_text(encoding="utf-8")
+        for line in re.findall(r"^\w.*==.*(?= \\$)", text, re.MULTILINE):
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate():
+                [version] = requirement.specifier
+                pins[canonicalize_name(requirement.name)] = version.version
+    return pins
 
 
 def _licence(found: Distribution, names: Mapping[str, str]) -> str:

@@ -13,36 +13,33 @@ from stream_detector.errors import StreamDetectorError
 
 
 class CommandGroup(click.Group):
-    """Lists commands in the order in which they are given, and suggests the nearest for a typo.
+    """Imports a command's module only when that command is asked for.
 
-    ``lazy`` holds, by a command's name, its one-line help and where it is: ``module:attribute``.
-    Such a module is imported only when its command is asked for, so the help of the group needs
-    none of them, and a command may import at the top of its module what takes a while.
+    So the help of the group needs none of them, and a command may import at the top of its module
+    what takes a while.
+
+    Args:
+        lazy: by a command's name, its one-line help and where it is: ``module:attribute``.
     """
 
-    def __init__(
-        self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._lazy = lazy or {}
+        self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names of the commands."""
-        return [*self._lazy, *self.commands]
+        """Names of the commands, in the order of ``lazy``."""
+        return list(self._lazy)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command; its module is imported now."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now."""
         if cmd_name not in self._lazy:
-            return super().get_command(ctx, cmd_name)
+            return None
         module, _, attribute = self._lazy[cmd_name][1].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands."""
-        if not self._lazy:
-            super().format_commands(ctx, formatter)
-            return
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (text, _) in self._lazy.items()])
 

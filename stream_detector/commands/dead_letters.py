@@ -12,8 +12,12 @@ import msgspec
 from stream_detector.commands.options import REACHING_KAFKA, SettingsCommand, with_settings
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import RejectReason
-from stream_detector.kafka.dead_letter_replay import Outcome, replay_dead_letters
-from stream_detector.kafka.dead_letter_topic import letters_since, newest_letters
+from stream_detector.kafka.dead_letters import (
+    Outcome,
+    letters_since,
+    newest_letters,
+    replay_dead_letters,
+)
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.durations import DURATION
@@ -177,7 +181,7 @@ def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
     type=click.IntRange(1, 10_000),
     default=_SHOWN_DEFAULT,
     show_default=True,
-    help="At most so many, the newest first.",
+    help="At most this many, the newest first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, uncut.")
 @with_settings(_SETTINGS)
@@ -214,9 +218,9 @@ def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None
 
 @dead_letters.command(cls=SettingsCommand, short_help="Write their originals to the input again.")
 @_choosing(since_is_required=True)
-@click.option("--dry-run", is_flag=True, help="Say what would be replayed; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be replayed; write nothing.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), help="At most so many, to try it.  [default: all]"
+    "--limit", type=click.IntRange(min=1), help="At most this many, to try it.  [default: all]"
 )
 @click.option("--again", is_flag=True, help="Include those that failed again after a replay.")
 @with_settings(_SETTINGS)
@@ -257,8 +261,8 @@ def replay(
         choice.tell_no_inputs(settings)
     if count := len(outcome.not_replayable):
         raise StreamDetectorError(
-            f"{counted(count, 'dead letter')} can't be replayed, see above: write what was in "
-            "the records to the input topic from its source, or leave it"
+            f"{counted(count, 'dead letter')} can't be replayed, see above: write the content of "
+            "these records to the input topic from its source, or leave it"
         )
 
 
@@ -311,7 +315,9 @@ def _shown(letter: StoredLetter, topic: str) -> Iterable[str]:
     if letter.replay_of:
         yield f"  replay    of {printable(letter.replay_of)}"
     if not letter.is_as_read:
-        what = [printable(each) for each in letter.withheld] + ["what is too long"] * letter.is_cut
+        what = [printable(each) for each in letter.withheld] + [
+            "the part beyond the size limit"
+        ] * letter.is_cut
         yield f"  withheld  {', '.join(what)}: the record in its input topic has it"
     for name, part in (("key", letter.key), ("value", letter.value)):
         shown = "none"
@@ -322,7 +328,7 @@ def _shown(letter: StoredLetter, topic: str) -> Iterable[str]:
 
 
 def _told(outcome: Outcome, topic: str, *, dry_run: bool) -> Iterable[str]:
-    """What was replayed, or would be, and what not."""
+    """Lines on the replayed letters, and on those left out or not replayable."""
     verb = "would be replayed" if dry_run else "replayed"
     count = outcome.replayed.total()
     yield f"{counted(count, 'dead letter')} of {topic} {verb}"

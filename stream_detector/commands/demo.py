@@ -1,4 +1,4 @@
-"""``stream-detector demo``: sample logs through Kafka and the detector, on this machine alone."""
+"""``stream-detector demo``: sample logs through Kafka and the detector, all on this machine."""
 
 import click
 from rich.console import Console

@@ -44,8 +44,8 @@ def group() -> None:
 
     \b
     stream-detector score example.com/login     # one URL, now
-    stream-detector demo                        # the whole way, on this machine alone
-    stream-detector doctor                      # is everything there to run?
+    stream-detector demo                        # all of it, on this machine
+    stream-detector doctor                      # is this machine ready to run it?
     stream-detector run                         # the worker
     """
     # Libraries report faults by errors; only `run` sets up logging.

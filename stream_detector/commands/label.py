@@ -94,9 +94,9 @@ def label(
     label of the same --analyst or --feed with the same --source: later trainings ignore it. A
     model that has learned it keeps its score; label the opposite to change that.
 
-    Labels that name an analyst go to --labels-topic, labels of a feed alone to --feed-labels-topic:
-    Kafka's ACLs on the two topics decide who may label as what. Only a signature proves which
-    analyst or feed it was (--signing-key, and label_keys of the trainer).
+    Labels that name an analyst go to --labels-topic, labels that name only a feed to
+    --feed-labels-topic: Kafka's ACLs on the two topics decide who may label as what. Only a
+    signature proves which analyst or feed it was (--signing-key, and label_keys of the trainer).
 
     Prints each label with its topic, partition and offset once all in-sync replicas have it.
 

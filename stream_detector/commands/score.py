@@ -129,7 +129,7 @@ def score(
                 scorer.begin(None if path in {None, _STDIN_PATH} else str(path))
             for lines, consumed in blocks:
                 sys.stdout.buffer.write(write(scorer.rows(lines)))
-                # At once: `tail -f ... | score -` shows a line while the next one is not there.
+                # At once: `tail -f ... | score -` shows a row before the next line arrives.
                 sys.stdout.buffer.flush()
                 done_bytes += consumed
                 done_lines += len(lines)
@@ -145,7 +145,7 @@ def _list_inputs(urls: Sequence[str], file: str | None) -> list[_Input]:
     if file is not None or tuple(urls) == (_STDIN,):
         return [_lines_of(urls[0])]
     if _STDIN in urls:
-        raise click.UsageError("- stands for stdin, and is given alone")
+        raise click.UsageError("- stands for stdin: give no other argument")
     # An argument that is not UTF-8 gets its bytes back, and is rejected as a line would be.
     lines = [os.fsencode(url) for url in urls]
     starts = range(0, len(lines), BLOCK_LINES)
@@ -256,7 +256,7 @@ class _RowTable:
 def _progress(paths: Sequence[Path]) -> tuple[Progress, int]:
     """Progress on stderr, and the bytes of all files.
 
-    Nothing is shown for pipes, whose size nobody knows, nor if rows appear on the same terminal.
+    Shows nothing for pipes, whose size is unknown, nor if the rows appear on the same terminal.
     """
     sizes = [status.st_size for path in paths if stat.S_ISREG((status := path.stat()).st_mode)]
     is_shown = paths and len(sizes) == len(paths)

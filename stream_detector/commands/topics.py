@@ -69,7 +69,7 @@ def create(settings: Settings) -> None:
     rows = [
         (
             state.name,
-            "created" if state.created else "was there",
+            "created" if state.created else "existed",
             f"{counted(state.partitions, 'partition')}, "
             f"{counted(state.replication_factor, 'replica')}",
         )

@@ -1,4 +1,4 @@
-"""Topics read by kafka-python outside of any group: stretches of partitions, or single records."""
+"""Topics read by kafka-python outside of any group: spans of partitions, or single records."""
 
 import itertools
 import time
@@ -127,7 +127,7 @@ class Batch(DefaultRecordBatch):  # type: ignore[misc] # kafka-python has no typ
             )
 
 
-# --- stretches ------------------------------------------------------------------------------
+# --- spans ----------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def records_of(consumer: Any, span: Span) -> Iterator[tuple[list[Any], int]]:
             yield within, min(position, span.end) - span.start
         elif time.monotonic() - heard > QUIET_SECONDS:
             raise RetryableError(
-                f"Kafka gave nothing for {QUIET_SECONDS:.0f} s from partition "
+                f"Kafka sent nothing for {QUIET_SECONDS:.0f} s from partition "
                 f"{span.partition.partition} of {span.partition.topic}, where there is more: check "
                 "its brokers"
             )
@@ -227,8 +227,7 @@ class RecordLookup:
         Raises:
             MissingRecordError: it does not.
         """
-        where = _place(topic, partition, offset)
-        found = TopicPartition(topic, partition)
+        where, found = _place(topic, partition, offset), TopicPartition(topic, partition)
         if found not in self._bounds:
             if partition not in (self._consumer.partitions_for_topic(topic) or ()):
                 raise MissingRecordError(f"there is no {where}, not even the partition")
@@ -248,14 +247,17 @@ class RecordLookup:
             RetryableError: Kafka does not send it.
         """
         self.check(topic, partition, offset)
-        where = _place(topic, partition, offset)
-        found = TopicPartition(topic, partition)
+        where, found = _place(topic, partition, offset), TopicPartition(topic, partition)
         if self._consumer.assignment() != {found}:
             self._consumer.assign([found])
         self._consumer.seek(found, offset)
-        record = self._next_record(found)
-        if record is None:
-            raise RetryableError(f"{where} was not read within {_LOOKUP_SECONDS:.0f} s: try again")
+        deadline = time.monotonic() + _LOOKUP_SECONDS
+        while not (records := self._consumer.poll(timeout_ms=POLL_MS, max_records=1).get(found)):
+            if time.monotonic() >= deadline:
+                raise RetryableError(
+                    f"{where} was not read within {_LOOKUP_SECONDS:.0f} s: try again"
+                )
+        record = records[0]
         if is_unread(record):
             raise MissingRecordError(
                 f"{where} can't be read: its batch is damaged, or decompresses to more than twice "
@@ -264,13 +266,6 @@ class RecordLookup:
         if record.offset != offset:
             raise MissingRecordError(f"there is no {where} (compacted away, or never committed)")
         return record
-
-    def _next_record(self, partition: TopicPartition) -> Any:
-        deadline = time.monotonic() + _LOOKUP_SECONDS
-        while time.monotonic() < deadline:
-            if records := self._consumer.poll(timeout_ms=POLL_MS, max_records=1).get(partition):
-                return records[0]
-        return None
 
 
 def _place(topic: str, partition: int, offset: int) -> str:

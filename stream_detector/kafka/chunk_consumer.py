@@ -1,6 +1,6 @@
 """The consumer that delivers chunks, keeps a ledger per partition and commits by watermark.
 
-The overrides are private to faust-streaming 0.15.3: see ``transport``.
+The overrides depend on pinned versions of Faust and aiokafka: see ``transport``.
 """
 
 import asyncio

@@ -1,9 +1,10 @@
 """Replaces aiokafka's reading of a fetch by one with bounded memory.
 
-aiokafka decompresses a whole record batch, however large, and hands out any number of bytes at
-once. Here a batch is decompressed up to a limit, and a chunk ends at ``CHUNK_BYTES_MAX``. Records
-beyond the first limit come as ``UnreadRecord``: none is lost, and beyond ``UNREAD_RECORDS_MAX``
-many are one. So do records that a broker accepts and aiokafka refuses: it would stop for good.
+aiokafka decompresses a whole record batch, however large, and returns any number of bytes at once.
+Here a batch is decompressed up to a limit, and a chunk ends at ``CHUNK_BYTES_MAX``. A record beyond
+the first limit comes as ``UnreadRecord``, so that none is lost; beyond ``UNREAD_RECORDS_MAX`` of
+them, the rest of the batch comes as one. So does a record that a broker accepts and aiokafka
+refuses: aiokafka would read the same batch again and again, and the partition would stand still.
 
 Batches in the formats before Kafka 0.11, which Kafka 4 does not know, have no bound here.
 """
@@ -172,6 +173,6 @@ class _BoundedBatch:
                 return
         except Exception:  # noqa: BLE001, S110 - too large, or a dozen kinds of other libraries
             pass
-        # From the beginning of the batch: aiokafka skips the offsets that it has yielded.
+        # From the beginning of the batch: aiokafka skips the offsets that were yielded already.
         payload = self._content[BATCH_HEADER_BYTES:]
         yield from records_of_batch(batch, payload, self.bytes_max)

@@ -21,7 +21,7 @@ from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.label_signatures import SIGNATURE
+from stream_detector.wire.labels import SIGNATURE
 from stream_detector.wire.outcomes import Message
 
 RECORD_BYTES_MAX = 512 * 1024
@@ -38,7 +38,7 @@ _FETCH_BYTES = 8 * 1024 * 1024
 """What a broker sends at once, compressed; by default kafka-python asks for 50 MiB."""
 _SILENT_SECONDS = 5.0
 """After this time without a record the reader asks whether Kafka is there and whether the group is
-still its own: a poll reports neither, and a fenced heartbeat stops without a word."""
+still its own: a poll reports neither, and a fenced heartbeat stops silently."""
 _ANSWER_MS = 5_000
 _GONE_SECONDS = 20.0
 """After this time the reader gives up: a cluster takes some 10 s to replace a broker that died."""
@@ -159,7 +159,7 @@ class LabelReader:
                 )
         elif silent > QUIET_SECONDS:
             raise RetryableError(
-                f"Kafka gave no label for {QUIET_SECONDS:.0f} s though there are more: check its "
+                f"Kafka sent no label for {QUIET_SECONDS:.0f} s though there are more: check its "
                 "brokers, and that no other collector is in the group "
                 f"{self._settings.labels_group_id}; what was stored is committed"
             )
@@ -175,17 +175,17 @@ class LabelReader:
                 {partition: OffsetAndMetadata(offset) for partition, offset in offsets.items()}
             )
         except CommitFailedError:
-            # Whoever has the partitions now reads these records again; the store knows them.
+            # The member that has the partitions now reads these records again; the store has them.
             return False
         finally:
             self._heard = time.monotonic()
         return True
 
     def commit_beginnings(self) -> None:
-        """Take back what the group had committed; before the first records are stored.
+        """Commit the beginnings, if the reader began there, before the first records are stored.
 
-        Otherwise a kill after the first batch would leave a store with labels, so that it is not
-        filled from the beginning again, and offsets far beyond them.
+        A kill after the first batch would otherwise leave a store with a few labels, which the next
+        run would not fill from the beginning, and commits of the group far beyond them.
         """
         if not self._rewinds:
             return
@@ -212,14 +212,10 @@ class LabelReader:
         Raises:
             FencedInstanceIdError: the group is another collector's.
         """
-        stands = {
-            partition: self._consumer.position(partition, timeout_ms=POLL_MS)
-            for partition in self._consumer.assignment()
-        }
         offsets = {
             partition: OffsetAndMetadata(offset)
-            for partition, offset in stands.items()
-            if offset is not None
+            for partition in self._consumer.assignment()
+            if (offset := self._consumer.position(partition, timeout_ms=POLL_MS)) is not None
         }
         try:
             if offsets:

@@ -13,8 +13,14 @@ from stream_detector.kafka.rights import Part
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.models.signing import read_private_key, read_public_keys
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.label_signatures import SIGNATURE, LabelKeys, label_signature, voice_of
-from stream_detector.wire.labels import is_feed, label_message
+from stream_detector.wire.labels import (
+    SIGNATURE,
+    LabelKeys,
+    is_feed,
+    label_message,
+    label_signature,
+    voice_of,
+)
 from stream_detector.wire.outcomes import Message
 
 _CONFIRMED_AT_ONCE = 5000

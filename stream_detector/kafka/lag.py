@@ -82,9 +82,10 @@ class LagMonitor:
                 )
 
     async def measure(self) -> None:
-        """Update gauges and progress once; while Kafka is away, nothing is known.
+        """Update gauges and progress once.
 
-        Unknown values are removed: a gauge that stands still reads as a calm topic.
+        While Kafka is away, unknown values are removed: a gauge that stands still would look like a
+        quiet topic.
         """
         consumer = self._consumer
         self._metrics.buffered_records.set(consumer.buffered_records)
@@ -109,10 +110,9 @@ class LagMonitor:
         for tp in assigned:
             position, end = consumer.fetch_position(tp), ends.get(tp)
             if end is None:
-                # Its leader is away, which is no stall.
-                self._forget({tp})
+                self._forget({tp})  # Its leader is away: the worker does not stall.
             elif position is None:
-                # Its progress stays: a position that is unknown for long is a stall.
+                # Its progress stays: if the position is unknown for long, the worker stalls.
                 self._hide({tp})
             else:
                 self._note(tp, end, position)
@@ -125,7 +125,7 @@ class LagMonitor:
         committed = self._consumer.committed_offsets.get(
             tp, position if unfinished is None else unfinished
         )
-        # Transaction markers and compacted records lie between the last record and the end: if
+        # Transaction markers and compacted records may lie between the last record and the end: if
         # everything fetched is acknowledged, nothing is left to commit.
         behind = unfinished is not None or position < end
         lag = max(0, end - committed) if behind else 0

@@ -1,11 +1,9 @@
 """The records of a batch in Kafka's format since 0.11, bounded in memory, for any client.
 
-A broker accepts batches at which clients stop for good: header names that are not UTF-8, offsets
-that contradict each other, bytes behind the compressed data. And it accepts batches that decompress
-to gigabytes. Here every record comes: as ``UnreadRecord`` if it is damaged or too large, and beyond
-``UNREAD_RECORDS_MAX`` many as one.
-
-Snappy expands a byte to at most 22, which bounds the size that a block may claim.
+A broker checks little of a batch, so that anyone who may write can stop a client for good: by
+header names that are not UTF-8, offsets that contradict each other, bytes behind the compressed
+data. Batches may also decompress to gigabytes. Here every record is yielded: as ``UnreadRecord`` if
+it is damaged or too large, and all beyond ``UNREAD_RECORDS_MAX`` of these as one.
 """
 
 import zlib
@@ -30,7 +28,7 @@ _OUTPUT_FULL = "failed to write whole buffer"
 _GZIP_WBITS = 31
 _GZIP_PIECE_BYTES = 4096
 _SNAPPY_RATIO_MAX = 22
-"""At best three bytes stand for 64."""
+"""At best three bytes stand for 64, which bounds the size that a block may claim."""
 _VARINT_BYTES = 10
 _XERIAL, _XERIAL_BYTES = b"\x82SNAPPY\0", 16
 """The header of Java's snappy, before blocks with their lengths."""

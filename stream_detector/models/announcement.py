@@ -99,7 +99,7 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
     if value is None:
         return ShadowEnd(_SHADOWS[key]) if key in _SHADOWS else None
     fault, announcement = "", None
-    what = f"what was announced for {key.decode()}"
+    what = f"the announcement for {key.decode()}"
     try:
         if len(value) > _BYTES_MAX:
             fault = f"{what} has {len(value)} bytes, more than {_BYTES_MAX}"
@@ -107,7 +107,7 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
             announcement = msgspec.json.decode(value, type=Announcement)
             fault = _fault(announcement, key, what)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        fault = f"{what} is no announcement ({str(error)[:_NAME_SHOWN_CHARACTERS]})"
+        fault = f"{what} does not decode ({str(error)[:_NAME_SHOWN_CHARACTERS]})"
     if fault:
         command = "shadow" if key in _SHADOWS else "promote"
         raise RefusedModelError(

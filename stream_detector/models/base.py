@@ -29,8 +29,8 @@ class ServedModel(msgspec.Struct, frozen=True):
 class TextScorer(Protocol):
     """Scores canonical texts. All calls come from one thread, the scorer's owner.
 
-    ``warm_up`` is called once, before the first ``score``. A text's score depends on that text
-    alone, to 1e-5, whatever batch it came in.
+    ``warm_up`` is called once, before the first ``score``. A text's score depends only on
+    that text, to 1e-5, and not on the other texts of its batch.
     """
 
     @property

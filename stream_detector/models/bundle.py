@@ -118,7 +118,7 @@ def save_bundle(
     ``manifest.files`` is filled in here.
 
     Raises:
-        BundleError: ``folder`` holds something else, or what was written cannot be read back.
+        BundleError: ``folder`` holds other files, or the written bundle cannot be read back.
         OSError: the disk is full or the folder may not be written.
     """
     check_destination(folder)

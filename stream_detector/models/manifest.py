@@ -130,7 +130,7 @@ def kind_of_bundle(bundle: Path) -> Kind:
     """The kind in the bundle's manifest; ``load_bundle`` checks the weights.
 
     Raises:
-        BundleError: there is no manifest, or it is not one.
+        BundleError: there is no manifest, or it does not decode.
     """
     return _manifest_of(bundle)[0].kind
 
@@ -139,7 +139,7 @@ def ref_of_bundle(bundle: Path) -> ModelRef:
     """How verdicts name the bundle, by its manifest; ``load_bundle`` checks the weights.
 
     Raises:
-        BundleError: there is no manifest, or it is not one.
+        BundleError: there is no manifest, or it does not decode.
     """
     manifest, content = _manifest_of(bundle)
     return ModelRef(manifest.name, manifest.version, hashlib.sha256(content).hexdigest())

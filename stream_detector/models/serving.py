@@ -94,7 +94,7 @@ def load_fetched(
     try:
         return load_bundle(folder, kind=expected)
     except BundleError as error:
-        # The folder is temporary: whoever reads the message can't look there any more.
+        # The folder is temporary: it is gone when somebody reads the message.
         where = store.url_of(kind, sha256)
         raise type(error)(str(error).replace(str(folder), where)) from error
 
@@ -117,7 +117,7 @@ def model_device(settings: Settings) -> str:
 def load_scorer(settings: Settings, networks: Mapping[Kind, Network] | None = None) -> Scorer:
     """Load the bundles that the settings name; nothing is compiled.
 
-    A kind that one of ``networks`` serves, as it was announced, needs no bundle in the settings.
+    ``networks`` are announced models that are warm; their kinds need no bundle in the settings.
 
     Raises:
         BundleError: a bundle was refused.

@@ -82,21 +82,16 @@ def signed_record(
 
 
 def keep_signed(store: ModelStore, record: SignedRecord) -> None:
-    """Store ``record`` as the last one of its key.
-
-    Raises:
-        RetryableError: the store can't be reached or written.
-    """
+    """Store ``record`` as the last one of its key; raises as ``ModelStore``."""
     given = dict(record.headers)
     kept = _Kept(record.value, int(given[_SEQUENCE]), given[_SIGNATURE])
     store.put_announced(record.key.decode(), msgspec.json.encode(kept))
 
 
 def kept_signed(store: ModelStore) -> list[SignedRecord]:
-    """The stored record of each key, without damaged ones. Signatures are not checked here.
+    """The stored record of each key, without damaged ones; raises as ``ModelStore``.
 
-    Raises:
-        RetryableError: the store can't be reached.
+    Nobody has checked the signatures: ``AnnouncementOrder`` does.
     """
     records = []
     for key in sorted(KEYS):
@@ -210,8 +205,8 @@ class AnnouncementOrder:
 def _outdated(key: bytes, sequence: int) -> RefusedModelError:
     return RefusedModelError(
         RefusalReason.OUTDATED,
-        f"what was announced for {key.decode()} under sequence {sequence} is older than what was "
-        "announced before: somebody wrote an old record again, so find out who may write to the "
+        f"the announcement for {key.decode()} with sequence {sequence} is older than one that was "
+        "accepted before: somebody wrote an old record again, so find out who may write to the "
         "topic; to go back to an older model use `stream-trainer models rollback`",
     )
 
@@ -229,7 +224,7 @@ def _sequence_of(
     if signature is None:
         raise RefusedModelError(
             RefusalReason.SIGNATURE,
-            f"what was announced for {key.decode()} is not signed, and model_public_key is set: "
+            f"the announcement for {key.decode()} is not signed, and model_public_key is set: "
             "announce it with --signing-key, or find out who may write to the topic",
         )
     if number.isdigit() and len(number) <= _SEQUENCE_DIGITS_MAX:
@@ -241,7 +236,7 @@ def _sequence_of(
             return int(number)
     raise RefusedModelError(
         RefusalReason.SIGNATURE,
-        f"what was announced for {key.decode()} was changed after it was signed, or not signed by "
+        f"the announcement for {key.decode()} was changed after it was signed, or not signed by "
         "the private half of model_public_key: announce it with the right --signing-key, or find "
         "out who may write to the topic",
     )

@@ -134,7 +134,7 @@ def _write_new(path: Path, content: bytes, *, mode: int) -> None:
         # The mode is set at creation: the key is never readable by others, not for a moment.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
-        raise SettingsError(f"{path} is there and stays: give another name") from error
+        raise SettingsError(f"{path} exists and is not overwritten: give another name") from error
     except OSError as error:
         raise SettingsError(f"{path} can't be written ({error.strerror})") from error
     with os.fdopen(descriptor, "wb") as file:

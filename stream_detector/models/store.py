@@ -58,8 +58,8 @@ class StoredModel(msgspec.Struct, frozen=True):
 class ModelStore:
     """Bundles in the folder ``url``: a path, or a URL whose scheme fsspec has a driver for.
 
-    Every method blocks while the store answers, and raises RetryableError if the store can't be
-    reached or written.
+    Every method blocks while the store answers. It raises RetryableError if the store can't be
+    reached or written, and BundleError for a file that is larger than any of its name.
 
     Raises:
         SettingsError: no driver for the URL is installed, or the text is not a URL.
@@ -132,22 +132,14 @@ class ModelStore:
             self._put(self._folder(kind, sha256), GATE_NAME, gate)
 
     def put_signature(self, kind: Kind, sha256: str, signature: bytes) -> None:
-        """Store the signature of a stored version, unless it is there already.
-
-        Raises:
-            BundleError: the stored file is larger than a signature.
-        """
+        """Store the signature of a stored version, unless it is there already."""
         folder = self._folder(kind, sha256)
         with self._answering():
             if self._optional(folder, SIGNATURE_NAME) != signature:
                 self._put(folder, SIGNATURE_NAME, signature)
 
     def gate(self, kind: Kind, sha256: str) -> bytes | None:
-        """The gate's decision on a version; None if there is none.
-
-        Raises:
-            BundleError: the file is larger than any decision.
-        """
+        """The gate's decision on a version; None if there is none."""
         with self._answering():
             return self._optional(self._folder(kind, sha256), GATE_NAME)
 
@@ -159,11 +151,7 @@ class ModelStore:
             self._put(folder, ANNOUNCED_NAME, content)
 
     def announced(self, key: str) -> bytes | None:
-        """The last content of ``put_announced`` for ``key``; None if there is none.
-
-        Raises:
-            BundleError: the file is larger than any announcement.
-        """
+        """The last content of ``put_announced`` for ``key``; None if there is none."""
         with self._answering():
             return self._optional(self._announced(key), ANNOUNCED_NAME)
 
@@ -337,13 +325,13 @@ class ModelStore:
             local.writelines(blocks)
 
     def _blocks(self, path: str) -> Iterator[bytes]:
-        """The content of a file, in blocks; BundleError if it is no file of a bundle."""
+        """The content of a file, in blocks; BundleError if a bundle has no such file."""
         bytes_max = BYTES_MAX[path.rpartition("/")[2]]
-        too_large = f"{path} is larger than {bytes_max} bytes: it is no file of a bundle"
+        too_large = f"{path} is larger than {bytes_max} bytes: a bundle has no such file"
         # Before opening it: a pipe would block for ever, and a huge file would fill the disk.
         about = self._files.info(path)
         if about["type"] in {"directory", "other"}:
-            raise BundleError(f"{path} is not a file: it is no file of a bundle")
+            raise BundleError(f"{path} is not a file: a bundle has no such file")
         if (about.get("size") or 0) > bytes_max:
             raise BundleError(too_large)
         left = bytes_max

@@ -8,7 +8,7 @@ from stream_detector.events import Kind, Thresholds, VerdictName
 
 
 class ThresholdOverrides(NamedTuple):
-    """What the settings put in the place of a bundle's own thresholds; None leaves the bundle's."""
+    """Thresholds of the settings, which replace those of the bundle; None keeps the bundle's."""
 
     suspicious: float | None = None
     malicious: float | None = None

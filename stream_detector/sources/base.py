@@ -36,6 +36,8 @@ class Source(ABC):
 
     name: ClassVar[str]
     """Its name in settings and metrics: lower case, underscores."""
+    only_json: ClassVar[bool] = False
+    """Whether every line is a JSON object: then no other line is offered to ``recognises``."""
 
     @abstractmethod
     def recognises(self, line: bytes) -> bool:

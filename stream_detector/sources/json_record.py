@@ -137,8 +137,9 @@ _decode_one = _records.decode_whole
 
 
 class JsonSource(Source):
-    """A format whose lines are JSON objects."""
+    """A format whose lines are JSON objects; ``only_json`` is False if it has a text form too."""
 
+    only_json = True
     markers: ClassVar[tuple[str, ...]] = ()
     """Fields of ``JsonRecord``; every object of this format has at least one of them. An object
     without any format's marker is ``json`` without further checks."""

@@ -29,7 +29,7 @@ class Plain(Source):
         return UrlEvent(kind_of(words[0]), words[0])
 
     def parse(self, line: bytes) -> LineResult:
-        """The line as it is."""
+        """The URL or host name that is the whole line."""
         text = decode_text(line.strip())
         if not isinstance(text, str):
             return text

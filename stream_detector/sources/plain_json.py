@@ -3,7 +3,7 @@
 Optional: ``client`` (or ``client_ip``, ``src_ip`` and the like), ``time`` (or ``timestamp``,
 ``@timestamp``; seconds or milliseconds since the epoch, or RFC 3339) and ``id``. Schema:
 ``data/schemas/url-event.json``. Of ECS the URL and ``source.ip`` are read, nested and dotted; of
-web servers the path beside ``host``, in ``uri``, ``request_uri``, ``path`` or ``request``.
+web servers the path next to ``host``, in ``uri``, ``request_uri``, ``path`` or ``request``.
 """
 
 import re

@@ -34,9 +34,8 @@ from stream_detector.sources.json_record import (
     decode_object,
 )
 from stream_detector.sources.plain import Plain
-from stream_detector.sources.plain_json import PlainJson, event_of_host, event_of_url
+from stream_detector.sources.plain_json import event_of_host, event_of_url
 from stream_detector.sources.registry import SOURCES, with_header
-from stream_detector.sources.suricata import Suricata
 from stream_detector.sources.times import to_time
 
 Doors = tuple[str, ...]
@@ -46,10 +45,10 @@ DOORS_MAX = 3
 """Envelopes and headers, one within another, that are opened."""
 _SCHEMA_BYTES = 5
 
-TEXT_SOURCES = tuple(
-    source for source in SOURCES.values() if not isinstance(source, PlainJson | Suricata | Plain)
-)
 _PLAIN = Plain()
+TEXT_SOURCES = tuple(
+    source for source in SOURCES.values() if not (source.only_json or isinstance(source, Plain))
+)
 
 _BEFORE_OBJECT = frozenset({b"{", b" ", b"\t"})
 _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})

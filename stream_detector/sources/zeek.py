@@ -48,6 +48,7 @@ _ANOTHER_LOG = Ignored("another log")
 class _Zeek(JsonSource):
     """Shared by both logs: two forms, header lines."""
 
+    only_json = False
     markers = ("uid", "path", "ts")
     path: ClassVar[str]
     """The log's name in a ``#path`` line; ``_path`` starts with it (filters append to it)."""

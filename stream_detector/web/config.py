@@ -152,12 +152,13 @@ class WebConfig:
     name, empty if nobody has to log in; ``content`` is the file as written.
     """
 
-    def __init__(self, path: Path, content: WebFile) -> None:
-        """``content`` was read from ``path``.
+    def __init__(self, path: Path, content: WebFile | None = None) -> None:
+        """Read the file at ``path``, unless ``content`` was, and the files that it names.
 
         Raises:
-            SettingsError: a certificate that it names can't be used.
+            SettingsError: as ``read_web_file``, or a certificate can't be used.
         """
+        content = content or read_web_file(path)
         headers = content.http_server_config.headers.model_dump(by_alias=True)
         self.headers: Mapping[str, str] = {name: value for name, value in headers.items() if value}
         self.users: Mapping[str, bytes] = {
@@ -175,7 +176,7 @@ class WatchedWebConfig:
         """Read the file; ``certificates`` shows when those in use expire.
 
         Raises:
-            SettingsError: as ``load_web_config``.
+            SettingsError: as ``WebConfig``.
         """
         self._path = path
         self._certificates = certificates
@@ -208,15 +209,6 @@ class WatchedWebConfig:
             )
         show_certificates(content.certificates(self._path), self._certificates)
         return config
-
-
-def load_web_config(path: Path) -> WebConfig:
-    """Read a web configuration file and the files that it names, relative to its folder.
-
-    Raises:
-        SettingsError: as ``read_web_file``, or a certificate can't be used.
-    """
-    return WebConfig(path, read_web_file(path))
 
 
 def read_web_file(path: Path) -> WebFile:

@@ -3,8 +3,9 @@
 - A login that succeeded is known by a keyed digest. It costs nothing, however many others wait.
 - A wrong one is remembered too: to repeat it costs nothing.
 - A client address has at most ``_CHECKS_PER_CLIENT`` different logins in flight.
-- Of all addresses that had a wrong login, one check at a time waits with the others. So a first
-  right login from another address waits for a check or two, and not for the flood.
+- Addresses that had a wrong login, or have several logins in flight, are suspects. One suspect at a
+  time waits with the others. So a first right login from another address waits for a check or two,
+  and not for the flood.
 
 Who shares the address of a flood (a proxy, address translation) waits with it, unless a login
 succeeded before. A flood from hundreds of ever new addresses is served in order of arrival. Both
@@ -60,7 +61,7 @@ class Logins:
         self._turn = asyncio.Lock()
         """Held by the login that is checked. A lock is fair: first come, first served."""
         self._suspects = asyncio.Lock()
-        """Held by the only client with a wrong login that may wait for its turn."""
+        """Held by the one suspect that may wait for its turn."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
 
     def close(self) -> None:
@@ -94,8 +95,7 @@ class Logins:
         try:
             for queue in (nullcontext(), self._suspects):
                 async with queue, self._turn:
-                    # The client's first login may have turned out wrong while this one waited.
-                    if client in self._had_wrong and queue is not self._suspects:
+                    if queue is not self._suspects and self._is_suspect(client):
                         continue
                     # The same login may have been checked.
                     if (answer := self._remembered(user, digest)) is not None:
@@ -115,6 +115,11 @@ class Logins:
             return True
         _remember(self._wrong, digest)
         return False
+
+    def _is_suspect(self, client: str) -> bool:
+        """Whether it had a wrong login, or tries several at once as a flood does."""
+        in_flight = {digest for each, digest in self._in_flight if each == client}
+        return client in self._had_wrong or len(in_flight) > 1
 
     def _remembered(self, user: str, digest: bytes) -> bool | None:
         if hmac.compare_digest(self._right.get(user, b""), digest):

@@ -31,6 +31,8 @@ _REQUEST_SECONDS_MAX = 10.0
 """From connection to last byte sent."""
 _CONNECTIONS_MAX = 64
 """At once; a Prometheus, an orchestrator and a few people need fewer."""
+_HEADERS_MAX = 32
+"""Of a request. aiohttp bounds each to 16 KB, so all connections together to 32 MB."""
 _LOOP_ANSWERS_SECONDS = 5.0
 """How long the worker's event loop may take to answer before ``/healthz`` fails."""
 _TEXT = "text/plain; charset=utf-8"
@@ -45,19 +47,23 @@ class _Connection(web.RequestHandler):
     def __init__(self, owner: "HealthServer", http: web.Server, config: WebConfig | None) -> None:
         super().__init__(
             http,
-            loop=owner.own_loop,
+            loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type] # None is aiohttp's way to switch it off
             keepalive_timeout=0,  # The server closes a connection after one answer.
             lingering_time=0,  # It does not wait for a body that nobody reads.
+            max_headers=_HEADERS_MAX,
         )
         self._owner = owner
         self._handshake: asyncio.Task[None] | None = None
         self.config = config
         self.client = ""
-        self.asked = False
-        """Whether it has sent a whole request; the check of its login may still run."""
         self.tcp: asyncio.Transport
         self.deadline: asyncio.TimerHandle
+
+    @property
+    def asked(self) -> bool:
+        """Whether it has sent a whole request; the check of its login may still run."""
+        return self._request_count > 0
 
     @property
     def has_ended(self) -> bool:
@@ -72,20 +78,21 @@ class _Connection(web.RequestHandler):
         self._owner.admit(self)
         if self.config and self.config.tls:
             self.tcp.pause_reading()  # The first bytes belong to the handshake.
-            self._handshake = self._owner.own_loop.create_task(self._secure(self.config.tls))
+            self._handshake = asyncio.create_task(self._secure(self.config.tls))
         else:
             super().connection_made(transport)
 
     async def _secure(self, tls: ssl.SSLContext) -> None:
         with suppress(OSError):  # as is a TLS error
-            transport = await self._owner.own_loop.start_tls(self.tcp, self, tls, server_side=True)
+            loop = asyncio.get_running_loop()
+            transport = await loop.start_tls(self.tcp, self, tls, server_side=True)
             if transport is not None:  # The client may be gone.
                 super().connection_made(transport)
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio heeds the result
         """Keep a half-closed connection, as `nc -N` makes it, until its answer is sent."""
         # asyncio warns if a TLS connection, which has no half-closed state, returns True.
-        return self._request_count > 0 and self._handshake is None
+        return self.asked and self._handshake is None
 
     def response(self, status: HTTPStatus, text: str | bytes, **headers: str) -> web.Response:
         """An answer with the headers that all have; ``text`` as str is one line without its end."""
@@ -157,7 +164,7 @@ class HealthServer:
         self._port = port
         self._readiness = readiness
         self._watched = loop
-        self.own_loop = asyncio.new_event_loop()
+        self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._connections: list[_Connection] = []
         """In order of arrival, and until the next one some that have ended."""
@@ -188,9 +195,9 @@ class HealthServer:
             SettingsError: the port is taken, or the address is not this machine's.
         """
         try:
-            server = self.own_loop.run_until_complete(self._listen())
+            server = self._loop.run_until_complete(self._listen())
         except OSError as error:
-            self.own_loop.close()
+            self._loop.close()
             raise _unusable(self._host, self._port, error) from error
         self._port = server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._run, args=(server,), name="http", daemon=True)
@@ -200,28 +207,28 @@ class HealthServer:
         """Stop listening, drop open connections and end the thread. Does nothing a second time."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            self.own_loop.call_soon_threadsafe(self.own_loop.stop)
+            self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
             self._logins.close()
 
     async def _listen(self) -> asyncio.Server:
         # Cancelled: nobody waits for the login check of a client that is gone.
         http = web.Server(self._answer, handler_cancellation=True)
-        return await self.own_loop.create_server(
+        return await self._loop.create_server(
             lambda: _Connection(self, http, self._config()), self._host, self._port
         )
 
     def _run(self, server: asyncio.Server) -> None:
-        asyncio.set_event_loop(self.own_loop)
-        self.own_loop.run_forever()
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
         server.close()
         for connection in self._connections:
             connection.tcp.abort()
-        tasks = asyncio.all_tasks(self.own_loop)
+        tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
-        self.own_loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self.own_loop.close()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.close()
 
     def _config(self) -> WebConfig | None:
         return self._web_config.current() if self._web_config else None
@@ -239,7 +246,7 @@ class HealthServer:
             self._end(
                 min(self._connections, key=lambda each: (each.asked, -of_client[each.client]))
             )
-        connection.deadline = self.own_loop.call_later(_REQUEST_SECONDS_MAX, connection.tcp.abort)
+        connection.deadline = self._loop.call_later(_REQUEST_SECONDS_MAX, connection.tcp.abort)
         self._connections.append(connection)
 
     def _end(self, connection: _Connection) -> None:
@@ -249,7 +256,6 @@ class HealthServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         connection = cast(_Connection, request.protocol)
-        connection.asked = True
         if connection.config and (users := connection.config.users):
             authorization = request.headers.get("Authorization", "")
             try:
@@ -289,7 +295,7 @@ class HealthServer:
         answered = asyncio.Event()
         try:
             if self._watched is not None:
-                self._watched.call_soon_threadsafe(self.own_loop.call_soon_threadsafe, answered.set)
+                self._watched.call_soon_threadsafe(self._loop.call_soon_threadsafe, answered.set)
                 await asyncio.wait_for(answered.wait(), _LOOP_ANSWERS_SECONDS)
         except RuntimeError:
             return False, "the event loop is closed"

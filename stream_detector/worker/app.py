@@ -289,7 +289,7 @@ class DetectorApp(faust.App):
             )
 
     def fail(self, error: FatalError) -> None:
-        """Stop the process because of ``error``; may be called from any thread."""
+        """Stop the process because of ``error``; any thread may call this."""
         self.metrics.count_error(error)
         self.error = self.error or error
         self._app_loop.call_soon_threadsafe(self.failed.set)
@@ -307,7 +307,7 @@ class DetectorApp(faust.App):
         self.metrics.stage_seconds.labels("publish").observe(time.monotonic() - started)
         now = time.time()
         for topic, _, records in chunks:
-            # Records of a producer older than Kafka 0.10 have no time: None or -1.
+            # Records of producers older than Kafka 0.10 have no time: None or -1.
             written = records[0].timestamp or -1
             if written > 0:
                 age = max(0.0, now - written / 1000)
@@ -324,7 +324,7 @@ class DetectorApp(faust.App):
         )
 
     def _drop_shadows(self, fault: str) -> None:
-        """End all shadows, since Kafka does not take their comparisons."""
+        """End all shadows, since Kafka refuses their comparisons."""
         if self.following is not None:
             self.following.shadows.drop_all(fault)
 
@@ -343,7 +343,7 @@ class DetectorApp(faust.App):
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:
-        """The consumer, as the chunk transport made it."""
+        """The chunk transport's consumer."""
         return cast(ChunkConsumer, self.consumer)
 
     def readiness(self) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""What `doctor` checks of this machine: HTTP port, certificates, lists, models and device."""
+"""`doctor`'s checks of this machine: HTTP port, certificates, lists, models and device."""
 
 import socket
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from stream_detector.web.certificates import (
     expiry_notice,
     kafka_certificates,
 )
-from stream_detector.web.config import load_web_config, read_web_file
+from stream_detector.web.config import WebConfig, read_web_file
 from stream_detector.worker.model_loading import check_store_settings
 
 
@@ -57,7 +57,7 @@ def _port(settings: Settings) -> str:
         where = f"any free port of {settings.http_host} is taken, since http_port is 0"
     if settings.http_web_config is None:
         return where
-    access = load_web_config(settings.http_web_config)
+    access = WebConfig(settings.http_web_config)
     transport = "in the clear" if access.tls is None else "by TLS"
     logins = (
         f"{counted(len(access.users), 'user')} may log in" if access.users else "nobody logs in"
@@ -99,14 +99,14 @@ def _model(settings: Settings, kind: Kind) -> str:
 
 
 def _model_store(settings: Settings) -> str:
-    """The store answers, and the public key is one."""
+    """The store answers, and the public key is valid."""
     check_store_settings(settings)
     versions = ModelStore(settings.model_store).versions()
     return f"{counted(len(versions), 'version')} in {settings.model_store}"
 
 
 def _device(settings: Settings) -> str:
-    """The device is there, and both models score a text that any sound model can."""
+    """Both models score a text that any working model can."""
     scorer = load_scorer(settings)
     decider_of(scorer, settings=settings, metrics=None).decide(
         [("url", "example.com/index.html"), ("host", "example.com")]

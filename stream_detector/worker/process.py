@@ -1,6 +1,6 @@
-"""The worker's process: ask Kafka, warm up, join the group, follow announced models.
+"""The worker's process: check Kafka, warm up, join the group, follow announced models.
 
-SIGTERM and SIGINT end it, and so does the first error that a retry can't mend.
+SIGTERM, SIGINT or the first error that a retry can't mend ends it.
 """
 
 import asyncio
@@ -96,10 +96,10 @@ class _Process:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         self._app: DetectorApp | None = None
         self._kafka_fault = ""
-        """Why the start does not reach Kafka; empty if it does."""
+        """Why the start does not reach Kafka; empty if it reached it."""
         self.left_running = False
-        """Whether something goes on that nothing can stop: a thread that loads the model, a client
-        of a Kafka that does not answer."""
+        """Whether something still runs that nothing can stop: a thread that loads the model, a
+        client of a Kafka that does not answer."""
         self.metrics.show_group(settings.group_id)
         if settings.model_store and "://" not in settings.model_store:
             self.metrics.show_free_space(Path(settings.model_store))
@@ -165,10 +165,10 @@ class _Process:
     # --- start ------------------------------------------------------------------------------
 
     async def _start(self) -> DetectorApp:
-        """Ask Kafka and warm the model up at the same time, make the app.
+        """Reach Kafka and warm up the model at the same time, then make the app.
 
-        Neither waits for the other, so the first fault of either ends the start at once: Kafka may
-        be away for hours, and a model takes seconds to load.
+        The first fault of either ends the start at once: Kafka may be away for hours, and a model
+        takes seconds to load.
         """
         if self._scorer is None and self._settings.model_store:
             return await self._start_following()
@@ -189,14 +189,14 @@ class _Process:
     async def _start_following(self) -> DetectorApp:
         """As ``_start``, with the announced models, which the app then follows.
 
-        Kafka comes first: an announced model scores the first record.
+        Kafka comes first, since an announced model has to score the first record.
         """
         settings = self._settings
         check_store_settings(settings)
         if settings.model_public_key is None:
             logger.warning(
                 "no model_public_key is set: whoever may WRITE topic %s decides which model "
-                "serves. Give that right to the trainer alone (`stream-detector topics acls` shows "
+                "serves. Give only the trainer that right (`stream-detector topics acls` shows "
                 "how), or sign (`stream-trainer models new-key`)",
                 settings.models_topic_name,
             )
@@ -207,7 +207,7 @@ class _Process:
             # The follower reads the announcements again, and switches then.
             logger.warning("%s; the bundles of the settings serve until then", error)
             announced = {}
-        # Imports TensorFlow here, so that the load timeout of a model does not pay for it.
+        # Imports TensorFlow here, so that it does not count towards a model's load timeout.
         await asyncio.get_running_loop().run_in_executor(self._executor, model_device, settings)
         networks = await networks_of(announced, settings, self.metrics)
         shadows = shadows_of(settings=settings, metrics=self.metrics)
@@ -242,7 +242,7 @@ class _Process:
     async def _warm(
         self, load: Callable[[], _AnyScorer], shadows: Shadows
     ) -> tuple[_AnyScorer, Decider]:
-        """The scorer that ``load`` gives, compiled, and its decider; in the scorer's thread."""
+        """Load and compile the scorer in its thread, and make its decider."""
 
         def warm() -> tuple[_AnyScorer, Decider]:
             scorer = load()

@@ -1,4 +1,4 @@
-"""``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
+"""``stream-trainer drift``: how verdicts moved, and which topics and domains moved them."""
 
 from pathlib import Path
 from typing import Any

@@ -28,7 +28,7 @@ _STDOUT = Path("-")
 
 @click.group(no_args_is_help=True)
 def labels() -> None:
-    """Collect what analysts and feeds label, look at it, and write it for training.
+    """Collect the labels of analysts and feeds, look at them, and write them for training.
 
     \b
     stream-detector label http://evil.example/x malicious --analyst kim
@@ -55,8 +55,8 @@ def labels() -> None:
 @click.option(
     "--from-beginning",
     is_flag=True,
-    help="Read all that the topic still holds, even what the group has read; labels that the store "
-    "has are not stored twice. An empty store is always filled this way.",
+    help="Read all that the topic still holds, even if the group has read it; the store takes no "
+    "label twice. An empty store is always filled this way.",
 )
 @options.kafka(
     *("labels_group_id", "topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds"),
@@ -122,7 +122,7 @@ def show_labels(urls: tuple[str, ...], store: Path, trust: tuple[str, ...]) -> N
 @options.label_store
 @options.trust
 def export(file: Path, kind: Kind, store: Path, trust: tuple[str, ...]) -> None:
-    """Write one row for each text: what `train --data` and `--extra` read. - is standard output.
+    """Write one row for each text, for `train --data` and `--extra`. - is standard output.
 
     CSV with the columns url (or host, by --kind), label (1 malicious, 0 benign), source, time (of
     labelling), analyst, feed, confidence, and disagreeing: how many other voices say otherwise.

@@ -5,7 +5,6 @@ Some reach the command as one value: ``data`` as ``examples``, ``gate_rules`` as
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,11 +47,12 @@ def together(*options: Decorator) -> Decorator:
 
 def _as_one(name: str, make: Callable[..., object], *options: Decorator) -> Decorator:
     """``options``, whose values ``make`` turns into the command's argument ``name``."""
+    own = [each.name for each in together(*options)(lambda: None).__click_params__]  # type: ignore[attr-defined] # as click keeps them
 
     def decorated(command: Command) -> Command:
         @functools.wraps(command)
         def called(**given: Any) -> Any:
-            value = make(**{each: given.pop(each) for each in inspect.signature(make).parameters})
+            value = make(**{each: given.pop(each) for each in own})
             return command(**given, **{name: value})
 
         return together(*options)(called)
@@ -65,13 +65,12 @@ def _examples(
     data: tuple[Path, ...],
     benign: tuple[Path, ...],
     malicious: tuple[Path, ...],
-    extra: tuple[Path, ...],
     columns: str | None,
     malicious_labels: tuple[str, ...],
     benign_labels: tuple[str, ...],
-    skip_bad_rows: bool,
     split: Any,
     held_out: tuple[str, ...],
+    **others: Any,
 ) -> Examples:
     if not data and not benign and not malicious:
         raise click.UsageError("name the examples: --data FILE, or --benign FILE --malicious FILE")
@@ -89,16 +88,13 @@ def _examples(
     if both := of_malicious & of_benign:
         raise click.UsageError(f"label {sorted(both)[0]} cannot be both malicious and benign")
     return Examples(
-        files=data,
-        benign=benign,
-        malicious=malicious,
-        extra=extra,
+        *(data, benign, malicious),
         columns=tuple(columns.split(",")) if columns else (),
         malicious_labels=of_malicious,
         benign_labels=of_benign,
-        skip_bad_rows=skip_bad_rows,
         split=split,
         held_out=held_out,
+        **others,
     )
 
 
@@ -199,7 +195,7 @@ gate_rules = _as_one(
         help="Expected calibration error that the challenger may have above the champion's.",
     ),
 )
-"""What a user may set of the gate; the command gets ``rules``."""
+"""The rules of the gate that a user may set; the command gets ``rules``."""
 
 kind = click.option("--kind", type=KIND, required=True, help="What to score.")
 seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0)
@@ -312,7 +308,7 @@ force = click.option(
     help="Announce it although the gate refused it or did not judge it; the reason is recorded "
     "next to the bundle, in the store and in the announcement.",
 )
-"""The reason to announce what the gate did not pass, as ``because``."""
+"""The reason to announce a bundle that the gate did not pass, as ``because``."""
 
 workers = together(
     click.option(

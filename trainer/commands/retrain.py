@@ -1,6 +1,7 @@
-"""``stream-trainer retrain``: train the served model on with labels; publish what passes."""
+"""``stream-trainer retrain``: continue to train the served model with labels; publish a pass."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,12 +48,14 @@ _EXIT_CODES = {"refused": REFUSED_CODE, "unchanged": 4}
 @click.option("--epochs", type=click.IntRange(1), help="[default: 2; 3 with --only-ngrams]")
 @click.option(
     "--label-visits",
+    "visits",
     type=click.FloatRange(1, 1000),
     default=16.0,
     help="How often an epoch visits the newest label; a row of --data is visited once.",
 )
 @click.option(
     "--half-life",
+    "half_life_days",
     type=click.FloatRange(0, min_open=True),
     default=90.0,
     help="Days until the extra weight of a label over a row of --data has halved.",
@@ -80,7 +83,7 @@ _EXIT_CODES = {"refused": REFUSED_CODE, "unchanged": 4}
 @click.option(
     "--publish/--no-publish",
     default=None,
-    help="Whether to announce what passed.  [default: where a model store is set]",
+    help="Whether to announce a bundle that passed.  [default: where a model store is set]",
 )
 @options.seed
 @options.kafka("topic_prefix", "models_topic", "model_store")
@@ -94,10 +97,6 @@ def retrain(
     champion: Path | None,
     only_ngrams: bool,
     epochs: int | None,
-    label_visits: float,
-    half_life: float,
-    newest_share: float,
-    voice_share: float,
     sources: Path | None,
     rules: GateOptions,
     because: str | None,
@@ -105,8 +104,9 @@ def retrain(
     publish: bool | None,
     seed: int,
     settings: Settings,
+    **of_labels: Any,
 ) -> int:
-    """Train the model that serves on, with a base corpus and the labels collected since.
+    """Continue to train the model that serves, with a base corpus and the labels collected since.
 
     The test part of the corpus is the hold-out. Labels of its registered domains are left out, so
     every retraining is measured on the same rows, which no model was trained on. The newest labels
@@ -141,9 +141,7 @@ def retrain(
         folder=folder,
         champion=champion,
         trust=trust,
-        label_rules=labelled.LabelRules(
-            label_visits, half_life, newest_share, voice_share=voice_share
-        ),
+        label_rules=labelled.LabelRules(**of_labels),
         recipe=recipe._replace(seed=seed, epochs=epochs or recipe.epochs),
         only_ngrams=only_ngrams,
         gate=rules,

@@ -60,7 +60,7 @@ def report(
     as_json: bool,
     settings: Settings,
 ) -> None:
-    """Sum up what workers wrote to the topic url-shadow, up to its end as it is now.
+    """Sum up the comparisons on the topic url-shadow, up to its present end.
 
     Shows how many texts were compared, a table of verdicts, and for each direction of disagreement
     (such as benign -> malicious) the registered domains with most texts and the texts whose scores

@@ -128,7 +128,7 @@ def watch(
     if not plan.commands:
         logger.warning("no --url-data and no --host-data: labels are collected, nothing retrained")
     elif not settings.model_store or "--no-publish" in words:
-        logger.warning("no model store is set: what passes the gate is not published")
+        logger.warning("no model store is set: a bundle that passes the gate is not published")
     serve_watch(plan, settings, port=port)
     logger.info("stopped")
 

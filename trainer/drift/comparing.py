@@ -9,7 +9,6 @@ they are compared over all models of a kind, so that a switch of models keeps th
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,14 +25,6 @@ from trainer.drift.verdicts import ModelKey, Rows, Verdicts, first_of_text
 
 _Halves = tuple[Rows, Rows]
 """The recent window and the baseline."""
-
-
-class Windows(NamedTuple):
-    """The baseline lies before the recent window."""
-
-    baseline_start: datetime
-    recent_start: datetime
-    end: datetime
 
 
 def drift_report(
@@ -65,21 +56,18 @@ def drift_report(
     """
     end = datetime.now(UTC)
     with progress.stage("reading files" if files else "reading verdicts") as stage:
-
-        def on_progress(done: int, total: int) -> None:
-            stage.update(done, total=total)
-
         if files:
-            verdicts = read_files(files, on_progress=on_progress)
+            verdicts = read_files(files, stage=stage)
             if verdicts.latest > float("-inf"):
                 # The window excludes its end; a moment later it includes the last verdict.
                 end = datetime.fromtimestamp(verdicts.latest, UTC) + timedelta(milliseconds=1)
         else:
             times = (end - since - baseline, end - since, end)
-            verdicts = read_topic(settings, times, sample=sample, on_progress=on_progress)
+            verdicts = read_topic(settings, times, sample=sample, stage=stage)
     with progress.stage("comparing"):
-        windows = Windows(end - since - baseline, end - since, end)
-        found = compare(verdicts, windows, references, groups_shown=groups_shown)
+        recent = Window(end - since, end)
+        before = Window(recent.start - baseline, recent.start)
+        found = compare(verdicts, recent, before, references, groups_shown=groups_shown)
     if not found.models:
         raise StreamDetectorError(
             f"no model's verdict of the last {written(since)} was found"
@@ -91,27 +79,32 @@ def drift_report(
 
 
 def compare(
-    verdicts: Verdicts, windows: Windows, references: References, *, groups_shown: int
+    verdicts: Verdicts,
+    recent: Window,
+    baseline: Window,
+    references: References,
+    *,
+    groups_shown: int,
 ) -> Drift:
     """Compare the windows, for each model that scored something in the recent one."""
-    start, middle, end = (moment.timestamp() for moment in windows)
-    halves: dict[ModelKey, _Halves] = {}
-    for key, rows in verdicts.models().items():
+
+    def rows_of(window: Window, rows: Rows) -> Rows:
         times = rows["detected_at"]
-        halves[key] = (
-            rows[(times >= middle) & (times < end)],
-            rows[(times >= start) & (times < middle)],
-        )
-    recent_start = windows.recent_start.astimezone(UTC)
+        return rows[(times >= window.start.timestamp()) & (times < window.end.timestamp())]
+
+    halves: dict[ModelKey, _Halves] = {
+        key: (rows_of(recent, rows), rows_of(baseline, rows))
+        for key, rows in verdicts.models().items()
+    }
     return Drift(
-        recent=Window(recent_start, windows.end.astimezone(UTC)),
-        baseline=Window(windows.baseline_start.astimezone(UTC), recent_start),
+        recent=recent,
+        baseline=baseline,
         by_list=verdicts.by_list,
         malformed=verdicts.malformed,
         models=[
             _of_model(key, halves, references, verdicts, groups_shown)
-            for key, (recent, _) in sorted(halves.items(), key=lambda item: -len(item[1][0]))
-            if len(recent)
+            for key, (scored, _) in sorted(halves.items(), key=lambda item: -len(item[1][0]))
+            if len(scored)
         ],
     )
 
@@ -131,8 +124,7 @@ def _of_model(
     baseline = own_baseline if has_own else baseline_of_kind
     own_texts = _texts(recent, own_baseline)
     texts_of_kind = _texts(recent_of_kind, baseline_of_kind)
-    found = references.of(key)
-    reference = found.reference
+    reference, no_reference = references.of(key)
     statistics = [
         statistic_drift(name, edges, *(own_texts if name == "score" else texts_of_kind), reference)
         for name, edges in BINS[key.kind].items()
@@ -150,9 +142,11 @@ def _of_model(
         reference_rows=None if reference is None else reference.rows,
         explained="baseline" if has_own else "reference",
         statistics=statistics,
-        topics=compared_groups("topic", recent, baseline, bins, verdicts.topics, 0),
-        domains=compared_groups("domain", recent, baseline, bins, verdicts.domains, groups_shown),
-        remarks=[*_remarks(key, halves), *([found.remark] if found.remark else [])],
+        topics=compared_groups("topic", recent, baseline, bins, [*verdicts.topics], 0),
+        domains=compared_groups(
+            "domain", recent, baseline, bins, [*verdicts.domains], groups_shown
+        ),
+        remarks=[*_remarks(key, halves), *([no_reference] if no_reference else [])],
     )
 
 

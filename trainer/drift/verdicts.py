@@ -80,20 +80,12 @@ class Verdicts:
         """Records that are no verdicts, or have a score or time that no worker writes."""
         self.latest = float("-inf")
         """Seconds since the epoch, of the detection that came last."""
-        self._topics: dict[str, int] = {}
-        self._domains: dict[str, int] = {}
+        self.topics: dict[str, int] = {}
+        """Numbers of the input topics, rising."""
+        self.domains: dict[str, int] = {}
+        """The same of the registered domains."""
         self._parts: dict[ModelKey, list[Rows]] = {}
         self._decoder = msgspec.json.Decoder(_Verdict)
-
-    @property
-    def topics(self) -> list[str]:
-        """Input topics, in the order of their numbers."""
-        return list(self._topics)
-
-    @property
-    def domains(self) -> list[str]:
-        """Registered domains, in the order of their numbers."""
-        return list(self._domains)
 
     def add(self, records: Iterable[bytes | None]) -> None:
         """Add records of the topic of verdicts: some thousands at a time are fastest."""
@@ -124,7 +116,7 @@ class Verdicts:
         return {key: np.concatenate(parts) for key, parts in self._parts.items()}
 
     def _rows(self, kind: Kind, verdicts: Sequence[_Verdict]) -> Rows:
-        topics, domains = self._topics, self._domains
+        topics, domains = self.topics, self.domains
         rows = np.empty(len(verdicts), _row_type(kind))
         rows["detected_at"] = [each.detected_at.timestamp() for each in verdicts]
         rows["topic"] = [topics.setdefault(each.source.topic, len(topics)) for each in verdicts]

@@ -39,7 +39,7 @@ class Dataset(NamedTuple):
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of figures has to know about the data, a sentence each."""
+        """Facts about the data that a reader of figures has to know, a sentence each."""
         return [
             f"Of the whole data: {counts_of(self.counts)}. Repeated texts count once, texts with "
             "both labels not at all.",
@@ -103,7 +103,7 @@ def without_duplicates(rows: Iterable[Example], counts: Counter[str]) -> list[Ex
             first[text] = row
         elif known is None or known.label == row.label:
             counts["duplicate"] += 1
-        else:
+        else:  # Neither label can be trusted, so the text is left out.
             counts["contradicting"] += 1
             first[text] = None
     return [row for row in first.values() if row is not None]

@@ -25,6 +25,7 @@ _TEST_PERCENT = 20
 
 def part_by_hash(key: str) -> Part:
     """The part of a domain (or of a text) by its hash: the same in every run and data set."""
+    # Not Python's hash, which differs from process to process.
     share = zlib.crc32(key.encode()) % 100
     if share < _TEST_PERCENT:
         return "test"
@@ -48,6 +49,7 @@ def split_by_source(
             f"{', '.join(sorted(set(sources.tolist()) - {''})) or 'none with a name'}"
         )
     held = np.isin(sources, list(held_out))
+    # A model that saw other pages of a held-out domain would know the answer.
     known = np.isin(domains, domains[held])
     rest = {
         domain: "val" if part_by_hash(domain) == "val" else "train"

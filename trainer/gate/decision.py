@@ -1,4 +1,4 @@
-"""The gate's decision: what was compared and found, kept as JSON next to the bundle."""
+"""The gate's decision: the models, the rules and the checks, as JSON next to the bundle."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -102,7 +102,7 @@ class GateDecision(msgspec.Struct, frozen=True):
 
 
 def decision_path(bundle: Path) -> Path:
-    """The file of the decision on a bundle: next to the folder, which holds the bundle alone."""
+    """The file of the decision on a bundle: next to the folder, which holds only the bundle."""
     folder = bundle.resolve()
     return folder.with_name(folder.name + _SUFFIX)
 

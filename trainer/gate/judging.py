@@ -16,7 +16,7 @@ from trainer.gate.decision import Check, GateDecision, HoldOutRows
 from trainer.gate.labels import VoiceLabels, VoicesOfRows
 from trainer.gate.lists import read_lists
 from trainer.gate.options import GateOptions
-from trainer.gate.rules import RULES, Comparison, Served
+from trainer.gate.rules import Comparison, Served, apply_rules
 
 _SERVED = "loads and scores"
 _BLOCK_ROWS = 16_384
@@ -84,7 +84,7 @@ def judge(
             )
             loads = f"a worker's code loads it, and it scores all rows on {device}"
             checks = [Check(_SERVED, True, loads)]
-            checks += [check for rule in RULES for check in rule(compared)]
+            checks += apply_rules(compared)
     return GateDecision(
         challenger=ours.ref,
         champion=None if theirs is None else theirs.ref,

@@ -48,8 +48,8 @@ def check_newest(
 ) -> Check:
     """Compare which rows ``challenger`` and ``champion`` call malicious with their newest labels.
 
-    Fails where the champion alone is right so much more often than the challenger alone that
-    chance does not explain it (McNemar's exact test, two-sided). The labels of a voice that has
+    Fails where only the champion is right so much more often than only the challenger that chance
+    does not explain it (McNemar's exact test, two-sided). The labels of a voice that has
     more than its share of ``voices`` weigh less, so that no voice decides by how much it writes.
     """
     rows = len(labels)
@@ -78,7 +78,7 @@ def check_newest(
 
 def _weights(rows: int, voices: VoicesOfRows | None) -> tuple[NDArray[np.float64], str]:
     """How much each label counts, at most 1, and the words that say whose count less."""
-    # Whoever writes most must not decide alone which model serves.
+    # The voice that writes most must not be the only one to decide which model serves.
     weights = np.ones(rows)
     totals = Counter(() if voices is None else voices.voices)
     bounded = {} if voices is None else limits(totals, 0, voices.share)

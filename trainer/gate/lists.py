@@ -108,11 +108,11 @@ def check_must_not_alert(
 def check_suspicious(
     texts: Sequence[str], challenger: IsFlagged, champion: IsFlagged | None, options: GateOptions
 ) -> list[Check]:
-    """Of texts that must not alert, no more may be suspicious than for the champion, beyond chance.
+    """Texts that must not alert may not be suspicious more often than with the champion.
 
-    A hold-out that is easier than real traffic lets a threshold sink until ordinary sites are above
-    it, and only this check sees that. Without a champion there is no check: a threshold for 1% of
-    benign texts flags some of any list.
+    Beyond chance, that is: McNemar's exact test decides. A hold-out that is easier than real
+    traffic lets a threshold sink until ordinary sites are above it, and only this check sees that.
+    Without a champion there is no check: a threshold for 1% of benign texts flags some of any list.
     """
     if champion is None or not texts:
         return []

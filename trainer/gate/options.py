@@ -1,4 +1,4 @@
-"""What a user may set of the gate's rules."""
+"""The part of the gate's rules that a user may set."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ class GateOptions(NamedTuple):
     share of the malicious rows. At 0 the gate would refuse nearly every challenger that is just as
     good: half of its interval lies below."""
     confidence: float = 0.95
-    """Of the intervals; 1 minus it is how often chance alone may be taken for a difference."""
+    """Of the intervals; 1 minus it is how often the gate may take chance for a difference."""
     resamples: int = 1000
     """Draws of the paired bootstrap: of 1,000, 25 lie beyond either end of a 95% interval."""
     calibration_margin: float = 0.01

@@ -1,8 +1,8 @@
 """Every rule of the gate, in the order in which a decision shows them.
 
 To change a rule, go to its function in the module named here; to add one, write its function and
-add it to ``RULES``. A rule returns checks: it refuses by one that did not pass, and returns none
-where it does not apply. Without a champion a rule that compares passes.
+call it in ``apply_rules``. A rule refuses the challenger by a check that did not pass. Without a
+champion a rule that compares passes.
 
 =======================================  =============  ==========================================
 check in the decision                    module         refuses a challenger that
@@ -19,7 +19,7 @@ voices                                   labels         (none: it shows whose la
 =======================================  =============  ==========================================
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -73,77 +73,40 @@ class Comparison(NamedTuple):
     progress: Progress
 
 
-def _detection(compared: Comparison) -> list[Check]:
-    served = [model for model in (compared.challenger, compared.champion) if model is not None]
-    points = [model.bundle.manifest.thresholds for model in served]
-    # Other rates than those that a threshold was set for decide no verdict.
+def apply_rules(compared: Comparison) -> Iterator[Check]:
+    """The checks of every rule."""
+    ours, theirs, options = compared.challenger, compared.champion, compared.options
+    labels, lists = compared.hold_out.labels, compared.lists
+    their_scores = theirs and theirs.scores
+    they_call_malicious = theirs and theirs.is_malicious
+    # No other rate than those of the thresholds decides a verdict.
+    points = [each.bundle.manifest.thresholds for each in (ours, theirs) if each is not None]
     rates = {point.suspicious.false_positive_rate for point in points}
     rates |= {point.malicious.false_positive_rate for point in points}
-    return check_detection(
-        compared.challenger.scores,
-        compared.champion and compared.champion.scores,
-        compared.hold_out.labels,
+    yield from check_detection(
+        ours.scores,
+        their_scores,
+        labels,
         sorted(rates, reverse=True),
-        compared.options,
+        options,
         seed=compared.seed,
         progress=compared.progress,
     )
-
-
-def _calibration(compared: Comparison) -> list[Check]:
-    theirs = compared.champion and compared.champion.scores
-    labels, options = compared.hold_out.labels, compared.options
-    return [check_calibration(compared.challenger.scores, theirs, labels, options)]
-
-
-def _thresholds(compared: Comparison) -> list[Check]:
-    ours = compared.challenger
-    return check_thresholds(ours.bundle.manifest, ours.scores, compared.hold_out.labels)
-
-
-def _newest_labels(compared: Comparison) -> list[Check]:
-    newest, champion = compared.newest, compared.champion
-    if newest is None:
-        return []
-    return [
-        check_newest(
-            compared.challenger.is_malicious(newest.texts),
-            champion and champion.is_malicious(newest.texts),
+    yield check_calibration(ours.scores, their_scores, labels, options)
+    yield from check_thresholds(ours.bundle.manifest, ours.scores, labels)
+    if compared.newest is not None:
+        newest = compared.newest
+        yield check_newest(
+            ours.is_malicious(newest.texts),
+            theirs and theirs.is_malicious(newest.texts),
             newest.labels,
-            compared.options,
+            options,
             compared.newest_voices,
         )
-    ]
-
-
-def _must_not_alert(compared: Comparison) -> list[Check]:
-    ours, theirs, texts = compared.challenger, compared.champion, compared.lists.must_not_alert
-    return [
-        check_must_not_alert(texts, ours.is_malicious, theirs and theirs.is_malicious),
-        *check_suspicious(
-            texts, ours.is_suspicious, theirs and theirs.is_suspicious, compared.options
-        ),
-    ]
-
-
-def _must_alert(compared: Comparison) -> list[Check]:
-    ours, theirs, texts = compared.challenger, compared.champion, compared.lists.must_alert
-    return [check_must_alert(texts, ours.is_malicious, theirs and theirs.is_malicious)]
-
-
-def _voices(compared: Comparison) -> list[Check]:
-    if compared.voices is None:
-        return []
-    theirs = compared.champion and compared.champion.is_malicious
-    return [check_voices(compared.voices, compared.challenger.is_malicious, theirs)]
-
-
-RULES: tuple[Callable[[Comparison], list[Check]], ...] = (
-    _detection,
-    _calibration,
-    _thresholds,
-    _newest_labels,
-    _must_not_alert,
-    _must_alert,
-    _voices,
-)
+    yield check_must_not_alert(lists.must_not_alert, ours.is_malicious, they_call_malicious)
+    yield from check_suspicious(
+        lists.must_not_alert, ours.is_suspicious, theirs and theirs.is_suspicious, options
+    )
+    yield check_must_alert(lists.must_alert, ours.is_malicious, they_call_malicious)
+    if compared.voices is not None:
+        yield check_voices(compared.voices, ours.is_malicious, they_call_malicious)

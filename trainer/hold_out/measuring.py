@@ -49,7 +49,7 @@ _OF_SAMPLE = 100
 
 
 class Fold(msgspec.Struct, frozen=True):
-    """What one training leaves out."""
+    """The sources that one training leaves out."""
 
     malicious: str
     """Name of the malicious group, or ""."""
@@ -82,7 +82,7 @@ class HeldOutBenign(msgspec.Struct, frozen=True):
 
 
 class Training(msgspec.Struct, frozen=True):
-    """One family, trained without what a fold holds out, and measured on it."""
+    """One family, trained without the rows that a fold holds out, and measured on them."""
 
     identity: str
     """Differs from that of other data or options."""
@@ -103,7 +103,7 @@ class HoldOut:
 
     Attributes:
         by: how malicious rows are grouped.
-        folds: what each holds out.
+        folds: each with the sources that it holds out.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class HoldOut:
     def train(
         self, fold: Fold, family: Family, *, identity: str, seed: int, progress: Progress
     ) -> Training:
-        """Fit ``family`` without what ``fold`` holds out, and measure it on that, in all parts."""
+        """Fit ``family`` without the rows that ``fold`` holds out, and measure it on them."""
         started = time.monotonic()
         dataset = self._dataset
         held, parts = self._without(fold)
@@ -165,6 +165,7 @@ class HoldOut:
         fitted = family.fit(
             train, dataset.rows(np.flatnonzero(parts == "val")), seed=seed, progress=progress
         )
+        # Only benign rows of sources that were trained on set the threshold, as in production.
         of_test = (parts == "test") & (dataset.labels == 0)
         measured = np.flatnonzero(held | of_test)
         scores = np.full(len(dataset.texts), np.nan, np.float32)

@@ -13,7 +13,7 @@ from stream_detector.terminal.progress import Progress
 from trainer.examples.readers import DataError
 from trainer.families import LENGTH_MAX
 from trainer.families.known import families
-from trainer.files.private import make_private_folder
+from trainer.files import make_private_folder
 from trainer.hold_out.measuring import HoldOut, Training
 from trainer.hold_out.report import HoldOutReport, content, family_means, lines_of
 from trainer.report.rendering import write_report
@@ -54,7 +54,7 @@ def _path(folder: Path, family: str, identity: str) -> Path:
 
 
 class Done(NamedTuple):
-    """What a hold-out leaves to show."""
+    """The end of a hold-out, to show."""
 
     lines: list[str]
     """The figures, for a terminal."""
@@ -107,7 +107,7 @@ def run_hold_out(
             done.append(training)
     except OSError as error:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # Trainings take hours: those that are done are worth a report.
         if not done:
             progress.tell("stopped: no training was done")
             raise

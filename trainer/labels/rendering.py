@@ -6,7 +6,7 @@ from datetime import datetime
 
 from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
-from stream_detector.wire.label_signatures import voice_of
+from stream_detector.wire.labels import voice_of
 from trainer.labels.resolution import ResolvedLabel
 from trainer.labels.store import StoredLabel
 

@@ -1,8 +1,8 @@
-"""Who may say what: a label's voice is what the topic's rights and its signature prove.
+"""The voice of a label: as far as the topic's rights and its signature prove it.
 
-Whoever may write to the topic of feeds speaks as a feed, and as no analyst; whoever may write to
-the topic of analysts speaks as an analyst. Which of them it is a record only claims, unless
-``label_keys`` has a key for that name: then its signature proves it.
+Write access to the topic of feeds lets a program speak as a feed, but not as an analyst; write
+access to the topic of analysts lets it speak as an analyst. The name is only a claim, unless
+``label_keys`` has a key for that name: then the signature has to prove it.
 """
 
 from collections import Counter
@@ -12,8 +12,7 @@ from stream_detector.events import Label, Rejected, RejectReason
 from stream_detector.models.signing import read_public_keys
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
-from stream_detector.wire.label_signatures import LabelKeys, is_signed
-from stream_detector.wire.labels import is_feed
+from stream_detector.wire.labels import LabelKeys, is_feed, is_signed
 
 
 class Voices:

@@ -44,16 +44,15 @@ _PREVIOUS_MAX = 50
 
 
 def check_signing(settings: Settings, signing_key: Path | None) -> None:
-    """Check the key: workers that have a public key refuse an announcement without a signature.
+    """Check that ``signing_key`` is the private half of the public key, where workers have one.
 
-    Raises:
-        SettingsError: a public key is set, and no signing key is given, or not its private half.
+    They refuse an announcement without a signature: SettingsError says so before.
     """
     if settings.model_public_key is None:
         return
     if signing_key is None:
         raise SettingsError(
-            f"{settings.with_place('model_public_key')}, so workers take only what is signed: give "
+            f"{settings.with_place('model_public_key')}, so workers take only signed models: give "
             "--signing-key"
         )
     if public_half(signing_key) != read_public_key(settings.model_public_key):
@@ -84,11 +83,7 @@ def announced_now(
 
 
 def reigning_model(settings: Settings, kind: Kind, announced: Announcement | None) -> Reigning:
-    """The model that an announcement replaces: ``announced``, or the bundle of the settings.
-
-    Raises:
-        BundleError: nothing is announced, and the settings name no bundle.
-    """
+    """The model that an announcement replaces: ``announced``, or the bundle of the settings."""
     if announced is not None:
         return Reigning(kind, announced.ref, is_announced=True)
     return Reigning(kind, ref_of_bundle(settings.bundle_of(kind)), is_announced=False)
@@ -113,9 +108,8 @@ def reigning_bundle(
     settings. The files of an announced one are copied into a temporary folder ``within`` a folder.
 
     Raises:
-        TopicsError: the topic is missing or may not be read.
         BundleError: the bundle is damaged.
-        RetryableError: Kafka or the store can't be reached.
+        StreamDetectorError: as ``announced_now``; or the store can't be reached.
     """
     announced = None
     if settings.model_store:
@@ -136,10 +130,7 @@ def reigning_bundle(
 def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
     """The gate's decision next to ``bundle``, which has this ``sha256``; None if there is none.
 
-    A decision on an earlier bundle of this folder does not count.
-
-    Raises:
-        GateError: the file there holds no decision.
+    A decision on an earlier bundle of this folder does not count. A damaged one is a GateError.
     """
     path = decision_path(bundle)
     if not path.exists():
@@ -158,11 +149,9 @@ def admitted_bundle(
 
     Raises:
         NotAdmittedError: it may not be announced.
-        SettingsError: as ``check_signing``.
-        GateError: there is no reason in ``because``.
+        GateError: ``because`` is empty.
         BundleError: it, or the one of the settings, is no bundle that this program can serve.
-        TopicsError: the topic is missing or may not be read.
-        RetryableError: Kafka can't be reached.
+        StreamDetectorError: as ``announced_now`` and ``check_signing``.
     """
     checked = load_bundle(bundle)
     found = decision_beside(bundle, checked.sha256)
@@ -180,11 +169,7 @@ def admitted_version(
     because: str | None = None,
     signing_key: Path | None = None,
 ) -> GateDecision | None:
-    """``admitted_bundle`` for a version of the store, which keeps its decision.
-
-    Raises:
-        StreamDetectorError: as ``admitted_bundle``; or the store can't be reached.
-    """
+    """``admitted_bundle`` for a version of the store, which keeps its decision."""
     kept = store.gate(model.kind, model.ref.sha256)
     found = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
     decision = _admitted(settings, model.kind, model.ref, found, because, signing_key)
@@ -227,8 +212,7 @@ def promote(
     Raises:
         NotAdmittedError: ``gate`` is missing, on another pair of models, or refused the model.
         BundleError: ``model`` is damaged in the store, or the settings name no bundle.
-        TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka or the store can't be reached.
+        StreamDetectorError: as ``announced_now``; or the store can't be reached.
     """
     kind, sha256 = model.kind, model.ref.sha256
     current = announced_now(settings, signing_key=signing_key, to_write=True).serving.get(kind)
@@ -262,10 +246,8 @@ def roll_back(
     """Announce the version announced before the present one, and mark that one as withdrawn.
 
     Raises:
-        StreamDetectorError: none was announced before.
         BundleError: it was removed from the store, or is damaged there.
-        TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka or the store can't be reached.
+        StreamDetectorError: none was announced before; or as ``announced_now``.
     """
     current = announced_now(settings, signing_key=signing_key, to_write=True).serving.get(kind)
     if current is None or not current.previous:
@@ -295,10 +277,8 @@ def announce_shadow(
     ``share`` is that of the texts it is to score, above 0 and up to 1.
 
     Raises:
-        StreamDetectorError: it is the model that is announced to serve.
         BundleError: it is damaged in the store.
-        TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka or the store can't be reached.
+        StreamDetectorError: it is the model that is announced to serve; or as ``announced_now``.
     """
     announced = announced_now(settings, signing_key=signing_key, to_write=True)
     serving = announced.serving.get(model.kind)
@@ -316,9 +296,7 @@ def withdraw_shadow(
     """Announce the end of the shadow of ``kind``; returns that shadow.
 
     Raises:
-        StreamDetectorError: it had none.
-        TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka can't be reached.
+        StreamDetectorError: it had none; or as ``announced_now``.
     """
     shadow = announced_now(settings, signing_key=signing_key, to_write=True).shadows.get(kind)
     if shadow is None:
@@ -339,6 +317,7 @@ def _announce(
     signing_key: Path | None,
 ) -> Announcement:
     store = ModelStore(settings.model_store)
+    # Before the announcement: workers would fetch a damaged version, refuse it and keep warning.
     store.check(model.kind, model.ref.sha256)
     sign_stored(store, model, signing_key)
     announcement = Announcement(

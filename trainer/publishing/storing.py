@@ -31,9 +31,7 @@ def store_bundle(
 
     Raises:
         GateError: ``decision`` is on another bundle.
-        BundleError: it is no bundle that this program can serve.
-        SettingsError: ``signing_key`` holds no Ed25519 private key.
-        RetryableError: the store can't be reached or written.
+        StreamDetectorError: bundle, key or store can't be used.
         OSError: the bundle can't be read.
     """
     checked = load_bundle(bundle)
@@ -55,12 +53,7 @@ def store_bundle(
 
 
 def sign_stored(store: ModelStore, model: StoredModel, signing_key: Path | None) -> None:
-    """Sign a version of the store, unless that key has signed it; nothing without a key.
-
-    Raises:
-        SettingsError: ``signing_key`` holds no Ed25519 private key.
-        RetryableError: the store can't be reached or written.
-    """
+    """Sign a version of the store, unless that key has signed it; does nothing without a key."""
     if signing_key is not None:
         kind, sha256 = model.kind, model.ref.sha256
         store.put_signature(kind, sha256, sign(store.manifest(kind, sha256), signing_key))
@@ -70,9 +63,8 @@ def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
     """Copy a version of the store into ``folder``, new or empty; checked, and whole or not at all.
 
     Raises:
-        StreamDetectorError: there is something in ``folder``, or it can't be written.
-        BundleError: the version is damaged in the store.
-        RetryableError: the store can't be reached.
+        StreamDetectorError: ``folder`` is not empty or can't be written, the version is damaged, or
+            the store can't be reached.
     """
     try:
         folder = folder.resolve()

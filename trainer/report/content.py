@@ -11,7 +11,7 @@ from trainer.report.figures import Difference, Example, Measured
 
 
 class ReportHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What every report begins with."""
+    """The beginning of every report."""
 
     title: str
     created_at: datetime = msgspec.field(
@@ -71,7 +71,7 @@ def table_of(rows: Iterable[Any], columns: Columns) -> Table:
 
 
 def opening(head: ReportHead) -> list[Block]:
-    """The title, how the report was made, and what a reader has to know first."""
+    """The title, how the report was made, and notes to read first."""
     return [
         Heading(head.title, 1),
         Paragraph(f"Made {head.created_at:%Y-%m-%d %H:%M} UTC by: {head.command}"),

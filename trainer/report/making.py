@@ -1,15 +1,15 @@
 """From models and rows to a report: measured one after the other, then compared."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.events import Kind, Thresholds
+from stream_detector.events import Kind
 from stream_detector.models.bundle import Bundle, load_bundle
 from stream_detector.models.calibration import Platt
 from stream_detector.models.device import choose_device, visible_gpus
@@ -22,21 +22,10 @@ from trainer.families.base import Fitted
 from trainer.families.known import families
 from trainer.measuring.evaluation import fit_platt, verdict_thresholds
 from trainer.report.content import Report, content
-from trainer.report.figures import Difference, Measured, difference, measure_model
+from trainer.report.figures import Candidate, Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
 from trainer.training.building import trained_otherwise
-
-
-class Candidate(NamedTuple):
-    """A model, ready to measure."""
-
-    name: str
-    what: str
-    score: Callable[[Sequence[str]], NDArray[np.float32]]
-    """Calibrated probabilities of canonical texts."""
-    thresholds: Thresholds
-    history: Sequence[dict[str, float]] = ()
 
 
 def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
@@ -130,15 +119,7 @@ def make_report(
         what = f"measuring {candidate.name}"
         progress.tell(what)
         with progress.stage(what):
-            one, of_one = measure_model(
-                candidate.name,
-                candidate.what,
-                candidate.score,
-                rows,
-                kind=kind,
-                thresholds=candidate.thresholds,
-                history=candidate.history,
-            )
+            one, of_one = measure_model(candidate, rows, kind=kind)
         measured.append(one)
         scores.append(of_one)
     if folder is None:

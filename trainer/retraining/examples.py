@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 
 from stream_detector.canonical import registered_domain
 from stream_detector.events import Kind
-from stream_detector.wire.label_signatures import voice_of
-from stream_detector.wire.labels import is_feed
+from stream_detector.wire.labels import is_feed, voice_of
 from trainer.examples.datasets import Census, Dataset
 from trainer.examples.shares import limits
 from trainer.examples.texts import take_apart
@@ -42,7 +41,7 @@ class LabelRules(NamedTuple):
     """How often an epoch visits the newest label; a row of the base corpus is visited once. A
     heavier row in one step would only be clipped."""
     half_life_days: float = 90.0
-    """Age beyond the newest label's at which half of what is above one visit is left."""
+    """Age beyond the newest label's at which a label has half of its visits above the first."""
     newest_share: float = 0.1
     """Share of the labels of each voice, the newest, that is held out."""
     newest_from: int = 100
@@ -60,7 +59,7 @@ class RetrainingExamples(NamedTuple):
     labelled: Dataset
     """Labels to train on, each as often as an epoch visits it."""
     held: Dataset
-    """Validation (``val``) and hold-out (``test``), of the base corpus alone."""
+    """Validation (``val``) and hold-out (``test``), only of the base corpus."""
     newest: Dataset | None
     """Labels held out by time; None where there are too few."""
     newest_voices: VoicesOfRows

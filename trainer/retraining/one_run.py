@@ -21,7 +21,7 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import check_labels, counts_of, read_dataset
 from trainer.examples.labelled import Examples
-from trainer.files.locking import LockedError, exclusive
+from trainer.files import LockedError, exclusive
 from trainer.gate.decision import decision_path, write_decision
 from trainer.gate.judging import judge
 from trainer.gate.options import GateOptions
@@ -60,7 +60,7 @@ class Plan(NamedTuple):
     folder: Path
     """Where challengers, their decisions and the lock are."""
     champion: Path | None
-    """The bundle to go on from and to beat; None for what is announced, or else set."""
+    """The bundle to train on from and to beat; None for the one that serves."""
     trust: tuple[str, ...]
     label_rules: LabelRules
     recipe: Recipe
@@ -148,11 +148,18 @@ def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progr
         f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})"
     )
     examples = _examples(plan, progress)
-    identity = _identity(plan, examples)
+    # A digest of everything that the challenger is made of, except the champion.
+    train, held = examples.train, examples.held
+    identity = fingerprint(
+        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
+        *(held.labels.tobytes(), held.parts.tobytes(), examples.labels_sha256),
+        texts=[*train.texts, *held.texts],
+    )
     nothing_new = _nothing_new(plan, settings, champion, identity)
     if nothing_new is not None:
         progress.tell(f"nothing new: {nothing_new}")
         return outcome_now(plan.kind, "unchanged", nothing_new)
+    # After a kill between training and publishing, or with another margin after a refusal.
     challenger = _trained_before(plan, served, identity)
     if challenger is None:
         challenger = _trained(plan, served, examples, identity, progress)
@@ -171,6 +178,7 @@ def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progr
     )
     if not decision.passed and plan.because is not None:
         decision = msgspec.structs.replace(decision, forced_because=plan.because.strip())
+    # Before anything is published: the record of why has to survive a kill.
     write_decision(challenger, decision)
     ending: Ending = "passed"
     reason = ""
@@ -215,16 +223,6 @@ def _examples(plan: Plan, progress: Progress) -> RetrainingExamples:
     validation = examples.held.of_part("val")
     check_labels(plan.base, "val", set(validation.labels.tolist()), rows=len(base.texts))
     return examples
-
-
-def _identity(plan: Plan, examples: RetrainingExamples) -> str:
-    """A digest of everything that the challenger is made of, except the champion."""
-    train = examples.train
-    return fingerprint(
-        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
-        *(examples.held.labels.tobytes(), examples.held.parts.tobytes(), examples.labels_sha256),
-        texts=[*train.texts, *examples.held.texts],
-    )
 
 
 def _trained(

@@ -19,7 +19,7 @@ ENDINGS: tuple[Ending, ...] = get_args(Ending)
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What happened in one retraining."""
+    """The result of one retraining."""
 
     kind: Kind
     ending: Ending
@@ -31,7 +31,7 @@ class Outcome(msgspec.Struct, frozen=True):
     model: ModelRef | None = None
     """The challenger."""
     checks: tuple[Check, ...] = ()
-    """What the gate found, in its sentences."""
+    """Of the gate."""
 
 
 def outcome_now(

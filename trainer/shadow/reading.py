@@ -43,7 +43,7 @@ def shadow_report(
     """
     gathered = gather(read_comparisons(settings, since=since))
     if gathered.unreadable:
-        remark(f"{gathered.unreadable:,} records are no comparisons and are passed over")
+        remark(f"{gathered.unreadable:,} records are no comparisons and are left out")
     compared = gathered.shadows()
     if version is not None:
         shadows = [_found(compared, version)]

@@ -71,7 +71,7 @@ def build_bundle(
     Args:
         folder: where the bundle goes.
         name: the model's name in verdicts.
-        kind: what it scores.
+        kind: of the texts that it scores.
         architecture: of the network.
         fitted: its weights and history.
         dataset: at least the validation and the test part.
@@ -84,7 +84,7 @@ def build_bundle(
         as_in: a manifest to copy calibration and thresholds from.
 
     Raises:
-        DataError: what the network learned does not hold on the validation part.
+        DataError: the network ranks the validation part no better than chance.
         BundleError: the bundle could not be saved.
     """
     calibration, thresholds = (

@@ -28,7 +28,7 @@ class CheckpointError(StreamDetectorError):
 
 
 class Standing(NamedTuple):
-    """What a checkpoint holds."""
+    """The content of a checkpoint."""
 
     state: Arrays
     best: Arrays
@@ -90,7 +90,7 @@ class Checkpoint:
 
 
 def fingerprint(*parts: object, texts: Sequence[str]) -> str:
-    """A digest of what defines a training, and of its rows."""
+    """A digest of the ``parts`` that define a training, and of its rows."""
     digest = hashlib.sha256(repr(parts).encode())
     for text in texts:
         digest.update(text.encode() + b"\n")

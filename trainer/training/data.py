@@ -114,7 +114,7 @@ def rows_of_batches(
 
 
 Imbalance = Literal["none", "truncate", "oversample", "class_weight"]
-"""What to do with the training part."""
+"""How to balance the training part."""
 
 
 def resampled(train: Dataset, how: Imbalance, *, seed: int) -> Dataset:
@@ -142,7 +142,7 @@ def malicious_weight(benign: int, malicious: int, how: Imbalance) -> float:
 
 
 class TrainingData(NamedTuple):
-    """What a training needs to know about its rows."""
+    """The rows of a training, and how to weigh them."""
 
     train: Dataset | TrainingRows
     held: Dataset

@@ -83,6 +83,7 @@ def fit(
         DataError: the training diverged.
     """
     tf.keras.utils.set_random_seed(recipe.seed)
+    # Without it a resumed training would end with other weights than one that ran through.
     tf.config.experimental.enable_op_determinism()
     rows = HeldRows(train) if isinstance(train, Dataset) else train
     if devices is None:
@@ -202,6 +203,7 @@ class _Network:
         self._optimizer = tf.keras.optimizers.AdamW(
             _rise_and_fall(recipe, steps),
             weight_decay=recipe.weight_decay,
+            # Bounds the step that one odd batch may take: recurrent gradients can explode.
             global_clipnorm=1.0,
         )
         self._optimizer.build(self._dense)
@@ -226,7 +228,7 @@ class _Network:
         return {name: np.asarray(variable) for name, variable in self._state_variables().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from what ``state`` returned."""
+        """Continue from an earlier ``state``."""
         for name, variable in self._state_variables().items():
             variable.assign(state[name])
 
@@ -249,6 +251,7 @@ class _Network:
     ) -> float:
         """Take a step for each batch, with ``rows`` in all of them; return the mean loss."""
         replicas = max(1, len(self._devices))
+        # Every batch has one size, padded if need be: XLA compiles once for each shape.
         size = -(-self._recipe.batch_size // replicas) * replicas
         losses: list[float] = []
         done = 0
@@ -332,6 +335,7 @@ def logits_of(
     score = compiled_logits(architecture)
     constants = {name: tf.constant(value) for name, value in weights.items()}
     short = [shorten(text, architecture.length_max) for text in texts]
+    # Texts of like length together: the compiled network stops at the longest of a batch.
     order = np.argsort([len(text) for text in short], kind="stable")
     result = np.empty(len(texts), np.float32)
     for start in range(0, len(order), _SCORING_ROWS):

@@ -124,8 +124,8 @@ def streamed(
     """Write ``examples`` to files that a training streams; removes them at the end of the block.
 
     Args:
-        examples: what to read; its split must decide the part of a row without the others.
-        kind: what its rows are.
+        examples: the files; their split must decide the part of a row without the others.
+        kind: of their rows.
         imbalance: ``class_weight`` or ``none``: the others need all rows at once.
         folder: where to make a folder for all rows in canonical form.
         buffer_rows: rows that are shuffled at a time, and at most held of the validation part and
@@ -167,7 +167,7 @@ def _written(
     files = []
     for path in shards:
         rows = without_duplicates(_rows(path), counts)
-        path.unlink()
+        path.unlink()  # The disk then holds each row once.
         if len(rows) > buffer_rows:
             needed = 2 * counts["read"] // _SHARDS
             raise DataError(
@@ -182,6 +182,7 @@ def _written(
                 samples[row.part].add(row)
         if train:
             labels.update(row.label for row in train)
+            # Identifies the rows in a checkpoint: no other data may resume it.
             digest.update("".join(f"{row.label}{row.text}\n" for row in train).encode())
             files.append(path.with_name(f"train-{path.name}"))
             pq.write_table(_table(train), files[-1])

@@ -47,7 +47,7 @@ class Schedule(NamedTuple):
 
     every: timedelta
     new_labels: int
-    """0: by time alone."""
+    """0: only by time."""
 
     def is_due(self, *, labels: int, last: Attempt | None, since: datetime, now: datetime) -> bool:
         """Whether to retrain now, with so many ``labels``; the watch began at ``since``."""

@@ -15,13 +15,14 @@ from stream_detector.events import Kind
 from stream_detector.kafka.retry import back_off
 from stream_detector.settings.fields import Settings
 from stream_detector.system.child_processes import ChildProcess
+from stream_detector.system.disks import free_bytes
 from stream_detector.web.certificates import kafka_certificates, show_certificates
 from stream_detector.web.server import HealthServer
-from trainer.files.locking import LockedError, exclusive
+from trainer.files import LockedError, exclusive
 from trainer.gate.decision import Check
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
-from trainer.retraining.outcome import Ending, read_outcome, remove_outcome
+from trainer.retraining.outcome import ENDINGS, Ending, read_outcome, remove_outcome
 from trainer.watching.schedule import Attempt, Schedule, load_state, new_labels, save_state
 from trainer.watching.watch_metrics import WatchMetrics
 
@@ -36,7 +37,7 @@ _FIRST_RETRY = timedelta(minutes=1)
 
 
 class WatchPlan(NamedTuple):
-    """What the watch collects, and when and how it retrains."""
+    """Where the watch collects, and when and how it retrains."""
 
     folder: Path
     """Of state and lock."""
@@ -67,8 +68,12 @@ class Watcher:
         metrics.ready.set_function(lambda: float(self.readiness()[0]))
         metrics.group_info.labels(settings.labels_group_id).set(1)
         # The parent of the store, which does not exist before the first label.
-        metrics.show_store(plan.folder)
-        metrics.follow(plan.commands)
+        metrics.label_store_free_bytes.set_function(lambda: free_bytes(plan.folder))
+        for kind in plan.commands:
+            # All series from the start: an alert on an increase needs the 0 before it.
+            metrics.retraining.labels(kind).set(0)
+            for ending in ENDINGS:
+                metrics.retrainings.labels(kind, ending)
 
     def readiness(self) -> tuple[bool, str]:
         """Whether it collects labels; the HTTP thread calls this."""
@@ -132,7 +137,7 @@ class Watcher:
                     self._stopped.wait(pause)
                 finally:
                     self._collecting = False
-        except Exception as error:  # noqa: BLE001 - a watch that no longer collects has to end
+        except Exception as error:  # noqa: BLE001 - a watch that does not collect has to end
             self._error = error
             self._stopped.set()
 
@@ -165,6 +170,8 @@ class Watcher:
                 due = self._plan.schedule.is_due(
                     labels=count, last=last, since=state.since, now=now
                 )
+                # A failure counts as no attempt, so that the kind stays due; the pause spares the
+                # machine where every attempt fails.
                 if due and now >= self._retries.get(kind, (now,))[0]:
                     ending = self._retrain(kind)
                     if ending is None:  # Stopped: the next watch begins it again.
@@ -184,6 +191,7 @@ class Watcher:
         logger.info("retraining the %s model; its log is %s", kind, log)
         started = time.monotonic()
         self._metrics.retraining.labels(kind).set(1)
+        # A process of its own: TensorFlow never gives memory back, and may crash.
         with ChildProcess(
             self._plan.commands[kind], log=log, environment=self._plan.environment
         ) as child:

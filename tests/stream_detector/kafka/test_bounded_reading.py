@@ -10,7 +10,7 @@ from stream_detector.kafka.label_reading import (
     VALUE_BYTES,
     kept_of_label,
 )
-from stream_detector.wire.label_signatures import SIGNATURE
+from stream_detector.wire.labels import SIGNATURE
 from support.raw_batches import raw_batch, raw_record
 
 

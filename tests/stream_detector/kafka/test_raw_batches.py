@@ -143,7 +143,7 @@ def test_the_report_of_a_shadow_passes_over_all_of_them(kafka, attacked):
         "SHADOW_TOPIC": attacked(lambda _: b"no comparison"),
     }
     done = run_trainer("shadow", "report", "--since", "1d", settings=settings)
-    assert "10 records are no comparisons and are passed over" in done.stderr
+    assert "10 records are no comparisons and are left out" in done.stderr
 
 
 def test_a_record_is_looked_up_unless_it_can_not_be_read(kafka, attacked):

@@ -8,7 +8,7 @@ import bcrypt
 import pytest
 
 from stream_detector.errors import SettingsError
-from stream_detector.web.config import WatchedWebConfig, load_web_config
+from stream_detector.web.config import WatchedWebConfig, WebConfig
 from support.certificates import CertificateAuthority
 
 PASSWORD = "correct-horse-battery"
@@ -35,7 +35,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_all_supported_keys_with_paths_relative_to_the_file(folder: Path) -> None:
-    config = load_web_config(
+    config = WebConfig(
         write(
             folder,
             f"""
@@ -72,7 +72,7 @@ basic_auth_users:
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}", "---\n"])
 def test_an_empty_file_is_refused(folder: Path, text: str) -> None:
     with pytest.raises(SettingsError, match="is empty"):
-        load_web_config(write(folder, text))
+        WebConfig(write(folder, text))
 
 
 FILES = "cert_file: server.crt, key_file: server.key"
@@ -143,7 +143,7 @@ def test_an_error_names_the_key_in_one_line_without_values(
     folder: Path, text: str, parts: list[str]
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        load_web_config(write(folder, text))
+        WebConfig(write(folder, text))
 
     message = str(caught.value)
     print(message)
@@ -155,10 +155,10 @@ def test_an_error_names_the_key_in_one_line_without_values(
 
 def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.yml can't be read"):
-        load_web_config(tmp_path / "none.yml")
+        WebConfig(tmp_path / "none.yml")
     (tmp_path / "bytes.yml").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="not UTF-8"):
-        load_web_config(tmp_path / "bytes.yml")
+        WebConfig(tmp_path / "bytes.yml")
 
 
 def test_a_broken_change_is_logged_once_and_the_old_configuration_stays(
@@ -305,7 +305,7 @@ def test_pipes_and_folders_are_refused_without_waiting(
     assert f"{name} is not a regular file" in record.message
     assert "stays in force" in record.message
     with pytest.raises(SettingsError, match=f"{name} is not a regular file"):
-        load_web_config(file)
+        WebConfig(file)
 
 
 def test_files_may_be_links_to_others(folder: Path) -> None:
@@ -313,7 +313,7 @@ def test_files_may_be_links_to_others(folder: Path) -> None:
     (folder / "server.crt").symlink_to("first.crt")
     (folder / "link.yml").symlink_to(write(folder, tls()))
 
-    assert load_web_config(folder / "link.yml").tls is not None
+    assert WebConfig(folder / "link.yml").tls is not None
 
 
 def test_files_that_a_new_configuration_names_may_come_later(

@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import threading
+from asyncio import all_tasks
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import islice
@@ -151,6 +152,7 @@ def test_idle_and_trickling_clients_do_not_shut_out_a_request(
             assert answered()
     wait_until(lambda: open_files() <= files_before, timeout=30, what="the end of all connections")
     assert all_ended(server)
+    wait_until(lambda: not all_tasks(server._loop), timeout=30, what="the end of all tasks")
     assert caplog.records == []
 
 

@@ -13,6 +13,7 @@ from stream_detector.errors import SettingsError
 from stream_detector.metrics import Metrics
 from stream_detector.web import server as health
 from stream_detector.web.server import HealthServer
+from support.processes import wait_until
 
 
 class Readiness:
@@ -262,6 +263,11 @@ def test_a_connection_that_has_asked_is_kept_over_idle_ones(
         try:
             assert blocked.wait(20)
             asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(
+                lambda: any(each.asked for each in server._connections),
+                timeout=20,
+                what="the request to be read",
+            )
             for _ in range(5):
                 with socket.create_connection(("127.0.0.1", server.port), timeout=20):
                     assert request(server, "/metrics")[0].status == 200

@@ -233,7 +233,7 @@ def test_where_workers_have_a_public_key_all_that_is_announced_is_signed(run, tm
 
     key = ("--signing-key", "models.key")
     unsigned = signed("rollback", code=2).stderr
-    assert "so workers take only what is signed: give --signing-key" in unsigned
+    assert "so workers take only signed models: give --signing-key" in unsigned
     wrong = signed("promote", second, "--signing-key", "other.key", code=2).stderr
     assert "other.key is not the private half of model_public_key" in wrong
 

@@ -57,7 +57,7 @@ def check(challenger, champion, labels, rates=RATES, **options):
 
 
 @pytest.mark.parametrize("rounded_to", [None, 1])
-def test_a_draw_gives_what_sorting_the_drawn_rows_gives(rounded_to):
+def test_a_draw_gives_the_same_as_sorting_the_drawn_rows(rounded_to):
     first, labels = scored(400, 150, by=1)
     second, _ = scored(400, 150, by=2, seed=1)
     if rounded_to is not None:  # Ties, also between benign and malicious rows.
@@ -127,7 +127,7 @@ def test_the_margin_says_how_much_worse_is_allowed():
     assert refused[0].figures == allowed[0].figures
 
 
-def test_a_rate_with_too_few_benign_rows_is_told_and_not_judged():
+def test_a_rate_with_too_few_benign_rows_is_reported_and_not_judged():
     strong, labels = scored(1500, 300, by=3)
     weak, _ = scored(1500, 300, by=0, seed=1)
     at_1, at_01 = check(weak, strong, labels, resamples=100)[0]
@@ -145,7 +145,7 @@ def test_a_hold_out_that_measures_no_rate_refuses(benign, malicious):
     assert "give 1,000 benign rows or more" in one.message
 
 
-def test_without_a_champion_detection_is_told():
+def test_without_a_champion_detection_is_reported():
     scores, labels = scored(1500, 300, by=3)
     (one,) = check(scores, None, labels)[0]
     assert one.passed

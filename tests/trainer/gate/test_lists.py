@@ -55,7 +55,7 @@ def test_more_suspicious_texts_than_chance_gives_refuse():
         (None, "own.txt can't be read"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place(tmp_path, content, message):
+def test_an_unreadable_list_is_an_error_with_its_place(tmp_path, content, message):
     path = tmp_path / "own.txt"
     if content is not None:
         path.write_bytes(content)

@@ -13,7 +13,7 @@ from trainer.gate.options import GateOptions
 OPTIONS = GateOptions()
 
 
-def test_calibration_may_be_worse_by_the_margin_and_no_more():
+def test_calibration_may_be_worse_by_at_most_the_margin():
     rng = np.random.default_rng(0)
     true = rng.random(20_000).astype(np.float32)
     labels = (rng.random(20_000) < true).astype(np.int8)
@@ -68,7 +68,7 @@ def newest(gained, lost, both=100):
     ("gained", "lost", "passed"),
     [(0, 0, True), (0, 5, True), (0, 6, False), (10, 25, False), (10, 20, True), (30, 5, True)],
 )
-def test_the_newest_labels_refuse_what_is_worse_beyond_chance(gained, lost, passed):
+def test_the_newest_labels_refuse_a_model_that_is_worse_beyond_chance(gained, lost, passed):
     # Two-sided, of 6 discordant rows all lost: 2 / 2**6 = 0.031; of 5: 0.0625.
     check = newest(gained, lost)
     assert check.passed is passed

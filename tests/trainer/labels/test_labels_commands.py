@@ -70,7 +70,7 @@ def test_all_is_summed_up_and_names_cannot_play_with_the_terminal(folder: Path) 
     ]
 
 
-def test_an_export_is_what_training_reads(folder: Path) -> None:
+def test_training_reads_an_export(folder: Path) -> None:
     done = labels("export", "labelled.csv", "--trust", "urlhaus,soc", folder=folder)
 
     assert (done.returncode, done.stdout) == (0, "")
@@ -147,7 +147,7 @@ def test_hosts_are_exported_as_hosts(folder: Path) -> None:
         (("export", "none/labelled.csv"), 1, "can't be written: No such file or directory"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_an_impossible_command_gives_one_line(
     folder: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
     done = labels(*arguments, folder=folder)

@@ -60,7 +60,7 @@ def gone(now: Announced, served=(), *, keep: int = 0, day: int | None = None) ->
     return [model.ref.version for model in models]
 
 
-def test_what_is_announced_rolled_back_to_rolled_back_or_served_stays():
+def test_versions_that_are_announced_rolled_back_or_served_stay():
     now = Announced({"url": announced(1, previous=(0, 2), withdrawn=(3,))}, {"url": announced(4)})
     assert gone(now, {sha256(5)}) == ["2", "6", "7", "8", "9"]
 

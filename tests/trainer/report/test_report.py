@@ -9,8 +9,8 @@ import pytest
 from stream_detector.events import Thresholds
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
-from trainer.report.figures import measure_model
-from trainer.report.making import Candidate, make_report
+from trainer.report.figures import Candidate, measure_model
+from trainer.report.making import make_report
 
 ROWS = 2000
 HOSTILE = "evil.example/<script>alert(1)</script>|[x](javascript:y)"
@@ -55,9 +55,7 @@ def report_of(folder, *candidates, rows=None):
 
 
 def measured(**options):
-    return measure_model(
-        "rule", "rule", score, dataset(), kind="url", thresholds=Thresholds(0.5, 0.92), **options
-    )[0]
+    return measure_model(RULE, dataset(), kind="url", **options)[0]
 
 
 def test_figures_are_those_counted_by_hand():
@@ -91,9 +89,7 @@ def with_times(*times):
 
 
 def by_period(rows):
-    figures, _ = measure_model(
-        "rule", "rule", score, rows, kind="url", thresholds=Thresholds(0.5, 0.92)
-    )
+    figures, _ = measure_model(RULE, rows, kind="url")
     return figures.groups.get("period")
 
 
@@ -119,14 +115,13 @@ def test_times_of_more_than_two_years_are_grouped_by_year():
 def test_benign_rows_are_grouped_by_type_of_traffic():
     rows = dataset()
     rows.texts[0] = "good0.example/feed"
-    figures = measure_model(
+    feeds = Candidate(
         "rule",
         "rule",
         lambda texts: np.array(["feed" in text for text in texts], np.float32),
-        rows,
-        kind="url",
-        thresholds=Thresholds(0.5, 1.1),
-    )[0]
+        Thresholds(0.5, 1.1),
+    )
+    figures, _ = measure_model(feeds, rows, kind="url")
     front_pages, feed = figures.traffic
     assert (front_pages.name, front_pages.rows) == ("front page", 999)
     assert front_pages.suspicious.value == 0 < front_pages.suspicious.high < 0.01

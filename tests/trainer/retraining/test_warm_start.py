@@ -41,7 +41,7 @@ def scores_of(weights, texts):
     return 1 / (1 + np.exp(-logits_of(NETWORK, weights, texts)))
 
 
-def test_a_tuned_table_moves_what_labels_ask_for_and_next_to_nothing_else(champion, examples):
+def test_a_tuned_table_moves_the_labelled_texts_and_next_to_nothing_else(champion, examples):
     steps, epochs = [], []
     fitted = tuned_table(
         champion,

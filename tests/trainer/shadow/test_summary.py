@@ -141,7 +141,7 @@ def test_labels_say_which_model_was_right() -> None:
     assert found.directions[0].labelled == Labelled(2, served_right=1, shadow_right=1)
 
 
-def test_what_is_no_comparison_is_counted() -> None:
+def test_malformed_records_are_counted() -> None:
     assert gather([RecordError("x"), counts(0, benign_benign=1)]).unreadable == 1
 
 

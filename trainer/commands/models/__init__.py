@@ -1,4 +1,4 @@
-"""``stream-trainer models``: publish bundles, see what is announced and what serves, go back."""
+"""``stream-trainer models``: publish bundles, list announced and serving ones, go back."""
 
 import click
 
@@ -6,12 +6,12 @@ from stream_detector.commands.command_line import CommandGroup
 
 _COMMANDS = {
     "publish": ("Put a bundle into the store and announce it.", "announcing:publish"),
-    "list": ("The versions, and what serves.", "versions:list_command"),
+    "list": ("List the versions, and which of them serve.", "versions:list_command"),
     "show": ("All about one version, as JSON.", "versions:show_command"),
     "promote": ("Announce a version of the store.", "announcing:promote"),
     "rollback": ("Announce the version announced before.", "announcing:rollback"),
     "fetch": ("Copy a version of the store into a folder.", "versions:fetch"),
-    "prune": ("Remove versions that nobody needs any more.", "versions:prune"),
+    "prune": ("Remove versions that nobody needs.", "versions:prune"),
     "shadow": ("Compare a model with the one that serves.", "announcing:shadow"),
     "new-key": ("Make a key to sign models and announcements.", "versions:new_key_command"),
 }
@@ -23,7 +23,7 @@ _COMMANDS = {
     no_args_is_help=True,
 )
 def models() -> None:
-    """Publish bundles, see what is announced and what serves, promote another version, go back.
+    """Publish bundles, list announced and serving versions, promote a version, go back.
 
     `publish` puts a bundle into the model store (--model-store: a folder, s3://bucket/models or any
     other URL of fsspec) under its sha256, then announces it on the topic url-models. Workers with
@@ -38,5 +38,5 @@ def models() -> None:
     stream-trainer models list --worker http://localhost:9464
     stream-trainer models rollback               # if it was no good idea
     stream-trainer models shadow bundles/next --share 0.1     # only compared, see shadow report
-    stream-trainer models prune             # which versions nobody needs any more
+    stream-trainer models prune             # lists the versions that nobody needs
     """

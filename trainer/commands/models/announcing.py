@@ -48,8 +48,8 @@ def publish(
 
     BUNDLE has to have passed the gate against the model that serves: the one that is announced, or
     else the bundle of the settings, by default the one that comes with this package.
-    `stream-trainer gate` writes BUNDLE-gate.json, which goes into the store too. What serves
-    already needs no gate and is announced again: workers that refused it try once more.
+    `stream-trainer gate` writes BUNDLE-gate.json, which goes into the store too. A bundle
+    that serves already needs no gate and is announced again: workers that refused it try again.
 
     A copy in the store whose files do not match their sha256 is replaced; any other stays as it is.
 
@@ -103,8 +103,8 @@ def promote(
     """Announce VERSION, a sha256 or its beginning, or the version in a manifest.
 
     VERSION has to have passed the gate against the model that serves, as for `publish`: publish its
-    bundle again after `stream-trainer gate`, or give a reason to do without. What is announced
-    already is announced again: workers that refused it try once more.
+    bundle again after `stream-trainer gate`, or give a reason to do without. A version that is
+    announced already is announced again: workers that refused it try again.
 
     The exit code is 0 if it was announced, 3 if the gate did not pass it, 1 after an error, 2 for a
     wrong command line.
@@ -137,8 +137,8 @@ def rollback(
     """Announce the version that was announced before the present one; workers go back to it.
 
     Where models of both kinds are announced, the kind announced last goes back; the output names
-    the other one, which goes on serving. The first announcement of a kind goes back to what served
-    until then. Twice goes back two versions.
+    the other one, which goes on serving. The first announcement of a kind goes back to the
+    model that served until then. Two rollbacks go back two versions.
 
     \b
     stream-trainer models rollback
@@ -190,7 +190,7 @@ def shadow(
     url-shadow where its verdicts differ. It has no part in a verdict.
 
     VERSION is one of the store, as for `promote`; BUNDLE is a folder, which is stored first.
-    `stream-trainer shadow report` sums up what the workers wrote.
+    `stream-trainer shadow report` sums up their comparisons.
 
     \b
     stream-trainer models shadow bundles/url --share 0.1

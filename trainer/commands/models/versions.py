@@ -142,11 +142,12 @@ def prune(
     settings: Settings,
     store: ModelStore,
 ) -> None:
-    """List the versions that nobody needs any more; with --delete, remove them from the store.
+    """List the versions that nobody needs; with --delete, remove them from the store.
 
-    What is announced, to serve or as a shadow, stays, as do the version that `rollback` goes back
-    to and those that were rolled back, which a retraining has to recognise. With --worker or
-    --prometheus, what these workers serve stays too; if one does not answer, nothing is removed.
+    Versions announced to serve or as a shadow stay, as do the version that `rollback` goes back to
+    and those that were rolled back, which a retraining has to recognise. With --worker or
+    --prometheus, versions that these workers serve stay too; if one does not answer, nothing is
+    removed.
 
     \b
     stream-trainer models prune
@@ -160,7 +161,7 @@ def prune(
         raise StreamDetectorError(f"nothing is removed: {'; '.join(faults)}")
     served = {ref.sha256 for each in answers for ref in each.models.values()}
     versions = store.versions()
-    # After the store was read: what was put there and announced meanwhile is not in the list.
+    # Announcements are read after the store: a version published in between is not in the list.
     removed = storing.prunable(
         [model for model in versions if kind in {None, model.kind}],
         promotion.announced_now(settings),

@@ -1,8 +1,8 @@
-"""Writes the originals of dead letters to their input topics again.
+"""The topic of dead letters: read without a group, and replayed into the input topics.
 
-- A replay reads the topic up to its end at the start: a record that becomes a dead letter again
-  does not come round. Its header ``replay-of`` names the letter it was replayed from, so a later
-  replay leaves out that letter, and also the new one unless asked for it.
+- A replay reads the topic up to its end at the start: it does not read what it makes fail again.
+  The header ``replay-of`` of a record names the letter it was replayed from. So a later replay
+  leaves out that letter, and also the new one unless asked for it.
 - Key and value come from the letter. If something in them is withheld or cut, the record is read
   from the input topic once more, with its headers.
 - The record gets the time of the replay; its own goes into the header ``source-timestamp``. With
@@ -11,31 +11,114 @@
   second verdicts.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from kafka.errors import MessageSizeTooLargeError
 
 from stream_detector.errors import MissingRecordError, StreamDetectorError, TopicsError
-from stream_detector.events import SourcePosition
-from stream_detector.kafka.bounded_reading import RecordLookup, reading, record_lookup
+from stream_detector.kafka.bounded_reading import (
+    RecordLookup,
+    Span,
+    reading,
+    record_lookup,
+    records_of,
+    spans_between,
+)
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
-from stream_detector.kafka.dead_letter_topic import OnProgress, letter_spans, letters_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.dead_letters import LetterFilter, StoredLetter
-from stream_detector.wire.outcomes import REPLAY_OF, Headers
+from stream_detector.wire.dead_letters import LetterFilter, StoredLetter, read_letter
+from stream_detector.wire.outcomes import REPLAY_OF, Message
 
+OnProgress = Callable[[int, int], object]
+"""Gets the number of offsets read so far, and of all to be read."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BLOCK_OFFSETS = 2_000
+"""Read at a time, backwards from the end of a partition, in search of the newest."""
 _CONFIRM_RECORDS = 500
 _CONFIRM_BYTES = 16 * 1024 * 1024
 """Sent before the replay waits for Kafka's answers."""
 _RECORD_BYTES_MAX = 256 * 1024 * 1024
 """The topic decides which record is too large, not this client."""
 _SOURCE_TIMESTAMP = "source-timestamp"
+
+
+# --- read -----------------------------------------------------------------------------------
+
+
+def letters_since(
+    settings: Settings, since: datetime | None, *, on_progress: OnProgress
+) -> Iterator[StoredLetter]:
+    """The dead letters from ``since`` (None: from the first) to the current end of the topic.
+
+    Partition by partition, each in order of offset. Raises as ``reading``.
+    """
+    with reading(settings, settings.dead_letters_topic) as consumer:
+        spans = _spans(consumer, settings, since)
+        yield from _letters_of(consumer, spans, on_progress=on_progress)
+
+
+def newest_letters(
+    settings: Settings,
+    since: datetime | None,
+    *,
+    chosen: LetterFilter,
+    limit: int,
+    on_progress: OnProgress,
+) -> list[StoredLetter]:
+    """The ``limit`` newest ``chosen`` dead letters not older than ``since``, the newest first.
+
+    Each partition is read backwards only as far as needed. Raises as ``reading``.
+    """
+    found: list[StoredLetter] = []
+    with reading(settings, settings.dead_letters_topic) as consumer:
+        spans = _spans(consumer, settings, since)
+        total, done = sum(span.end - span.start for span in spans), 0
+        for span in spans:
+            missing = limit
+            for end in range(span.end, span.start, -_BLOCK_OFFSETS):
+                block = Span(span.partition, max(span.start, end - _BLOCK_OFFSETS), end)
+                # Never more than ``limit``: each may be as large as Kafka's largest record.
+                newest: deque[StoredLetter] = deque(maxlen=missing)
+                for records, _ in records_of(consumer, block):
+                    newest.extend(filter(chosen.admits, map(read_letter, records)))
+                on_progress(done + span.end - block.start, total)
+                found += newest
+                missing -= len(newest)
+                if not missing:
+                    break
+            found = heapq.nlargest(limit, found, key=attrgetter("time", "partition", "offset"))
+            done += span.end - span.start
+    return found
+
+
+def _spans(consumer: Any, settings: Settings, since: datetime | None) -> list[Span]:
+    """The records of each partition from ``since`` to its current end."""
+    topic = settings.dead_letters_topic_name
+    return list(spans_between(consumer, topic, [since or _EPOCH, None]))
+
+
+def _letters_of(
+    consumer: Any, spans: list[Span], *, on_progress: OnProgress
+) -> Iterator[StoredLetter]:
+    """The dead letters of ``spans``, in their order."""
+    total, done = sum(span.end - span.start for span in spans), 0
+    for span in spans:
+        for records, read in records_of(consumer, span):
+            yield from map(read_letter, records)
+            on_progress(done + read, total)
+        done += span.end - span.start
+
+
+# --- replayed -------------------------------------------------------------------------------
 
 
 class LeftOut(StrEnum):
@@ -98,13 +181,13 @@ def replay_dead_letters(
             consumer = stack.enter_context(reading(settings, settings.dead_letters_topic))
             writer = None if dry_run else stack.enter_context(_writing(settings, outcome))
             lookup = stack.enter_context(record_lookup(settings))
-            spans = letter_spans(consumer, settings, since)
+            spans = _spans(consumer, settings, since)
             # Twice: the letter of a record that failed again stands behind the one replayed.
-            before = letters_of(
+            before = _letters_of(
                 consumer, spans, on_progress=lambda done, total: on_progress(done, 2 * total)
             )
             replayed_before = {letter.replay_of for letter in before if letter.replay_of}
-            letters = letters_of(
+            letters = _letters_of(
                 consumer,
                 spans,
                 on_progress=lambda done, total: on_progress(total + done, 2 * total),
@@ -158,8 +241,7 @@ class _Needless:
 
 def _place(settings: Settings, letter: StoredLetter) -> str:
     """The place of a dead letter, as ``replay-of`` names it."""
-    topic = settings.dead_letters_topic_name
-    return f"{topic}:{letter.partition}:{letter.offset}"
+    return f"{settings.dead_letters_topic_name}:{letter.partition}:{letter.offset}"
 
 
 def _replay(
@@ -186,25 +268,22 @@ def _replay(
         return
     key, value, headers = letter.key, letter.value, list[tuple[str, bytes]]()
     if not letter.is_as_read:
-        key, value, headers = _original(letter, source, lookup)
-    headers = [each for each in headers if each[0] not in {REPLAY_OF, _SOURCE_TIMESTAMP}]
+        found = lookup.record(source.topic, source.partition, source.offset)
+        if letter.source_timestamp is not None and found.timestamp != letter.source_timestamp:
+            raise MissingRecordError(
+                f"record {source.offset} in partition {source.partition} of {source.topic} is "
+                "another one by its time: the topic was deleted and created again"
+            )
+        key, value = found.key, found.value
+        headers = [
+            (name, content or b"")
+            for name, content in found.headers
+            if name not in {REPLAY_OF, _SOURCE_TIMESTAMP}
+        ]
     headers.append((REPLAY_OF, _place(settings, letter).encode()))
     if letter.source_timestamp is not None:
         headers.append((_SOURCE_TIMESTAMP, b"%d" % letter.source_timestamp))
-    writer.write(letter, source, key, value, headers)
-
-
-def _original(
-    letter: StoredLetter, source: SourcePosition, lookup: RecordLookup
-) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]:
-    """Key, value and headers of the record that became ``letter``, from the input topic."""
-    found = lookup.record(source.topic, source.partition, source.offset)
-    if letter.source_timestamp is not None and found.timestamp != letter.source_timestamp:
-        raise MissingRecordError(
-            f"record {source.offset} in partition {source.partition} of {source.topic} is another "
-            "one by its time: the topic was deleted and created again"
-        )
-    return found.key, found.value, [(name, value or b"") for name, value in found.headers]
+    writer.write(letter, source.topic, source.partition, (key, value, headers))
 
 
 class _Writing(NamedTuple):
@@ -213,9 +292,7 @@ class _Writing(NamedTuple):
     letter: StoredLetter
     topic: str
     partition: int | None
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
+    message: Message
 
 
 class _Writer:
@@ -227,19 +304,12 @@ class _Writer:
         self._sent: list[tuple[_Writing, Any]] = []
         self._bytes = 0
 
-    def write(
-        self,
-        letter: StoredLetter,
-        source: SourcePosition,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers,
-    ) -> None:
-        """Write a record to its own partition, while the topic has that."""
-        partitions = self._producer.partitions_for(source.topic)
-        partition = source.partition if source.partition in partitions else None
-        writing = _Writing(letter, source.topic, partition, key, value, headers)
+    def write(self, letter: StoredLetter, topic: str, partition: int, message: Message) -> None:
+        """Write a record to its own partition, or to any if the topic has no such partition."""
+        exists = partition in self._producer.partitions_for(topic)
+        writing = _Writing(letter, topic, partition if exists else None, message)
         self._sent.append((writing, self._send(writing)))
+        key, value, _ = message
         self._bytes += len(key or b"") + len(value or b"")
         if len(self._sent) >= _CONFIRM_RECORDS or self._bytes >= _CONFIRM_BYTES:
             self.confirm()
@@ -255,9 +325,9 @@ class _Writer:
         self._sent, self._bytes = [], 0
 
     def _send(self, writing: _Writing) -> Any:
-        _, topic, partition, key, value, headers = writing
+        key, value, headers = writing.message
         return self._producer.send(
-            topic, key=key, value=value, headers=headers, partition=partition
+            writing.topic, key=key, value=value, headers=headers, partition=writing.partition
         )
 
     def _confirmed(self, writing: _Writing, sent: Any) -> bool:
@@ -280,6 +350,7 @@ def _writing(settings: Settings, outcome: Outcome) -> Iterator[_Writer]:
         max_request_size=_RECORD_BYTES_MAX,
         # After one record that is too large, kafka-python's idempotent producer refuses all.
         enable_idempotence=False,
+        # Without idempotence, a retry among several requests would change the order of records.
         max_in_flight_requests_per_connection=1,
     ) as producer:
         writer = _Writer(producer, outcome)

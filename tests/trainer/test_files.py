@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from support.processes import ROOT
-from trainer.files.locking import LockedError, exclusive
+from trainer.files import LockedError, exclusive
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from trainer.files.locking import exclusive
+from trainer.files import exclusive
 with exclusive(Path(sys.argv[1])):
     print("holds", flush=True)
     time.sleep(600)
