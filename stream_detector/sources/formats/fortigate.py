@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from stream_detector.events import Ignored, Rejected
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.containers.key_value import comma_pairs_of, pairs_of, plain
+from stream_detector.sources.containers.key_value import delimited_pairs_of, pairs_of, plain
 from stream_detector.sources.formats.line_format import LineFormat
 from stream_detector.sources.parts import NO_TARGET, Parts
 
@@ -25,15 +25,18 @@ class FortiGate(LineFormat):
 
     name = "fortigate"
     starts = re.compile(
-        rb"(?:(?:date|time|tz|eventtime|timestamp|dtime|itime|idseq|logver)="
-        rb'"?[^\s",]{1,40}+"?[ ,]+){1,8}+'
-        rb"(?:devname|devid|device_id|dev_id|log_id|logid|type|bid|vd|level|itime_t)="
+        rb'(?:(?:itime|itime_t|idseq|logver|timestamp|dtime|tz|devid|vd|bid|dvid)="?[^\s",]{1,64}+"?'
+        rb"[ ,]+){0,8}+"
+        rb'(?:date="?[0-9]{4}-[0-9]{2}-[0-9]{2}"?[ ,]+time="?[0-9: ]{8,9}"?[ ,]+)'
+        rb'(?:tz="?[^\s",]{1,16}"?[ ,]+)?'
+        rb"(?:devname|devid|device_id|dev_id|log_id|logid|logver|type|bid|vd|level|itime_t|eventtime)="
+        rb"|logver=[0-9]{2,12} (?:timestamp|devname|devid|dtime)="
     )
 
     def read(self, text: str) -> LineResult:
         """The event of one log message."""
         comma = text.find(",", 0, 40)
-        pairs = comma_pairs_of(text) if 0 < comma < 40 else pairs_of(text)
+        pairs = delimited_pairs_of(text, ",") if 0 < comma < 40 else pairs_of(text)
         name = pairs.get("qname")
         url = plain(pairs.get("url") or pairs.get("http_url"))
         host = plain(pairs.get("hostname") or pairs.get("http_host") or pairs.get("sni"))
