@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from stream_detector.errors import SettingsError
 from stream_detector.sources.base import Source
 from stream_detector.sources.dnsmasq import Dnsmasq
+from stream_detector.sources.formats import FORMATS
 from stream_detector.sources.plain import Plain
 from stream_detector.sources.plain_json import PlainJson
 from stream_detector.sources.squid import Squid
@@ -22,6 +23,7 @@ SOURCES: Mapping[str, Source] = {
         PlainJson(),
         Squid(),
         Dnsmasq(),
+        *FORMATS,
         Plain(),
         SuricataAlerts(),
     )
@@ -52,6 +54,10 @@ def with_header(
         header: consecutive lines that start with ``#``.
         current: the format of the lines before, which stays if ``header`` is only a comment.
     """
+    if source is None and any(line.lower().startswith(b"#fields:") for line in header):
+        source = SOURCES["w3c"]
+    if source is not None and source.name == "w3c":
+        return source.for_record(header)
     path = zeek_log_path(header)
     if path is None:
         return current
