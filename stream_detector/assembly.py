@@ -6,7 +6,7 @@ from datetime import datetime
 from stream_detector.batch_reading import BatchReader
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import TextScorer
-from stream_detector.models.serving import threshold_overrides
+from stream_detector.models.thresholds import threshold_overrides
 from stream_detector.pipeline import Pipeline, utc_now
 from stream_detector.policy.alert_windows import AlertWindows
 from stream_detector.policy.decider import Decider
@@ -14,7 +14,6 @@ from stream_detector.policy.lists import HostList
 from stream_detector.policy.shadow import Shadows
 from stream_detector.privacy.outputs import Privacy
 from stream_detector.settings.fields import Settings
-from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import chosen_fields
 from stream_detector.sources.registry import source_named
 
@@ -58,12 +57,14 @@ def pipeline_of(
     """A pipeline with these settings; ``cluster`` begins the ids of its verdicts.
 
     Raises:
-        SettingsError: as ``sources_by_topic``.
+        SettingsError: an unknown format.
         OSError: the key file of the pseudonyms can't be read.
     """
     return Pipeline(
         reader=BatchReader(
-            sources=sources_by_topic(settings),
+            sources={
+                topic: source_named(name) for topic, name in settings.formats_by_topic.items()
+            },
             json_fields=chosen_fields(settings.json_fields),
             bytes_max=settings.record_bytes_max,
             metrics=metrics,
@@ -80,14 +81,3 @@ def pipeline_of(
         metrics=metrics,
         batch_records=settings.batch_records,
     )
-
-
-def sources_by_topic(settings: Settings) -> dict[str, Source]:
-    """The formats that ``settings.input_formats`` sets, by full topic name.
-
-    Raises:
-        SettingsError: an unknown format.
-    """
-    return {
-        settings.topic(topic): source_named(name) for topic, name in settings.input_formats.items()
-    }

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _USER_OF_URL = re.compile(r"://[^/@]*@")
 
-_messages = Console(file=stderr_of_its_own())
+messages = Console(file=stderr_of_its_own())
 """Stderr, by a separate descriptor that stays open while TensorFlow's output is held back."""
 
 
 class ShownProgress(OnConsole):
     """Shows progress where ``tell`` prints, also while TensorFlow's stderr is held back."""
 
-    def __init__(self, console: Console = _messages, **seconds: float) -> None:
+    def __init__(self, console: Console = messages, **seconds: float) -> None:
         super().__init__(console, **seconds)
 
 
@@ -42,7 +42,7 @@ def shown_stage(what: str) -> Iterator[Stage]:
 
 def tell(line: str) -> None:
     """Print one line of progress."""
-    _messages.print(line, soft_wrap=True, highlight=False, markup=False)
+    messages.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def show(lines: Iterable[str]) -> None:

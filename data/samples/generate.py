@@ -197,25 +197,24 @@ class Generator:
             "string count string count string bool bool bool bool count "
             "vector[string] vector[interval] bool"
         )
-        yield from ("#separator \\x09", "#set_separator\t,", "#empty_field\t(empty)")
-        yield from ("#unset_field\t-", "#path\tdns")
+        yield "#separator \\x09"
+        yield "#set_separator\t,"
+        yield "#empty_field\t(empty)"
+        yield "#unset_field\t-"
+        yield "#path\tdns"
         yield f"#open\t{START:%Y-%m-%d-%H-%M-%S}"
         yield "#fields\t" + columns.replace(" ", "\t")
         yield "#types\t" + types.replace(" ", "\t")
         for visit in self.visits(count, hosts=True):
             found = not visit.url.endswith(("ru", "ws", "cc"))
-            kind = (12, "PTR") if visit.url.endswith(".arpa") else (1, "A")
-            cells = [
-                *(f"{visit.time.timestamp():.6f}", self.uid()),
-                *(visit.client, self.random.randint(32768, 60999), "10.20.0.53", 53, "udp"),
-                *(self.random.randint(1, 65535), f"{self.random.uniform(0.001, 0.08):.6f}"),
-                *(visit.url, 1, "C_INTERNET", *kind),
-                *((0, "NOERROR") if found else (3, "NXDOMAIN")),
-                *("F", "F", "T", "T", 0),
-                *((self.server(visit), "60.000000") if found else ("-", "-")),
-                "F",
-            ]
-            yield "\t".join(map(str, cells))
+            kind = "12\tPTR" if visit.url.endswith(".arpa") else "1\tA"
+            client = f"{self.uid()}\t{visit.client}\t{self.random.randint(32768, 60999)}"
+            start = f"{visit.time.timestamp():.6f}\t{client}\t10.20.0.53\t53\tudp"
+            number = self.random.randint(1, 65535)
+            query = f"{number}\t{self.random.uniform(0.001, 0.08):.6f}\t{visit.url}\t1\tC_INTERNET"
+            code = "0\tNOERROR" if found else "3\tNXDOMAIN"
+            answer = f"{self.server(visit)}\t60.000000" if found else "-\t-"
+            yield f"{start}\t{query}\t{kind}\t{code}\tF\tF\tT\tT\t0\t{answer}\tF"
         yield f"#close\t{START + timedelta(seconds=DURATION_SECONDS):%Y-%m-%d-%H-%M-%S}"
 
     def squid(self, count: int) -> Iterator[str]:

@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from stream_detector.events import Rejected, UrlEvent
-from stream_detector.sources.reading import read_record
-
 _HIGHLIGHTS = 2000
 _Position = tuple[int, int]
 """Partition and offset in the input topic."""
@@ -53,7 +50,7 @@ class SeenVerdict(msgspec.Struct):
     model: Model | None = None
 
 
-class _Expected(NamedTuple):
+class Expected(NamedTuple):
     """The outputs that one line needs."""
 
     events: frozenset[int]
@@ -66,13 +63,12 @@ class Ledger:
     """Counts by record and outcome. Only one thread may call it.
 
     A record is accounted for when each URL or host in it has its verdict, or the record is in the
-    dead-letter topic. A line without any (a header, an answer) needs no output. The detector's own
-    parsers decide what a line needs.
+    dead-letter topic. A line without any (a header, an answer) needs no output.
     """
 
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        """``lines`` are the values to be sent."""
-        self._expected = [_expected(line) for line in lines]
+    def __init__(self, expected: Sequence[Expected]) -> None:
+        """``expected`` are the outputs of each line that is to be sent."""
+        self._expected = expected
         self._open: dict[_Position, Sent] = {}
         self._verdicts: dict[_Position, dict[int, float]] = {}
         self._dead: dict[_Position, float] = {}
@@ -150,11 +146,3 @@ class Ledger:
             return
         del self._open[position]
         self.latencies.append(max(0.0, max(seen.values()) - record.time))
-
-
-def _expected(line: bytes) -> _Expected:
-    results = [result for _, result in read_record(line, source=None)]
-    return _Expected(
-        frozenset(n for n, result in enumerate(results) if isinstance(result, UrlEvent)),
-        any(isinstance(result, Rejected) for result in results),
-    )

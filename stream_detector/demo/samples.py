@@ -16,7 +16,7 @@ _OFFICES = range(20, 220)
 def sample_lines(folder: Path) -> list[bytes]:
     """The lines of all sample logs in ``folder``, evenly mixed, each log in its own order.
 
-    Without Zeek's header lines, which log shippers are told to leave out (Filebeat's
+    Without Zeek's header lines, which log shippers leave out (Filebeat's
     ``exclude_lines: ['^#']``).
 
     Raises ``SettingsError`` if there are none.

@@ -21,15 +21,17 @@ from rich.text import Text
 
 from stream_detector.demo.embedded_broker import EmbeddedBroker
 from stream_detector.demo.labelling import show_label, watch_command
-from stream_detector.demo.ledger import Ledger, Sent
+from stream_detector.demo.ledger import Expected, Ledger, Sent
 from stream_detector.demo.outputs import Outputs
 from stream_detector.demo.samples import rounds_of, sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
-from stream_detector.demo.view import PlainView, view_for
+from stream_detector.demo.view import View
 from stream_detector.errors import FatalError
+from stream_detector.events import Rejected, UrlEvent
 from stream_detector.kafka.confirmed import write_records
 from stream_detector.settings.fields import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings
 from stream_detector.settings.loading import load_settings
+from stream_detector.sources.reading import read_record
 from stream_detector.system.child_processes import ChildProcess, ProcessEndedError, free_port
 from stream_detector.system.termination import terminated_like_interrupted
 
@@ -65,8 +67,8 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         broker = stack.enter_context(EmbeddedBroker(_topics()))
         environment = _environment(broker, folder / "model-store")
         settings, _ = load_settings({}, environment, None)
-        ledger = Ledger(lines)
-        view = view_for(console, records=options.records)
+        ledger = Ledger(list(map(expected_of, lines)))
+        view = View(console, records=options.records)
         view.step(f"Kafka: an embedded broker at {settings.bootstrap_servers[0]}")
         # As anyone would start it.
         command = [sys.executable, "-m", "stream_detector", "run"]
@@ -106,6 +108,15 @@ def run_demo(options: DemoOptions, console: Console) -> None:
                 f"the demo's worker ended with exit code {exit_code} when asked to stop; "
                 f"its log is {worker.log}"
             )
+
+
+def expected_of(line: bytes) -> Expected:
+    """The outputs that ``line`` needs, by the detector's own parsers."""
+    results = [result for _, result in read_record(line, source=None)]
+    return Expected(
+        frozenset(n for n, result in enumerate(results) if isinstance(result, UrlEvent)),
+        any(isinstance(result, Rejected) for result in results),
+    )
 
 
 def _topics() -> list[str]:
@@ -179,7 +190,7 @@ def _watch_replay(
     ledger: Ledger,
     lines: list[bytes],
     worker: ChildProcess,
-    view: PlainView,
+    view: View,
 ) -> float:
     """Replay and watch until every record is accounted for; returns the seconds it took."""
     sent: SimpleQueue[Sent] = SimpleQueue()

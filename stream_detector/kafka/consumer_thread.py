@@ -306,7 +306,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False if it has to be tried again or no longer matters.
 
-        Neither loses a record: what is not committed is read again. The driver's own stops the
+        Neither loses a record: uncommitted records are read again. The driver's own stops the
         consumer at an error that passes, and commits offsets without the identity of their topic.
         """
         consumer = self._ensure_consumer()

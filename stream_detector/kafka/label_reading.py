@@ -245,4 +245,4 @@ class _Rewinding(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-pytho
             self._consumer.seek_to_beginning(*new)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Nothing: the next member reads again what is not committed."""
+        """Do nothing: the next member reads uncommitted records again."""

@@ -106,7 +106,7 @@ class Positions:
         return bool(new)
 
     def _is_foreign(self, partition: TopicPartition, committed: OffsetAndMetadata) -> bool:
-        # Without an identity of ours the topic was just deleted, and nobody can tell.
+        # Without an identity of ours the topic was just deleted: whose commit it is stays unknown.
         return bool(self._identity(partition.topic)) and not is_identity(committed.metadata)
 
     def _written_before(self, partition: TopicPartition) -> int | None:

@@ -37,7 +37,7 @@ def is_identity(text: str) -> bool:
 def is_of_another_topic(identity: str, now: str) -> bool:
     """Whether ``now`` is the identity of a topic that replaced the one of ``identity``.
 
-    False if nobody can tell: an identity is unknown, or of another cluster, as for mirrored
+    False if that is unknown: an identity is missing, or of another cluster, as for mirrored
     offsets.
     """
     cluster, _, topic = identity.partition("/")

@@ -266,7 +266,7 @@ def _record_bytes_max(admin: KafkaAdminClient, names: list[str], who: str) -> in
         # kafka-python drops the error that Kafka gives for each topic.
         if "max.message.bytes" not in configs.get(name, {}):
             raise TopicsError(
-                f"max.message.bytes of topic {name}, which dead letters follow, is not known: "
+                f"topic {name} does not show its max.message.bytes, which dead letters follow: "
                 f"give {who} the right DESCRIBE_CONFIGS"
             )
     return max(int(configs[name]["max.message.bytes"]["value"]) for name in names)

@@ -10,7 +10,7 @@ _STANDARD_FIELDS = frozenset(
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """The message; the template alone where arguments do not fit it."""
+    """The message; only the template where its arguments do not fit."""
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - an argument may raise anything when it is formatted

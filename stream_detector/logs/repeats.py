@@ -27,9 +27,8 @@ _Kind = tuple[str, int, str]
 class _Window:
     opened: float
     lines: int = 0
-    held_back: int = 0
     last: logging.LogRecord | None = None
-    """The last record that was held back."""
+    """The last record that was held back, if any was."""
 
 
 def call_later(seconds: float, callback: Callable[[], None]) -> None:
@@ -69,11 +68,8 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say which line failed; Python's own trace would show its values unredacted."""
         kind = getattr(sys.exc_info()[0], "__name__", "error")
-        failure = _instead_of(
-            record,
-            "a line of %s:%d could not be written: %s",
-            *(record.filename, record.lineno, kind),
-        )
+        template = "a line of %s:%d could not be written: %s"
+        failure = _instead_of(record, template, record.filename, record.lineno, kind)
         with suppress(Exception):  # The stream may be closed: then nothing can be written.
             self.stream.write(self.format(failure) + self.terminator)
             self.flush()
@@ -92,10 +88,9 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
             if len(self._windows) >= _KINDS_MAX:
                 self._summarize([next(iter(self._windows))])
             window = self._windows[kind] = _Window(self._clock())
-        if window.lines < LINES_MAX:
-            window.lines += 1
+        window.lines += 1
+        if window.lines <= LINES_MAX:
             return True
-        window.held_back += 1
         window.last = record
         if not self._is_waiting:
             self._is_waiting = True
@@ -106,7 +101,7 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
         with self.lock:  # type: ignore[union-attr]
             self._is_waiting = False
             self._summarize_due()
-            if any(window.held_back for window in self._windows.values()):
+            if any(window.last for window in self._windows.values()):
                 self._is_waiting = True
                 self._call_later(WINDOW_SECONDS, self._when_due)
 
@@ -122,12 +117,11 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
             window = self._windows.pop(kind)
             if window.last is None:
                 continue
-            summary = _instead_of(
-                window.last,
-                "held back %d more like this in %.0f s: %s",
-                *(window.held_back, WINDOW_SECONDS, message_of(window.last)),
-            )
-            vars(summary).update(fields_of(window.last), held_back=window.held_back)
+            held_back = window.lines - LINES_MAX
+            text = message_of(window.last)
+            template = "held back %d more like this in %.0f s: %s"
+            summary = _instead_of(window.last, template, held_back, WINDOW_SECONDS, text)
+            vars(summary).update(fields_of(window.last), held_back=held_back)
             super().emit(summary)
 
 

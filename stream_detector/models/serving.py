@@ -17,11 +17,7 @@ from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.models.manifest import decode_manifest
 from stream_detector.models.scorer import Network, Scorer
 from stream_detector.models.store import ModelStore
-from stream_detector.models.thresholds import (
-    Overrides,
-    ThresholdOverrides,
-    effective_thresholds,
-)
+from stream_detector.models.thresholds import effective_thresholds, threshold_overrides
 from stream_detector.settings.fields import Settings
 from stream_detector.system.native_output import native_output_held_back
 
@@ -43,19 +39,6 @@ def check_model_settings(settings: Settings) -> None:
         with suppress(BundleError):
             thresholds = decode_manifest(content, "").verdict_thresholds
             effective_thresholds(kind, thresholds, overrides[kind])
-
-
-def threshold_overrides(settings: Settings) -> Overrides:
-    """The thresholds of the settings that replace a bundle's own, by kind."""
-    overrides: dict[Kind, ThresholdOverrides] = {}
-    for kind in get_args(Kind):
-        names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
-        suspicious, malicious = (getattr(settings, name) for name in names)
-        places = tuple(
-            settings.with_place(name) for name in names if getattr(settings, name) is not None
-        )
-        overrides[kind] = ThresholdOverrides(suspicious, malicious, places)
-    return overrides
 
 
 def _manifest(settings: Settings, kind: Kind) -> bytes:

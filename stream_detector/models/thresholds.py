@@ -1,10 +1,11 @@
 """Which thresholds are in force, and what a score means under them."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Kind, Thresholds, VerdictName
+from stream_detector.settings.fields import Settings
 
 
 class ThresholdOverrides(NamedTuple):
@@ -17,6 +18,19 @@ class ThresholdOverrides(NamedTuple):
 
 
 Overrides = Mapping[Kind, ThresholdOverrides]
+
+
+def threshold_overrides(settings: Settings) -> Overrides:
+    """The thresholds of the settings that replace a bundle's own, by kind."""
+    overrides: dict[Kind, ThresholdOverrides] = {}
+    for kind in get_args(Kind):
+        names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
+        suspicious, malicious = (getattr(settings, name) for name in names)
+        places = tuple(
+            settings.with_place(name) for name in names if getattr(settings, name) is not None
+        )
+        overrides[kind] = ThresholdOverrides(suspicious, malicious, places)
+    return overrides
 
 
 def effective_thresholds(

@@ -270,6 +270,11 @@ class Settings(_Kafka, _Topics, _Limits, _Model, _Announced, _Policy, _Privacy, 
         return [self.topic(name) for name in self.input_topics]
 
     @property
+    def formats_by_topic(self) -> dict[str, str]:
+        """``input_formats`` by full topic name."""
+        return {self.topic(topic): name for topic, name in self.input_formats.items()}
+
+    @property
     def output_topic_names(self) -> list[str]:
         """Full names of the topics for verdicts, alerts and dead letters."""
         return [self.verdicts_topic_name, self.alerts_topic_name, self.dead_letters_topic_name]

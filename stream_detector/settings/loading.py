@@ -84,7 +84,8 @@ def load_settings(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError("; ".join(_messages(error, values, places))) from None
-    for name, fault in faults(settings):
+    for fault in faults(settings):
+        name = fault.partition(" ")[0]
         raise SettingsError(f"{fault} ({name} comes from {_place(name, places)})")
     settings._places = places
     origins: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")

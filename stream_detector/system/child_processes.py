@@ -136,7 +136,7 @@ def wait_until(condition: Callable[[], bool], *, timeout: float, what: str) -> N
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout:g} s in vain for {what}")
+            raise TimeoutError(f"waited {timeout:g} s for {what}")
         time.sleep(_POLL_SECONDS)
 
 

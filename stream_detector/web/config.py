@@ -190,7 +190,7 @@ class WatchedWebConfig:
             try:
                 self._current = self._load(self._current)
             except SettingsError as error:
-                logger.warning("%s; what it said before stays in force", error)
+                logger.warning("%s; the previous configuration stays in force", error)
             else:
                 logger.info("http_web_config %s was read again", self._path)
         return self._current

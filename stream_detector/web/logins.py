@@ -93,28 +93,35 @@ class Logins:
             raise TooManyLoginsError
         self._in_flight.append(this)
         try:
-            for queue in (nullcontext(), self._suspects):
-                async with queue, self._turn:
-                    if queue is not self._suspects and self._is_suspect(client):
-                        continue
-                    # The same login may have been checked.
-                    if (answer := self._remembered(user, digest)) is not None:
-                        return answer
-                    # An unknown user's password takes as long as that of the slowest hash.
-                    compared = known or max(users.values(), key=lambda each: int(each[4:6]))
-                    matches = await asyncio.get_running_loop().run_in_executor(
-                        self._thread, _matches, password, compared
-                    )
-                    break
+            # An unknown user's password takes as long as that of the slowest hash.
+            compared = known or max(users.values(), key=lambda each: int(each[4:6]))
+            answer = await self._check(user, digest, client, password, compared)
         finally:
             self._in_flight.remove(this)
-        if not matches:
-            _remember(self._had_wrong, client)
-        if matches and known:
+        if answer and known:
             self._right[user] = digest
             return True
         _remember(self._wrong, digest)
         return False
+
+    async def _check(
+        self, user: str, digest: bytes, client: str, password: bytes, compared: bytes
+    ) -> bool:
+        """Whether the password matches the hash ``compared``, once it is the client's turn."""
+        # All wait in one queue; a client that is a suspect when its turn comes waits once more.
+        for queue in (nullcontext(), self._suspects):
+            async with queue, self._turn:
+                if queue is not self._suspects and self._is_suspect(client):
+                    continue
+                # The same login may have been checked while this one waited.
+                if (answer := self._remembered(user, digest)) is not None:
+                    return answer
+                loop = asyncio.get_running_loop()
+                matches = await loop.run_in_executor(self._thread, _matches, password, compared)
+                break
+        if not matches:
+            _remember(self._had_wrong, client)
+        return matches
 
     def _is_suspect(self, client: str) -> bool:
         """Whether it had a wrong login, or tries several at once as a flood does."""

@@ -132,20 +132,17 @@ def is_feed(label: Label) -> bool:
 
 def label_message(label: Label) -> Message:
     """A label as a Kafka message: the canonical text as its key, one JSON object as its value."""
-    record = _Record(
-        url=label.url,
-        label=label.label,
-        source=label.source,
-        labeled_at=label.labeled_at,
-        analyst=_or_unset(label.analyst),
-        feed=_or_unset(label.feed),
-        confidence=_or_unset(label.confidence),
-    )
-    return label.canonical.text.encode(), _encode_json(record), []
-
-
-def _or_unset(value: _Given | None) -> _Given | UnsetType:
-    return UNSET if value is None else value
+    record = {
+        "url": label.url,
+        "label": label.label,
+        "source": label.source,
+        "labeled_at": label.labeled_at,
+        "analyst": label.analyst,
+        "feed": label.feed,
+        "confidence": label.confidence,
+    }
+    present = {name: value for name, value in record.items() if value is not None}
+    return label.canonical.text.encode(), _encode_json(present), []
 
 
 def _or_none(value: _Given | UnsetType) -> _Given | None:

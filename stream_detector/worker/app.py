@@ -9,7 +9,7 @@ import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer
@@ -39,7 +39,9 @@ from stream_detector.settings.fields import Settings
 from stream_detector.wire.outcomes import Encoded, encode
 from stream_detector.worker.batching import Batcher
 from stream_detector.worker.lanes import Work
-from stream_detector.worker.model_following import ModelFollower, ShadowFollower
+
+if TYPE_CHECKING:
+    from stream_detector.worker.model_following import Following
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +70,6 @@ _STALL_SECONDS = 120.0
 """With lag and no commit for so long the worker ends itself. A batch takes seconds at most."""
 
 
-class Following(NamedTuple):
-    """The followers of announcements, one for each role of models."""
-
-    models: ModelFollower
-    shadows: ShadowFollower
-
-
 class _ChunkSchema(faust.Schema):
     """Passes on the transport's delivery, which needs no decoding."""
 
@@ -98,7 +93,7 @@ class DetectorApp(faust.App):
         pipeline: Pipeline,
         metrics: Metrics,
         executor: ThreadPoolExecutor,
-        following: Following | None = None,
+        following: "Following | None" = None,
     ) -> None:
         self.settings = settings
         self.following = following

@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import TYPE_CHECKING, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Required, TypedDict, Unpack
 
 import msgspec
 
@@ -264,6 +264,13 @@ class ShadowFollower(_Follower):
         """End the shadow of ``kind``; runs in the scorer's thread."""
         if self._shadows.end(kind):
             _free_networks()
+
+
+class Following(NamedTuple):
+    """The followers of announcements, one for each role of models."""
+
+    models: ModelFollower
+    shadows: ShadowFollower
 
 
 def _free_networks() -> None:

@@ -9,9 +9,9 @@ from stream_detector.assembly import decider_of
 from stream_detector.errors import FatalError, SettingsError
 from stream_detector.events import Kind
 from stream_detector.kafka.preflight import Finding, check
-from stream_detector.models.serving import load_scorer, served_bundle, threshold_overrides
+from stream_detector.models.serving import load_scorer, served_bundle
 from stream_detector.models.store import ModelStore
-from stream_detector.models.thresholds import effective_thresholds
+from stream_detector.models.thresholds import effective_thresholds, threshold_overrides
 from stream_detector.policy.lists import HostList
 from stream_detector.settings.fields import Settings
 from stream_detector.system.cores import usable_cores

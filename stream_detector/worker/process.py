@@ -29,8 +29,8 @@ from stream_detector.policy.shadow import Shadows
 from stream_detector.settings.fields import Settings
 from stream_detector.web.certificates import kafka_certificates, show_certificates
 from stream_detector.web.server import HealthServer
-from stream_detector.worker.app import DetectorApp, Following
-from stream_detector.worker.model_following import ModelFollower, ShadowFollower
+from stream_detector.worker.app import DetectorApp
+from stream_detector.worker.model_following import Following, ModelFollower, ShadowFollower
 from stream_detector.worker.model_loading import check_store_settings, loads_under_way, networks_of
 
 logger = logging.getLogger(__name__)

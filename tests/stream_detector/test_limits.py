@@ -37,7 +37,7 @@ def test_the_largest_dead_letter_fits_a_message_of_kafka_s_default():
     assert sum(len(part or b"") for part in parts) + HEADERS_BYTES_MAX < limits.MESSAGE_BYTES_MAX
 
 
-def test_what_a_step_gives_at_once_is_less_than_the_next_one_holds():
+def test_each_step_yields_less_at_once_than_the_next_one_holds():
     assert limits.RECORD_BYTES_MAX <= limits.CHUNK_BYTES_MAX <= limits.BATCH_BYTES_MAX
     assert limits.BATCH_BYTES_MAX < limits.BUFFERED_BYTES_MAX
     assert 2 * limits.RECORD_BYTES_MAX <= limits.DECOMPRESSED_BYTES_MAX

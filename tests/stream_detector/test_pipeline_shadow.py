@@ -80,7 +80,7 @@ class TestShadow:
         assert (evil.served.verdict, evil.shadow.verdict) == ("malicious", "suspicious")
         assert evil.shadow.model == self.REF
 
-    def test_all_else_is_as_it_would_be(self) -> None:
+    def test_everything_else_is_unchanged(self) -> None:
         outcomes, without = self.with_shadow().process(self.VALUES), Bench().process(self.VALUES)
 
         assert outcomes[:3] == without[:3]

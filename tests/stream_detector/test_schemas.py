@@ -264,7 +264,7 @@ def test_an_announcement_is_read_exactly_if_it_follows_its_schema(
     assert is_read is MODELS.is_valid(written)
 
 
-def test_what_says_nothing_of_a_served_model_is_passed_over() -> None:
+def test_announcements_that_concern_no_served_model_are_ignored() -> None:
     assert decode_announcement(b"url", None) is None
     assert decode_announcement(None, b"{}") is None
     assert decode_announcement(b"url/another", b"of a later version") is None
@@ -387,6 +387,6 @@ def test_a_comparison_without_a_field_is_refused_by_schema_and_reader(
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b"{", b"\xff", b'{"type":"another"}'])
-def test_what_is_no_comparison_is_an_error(value: bytes | None) -> None:
+def test_a_record_that_is_not_a_comparison_is_an_error(value: bytes | None) -> None:
     with pytest.raises(RecordError, match="not a comparison"):
         read_comparison(value)

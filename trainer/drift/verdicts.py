@@ -20,12 +20,6 @@ Rows = NDArray[np.void]
 """Verdicts by one model, a row each, with the fields of ``_row_type``."""
 
 
-class _Model(msgspec.Struct, gc=False):
-    name: str
-    version: str
-    sha256: str
-
-
 class _Source(msgspec.Struct, gc=False):
     topic: str
 
@@ -39,7 +33,7 @@ class _Verdict(msgspec.Struct, gc=False):
     score: float | None
     verdict: VerdictName
     reason: str
-    model: _Model
+    model: ModelRef
     source: _Source
     detected_at: datetime
 
@@ -105,9 +99,7 @@ class Verdicts:
             if verdict.score is None or verdict.reason != "model":
                 self.by_list += 1
                 continue
-            model = verdict.model
-            key = ModelKey(verdict.kind, ModelRef(model.name, model.version, model.sha256))
-            scored.setdefault(key, []).append(verdict)
+            scored.setdefault(ModelKey(verdict.kind, verdict.model), []).append(verdict)
         for key, verdicts in scored.items():
             self._parts.setdefault(key, []).append(self._rows(key.kind, verdicts))
 

@@ -45,7 +45,17 @@ def check_detection(
         figures = {"benign": benign, "malicious": malicious, "benign_needed": needed}
         return [Check("detection", False, message, figures)]
     if champion is None:
-        return [_alone(challenger, labels, rate) for rate in measurable]
+        found = {rate: true_positive_rate(challenger, labels, rate) for rate in measurable}
+        return [
+            Check(
+                _name(rate),
+                True,
+                f"it finds {tpr:.2%} at a false-positive rate of {rate:.2%}; there is no champion "
+                "to compare with",
+                {"false_positive_rate": rate, "challenger": tpr},
+            )
+            for rate, tpr in found.items()
+        ]
     intervals = tpr_differences(
         champion, challenger, labels, measurable, options=options, seed=seed, progress=progress
     )
@@ -56,15 +66,6 @@ def check_detection(
         else _too_few(rate, benign)
         for rate in rates
     ]
-
-
-def _alone(challenger: Scores, labels: NDArray[np.int8], rate: float) -> Check:
-    tpr = true_positive_rate(challenger, labels, rate)
-    message = (
-        f"it finds {tpr:.2%} at a false-positive rate of {rate:.2%}; there is no champion to "
-        "compare with"
-    )
-    return Check(_name(rate), True, message, {"false_positive_rate": rate, "challenger": tpr})
 
 
 def _compared(

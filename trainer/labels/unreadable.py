@@ -32,9 +32,9 @@ def too_large(record: Any) -> Rejected | None:
 def dead_letter_of(record: Any, rejected: Rejected) -> Message:
     """The dead letter as a message for Kafka.
 
-    Key and value are cut before they are masked, which takes memory and time by their length, and
-    cut again after it, which may make them longer: Kafka takes every letter. Headers say how long
-    they were, and where the whole record lies.
+    Key and value are cut before masking, whose memory and time grow with their length, and again
+    after it, since masking may make them longer: Kafka then takes every letter. Headers give the
+    original lengths and the position of the whole record.
     """
     said = dict(record.headers)
     key, key_cut_from = _read(record.key, said.get(KEY_BYTES))
@@ -59,8 +59,8 @@ def dead_letter_of(record: Any, rejected: Rejected) -> Message:
 def _read(part: bytes | None, bytes_written: bytes | None) -> tuple[bytes | None, int]:
     """A part of a record as far as it was read, and its length if that is not all of it.
 
-    Nobody can tell whether the string that is cut off holds a password: an ``@`` behind it has
-    it masked as one.
+    The lost rest may hold the ``@`` that makes the part before it a password: one is added, so that
+    masking takes it for one.
     """
     length = int(bytes_written or 0)
     if part is None or length <= len(part):

@@ -107,6 +107,10 @@ def retraining_examples(
     hold_out = base.of_part("test")
     trained = base.rows(np.flatnonzero((base.parts == "train") & is_kept))
 
+    digest = hashlib.sha256()
+    for each in counting:
+        at = each.winner.label.labeled_at.isoformat()
+        digest.update(f"{each.text} {each.label} {at}\n".encode())
     labelled = _dataset(trained_on)
     return RetrainingExamples(
         base=trained,
@@ -115,7 +119,7 @@ def retraining_examples(
         newest=_dataset(newest) if newest else None,
         newest_voices=VoicesOfRows(list(map(_voice, newest)), rules.voice_share),
         census=_census(trained, validation, hold_out, labelled, rules),
-        labels_sha256=_digest(counting),
+        labels_sha256=digest.hexdigest(),
         counts={
             "of this kind": len(counting),
             "trained on": len(trained_on),
@@ -248,11 +252,3 @@ def _census(
         remark=f"; on top {len(labelled.texts)} labels, visited up to {rules.visits:g} times an "
         "epoch, none of the test part's domains",
     )
-
-
-def _digest(labels: Sequence[ResolvedLabel]) -> str:
-    digest = hashlib.sha256()
-    for each in labels:
-        label = each.winner.label
-        digest.update(f"{each.text} {each.label} {label.labeled_at.isoformat()}\n".encode())
-    return digest.hexdigest()

@@ -43,10 +43,11 @@ def outcome_now(
     decision: GateDecision | None = None,
 ) -> Outcome:
     """The outcome of a retraining that ends now."""
-    now = datetime.now(UTC).replace(microsecond=0)
+    ended = Outcome(kind, ending, datetime.now(UTC).replace(microsecond=0), reason)
     if decision is None or challenger is None:
-        return Outcome(kind, ending, now, reason)
-    return Outcome(kind, ending, now, reason, challenger.name, decision.challenger, decision.checks)
+        return ended
+    model, checks = decision.challenger, decision.checks
+    return msgspec.structs.replace(ended, challenger=challenger.name, model=model, checks=checks)
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

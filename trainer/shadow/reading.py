@@ -12,7 +12,7 @@ from stream_detector.wire.comparisons import read_comparison
 from trainer.labels.resolution import resolve
 from trainer.labels.store import filled_store
 from trainer.publishing.promotion import announced_now
-from trainer.shadow.summary import LabelOf, Summary, gather
+from trainer.shadow.summary import Gathered, LabelOf, Summary
 
 
 def shadow_report(
@@ -41,7 +41,7 @@ def shadow_report(
         StreamDetectorError: none that was compared is ``version``, or several are; or as
             ``read_comparisons`` and ``filled_store``.
     """
-    gathered = gather(read_comparisons(settings, since=since))
+    gathered = Gathered(read_comparisons(settings, since=since))
     if gathered.unreadable:
         remark(f"{gathered.unreadable:,} records are no comparisons and are left out")
     compared = gathered.shadows()

@@ -91,28 +91,25 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Gathered:
-    """The comparisons that were read."""
+    """Comparisons, in the order in which they were written."""
 
-    def __init__(self) -> None:
+    def __init__(self, comparisons: Iterable[Comparison | RecordError]) -> None:
         self.unreadable = 0
         """Records that are no comparison."""
         # By id: a batch that was scored again replaces its counts, also under another model.
         self._counts: dict[str, Counts] = {}
         # The latest of each canonical text, by pair.
         self._disagreements: defaultdict[Pair, dict[str, Disagreement]] = defaultdict(dict)
-
-    def add(self, comparison: Comparison | RecordError) -> None:
-        """Add one record, in the order in which they were written."""
-        if isinstance(comparison, RecordError):
-            self.unreadable += 1
-        elif isinstance(comparison, Counts):
-            self._counts[comparison.id] = comparison
-        else:
-            served, shadow = comparison.served.model, comparison.shadow.model
-            latest = self._disagreements[comparison.kind, served.sha256, shadow.sha256]
-            earlier = latest.get(comparison.canonical)
-            if earlier is None or comparison.compared_at >= earlier.compared_at:
-                latest[comparison.canonical] = comparison
+        for each in comparisons:
+            if isinstance(each, RecordError):
+                self.unreadable += 1
+            elif isinstance(each, Counts):
+                self._counts[each.id] = each
+            else:
+                pair = each.kind, each.served.model.sha256, each.shadow.model.sha256
+                earlier = self._disagreements[pair].get(each.canonical)
+                if earlier is None or each.compared_at >= earlier.compared_at:
+                    self._disagreements[pair][each.canonical] = each
 
     def shadows(self) -> dict[str, ModelRef]:
         """The shadows that were compared, by sha256, the one compared last at the end."""
@@ -147,14 +144,6 @@ class Gathered:
             for pair, of_pair in batches.items()
         ]
         return sorted(found, key=lambda summary: summary.last)
-
-
-def gather(comparisons: Iterable[Comparison | RecordError]) -> Gathered:
-    """All of ``comparisons``."""
-    gathered = Gathered()
-    for comparison in comparisons:
-        gathered.add(comparison)
-    return gathered
 
 
 def _summary(
@@ -227,11 +216,10 @@ def _labelled(disagreements: list[Disagreement], label_of: LabelOf | None) -> La
     if label_of is None:
         return None
     labelled = [(each, label) for each in disagreements if (label := label_of(each)) is not None]
-    served, shadow = (
-        sum((verdict != "benign") == (label == "malicious") for verdict, label in verdicts)
-        for verdicts in (
-            [(each.served.verdict, label) for each, label in labelled],
-            [(each.shadow.verdict, label) for each, label in labelled],
-        )
-    )
-    return Labelled(len(labelled), served, shadow)
+    served_right = sum(_is_right(each.served.verdict, label) for each, label in labelled)
+    shadow_right = sum(_is_right(each.shadow.verdict, label) for each, label in labelled)
+    return Labelled(len(labelled), served_right, shadow_right)
+
+
+def _is_right(verdict: VerdictName, label: LabelName) -> bool:
+    return (verdict != "benign") == (label == "malicious")

@@ -157,7 +157,7 @@ async def test_a_kafka_that_is_away_is_no_news_of_topics(
         ("other/1", "c/2", False),
     ],
 )
-def test_only_what_is_known_to_be_another_topic_is_one(
+def test_a_topic_counts_as_another_one_only_by_its_identity(
     identity: str, now: str, another: bool
 ) -> None:
     assert is_of_another_topic(identity, now) is another

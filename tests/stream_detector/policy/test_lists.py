@@ -132,7 +132,7 @@ def test_an_address_in_an_ipv6_spelling_of_its_own_matches(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", ["co.uk", "com", "*.co.uk", "github.io", "xn--p1ai"])
-def test_a_public_suffix_is_refused_unless_it_says_so(tmp_path: Path, suffix: str) -> None:
+def test_a_public_suffix_is_refused_without_its_prefix(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(SettingsError, match=r"line 1: .* public suffix.*suffix:"):
         load(tmp_path, suffix)
     entries = load(tmp_path, f"suffix:{suffix}")
@@ -142,7 +142,7 @@ def test_a_public_suffix_is_refused_unless_it_says_so(tmp_path: Path, suffix: st
 
 
 @pytest.mark.parametrize("name", ["localhost", "intranet", "corp", "evil.co.uk"])
-def test_a_name_that_is_no_public_suffix_needs_no_word(tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_not_a_public_suffix_needs_no_prefix(tmp_path: Path, name: str) -> None:
     assert load(tmp_path, name).specificity(form("host", f"a.{name}"))
 
 

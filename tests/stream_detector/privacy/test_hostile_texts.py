@@ -229,7 +229,7 @@ def test_time_grows_with_the_length_of_a_line(name: str | None) -> None:
     assert_linear(read, BEGINNINGS.get(name or "", "http://h.com/"))
 
 
-def test_time_grows_with_the_length_of_a_list_and_of_what_is_looked_up_in_it(
+def test_time_grows_with_the_lengths_of_the_list_and_of_the_text(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "list"

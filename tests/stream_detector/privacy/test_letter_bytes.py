@@ -26,7 +26,7 @@ from stream_detector.privacy.letter_bytes import before_query, without_credentia
         ("http://u:p@h".encode("utf-16"), None),
     ],
 )
-def test_what_looks_like_user_info_is_masked(value: bytes, expected: bytes | None) -> None:
+def test_a_text_that_looks_like_user_info_is_masked(value: bytes, expected: bytes | None) -> None:
     assert without_credentials(value) == expected
 
 

@@ -101,7 +101,7 @@ def test_tables_are_pairs_with_commas_or_repeated_flags_or_toml_tables(tmp_path:
         ("STREAM_DETECTOR_METRICS_PORT_9464_TCP", "tcp://10.0.0.1:9464"),
     ],
 )
-def test_what_kubernetes_adds_to_the_environment_is_no_setting(variable: str, value: str) -> None:
+def test_variables_that_kubernetes_adds_are_ignored(variable: str, value: str) -> None:
     assert load_settings({}, {variable: value}, None)[0] == Settings()
 
 
@@ -259,12 +259,12 @@ def test_every_file_of_a_secret_is_known_as_one() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_not_there_is_told_by_its_setting(name: str, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named_with_its_setting(name: str, tmp_path: Path) -> None:
     path = tmp_path / "none"
 
     told = faults(Settings.model_construct(**{name: path}))
 
-    assert any(f"{name} {path} can't be read" in fault for place, fault in told if place == name)
+    assert any(fault.startswith(f"{name} {path} can't be read") for fault in told)
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))

@@ -1,4 +1,4 @@
-"""Lines in blocks: all of them, in order, in bounded memory, at once where input is slow."""
+"""Lines in blocks: all of them, in order, in bounded memory, without delay from slow input."""
 
 import os
 import threading

@@ -18,7 +18,7 @@ NAMES = ("generate-names", "--count", "1000000")
 """Some five seconds of work."""
 
 
-def told(*, seconds: float, first_line_seconds: float) -> list[str]:
+def lines_of(*, seconds: float, first_line_seconds: float) -> list[str]:
     """The lines that a stage of so many seconds writes where there is no terminal."""
     written = io.StringIO()
     progress = ShownProgress(
@@ -31,14 +31,14 @@ def told(*, seconds: float, first_line_seconds: float) -> list[str]:
 
 
 def test_without_a_terminal_long_work_writes_a_line_now_and_then():
-    first, *more = told(seconds=0.5, first_line_seconds=0.05)
+    first, *more = lines_of(seconds=0.5, first_line_seconds=0.05)
 
     assert first == "reading [b]x[/b].csv, 3 of 10, 2 of them bad, 0 s"
     assert more
 
 
 def test_short_work_writes_nothing():
-    assert told(seconds=0.1, first_line_seconds=10) == []
+    assert lines_of(seconds=0.1, first_line_seconds=10) == []
 
 
 def test_a_line_tells_of_the_innermost_stage():

@@ -1,4 +1,4 @@
-"""When certificates expire: which of a file counts, and what is shown and told of it."""
+"""When certificates expire: which of a file counts, and and what the gauge and the log show."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_chain_expires_with_its_first_certificate(
 
     for name in ("http_server", "kafka_client"):
         show_certificates([CertificateFile(name, "cert_file", chain)], gauge)  # type: ignore[arg-type]
-        assert days_shown(registry, name) == 30, "the root at its end is none of it"
+        assert days_shown(registry, name) == 30, "a root at its end does not count"
     alone = CertificateFile("kafka_client", "ssl_certfile", authority.file)
     show_certificates([alone], gauge)
     assert days_shown(registry, "kafka_client") == 20, "unless it is all there is"
@@ -70,15 +70,15 @@ def test_authorities_expire_with_the_last_of_them(
 
     assert days_shown(registry, "kafka_authority") == 80
     assert days_shown(registry, "kafka_client") is None
-    assert caplog.records == [], "one that takes over from the other is no fault"
+    assert caplog.records == [], "a new authority replaces an old one"
 
 
 @pytest.mark.parametrize(
-    ("days_left", "told"),
+    ("days_left", "fault"),
     [(-1, "has expired"), (13.5, "expires within 14 days"), (14.5, "")],
 )
 def test_an_expired_certificate_is_logged_once_with_what_to_do(
-    tmp_path: Path, gauge: Gauge, caplog: pytest.LogCaptureFixture, days_left: float, told: str
+    tmp_path: Path, gauge: Gauge, caplog: pytest.LogCaptureFixture, days_left: float, fault: str
 ) -> None:
     files = CertificateAuthority(tmp_path).issue("client", days_left=days_left)
     settings = Settings(
@@ -87,13 +87,13 @@ def test_an_expired_certificate_is_logged_once_with_what_to_do(
 
     show_certificates(kafka_certificates(settings), gauge)
 
-    if not told:
+    if not fault:
         assert caplog.records == []
         return
     (record,) = caplog.records
     day = datetime.now(UTC) + timedelta(days=days_left)
     assert record.levelname == "WARNING"
-    assert record.message.startswith(f"ssl_certfile {files.certificate} {told} ({day:%Y-%m-%d} ")
+    assert record.message.startswith(f"ssl_certfile {files.certificate} {fault} ({day:%Y-%m-%d} ")
     assert record.message.endswith(" UTC): renew it and restart")
 
 

@@ -1,4 +1,4 @@
-"""The web configuration file: what it may say, what is refused, and that it is read again."""
+"""The web configuration file: what it may say, what is refused, and when it is read again."""
 
 import os
 from collections.abc import Callable
@@ -189,7 +189,7 @@ TLS = f"tls_server_config: {{{FILES}}}\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "fault"),
     [
         ("", "is empty"),
         (TLS, "no logins any more: restart"),
@@ -204,7 +204,7 @@ TLS = f"tls_server_config: {{{FILES}}}\n"
     ids=["empty", "TLS alone", "logins alone", "no users", "neither"],
 )
 def test_a_reload_does_not_remove_tls_or_logins(
-    folder: Path, caplog: pytest.LogCaptureFixture, text: str, told: str
+    folder: Path, caplog: pytest.LogCaptureFixture, text: str, fault: str
 ) -> None:
     file = write(folder, TLS + LOGINS)
     watched = WatchedWebConfig(file)
@@ -213,7 +213,7 @@ def test_a_reload_does_not_remove_tls_or_logins(
     assert watched.current() is watched.current() is before
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert told in record.message
+    assert fault in record.message
     assert "stays in force" in record.message
 
     file.write_text(TLS + LOGINS + "# again\n")
@@ -232,7 +232,7 @@ REQUIRED = client_certificates("RequireAndVerifyClientCert", min_version="TLS13"
 
 
 @pytest.mark.parametrize(
-    ("first", "then", "told"),
+    ("first", "then", "fault"),
     [
         (
             REQUIRED,
@@ -261,7 +261,7 @@ REQUIRED = client_certificates("RequireAndVerifyClientCert", min_version="TLS13"
     ids=["if given", "not asked for", "lowest version", "highest version", "both", "no TLS"],
 )
 def test_a_reload_does_not_ask_less_of_clients(
-    folder: Path, caplog: pytest.LogCaptureFixture, first: str, then: str, told: str
+    folder: Path, caplog: pytest.LogCaptureFixture, first: str, then: str, fault: str
 ) -> None:
     file = write(folder, first)
     watched = WatchedWebConfig(file)
@@ -271,7 +271,7 @@ def test_a_reload_does_not_ask_less_of_clients(
     assert watched.current() is watched.current() is before
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert f"{file} {told}restart if that is meant; what it said before" in record.message
+    assert f"{file} {fault}restart if that is meant; the previous" in record.message
 
     restarted = WatchedWebConfig(file)
     assert restarted.current() is not None

@@ -94,7 +94,7 @@ def test_worker_and_watch_show_when_their_certificates_expire(
         try:
             wait_for_line(process, "metrics and health on https://")
             text = _metrics(port, trusting)
-            told = [line for line in process.log.read_text().splitlines() if "expire" in line]
+            lines = [line for line in process.log.read_text().splitlines() if "expire" in line]
         finally:
             process.kill()
 
@@ -105,7 +105,7 @@ def test_worker_and_watch_show_when_their_certificates_expire(
         if sample.name == "stream_detector_certificate_expiry_timestamp_seconds"
     }
     assert days == {"http_server": 90, "kafka_client": -1, "kafka_authority": 90}
-    (line,) = told
+    (line,) = lines
     assert f"ssl_certfile {client.certificate} has expired" in json.loads(line)["message"]
 
 

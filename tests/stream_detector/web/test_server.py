@@ -129,9 +129,9 @@ def test_a_failing_request_is_a_500_and_a_log_line(
 
     metrics.registry.register(Broken())
     readiness.answer = (True, "\ud800")
-    for method, told in (("GET", "internal error; see the log\n"), ("HEAD", "")):
+    for method, message in (("GET", "internal error; see the log\n"), ("HEAD", "")):
         response, body = request(server, path, method=method)
-        assert (response.status, body) == (500, told)
+        assert (response.status, body) == (500, message)
 
     assert len(caplog.records) == 2
     assert {record.message for record in caplog.records} == {"a request could not be answered"}

@@ -131,7 +131,7 @@ def test_every_record_becomes_verdicts_or_a_dead_letter_once(attacked):
         assert set(verdicts.values()) <= {1}, position
 
 
-def test_the_partition_beside_goes_on(attacked):
+def test_the_other_partition_is_not_held_up(attacked):
     ordinary = [place for place in attacked.verdicts if place[0] == ORDINARY]
     assert len(ordinary) == len(ORDINARY_VALUES)
     waited = attacked.decided[ORDINARY] - attacked.written
@@ -147,7 +147,7 @@ def test_a_record_that_cannot_be_read_is_cut_before_it_is_masked(attacked):
     assert headers["truncated-from-bytes"] == b"7000000"
 
 
-def test_what_is_not_decompressed_is_a_dead_letter_without_contents(attacked):
+def test_a_record_that_is_not_decompressed_is_a_dead_letter_without_contents(attacked):
     ((_, [(letter, headers)]),) = attacked.of(QUOTES_UNREAD)
     assert (letter.key, letter.value) == (None, None)
     assert (headers["reason"], headers["withheld"]) == (b"too_large", b"contents")

@@ -221,7 +221,7 @@ def test_poison_among_the_good_becomes_dead_letters_and_nothing_else_suffers(ben
 
 
 @pytest.mark.timeout(400)
-def test_a_model_that_raises_on_one_text_costs_that_record_alone(kafka, topics, tmp_path):
+def test_a_model_that_raises_on_one_text_costs_only_that_record(kafka, topics, tmp_path):
     bench = Bench(kafka.bootstrap_servers, topics, tmp_path, RULE_RAISES_ON="culprit.example/x")
     try:
         bench.account.send(mixed_records(5_000))

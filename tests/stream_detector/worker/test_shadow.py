@@ -93,9 +93,7 @@ def text_of(url):
 
 
 @pytest.mark.timeout(600)
-def test_a_shadow_under_load_says_what_its_bundle_says_and_changes_no_verdict(
-    bench, models, trainer
-):
+def test_a_shadow_under_load_scores_like_its_bundle_and_changes_no_verdict(bench, models, trainer):
     sha256 = models.sha256("second")
     worker = bench.start_worker()
     with Feed(bench):
