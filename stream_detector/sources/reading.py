@@ -178,15 +178,22 @@ class RecordReader:
             return results_of(source.name, source.parse(line))
         if (found := self._of_text(line)) is not None:
             return found
-        event = _PLAIN.parse_recognised(line)  # Recognising a plain line takes all of its parsing.
-        return [_unknown(line)] if event is None else results_of(_PLAIN.name, event)
+        # Recognising a plain line takes all of its parsing.
+        event = _PLAIN.parse_recognised(line)
+        if event is None:
+            return [_unknown(line)]
+        self._last = _PLAIN
+        return results_of(_PLAIN.name, event)
 
     def _of_text(self, line: bytes) -> Results | None:
         """The results of a line that a format recognises by its form, which not even a list of
         URLs has by accident.
         """
         last = self._last
-        if last is not None and last.recognises(line):
+        if last is _PLAIN:
+            if (event := _PLAIN.parse_recognised(line)) is not None:
+                return results_of(_PLAIN.name, event)
+        elif last is not None and last.recognises(line):
             return results_of(last.name, last.parse(line))
         for source in TEXT_SOURCES:
             if source is not last and source.recognises(line):
