@@ -38,6 +38,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     model: ModelRef | None = None
     reason: str | None = None
     """``model``, ``allow_list`` or ``deny_list``; None for a rejected line."""
+    inner: str | None = None
+    """The URL inside whose score, verdict and reason these are."""
 
 
 class LogRow(Row, frozen=True, gc=False):
@@ -178,4 +180,5 @@ def _decided(kind: Kind, decision: Decision | Rejected) -> dict[str, Any]:
         "verdict": decision.verdict,
         "model": None if decision.score is None else decision.model,
         "reason": decision.reason,
+        "inner": decision.inner and decision.inner.text,
     }

@@ -156,6 +156,11 @@ def is_public_suffix(name: str) -> bool:
     return suffix == name
 
 
+def has_known_suffix(host: str) -> bool:
+    """Does ``host``, in canonical form, end with a public suffix that is on the list?"""
+    return "." in host and _public_suffixes.publicsuffix(host, accept_unknown=False) is not None
+
+
 @lru_cache(_REGISTERED_DOMAINS_REMEMBERED)
 def _private_suffix(host: str) -> str | None:
     """Public suffix plus one label; None for addresses and bare public suffixes."""

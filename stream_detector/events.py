@@ -194,6 +194,16 @@ Labels = tuple[Kind, VerdictName, str, str]
 """Metric labels of a verdict: kind, verdict, the model's name, reason."""
 
 
+class Inner(msgspec.Struct, frozen=True, gc=False):
+    """A URL inside another."""
+
+    text: str
+    """In canonical form, with user names and passwords masked as in ``Decision.canonical``."""
+    registered_domain: str
+    in_query: bool
+    """It came out of the other's query."""
+
+
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one URL or host name, shared by all its events.
 
@@ -215,6 +225,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """The model that scored, or would have."""
     labels: Labels
     """Decisions with equal labels share one tuple."""
+    inner: Inner | None = None
+    """The URL inside ``canonical`` whose score, verdict and reason these are; None where
+    ``canonical`` itself decided."""
     written: tuple[bytes, bytes] | None = None
     """The key of a verdict and this decision's share of its JSON, cached by ``wire``."""
     masked: "Decision | None" = None

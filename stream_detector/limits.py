@@ -79,6 +79,10 @@ CANONICAL_CHARACTERS_MAX = 65_536
 """Longest canonical form that gets a verdict. Percent-encoding makes up to 12 characters of one; an
 alert that holds the form twice, and the observed text, still fits into a message."""
 
+NESTED_CHARACTERS_MAX = 4_096
+"""Characters of a URL inside another that are decoded; longer ones are cut. It bounds the work, and
+the model reads less."""
+
 REMEMBERED_CHARACTERS_MAX = 512
 """Longer texts, observed or canonical, are decided each time: they seldom repeat, and so
 ``cache_entries`` bounds memory, with about 4 KB an entry. 99% of URLs are under 220."""

@@ -113,7 +113,8 @@ def scan_lines(log: LogFile, lines: Iterable[bytes], decider: Decider) -> Scan:
 
 
 def _note(domains: dict[str, Found], event: UrlEvent, decision: Decision) -> None:
-    domain = decision.canonical.registered_domain
+    # Of a URL inside a redirector's, it is the inner domain that is to be blocked.
+    domain = (decision.inner or decision.canonical).registered_domain
     found = Found(
         domain,
         1.0 if decision.score is None else decision.score,

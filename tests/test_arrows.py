@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = [
     {"", "errors", "events", "limits", "name_rules"},
-    {"canonical", "system", "terminal"},
+    {"canonical", "nested_urls", "system", "terminal"},
     {"sources", "privacy"},
     {"wire"},
     {"settings"},

@@ -95,8 +95,9 @@ def score(
     tail -f proxy.urls | stream-detector score --json -
 
     --json writes exactly one line per line of input, in order: input, canonical, kind, score,
-    rejected, verdict, model, reason. If score is null, rejected says why, or reason names the list
-    that decided (allow_list, deny_list).
+    rejected, verdict, model, reason, inner. If score is null, rejected says why, or reason names
+    the list that decided (allow_list, deny_list). A URL gets the worst score of itself and of the
+    URLs inside it, where a redirector or tracking link leads; inner names the one that decided.
 
     With --format it writes one line per event and per rejected line, and adds file, line, format,
     client, time, log_id and detail (the fault). Lines without a URL or host name are only counted;
@@ -243,7 +244,7 @@ class _RowTable:
             number = f"  {log_row.line:>8}"
             why += f" ({log_row.detail})"
         if row.rejected is None:
-            text = row.canonical or ""
+            text = (row.canonical or "") + (f"  inside: {row.inner}" if row.inner else "")
         else:
             # Escaped: a hostile line may hold control sequences for the terminal.
             text = printable(f"{why}: ") + ascii(row.input[:_SHOWN_CHARACTERS_MAX])

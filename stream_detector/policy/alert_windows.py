@@ -12,6 +12,10 @@ KEYS_MAX = 100_000
 """About 50 MB of memory."""
 
 
+_Key = tuple[str, str, str]
+"""Client, registered domain, and that of a URL inside."""
+
+
 class _Window(msgspec.Struct):
     """The open window of one key."""
 
@@ -27,7 +31,8 @@ class _Window(msgspec.Struct):
 class AlertWindows:
     """Lets one alert through per key and window. Not safe for several threads.
 
-    The key is the original client (empty if unknown) and the registered domain.
+    The key is the original client (empty if unknown), the registered domain, and where a URL
+    inside decided, that one's too: one redirector leads to many domains.
     Guarantees:
 
     - Every malicious verdict gives an alert, or its key's alert came less than ``seconds``
@@ -46,7 +51,7 @@ class AlertWindows:
         self._seconds = seconds
         self._length = timedelta(seconds=seconds)
         self._keys_max = keys_max
-        self._windows: OrderedDict[tuple[str, str], _Window] = OrderedDict()
+        self._windows: OrderedDict[_Key, _Window] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -63,7 +68,12 @@ class AlertWindows:
         a new window rather than hold alerts back until the clock catches up.
         """
         sighting = verdict.sighting
-        key = (sighting.client or "", verdict.decision.canonical.registered_domain)
+        inner = verdict.decision.inner
+        key = (
+            sighting.client or "",
+            verdict.decision.canonical.registered_domain,
+            inner.registered_domain if inner is not None else "",
+        )
         window = self._windows.get(key)
         if window is None:
             window = self._open(key, sighting, folded_before=0)
@@ -77,7 +87,7 @@ class AlertWindows:
                 return None
         return Alert(verdict=verdict, folded=window.folded_before, window_seconds=self._seconds)
 
-    def _open(self, key: tuple[str, str], sighting: Sighting, *, folded_before: int) -> _Window:
+    def _open(self, key: _Key, sighting: Sighting, *, folded_before: int) -> _Window:
         window = _Window(sighting.id, sighting.detected_at, folded_before)
         self._windows[key] = window
         if len(self._windows) > self._keys_max:

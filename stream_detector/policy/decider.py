@@ -16,6 +16,7 @@ from stream_detector.errors import ModelError, ScoringError
 from stream_detector.events import (
     Canonical,
     Decision,
+    Inner,
     Kind,
     Labels,
     ModelRef,
@@ -23,12 +24,13 @@ from stream_detector.events import (
     Rejected,
     RejectReason,
     Thresholds,
-    VerdictName,
 )
 from stream_detector.limits import CANONICAL_CHARACTERS_MAX, REMEMBERED_CHARACTERS_MAX
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import CANARIES, ServedModel, TextScorer
 from stream_detector.models.thresholds import Overrides, effective_thresholds, verdict_for
+from stream_detector.nested_urls import Nested, nested_urls
+from stream_detector.policy.judgement import ALLOWED, DENIED, Judgement
 from stream_detector.policy.lists import HostList
 from stream_detector.policy.memory import Memo
 from stream_detector.policy.shadow import Compared, Shadows
@@ -39,6 +41,18 @@ from stream_detector.privacy.urls import (
 )
 
 _KINDS: tuple[Kind, Kind] = ("url", "host")
+
+NESTED_URL = "nested_url"
+"""The note of a verdict on a URL that has others inside."""
+
+
+class _Pending(NamedTuple):
+    """A text to decide on once the model has scored it and the URLs inside."""
+
+    key: Observed
+    canonical: Canonical
+    listed: Judgement | None
+    nested: Sequence[Nested]
 
 
 class Decided(NamedTuple):
@@ -56,12 +70,17 @@ class Decider:
     Lists come before the model. Where both match, the more specific entry wins (a URL before a
     host, a longer host before a shorter one); between two equally specific ones, the deny list.
 
+    A URL gets the worst verdict of its own text and of the URLs inside, which lists and model judge
+    as any other; ``inner`` names the one inside that decided. An allowed redirector hides no
+    malicious target: an entry for the target allows that.
+
     Decisions hold no user name or password of a URL: the decider masks them.
 
     The decider remembers decisions by observed text and scores by canonical text, at most
     ``cache_entries`` of each. It forgets both when the scorer serves other models.
 
-    ``shadows`` see each text that the scorer scores, and affect no decision.
+    ``shadows`` see each observed text that the scorer scores, not the URLs inside, and affect no
+    decision.
 
     Raises:
         SettingsError: thresholds contradict each other.
@@ -145,77 +164,119 @@ class Decider:
     ) -> tuple[dict[Observed, Decision | Rejected], list[Compared]]:
         """Decide on distinct observations and remember the decisions; compare the new texts."""
         decisions: dict[Observed, Decision | Rejected] = {}
-        for_model: list[tuple[Observed, Canonical]] = []
+        pending: list[_Pending] = []
         texts: dict[Kind, dict[str, None]] = {"url": {}, "host": {}}
+        inner_texts: dict[str, None] = {}
         for key in keys:
             canonical = canonicalise(*key)
             if not isinstance(canonical, Canonical):
                 decisions[key] = canonical
-            elif len(canonical.text) > CANONICAL_CHARACTERS_MAX:
+                continue
+            if len(canonical.text) > CANONICAL_CHARACTERS_MAX:
                 decisions[key] = _too_long(canonical)
-            elif (listed := self._listed(key[1], canonical)) is not None:
-                decisions[key] = listed
-            else:
-                for_model.append((key, canonical))
+                continue
+            listed = self._listed(canonical)
+            nested: list[Nested] = []
+            if canonical.kind == "url" and listed is not DENIED:
+                for inner in nested_urls(canonical):
+                    inner_listed = self._listed(inner.canonical)
+                    nested.append(inner)
+                    if inner_listed is None:
+                        inner_texts[inner.canonical.text] = None
+            if listed is None:
                 texts[canonical.kind][canonical.text] = None
+            pending.append(_Pending(key, canonical, listed, nested))
         scores: dict[Kind, dict[str, float]] = {}
         comparisons: list[Compared] = []
         for kind in _KINDS:
-            scores[kind], compared = self._scores_of(kind, list(texts[kind]))
+            inside = inner_texts if kind == "url" else {}
+            scores[kind], compared = self._scores_of(kind, texts[kind], inside)
             if compared is not None:
                 comparisons.append(compared)
-        for key, canonical in for_model:
-            decisions[key] = self._scored(key[1], canonical, scores[canonical.kind][canonical.text])
+        for each in pending:
+            decisions[each.key] = self._decided(each, scores[each.canonical.kind])
         for key, decision in decisions.items():
             if _may_be_remembered(key[1], decision):
                 self._decisions.put(key, decision)
         return decisions, comparisons
 
-    def _listed(self, observed: str, canonical: Canonical) -> Decision | None:
+    def _listed(self, canonical: Canonical) -> Judgement | None:
         if self._allow is None and self._deny is None:
             return None
         allow = self._allow.specificity(canonical) if self._allow is not None else 0
         deny = self._deny.specificity(canonical) if self._deny is not None else 0
         if allow == deny == 0:
             return None
-        if deny >= allow:
-            return self._decision(observed, canonical, None, "malicious", "deny_list")
-        return self._decision(observed, canonical, None, "benign", "allow_list")
+        return DENIED if deny >= allow else ALLOWED
 
-    def _scored(self, observed: str, canonical: Canonical, score: float) -> Decision | Rejected:
+    def _decided(self, pending: _Pending, scores: Mapping[str, float]) -> Decision | Rejected:
+        """The worst of what lists and model say of a text and of the URLs inside."""
+        key, canonical, listed, nested = pending
+        worst = listed or self._scored(canonical, scores)
+        decisive: Nested | None = None
+        unscored = "" if worst is not None else "to it"
+        for inner in nested:
+            judgement = self._listed(inner.canonical) or self._scored(inner.canonical, scores)
+            if judgement is None:
+                unscored = unscored or "to a URL inside it"
+            elif judgement is not ALLOWED and (
+                worst is None or judgement.severity > worst.severity
+            ):
+                worst, decisive = judgement, inner
+        if worst is None or (unscored and worst.verdict != "malicious"):
+            return Rejected(
+                RejectReason.MODEL_ERROR, f"the {canonical.kind} model gives no score {unscored}"
+            )
+        if nested:
+            notes = (*canonical.notes, NESTED_URL)
+            canonical = msgspec.structs.replace(canonical, notes=notes)
+        return self._decision(key[1], canonical, worst, decisive)
+
+    def _scored(self, canonical: Canonical, scores: Mapping[str, float]) -> Judgement | None:
+        """The model's; None if it gives no score."""
+        score = scores[canonical.text]
         if math.isnan(score):
-            return Rejected(RejectReason.MODEL_ERROR, f"the {canonical.kind} model gives no score")
-        verdict = verdict_for(score, self._thresholds[canonical.kind])
-        return self._decision(observed, canonical, score, verdict, "model")
+            return None
+        return Judgement(verdict_for(score, self._thresholds[canonical.kind]), score, "model")
 
     def _decision(
-        self,
-        observed: str,
-        canonical: Canonical,
-        score: float | None,
-        verdict: VerdictName,
-        reason: str,
+        self, observed: str, canonical: Canonical, judgement: Judgement, decisive: Nested | None
     ) -> Decision:
         kind = canonical.kind
         model = self._models[kind].ref
-        labels = (kind, verdict, model.name, reason)
+        labels = (kind, judgement.verdict, model.name, judgement.reason)
         labels = self._labels.setdefault(labels, labels)
         if may_hold_credentials(observed):
             observed = observed_without_credentials(observed, canonical)
-            text = without_nested_credentials(canonical.text)
-            if text != canonical.text:
-                canonical = msgspec.structs.replace(canonical, text=text)
+            canonical = _without_credentials(canonical)
+        inner = None
+        if decisive is not None:
+            # Base64 hides an at sign from a look at the text that it is in.
+            target = _without_credentials(decisive.canonical)
+            inner = Inner(target.text, target.registered_domain, decisive.in_query)
         return Decision(
-            observed, canonical, score, verdict, reason, self._thresholds[kind], model, labels
+            observed,
+            canonical,
+            judgement.score,
+            judgement.verdict,
+            judgement.reason,
+            self._thresholds[kind],
+            model,
+            labels,
+            inner,
         )
 
     def _scores_of(
-        self, kind: Kind, texts: Sequence[str]
+        self, kind: Kind, texts: dict[str, None], inside: dict[str, None]
     ) -> tuple[dict[str, float], Compared | None]:
-        """The score of each of the distinct ``texts``, NaN for none; the comparison of new ones."""
+        """The score of each of the distinct ``texts`` and those ``inside``, NaN for none.
+
+        And the comparison of the new ones among ``texts``: its records name events by their texts.
+        """
         compared = None
         memory = self._scores[kind]
-        scores = dict(zip(texts, memory.get_all(texts), strict=True))
+        distinct = list(texts | inside) if inside else list(texts)
+        scores = dict(zip(distinct, memory.get_all(distinct), strict=True))
         new = [text for text, score in scores.items() if score is None]
         if new:
             new_scores = self._score(kind, new)
@@ -229,7 +290,7 @@ class Decider:
                     kind,
                     self._models[kind],
                     self._thresholds[kind],
-                    dict(zip(new, new_scores, strict=True)),
+                    {t: s for t, s in zip(new, new_scores, strict=True) if t in texts},
                 )
         return cast(dict[str, float], scores), compared
 
@@ -274,6 +335,13 @@ class Decider:
             raise _model_error(self._models[kind].ref, kind, str(error)) from error
         if not 0.0 <= score <= 1.0:
             raise _model_error(self._models[kind].ref, kind, f"its score is {score}") from cause
+
+
+def _without_credentials(canonical: Canonical) -> Canonical:
+    if not may_hold_credentials(canonical.text):
+        return canonical
+    text = without_nested_credentials(canonical.text)
+    return canonical if text == canonical.text else msgspec.structs.replace(canonical, text=text)
 
 
 def _may_be_remembered(observed: str, decision: Decision | Rejected) -> bool:

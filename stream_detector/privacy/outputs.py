@@ -15,6 +15,7 @@ from stream_detector.events import (
     DeadLetter,
     Decision,
     Disagreement,
+    Inner,
     Outcomes,
     Sighting,
     Verdict,
@@ -24,6 +25,7 @@ from stream_detector.privacy.letter_bytes import (
     cut_letter,
     letter_without_credentials,
 )
+from stream_detector.privacy.mask import MASK
 from stream_detector.privacy.pseudonyms import Pseudonyms
 from stream_detector.privacy.urls import with_query_masked
 
@@ -118,7 +120,8 @@ def _masked(decision: Decision) -> Decision:
     canonical = decision.canonical
     observed = with_query_masked(decision.observed)
     text = with_query_masked(canonical.text)
-    if observed == decision.observed and text == canonical.text:
+    inner = decision.inner and _masked_inner(decision.inner)
+    if observed == decision.observed and text == canonical.text and inner == decision.inner:
         return decision
     masked = msgspec.structs.replace(
         decision,
@@ -126,7 +129,15 @@ def _masked(decision: Decision) -> Decision:
         canonical=msgspec.structs.replace(
             canonical, text=text, notes=(*canonical.notes, QUERY_MASKED)
         ),
+        inner=inner,
         written=None,
     )
     msgspec.structs.force_setattr(decision, "masked", masked)
     return masked
+
+
+def _masked_inner(inner: Inner) -> Inner:
+    """A URL out of a query is a value of it: nothing of it stays."""
+    if inner.in_query:
+        return Inner(MASK, MASK, in_query=True)
+    return msgspec.structs.replace(inner, text=with_query_masked(inner.text))

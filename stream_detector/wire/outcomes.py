@@ -13,13 +13,13 @@ import msgspec
 from stream_detector import __version__
 from stream_detector.events import (
     Alert,
-    Canonical,
     DeadLetter,
     Decision,
     Outcomes,
     Sighting,
     Verdict,
 )
+from stream_detector.privacy.mask import MASK
 from stream_detector.privacy.pseudonyms import is_pseudonym
 from stream_detector.wire.comparisons import comparison_key, encode_comparison
 
@@ -93,6 +93,7 @@ def _written(decision: Decision) -> tuple[bytes, bytes]:
         "thresholds": decision.thresholds,
         "model": decision.model,
         "notes": canonical.notes,
+        **_inner(decision),
     }
     written = canonical.registered_domain.encode(), b"," + _encode_json(fields)[1:]
     msgspec.structs.force_setattr(decision, "written", written)
@@ -168,7 +169,7 @@ def _ecs(alert: Alert) -> dict[str, Any]:
             "ruleset": decision.model.name,
             "version": decision.model.version,
         },
-        "threat": {"indicator": _indicator(canonical)},
+        "threat": {"indicator": _indicator(decision)},
         "url": {"domain": canonical.host, "registered_domain": canonical.registered_domain},
         "stream_detector": {
             "canonical": canonical.text,
@@ -183,6 +184,7 @@ def _ecs(alert: Alert) -> dict[str, Any]:
             "format": sighting.format,
             "log_id": sighting.log_id,
             "notes": canonical.notes,
+            **_inner(decision),
             "source": sighting.source,
         },
     }
@@ -202,18 +204,32 @@ def _ecs(alert: Alert) -> dict[str, Any]:
     return fields
 
 
+def _inner(decision: Decision) -> dict[str, str]:
+    """The fields that name the URL inside another that decided."""
+    inner = decision.inner
+    if inner is None:
+        return {}
+    return {"inner": inner.text, "inner_registered_domain": inner.registered_domain}
+
+
 def _message(decision: Decision) -> str:
     """One line for a person."""
-    canonical = decision.canonical
+    canonical, inner = decision.canonical, decision.inner
     if decision.score is None:
         why = "on the deny list"
     else:
         why = f"score {decision.score:.3f}, threshold {decision.thresholds.malicious:.3f}"
-    return f"Malicious {canonical.kind} under {canonical.registered_domain}: {why}"
+    where = f"under {canonical.registered_domain}"
+    if inner is not None:
+        where = f"under {inner.registered_domain}, inside one {where}"
+    return f"Malicious {canonical.kind} {where}: {why}"
 
 
-def _indicator(canonical: Canonical) -> dict[str, str]:
-    """ECS's ``threat.indicator``."""
+def _indicator(decision: Decision) -> dict[str, str]:
+    """ECS's ``threat.indicator``: what to block, and so the URL inside another if that decided."""
+    canonical, inner = decision.canonical, decision.inner
+    if inner is not None and inner.text != MASK:
+        return {"type": "url", "name": inner.text}
     if canonical.kind == "url":
         return {"type": "url", "name": canonical.text}
     address = _ip_address(canonical.host.strip("[]"))

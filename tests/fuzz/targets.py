@@ -19,8 +19,13 @@ from stream_detector.events import (
     SourcePosition,
     UrlEvent,
 )
-from stream_detector.limits import CANONICAL_CHARACTERS_MAX, LOG_TEXT_CHARACTERS_MAX
+from stream_detector.limits import (
+    CANONICAL_CHARACTERS_MAX,
+    LOG_TEXT_CHARACTERS_MAX,
+    NESTED_CHARACTERS_MAX,
+)
 from stream_detector.logs.redaction import Redaction
+from stream_detector.nested_urls import NESTED_URLS_MAX, nested_urls
 from stream_detector.privacy.letter_bytes import letter_without_credentials, without_credentials
 from stream_detector.privacy.urls import (
     observed_without_credentials,
@@ -84,6 +89,19 @@ def _canonical(data: bytes) -> None:
     again = canonicalise(kind, form.text)
     assert isinstance(again, Canonical), again
     assert (again.text, again.host) == (form.text, form.host), again
+    if kind == "url":
+        _check_nested(form)
+
+
+def _check_nested(form: Canonical) -> None:
+    """URLs inside are few, canonical, and other texts than the one around."""
+    found = nested_urls(form)
+    texts = {nested.canonical.text for nested in found}
+    assert len(texts) == len(found) <= NESTED_URLS_MAX, found
+    assert form.text not in texts, found
+    for nested in found:
+        assert nested.canonical.kind == "url", nested
+        assert len(nested.canonical.text) <= 3 * NESTED_CHARACTERS_MAX, nested
 
 
 def _masking(data: bytes) -> None:

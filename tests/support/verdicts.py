@@ -53,7 +53,7 @@ def verdict_with(**fields: Any) -> Verdict:
             **{
                 name: values[name]
                 for name in Decision.__struct_fields__
-                if name not in {"canonical", "labels", "written", "masked"}
+                if name in values and name != "canonical"
             },
         ),
     )

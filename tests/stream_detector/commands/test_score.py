@@ -14,7 +14,7 @@ from stream_detector.settings.fields import DATA_FOLDER
 from stream_detector.system.lines import BLOCK_LINES
 from support.commands import assert_one_line_error, command_line, environment_of, run_command
 
-FIELDS = ["input", "canonical", "kind", "score", "rejected", "verdict", "model", "reason"]
+FIELDS = ["input", "canonical", "kind", "score", "rejected", "verdict", "model", "reason", "inner"]
 
 # A line, the kind it is read as, then its canonical form, or why it has none.
 LINES: list[tuple[bytes, str | None, str | None, str | None]] = [
