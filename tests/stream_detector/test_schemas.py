@@ -15,6 +15,7 @@ from stream_detector.events import (
     Alert,
     Counts,
     Disagreement,
+    Inner,
     ModelRef,
     Opinion,
     ScoreDifference,
@@ -62,6 +63,7 @@ times = st.datetimes(
 )
 topics = st.from_regex(r"[a-zA-Z0-9._-]{1,20}", fullmatch=True)
 number = st.integers(0, 2**63 - 1)
+inners = st.none() | st.builds(Inner, ascii_text, ascii_text, st.booleans())
 hosts = ascii_text | st.sampled_from(["evil.com", "192.0.2.7", "[2001:db8::1]"])
 decided = st.tuples(probability, st.just("model")) | st.tuples(
     st.none(), st.sampled_from(["allow_list", "deny_list"])
@@ -91,6 +93,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
         client=draw(st.none() | any_text | st.ip_addresses().map(str)),
         log_id=draw(st.none() | any_text),
         notes=draw(st.lists(ascii_text, max_size=3).map(tuple)),
+        inner=draw(inners),
     )
 
 
@@ -115,11 +118,15 @@ def test_every_alert_follows_its_schema(verdict: Verdict, folded: int, seconds: 
     ALERTS.validate(json.loads(encode_alert(alert)))
 
 
+OPTIONAL = {"unwrapped", "inner", "inner_registered_domain"}
+
+
 def test_a_verdicts_schema_names_exactly_its_fields() -> None:
-    written = json.loads(verdict_message(verdict_with(unwrapped=("message",)))[1])
+    verdict = verdict_with(unwrapped=("message",), inner=Inner("bad.org/x", "bad.org", True))
+    written = json.loads(verdict_message(verdict)[1])
     VERDICTS.validate(written)
     assert set(VERDICTS.schema["properties"]) == set(written)
-    assert set(VERDICTS.schema["required"]) == set(written) - {"unwrapped"}
+    assert set(VERDICTS.schema["required"]) == set(written) - OPTIONAL
 
 
 @given(verdicts(), st.data())

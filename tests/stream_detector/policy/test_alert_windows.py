@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_detector.events import Verdict
+from stream_detector.events import Inner, Verdict
 from stream_detector.policy.alert_windows import AlertWindows
 from support.verdicts import verdict_with
 
@@ -54,6 +54,19 @@ def test_other_clients_and_domains_alert_on_their_own() -> None:
     ):
         assert alerts.admit(verdict(number, client=client, domain=domain)) is not None
     assert alerts.admit(verdict(9, client=None)) is None
+
+
+def test_each_domain_that_a_redirector_leads_to_alerts_on_its_own() -> None:
+    alerts = windows()
+
+    def led_to(offset: int, domain: str) -> Verdict:
+        inner = Inner(f"{domain}/x", domain, in_query=True)
+        place = {"id": f"c:t:0:{offset}:0", "detected_at": START}
+        return verdict_with(registered_domain="google.com", inner=inner, **place)
+
+    assert alerts.admit(led_to(1, "bad.org")) is not None
+    assert alerts.admit(led_to(2, "evil.com")) is not None
+    assert alerts.admit(led_to(3, "bad.org")) is None
 
 
 def test_a_replay_of_the_verdict_that_opened_the_window_alerts_again() -> None:

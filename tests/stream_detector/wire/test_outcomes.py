@@ -7,6 +7,7 @@ from stream_detector import __version__
 from stream_detector.events import (
     Alert,
     DeadLetter,
+    Inner,
     Outcomes,
     RejectReason,
     SourcePosition,
@@ -89,6 +90,26 @@ def test_an_alert_speaks_ecs() -> None:
     assert alert["stream_detector"]["folded"] == 4
     assert alert["stream_detector"]["score"] == 0.96875
     assert alert["message"] == ("Malicious url under evil.com: score 0.969, threshold 0.900")
+
+
+def test_an_alert_names_the_url_inside_that_decided_as_what_to_block() -> None:
+    verdict = verdict_with(inner=Inner("a.bad.org/x", "bad.org", in_query=False))
+    alert = msgspec.json.decode(encode_alert(alert_of(verdict)))
+    assert alert["threat"]["indicator"] == {"type": "url", "name": "a.bad.org/x"}
+    assert alert["stream_detector"]["canonical"] == "evil.com/x"
+    assert alert["stream_detector"]["inner"] == "a.bad.org/x"
+    assert alert["stream_detector"]["inner_registered_domain"] == "bad.org"
+    assert alert["url"]["registered_domain"] == "evil.com"
+    assert alert_key(alert_of(verdict)) == b"10.0.0.1|evil.com"
+    assert alert["message"] == (
+        "Malicious url under bad.org, inside one under evil.com: score 0.969, threshold 0.900"
+    )
+
+
+def test_a_masked_url_inside_is_nothing_to_block() -> None:
+    verdict = verdict_with(inner=Inner("***", "***", in_query=True))
+    alert = msgspec.json.decode(encode_alert(alert_of(verdict)))
+    assert alert["threat"]["indicator"] == {"type": "url", "name": "evil.com/x"}
 
 
 def test_an_alert_for_a_host_names_it_as_a_dns_question() -> None:
