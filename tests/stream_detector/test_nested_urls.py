@@ -2,6 +2,7 @@
 
 from base64 import b64encode, urlsafe_b64encode
 from time import perf_counter
+from timeit import repeat
 from urllib.parse import quote
 
 import pytest
@@ -191,6 +192,20 @@ ORDINARY = [
 @pytest.mark.parametrize("url", ORDINARY)
 def test_nothing_is_found_in_an_ordinary_url(url: str) -> None:
     assert texts(url) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "example.com/assets/app.3f2a9b.min.js",
+        "shop.example.com/search?q=red+shoes&page=2&sort=price",
+        "api.example.com/v1/session?token=AbCdEfGhIjKlMnOpQrStUvWxYz0123456789",
+    ],
+)
+def test_an_ordinary_url_takes_little_time(url: str) -> None:
+    outer = canonical(url)
+    seconds = min(repeat(lambda: nested_urls(outer), number=1000, repeat=20)) / 1000
+    assert seconds < 5e-6  # A busy core; on a free one it is under 1 us.
 
 
 def test_a_long_url_is_cut() -> None:

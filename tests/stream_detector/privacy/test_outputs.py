@@ -2,11 +2,13 @@
 
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -221,6 +223,37 @@ def test_no_user_info_encoded_in_a_url_is_in_any_output(name: str) -> None:
     ]
     unread = [breaks(line, len(line) - 2) for line in read for breaks in BREAKS]
     assert_free_of(outputs_of([*read, *unread]), USER, PASSWORD)
+
+
+INSIDE = f"https://{USER}:{PASSWORD}@evil.org/p?name={QUERY_VALUE}#{FRAGMENT}"
+IN_BASE64 = urlsafe_b64encode(INSIDE.encode()).decode()
+
+
+# The scorer of words must not read them in the outer text.
+IN_PERCENT = quote(INSIDE, safe="").replace("evil", "%65vil")
+
+
+@pytest.mark.parametrize("inside", [IN_PERCENT, IN_BASE64])
+def test_a_url_out_of_a_masked_query_is_masked_whole(inside: str) -> None:
+    record = as_json(f"out.com/r?to={inside}")
+    shown = outputs_of([record])
+    (verdict,) = (json.loads(value or b"") for _, value, _ in shown.verdicts)
+    assert verdict["inner"] == f"evil.org/p?name={QUERY_VALUE}"
+    masked = outputs_of([record], mask_queries=QUERIES)
+    assert_valid(masked)
+    assert_free_of(masked, PASSWORD, QUERY_VALUE, FRAGMENT, "evil.org", IN_BASE64)
+    (verdict,) = (json.loads(value or b"") for _, value, _ in masked.verdicts)
+    assert (verdict["verdict"], verdict["inner"]) == ("malicious", "***")
+    (alert,) = (json.loads(value or b"") for _, value, _ in masked.alerts)
+    assert alert["threat"]["indicator"]["name"] == "out.com/r?to=***"
+
+
+def test_a_url_out_of_a_path_has_its_own_query_masked() -> None:
+    masked = outputs_of([as_json(f"out.com/r/{IN_BASE64}")], mask_queries=QUERIES)
+    assert_valid(masked)
+    (verdict,) = (json.loads(value or b"") for _, value, _ in masked.verdicts)
+    assert verdict["inner"] == "evil.org/p?name=***"
+    assert verdict["notes"] == ["nested_url", "query_masked"]
 
 
 @pytest.mark.parametrize("at", ["%4\n0", "%\t40", "%2\r\n540", "%25\n4\n0", "%4\t0", "\n@"])
