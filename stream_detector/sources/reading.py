@@ -172,12 +172,12 @@ class RecordReader:
             return [_BINARY]
         if line[:1] in _BEFORE_OBJECT and line.lstrip()[:1] == b"{":
             return self._of_json_line(line, source, doors)
-        if (found := self._behind_header(line, source, doors)) is not None:
-            return found
-        if source is not None:
+        found = self._behind_header(line, source, doors)
+        if found is None and source is not None:
             return results_of(source.name, source.parse(line))
-        if (found := self._of_text(line)) is not None:
-            return found
+        return found or self._of_text(line) or self._of_list(line)
+
+    def _of_list(self, line: bytes) -> Results:
         # Recognising a plain line takes all of its parsing.
         event = _PLAIN.parse_recognised(line)
         if event is None:
