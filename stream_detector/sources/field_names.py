@@ -8,6 +8,8 @@ comment beside it says which.
 import re
 from collections.abc import Iterable, Mapping
 
+from stream_detector.events import Rejected
+from stream_detector.sources.base import LineResult
 from stream_detector.sources.parts import NOTHING, Parts
 from stream_detector.sources.url_syntax import names_target
 
@@ -133,3 +135,23 @@ def named_parts(fields: Mapping[str, str]) -> Parts:
     elif chosen.get("time", "")[:1].isalpha() and (zone := fields.get("timezone")):
         chosen["time"] = f"{chosen['time']} {zone}"
     return Parts(**chosen)
+
+
+def named_event(
+    texts: Mapping[str, str], numbers: Mapping[str, str], *, is_envelope: bool
+) -> LineResult | None:
+    """The event of a JSON object of no known product; None where no field of it has a usual name.
+
+    Args:
+        texts: of the object, by dotted path.
+        numbers: likewise; none of them is a URL or host.
+        is_envelope: it holds a log line too, so its host is the machine that sent it.
+    """
+    dropped = HOST_OF_REQUEST if is_envelope else ()
+    leaves = {name: text for name, text in texts.items() if name not in dropped}
+    leaves |= {name: text for name, text in numbers.items() if name not in TARGET_NAMES}
+    parts = named_parts(leaves)
+    if parts.url is None and parts.host is None and parts.name is None:
+        return None
+    result = parts.event()
+    return None if isinstance(result, Rejected) else result
