@@ -95,7 +95,7 @@ for _role, _names in _ROLES.items():
     for _place, _name in enumerate(_names):
         for _spelling in spellings(_name):
             _PLACES.setdefault(_spelling, (_role, _place))
-_KNOWN = _PLACES.keys()
+KNOWN_NAMES = _PLACES.keys()
 _is_client = re.compile(r"[\w.:%@\-\[\]\\]+").fullmatch
 """Other products use the same names for files and programs."""
 
@@ -110,7 +110,7 @@ def named_parts(fields: Mapping[str, str]) -> Parts:
     """
     chosen: dict[str, str] = {}
     places: dict[str, int] = {}
-    for name in fields.keys() & _KNOWN:
+    for name in fields.keys() & KNOWN_NAMES:
         role, place = _PLACES[name]
         if place < places.get(role, 1000) and fields[name] not in NOTHING:
             places[role] = place

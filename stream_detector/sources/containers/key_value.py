@@ -15,9 +15,14 @@ _PAIRS_WITH_ESCAPES = re.compile(
     r'([^\s="]++)'
     rf'(?:=("(?:[^"\\]|\\.)*+"{_END}|"[^"]*+"{_END}|\'[^\']*+\'{_END}|[^\s"\'][^\s"]*+|(?=\s|$)))?'
 )
-_COMMA_PAIRS = re.compile(r'([^\s=",]++)(?:=("(?:[^"\\]|\\.)*+"|[^",]*+))?+')
+_DELIMITED_PAIRS = {
+    delimiter: re.compile(
+        rf'([^\s="{delimiter}]++)(?: ?='
+        rf'("(?:[^"\\]|\\.)*+"(?=\s*(?:{delimiter}|$))|[^{delimiter}]*+))?+'
+    )
+    for delimiter in (",", ";", r"\|", r"\t")
+}
 _COLON_PAIRS = re.compile(r'(?<![\w\-])([A-Za-z_][\w\-]{0,127}+):+"((?:[^"\\]|\\.)*+)"')
-_PIPED_PAIRS = re.compile(r"(?:^|(?<=\|))([A-Za-z_][\w.\-]{0,127}+)=((?:[^|\\]|\\.)*+)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -33,9 +38,15 @@ def pairs_of(text: str) -> dict[str, str]:
     return dict(found)
 
 
-def comma_pairs_of(text: str) -> dict[str, str]:
-    """The pairs of ``key=value,key="value"``, with their quotes."""
-    found = _COMMA_PAIRS.findall(text)
+def delimited_pairs_of(text: str, delimiter: str) -> dict[str, str]:
+    """The pairs of ``key=value,key="value"``, with their quotes.
+
+    Args:
+        text: the pairs.
+        delimiter: a comma, semicolon, bar or tab.
+    """
+    pattern = _DELIMITED_PAIRS[{"|": r"\|", "\t": r"\t"}.get(delimiter, delimiter)]
+    found = pattern.findall(text)
     found.reverse()
     return dict(found)
 
@@ -54,11 +65,6 @@ def plain(value: str | None) -> str | None:
 def colon_pairs_of(text: str) -> dict[str, str]:
     """The pairs of ``key:"value"; key:"value"``, without quotes and escapes."""
     return _unescaped(_COLON_PAIRS.findall(text), text)
-
-
-def piped_pairs_of(text: str) -> dict[str, str]:
-    """The pairs of ``key=value|key=value``, without escapes."""
-    return _unescaped(_PIPED_PAIRS.findall(text), text)
 
 
 def _unescaped(found: list[tuple[str, str]], text: str) -> dict[str, str]:

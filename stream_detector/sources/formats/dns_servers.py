@@ -25,7 +25,8 @@ class PowerDns(LineFormat):
     name = "powerdns"
     starts = re.compile(
         rb"(?:[A-Z][a-z]{2} [0-9 ]{2} [0-9:]{8} |[0-9]{4}-[0-9]{2}-[0-9]{2}T\S{8,26} )?"
-        rb"(?:(?:\[[0-9]{1,10}\] )?(?:[0-9]{1,10} )?\[[0-9/]{1,20}\] (?:question for|answer to question) '|"
+        rb"(?:(?:\[[0-9]{1,10}\] )?(?:[0-9]{1,10} )?\[[0-9/]{1,20}\] "
+        rb"(?:question for|answer to question) '|"
         rb"Remote \S{2,80} wants ')"
     )
     _question = re.compile(

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from stream_detector.events import Ignored, Rejected
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.containers.key_value import comma_pairs_of, pairs_of, plain
+from stream_detector.sources.containers.key_value import delimited_pairs_of, pairs_of, plain
 from stream_detector.sources.formats.line_format import LineFormat
 from stream_detector.sources.parts import NO_TARGET, Parts
 
@@ -33,7 +33,7 @@ class FortiGate(LineFormat):
     def read(self, text: str) -> LineResult:
         """The event of one log message."""
         comma = text.find(",", 0, 40)
-        pairs = comma_pairs_of(text) if 0 < comma < 40 else pairs_of(text)
+        pairs = delimited_pairs_of(text, ",") if 0 < comma < 40 else pairs_of(text)
         name = pairs.get("qname")
         url = plain(pairs.get("url") or pairs.get("http_url"))
         host = plain(pairs.get("hostname") or pairs.get("http_host") or pairs.get("sni"))

@@ -32,11 +32,15 @@ class LineFormat(Source):
 
     def recognises(self, line: bytes) -> bool:
         """Whether ``line`` starts as this format's lines do."""
+        return self.starts_alike(line)
+
+    def starts_alike(self, line: bytes) -> bool:
+        """The check before ``parse``, which need not be all of ``recognises``."""
         return self.starts.match(line) is not None
 
     def parse(self, line: bytes) -> LineResult:
         """The event of a line; a byte that is not UTF-8 costs nothing but itself."""
-        if not self.recognises(line):
+        if not self.starts_alike(line):
             return Rejected(RejectReason.MALFORMED, f"no line of {self.name}")
         try:
             text = line.decode()
