@@ -36,6 +36,10 @@ _FIRST = re.compile(
     r'([A-Za-z_][\w.\-]{0,63} ?=(?:"[^"]{0,4096}"|[^\s",;|]{0,4096}))'
     r"([\s,;|]) ?[A-Za-z_][\w.\-]{0,63} ?="
 )
+_TABBED = re.compile(
+    r"(?:[^\s=]{1,64}[\s]{1,4}){0,6}?([A-Za-z_][\w.\-]{0,63}=[^\t]*\t[A-Za-z_][\w.\-]{0,63}=)"
+)
+"""Between tabs, values may have spaces without quotes."""
 _OF_PRODUCTS = tuple(
     product.starts
     for product in (
@@ -80,8 +84,11 @@ _OF_DATE = frozenset({"date", "tz", "timezone"})
 
 
 def _pairs(text: str) -> dict[str, str] | None:
+    tabbed = _TABBED.match(text) if "\t" in text else None
+    if tabbed is not None:
+        return delimited_pairs_of(text[tabbed.start(1) :], "\t")
     first = _FIRST.match(text)
     if first is None:
         return None
     body = text[first.start(1) :]
-    return pairs_of(body) if first[2] == " " else delimited_pairs_of(body, first[2])
+    return pairs_of(body) if first[2].isspace() else delimited_pairs_of(body, first[2])

@@ -1,9 +1,10 @@
 """W3C extended logs: Symantec (Blue Coat) ProxySG, IIS, Forefront TMG, CloudFront, and others.
 
 https://www.w3.org/TR/WD-logfile: the header line ``#Fields:`` names the columns; ``for_record``
-reads it, and the source it returns keeps them. Lines without a header are read where they follow one of
-ProxySG's own layouts (``main``, ``bcreportermain_v1``) in every column that can be checked. Dates
-and times are UTC. IIS logs the host with ``cs-host`` alone, which is not its default: no URL.
+reads it, and the source it returns keeps them. Lines without a header are read where they follow
+ProxySG's own layouts (``main``, ``bcreportermain_v1``) or CloudFront's in each column that can be
+checked. Dates and times are UTC. IIS logs the host with ``cs-host`` alone, which is not
+its default: no URL.
 
     #Fields: date time c-ip cs-method cs-uri-scheme cs-host cs-uri-port cs-uri-path cs-uri-query
     2026-01-02 03:04:05 10.0.0.9 GET http a.example 80 /b ?c=d
@@ -140,12 +141,13 @@ class _Columns:
 
 def _layout_of(values: Sequence[str]) -> _Columns | None:
     """The layout that the values fit."""
-    for length, scheme, method, path, columns in _KNOWN_LAYOUTS:
+    for length, scheme, method, path, has_port, columns in _KNOWN_LAYOUTS:
         if (
             len(values) >= length
             and values[scheme] in _SCHEMES
             and (values[method].isupper() or values[method] == "-")
             and values[path][:1] in {"/", "-"}
+            and (not has_port or values[path - 1].isdigit() or values[path - 1] == "-")
         ):
             return columns
     return None
@@ -157,6 +159,7 @@ _KNOWN_LAYOUTS = tuple(
         layout.index("cs-uri-scheme" if "cs-uri-scheme" in layout else "cs-protocol"),
         layout.index("cs-method"),
         layout.index("cs-uri-path" if "cs-uri-path" in layout else "cs-uri-stem"),
+        "cs-uri-port" in layout,
         _Columns(layout),
     )
     for layout in _LAYOUTS

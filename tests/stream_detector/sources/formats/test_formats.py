@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Ignored, Rejected, UrlEvent
+from stream_detector.sources.base import Source
 from stream_detector.sources.formats import FORMATS
 from stream_detector.sources.reading import SOURCES
 
@@ -69,11 +70,10 @@ def test_lines_of_other_formats_are_of_none(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("source", FORMATS, ids=lambda source: source.name)
-def test_a_format_that_is_set_refuses_the_lines_of_others(source: object) -> None:
-    assert source in FORMATS
+def test_a_format_that_is_set_refuses_the_lines_of_others(source: Source) -> None:
     for line in LINES:
-        if not source.recognises(line):  # type: ignore[attr-defined]
-            result = source.parse(line)  # type: ignore[attr-defined]
+        if not source.recognises(line):
+            result = source.parse(line)
             assert not isinstance(result, UrlEvent), line
 
 
@@ -95,9 +95,9 @@ def mutated(draw: st.DrawFn) -> bytes:
 @pytest.mark.parametrize("source", FORMATS, ids=lambda source: source.name)
 @settings(deadline=None, max_examples=200)
 @given(line=mutated())
-def test_any_line_is_read(source: object, line: bytes) -> None:
-    assert source.recognises(line) in {True, False}  # type: ignore[attr-defined]
-    result = source.parse(line)  # type: ignore[attr-defined]
+def test_any_line_is_read(source: Source, line: bytes) -> None:
+    assert source.recognises(line) in {True, False}
+    result = source.parse(line)
     assert isinstance(result, UrlEvent | Rejected | Ignored)
     if isinstance(result, UrlEvent):
         assert result.observed

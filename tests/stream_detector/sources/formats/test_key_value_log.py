@@ -28,7 +28,8 @@ SAMPLES: list[tuple[str, Read]] = [
         ("url", "http://a.example:8000/b", "10.0.0.9", None),
     ),
     (
-        'time=2026-01-02T03:04:05Z level=info msg="request done" url="http://a.example/b?c=d" src=10.0.0.9',
+        'time=2026-01-02T03:04:05Z level=info msg="request done" '
+        'url="http://a.example/b?c=d" src=10.0.0.9',
         ("url", "http://a.example/b?c=d", "10.0.0.9", TIME),
     ),
     (

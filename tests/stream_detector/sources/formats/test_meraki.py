@@ -28,7 +28,8 @@ SAMPLES: list[tuple[str, Read]] = [
     ),
     (
         "1767323045.3 MX84 security_event security_filtering_file_scanned "
-        "url=http://a.example/b.exe src=10.0.0.9:5353 dst=192.0.2.7:80 mac=x name=b disposition=malicious action=block",
+        "url=http://a.example/b.exe src=10.0.0.9:5353 dst=192.0.2.7:80 mac=x name=b "
+        "disposition=malicious action=block",
         ("url", "http://a.example/b.exe", "10.0.0.9", TIME),
     ),
     (

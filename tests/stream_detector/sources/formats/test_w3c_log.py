@@ -10,8 +10,8 @@ FORMAT = W3c()
 TIME = "2026-01-02T03:04:05"
 SAMPLES: list[tuple[str, Read]] = [
     (
-        '2026-01-02 03:04:05 57 10.0.0.9 anna - - OBSERVED "Business; x" - 200 TCP_MISS GET text/html '
-        'http a.example 80 /b ?c=d - "Mozilla/5.0 (X11)" 192.0.2.1 5 6 -',
+        '2026-01-02 03:04:05 57 10.0.0.9 anna - - OBSERVED "Business; x" - 200 TCP_MISS '
+        'GET text/html http a.example 80 /b ?c=d - "Mozilla/5.0 (X11)" 192.0.2.1 5 6 -',
         ("url", "http://a.example/b?c=d", "10.0.0.9", TIME),
     ),
     (
@@ -28,7 +28,7 @@ SAMPLES: list[tuple[str, Read]] = [
         ("url", "https://a.example/b?c=d", "10.0.0.9", TIME),
     ),
     ("2026-01-02 03:04:05 192.0.2.1 GET /b c=d 443 - 10.0.0.9 curl/8 - 200 0 0 5", NO_URL),
-    ("2026-01-02 03:04:05 57 10.0.0.9 200 TCP_MISS 5 6 GET http", MALFORMED),
+    ("2026-01-02 03:04:05 57 10.0.0.9 200 TCP_MISS 5 6 GET http a.example", MALFORMED),
     ("#Fields: date time c-ip", IGNORED),
     ("#Software: SGOS 7.3", IGNORED),
 ]
