@@ -74,7 +74,8 @@ def test_a_format_that_is_set_refuses_the_lines_of_others(source: Source) -> Non
     for line in LINES:
         if not source.recognises(line):
             result = source.parse(line)
-            assert not isinstance(result, UrlEvent), line
+            # Pairs of a product whose lines have a format of their own are pairs nevertheless.
+            assert not isinstance(result, UrlEvent) or source.name == "key_value", line
 
 
 PIECES = st.sampled_from(
