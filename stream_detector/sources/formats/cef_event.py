@@ -32,6 +32,8 @@ _CLIENTS = (
 )
 _TIMES = ("rt", "end", "start", "deviceReceiptTime", "startTime", "endTime", "FTNTFGTeventtime")
 _OF_WEB = re.compile(r"(?:https?|dns|ssl|tls|web|quic|http/.*|ssl .*|web.*|proxy)", re.IGNORECASE)
+_OF_POLICY = re.compile(r"rpz \S+ \S+ rewrite (\S+) ")
+"""BIND's message of a response policy zone, as Infoblox puts it into CEF."""
 _WEB_PORTS = frozenset({"53", "80", "443", "853", "8080", "8443", "3128"})
 
 
@@ -50,6 +52,9 @@ class Cef(LineFormat):
         url = _first(event, _URLS)
         host = _first(event, _HOSTS)
         path = _first(event, _PATHS)
+        if name is None and event.get("app") == "DNS":
+            policy = _OF_POLICY.search(event.get("msg", "")[:1000])
+            name = policy[1] if policy else None
         if name is None and url is None and (host is None or not (path or _is_web(event, host))):
             parts = named_parts(event)
             if parts.url is None and parts.name is None:

@@ -2,7 +2,8 @@
 
 https://support.checkpoint.com/results/sk/sk122323, fields by sk144192:
 ``[action:"Accept"; time:"1767323045"; resource:"http://a.example/b"; src:"10.0.0.9"]``, and
-``time=1767323045|action=Accept|resource=http://a.example/b|src=10.0.0.9``.
+``time=1767323045|action=Accept|resource=http://a.example/b|src=10.0.0.9``; as structured data of
+RFC 5424 ``[sc4s@2620 action="Accept" time="1767323045" ...]``.
 """
 
 import re
@@ -10,7 +11,12 @@ from collections.abc import Mapping
 
 from stream_detector.events import Ignored, Rejected
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.containers.key_value import colon_pairs_of, delimited_pairs_of
+from stream_detector.sources.containers.key_value import (
+    colon_pairs_of,
+    delimited_pairs_of,
+    pairs_of,
+    plain,
+)
 from stream_detector.sources.formats.line_format import LineFormat
 from stream_detector.sources.parts import NO_TARGET, Parts
 from stream_detector.sources.url_syntax import is_absolute, starts_with_host
@@ -26,12 +32,13 @@ class CheckPoint(LineFormat):
     name = "check_point"
     starts = re.compile(
         rb'\[?[A-Za-z_]{2,40}:+"[^"]{0,400}+"; ?[A-Za-z_]{2,40}:+"|'
-        rb"time=[0-9]{10,13}\|[a-z_]{2,40}="
+        rb"(?:time=[0-9]{10,13}|\|hostname=[^|]{0,255})\|[a-z_]{2,40}=|"
+        rb"(?:- )?\[[A-Za-z0-9_]{1,32}@2620 "
     )
 
     def read(self, text: str) -> LineResult:
         """The event of one log."""
-        pairs = delimited_pairs_of(text, "|") if text.startswith("time=") else colon_pairs_of(text)
+        pairs = _pairs(text)
         url = pairs.get("resource") or pairs.get("url")
         name = _first(pairs, _NAMES)
         is_dns = _DNS_SERVICES & {pairs.get("service_id"), pairs.get("protocol")}
@@ -51,6 +58,15 @@ class CheckPoint(LineFormat):
             log_id=pairs.get("loguid"),
         ).event()
         return Ignored("a log of no URL") if isinstance(event, Rejected) else event
+
+
+def _pairs(text: str) -> dict[str, str]:
+    if text[:1] in {"t", "|"}:
+        return delimited_pairs_of(text, "|")
+    if "@2620 " in text[:48]:
+        pairs = pairs_of(text[text.index("@2620 ") + 6 :].removesuffix("]"))
+        return {key: plain(value) or "" for key, value in pairs.items()}
+    return colon_pairs_of(text)
 
 
 def _first(pairs: Mapping[str, str], names: tuple[str, ...]) -> str | None:

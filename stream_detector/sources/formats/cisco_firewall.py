@@ -1,9 +1,9 @@
 """Cisco ASA and Firepower Threat Defense: accessed URLs, connection events, the botnet filter.
 
 https://www.cisco.com/c/en/us/td/docs/security/asa/syslog/asa-syslog/ (304001, 304002, 338001 and
-on, 716003) and https://www.cisco.com/c/en/us/td/docs/security/firepower/Syslogs/ (430001 to 430005,
-``Key: value, Key: value``). A URL that is a path alone names no host: the address before it is
-that of the server.
+on, 716003), https://www.cisco.com/c/en/us/td/docs/security/firepower/Syslogs/ (430001 to 430005,
+``Key: value, Key: value``; before them ``SFIMS:``). A URL that is a path alone names no host: the
+address before it is that of the server.
 
     %ASA-5-304001: 10.0.0.9 Accessed URL 192.0.2.7:http://a.example/b
     %FTD-1-430003: SrcIP: 10.0.0.9, DstIP: 192.0.2.7, DNSQuery: a.example, URL: http://a.example/
@@ -31,6 +31,7 @@ _TARGETS = {
     ),
 }
 """By the number of the message, or its start."""
+_ENDS = re.compile(r"\{[A-Za-z0-9]+\} (\S+):[0-9]+ -> ")
 _NEXT_KEY = re.compile(r", (?=[A-Z][A-Za-z_]{1,40}(?: [A-Z][a-z]+){0,2}: )")
 
 
@@ -38,10 +39,15 @@ class CiscoFirewall(LineFormat):
     """Messages that tell of a URL or DNS name; all others are ignored."""
 
     name = "cisco_firewall"
-    starts = re.compile(rb"(?:: )?%(?:ASA|FTD|PIX|FWSM|NGIPS)-(?:[A-Za-z_]{2,20}-)?[0-7]-[0-9]{6}")
+    starts = re.compile(
+        rb"(?:: )?%(?:ASA|FTD|PIX|FWSM|NGIPS)-(?:[A-Za-z_]{2,20}-)?[0-7]-[0-9]{6}|"
+        rb"SFIMS: (?:\[|[A-Z][A-Za-z]+: )"
+    )
 
     def read(self, text: str) -> LineResult:
         """The event of one message."""
+        if text.startswith("SFIMS:"):
+            return _connection_event(text[7:])
         message = _MESSAGE.match(text)
         if message is None:
             return Rejected(RejectReason.MALFORMED, "a message without text")
@@ -63,6 +69,12 @@ def _address(text: str) -> str:
     return address.partition(":")[2] if address.count(":") == 1 else address
 
 
+def _initiator(text: str) -> str | None:
+    """Of a message that ends in ``{TCP} 10.0.0.9:5353 -> 192.0.2.7:80``."""
+    match = _ENDS.search(text, max(0, len(text) - 200))
+    return match[1] if match else None
+
+
 def _connection_event(text: str) -> LineResult:
     fields: dict[str, str] = {}
     for field in _NEXT_KEY.split(text):
@@ -77,7 +89,7 @@ def _connection_event(text: str) -> LineResult:
         url=url,
         host=fields.get("ReferencedHost") or fields.get("SSLServerName"),
         name=fields.get("DNSQuery"),
-        client=fields.get("SrcIP") or fields.get("InitiatorIP"),
+        client=fields.get("SrcIP") or _initiator(text),
         time=fields.get("FirstPacketSecond"),
         log_id=fields.get("ConnectionID"),
     ).event()

@@ -16,9 +16,9 @@ from stream_detector.sources.formats.line_format import LineFormat
 from stream_detector.sources.parts import Parts
 from stream_detector.sources.url_syntax import names_target
 
-_HEAD = r"(\S{2,64}):[0-9]{1,5} \[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8}\.[0-9]{3}\] \S+ \S+ "
+_HEAD = r"(\S{1,64}):[0-9]{1,5} \[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8}\.[0-9]{3}\] \S+ \S+ "
 _LINE = re.compile(
-    _HEAD + r"[+\-0-9/]+ -?[0-9]+ \+?[0-9]+ \S+ \S+ \S{4} [0-9/+]+ [0-9/]+ "
+    _HEAD + r"(?:[A-Za-z]\S* )?[+\-0-9/]+ -?[0-9]+ \+?[0-9]+ \S+ \S+ \S{4} [0-9/+]+ [0-9/]+ "
     r'(?:\{(.*?)\} )?(?:\{.*?\} )?"(.*?)(?:"|$)(.*)'
 )
 _SERVER_NAME = re.compile(r" [\w\-]+/[\w\-]+/[\w\-]+/[\w\-]+/[01\-] ([A-Za-z0-9.\-]+)/(?:TLS|SSL)v")
@@ -30,7 +30,7 @@ class HaProxy(LineFormat):
 
     name = "haproxy"
     starts = re.compile(
-        rb"\S{2,64}:[0-9]{1,5} "
+        rb"\S{1,64}:[0-9]{1,5} "
         rb"\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8}\.[0-9]{3}\] \S{1,128} \S{1,256}[ :]"
     )
 

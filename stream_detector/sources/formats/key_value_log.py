@@ -76,7 +76,10 @@ class KeyValue(LineFormat):
         fields = {name: plain(pairs[name]) or "" for name in names}
         for name in _OF_DATE & pairs.keys():
             fields[name] = plain(pairs[name]) or ""
-        return named_parts(fields).event()
+        parts = named_parts(fields)
+        if parts.time is None and plain(pairs.get("product")) == "NSS":
+            parts.time = text[:19]  # Zscaler's feeds are in GMT unless set otherwise.
+        return parts.event()
 
 
 _OF_PATH, _OF_HOST = frozenset(PATH), frozenset(HOST_OF_REQUEST)

@@ -47,6 +47,24 @@ SAMPLES: list[tuple[str, Read]] = [
         IGNORED,
     ),
     ("client 10.0.0.9#5353 (printer): query: printer IN A + (192.0.2.53)", IGNORED),
+    (
+        "infoblox-responses: 02-Jan-2026 03:04:05.678 client 10.0.0.9#5353: view 2: UDP: query: "
+        "a.example IN A response: NOERROR +ED a.example. 300 IN A 192.0.2.7;",
+        ("host", "a.example", "10.0.0.9", None),
+    ),
+    (
+        "02-Jan-2026 03:04:05.678 client 10.0.0.9#5353 UDP: query: a.example IN A "
+        "response: REFUSED -",
+        ("host", "a.example", "10.0.0.9", None),
+    ),
+    (
+        CLIENT + "query failed (REFUSED) for a.example/IN/TXT at query.c:10288",
+        ("host", "a.example", "10.0.0.9", None),
+    ),
+    (
+        CLIENT + "rewriting query name 'a.example' to 'b.example', type A",
+        ("host", "a.example", "10.0.0.9", None),
+    ),
     (CLIENT + "transfer of 'a.example/IN': AXFR started", IGNORED),
 ]
 

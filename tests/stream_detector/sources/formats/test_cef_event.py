@@ -47,6 +47,11 @@ SAMPLES: list[tuple[str, Read]] = [
         ("host", "a.example", "10.0.0.9", None),
     ),
     (
+        "CEF:0|Infoblox|NIOS|8.6|RPZ-QNAME|NXDOMAIN|7|app=DNS dst=192.0.2.53 src=10.0.0.9 qtype=A "
+        'msg="rpz QNAME NXDOMAIN rewrite a.example [A] via a.example.rpz" CAT=RPZ',
+        ("host", "a.example", "10.0.0.9", None),
+    ),
+    (
         r"CEF:0|Ex\|ample|Pro\\xy|1|7|GET|3|request=http://a.example/",
         ("url", "http://a.example/", None, None),
     ),

@@ -44,6 +44,12 @@ SAMPLES: list[tuple[str, Read]] = [
         "%NGIPS-0-430003: SrcIP: 2001:db8::9, DstIP: 2001:db8::7, ReferencedHost: a.example",
         ("host", "a.example", "2001:db8::9", None),
     ),
+    (
+        "SFIMS: [Engine (1-2)][p] Connection Type: End, User: anna, Client: curl, Application "
+        "Protocol: HTTP, URL: http://a.example/b, Interface: i, {TCP} "
+        "10.0.0.9:1 -> 192.0.2.7:80",
+        ("url", "http://a.example/b", "10.0.0.9", None),
+    ),
     (EVENT + "DNSResponseType: Server Failure", IGNORED),
     ("%ASA-6-302013: Built outbound TCP connection 7 for outside:192.0.2.7/80", IGNORED),
     ("%ASA-5-304001: 10.0.0.9 Accessed URL 192.0.2.7:/b", NO_URL),

@@ -12,11 +12,11 @@ ZSCALER = "2026-01-02 03:04:05\treason=Allowed by rule\tevent_id=7\taction=Allow
 SAMPLES: list[tuple[str, Read]] = [
     (
         ZSCALER + "requestmethod=GET\tClientIP=10.0.0.9\turl=a.example/b%20c\thostname=a.example",
-        ("url", "a.example/b%20c", "10.0.0.9", None),
+        ("url", "a.example/b%20c", "10.0.0.9", TIME),
     ),
     (
         ZSCALER + "requestmethod=CONNECT\tClientIP=10.0.0.9\turl=a.example:443\thostname=a.example",
-        ("host", "a.example:443", "10.0.0.9", None),
+        ("host", "a.example:443", "10.0.0.9", TIME),
     ),
     (
         "2026-01-02 03:04:05\tuser=anna\tdns_reqtype=A\tdns_req=a.example\tclt_sip=10.0.0.9",
