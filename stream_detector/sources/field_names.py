@@ -130,4 +130,6 @@ def named_parts(fields: Mapping[str, str]) -> Parts:
     if "date" in fields and fields.get("time", "")[2:3] == ":":
         zone = fields.get("tz") or fields.get("timezone")
         chosen["time"] = f"{fields['date']} {fields['time']} {zone}" if zone else ""
+    elif chosen.get("time", "")[:1].isalpha() and (zone := fields.get("timezone")):
+        chosen["time"] = f"{chosen['time']} {zone}"
     return Parts(**chosen)

@@ -112,7 +112,7 @@ class Parts(msgspec.Struct, gc=False):
             return _PATH_ALONE if url[0] in "/?" else _NO_HOST
         if url.startswith("//") and host in url[:300]:
             return "url", "http:" + url
-        return "url", self._joined(host, url)
+        return "url", self._joined(host, url if "?" in url else self._with_query(url))
 
     def _of_host(self, host: str) -> Observed | Rejected:
         path, query = self.path, self.query
@@ -124,9 +124,13 @@ class Parts(msgspec.Struct, gc=False):
             if is_absolute(host):
                 return "url", host
             return "host", host
-        if query:
-            path = f"{path or '/'}{'' if query[0] == '?' else '?'}{query}"
-        return "url", self._joined(host, path or "/")
+        return "url", self._joined(host, self._with_query(path or "/"))
+
+    def _with_query(self, path: str) -> str:
+        query = self.query
+        if query is None or query in NOTHING:
+            return path
+        return f"{path}{query}" if query[0] == "?" else f"{path}?{query}"
 
     def _joined(self, host: str, path: str) -> str:
         port, scheme = self.port, self.scheme

@@ -13,6 +13,7 @@ from stream_detector.sources.formats.dns_servers import CoreDns, KnotResolver, P
 from stream_detector.sources.formats.envoy import Envoy
 from stream_detector.sources.formats.fortigate import FortiGate
 from stream_detector.sources.formats.haproxy import HaProxy
+from stream_detector.sources.formats.huawei_usg import HuaweiUsg
 from stream_detector.sources.formats.juniper_srx import JuniperSrx
 from stream_detector.sources.formats.key_value_log import KeyValue
 from stream_detector.sources.formats.leef_event import Leef
@@ -41,6 +42,7 @@ FORMATS: tuple[LineFormat, ...] = (
     Meraki(),
     JuniperSrx(),
     WatchGuard(),
+    HuaweiUsg(),
     WindowsDns(),
     PowerDns(),
     CoreDns(),

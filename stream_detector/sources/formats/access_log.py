@@ -17,9 +17,11 @@ from stream_detector.sources.parts import Parts
 
 _TIME = r"\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}\]"
 _LINE = re.compile(
-    r"(?:([^\s:]{1,255}:[0-9]{1,5}|\[[0-9a-f:]+\]:[0-9]{1,5}) (?!- ))?(\S{1,255}+) [^\[]{1,512}+"
-    r"\[([^\]]+)\] "
+    r"(\S{1,255}+) ([^\[]{1,512}+)\[([^\]]+)\] "
     r'"((?:[^"\\]|\\.)*+)"'
+)
+_ADDRESS = re.compile(
+    r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?"
 )
 _REQUEST = re.compile(r"([A-Za-z][A-Za-z_\-]{0,30}+) +(\S.*?)(?: +(?:HTTP|ICAP|FTP|RTSP)/[0-9.]+)?")
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
@@ -40,7 +42,7 @@ class AccessLog(LineFormat):
         match = _LINE.match(text)
         if match is None:
             return Rejected(RejectReason.MALFORMED, "the request line does not end")
-        virtual_host, client, time, line = match.groups()
+        client, between, time, line = match.groups()
         request = _REQUEST.fullmatch(line)
         if request is None:
             return Ignored("no HTTP request")
@@ -49,4 +51,17 @@ class AccessLog(LineFormat):
             return Ignored("no request for a URL")
         if "\\" in target:
             target = _ESCAPED.sub(r"%\1", target).replace('\\"', "%22")
+        client, virtual_host = _client_and_host(client, between)
         return Parts(url=target, host=virtual_host, method=method, client=client, time=time).event()
+
+
+def _client_and_host(first: str, between: str) -> tuple[str, str | None]:
+    """Client and virtual host of what stands before the time: client, ident and user, with the
+    virtual host before or behind the client.
+    """
+    second, _, rest = between.partition(" ")
+    if second == "-" or not rest.startswith("- "):
+        return first, None
+    if _ADDRESS.fullmatch(first) and not _ADDRESS.fullmatch(second):
+        return first, second
+    return second, first

@@ -21,7 +21,7 @@ from stream_detector.sources.formats.line_format import LineFormat
 from stream_detector.sources.parts import NO_TARGET, Parts
 from stream_detector.sources.url_syntax import is_absolute, starts_with_host
 
-_NAMES = ("dns_query", "domain_name", "query", "question_name")
+_NAMES = ("dns_query", "query", "question_name")
 _SERVER_NAMES = ("tls_server_host_name", "sni", "http_host", "http_server")
 _DNS_SERVICES = frozenset({"domain-udp", "domain-tcp", "DNS", "dns", "dns_udp"})
 
@@ -33,7 +33,7 @@ class CheckPoint(LineFormat):
     starts = re.compile(
         rb'\[?[A-Za-z_]{2,40}:+"[^"]{0,400}+"; ?[A-Za-z_]{2,40}:+"|'
         rb"(?:time=[0-9]{10,13}|\|hostname=[^|]{0,255})\|[a-z_]{2,40}=|"
-        rb"(?:- )?\[[A-Za-z0-9_]{1,32}@2620 "
+        rb"(?:Log |- )?\[[A-Za-z0-9_]{1,32}@(?:1\.3\.6\.1\.4\.1\.)?2620 "
     )
 
     def read(self, text: str) -> LineResult:
@@ -63,8 +63,8 @@ class CheckPoint(LineFormat):
 def _pairs(text: str) -> dict[str, str]:
     if text[:1] in {"t", "|"}:
         return delimited_pairs_of(text, "|")
-    if "@2620 " in text[:48]:
-        pairs = pairs_of(text[text.index("@2620 ") + 6 :].removesuffix("]"))
+    if "2620 " in text[:64]:
+        pairs = pairs_of(text[text.index("2620 ") + 5 :].removesuffix("]"))
         return {key: plain(value) or "" for key, value in pairs.items()}
     return colon_pairs_of(text)
 

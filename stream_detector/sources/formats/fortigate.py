@@ -27,7 +27,8 @@ class FortiGate(LineFormat):
     starts = re.compile(
         rb'(?:(?:itime|itime_t|idseq|logver|timestamp|dtime|tz|devid|vd|bid|dvid)="?[^\s",]{1,64}+"?'
         rb"[ ,]+){0,8}+"
-        rb'(?:date="?[0-9]{4}-[0-9]{2}-[0-9]{2}"?[ ,]+time="?[0-9:]{8}"?[ ,]+)'
+        rb'(?:date="?[0-9]{4}-[0-9]{2}-[0-9]{2}"?[ ,]+time="?[0-9: ]{8,9}"?[ ,]+)'
+        rb'(?:tz="?[^\s",]{1,16}"?[ ,]+)?'
         rb"(?:devname|devid|device_id|dev_id|log_id|logid|logver|type|bid|vd|level|itime_t|eventtime)="
         rb"|logver=[0-9]{2,12} (?:timestamp|devname|devid|dtime)="
     )

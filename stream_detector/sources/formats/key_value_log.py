@@ -87,6 +87,8 @@ _OF_DATE = frozenset({"date", "tz", "timezone"})
 
 
 def _pairs(text: str) -> dict[str, str] | None:
+    if "^^" in text:
+        text = text.replace("^^", "\t")  # of Zscaler's feed for RSA
     tabbed = _TABBED.match(text) if "\t" in text else None
     if tabbed is not None:
         return delimited_pairs_of(text[tabbed.start(1) :], "\t")

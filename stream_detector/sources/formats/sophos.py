@@ -26,7 +26,7 @@ class Sophos(LineFormat):
     name = "sophos"
     starts = re.compile(
         rb'(?:device="[^"]{1,40}" date=|device_name="[^"]{0,64}" (?:timestamp|date)=|'
-        rb'id="[0-9]{4}" severity="[a-z]{1,12}" (?:sys|srcip)=)'
+        rb'id="[0-9]{4}" (?:severity="[a-z]{1,12}" )?(?:sys|srcip)=)'
     )
 
     def read(self, text: str) -> LineResult:
@@ -40,12 +40,15 @@ class Sophos(LineFormat):
             or pairs.get("sni")
             or pairs.get("server")
         )
+        if not host and plain(pairs.get("log_component")) == "Web":
+            host = plain(pairs.get("source"))  # The sandbox: the site that a file came from.
         if not url and not host:
             return _without_target(pairs)
         method = plain(pairs.get("method"))
         event = Parts(
             url=url,
             host=host,
+            query=plain(pairs.get("query")),
             method="CONNECT" if method == "CONNECT" else None,
             client=plain(pairs.get("src_ip") or pairs.get("srcip") or pairs.get("sourceip")),
             time=_time(pairs),

@@ -1,10 +1,10 @@
 """W3C extended logs: Symantec (Blue Coat) ProxySG, IIS, Forefront TMG, CloudFront, and others.
 
 https://www.w3.org/TR/WD-logfile: the header line ``#Fields:`` names the columns; ``for_record``
-reads it, and the source it returns keeps them. Lines without a header are read where they follow
-ProxySG's own layouts (``main``, ``bcreportermain_v1``) or CloudFront's in each column that can be
-checked. Dates and times are UTC. IIS logs the host with ``cs-host`` alone, which is not
-its default: no URL.
+reads it, and the source it returns keeps them. Lines without a header are read where what
+stands in their columns tells the product: ProxySG by scheme, host and port side by side, IIS by
+method and path, CloudFront by its edge location. Dates and times are UTC. IIS logs the host with
+``cs-host`` alone, which is not its default: no URL.
 
     #Fields: date time c-ip cs-method cs-uri-scheme cs-host cs-uri-port cs-uri-path cs-uri-query
     2026-01-02 03:04:05 10.0.0.9 GET http a.example 80 /b ?c=d
@@ -18,31 +18,30 @@ from stream_detector.sources.base import LineResult
 from stream_detector.sources.containers.w3c import field_names, values_of
 from stream_detector.sources.formats.line_format import LineFormat
 from stream_detector.sources.parts import Parts
+from stream_detector.sources.url_syntax import names_target
 
 _URLS = ("cs-uri", "c-uri", "c-url", "cs-url", "url")
 _HOSTS = ("x-host-header", "cs-host", "cs(host)", "cs(x-forwarded-host)", "r-host")
 _PATHS = ("cs-uri-path", "cs-uri-stem")
 _CLIENTS = ("c-ip", "c-dns", "x-forwarded-for", "cs(x-forwarded-for)")
 _SCHEMES = frozenset({"http", "https", "ftp", "ssl", "tcp", "tunnel", "rtsp", "mms", "ws", "wss"})
-_LAYOUTS = tuple(
-    tuple(layout.split())
-    for layout in (
-        # bcreportermain_v1
-        "date time time-taken c-ip cs-username cs-auth-group x-exception-id sc-filter-result"
-        " cs-categories cs(Referer) sc-status s-action cs-method rs(Content-Type) cs-uri-scheme"
-        " cs-host cs-uri-port cs-uri-path cs-uri-query",
-        # main
-        "date time time-taken c-ip sc-status s-action sc-bytes cs-bytes cs-method cs-uri-scheme"
-        " cs-host cs-uri-port cs-uri-path cs-uri-query",
-        # main of SGOS 4
-        "date time time-taken c-ip sc-status s-action sc-bytes cs-bytes cs-method cs-uri-scheme"
-        " cs-host cs-uri-path cs-uri-query",
-        # CloudFront
-        "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status"
-        " cs(Referer) cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type"
-        " x-edge-request-id x-host-header cs-protocol",
-    )
+_CLOUDFRONT = (
+    *(
+        "date",
+        "time",
+        "x-edge-location",
+        "sc-bytes",
+        "c-ip",
+        "cs-method",
+        "cs(Host)",
+        "cs-uri-stem",
+    ),
+    *("sc-status", "cs(Referer)", "cs(User-Agent)", "cs-uri-query", "cs(Cookie)"),
+    *("x-edge-result-type", "x-edge-request-id", "x-host-header", "cs-protocol"),
 )
+_DATE_AND_TIME = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[ \t][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?[ \t]"
+_ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%[0-9]+)?")
+_STATUS = re.compile(r"[1-5][0-9]{2}")
 _CONNECTIONS = frozenset({"ssl", "tcp", "tunnel"})
 
 
@@ -56,12 +55,16 @@ class W3c(LineFormat):
     name = "w3c"
     starts = re.compile(
         rb"#[A-Z][A-Za-z\-]{2,30}: ?|"
-        rb'"?[0-9]{4}-[0-9]{2}-[0-9]{2}"?[ \t]"?[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"?[ \t]'
-        rb"(?:[0-9A-Fa-f:.]{2,45} [A-Z]{3,20} /|"
-        rb"[0-9]{1,9} [0-9A-Fa-f:.]{2,45} "
-        rb"(?:[0-9]{3} [A-Z_]{3,40} [0-9]{1,12} [0-9]{1,12} [A-Z\-]{1,20} [a-z\-]{1,8} |"
-        rb"\S{1,80} \S{1,80} \S{1,80} (?:OBSERVED|DENIED|PROXIED|-) )|"
-        rb"[A-Z]{3}[A-Z0-9\-]{1,8}\t[0-9]{1,12}\t[0-9A-Fa-f:.]{2,45}\t)"
+        # IIS: site, computer and address of the server in any choice, method and path
+        + _DATE_AND_TIME
+        + rb"(?:[^\s/]{1,64} ){1,3}[A-Z]{3,20} /\S{0,4096} \S{1,4096} [0-9]{1,5} |"
+        # ProxySG: time taken, client, and at some place scheme, host and port
+        + rb"(?:[0-9]{1,10} )?"
+        + _DATE_AND_TIME
+        + rb'(?:"[^"]{0,64}" )?[0-9]{1,9} [0-9A-Fa-f:.]{2,45} .{0,2048}?'
+        rb' "?(?:https?|ftp|ssl|tcp|tunnel|rtsp|mms|wss?)"? [^\s/]{1,255} (?:[0-9]{1,5} |/)|'
+        # CloudFront: place, bytes, client
+         + _DATE_AND_TIME + rb"[A-Z]{3}[A-Z0-9\-]{1,8}\t[0-9]{1,12}\t[0-9A-Fa-f:.]{2,45}\t"
     )
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
@@ -81,11 +84,9 @@ class W3c(LineFormat):
         if text[:1] == "#":
             return Ignored("a header")
         values = values_of(text)
-        columns = self._value or _layout_of(values)
+        columns = self._value
         if columns is None:
-            if len(values) > 4 and values[4][:1] == "/":
-                return Rejected(RejectReason.NO_URL, "a path alone: log cs-host as well")
-            return Rejected(RejectReason.MALFORMED, "columns that no header names")
+            return _without_header(values)
         if len(values) < columns.needed:
             return Rejected(RejectReason.MALFORMED, "fewer columns than the header names")
         return columns.parts(values).event()
@@ -139,28 +140,62 @@ class _Columns:
         )
 
 
-def _layout_of(values: Sequence[str]) -> _Columns | None:
-    """The layout that the values fit."""
-    for length, scheme, method, path, has_port, columns in _KNOWN_LAYOUTS:
-        if (
-            len(values) >= length
-            and values[scheme] in _SCHEMES
-            and (values[method].isupper() or values[method] == "-")
-            and values[path][:1] in {"/", "-"}
-            and (not has_port or values[path - 1].isdigit() or values[path - 1] == "-")
-        ):
-            return columns
-    return None
+def _without_header(values: Sequence[str]) -> LineResult:
+    """A line of one of the products whose columns can be told by what stands in them."""
+    if values[2][-3:-2] == "-" and len(values) > len(_CLOUDFRONT):
+        return _CLOUDFRONT_COLUMNS.parts(values).event()
+    for place in range(3, min(6, len(values) - 6)):
+        if values[place].isupper() and values[place + 1][:1] == "/":
+            return _of_iis(values, place)
+    for place in range(4, min(40, len(values) - 2)):
+        if values[place] in _SCHEMES and (values[place + 2].isdigit() or "/" in values[place + 2]):
+            return _of_proxysg(values, place)
+    return Rejected(RejectReason.MALFORMED, "columns that no header names")
 
 
-_KNOWN_LAYOUTS = tuple(
-    (
-        len(layout),
-        layout.index("cs-uri-scheme" if "cs-uri-scheme" in layout else "cs-protocol"),
-        layout.index("cs-method"),
-        layout.index("cs-uri-path" if "cs-uri-path" in layout else "cs-uri-stem"),
-        "cs-uri-port" in layout,
-        _Columns(layout),
+def _of_iis(values: Sequence[str], method: int) -> LineResult:
+    """``cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip``; if ``cs-host`` is logged, it
+    is the last before ``sc-status sc-substatus sc-win32-status``.
+    """
+    host = None
+    for place in range(method + 7, len(values) - 2):
+        if _STATUS.fullmatch(values[place]) and values[place + 1].isdigit():
+            word = values[place - 1]
+            host = word if names_target(word) and "/" not in word else None
+            break
+    if host is None:
+        return Rejected(RejectReason.NO_URL, "a path alone: log cs-host as well")
+    return Parts(
+        host=host,
+        path=values[method + 1],
+        query=values[method + 2],
+        port=values[method + 3],
+        client=values[method + 5],
+        time=f"{values[0]} {values[1]}",
+    ).event()
+
+
+def _of_proxysg(values: Sequence[str], scheme: int) -> LineResult:
+    """``cs-uri-scheme cs-host cs-uri-port cs-uri-path cs-uri-query``, old versions without port,
+    the SSL log without path and query.
+    """
+    date = 0 if values[0][4:5] == "-" else 1
+    client = next(
+        (value for value in values[date + 2 : date + 6] if _ADDRESS.fullmatch(value)), None
     )
-    for layout in _LAYOUTS
-)
+    path = scheme + (3 if values[scheme + 2].isdigit() else 2)
+    rest = (*values[path : path + 2], "", "")
+    is_tunnel = values[scheme] in _CONNECTIONS or "CONNECT" in values[:scheme]
+    return Parts(
+        method="CONNECT" if is_tunnel else None,
+        host=values[scheme + 1],
+        path=rest[0] if rest[0][:1] == "/" else "/",
+        query=rest[1] if rest[1][:1] == "?" else None,
+        port=values[scheme + 2],
+        scheme=values[scheme],
+        client=client,
+        time=f"{values[date]} {values[date + 1]}",
+    ).event()
+
+
+_CLOUDFRONT_COLUMNS = _Columns(_CLOUDFRONT)

@@ -32,6 +32,14 @@ SAMPLES: list[tuple[str | bytes, Read]] = [
         ("url", "http://www.a.example:443/b", "10.0.0.9", TIME),
     ),
     (
+        'www.a.example 10.0.0.9 - - [02/Jan/2026:03:04:05 +0100] "GET /b HTTP/1.1" 200 56 "-"',
+        ("url", "http://www.a.example/b", "10.0.0.9", TIME),
+    ),
+    (
+        '10.0.0.9:5353 www.a.example:8080 - - [02/Jan/2026:03:04:05 +0100] "GET /b HTTP/1.1" 200 5',
+        ("url", "http://www.a.example:8080/b", "10.0.0.9", TIME),
+    ),
+    (
         START + '"GET http://a.example/b c/d.exe HTTP/1.1" 200 56',
         ("url", "http://a.example/b c/d.exe", "10.0.0.9", TIME),
     ),

@@ -40,6 +40,10 @@ SAMPLES: list[tuple[str, Read]] = [
         '[sc4s@2620 action="Detect" time="1767323045" src="10.0.0.9" resource="http://a.example/b"]',
         ("url", "http://a.example/b", "10.0.0.9", TIME),
     ),
+    (
+        'Log [Fields@1.3.6.1.4.1.2620 src="10.0.0.9" resource="http://a.example/b" ]',
+        ("url", "http://a.example/b", "10.0.0.9", None),
+    ),
     (START + 'dst:"192.0.2.7"; product:"VPN-1 & FireWall-1"; src:"10.0.0.9"]', IGNORED),
     ('[flags:"133440"; ifdir:"inbound"; sys_message::"installed Standard"]', IGNORED),
     (START + 'product:"URL Filtering"; src:"10.0.0.9"; resource:""]', NO_URL),

@@ -94,7 +94,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 
 @pytest.mark.parametrize("source", FORMATS, ids=lambda source: source.name)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(line=mutated())
 def test_any_line_is_read(source: Source, line: bytes) -> None:
     assert source.recognises(line) in {True, False}

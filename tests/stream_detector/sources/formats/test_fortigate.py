@@ -58,6 +58,12 @@ SAMPLES: list[tuple[str, Read]] = [
         ("host", "a.example", "10.0.0.9", None),
     ),
     (
+        'date=2026-01-02 time=03:04:05 tz="-0700" logid="0010000099" type="traffic" '
+        'subtype="http-transaction" eventtime=1767323045 srcip=10.0.0.9 hostname="a.example" '
+        'url="https://a.example/" httpmethod="CONNECT" rawdata="Header-Host=b.example:443"',
+        ("host", "a.example", "10.0.0.9", TIME),
+    ),
+    (
         "itime=1767323046 date=2026-01-02 time=03:04:05 logver=702 devid=FP1 type=utm "
         "subtype=webfilter srcip=10.0.0.9 httpmethod=CONNECT url=https://a.example:443/",
         ("host", "a.example:443", "10.0.0.9", None),

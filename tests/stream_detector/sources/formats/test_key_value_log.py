@@ -23,6 +23,11 @@ SAMPLES: list[tuple[str, Read]] = [
         ("host", "a.example", "10.0.0.9", None),
     ),
     (
+        "ZSCALERNSS: time=Fri Jan 02 03:04:05 2026^^timezone=GMT^^action=Blocked by rule^^"
+        "url=http://a.example/b?c=d^^ClientIP=10.0.0.9^^refererURL=None^^requestmethod=GET",
+        ("url", "http://a.example/b?c=d", "10.0.0.9", TIME),
+    ),
+    (
         'SPLV5.1 c-ip=10.0.0.9 cs-categories="x y" cs-host=a.example cs-method=GET cs-uri-path=/b '
         "cs-uri-port=8000 cs-uri-scheme=http s-ip=192.0.2.1",
         ("url", "http://a.example:8000/b", "10.0.0.9", None),

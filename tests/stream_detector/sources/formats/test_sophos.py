@@ -49,6 +49,16 @@ SAMPLES: list[tuple[str, Read]] = [
         'id="0299" severity="info" srcip="10.0.0.9" method="GET" url="/b" server="a.example"',
         ("url", "http://a.example/b", "10.0.0.9", None),
     ),
+    (
+        'id="0299" srcip="10.0.0.9" host="10.0.0.9" method="GET" url="/b" server="a.example" '
+        'port="443" query="?c=d" referer="-"',
+        ("url", "http://a.example/b?c=d", "10.0.0.9", None),
+    ),
+    (
+        OLD.format("GMT") + 'log_type="Sandbox" log_component="Web" src_ip=10.0.0.9 '
+        'filename="b.exe" source="a.example"',
+        ("host", "a.example", "10.0.0.9", "2026-01-02T03:04:05"),
+    ),
     (NEW + WEB + 'url="" src_ip="10.0.0.9"', NO_URL),
     (NEW + 'log_type="Firewall" src_ip="10.0.0.9" dst_ip="192.0.2.7"', IGNORED),
     (UTM + 'function="ssl_raw_read" message="error=Broken pipe"', IGNORED),

@@ -27,8 +27,22 @@ SAMPLES: list[tuple[str, Read]] = [
         "\t-\tHit\tid1\ta.example\thttps\t7",
         ("url", "https://a.example/b?c=d", "10.0.0.9", TIME),
     ),
+    (
+        '2026-01-02 03:04:05 9 10.0.0.9 - - - - "None" - - OBSERVED "x y" 0 TUNNELED '
+        'unknown - "ssl" a.example 443 - - 192.0.2.1 42796',
+        ("host", "a.example", "10.0.0.9", TIME),
+    ),
+    (
+        '33741 2026-01-02 03:04:05 "cloud" 23 10.0.0.9 D\\\\a - - OBSERVED "x" - 200 TCP_NC_MISS '
+        'GET image/jpeg https a.example 443 /b - jpg "x y" 192.0.2.1 5 6',
+        ("url", "https://a.example/b", "10.0.0.9", TIME),
+    ),
+    (
+        "2026-01-02 03:04:05 W3SVC1 WEB1 192.0.2.1 GET /b c=d 80 - 10.0.0.9 HTTP/1.1 curl/8 - - "
+        "a.example 200 0 0 123 456 789",
+        ("url", "http://a.example/b?c=d", "10.0.0.9", TIME),
+    ),
     ("2026-01-02 03:04:05 192.0.2.1 GET /b c=d 443 - 10.0.0.9 curl/8 - 200 0 0 5", NO_URL),
-    ("2026-01-02 03:04:05 57 10.0.0.9 200 TCP_MISS 5 6 GET http a.example", MALFORMED),
     ("#Fields: date time c-ip", IGNORED),
     ("#Software: SGOS 7.3", IGNORED),
 ]
