@@ -142,7 +142,7 @@ class _Columns:
 
 def _without_header(values: Sequence[str]) -> LineResult:
     """A line of one of the products whose columns can be told by what stands in them."""
-    if values[2][-3:-2] == "-" and len(values) > len(_CLOUDFRONT):
+    if len(values) >= len(_CLOUDFRONT) and values[5].isupper() and values[16] in _SCHEMES:
         return _CLOUDFRONT_COLUMNS.parts(values).event()
     for place in range(3, min(6, len(values) - 6)):
         if values[place].isupper() and values[place + 1][:1] == "/":
