@@ -34,7 +34,7 @@ class AccessLog(LineFormat):
 
     name = "access_log"
     starts = re.compile(
-        rb'\S{1,255}+ (?:[^\["]{1,512}+)' + _TIME.encode() + rb' "(?![A-Z0-9]+ (?:IN|CH|HS|ANY) )'
+        rb"\S{1,255}+ (?:[^\[]{1,512}+)" + _TIME.encode() + rb' "(?![A-Z0-9]+ (?:IN|CH|HS|ANY) )'
     )
 
     def read(self, text: str) -> LineResult:
@@ -57,11 +57,11 @@ class AccessLog(LineFormat):
 
 def _client_and_host(first: str, between: str) -> tuple[str, str | None]:
     """Client and virtual host of what stands before the time: client, ident and user, with the
-    virtual host before or behind the client.
+    virtual host before the client (or the clients that proxies name), or behind it.
     """
-    second, _, rest = between.partition(" ")
-    if second == "-" or not rest.startswith("- "):
+    second = between.split(" ", 1)[0]
+    if second == "-" or " - " not in between:
         return first, None
-    if _ADDRESS.fullmatch(first) and not _ADDRESS.fullmatch(second):
+    if _ADDRESS.fullmatch(first) and "." in second and not _ADDRESS.fullmatch(second):
         return first, second
-    return second, first
+    return second.strip(',"'), first
