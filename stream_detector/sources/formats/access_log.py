@@ -23,7 +23,8 @@ _LINE = re.compile(
 _ADDRESS = re.compile(
     r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?"
 )
-_REQUEST = re.compile(r"([A-Za-z][A-Za-z_\-]{0,30}+) +(\S.*?)(?: +(?:HTTP|ICAP|FTP|RTSP)/[0-9.]+)?")
+_METHOD = re.compile(r"[A-Za-z][A-Za-z_\-]{0,30}")
+_PROTOCOL = re.compile(r"(?:HTTP|ICAP|FTP|RTSP)/[0-9.]{1,8}")
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
 _NO_REQUEST = ("error:", "cache_object:", "NONE://")
 """Written by Squid in place of an unreadable URL, and for its own statistics."""
@@ -43,10 +44,11 @@ class AccessLog(LineFormat):
         if match is None:
             return Rejected(RejectReason.MALFORMED, "the request line does not end")
         client, between, time, line = match.groups()
-        request = _REQUEST.fullmatch(line)
-        if request is None:
+        method, _, target = line.partition(" ")
+        if not _METHOD.fullmatch(method) or not target:
             return Ignored("no HTTP request")
-        method, target = request.groups()
+        before, _, last = target.rpartition(" ")
+        target = (before if _PROTOCOL.fullmatch(last) else target).strip()
         if target.startswith(_NO_REQUEST) or target == "*":
             return Ignored("no request for a URL")
         if "\\" in target:
