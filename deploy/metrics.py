@@ -1,7 +1,4 @@
-"""Write the reference of all metrics, from the code that exports them and the rules that record.
-
-``python deploy/metrics.py deploy/metrics.md``
-"""
+"""Write the reference of all metrics: ``python deploy/metrics.py deploy/metrics.md``."""
 
 import sys
 from collections.abc import Iterator
@@ -33,33 +30,20 @@ bad value: [runbook](runbook.md).
 """
 
 
-def main(path: Path) -> None:
-    """Write the reference as Markdown."""
-    worker, trainer = (_table(metrics) for metrics in (Metrics(), WatchMetrics()))
-    text = _TEXT.format(
-        worker="\n".join(worker), trainer="\n".join(trainer), recorded="\n".join(_recorded())
-    )
-    path.write_text(text, encoding="utf-8")
-
-
-def _table(metrics: Metrics | WatchMetrics) -> Iterator[str]:
-    """A row for each metric, in the order in which they are made."""
-    labels = dict(_labels(metrics))
+def _exported(metrics: Metrics | WatchMetrics) -> Iterator[str]:
+    # The library has the names of labels only in a private attribute, of the metric or its family.
+    labels = {
+        family.name: getattr(part, "_labelnames", None) or getattr(family, "_labelnames", ())
+        for part in vars(metrics).values()
+        if hasattr(part, "describe")
+        for family in part.describe()
+    }
     yield "| name | type | labels | meaning |"
     yield "|---|---|---|---|"
     for family in metrics.registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
         names = ", ".join(f"`{label}`" for label in labels.get(family.name, ()))
         yield f"| `{name}` | {family.type} | {names} | {family.documentation} |"
-
-
-def _labels(metrics: Metrics | WatchMetrics) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Names of labels by family; the library has them in a private place only."""
-    for part in vars(metrics).values():
-        if hasattr(part, "describe"):
-            for family in part.describe():
-                holder = part if hasattr(part, "_labelnames") else family
-                yield family.name, tuple(holder._labelnames)
 
 
 def _recorded() -> Iterator[str]:
@@ -73,4 +57,9 @@ def _recorded() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    text = _TEXT.format(
+        worker="\n".join(_exported(Metrics())),
+        trainer="\n".join(_exported(WatchMetrics())),
+        recorded="\n".join(_recorded()),
+    )
+    Path(sys.argv[1]).write_text(text, encoding="utf-8")

@@ -5,5 +5,3 @@ Nothing in here imports ``trainer``.
 """
 
 __version__ = "0.1.0"
-
-__all__ = ["__version__"]

@@ -1,16 +1,12 @@
-"""From the settings to the core: the one place where ``Settings`` becomes a decider or pipeline.
-
-What decides takes values, so that a test or another program can make one without settings.
-"""
+"""The one place where ``Settings`` becomes a decider or a pipeline, which take plain values."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from stream_detector.batch_reading import BatchReader
-from stream_detector.errors import SettingsError
 from stream_detector.metrics import Metrics
 from stream_detector.models.base import TextScorer
-from stream_detector.models.serving import threshold_overrides
+from stream_detector.models.thresholds import threshold_overrides
 from stream_detector.pipeline import Pipeline, utc_now
 from stream_detector.policy.alert_windows import AlertWindows
 from stream_detector.policy.decider import Decider
@@ -19,9 +15,7 @@ from stream_detector.policy.shadow import Shadows
 from stream_detector.privacy.outputs import Privacy
 from stream_detector.settings.fields import Settings
 from stream_detector.sources.json_fields import chosen_fields
-from stream_detector.sources.reading import Source, source_named
-
-__all__ = ["decider_of", "pipeline_of", "shadows_of", "sources_by_topic"]
+from stream_detector.sources.reading import source_named
 
 
 def decider_of(
@@ -60,23 +54,23 @@ def pipeline_of(
     cluster: str,
     clock: Callable[[], datetime] = utc_now,
 ) -> Pipeline:
-    """A pipeline as the settings have it; ``cluster`` begins the ids of its verdicts.
+    """A pipeline with these settings; ``cluster`` begins the ids of its verdicts.
 
     Raises:
-        SettingsError: as ``sources_by_topic``.
-        OSError: the file of the pseudonyms' key can't be read.
+        SettingsError: an unknown format.
+        OSError: the key file of the pseudonyms can't be read.
     """
-    reader = BatchReader(
-        sources=sources_by_topic(settings),
-        json_fields=chosen_fields(settings.json_fields),
-        bytes_max=settings.record_bytes_max,
-        lines_max=settings.record_lines_max,
-        metrics=metrics,
-        cluster=cluster,
-        clock=clock,
-    )
     return Pipeline(
-        reader=reader,
+        reader=BatchReader(
+            sources={
+                topic: source_named(name) for topic, name in settings.formats_by_topic.items()
+            },
+            json_fields=chosen_fields(settings.json_fields),
+            bytes_max=settings.record_bytes_max,
+            metrics=metrics,
+            cluster=cluster,
+            clock=clock,
+        ),
         decider=decider,
         alert_windows=AlertWindows(seconds=settings.alert_window),
         privacy=Privacy(
@@ -87,20 +81,3 @@ def pipeline_of(
         metrics=metrics,
         batch_records=settings.batch_records,
     )
-
-
-def sources_by_topic(settings: Settings) -> dict[str, Source]:
-    """The formats that ``settings.input_formats`` sets, by full topic name.
-
-    Raises:
-        SettingsError: an unknown format, or a topic that is not an input topic.
-    """
-    for topic in settings.input_formats:
-        if topic not in settings.input_topics:
-            raise SettingsError(
-                f"input_formats sets a format for {topic!r}, which is not among input_topics "
-                f"({', '.join(settings.input_topics)}): correct one of the two"
-            )
-    return {
-        settings.topic(topic): source_named(name) for topic, name in settings.input_formats.items()
-    }

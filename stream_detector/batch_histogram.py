@@ -9,8 +9,6 @@ from prometheus_client.metrics_core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-__all__ = ["BatchHistogram"]
-
 
 class BatchHistogram(Collector):
     """A histogram that takes a whole batch of values, or one value many times, at once.

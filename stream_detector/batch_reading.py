@@ -1,4 +1,4 @@
-"""From the records of a batch to the events that they name, part by part."""
+"""Reads the records of a batch into events, part by part."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,58 +31,53 @@ from stream_detector.limits import (
 )
 from stream_detector.metrics import Metrics
 from stream_detector.privacy.urls import may_hold_credentials, without_nested_credentials
+from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.reading import (
-    EventResult,
-    Source,
-    read_record,
-)
+from stream_detector.sources.reading import EventResult, read_record
 from stream_detector.wire.outcomes import REPLAY_OF
-
-__all__ = ["BatchReader", "Reading"]
 
 _UNREAD = "not decompressed: its record batch is damaged, or larger than the worker decompresses"
 _FORMAT = attrgetter("format")
 _KIND = itemgetter(0)
 
 Faults = dict[int, tuple[SourcePosition, str, Rejected]]
-"""The first fault of each record at fault, by the record's place in the part: where, and the
-format of the line."""
+"""The first fault of each record at fault, by the record's place in the part: the line's position
+and format, and the fault."""
 
 
 class _Rest(NamedTuple):
-    """What a record says and is in no part yet, where a part ended within the record."""
+    """The results of a record that are for the next part, where a part ended within the record."""
 
     results: Sequence[tuple[str, EventResult]]
     first: int
-    """Index of the first of these in the record."""
+    """Index of the first result in the record."""
 
 
 _NO_REST = _Rest((), 0)
 
 
 class Reading:
-    """What a part of a batch says, event by event: three lists of one length, and the faults."""
+    """One part of a batch: its events in three lists of one length, and its faults."""
 
     def __init__(self) -> None:
         self._ends_at = perf_counter() + PART_MILLISECONDS / 1000
         self.records: list[RawRecord] = []
-        """The first may have begun in the part before, the last may go on in the next."""
+        """The first may have begun in the part before, the last may continue in the next."""
         self.sightings: list[Sighting] = []
         self.observed: list[Observed] = []
         self.places: list[int] = []
         """The place in ``records`` of each event's record."""
         self.faults: Faults = {}
         self.characters = 0
-        """Of what was observed."""
+        """Of the observed texts."""
         self.letter_bytes = 0
-        """Of the values of the records that reading finds at fault."""
+        """Of the values of the records at fault."""
         self.rest = _NO_REST
-        """Of the last record: it is for the next part."""
+        """The part of the last record that is for the next part."""
         self.first = ""
-        """Where the part begins, as verdict ids begin: a record, or an event within it."""
+        """The record, or the event within it, where the part begins, written as a verdict id."""
         self.chunks = 0
-        """As ``Part.chunks``."""
+        """Chunks of the batch that end with this part or an earlier one."""
 
     def is_full(self) -> bool:
         """Whether the next events go into another part."""
@@ -104,7 +99,10 @@ class Reading:
     def cut(
         self, results: Sequence[tuple[str, EventResult]], first: int
     ) -> Sequence[tuple[str, EventResult]]:
-        """What this part takes of ``results`` of its last record; the first has index ``first``."""
+        """The ``results`` of its last record that fit into this part; the rest waits.
+
+        ``first`` is the index of the first result in the record.
+        """
         room = PART_EVENTS + len(self.records) - len(self.sightings)
         characters = self.characters
         for count, (_, result) in enumerate(results[:room], start=1):
@@ -120,7 +118,7 @@ class Reading:
     def dead_letters(self) -> list[DeadLetter]:
         """One dead letter for each record at fault, in order of input.
 
-        A record that goes on gets its own with its last events: one before those may be at fault.
+        A record that continues in the next part gets its dead letter there.
         """
         unfinished = len(self.records) - 1 if self.goes_on else None
         letters: list[DeadLetter] = []
@@ -144,7 +142,7 @@ class Reading:
         return letters
 
     def next(self) -> "Reading":
-        """The part behind this one; the record that goes on takes its fault along."""
+        """An empty next part; a record that continues in it takes its fault along."""
         reading = Reading()
         last = len(self.records) - 1
         if self.goes_on and last in self.faults:
@@ -153,8 +151,8 @@ class Reading:
 
 
 class BatchReader:
-    """Reads batches; a part ends at ``PART_EVENTS`` or ``PART_CHARACTERS``, within a record too, or
-    with the record that reaches ``PART_MILLISECONDS``, or with dead letters that take as long to
+    """Reads batches. A part ends at ``PART_EVENTS`` or ``PART_CHARACTERS``, also within a record,
+    with the record that reaches ``PART_MILLISECONDS``, or when its dead letters take as long to
     mask as one of the largest.
     """
 
@@ -164,29 +162,23 @@ class BatchReader:
         sources: Mapping[str, Source],
         json_fields: JsonFields | None,
         bytes_max: int,
-        lines_max: int,
         metrics: Metrics,
         cluster: str,
         clock: Callable[[], datetime],
     ) -> None:
-        """``sources`` are the formats of topics that have one, ``json_fields`` the chosen fields.
+        """``sources`` are the set formats by topic, ``json_fields`` the chosen fields.
 
-        ``bytes_max`` and ``lines_max`` bound a record, ``cluster`` begins the ids of verdicts.
+        ``bytes_max`` bounds a record, ``cluster`` begins the ids of verdicts.
         """
         self._sources = sources
         self._json_fields = json_fields
         self._bytes_max = bytes_max
-        self._lines_max = lines_max
         self._metrics = metrics
         self._cluster = cluster
         self._clock = clock
 
     def parts(self, chunks: Iterable[Chunk]) -> Iterator[Reading]:
-        """The events of all records, part by part, and the first fault of each that has one.
-
-        The next part is read when it is asked for, and a chunk is taken when it is read. Faults
-        that are found until then, and are those of a record that goes on, go along with it.
-        """
+        """Read part by part: a part when it is requested, a chunk when its first record is read."""
         reading = Reading()
         for number, chunk in enumerate(chunks, start=1):
             start, rest = 0, _NO_REST
@@ -201,12 +193,11 @@ class BatchReader:
             yield reading
 
     def _read_chunk(self, reading: Reading, chunk: Chunk, start: int, rest: _Rest) -> int:
-        """Read on from the record at ``start`` until the part is full; returns where it stopped.
-
-        ``rest`` is that record's.
+        """Read from the record at ``start``, whose unread results are ``rest``, until the part is
+        full; returns the place of the next record.
         """
         topic, partition, records = chunk
-        bytes_max, lines_max = self._bytes_max, self._lines_max
+        bytes_max = self._bytes_max
         detected_at = self._clock()
         json_fields, source = self._json_fields, self._sources.get(topic)
         sightings, observed, places = reading.sightings, reading.observed, reading.places
@@ -227,13 +218,11 @@ class BatchReader:
             if rest.results:
                 (results, first), rest = rest, _NO_REST
             elif len(value) > bytes_max:
-                results = _too_large(value, bytes_max)
+                results = _too_large(f"{len(value)} bytes; record_bytes_max is {bytes_max}")
             elif not value and isinstance(record, UnreadRecord):
                 results = _unread(record)
             else:
-                results = read_record(
-                    value, source=source, lines_max=lines_max, json_fields=json_fields
-                )
+                results = read_record(value, source=source, json_fields=json_fields)
             if len(results) > 1:
                 results = reading.cut(results, first)
             for index, (name, result) in enumerate(results, first):
@@ -264,8 +253,6 @@ class BatchReader:
         self._count_lines(topic, sightings[events_before:], observed[events_before:], ignored)
         return start + read - reading.goes_on
 
-    # Counted a batch at a time: a label lookup for each record would cost more than its parsing.
-
     def _count_lines(
         self,
         topic: str,
@@ -273,6 +260,7 @@ class BatchReader:
         observed: Iterable[Observed],
         ignored: Iterable[str],
     ) -> None:
+        # Once a chunk: a label lookup for each record would cost more than its parsing.
         events = Counter(zip(map(_FORMAT, sightings), map(_KIND, observed), strict=True))
         for (name, kind), count in events.items():
             self._metrics.events.labels(topic, name, kind).inc(count)
@@ -281,26 +269,25 @@ class BatchReader:
 
 
 def _shortened(text: str, characters_max: int) -> str:
-    """``text`` cut, and masked where it holds a URL or what looks like a user and a password."""
+    """``text`` cut; credentials in it are masked."""
     if may_hold_credentials(text):
-        # Cut behind the at sign, by which a user is known.
+        # Masked before it is cut: without the at sign a password would not be recognised.
         text = without_nested_credentials(text[: 4 * characters_max])
     return text[:characters_max]
 
 
+def _too_large(detail: str) -> list[tuple[str, EventResult]]:
+    return [("", Rejected(RejectReason.TOO_LARGE, detail))]
+
+
 def _unread(record: UnreadRecord) -> list[tuple[str, EventResult]]:
     first = record.offset - record.records + 1
-    detail = _UNREAD if record.records == 1 else f"offsets {first} to {record.offset} {_UNREAD}"
-    return [("", Rejected(RejectReason.TOO_LARGE, detail))]
-
-
-def _too_large(value: bytes, bytes_max: int) -> list[tuple[str, EventResult]]:
-    detail = f"{len(value)} bytes; record_bytes_max is {bytes_max}"
-    return [("", Rejected(RejectReason.TOO_LARGE, detail))]
+    offsets = "" if record.records == 1 else f"offsets {first} to {record.offset} "
+    return _too_large(offsets + _UNREAD)
 
 
 def _replay_of(record: RawRecord) -> bytes:
-    """The note of ``dead-letters replay``, so that a letter is not replayed again and again."""
+    """The header of ``dead-letters replay``, by which a record is not replayed for ever."""
     for name, value in record.headers:
         if name == REPLAY_OF and value:  # Kafka allows a header without a value.
             return value[:REPLAY_OF_BYTES_MAX]

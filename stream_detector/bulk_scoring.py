@@ -1,4 +1,4 @@
-"""Lines in, rows out: what ``score`` makes of lists of URLs and of log files, without Kafka."""
+"""Lines in, rows out: ``score`` on lists of URLs and on log files, without Kafka."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,16 +19,15 @@ from stream_detector.events import (
     UrlEvent,
 )
 from stream_detector.policy.decider import Decider
-from stream_detector.sources.log_file import LogFile
-from stream_detector.sources.reading import JsonFields, Source
-
-__all__ = ["ListScorer", "LogRow", "LogScorer", "Row"]
+from stream_detector.sources.base import Source
+from stream_detector.sources.json_fields import JsonFields
+from stream_detector.sources.reading import LogFile
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """What one line became; as JSON, its fields in this order."""
+    """The result for one line; as JSON, its fields in this order."""
 
     input: str
     canonical: str | None = None
@@ -38,13 +37,13 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     verdict: str | None = None
     model: ModelRef | None = None
     reason: str | None = None
-    """``model``, ``allow_list`` or ``deny_list``; None of what was rejected."""
+    """``model``, ``allow_list`` or ``deny_list``; None for a rejected line."""
 
 
 class LogRow(Row, frozen=True, gc=False):
-    """What one event of a log line became, or a line that was rejected.
+    """The result for one event of a log line, or for a rejected line.
 
-    ``input`` is the URL or host name as the log has it, or the line.
+    ``input`` is the log's URL or host name, or the line.
     """
 
     file: str | None = None
@@ -55,11 +54,11 @@ class LogRow(Row, frozen=True, gc=False):
     time: datetime | None = None
     log_id: str | None = None
     detail: str | None = None
-    """What was wrong with what was rejected."""
+    """The fault of a rejected line."""
 
 
 class ListScorer:
-    """Scores lines that are a URL or host name each: one row a line, in order."""
+    """Scores lines of one URL or host name each: one row a line, in order."""
 
     def __init__(self, decider: Decider, kind: Literal["auto", "url", "host"]) -> None:
         self._decider = decider
@@ -92,7 +91,7 @@ class ListScorer:
 
 
 class LogScorer:
-    """Scores what the lines of log files name: a row for each event and each rejected line."""
+    """Scores log files: a row for each event and each rejected line."""
 
     def __init__(
         self,
@@ -102,7 +101,7 @@ class LogScorer:
         line_bytes_max: int,
         json_fields: JsonFields | None = None,
     ) -> None:
-        """``source`` is the format, None to find it line by line; ``json_fields`` are chosen."""
+        """``source`` is the format, None to detect it line by line."""
         self._decider = decider
         self._new_log = partial(
             LogFile, source, line_bytes_max=line_bytes_max, json_fields=json_fields
@@ -111,10 +110,10 @@ class LogScorer:
         self._log = self._new_log()
         self._line = 0
         self.counts: Counter[str] = Counter()
-        """``lines``, ``events``, ``rejected`` and ``nameless``: lines that name no URL or host."""
+        """``lines``, ``events``, ``rejected``, and ``nameless`` lines without a URL or host."""
 
     def begin(self, file: str | None) -> None:
-        """The lines of another file come now; None for stdin."""
+        """Begin another file; None for stdin."""
         self._file, self._line = file, 0
         self._log = self._new_log()
 

@@ -3,24 +3,21 @@
 A model that saw ``http://www.`` on one side only learns the format, not the task. The rules
 (``CANONICAL_FORM_VERSION`` changes with any of them):
 
-- Parsed as browsers do, by the WHATWG URL Standard (https://url.spec.whatwg.org/): host in
+- The parser follows the WHATWG URL Standard (https://url.spec.whatwg.org/), as browsers do: host in
   lower case and punycode, IPv4 in octal, hex or full width made plain, dot segments resolved,
   backslashes turned, control and non-ASCII characters percent-encoded. Input without a scheme
-  is read as ``http``; a number after its first colon is a port.
-- Dropped: the scheme, ports 80 and 443 whatever the scheme and the scheme's own default port, a
-  path that is ``/`` alone, an empty query, user name and password (noted), the fragment (noted),
-  at the host's start ``*.`` (noted) and ``www.`` (while a registered domain remains), at its end
-  the root's dot.
+  counts as ``http``; a number after its first colon is a port.
+- Dropped: the scheme; ports 80 and 443 with any scheme, and the scheme's own default port; a path
+  ``/``; an empty query; user name and password (noted); the fragment (noted); at the host's start
+  ``*.`` (noted) and ``www.`` (while a registered domain remains); at its end the root's dot.
 - ``&amp;`` in path and query, left by careless extraction from HTML, becomes ``&`` (noted).
-- Refused: what the parser refuses, schemes other than http, https, ftp, ws and wss, hosts longer
-  than DNS allows (253, RFC 1035) or with an empty label, and what is longer than 64 KiB, as it
-  came or in its canonical form.
-- An IPv6 address that stands for one of IPv4 becomes that one: mapped (``::ffff:0:0/96``), NAT64
-  (``64:ff9b::/96``, RFC 6052) and 6to4 (``2002::/16``, RFC 3056).
-- A host name may come with a port, which is dropped; with a path or user name it is refused.
-  Names of letters, digits, ``-`` and ``_`` are taken as they stand, alone and in URLs, even where
-  a label is no valid punycode: a browser would not go there, yet DNS resolves them, programs
-  fetch from them, and logs hold them.
+- Refused: what the parser refuses; schemes other than http, https, ftp, ws and wss; hosts longer
+  than DNS allows (253, RFC 1035) or with an empty label; more than 64 KiB, before or after.
+- An IPv6 address that stands for an IPv4 address becomes that address: mapped (``::ffff:0:0/96``),
+  NAT64 (``64:ff9b::/96``, RFC 6052) and 6to4 (``2002::/16``, RFC 3056).
+- A host name loses its port; one with a path or user name is refused. Names of letters, digits,
+  ``-`` and ``_`` stay as they are, also in URLs, even where a label is invalid punycode: browsers
+  refuse such names, but DNS resolves them, programs fetch from them, and logs contain them.
 
 The form is printable ASCII and idempotent: the canonical form of a canonical text is that text.
 """
@@ -34,22 +31,10 @@ from publicsuffixlist import PublicSuffixList
 
 from stream_detector.events import Canonical, Kind, Rejected, RejectReason
 
-__all__ = [
-    "CANONICAL_FORM_VERSION",
-    "canonical_host",
-    "canonical_url",
-    "canonicalise",
-    "ipv4_within",
-    "is_address",
-    "is_public_suffix",
-    "kind_of",
-    "registered_domain",
-]
-
 CANONICAL_FORM_VERSION = 1
 
 TEXT_LENGTH_MAX = 65_536
-"""Characters; longer input is refused before it is looked at."""
+"""Characters; longer input is refused unparsed."""
 
 _HOST_LENGTH_MAX = 253
 _REGISTERED_DOMAINS_REMEMBERED = 65_536
@@ -57,13 +42,13 @@ _NETWORK_SCHEMES = frozenset({"http", "https", "ftp", "ws", "wss"})
 _SCHEMES_WITH_AT_SIGN = frozenset(
     {"acct", "data", "im", "javascript", "mailto", "sip", "sips", "sms", "tel", "urn", "xmpp"}
 )
-"""Else ``mailto:name@host`` would be read as a user name and password."""
+"""In these, what precedes the ``@`` is not a user name and password."""
 
 _EDGES = "".join(map(chr, range(0x21))) + "\ufeff"
-"""What WHATWG strips from both ends, C0 controls and space; and the byte-order mark."""
+"""WHATWG strips C0 controls and space from both ends; this adds the byte-order mark."""
 
 _LINE_BREAKS = str.maketrans("", "", "\t\n\r")
-"""WHATWG drops these wherever they stand; left in, they would hide a scheme."""
+"""WHATWG drops these anywhere in a URL; left in, they would hide a scheme."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(?![0-9]+(?:[/?#\\]|$))")
 _AUTHORITY = re.compile(r"[^/?#\\]*")
@@ -76,13 +61,13 @@ _BARE_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*|\[[^\]]*\]"
 _UP_TO_HOST_END = re.compile(
     r"([A-Za-z]+://(?:[^/?#\\]*@)?+)([A-Za-z0-9_\-.]{1,254}+)(?=[:/?#\\]|$)"
 )
-"""Of a host that DNS could hold, with the root's dot."""
+"""Up to the end of a host that DNS could hold, with the root's dot."""
 
-# A last label that starts with a digit may make it an IPv4 address: left to the parser.
+# A last label that starts with a digit may make it an IPv4 address, which the parser decides.
 _DNS_NAME = re.compile(r"(?:[a-z0-9_\-]+\.)*[a-z_][a-z0-9_\-]*")
 
 _WITH_IPV4 = tuple(map(IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16")))
-"""Networks whose addresses have one of IPv4 right behind the prefix."""
+"""Networks whose addresses hold an IPv4 address right behind the prefix."""
 _ADDRESSES_REMEMBERED = 4_096
 
 _public_suffixes = PublicSuffixList()
@@ -110,7 +95,7 @@ def canonical_url(text: str) -> Canonical | Rejected:
     canonical = host if port in {"", "80", "443"} else f"{host}:{port}"
     if rest != "/":
         canonical += rest
-    if len(canonical) > TEXT_LENGTH_MAX:  # percent-encoding makes up to 12 characters of one
+    if len(canonical) > TEXT_LENGTH_MAX:  # Percent-encoding makes up to 12 characters of one.
         return _too_long(canonical)
     return Canonical("url", canonical, host, registered_domain(host), notes)
 
@@ -121,8 +106,7 @@ def canonical_host(text: str) -> Canonical | Rejected:
     if not isinstance(trimmed, str):
         return trimmed
     name = trimmed.lower()
-    # What is of letters, digits, - and _ the parser gives back as it is, or refuses for its
-    # punycode.
+    # The parser returns such a name unchanged, or refuses it for its punycode.
     parsed_host = name if _DNS_NAME.fullmatch(name) else _parsed_host(trimmed)
     if not isinstance(parsed_host, str):
         return parsed_host
@@ -142,12 +126,12 @@ def kind_of(text: str) -> Kind:
 
 
 def ipv4_within(network: IPv6Network) -> IPv4Network | None:
-    """The network of IPv4 whose addresses those of ``network`` stand for; None if there is none."""
+    """The IPv4 network that ``network`` stands for; None if there is none."""
     for prefix in _WITH_IPV4:
         if network.subnet_of(prefix):
             shift = 128 - 32 - prefix.prefixlen
             address = int(network.network_address) >> shift & 0xFFFF_FFFF
-            # 6to4: what is behind the address of IPv4 is of the site that has it.
+            # 6to4: the bits behind the IPv4 address belong to the site that has it.
             return IPv4Network((address, min(32, network.prefixlen - prefix.prefixlen)))
     return None
 
@@ -155,8 +139,8 @@ def ipv4_within(network: IPv6Network) -> IPv4Network | None:
 def registered_domain(host: str) -> str:
     """Public suffix plus one label (private suffixes count); the host itself if it has none.
 
-    From the public-suffix list (https://publicsuffix.org/) that is installed with the
-    ``publicsuffixlist`` package: the network is never asked.
+    The public-suffix list (https://publicsuffix.org/) comes with the ``publicsuffixlist`` package:
+    no look-up uses the network.
     """
     return _private_suffix(host) or host
 
@@ -167,7 +151,7 @@ def is_address(host: str) -> bool:
 
 
 def is_public_suffix(name: str) -> bool:
-    """Is ``name`` (lower case) on the public-suffix list, private suffixes among them?"""
+    """Is ``name`` (lower case) on the public-suffix list? Private suffixes count."""
     suffix: str | None = _public_suffixes.publicsuffix(name, accept_unknown=False)
     return suffix == name
 
@@ -188,7 +172,7 @@ def _trim(text: str) -> str | Rejected:
 
 
 def _parse(text: str) -> can_ada.URL:
-    """Parse; lone surrogates become U+FFFD, as the standard's USVString has it.
+    """Parse; lone surrogates become U+FFFD, as in the standard's USVString.
 
     Raises:
         ValueError: the parser refuses ``text``.
@@ -214,9 +198,9 @@ def _serialised(text: str) -> str | Rejected:
 
 
 def _serialised_but_for_punycode(text: str) -> str:
-    """The serialised form of a URL in whose host name a label is no valid punycode; else empty.
+    """The serialised form of a URL whose host has a label of invalid punycode; else empty.
 
-    The parser sees an ordinary name instead, which it leaves as it is.
+    The parser gets an ordinary name in its place, which it leaves unchanged.
     """
     match = _UP_TO_HOST_END.match(text)
     before, name = (match[1], match[2].lower()) if match else ("", "")
@@ -234,9 +218,9 @@ def _serialised_but_for_punycode(text: str) -> str:
 def _take_apart(href: str) -> tuple[str, str, str, tuple[str, ...]]:
     """Host, port, path with query, and notes, of a serialised URL.
 
-    By the standard (https://url.spec.whatwg.org/#url-serializing) that is
-    ``scheme://[user[:password]@]host[:port]/[path][?query][#fragment]``, with what could be
-    mistaken for a delimiter percent-encoded. Faster than asking the parser for each part.
+    The standard (https://url.spec.whatwg.org/#url-serializing) serialises a URL as
+    ``scheme://[user[:password]@]host[:port]/[path][?query][#fragment]`` and percent-encodes what
+    looks like a delimiter. This is faster than reading each part from the parser.
     """
     authority_start = href.index("://") + 3
     authority_end = href.index("/", authority_start)
@@ -262,7 +246,7 @@ def _take_apart(href: str) -> tuple[str, str, str, tuple[str, ...]]:
 
 
 def _parsed_host(text: str) -> str | Rejected:
-    """A host name or address with its port dropped, as the parser has it."""
+    """The parser's form of a host name or address, without its port."""
     if text.count(":") > 1 and not text.startswith("["):
         text = f"[{text}]"
     elif ":" in text:
@@ -277,7 +261,7 @@ def _parsed_host(text: str) -> str | Rejected:
 
 
 def _with_scheme(text: str) -> str | None:
-    """``text`` with a scheme that the parser knows; None where it has another."""
+    """``text`` with a network scheme; None where it has another scheme."""
     if text.startswith(("http://", "https://")):
         return text
     text = text.translate(_LINE_BREAKS)
@@ -294,10 +278,7 @@ def _with_scheme(text: str) -> str | None:
 
 
 def _plain_host(host: str) -> str | None:
-    """The parsed host without leading ``*.`` and ``www.``, and without the root's dot.
-
-    None if DNS could not hold it.
-    """
+    """The host without leading ``*.`` or ``www.`` and the root's dot; None if DNS can't hold it."""
     if host.startswith(("[::ffff:", "[64:ff9b::", "[2002:")):
         return _ipv4_of(host)
     host = host.removesuffix(".")
@@ -313,7 +294,7 @@ def _plain_host(host: str) -> str | None:
 
 @lru_cache(_ADDRESSES_REMEMBERED)
 def _ipv4_of(host: str) -> str:
-    """The IPv4 address that an IPv6 address in brackets stands for; as it is where it does not."""
+    """The IPv4 address that ``host``, an IPv6 address in brackets, stands for; else ``host``."""
     network = ipv4_within(IPv6Network(host[1:-1]))
     return host if network is None else str(network.network_address)
 

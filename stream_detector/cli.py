@@ -1,7 +1,7 @@
 """``stream-detector``: runs the command line and ends the process.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 after Ctrl-C. An error is one line on
-stderr. When the reader of the output goes (``| head``), the program ends with 1 and says nothing.
+stderr. When the reader closes the pipe (``| head``), the program exits with 1 and prints nothing.
 A worker (``run``) that SIGTERM or Ctrl-C stops ends with 0, from its first moment on.
 """
 
@@ -9,8 +9,6 @@ import os
 import signal
 import sys
 from typing import NoReturn
-
-__all__ = ["main"]
 
 _INTERRUPTED = 130
 _STOPPED = 0

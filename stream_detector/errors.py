@@ -3,48 +3,27 @@
 ::
 
     StreamDetectorError
-    |-- RetryableError            wait and try again: the broker is away
-    |-- RecordError               the record's fault: it becomes a dead letter
-    |   |-- ScoringError          the model raised while it scored some texts
-    |   |-- LabelError            a label can't be made of what was given
-    |   |-- VerdictIdError        no event is to be found by a verdict's id
-    |   `-- MissingRecordError    Kafka has no record where one should be
-    |-- RefusedModelError         an announced model is not taken: the one that serves goes on
-    `-- FatalError                the process must stop, uncommitted
-        |-- SettingsError         a setting is missing, wrong or contradicts another
-        |-- BundleError           a model bundle was refused
-        |   `-- IncompatibleBundleError   it was made for other code
-        |-- DeviceError           memory or device failed
-        |-- ModelError            the model cannot score even a text known to be good
-        |-- TopicsError           a topic is missing or may not be used
-        |-- PublishError          Kafka refused an output for good
-        `-- StalledError          there is lag, and no commit for too long
+    |-- RetryableError            wait and try again
+    |-- RecordError               the record becomes a dead letter, its neighbours go on
+    |   |-- ScoringError
+    |   |-- LabelError
+    |   |-- VerdictIdError
+    |   `-- MissingRecordError
+    |-- RefusedModelError         the served model stays
+    `-- FatalError                the process stops and leaves offsets uncommitted
+        |-- SettingsError
+        |-- BundleError
+        |   `-- IncompatibleBundleError
+        |-- DeviceError
+        |-- ModelError
+        |-- TopicsError
+        |-- PublishError
+        `-- StalledError
 
 A message says what was wrong, where, and what to do. It never holds a secret.
 """
 
 from enum import StrEnum
-
-__all__ = [
-    "BundleError",
-    "DeviceError",
-    "FatalError",
-    "IncompatibleBundleError",
-    "LabelError",
-    "MissingRecordError",
-    "ModelError",
-    "PublishError",
-    "RecordError",
-    "RefusalReason",
-    "RefusedModelError",
-    "RetryableError",
-    "ScoringError",
-    "SettingsError",
-    "StalledError",
-    "StreamDetectorError",
-    "TopicsError",
-    "VerdictIdError",
-]
 
 
 class StreamDetectorError(Exception):
@@ -55,11 +34,11 @@ class StreamDetectorError(Exception):
 
 
 class RetryableError(StreamDetectorError):
-    """A passing fault outside the process, such as a broker that is away. Try again later."""
+    """A passing fault outside the process, such as a broker that is away."""
 
 
 class RecordError(StreamDetectorError):
-    """The record itself is at fault: it goes to the dead-letter topic, its neighbours go on."""
+    """The record itself is at fault."""
 
 
 class ScoringError(RecordError):
@@ -67,34 +46,34 @@ class ScoringError(RecordError):
 
 
 class LabelError(RecordError):
-    """A label can't be made of what was given: a part is missing, too long or out of its range."""
+    """A part of a label is missing, too long or out of its range."""
 
 
 class VerdictIdError(RecordError):
-    """No event is to be found by a verdict's id: it is none, or its input record has expired."""
+    """A verdict's id leads to no event: it is none, or its input record has expired."""
 
 
 class MissingRecordError(RecordError):
-    """Kafka has no record at a position: it has expired, or the topic was made again."""
+    """Kafka has no record at a position: it expired, or the topic was deleted and created again."""
 
 
 class RefusalReason(StrEnum):
-    """Why a worker did not take a model that was announced. A closed list."""
+    """Why a worker refused an announced model. A closed list."""
 
     MALFORMED = "malformed"
-    """The announcement is none, or says other things than the bundle's manifest."""
+    """The announcement can't be read, or contradicts the bundle's manifest."""
     UNAVAILABLE = "unavailable"
-    """The store has no such bundle, or can't be reached. Tried again later."""
+    """The store has no such bundle, or can't be reached. The worker tries again later."""
     DAMAGED = "damaged"
-    """A file does not match its SHA-256, or is none that a bundle has."""
+    """A file does not match its SHA-256, or does not belong into a bundle."""
     SIGNATURE = "signature"
-    """A public key is set, and the signature of the announcement or of the bundle is missing or
-    not by its private key."""
+    """A public key is set, and the announcement or the bundle lacks a signature by its private
+    key."""
     OUTDATED = "outdated"
-    """A public key is set, and a newer announcement was signed before: somebody wrote an old one
-    again."""
+    """A public key is set, and a newer signed announcement came before: somebody repeated an old
+    one."""
     INCOMPATIBLE = "incompatible"
-    """Made for another canonical form or architecture than this program has."""
+    """Made for a canonical form or architecture that this program lacks."""
     WRONG_KIND = "wrong_kind"
     """A bundle for hosts announced as one for URLs, or the reverse."""
     THRESHOLDS = "thresholds"
@@ -106,7 +85,7 @@ class RefusalReason(StrEnum):
 
 
 class RefusedModelError(StreamDetectorError):
-    """An announced model is not taken, for ``reason``; the one that serves goes on serving."""
+    """The worker refuses an announced model for ``reason``."""
 
     def __init__(self, reason: RefusalReason, message: str) -> None:
         super().__init__(message)
@@ -114,7 +93,7 @@ class RefusedModelError(StreamDetectorError):
 
 
 class FatalError(StreamDetectorError):
-    """No record is at fault and waiting will not help: stop, leave offsets uncommitted."""
+    """No record is at fault and waiting will not help."""
 
 
 class SettingsError(FatalError):
@@ -128,7 +107,7 @@ class BundleError(FatalError):
 
 
 class IncompatibleBundleError(BundleError):
-    """A bundle made for another canonical form, or an architecture that this program has not."""
+    """A bundle made for a canonical form or architecture that this program lacks."""
 
 
 class DeviceError(FatalError):
@@ -136,11 +115,11 @@ class DeviceError(FatalError):
 
 
 class ModelError(FatalError):
-    """The model raises on a text known to be good, so no record can be blamed."""
+    """The model fails on a text known to be good, so no record can be blamed."""
 
 
 class TopicsError(FatalError):
-    """A topic that is needed is missing, or the client has no right to use it."""
+    """A topic is missing, or the client has no right to use it."""
 
 
 class PublishError(FatalError):

@@ -1,57 +1,36 @@
-"""The nouns that cross module boundaries: records, events, verdicts, alerts, dead letters, labels.
+"""The nouns that cross module boundaries: records, events, verdicts, outcomes, labels.
 
 All are frozen. Times are timezone-aware UTC datetimes; scores are calibrated probabilities
-in 0..1. ``gc=False`` keeps these many small objects out of the garbage collector's sight:
-none of them can be part of a reference cycle.
+in 0..1. ``gc=False`` spares the garbage collector these many small objects, none of which can be
+part of a reference cycle.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
-
-__all__ = [
-    "Alert",
-    "Canonical",
-    "Chunk",
-    "DeadLetter",
-    "Decision",
-    "Ignored",
-    "Kind",
-    "Label",
-    "LabelName",
-    "LabelWord",
-    "Labels",
-    "ModelRef",
-    "Observed",
-    "RawRecord",
-    "RejectReason",
-    "Rejected",
-    "Sighting",
-    "SourcePosition",
-    "Thresholds",
-    "UnreadRecord",
-    "UrlEvent",
-    "Verdict",
-    "VerdictName",
-]
+from msgspec import Meta
 
 Kind = Literal["url", "host"]
-"""What was observed: a full URL, or a host name alone (DNS, TLS SNI, CONNECT)."""
+"""A full URL, or only a host name (DNS, TLS SNI, CONNECT)."""
 
 Observed = tuple[Kind, str]
-"""A URL or host name as a log has it."""
+"""A URL or host name as it stands in a log."""
+
+_Probability = Annotated[float, Meta(ge=0, le=1)]
+_Count = Annotated[int, Meta(ge=0)]
+_Time = Annotated[datetime, Meta(tz=True)]
 
 VerdictName = Literal["malicious", "suspicious", "benign"]
 LabelName = Literal["malicious", "benign"]
 LabelWord = Literal["malicious", "benign", "retracted"]
-"""What a label says; ``retracted`` takes back what the same voice said of the same text before."""
+"""``retracted`` takes back an earlier label of the same text by the same analyst or feed."""
 
 
 class RejectReason(StrEnum):
-    """Why a record, or a line of one, became a dead letter. A closed list."""
+    """Why a record or one of its lines became a dead letter. A closed list."""
 
     EMPTY = "empty"
     """No value (a tombstone), or nothing but white space."""
@@ -66,7 +45,7 @@ class RejectReason(StrEnum):
     MALFORMED = "malformed"
     """The format is known, but the line does not follow it (broken JSON, missing columns)."""
     WRONG_TYPE = "wrong_type"
-    """A field is there with a type that it cannot have."""
+    """A field has a type that its format does not allow."""
     NO_URL = "no_url"
     """A well-formed line that should name a URL or host and does not."""
     INVALID_URL = "invalid_url"
@@ -76,53 +55,48 @@ class RejectReason(StrEnum):
     TOO_LONG = "too_long"
     """A URL or host name longer than 64 KiB."""
     MODEL_ERROR = "model_error"
-    """The model raised on this text alone."""
+    """The model raises on this text, and scores others."""
 
 
 class RawRecord(Protocol):
-    """What the core needs of a Kafka record; aiokafka's ``ConsumerRecord`` fits as it is."""
+    """What the core needs of a Kafka record; aiokafka's ``ConsumerRecord`` fits."""
 
     @property
     def offset(self) -> int:
         """Offset within the partition."""
-        ...
 
     @property
     def timestamp(self) -> int | None:
-        """Milliseconds since the epoch, as the broker has it."""
-        ...
+        """Milliseconds since the epoch, from the broker."""
 
     @property
     def key(self) -> bytes | None:
-        """The key as read."""
-        ...
+        """The key."""
 
     @property
     def value(self) -> bytes | None:
-        """The value as read; None for a tombstone."""
-        ...
+        """The value; None for a tombstone."""
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """Names and values."""
-        ...
 
 
 class UnreadRecord(NamedTuple):
-    """A record that was not read, since its batch is too large or damaged. Its place is known."""
+    """Stands for records whose batch is too large or damaged to be read."""
 
     offset: int
-    """Of several records that come as one, that of the last."""
+    """Of the last of these records."""
     timestamp: int | None = None
     key: bytes | None = None
     value: bytes | None = None
     headers: Sequence[tuple[str, bytes]] = ()
     records: int = 1
-    """How many records it stands for: those up to ``offset``."""
+    """How many, up to ``offset``."""
 
 
 class Chunk(NamedTuple):
-    """Consecutive records of one partition, as one fetch gave them, in order of offset."""
+    """Consecutive records of one partition from one fetch, in order of offset."""
 
     topic: str
     partition: int
@@ -135,22 +109,22 @@ class UrlEvent(msgspec.Struct, frozen=True, gc=False):
     kind: Kind
     observed: str
     client: str | None = None
-    """The client's address or name, as the log has it."""
+    """The client's address or name from the log."""
     time: datetime | None = None
     log_id: str | None = None
     """The log's own identifier of the event (Zeek ``uid``, Suricata ``flow_id``, JSON ``id``)."""
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """A line that should have given an event and could not."""
+    """A line that names no event although it should."""
 
     reason: RejectReason
     detail: str
-    """What was wrong, for a person; never more than a few words of the input."""
+    """The fault in words; quotes at most a few words of the input."""
 
 
 class Ignored(msgspec.Struct, frozen=True, gc=False):
-    """A well-formed line that by its nature names no URL (a header, a flow event)."""
+    """A well-formed line of a type that names no URL (a header, a flow event)."""
 
     what: str
 
@@ -160,17 +134,17 @@ class Canonical(msgspec.Struct, frozen=True, gc=False):
 
     kind: Kind
     text: str
-    """ASCII; what the model reads."""
+    """ASCII; the model's input."""
     host: str
     """ASCII (punycode) host name, or IP address; IPv6 in brackets."""
     registered_domain: str
     """Public suffix plus one label; the host itself for addresses and bare suffixes."""
     notes: tuple[str, ...] = ()
-    """What was dropped or undone and may interest an analyst: ``userinfo``, ``fragment``..."""
+    """Dropped parts that may interest an analyst: ``userinfo``, ``fragment``..."""
 
 
 class ModelRef(msgspec.Struct, frozen=True, gc=False):
-    """Which model scored."""
+    """Identifies a model."""
 
     name: str
     version: str
@@ -178,7 +152,7 @@ class ModelRef(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def short(self) -> str:
-        """The first characters of the sha256: enough to tell models apart, and to name one by."""
+        """The first characters of the sha256, enough to identify a model."""
         return self.sha256[:12]
 
 
@@ -190,7 +164,7 @@ class Thresholds(msgspec.Struct, frozen=True, gc=False):
 
 
 class SourcePosition(msgspec.Struct, frozen=True, gc=False):
-    """Where in Kafka the event came from; ``index`` counts the events of one record from 0."""
+    """The place of an event in Kafka; ``index`` counts the events of one record from 0."""
 
     topic: str
     partition: int
@@ -199,7 +173,7 @@ class SourcePosition(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False):
-    """An event and where it was seen: what is its own in the verdict on it."""
+    """The fields of a verdict that belong to one event."""
 
     id: str
     event_time: datetime | None
@@ -211,20 +185,20 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
 
 Labels = tuple[Kind, VerdictName, str, str]
-"""What verdicts are counted by: kind, verdict, the model's name, reason."""
+"""Metric labels of a verdict: kind, verdict, the model's name, reason."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """The verdict on one URL or host name, wherever and however often it is seen.
+    """The verdict on one URL or host name, shared by all its events.
 
-    ``written`` and ``masked`` are a cache: most texts are seen again and again, and each is encoded
-    and masked once. ``wire`` and ``privacy`` fill them; nothing else writes to a frozen struct.
+    ``written`` and ``masked`` are a cache: most texts repeat, and each is encoded and masked once.
+    ``wire`` and ``privacy`` fill them; nothing else writes to a frozen struct.
     """
 
     observed: str
-    """As the log has it, but for user names and passwords."""
+    """The log's text, with user names and passwords masked."""
     canonical: Canonical
-    """What was judged, but for those in URLs inside its path or query."""
+    """The scored text, with user names and passwords of URLs in its path or query masked."""
     score: float | None
     """Calibrated probability; None where a list decided without the model."""
     verdict: VerdictName
@@ -234,73 +208,144 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     model: ModelRef
     """The model that scored, or would have."""
     labels: Labels
-    """One and the same tuple for all decisions alike."""
+    """Decisions with equal labels share one tuple."""
     written: tuple[bytes, bytes] | None = None
-    """Key and share of the JSON of each verdict, kept here once ``wire`` has written them."""
+    """The key of a verdict and this decision's share of its JSON, cached by ``wire``."""
     masked: "Decision | None" = None
-    """With its query masked, kept here once ``privacy`` has done so."""
+    """The decision with its query masked, cached by ``privacy``."""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """What the detector says of one event. Schema: ``data/schemas/url-verdict.json``."""
+    """The verdict on one event. Schema: ``data/schemas/url-verdict.json``."""
 
     sighting: Sighting
     decision: Decision
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):
-    """One alert: the verdict that opened its window, and what the window before folded in."""
+    """The verdict that opened an alert window, and the count of the window before."""
 
     verdict: Verdict
     folded: int
-    """Malicious verdicts of the same key that the previous window held back."""
+    """Malicious verdicts of the same key that gave no alert in the previous window."""
     window_seconds: float
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
-    """A record that could not become verdicts, with its bytes as they were read.
-
-    But for what ``withheld`` names, and for what is cut.
-    """
+    """A record that could not become verdicts, with its bytes; ``withheld`` parts are masked."""
 
     key: bytes | None
     value: bytes | None
     reason: RejectReason
     detail: str
     source: SourcePosition
-    """``index`` is that of the line at fault."""
+    """``index`` counts the line at fault."""
     record_time: int | None
     """The record's own timestamp, milliseconds since the epoch."""
     withheld: Sequence[str] = ()
-    """What was taken out of key and value: ``clients``, ``queries``, ``credentials``; ``contents``
+    """The parts masked in key and value: ``clients``, ``queries``, ``credentials``; ``contents``
     where they were not read."""
     format: str = ""
-    """Of the line at fault; empty where no format recognised it."""
+    """Format of the line at fault; empty where none recognised it."""
     replay_of: bytes = b""
-    """Where the dead letter lies that the record is a replay of; empty if it is none."""
+    """Position of the dead letter that the record replays; empty if it is no replay."""
     key_cut_from: int = 0
-    """Bytes of the key that was read, where it is cut; 0 where it is whole."""
+    """Original bytes of a key that is cut; 0 where it is whole."""
     value_cut_from: int = 0
-    """Bytes of the value that was read, where it is cut; 0 where it is whole."""
+    """Original bytes of a value that is cut; 0 where it is whole."""
+
+
+class Opinion(msgspec.Struct, frozen=True, gc=False):
+    """One model's verdict on a text."""
+
+    model: ModelRef
+    thresholds: Thresholds
+    """Those in force: the bundle's own, or the settings' overrides."""
+    score: _Probability
+    verdict: VerdictName
+
+
+class Disagreement(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="disagreement"):
+    """A text on which the two models' verdicts differ."""
+
+    id: str
+    """Id of the verdict on the event at ``source``."""
+    compared_at: _Time
+    kind: Kind
+    canonical: str
+    host: str
+    registered_domain: str
+    served: Opinion
+    shadow: Opinion
+    source: SourcePosition
+    """Place of the batch's first event with this text."""
+
+
+class VerdictPair(msgspec.Struct, frozen=True, gc=False):
+    """How many texts got these two verdicts."""
+
+    served: VerdictName
+    shadow: VerdictName
+    texts: Annotated[int, Meta(gt=0)]
+
+
+class ScoreDifference(msgspec.Struct, frozen=True, gc=False):
+    """The shadow's score minus the served model's, over the counted texts."""
+
+    mean: Annotated[float, Meta(ge=-1, le=1)]
+    mean_absolute: _Probability
+    max_absolute: _Probability
+
+
+class Counts(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="counts"):
+    """The texts of one kind that were compared in one batch."""
+
+    id: str
+    """``cluster:topic:partition:offset`` of the batch's first record, and the kind; behind the
+    offset ``:index`` where the batch begins within a record."""
+    compared_at: _Time
+    kind: Kind
+    served: ModelRef
+    shadow: ModelRef
+    share: Annotated[float, Meta(gt=0, le=1)]
+    texts: Annotated[int, Meta(gt=0)]
+    passed_over: _Count
+    """Texts of the share that a slow shadow did not score."""
+    verdicts: tuple[VerdictPair, ...]
+    """Each pair of verdicts that occurred, equal ones too."""
+    score_difference: ScoreDifference
+
+
+Comparison = Disagreement | Counts
+
+
+class Outcomes(NamedTuple):
+    """The outputs for a batch of chunks, each list in order of input."""
+
+    verdicts: list[Verdict]
+    alerts: list[Alert]
+    dead_letters: list[DeadLetter]
+    comparisons: Sequence[Comparison] = ()
+    """In no order."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False):
     """What an analyst or a feed says of a URL or host name.
 
-    Schema: ``data/schemas/url-label.json``. ``labels.make_label`` and ``labels.read_label`` make
-    none that breaks it.
+    Schema: ``data/schemas/url-label.json``, which ``labels.make_label`` and ``labels.read_label``
+    keep.
     """
 
     url: str
-    """A URL or host name as it was given."""
+    """A URL or host name as the analyst or feed wrote it."""
     canonical: Canonical
-    """What the label is about: labels of one canonical text are about the same."""
+    """Labels with one canonical text are about the same URL or host."""
     label: LabelWord
     source: str
-    """Which system the label comes from."""
+    """The system that the label comes from."""
     labeled_at: datetime
     analyst: str | None = None
-    """Who labelled it; None where only a feed did."""
+    """None where only a feed labelled it."""
     feed: str | None = None
     confidence: float | None = None
-    """How sure they are, 0 to 1; None where they do not say."""
+    """0 to 1; None where the label does not say it."""

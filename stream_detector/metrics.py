@@ -32,9 +32,7 @@ from stream_detector.models.base import ServedModel
 from stream_detector.models.drift import DriftWindow
 from stream_detector.system.disks import free_bytes
 
-__all__ = ["DriftMetrics", "Metrics"]
-
-# Each bucket is a series for each label value: as few as answer the questions of the dashboards.
+# Each bucket is a series for each label value: only as many as the dashboards need.
 _STAGE_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.5, 2)
 # Fine around the objective of 60 s.
 _AGE_BUCKETS = (0.1, 0.5, 2, 10, 30, 45, 55, 60, 65, 75, 120, 600)
@@ -44,15 +42,15 @@ _SUDDEN_REASONS = (
     *(RejectReason.WRONG_TYPE, RejectReason.NO_URL, RejectReason.INVALID_URL),
     *(RejectReason.INVALID_HOST, RejectReason.MODEL_ERROR),
 )
-"""Of dead letters that come by thousands from one moment to the next: a format that has changed, a
-model that fails. The others are of single odd records."""
+"""Reasons of dead letters that come suddenly and by thousands, from a changed format or a failing
+model. The others come from single odd records."""
 
 
 class DriftMetrics(Collector):
-    """How far what each model scores has moved from its bundle's reference.
+    """How far the texts that each model scores have moved from its bundle's reference.
 
-    The index is of this worker's own texts; from the other two it can be reckoned over all
-    workers. All is worked out when it is asked for. A model without a reference has none of it.
+    The index covers this worker's own texts; the other two give the index over all workers. Each
+    scrape computes them. A model without a reference has none.
     """
 
     _LABELS = ("kind", "version", "statistic")
@@ -70,7 +68,7 @@ class DriftMetrics(Collector):
                 windows[kind] = current
             elif model.reference is not None:
                 windows[kind] = (model.ref, DriftWindow(kind, model.reference))
-        self._windows = windows  # In one step: it is read from the HTTP thread.
+        self._windows = windows  # In one step: the HTTP thread reads it.
 
     def observe(self, kind: Kind, texts: Sequence[str], scores: Sequence[float]) -> None:
         """Add canonical ``texts`` that were scored; those whose score is NaN are left out."""
@@ -122,7 +120,7 @@ class Metrics:
     """All metrics of one worker. ``registry`` is what ``/metrics`` serves."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        # They are as many series as the counters, and no rule or panel asks for them.
+        # They would double the series, and no rule or panel uses them.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = registry or CollectorRegistry()
 
@@ -258,7 +256,7 @@ class Metrics:
         self._begin_at_0()
 
     def _add_group(self, gauge: Callable[..., Gauge], counter: Callable[..., Counter]) -> None:
-        """Make the metrics of who reads the input topics in this group."""
+        """Make the metrics of this consumer group's readers of the input topics."""
         self.topic_partitions = gauge(
             "topic_partitions", "Partitions of an input topic; 0 where it is missing.", "topic"
         )
@@ -284,7 +282,7 @@ class Metrics:
         )
 
     def _add_versions(self, gauge: Callable[..., Gauge]) -> None:
-        """Make the metrics of which program and which announced models this is about."""
+        """Make the metrics of the program's version and of announced models."""
         self.build_info = gauge("build_info", "1, with the version of the program.", "version")
         self.build_info.labels(__version__).set(1)
         self.group_info = gauge("group_info", "1, with the consumer group of the worker.", "group")
@@ -304,7 +302,7 @@ class Metrics:
         self.model_store_free_bytes.set(float("nan"))
 
     def _begin_at_0(self) -> None:
-        """Show counters before they count: of one that begins at 1, no rate sees the first."""
+        """Show counters at 0: no rate sees the first count of one that begins at 1."""
         kinds: tuple[Kind, ...] = get_args(Kind)
         for kind in kinds:
             for counter in (self.alerts, self.alerts_folded, self.model_switches):
@@ -336,18 +334,18 @@ class Metrics:
             self.model_created_timestamp_seconds.labels(kind).set(model.created_at.timestamp())
 
     def show_announced(self, kind: Kind, ref: ModelRef) -> None:
-        """Show that ``ref`` is what was announced last for ``kind``."""
+        """Show that ``ref`` was announced last for ``kind``."""
         if (before := self._announced.get(kind)) is not None:
             self.announced_model_info.remove(kind, before.name, before.version, before.sha256)
         self._announced[kind] = ref
         self.announced_model_info.labels(kind, ref.name, ref.version, ref.sha256).set(1)
 
     def show_group(self, group: str) -> None:
-        """Show that the worker is of the consumer group ``group``."""
+        """Show the worker's consumer group."""
         self.group_info.labels(group).set(1)
 
     def show_free_space(self, folder: Path) -> None:
-        """Show the free space of the disk of ``folder``, whenever it is asked for."""
+        """Show the free space of the disk of ``folder`` at each scrape."""
         self.model_store_free_bytes.set_function(lambda: free_bytes(folder))
 
     def show_shadow(self, kind: Kind, ref: ModelRef) -> None:
@@ -368,7 +366,7 @@ class Metrics:
 
 
 def certificate_gauge(registry: CollectorRegistry) -> Gauge:
-    """The metric, the same for every part that serves metrics."""
+    """The metric, the same for every process that serves metrics."""
     return Gauge(
         "stream_detector_certificate_expiry_timestamp_seconds",
         "When a certificate in use expires, or the first of its chain: http_server (cert_file) and "

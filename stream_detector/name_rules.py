@@ -1,12 +1,10 @@
-"""What a name may be that others write: of a model, version, source, analyst, feed; and a reason.
+"""The rules for names that others write: of models, versions, sources, analysts, feeds.
 
-Such texts become metric labels, log lines, parts of every verdict and cells of tables, so each is
-checked where it enters: a bundle's manifest, an announcement, a label, the settings, a flag.
+They become metric labels, log lines, parts of every verdict and cells of tables, so each is checked
+where it enters: a bundle's manifest, an announcement, a label, the settings, a flag.
 """
 
 import re
-
-__all__ = ["NAME_CHARACTERS_MAX", "name_fault"]
 
 NAME_CHARACTERS_MAX = 200
 """A verdict holds two names and an alert both twice: far from Kafka's limit for a record."""
@@ -15,8 +13,8 @@ _NOT_SHOWN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     r"\U000e0000-\U000e007f]"
 )
-"""Control characters, line breaks, and what is invisible or turns the direction of a text. The
-schemas have the same pattern."""
+"""Control characters, line breaks, invisible characters, and those that turn the direction of a
+text. The schemas have the same pattern."""
 
 
 def name_fault(text: str) -> str | None:

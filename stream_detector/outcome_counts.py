@@ -5,12 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 from operator import attrgetter
 
-from stream_detector.events import DeadLetter, Kind
+from stream_detector.events import DeadLetter, Kind, Outcomes
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
-from stream_detector.wire.outcomes import Outcomes
-
-__all__ = ["count_outcomes"]
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
-"""Bytes in, outcomes out: the way of a record from top to bottom, free of Faust and Kafka.
+"""Bytes in, outcomes out: a record's way from top to bottom, without Faust and Kafka.
 
 ``Pipeline.parts`` reads the records of a batch into events, decides on all events at once, and
-makes verdicts, alerts and dead letters of them, each in order of input.
+makes verdicts, alerts and dead letters, each in order of input.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,17 +10,13 @@ from time import perf_counter
 from typing import NamedTuple
 
 from stream_detector.batch_reading import BatchReader, Reading
-from stream_detector.events import Chunk, Decision, Rejected, Verdict
+from stream_detector.events import Chunk, Comparison, Decision, Outcomes, Rejected, Verdict
 from stream_detector.metrics import Metrics
 from stream_detector.outcome_counts import count_outcomes
 from stream_detector.policy.alert_windows import AlertWindows
-from stream_detector.policy.comparison_records import comparison_records
 from stream_detector.policy.decider import Decider
+from stream_detector.policy.shadow import comparison_records
 from stream_detector.privacy.outputs import Privacy
-from stream_detector.wire.comparisons import Comparison
-from stream_detector.wire.outcomes import Outcomes
-
-__all__ = ["Part", "Pipeline", "utc_now"]
 
 
 def utc_now() -> datetime:
@@ -29,26 +25,26 @@ def utc_now() -> datetime:
 
 
 class Part(NamedTuple):
-    """What the next records of a batch became."""
+    """The outcomes of the next records of a batch."""
 
     outcomes: Outcomes
     chunks: int
-    """Chunks of the batch that end with this part or a part before it."""
+    """Chunks of the batch that end with this part or an earlier one."""
 
 
 class Pipeline:
-    """Makes outcomes of chunks. Synchronous; all calls come from one thread.
+    """Turns chunks into outcomes. Synchronous; all calls come from one thread.
 
-    - Each event becomes one verdict. Its id is ``cluster:topic:partition:offset:index``, where
+    - Each event gives one verdict. Its id is ``cluster:topic:partition:offset:index``, where
       ``index`` counts the record's lines and events from 0, so a replay gives the same id.
       Kafka allows no colon in a topic's name: read from its end, an id has one meaning.
-    - A record with a line at fault becomes one dead letter, which names the first fault,
-      besides the verdicts of its good lines. So does a record that is too long, which is not
-      parsed, and one of too many lines or events, which gets no verdict.
-    - A line that by its nature names no URL gives nothing but a count.
-    - A malicious verdict gives an alert, or is folded into one: see ``AlertWindows``.
-    - What a shadow model was compared on gives comparisons, and changes none of the above.
-    - Everything up to the masking sees clients and queries as the log has them: see ``Privacy``.
+    - A record with a line at fault gives one dead letter, which names the first fault, and the
+      verdicts of its good lines. A record that is too long, or has too many lines or events, gives
+      only a dead letter.
+    - A line of a type that names no URL is only counted.
+    - A malicious verdict gives an alert, or adds to the count of one: see ``AlertWindows``.
+    - A comparison with a shadow model gives records of its own, and changes none of the above.
+    - Every step before the masking sees the original clients and queries: see ``Privacy``.
     """
 
     def __init__(
@@ -61,7 +57,7 @@ class Pipeline:
         metrics: Metrics,
         batch_records: int,
     ) -> None:
-        """``batch_records`` is how many records fill a batch; ``assembly`` makes one."""
+        """``batch_records`` fill a batch. ``assembly`` makes a pipeline from settings."""
         self._reader = reader
         self._decider = decider
         self._alert_windows = alert_windows
@@ -70,7 +66,7 @@ class Pipeline:
         self._batch_records = batch_records
 
     def process(self, chunks: Iterable[Chunk]) -> Outcomes:
-        """What the records of ``chunks`` become, all at once. Raises as ``parts``."""
+        """All parts in one. Raises as ``parts``."""
         comparisons: list[Comparison] = []
         whole = Outcomes([], [], [], comparisons)
         for outcomes, _ in self.parts(chunks):
@@ -81,11 +77,11 @@ class Pipeline:
         return whole
 
     def parts(self, chunks: Iterable[Chunk]) -> Iterator[Part]:
-        """What the records of ``chunks`` become. No record is lost, whatever its bytes.
+        """The outcomes of ``chunks``, part by part. No record is lost, whatever its bytes.
 
-        Most batches are one part. Records that name many URLs or take long to read make more, and
-        a part may end within a record: the next part is read when it is asked for, so that memory
-        and time of a part have a bound.
+        Most batches are one part. Records with many URLs, or slow to read, make more, and a part
+        may end within a record. The next part is read when the caller requests it: this bounds the
+        memory and the time of a part.
 
         Raises:
             ModelError: the model fails on a text known to be good.
@@ -115,11 +111,11 @@ class Pipeline:
 
 
 def _judge(reading: Reading, decisions: Sequence[Decision | Rejected]) -> list[Verdict]:
-    """The verdict on each event that got a decision; the others' faults join those of reading."""
+    """The verdict on each event with a decision; rejected ones become faults of their records."""
     sightings, places, faults = reading.sightings, reading.places, reading.faults
     verdicts: list[Verdict] = []
     for sighting, decision, place in zip(sightings, decisions, places, strict=True):
-        # Asked so that the answer is mostly yes: a no takes msgspec's structs 0.1 us.
+        # This order, since the answer is mostly yes: a no takes 0.1 us with msgspec's structs.
         if isinstance(decision, Decision):
             verdicts.append(Verdict(sighting, decision))
             continue

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"", "errors", "events", "limits", "name_rules"},
     {"canonical", "system", "terminal"},
-    {"sources", "privacy", "wire"},
+    {"sources", "privacy"},
+    {"wire"},
     {"settings"},
     {"logs"},
     {"models"},
@@ -41,17 +42,13 @@ KAFKA_EXCEPTIONS = {}
 TENSORFLOW_ROOMS = ("stream_detector.models.architectures", "trainer.training")
 TENSORFLOW_EXCEPTIONS = {
     "stream_detector.models.device": "chooses the device",
-    "stream_detector.models.lean_tensorflow": "imports TensorFlow without Keras",
     "stream_detector.models.scorer": "runs the networks",
     "trainer.families.language_model": "trains a network of its own kind",
 }
 
-CIRCLES = [{"stream_detector.settings.checks", "stream_detector.settings.fields"}]
-"""The checks name ``Settings`` as a type alone."""
-
-CHAIN_MAX = 14
+CHAIN_MAX = 13
 """Modules of the longest chain of imports at module top; ``cli`` counts."""
-IMPORTS_IN_FUNCTIONS_MAX = 190
+IMPORTS_IN_FUNCTIONS_MAX = 40
 """Statements, most in commands, which start fast because of them."""
 LINES_MAX = 400
 
@@ -125,7 +122,7 @@ def _layer(module: str) -> int:
     return places[0]
 
 
-def test_rooms_import_from_lower_rooms_alone() -> None:
+def test_rooms_import_only_from_lower_rooms() -> None:
     upward = [
         each
         for each in IMPORTS
@@ -157,7 +154,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         for module in edges
         if module in reached[module]
     }
-    assert circles == set(map(frozenset, CIRCLES))
+    assert not circles
 
 
 def test_few_rooms_know_a_kafka_client() -> None:

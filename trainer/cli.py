@@ -1,6 +1,7 @@
-"""``stream-trainer``: the group of its commands, each a module of ``trainer.commands``.
+"""``stream-trainer``: the group of its commands, each in a module of ``trainer.commands``.
 
-Commands import heavy modules when they run, so that ``--help`` answers at once.
+A command's module is imported when the command is asked for. TensorFlow and scikit-learn take
+seconds: a command imports them once its data is known to be good.
 """
 
 import logging
@@ -11,31 +12,36 @@ import click
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup, run_command_line
 from stream_detector.system.termination import terminated_like_interrupted
-from trainer.commands.drift import drift
-from trainer.commands.evaluate import evaluate
-from trainer.commands.gate import gate
-from trainer.commands.generate import (
-    generate_names_command,
-    generate_ordinary_command,
-    generate_private_command,
-)
-from trainer.commands.hold_out import hold_out
-from trainer.commands.labels import labels
-from trainer.commands.models import models
-from trainer.commands.retrain import retrain
-from trainer.commands.shadow import shadow
-from trainer.commands.study import study
-from trainer.commands.train import train
-from trainer.commands.watch import watch
-
-__all__ = ["main"]
 
 _PROGRAM = "stream-trainer"
+
+_COMMANDS = {
+    "train": ("Train a network on labelled examples; save a bundle.", "train:train"),
+    "evaluate": ("Measure bundles and model families side by side.", "evaluate:evaluate"),
+    "hold-out": ("Measure families on sources that they never saw.", "hold_out:hold_out"),
+    "labels": ("Collect labels, show them, write them for training.", "labels:labels"),
+    "retrain": ("Retrain the served model with labels; publish a pass.", "retrain:retrain"),
+    "watch": ("Collect labels; retrain whenever it is due.", "watch:watch"),
+    "study": ("Repeat the study: all its models on one list, one table.", "study:study"),
+    "gate": ("Judge whether a bundle may replace the served one.", "gate:gate"),
+    "models": ("Publish bundles to running workers; go back.", "models:models"),
+    "shadow": ("Show where shadow models and serving models disagree.", "shadow:shadow"),
+    "drift": ("Show how verdicts moved, and which topics and domains moved them.", "drift:drift"),
+    "generate-names": ("Write names like those that malware generates.", "generate:names"),
+    "generate-ordinary": ("Write URLs that every network requests.", "generate:ordinary"),
+    "generate-private": ("Write URLs or names of private networks.", "generate:private"),
+}
+"""Help and place of each command, in the order a newcomer needs them."""
 
 
 @click.group(
     cls=CommandGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    lazy={name: (text, f"trainer.commands.{at}") for name, (text, at) in _COMMANDS.items()},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
 )
 @click.version_option(__version__, prog_name=_PROGRAM)
 def cli() -> None:
@@ -46,25 +52,6 @@ def cli() -> None:
     stream-trainer evaluate bundles/url data/models/url --data labelled.csv --report report
     stream-trainer models publish bundles/url
     """
-
-
-for command in (
-    train,
-    evaluate,
-    hold_out,
-    labels,
-    retrain,
-    watch,
-    study,
-    gate,
-    models,
-    shadow,
-    drift,
-    generate_names_command,
-    generate_ordinary_command,
-    generate_private_command,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
-"""What the commands of ``stream-trainer`` print, and the command line that they quote."""
+"""Printing of the commands of ``stream-trainer``, and the command line that they quote."""
 
+import contextlib
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,29 +13,42 @@ from rich.console import Console
 
 from stream_detector.logs.setup import stderr_of_its_own
 from stream_detector.terminal.printable import printable
+from stream_detector.terminal.progress import ShownProgress as OnConsole
+from stream_detector.terminal.progress import Stage
 from stream_detector.terminal.table import table_lines
 
 if TYPE_CHECKING:
     from trainer.report.figures import Measured
 
-__all__ = [
-    "command_line",
-    "file_names",
-    "messages",
-    "printable",
-    "show_figures",
-    "tell",
-]
-
 _USER_OF_URL = re.compile(r"://[^/@]*@")
 
 messages = Console(file=stderr_of_its_own())
-"""Stderr, by a descriptor of its own that stays open while TensorFlow's output is held back."""
+"""Stderr, by a separate descriptor that stays open while TensorFlow's output is held back."""
+
+
+class ShownProgress(OnConsole):
+    """Shows progress where ``tell`` prints, also while TensorFlow's stderr is held back."""
+
+    def __init__(self, console: Console = messages, **seconds: float) -> None:
+        super().__init__(console, **seconds)
+
+
+@contextlib.contextmanager
+def shown_stage(what: str) -> Iterator[Stage]:
+    """Show the block, or the command that this decorates, as one piece of work."""
+    with ShownProgress().stage(what) as stage:
+        yield stage
 
 
 def tell(line: str) -> None:
     """Print one line of progress."""
     messages.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print results on standard output."""
+    for line in lines:
+        click.echo(line)
 
 
 def file_names(paths: Sequence[Path]) -> str:
@@ -83,5 +97,4 @@ def show_figures(models: "Sequence[Measured]") -> None:
                 name, size = printable(f"  {group.name}"), f"{group.malicious:,}"
                 auc, tpr = f"{group.roc_auc:.4f}", f"{group.tpr.value:.4f}"
                 rows.append([name, size, "", auc, tpr, "", ""])
-    for line in table_lines(rows, right=range(1, 7)):
-        click.echo(line)
+    show(table_lines(rows, right=range(1, 7)))

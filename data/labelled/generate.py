@@ -1,4 +1,4 @@
-"""Write ``urls.csv.gz`` of this folder anew: ``python data/labelled/generate.py``.
+"""Write ``urls.csv.gz`` of this folder: ``python data/labelled/generate.py``.
 
 The same seed gives the same rows. See README.md.
 """
@@ -32,7 +32,7 @@ def rows() -> Iterator[tuple[str, int, str]]:
         *((visits.ordinary_url(), 0, "visited") for _ in range(VISITED)),
         *(
             (url, 1, f"made-up-{malice}")
-            for malice, url in (visits.named_malicious_url() for _ in range(MALICIOUS))
+            for malice, url in (visits.malicious_url() for _ in range(MALICIOUS))
         ),
     ]
     random.Random(SEED).shuffle(made)  # noqa: S311 - guards nothing

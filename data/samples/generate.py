@@ -1,13 +1,14 @@
-"""Write the sample logs of this folder anew: ``python data/samples/generate.py``.
+"""Write the sample logs of this folder: ``python data/samples/generate.py``.
 
-The same seed gives the same bytes. Ordinary sites are named as they are; whatever is meant to
-look malicious is made by the rules below and exists nowhere (see README.md).
+The same seed gives the same bytes. Ordinary sites have their own names; everything malicious is
+made up by the rules below and exists nowhere (see README.md).
 """
 
 import json
 import random
 import re
 import string
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,103 +29,10 @@ BASE36 = LETTERS + string.digits
 BAD_NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
 SERVER_NETWORK = "198.18"
 
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-ORDINARY_HOSTS = _words("""
-www.google.com www.youtube.com www.wikipedia.org en.wikipedia.org github.com api.github.com
-stackoverflow.com www.bbc.co.uk www.nytimes.com www.theguardian.com www.reuters.com www.lemonde.fr
-www.spiegel.de www.amazon.com www.amazon.de images-na.ssl-images-amazon.com www.ebay.com
-outlook.office365.com login.microsoftonline.com teams.microsoft.com graph.microsoft.com
-mobile.events.data.microsoft.com settings-win.data.microsoft.com ctldl.windowsupdate.com
-download.windowsupdate.com www.msftconnecttest.com time.windows.com archive.ubuntu.com
-security.ubuntu.com deb.debian.org pypi.org files.pythonhosted.org registry.npmjs.org
-hub.docker.com ocsp.digicert.com crl3.digicert.com ocsp.pki.goog fonts.googleapis.com
-fonts.gstatic.com www.gstatic.com ssl.gstatic.com i.ytimg.com clients4.google.com mail.google.com
-docs.google.com drive.google.com accounts.google.com play.google.com maps.googleapis.com
-www.google-analytics.com www.googletagmanager.com securepubads.g.doubleclick.net cdn.jsdelivr.net
-cdnjs.cloudflare.com unpkg.com connect.facebook.net www.facebook.com static.xx.fbcdn.net
-www.instagram.com www.linkedin.com x.com abs.twimg.com www.reddit.com i.redd.it www.netflix.com
-api.spotify.com open.spotify.com slack.com edgeapi.slack.com zoom.us us04web.zoom.us
-www.dropbox.com www.apple.com gateway.icloud.com swcdn.apple.com mesu.apple.com
-detectportal.firefox.com push.services.mozilla.com addons.mozilla.org www.paypal.com www.visa.com
-www.dhl.com www.ups.com www.booking.com www.imdb.com www.weather.gov api.weather.com www.nasa.gov
-www.who.int europa.eu www.gov.uk time.cloudflare.com one.one.one.one dns.google
-s3.eu-west-1.amazonaws.com ec2.us-east-1.amazonaws.com telemetry.elastic.co grafana.com
-prometheus.io kafka.apache.org www.tensorflow.org www.python.org docs.python.org www.debian.org
-""")
-
-SEARCHES = _words("""
-weather+tomorrow kafka+consumer+lag train+times+leeds+york python+dataclass+frozen
-best+running+shoes how+to+descale+a+kettle pasta+recipe+without+eggs zeek+dns.log+fields
-office+chair+lumbar+support currency+converter+eur+usd prometheus+histogram+buckets
-""")
-
-HEADLINES = _words("""
-storm-warning-issued-for-the-north-west central-bank-holds-interest-rates
-football-results-and-table new-telescope-sees-first-light museum-opens-after-renovation
-election-what-happens-next electric-trains-return-to-the-coast-line book-of-the-week
-""")
-
-WORDS = _words("""
-account autumn bridge candle capital castle corner country distance engine evening finger garden
-gather harbour island journey kitchen ladder language machine market meadow minute morning
-mountain number orange ordinary pencil picture possible promise quarter railway remember river
-second silver station summer through thunder traveller village winter
-""")
-
-BRANDS = _words("""
-paypal mybank netbank parcel post-delivery webmail office365 crypto-wallet
-""")
-BAIT = _words("""
-secure login verify update account confirm billing redelivery-fee support unlock
-""")
-BAIT_TLDS = _words("""
-top xyz icu click cyou info online live
-""")
-DGA_TLDS = _words("""
-com net org info biz ru cc ws
-""")
-ORDINARY_URLS = _words("""
-https://www.google.com/search?q=<search>&hl=en
-https://duckduckgo.com/?q=<search>&ia=web
-https://www.bbc.co.uk/news/articles/c<a11>
-https://www.nytimes.com/2026/11/1<d1>/world/<headline>.html
-https://www.theguardian.com/uk-news/2026/nov/1<d1>/<headline>
-https://en.wikipedia.org/wiki/<word>_<word>
-https://github.com/apache/kafka/pull/1<d4>/files
-https://stackoverflow.com/questions/7<d7>/<headline>
-https://www.amazon.com/dp/B0<a8>?ref=nav_cs
-https://i.ytimg.com/vi/<m11>/hqdefault.jpg
-https://outlook.office365.com/owa/service.svc?action=FindItem&app=Mail
-https://www.google-analytics.com/g/collect?v=2&tid=G-<a10>&cid=4<d8>.1<d9>&en=page_view
-https://securepubads.g.doubleclick.net/gpt/pubads_impl.js?cb=31<d6>
-https://cdn.jsdelivr.net/npm/vue@3.4.<d2>/dist/vue.global.prod.js
-https://cdnjs.cloudflare.com/ajax/libs/jquery/3.<d1>.1/jquery.min.js
-https://fonts.googleapis.com/css2?family=Roboto:wght@400;700&display=swap
-http://deb.debian.org/debian/pool/main/o/openssl/libssl3_3.0.1<d1>-1_amd64.deb
-http://archive.ubuntu.com/ubuntu/dists/noble-updates/InRelease
-http://www.msftconnecttest.com/connecttest.txt
-http://detectportal.firefox.com/success.txt?ipv4
-http://ocsp.digicert.com/
-http://ctldl.windowsupdate.com/msdownload/update/v3/static/trustedr/en/disallowedcertstl.cab?<x16>
-https://open.spotify.com/track/<m22>
-https://www.reddit.com/r/<word>/comments/1<a6>/
-https://<host>/
-https://<host>/favicon.ico
-""")
-MALWARE_PATHS = _words("""
-/bins/<l5>.arm7 /bins/<l5>.mips /<l5>/bin.sh /Mozi.m /wp-content/plugins/<l5>/gate.php?id=<d4>
-/panel/<l5>/fre.php /dl/invoice_<d4>.pdf.exe /a/<l5>.ps1 /<l5>/<l5>/setup_<d4>.scr
-""")
-PHISHING_PAGES = _words("""
-signin/index.php?cmd=_login-submit&id=<x16> wp-includes/login/<x16> track/?parcel=<x16>
-""")
-
-
-TERMS = {"word": WORDS, "search": SEARCHES, "headline": HEADLINES, "host": ORDINARY_HOSTS}
+TEXTS = {
+    name: text.split()
+    for name, text in tomllib.loads((FOLDER / "words.toml").read_text(encoding="utf-8")).items()
+}
 ALPHABETS = {
     "a": BASE36,
     "d": string.digits,
@@ -151,30 +59,26 @@ class Generator:
         self.clients = [f"10.20.{self.random.randint(1, 9)}.{n}" for n in range(10, 90)]
         self.infected = self.random.sample(self.clients, 9)
 
-    # --- what is asked for ------------------------------------------------------------------
-
     def token(self, length: int, alphabet: str = BASE36) -> str:
         """Random characters."""
         return "".join(self.random.choices(alphabet, k=length))
 
     def fill(self, template: str) -> str:
-        """``template`` with its marks replaced: ``<word>``, ``<search>``, ``<headline>``,
-        ``<host>``, and so many characters of an alphabet: ``<a11>``.
-        """
+        """``template`` with its marks replaced: ``<word>`` by a word, ``<a11>`` by characters."""
 
         def value(mark: re.Match[str]) -> str:
             name, count = mark.groups()
             if count:
                 return self.token(int(count), ALPHABETS[name])
-            return self.random.choice(TERMS[name])
+            return self.random.choice(TEXTS[name])
 
         return re.sub(r"<([a-z]+)(\d*)>", value, template)
 
     def ordinary_url(self) -> str:
-        """A URL of a well-known site with a path of the kind that it has; some of the office."""
+        """A URL of a well-known site with a path as that site has; a few of the office."""
         if self.random.random() < 0.005:
             return self.fill("http://10.20.0.<d1>:8080/status")
-        return self.fill(self.random.choice(ORDINARY_URLS))
+        return self.fill(self.random.choice(TEXTS["ordinary_urls"]))
 
     def ordinary_host(self) -> str:
         """A host name that networks ask for all day."""
@@ -185,11 +89,11 @@ class Generator:
             return f"r{self.random.randint(1, 6)}---sn-{self.token(8)}.googlevideo.com"
         if draw < 0.08:
             return f"10.{self.random.randint(1, 9)}.20.10.in-addr.arpa"
-        return self.random.choice(ORDINARY_HOSTS)
+        return self.random.choice(TEXTS["host"])
 
     def generated_domain(self) -> str:
         """What malware computes to find its master: letters, hexadecimal digits, or words."""
-        tld = self.random.choice(DGA_TLDS)
+        tld = self.random.choice(TEXTS["dga_tlds"])
         style = self.random.randrange(5)
         if style == 0:
             return f"{self.token(self.random.randint(14, 22), LETTERS)}.{tld}"
@@ -198,30 +102,30 @@ class Generator:
         if style == 2:
             return f"{self.token(self.random.randint(18, 26))}.{tld}"
         if style == 3:
-            return f"{''.join(self.random.sample(WORDS, 3))}{self.token(6, LETTERS)}.{tld}"
+            return f"{''.join(self.random.sample(TEXTS['word'], 3))}{self.token(6, LETTERS)}.{tld}"
         consonants = "bcdfghjklmnpqrstvwxz"
         pairs = (self.random.choice(consonants) + self.random.choice("aeiouy") for _ in range(9))
         return f"{''.join(pairs)}{self.token(3, consonants)}.{tld}"
 
     def look_alike(self) -> str:
         """A host name that poses as a bank, a parcel service, a mail login."""
-        words = [self.random.choice(BRANDS), *self.random.sample(BAIT, 2), self.token(6)]
-        return f"{'-'.join(words)}.{self.random.choice(BAIT_TLDS)}"
+        words = [
+            self.random.choice(TEXTS["brands"]),
+            *self.random.sample(TEXTS["bait"], 2),
+            self.token(6),
+        ]
+        return f"{'-'.join(words)}.{self.random.choice(TEXTS['bait_tlds'])}"
 
-    def malicious_url(self) -> str:
-        """A phishing page, a malware download or a call to a master."""
-        return self.named_malicious_url()[1]
-
-    def named_malicious_url(self) -> tuple[str, str]:
-        """What sort of malice it is, in a word, and the URL."""
-        path = self.fill(self.random.choice(MALWARE_PATHS))
+    def malicious_url(self) -> tuple[str, str]:
+        """``phishing`` (a page), ``malware`` (a download) or ``master`` (a call), and the URL."""
+        path = self.fill(self.random.choice(TEXTS["malware_paths"]))
         draw = self.random.random()
         if draw < 0.4:
             port = self.random.choice(["", "", f":{self.random.randint(30000, 60000)}"])
             network = self.random.choice(BAD_NETWORKS)
             return "malware", f"http://{network}.{self.random.randint(1, 254)}{port}{path}"
         if draw < 0.8:
-            page = self.fill(self.random.choice(PHISHING_PAGES))
+            page = self.fill(self.random.choice(TEXTS["phishing_pages"]))
             return "phishing", f"http://{self.look_alike()}/{page}"
         return "master", f"http://{self.generated_domain()}{path}"
 
@@ -235,20 +139,20 @@ class Generator:
         return f"{self.token(48, BASE36)}.{self.token(20, BASE36)}.t.{self.generated_domain()}"
 
     def visits(self, count: int, *, hosts: bool) -> Iterator[Visit]:
-        """``count`` visits in order of time; of host names alone if ``hosts``."""
+        """``count`` visits in order of time; of host names only if ``hosts``."""
         seconds = sorted(self.random.uniform(0, DURATION_SECONDS) for _ in range(count))
         for second in seconds:
             time = START + timedelta(seconds=round(second, 3))
             if self.random.random() < MALICIOUS_SHARE:
                 client = self.random.choice(self.infected)
-                what = self.malicious_host() if hosts else self.malicious_url()
+                what = self.malicious_host() if hosts else self.malicious_url()[1]
             else:
                 client = self.random.choice(self.clients)
                 what = self.ordinary_host() if hosts else self.ordinary_url()
             yield Visit(time, client, what)
 
     def server(self, visit: Visit) -> str:
-        """The address that answers: the one in the URL, else one made up."""
+        """The address that answers: the one in the URL, or else a random one."""
         host = _host(visit.url).partition(":")[0]
         if host.replace(".", "").isdigit():
             return host
@@ -257,8 +161,6 @@ class Generator:
     def uid(self) -> str:
         """A connection's identifier, as Zeek writes it."""
         return "C" + self.token(17, BASE36 + LETTERS.upper())
-
-    # --- how logs write it ------------------------------------------------------------------
 
     def zeek_http(self, count: int) -> Iterator[str]:
         """``http.log`` as JSON: https://docs.zeek.org/en/master/logs/http.html."""
@@ -305,33 +207,14 @@ class Generator:
         yield "#types\t" + types.replace(" ", "\t")
         for visit in self.visits(count, hosts=True):
             found = not visit.url.endswith(("ru", "ws", "cc"))
-            kind = (12, "PTR") if visit.url.endswith(".arpa") else (1, "A")
-            yield "\t".join(
-                map(
-                    str,
-                    [
-                        f"{visit.time.timestamp():.6f}",
-                        self.uid(),
-                        visit.client,
-                        self.random.randint(32768, 60999),
-                        "10.20.0.53",
-                        53,
-                        "udp",
-                        self.random.randint(1, 65535),
-                        f"{self.random.uniform(0.001, 0.08):.6f}",
-                        visit.url,
-                        1,
-                        "C_INTERNET",
-                        *kind,
-                        *((0, "NOERROR") if found else (3, "NXDOMAIN")),
-                        *"FFTT",
-                        0,
-                        self.server(visit) if found else "-",
-                        "60.000000" if found else "-",
-                        "F",
-                    ],
-                )
-            )
+            kind = "12\tPTR" if visit.url.endswith(".arpa") else "1\tA"
+            client = f"{self.uid()}\t{visit.client}\t{self.random.randint(32768, 60999)}"
+            start = f"{visit.time.timestamp():.6f}\t{client}\t10.20.0.53\t53\tudp"
+            number = self.random.randint(1, 65535)
+            query = f"{number}\t{self.random.uniform(0.001, 0.08):.6f}\t{visit.url}\t1\tC_INTERNET"
+            code = "0\tNOERROR" if found else "3\tNXDOMAIN"
+            answer = f"{self.server(visit)}\t60.000000" if found else "-\t-"
+            yield f"{start}\t{query}\t{kind}\t{code}\tF\tF\tT\tT\t0\t{answer}\tF"
         yield f"#close\t{START + timedelta(seconds=DURATION_SECONDS):%Y-%m-%d-%H-%M-%S}"
 
     def squid(self, count: int) -> Iterator[str]:
@@ -363,7 +246,7 @@ class Generator:
         """EVE JSON: https://docs.suricata.io/en/latest/output/eve/eve-json-format.html."""
         for number, visit in enumerate(self.visits(count, hosts=False)):
             host = _host(visit.url)
-            event = {
+            event: dict[str, object] = {
                 "timestamp": visit.time.strftime("%Y-%m-%dT%H:%M:%S.%f+0000"),
                 "flow_id": self.random.randint(10**14, 10**15),
                 "in_iface": "eth1",
@@ -379,15 +262,9 @@ class Generator:
                 yield _json({**event, "event_type": "flow", "flow": flow})
             elif number % 4 == 0 and ":" not in host and not host[-1].isdigit():
                 query = {"type": "query", "id": self.random.randint(1, 65535), "rrname": host}
-                yield _json(
-                    {
-                        **event,
-                        "event_type": "dns",
-                        "dest_port": 53,
-                        "proto": "UDP",
-                        "dns": {**query, "rrtype": "A", "tx_id": 0},
-                    }
-                )
+                dns = {**query, "rrtype": "A", "tx_id": 0}
+                event |= {"event_type": "dns", "dest_port": 53, "proto": "UDP", "dns": dns}
+                yield _json(event)
             elif visit.url.startswith("https:"):
                 tls = {"sni": host, "version": "TLS 1.3"}
                 yield _json({**event, "event_type": "tls", "dest_port": 443, "tls": tls})
@@ -410,10 +287,10 @@ class Generator:
             if number % 3 == 0:
                 yield self.malicious_host() if bad else self.ordinary_host()
             else:
-                yield self.malicious_url() if bad else self.ordinary_url()
+                yield self.malicious_url()[1] if bad else self.ordinary_url()
 
 
-# Lines as a broken shipper writes them; each becomes a dead letter, with its own reason.
+# Lines of a broken shipper: each becomes a dead letter with its own reason.
 BROKEN: dict[str, tuple[bytes, ...]] = {
     "zeek_http.log": (
         b'{"ts": 1795165200.5, "uid": "CbroKen1", "id.orig_h": "10.20.3.33", "host": "www.goo',

@@ -20,27 +20,18 @@ _REFERENCES = {
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-class _DigestError(Exception):
-    """A registry that did not answer with a digest."""
-
-
-def main() -> int:
-    """Write the digests; the exit code."""
+def main() -> None:
+    """Write the digests, or exit with the reason."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--top", type=Path, default=_TOP, help="the checkout  [default: this one]")
     top: Path = parser.parse_args().top
     texts = {top / name: (top / name).read_text(encoding="utf-8") for name in _REFERENCES}
-    try:
-        pinned = {
-            file: pattern.sub(lambda found: found[1] + _with_digest(found[2]), text)
-            for (file, text), pattern in zip(texts.items(), _REFERENCES.values(), strict=True)
-        }
-    except _DigestError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    pinned = {
+        file: pattern.sub(lambda found: found[1] + _with_digest(found[2]), text)
+        for (file, text), pattern in zip(texts.items(), _REFERENCES.values(), strict=True)
+    }
     for file, text in pinned.items():
         file.write_text(text, encoding="utf-8")
-    return 0
 
 
 def _with_digest(image: str) -> str:
@@ -50,16 +41,14 @@ def _with_digest(image: str) -> str:
     try:
         done = subprocess.run([*command, name], capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError:
-        raise _DigestError(
-            "docker is not in PATH: install Docker with its plug-in buildx"
-        ) from None
+        sys.exit("docker is not in PATH: install Docker with its plug-in buildx")
     digest = done.stdout.strip()
     if done.returncode != 0 or not _DIGEST.fullmatch(digest):
         why = " ".join((done.stderr or done.stdout).split())
-        raise _DigestError(f"{name}: its registry gave no digest, nothing is changed: {why}")
+        sys.exit(f"{name}: its registry gave no digest, nothing is changed: {why}")
     sys.stdout.write(f"{name}@{digest}\n")
     return f"{name}@{digest}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

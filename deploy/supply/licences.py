@@ -1,36 +1,25 @@
 """Check the licences of all dependencies, from their installed metadata, against an allow list.
 
 ``make licences``, or ``python deploy/supply/licences.py`` in an environment with the dependencies:
-prints name, version, licence and the package that needs it. Exit code 1 if a licence is not in
-licences.toml, a package is not installed, or its version is not the pinned one.
+prints name, version and licence of each package that deploy/requirements pins for this platform.
+Exit code 1 if licences.toml does not allow a licence, a package is not installed, or its version is
+not the pinned one.
 """
 
 import argparse
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 _TOP = Path(__file__).resolve().parents[2]
-
-
-class Dependency(NamedTuple):
-    """A package that the project needs, directly or through another."""
-
-    name: str
-    version: str
-    licence: str
-    """An SPDX expression, or the package's own words; empty if it names none."""
-    needed_by: str
-    fault: str
-    """Why it is refused; empty if it is allowed."""
+_FILES = ("common", "runtime", "demo", "test")
 
 
 def main() -> int:
@@ -39,87 +28,39 @@ def main() -> int:
     parser.add_argument(
         "--allow", type=Path, default=_TOP / "deploy" / "licences.toml", help="the allow list"
     )
-    options = parser.parse_args()
-    allow = tomllib.loads(options.allow.read_text(encoding="utf-8"))
-    dependencies = sorted(_dependencies(allow))
-    widths = [max(len(each[column]) for each in dependencies) for column in range(3)]
-    for each in dependencies:
-        cells = (cell.ljust(width) for cell, width in zip(each, widths, strict=False))
-        sys.stdout.write(f"{'  '.join(cells)}  {each.needed_by}\n")
-    faulty = [each for each in dependencies if each.fault]
-    for each in faulty:
-        sys.stderr.write(f"{each.name} {each.version}: {each.fault}\n")
-    return 1 if faulty else 0
-
-
-def _dependencies(allow: Mapping[str, Any]) -> Iterator[Dependency]:
-    """The packages of pyproject.toml and its extras on this platform, and all that they need."""
-    project = tomllib.loads((_TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pins = _pins()
-    wanted = [(Requirement(line), "stream-detector") for line in project["dependencies"]] + [
-        (Requirement(line), f"stream-detector[{extra}]")
-        for extra, lines in project["optional-dependencies"].items()
-        for line in lines
-    ]
-    seen: set[tuple[str, str]] = set()
-    shown: set[str] = set()
-    while wanted:
-        requirement, needed_by = wanted.pop(0)
-        name = canonicalize_name(requirement.name)
-        extras = ["", *sorted(requirement.extras)]
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-            continue
+    allow = tomllib.loads(parser.parse_args().allow.read_text(encoding="utf-8"))
+    faults = []
+    for name, pinned in sorted(_pins().items()):
         try:
-            found = distribution(requirement.name)
+            found = distribution(name)
         except PackageNotFoundError:
-            found = None
-        if name not in shown:
-            shown.add(name)
-            yield _described(name, found, needed_by, pins, allow)
-        for extra in extras:
-            if found is None or (name, extra) in seen:
-                continue
-            seen.add((name, extra))
-            for line in found.requires or ():
-                further = Requirement(line)
-                if further.marker is None or further.marker.evaluate({"extra": extra}):
-                    further.marker = None
-                    wanted.append((further, name))
+            faults.append(f"{name} {pinned}: is not installed: make sets it up")
+            continue
+        known = allow["packages"].get(name)
+        licence = known["licence"] if known else _licence(found, allow["names"])
+        # As PEP 440 writes it: some packages say v1.0.
+        version = str(Version(found.version))
+        sys.stdout.write(f"{name:<32}  {version:<14}  {licence}\n")
+        if version != pinned:
+            faults.append(f"{name} {version}: deploy/requirements has {pinned}: make sets it up")
+        elif not _is_allowed(licence, {*allow["allowed"], *allow["unusual"]}):
+            what = f"licence {licence or 'unknown'!r} is not in deploy/licences.toml"
+            faults.append(f"{name} {version}: {what}: may it be used?")
+    sys.stderr.writelines(f"{fault}\n" for fault in faults)
+    return 1 if faults else 0
 
 
 def _pins() -> dict[str, str]:
-    """Pinned versions by name, from all files of deploy/requirements."""
-    pinned = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
-    files = (_TOP / "deploy" / "requirements").glob("*.txt")
-    return {
-        canonicalize_name(name): version
-        for file in files
-        for name, version in pinned.findall(file.read_text(encoding="utf-8"))
-    }
-
-
-def _described(
-    name: str,
-    found: Distribution | None,
-    needed_by: str,
-    pins: Mapping[str, str],
-    allow: Mapping[str, Any],
-) -> Dependency:
-    if name not in pins:
-        fault = "is not pinned: make pins adds it to deploy/requirements"
-        return Dependency(name, found.version if found else "", "", needed_by, fault)
-    if found is None:
-        return Dependency(name, pins[name], "", needed_by, "is not installed: make sets it up")
-    known = allow["packages"].get(name)
-    licence = known["licence"] if known else _licence(found, allow["names"])
-    fault = ""
-    # As PEP 440 writes it: some packages say v1.0.
-    version = str(Version(found.version))
-    if version != pins[name]:
-        fault = f"deploy/requirements has {pins[name]}: make sets it up"
-    elif not _is_allowed(licence, {*allow["allowed"], *allow["unusual"]}):
-        fault = f"licence {licence or 'unknown'!r} is not in deploy/licences.toml: may it be used?"
-    return Dependency(name, version, licence, needed_by, fault)
+    """The pinned versions of all packages that the project and its extras need on this platform."""
+    pins = {}
+    for file in _FILES:
+        text = (_TOP / "deploy" / "requirements" / f"{file}.txt").read_text(encoding="utf-8")
+        for line in re.findall(r"^\w.*==.*(?= \\$)", text, re.MULTILINE):
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate():
+                [version] = requirement.specifier
+                pins[canonicalize_name(requirement.name)] = version.version
+    return pins
 
 
 def _licence(found: Distribution, names: Mapping[str, str]) -> str:
@@ -141,32 +82,16 @@ def _is_allowed(licence: str, allowed: set[str]) -> bool:
 
     A licence WITH an exception is one name.
     """
-    parts = [each.strip() for each in re.split(r"([()]|\b(?:AND|OR)\b)", licence) if each.strip()]
 
-    def any_of() -> bool:
-        fulfilled = all_of()
-        while parts[:1] == ["OR"]:
-            parts.pop(0)
-            fulfilled |= all_of()
-        return fulfilled
+    def fulfilled(plain: str) -> bool:
+        alternatives = (each.split(" AND ") for each in plain.split(" OR "))
+        return any(all(part.strip() in allowed for part in each) for each in alternatives)
 
-    def all_of() -> bool:
-        fulfilled = one()
-        while parts[:1] == ["AND"]:
-            parts.pop(0)
-            fulfilled &= one()
-        return fulfilled
-
-    def one() -> bool:
-        part = parts.pop(0) if parts else ""
-        if part != "(":
-            return part in allowed
-        fulfilled = any_of()
-        closed = parts[:1] == [")"]
-        del parts[:1]
-        return fulfilled and closed
-
-    return any_of() and not parts
+    # The innermost parentheses first; each gives way to a name that has their result.
+    while inner := re.search(r"\(([^()]*)\)", licence):
+        result = next(iter(allowed)) if fulfilled(inner[1]) else "refused"
+        licence = licence.replace(inner[0], result)
+    return fulfilled(licence)
 
 
 if __name__ == "__main__":

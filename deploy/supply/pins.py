@@ -27,7 +27,7 @@ _HEAD = """\
 _CONTENTS = {
     "common": "what runtime.txt, image.txt and image-gpu.txt share",
     "runtime": "what stream-detector and stream-trainer run on",
-    "image": "the same for the container image, with TensorFlow for CPUs alone",
+    "image": "the same for the container image, with TensorFlow for CPUs only",
     "image-gpu": "the same for the container image on NVIDIA GPUs",
     "demo": "the demo extra",
     "test": "the test extra",
@@ -43,9 +43,6 @@ _INCLUDED = {
 }
 """The file that each file includes, so that few files repeat a package."""
 
-Pins = Mapping[str, str]
-"""The lines of each package, by name."""
-
 
 def main(arguments: list[str]) -> None:
     """Resolve all sets and write their files; ``arguments`` go to uv.
@@ -56,8 +53,10 @@ def main(arguments: list[str]) -> None:
     wanted = _wanted()
     with tempfile.TemporaryDirectory() as folder:
         # One resolution of everything first: a package has the same version in every file.
+        # It starts from the files as they are, so that uv keeps versions that still fit.
         everything = Path(folder) / "everything.txt"
-        everything.write_text(_pinned_now())
+        texts = (file.read_text(encoding="utf-8") for file in sorted(_FOLDER.glob("*.txt")))
+        everything.write_text(re.sub(r"^-r .*\n", "", "".join(texts), flags=re.MULTILINE))
         lines = [line for each in wanted.values() for line in each]
         _compile(lines, everything, *arguments)
         pins = {
@@ -82,10 +81,7 @@ def _wanted() -> dict[str, list[str]]:
     extras = content["project"]["optional-dependencies"]
 
     def with_tensorflow(spelt: str) -> list[str]:
-        return [
-            line.replace("tensorflow", spelt, 1) if line.startswith("tensorflow") else line
-            for line in runtime
-        ]
+        return [re.sub("^tensorflow", spelt, line) for line in runtime]
 
     return {
         "runtime": runtime,
@@ -98,14 +94,8 @@ def _wanted() -> dict[str, list[str]]:
     }
 
 
-def _pinned_now() -> str:
-    """All files as one text."""
-    texts = [file.read_text(encoding="utf-8") for file in sorted(_FOLDER.glob("*.txt"))]
-    return re.sub(r"^-r .*\n", "", "".join(texts), flags=re.MULTILINE)
-
-
-def _compile(lines: list[str], output: Path, *options: str) -> Pins:
-    """Resolve ``lines``, and keep the versions of ``output`` where they fit."""
+def _compile(lines: list[str], output: Path, *options: str) -> dict[str, str]:
+    """Resolve ``lines``, keeping versions of ``output`` that fit; each package's lines by name."""
     command = [
         *("uv", "pip", "compile", "-", "--quiet", "--universal", "--python-version", "3.11"),
         # One version of a package for all versions of Python.
@@ -123,7 +113,7 @@ def _compile(lines: list[str], output: Path, *options: str) -> Pins:
     return pins
 
 
-def _write(name: str, what: str, pins: Mapping[str, Pins]) -> None:
+def _write(name: str, what: str, pins: Mapping[str, Mapping[str, str]]) -> None:
     text = _HEAD.format(what=what)
     included = _INCLUDED.get(name)
     there: set[str] = set()

@@ -1,5 +1,5 @@
 """One module a command of ``stream-detector``; what a command does lives in other packages.
 
-A module is imported when its command is asked for, and imports Kafka and TensorFlow only when
-the command runs, so that ``--help`` answers at once.
+``CommandGroup`` imports a module when its command is asked for. The modules import at their top;
+only Faust, in ``run``, waits until the settings are checked, and TensorFlow loads at its first use.
 """

@@ -1,22 +1,47 @@
-"""Shared by all command lines of the project: suggestions for typos, and errors in one line."""
+"""Shared by the project's command lines: commands imported on request, typos, one-line errors."""
 
 import difflib
+import importlib
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from stream_detector.errors import StreamDetectorError
 
-__all__ = ["CommandGroup", "run_command_line"]
-
 
 class CommandGroup(click.Group):
-    """Lists commands in the order they were added, and suggests the nearest for a typo."""
+    """Imports a command's module only when that command is asked for.
+
+    So the help of the group needs none of them, and a command may import at the top of its module
+    what takes a while.
+
+    Args:
+        lazy: by a command's name, its one-line help and where it is: ``module:attribute``.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names of the commands."""
-        return list(self.commands)
+        """Names of the commands, in the order of ``lazy``."""
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now."""
+        if cmd_name not in self._lazy:
+            return None
+        module, _, attribute = self._lazy[cmd_name][1].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (text, _) in self._lazy.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -4,15 +4,21 @@ import functools
 import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import click
 import msgspec
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import REACHING_KAFKA, SettingsCommand, with_settings
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import RejectReason
-from stream_detector.settings.fields import SETTING_GROUPS, Settings
+from stream_detector.kafka.dead_letters import (
+    Outcome,
+    letters_since,
+    newest_letters,
+    replay_dead_letters,
+)
+from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.durations import DURATION
 from stream_detector.terminal.printable import printable, printable_bytes
@@ -27,18 +33,11 @@ from stream_detector.wire.dead_letters import (
     time_of,
 )
 
-if TYPE_CHECKING:
-    from stream_detector.kafka.dead_letter_replay import Outcome
-
-__all__ = ["dead_letters"]
-
 _SHOWN_DEFAULT = 10
 _SHOWN_CHARACTERS_MAX = 400
 """Of a key or value."""
 _NOT_REPLAYABLE_SHOWN_MAX = 20
-_GROUPS = {"Kafka: how to reach it", "Topics"}
-_USED = {"topic_prefix", "dead_letters_topic", "input_topics"}
-_UNUSED = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id", "cluster"} - _USED
+_SETTINGS = {*REACHING_KAFKA, "topic_prefix", "dead_letters_topic", "input_topics"}
 
 
 class _Choice(NamedTuple):
@@ -76,53 +75,43 @@ class _Choice(NamedTuple):
 
 def _choosing(*, since_is_required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Options that choose dead letters; the command gets them as ``choice``."""
-    options = [
-        click.option(
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
             "--since",
             type=DURATION,
             required=since_is_required,
             help="Only those that became dead letters within this time, such as 30m, 24h or 7d."
             + ("" if since_is_required else "  [default: all that the topic holds]"),
-        ),
-        click.option(
+        )
+        @click.option(
             "--reason",
             "reasons",
             multiple=True,
             type=click.Choice([reason.value for reason in RejectReason]),
             metavar="REASON",
             help="Only those with this reason, such as malformed. May be given several times.",
-        ),
-        click.option(
+        )
+        @click.option(
             "--topic",
             "topics",
             multiple=True,
             metavar="NAME",
             help="Only records of this input topic. May be given several times.",
-        ),
-        click.option(
+        )
+        @click.option(
             "--partition",
             "partitions",
             multiple=True,
             type=click.IntRange(min=0),
             metavar="NUMBER",
             help="Only this partition of the input topics. May be given several times.",
-        ),
-    ]
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        )
         @functools.wraps(command)
         def with_choice(**given: Any) -> None:
-            choice = _Choice(*(given.pop(name) for name in _Choice._fields))
-            settings, _ = given_settings(
-                given.pop("config"),
-                {name: given.pop(name) for name in list(given) if name in Settings.model_fields},
-            )
-            command(settings, choice, **given)
+            command(choice=_Choice(*(given.pop(name) for name in _Choice._fields)), **given)
 
-        chosen: Callable[..., None] = with_choice
-        for option in reversed(options):
-            chosen = option(chosen)
-        return chosen
+        return with_choice
 
     return decorate
 
@@ -142,7 +131,7 @@ def dead_letters() -> None:
 @dead_letters.command("list", cls=SettingsCommand, short_help="Count them by fault.")
 @_choosing(since_is_required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line of the table.")
-@setting_options(_GROUPS, without=_UNUSED)
+@with_settings(_SETTINGS)
 def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
     """Count dead letters by reason, input topic, format and kind of detail, with the time of the
     first and the last of each.
@@ -156,8 +145,6 @@ def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
     not_as_read (how many have a key or value that is masked or cut) and replays (how many failed
     again after a replay).
     """
-    from stream_detector.kafka.dead_letter_topic import letters_since  # noqa: PLC0415
-
     chosen, moment = choice.filter(settings), choice.moment
     tally, read = Tally(), 0
     topic = settings.dead_letters_topic_name
@@ -194,10 +181,10 @@ def list_(settings: Settings, choice: _Choice, as_json: bool) -> None:
     type=click.IntRange(1, 10_000),
     default=_SHOWN_DEFAULT,
     show_default=True,
-    help="At most so many, the newest first.",
+    help="At most this many, the newest first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, uncut.")
-@setting_options(_GROUPS, without=_UNUSED)
+@with_settings(_SETTINGS)
 def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None:
     """Show dead letters, the newest first: the fault, the position of the record, its key and the
     beginning of its value, with escapes for characters that are not printable.
@@ -209,8 +196,6 @@ def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None
 
     --json has key and value as text or, if they are not UTF-8, as key_base64 and value_base64.
     """
-    from stream_detector.kafka.dead_letter_topic import newest_letters  # noqa: PLC0415
-
     topic = settings.dead_letters_topic_name
     with ShownProgress().stage(f"reading {topic}") as stage:
         letters = newest_letters(
@@ -233,12 +218,12 @@ def show(settings: Settings, choice: _Choice, limit: int, as_json: bool) -> None
 
 @dead_letters.command(cls=SettingsCommand, short_help="Write their originals to the input again.")
 @_choosing(since_is_required=True)
-@click.option("--dry-run", is_flag=True, help="Say what would be replayed; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be replayed; write nothing.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), help="At most so many, to try it.  [default: all]"
+    "--limit", type=click.IntRange(min=1), help="At most this many, to try it.  [default: all]"
 )
 @click.option("--again", is_flag=True, help="Include those that failed again after a replay.")
-@setting_options(_GROUPS, without=_UNUSED)
+@with_settings(_SETTINGS)
 def replay(
     settings: Settings, choice: _Choice, dry_run: bool, limit: int | None, again: bool
 ) -> None:
@@ -259,8 +244,6 @@ def replay(
 
     Exits with 1 if some can't be replayed, and names each.
     """
-    from stream_detector.kafka.dead_letter_replay import replay_dead_letters  # noqa: PLC0415
-
     topic = settings.dead_letters_topic_name
     with ShownProgress().stage(f"replaying {topic}") as stage:
         outcome = replay_dead_letters(
@@ -278,8 +261,8 @@ def replay(
         choice.tell_no_inputs(settings)
     if count := len(outcome.not_replayable):
         raise StreamDetectorError(
-            f"{counted(count, 'dead letter')} can't be replayed, see above: write what was in "
-            "the records to the input topic from its source, or leave it"
+            f"{counted(count, 'dead letter')} can't be replayed, see above: write the content of "
+            "these records to the input topic from its source, or leave it"
         )
 
 
@@ -332,7 +315,9 @@ def _shown(letter: StoredLetter, topic: str) -> Iterable[str]:
     if letter.replay_of:
         yield f"  replay    of {printable(letter.replay_of)}"
     if not letter.is_as_read:
-        what = [printable(each) for each in letter.withheld] + ["what is too long"] * letter.is_cut
+        what = [printable(each) for each in letter.withheld] + [
+            "the part beyond the size limit"
+        ] * letter.is_cut
         yield f"  withheld  {', '.join(what)}: the record in its input topic has it"
     for name, part in (("key", letter.key), ("value", letter.value)):
         shown = "none"
@@ -342,8 +327,8 @@ def _shown(letter: StoredLetter, topic: str) -> Iterable[str]:
         yield f"  {name:<8}  {shown}"
 
 
-def _told(outcome: "Outcome", topic: str, *, dry_run: bool) -> Iterable[str]:
-    """What was replayed, or would be, and what not."""
+def _told(outcome: Outcome, topic: str, *, dry_run: bool) -> Iterable[str]:
+    """Lines on the replayed letters, and on those left out or not replayable."""
     verb = "would be replayed" if dry_run else "replayed"
     count = outcome.replayed.total()
     yield f"{counted(count, 'dead letter')} of {topic} {verb}"

@@ -1,12 +1,11 @@
-"""``stream-detector demo``: sample logs through Kafka and the detector, on this machine alone."""
+"""``stream-detector demo``: sample logs through Kafka and the detector, all on this machine."""
 
 import click
 from rich.console import Console
 
 from stream_detector.commands.options import pace_options
 from stream_detector.demo.embedded_broker import require_librdkafka
-
-__all__ = ["demo"]
+from stream_detector.demo.session import DemoOptions, run_demo
 
 _RECORDS = 20_000
 _RATE = 1250.0
@@ -27,6 +26,4 @@ def demo(records: int, rate: float, keep: bool) -> None:
     stream-detector demo
     """
     require_librdkafka()
-    from stream_detector.demo.session import DemoOptions, run_demo  # noqa: PLC0415
-
     run_demo(DemoOptions(records=records, rate=rate, keep=keep), Console(highlight=False))

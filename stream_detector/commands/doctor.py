@@ -1,23 +1,19 @@
 """``stream-detector doctor``: one line for each thing a worker needs, and what to do about it."""
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import SettingsCommand, with_settings
+from stream_detector.kafka.preflight import Finding, kafka_findings
+from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import ShownProgress
-
-if TYPE_CHECKING:
-    from stream_detector.kafka.preflight import Finding
-
-__all__ = ["doctor"]
+from stream_detector.worker.preflight import machine_findings
 
 
 @click.command(cls=SettingsCommand)
-@setting_options()
-def doctor(config: Path | None, **flags: object) -> int:
+@with_settings()
+def doctor(settings: Settings) -> int:
     """Check everything that `run` needs: Kafka, topics, rights, clock, HTTP port, certificates,
     model store, lists, models and device.
 
@@ -29,20 +25,15 @@ def doctor(config: Path | None, **flags: object) -> int:
     stream-detector doctor
     stream-detector doctor --config detector.toml
     """
-    settings, _ = given_settings(config, flags)
     with ShownProgress().stage("checking Kafka") as stage:
         # Kafka first: it is what fails at night, and TensorFlow takes seconds to load.
-        from stream_detector.kafka.preflight import kafka_findings  # noqa: PLC0415
-
         failed = _show(kafka_findings(settings))
         stage.begin("checking this machine and the models")
-        from stream_detector.worker.preflight import machine_findings  # noqa: PLC0415
-
         failed += _show(machine_findings(settings))
     return int(failed > 0)
 
 
-def _show(findings: "Iterable[Finding]") -> int:
+def _show(findings: Iterable[Finding]) -> int:
     """Print each finding as it comes; returns how many failed."""
     failed = 0
     for finding in findings:

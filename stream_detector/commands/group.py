@@ -1,14 +1,11 @@
 """The group of all commands of ``stream-detector``."""
 
-import importlib
 import logging
 
 import click
 
 from stream_detector import __version__
 from stream_detector.commands.command_line import CommandGroup
-
-__all__ = ["PROGRAM", "group"]
 
 PROGRAM = "stream-detector"
 
@@ -23,33 +20,17 @@ _COMMANDS = {
     "replay": "Feed the sample logs to your own Kafka.",
     "dead-letters": "Show records that could not be read; replay them.",
 }
-"""Help by command, in the order a newcomer needs them; each has a module in this package."""
+"""Help by command, in the order a newcomer needs them; each has a module of its name here."""
 
 
-class _LazyGroup(CommandGroup):
-    """Imports a command's module when it is asked for; help needs none of them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names of the commands."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command, imported now."""
-        if cmd_name not in _COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        module = importlib.import_module(f"stream_detector.commands.{name}")
-        command: click.Command = getattr(module, name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The list of commands, from the table above."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+def _place(name: str) -> str:
+    module = name.replace("-", "_")
+    return f"stream_detector.commands.{module}:{module}"
 
 
 @click.group(
-    cls=_LazyGroup,
+    cls=CommandGroup,
+    lazy={name: (text, _place(name)) for name, text in _COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, STREAM_DETECTOR_... variables or a TOML file (--config): "
     "see `stream-detector settings --help`.",
@@ -60,8 +41,8 @@ def group() -> None:
 
     \b
     stream-detector score example.com/login     # one URL, now
-    stream-detector demo                        # the whole way, on this machine alone
-    stream-detector doctor                      # is everything there to run?
+    stream-detector demo                        # all of it, on this machine
+    stream-detector doctor                      # is this machine ready to run it?
     stream-detector run                         # the worker
     """
     # Libraries report faults by errors; only `run` sets up logging.

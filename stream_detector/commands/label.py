@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.commands.options import REACHING_KAFKA, SettingsCommand, with_settings
+from stream_detector.kafka.label_topic import write_labels
+from stream_detector.kafka.verdict_ids import events_of
+from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import ShownProgress
 from stream_detector.wire.label_files import (
     LABEL_WORDS,
@@ -17,16 +19,14 @@ from stream_detector.wire.label_files import (
     text_of_event,
 )
 
-__all__ = ["label"]
-
 _SHOWN_MAX = 20
 """Labels that are printed one by one; of more, their number."""
 
-_TOPIC_OPTIONS = {
-    *("topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds", "label_keys"),
+_SETTINGS = {
+    *REACHING_KAFKA,
+    *("cluster", "topic_prefix", "labels_topic", "feed_labels_topic", "label_feeds", "label_keys"),
     *("input_topics", "input_formats", "json_fields"),
 }
-_WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_OPTIONS
 
 
 @click.command(cls=SettingsCommand, no_args_is_help=True)
@@ -66,7 +66,7 @@ _WITHOUT = {*SETTING_GROUPS["Topics"], "group_id", "labels_group_id"} - _TOPIC_O
     "to a trainer that has the public key in label_keys. `stream-trainer models new-key` makes "
     "both keys.",
 )
-@setting_options({"Kafka: how to reach it", "Topics"}, without=_WITHOUT)
+@with_settings(_SETTINGS)
 def label(
     words: tuple[str, ...],
     analyst: str | None,
@@ -76,8 +76,7 @@ def label(
     verdict_ids: tuple[str, ...],
     file: Path | None,
     signing_key: Path | None,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
 ) -> None:
     """Write labels of URLs and host names to Kafka, for the trainer to learn from.
 
@@ -95,9 +94,9 @@ def label(
     label of the same --analyst or --feed with the same --source: later trainings ignore it. A
     model that has learned it keeps its score; label the opposite to change that.
 
-    Labels that name an analyst go to --labels-topic, labels of a feed alone to --feed-labels-topic:
-    Kafka's ACLs on the two topics decide who may label as what. Only a signature proves which
-    analyst or feed it was (--signing-key, and label_keys of the trainer).
+    Labels that name an analyst go to --labels-topic, labels that name only a feed to
+    --feed-labels-topic: Kafka's ACLs on the two topics decide who may label as what. Only a
+    signature proves which analyst or feed it was (--signing-key, and label_keys of the trainer).
 
     Prints each label with its topic, partition and offset once all in-sync replicas have it.
 
@@ -113,14 +112,10 @@ def label(
         raise click.UsageError("say malicious, benign or retracted as the last word")
     if analyst is None and feed is None and (urls or verdict_ids):
         raise click.UsageError("say who labels, by --analyst or --feed")
-    settings, _ = given_settings(config, flags)
     defaults = LabelDefaults(word, source, analyst, feed, confidence, datetime.now(UTC))
     labels = [label_of(defaults, {"url": url}, where=ascii(url)) for url in urls]
     if file is not None:
         labels += labels_of_file(file, defaults)
-    from stream_detector.kafka.label_topic import write_labels  # noqa: PLC0415
-    from stream_detector.kafka.verdict_ids import events_of  # noqa: PLC0415
-
     events = events_of(settings, verdict_ids) if verdict_ids else []
     for verdict_id, event in zip(verdict_ids, events, strict=True):
         text = text_of_event(event)

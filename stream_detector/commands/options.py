@@ -1,9 +1,10 @@
 """Options that commands share: one per setting, made from its field and grouped in ``--help``."""
 
+import functools
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import click
 from pydantic import SecretStr
@@ -12,8 +13,6 @@ from pydantic_core import PydanticUndefined
 
 from stream_detector.settings.fields import DATA_FOLDER, SECRETS, SETTING_GROUPS, Settings
 from stream_detector.settings.loading import Origin, load_settings
-
-__all__ = ["SettingsCommand", "default_text", "given_settings", "pace_options", "setting_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,29 +34,54 @@ class SettingsCommand(click.Command):
                 formatter.write_dl(records)
 
 
-def setting_options(
-    groups: Collection[str] | None = None,
-    *,
-    without: Collection[str] = (),
-    defaults: Mapping[str, object] | None = None,
-) -> Callable[[Command], Command]:
-    """Add ``--config`` and an option for each setting of ``groups`` (all by default).
+REACHING_KAFKA = frozenset(SETTING_GROUPS["Kafka: how to reach it"]) - {
+    *("group_id", "labels_group_id", "cluster")
+}
+"""The settings with which any client reaches Kafka."""
 
-    ``groups`` are titles of ``SETTING_GROUPS``; ``without`` names settings that the command does
-    not use. The values reach the command as keyword arguments, for ``given_settings``. Secrets
-    have no option. ``defaults``, by name, replace the defaults in ``--help`` where the command has
-    its own.
+
+def settings_of(*titles: str) -> frozenset[str]:
+    """The names of the settings in these groups of ``SETTING_GROUPS``."""
+    return frozenset(name for title in titles for name in SETTING_GROUPS[title])
+
+
+def with_settings(names: Collection[str] | None = None) -> Callable[[Command], Command]:
+    """``setting_options``, whose values the command gets as ``settings``.
+
+    They are loaded before the command runs: a wrong setting is an error at once.
     """
-    own = defaults or {}
-    left_out = SECRETS.union(without)
+    # A command may have an option of its own with the name of a setting that it does not use.
+    used = Settings.model_fields.keys() if names is None else names
 
     def decorate(command: Command) -> Command:
-        for title in reversed(list(SETTING_GROUPS)):
-            if groups is None or title in groups:
-                for name in reversed(SETTING_GROUPS[title]):
-                    if name not in left_out:
-                        default = str(own[name]) if name in own else default_text(name)
-                        command = _option(name, Settings.model_fields[name], default)(command)
+        @functools.wraps(command)
+        def loaded(config: Path | None, **given: Any) -> Any:
+            flags = {name: given.pop(name) for name in used if name in given}
+            settings, _ = given_settings(config, flags)
+            return command(settings=settings, **given)
+
+        return setting_options(names)(cast("Command", loaded))
+
+    return decorate
+
+
+def setting_options(
+    names: Collection[str] | None = None, *, defaults: Mapping[str, object] | None = None
+) -> Callable[[Command], Command]:
+    """Add ``--config`` and an option for each setting of ``names`` (all by default).
+
+    The values reach the command as keyword arguments, for ``given_settings``. Secrets have no
+    option: other users of the machine could read them in the list of processes. ``defaults``, by
+    name, replace the defaults in ``--help`` where the command has its own.
+    """
+    own = defaults or {}
+    ordered = [name for group in SETTING_GROUPS.values() for name in group if name not in SECRETS]
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(ordered):
+            if names is None or name in names:
+                default = str(own[name]) if name in own else default_text(name)
+                command = _option(name, Settings.model_fields[name], default)(command)
         config = click.option(
             "--config",
             metavar="FILE",
@@ -71,25 +95,21 @@ def setting_options(
 
 def pace_options(*, records: int, rate: float, what: str) -> Callable[[Command], Command]:
     """Options ``--records`` and ``--rate`` with these defaults; ``what`` is a verb for records."""
-
-    def decorate(command: Command) -> Command:
-        count = click.option(
-            "--records",
-            type=click.IntRange(min=1),
-            default=records,
-            show_default=True,
-            help=f"How many records to {what}.",
-        )
-        pace = click.option(
-            "--rate",
-            type=click.FloatRange(min=1),
-            default=rate,
-            show_default=True,
-            help="How many a second.",
-        )
-        return count(pace(command))
-
-    return decorate
+    count = click.option(
+        "--records",
+        type=click.IntRange(min=1),
+        default=records,
+        show_default=True,
+        help=f"How many records to {what}.",
+    )
+    pace = click.option(
+        "--rate",
+        type=click.FloatRange(min=1),
+        default=rate,
+        show_default=True,
+        help="How many a second.",
+    )
+    return lambda command: count(pace(command))
 
 
 def given_settings(
@@ -101,6 +121,12 @@ def given_settings(
         SettingsError: as ``load_settings``.
     """
     return load_settings(flags, os.environ, config)
+
+
+def is_given(option: str) -> bool:
+    """Whether the command line holds this option of the running command."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def default_text(name: str) -> str:

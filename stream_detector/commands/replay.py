@@ -9,27 +9,29 @@ import click
 
 from stream_detector.commands.options import (
     SettingsCommand,
-    given_settings,
+    is_given,
     pace_options,
-    setting_options,
+    settings_of,
+    with_settings,
 )
+from stream_detector.demo.samples import rounds_of, sample_lines
 from stream_detector.errors import StreamDetectorError
+from stream_detector.kafka.confirmed import write_records
 from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges, read_ranges
-from stream_detector.settings.fields import DATA_FOLDER, SETTING_GROUPS, Settings
+from stream_detector.settings.fields import DATA_FOLDER, Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import ShownProgress
-
-__all__ = ["replay"]
+from stream_detector.worker.scoring_again import of_inputs, score_ranges_again
 
 _RECORDS = 20_000
 _RATE = 200.0
 """Records a second: a hundred seconds, long enough to see on a dashboard."""
 
-_SETTINGS = {*SETTING_GROUPS} - {"Running"}
-_WITHOUT = {
+_UNUSED = {
+    *settings_of("Running"),
     *("group_id", "labels_group_id", "labels_topic", "feed_labels_topic", "label_feeds"),
     *("label_keys", "labels_dead_letters_topic", "topic_partitions", "topic_replication_factor"),
-    *("start_at", "linger_ms", "chunk_records", "buffered_bytes_max", "shadow_topic"),
+    *("start_at", "shadow_topic"),
 }
 
 
@@ -51,14 +53,13 @@ _WITHOUT = {
     help="The same from a file, one OFFSETS a line; - is stdin.",
 )
 @pace_options(records=_RECORDS, rate=_RATE, what="write, the sample lines over and over")
-@setting_options(_SETTINGS, without=_WITHOUT)
+@with_settings(Settings.model_fields.keys() - _UNUSED)
 def replay(
     ranges: tuple[str, ...],
     range_files: tuple[Path, ...],
     records: int,
     rate: float,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
 ) -> None:
     """Write the sample logs to the first of --input-topics at a steady rate, to try workers,
     dashboards and consumers of alerts. With --from, score records of the input topics again.
@@ -80,21 +81,16 @@ def replay(
     """
     if ranges or range_files:
         for option in ("records", "rate"):
-            source = click.get_current_context().get_parameter_source(option)
-            if source is not click.core.ParameterSource.DEFAULT:
+            if is_given(option):
                 raise click.UsageError(f"--{option} is for sample logs: leave it out with --from")
-        offsets = _given_ranges(ranges, range_files)
-        _score_again(given_settings(config, flags)[0], offsets)
+        _score_again(settings, _given_ranges(ranges, range_files))
     elif not math.isfinite(rate):
         raise click.BadParameter("give a number of records a second", param_hint="--rate")
     else:
-        _write_samples(given_settings(config, flags)[0], records, rate)
+        _write_samples(settings, records, rate)
 
 
 def _write_samples(settings: Settings, records: int, rate: float) -> None:
-    from stream_detector.demo.samples import rounds_of, sample_lines  # noqa: PLC0415
-    from stream_detector.kafka.confirmed import write_records  # noqa: PLC0415
-
     rounds = rounds_of(sample_lines(DATA_FOLDER / "samples"))
     progress = ShownProgress()
     with progress.stage("writing records", records) as stage:
@@ -121,8 +117,6 @@ def _given_ranges(texts: Sequence[str], files: Sequence[Path]) -> list[OffsetRan
 
 def _score_again(settings: Settings, ranges: Sequence[OffsetRange]) -> None:
     """Score the records of ``ranges`` and print the counts; an error if some are missing."""
-    from stream_detector.worker.scoring_again import of_inputs, score_ranges_again  # noqa: PLC0415
-
     ranges = of_inputs(settings, ranges)
     scored = score_ranges_again(settings, ranges, ShownProgress())
     for range_, why in scored.missing:

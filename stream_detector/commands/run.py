@@ -1,18 +1,17 @@
 """``stream-detector run``: the worker."""
 
-from pathlib import Path
-
 import click
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import SettingsCommand, with_settings
+from stream_detector.kafka.clients import client_options
 from stream_detector.logs.setup import configure_logging
-
-__all__ = ["run"]
+from stream_detector.models.serving import check_model_settings
+from stream_detector.settings.fields import Settings
 
 
 @click.command(cls=SettingsCommand)
-@setting_options()
-def run(config: Path | None, **flags: object) -> int:
+@with_settings()
+def run(settings: Settings) -> int:
     """Read log records from Kafka, score the URLs and hosts in them, write verdicts and alerts.
 
     Runs until SIGTERM or Ctrl-C, then finishes the records in flight, commits and exits with 0.
@@ -29,14 +28,11 @@ def run(config: Path | None, **flags: object) -> int:
     Every option is also an environment variable (--group-id: STREAM_DETECTOR_GROUP_ID) and a key of
     the TOML file (group_id). A flag overrides the variable, the variable overrides the file.
     """
-    settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.clients import client_options  # noqa: PLC0415
-    from stream_detector.models.serving import check_model_settings  # noqa: PLC0415
-
-    # Before TensorFlow is loaded and Kafka is asked, which take seconds.
+    # A wrong setting ends the command before TensorFlow loads and Kafka answers.
     client_options(settings)
     check_model_settings(settings)
     configure_logging(settings)
-    from stream_detector.worker.process import run_worker  # noqa: PLC0415 - imports Faust
+    # Faust takes half a second to import: neither --help nor a wrong setting waits for it.
+    from stream_detector.worker.process import run_worker  # noqa: PLC0415
 
     return run_worker(settings)

@@ -8,25 +8,24 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import click
 import msgspec
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.assembly import decider_of
+from stream_detector.bulk_scoring import ListScorer, LogRow, LogScorer, Row
+from stream_detector.commands.options import SettingsCommand, is_given, settings_of, with_settings
+from stream_detector.events import Kind, Thresholds
+from stream_detector.models.serving import load_scorer
+from stream_detector.settings.fields import Settings
+from stream_detector.sources.json_fields import chosen_fields
+from stream_detector.sources.reading import source_named
 from stream_detector.system.lines import BLOCK_LINES, Block, line_blocks
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.printable import printable
-from stream_detector.terminal.progress import ShownProgress, Stage
-
-if TYPE_CHECKING:
-    from stream_detector.bulk_scoring import LogRow, LogScorer, Row
-    from stream_detector.events import Kind, Thresholds
-
-__all__ = ["score"]
+from stream_detector.terminal.progress import Progress, ShownProgress
 
 _STDIN = "-"
 _AUTO = "auto"
@@ -43,7 +42,7 @@ _STDIN_PATH = Path("/dev/stdin")
 
 _Input = tuple[Path | None, Iterator[Block]]
 """A file, None where the lines are arguments, and its lines."""
-_WITHOUT = {*SETTING_GROUPS["Topics"], "alert_window"} - {"json_fields"}
+_SETTINGS = {"json_fields", *settings_of("Model", "Policy")} - {"alert_window"}
 
 
 @click.command(cls=SettingsCommand)
@@ -73,15 +72,14 @@ _WITHOUT = {*SETTING_GROUPS["Topics"], "alert_window"} - {"json_fields"}
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per line of input, or event of a log."
 )
-@setting_options({"Topics", "Model", "Policy"}, without=_WITHOUT)
+@with_settings(_SETTINGS)
 def score(
     urls: tuple[str, ...],
     file: str | None,
     log_format: str | None,
     kind: Literal["auto", "url", "host"],
     as_json: bool,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
 ) -> None:
     """Score URLs, the lines of a --file, or with - the lines of stdin. With --format, score the
     URLs and host names in log files.
@@ -104,18 +102,12 @@ def score(
     client, time, log_id and detail (the fault). Lines without a URL or host name are only counted;
     the counts go to stderr at the end.
     """
-    if log_format is not None and _is_given("kind"):
+    if log_format is not None and is_given("kind"):
         raise click.UsageError("--kind is for lists of URLs: a log line says what it names")
     if file is not None and urls:
         raise click.UsageError("give either arguments or --file, not both")
-    settings, _ = given_settings(config, flags)
     names = urls if file is None else (file,)
     inputs = _list_inputs(names, file) if log_format is None else _log_inputs(names)
-    from stream_detector.assembly import decider_of  # noqa: PLC0415
-    from stream_detector.bulk_scoring import ListScorer, LogScorer  # noqa: PLC0415
-    from stream_detector.models.serving import load_scorer  # noqa: PLC0415
-    from stream_detector.sources.reading import chosen_fields, source_named  # noqa: PLC0415
-
     # A wrong format is an error before TensorFlow is loaded.
     source = None if log_format in {None, _AUTO} else source_named(log_format)
     decider = decider_of(load_scorer(settings), settings=settings, metrics=None)
@@ -129,22 +121,21 @@ def score(
         )
     of_logs = isinstance(scorer, LogScorer)
     write = _json_lines if as_json else _RowTable(decider.thresholds, of_logs=of_logs).lines
-    with ExitStack() as stack:
-        progress = _Progress(stack, [path for path, _ in inputs if path is not None])
+    progress, total = _progress([path for path, _ in inputs if path is not None])
+    done_bytes = done_lines = 0
+    with progress.stage("scoring", total, "bytes") as stage:
         for path, blocks in inputs:
             if isinstance(scorer, LogScorer):
                 scorer.begin(None if path in {None, _STDIN_PATH} else str(path))
             for lines, consumed in blocks:
                 sys.stdout.buffer.write(write(scorer.rows(lines)))
+                # At once: `tail -f ... | score -` shows a row before the next line arrives.
                 sys.stdout.buffer.flush()
-                progress.advance(len(lines), consumed)
+                done_bytes += consumed
+                done_lines += len(lines)
+                stage.update(done_bytes, f"{done_lines:,} lines")
     if isinstance(scorer, LogScorer):
         _tell_counts(scorer)
-
-
-def _is_given(option: str) -> bool:
-    source = click.get_current_context().get_parameter_source(option)
-    return source is not click.core.ParameterSource.DEFAULT
 
 
 def _list_inputs(urls: Sequence[str], file: str | None) -> list[_Input]:
@@ -154,7 +145,7 @@ def _list_inputs(urls: Sequence[str], file: str | None) -> list[_Input]:
     if file is not None or tuple(urls) == (_STDIN,):
         return [_lines_of(urls[0])]
     if _STDIN in urls:
-        raise click.UsageError("- stands for stdin, and is given alone")
+        raise click.UsageError("- stands for stdin: give no other argument")
     # An argument that is not UTF-8 gets its bytes back, and is rejected as a line would be.
     lines = [os.fsencode(url) for url in urls]
     starts = range(0, len(lines), BLOCK_LINES)
@@ -186,7 +177,7 @@ def _blocks_of(file: Path) -> Iterator[Block]:
         yield from line_blocks(opened.fileno())
 
 
-def _tell_counts(scorer: "LogScorer") -> None:
+def _tell_counts(scorer: LogScorer) -> None:
     counts = scorer.counts
     things = "URL or host name" if counts["events"] == 1 else "URLs and host names"
     click.echo(
@@ -196,7 +187,7 @@ def _tell_counts(scorer: "LogScorer") -> None:
     )
 
 
-def _json_lines(rows: "Sequence[Row]") -> bytes:
+def _json_lines(rows: Sequence[Row]) -> bytes:
     """One JSON object a row, each on a line of its own."""
     text = _encoder.encode_lines(rows)
     for line_end, escaped in _LINE_ENDS.items():
@@ -211,14 +202,14 @@ class _RowTable:
     names the thresholds, which differ from kind to kind.
     """
 
-    def __init__(self, thresholds: "Mapping[Kind, Thresholds]", *, of_logs: bool) -> None:
+    def __init__(self, thresholds: Mapping[Kind, Thresholds], *, of_logs: bool) -> None:
         self._thresholds = thresholds
         self._of_logs = of_logs
         self._is_terminal = sys.stdout.isatty()
         self._is_coloured = self._is_terminal and not os.environ.get("NO_COLOR")
         self._has_head = False
 
-    def lines(self, rows: "Sequence[Row]") -> bytes:
+    def lines(self, rows: Sequence[Row]) -> bytes:
         """The text of a block."""
         lines = list(map(self._line, rows))
         if lines and not self._has_head:
@@ -239,7 +230,7 @@ class _RowTable:
             f"{'score':>6}  {'verdict':<10}  {'kind':<4}{number}  canonical form",
         ]
 
-    def _line(self, row: "Row") -> str:
+    def _line(self, row: Row) -> str:
         verdict = row.verdict or "rejected"
         score = "-"
         if row.score is not None:
@@ -248,7 +239,7 @@ class _RowTable:
             score = "list"
         number, why = "", f"{row.rejected}"
         if self._of_logs:
-            log_row = cast("LogRow", row)
+            log_row = cast(LogRow, row)
             number = f"  {log_row.line:>8}"
             why += f" ({log_row.detail})"
         if row.rejected is None:
@@ -257,35 +248,18 @@ class _RowTable:
             # Escaped: a hostile line may hold control sequences for the terminal.
             text = printable(f"{why}: ") + ascii(row.input[:_SHOWN_CHARACTERS_MAX])
         line = f"{score:>6}  {verdict:<10}  {row.kind or '-':<4}{number}  {text}"
-        line = self._fitted(line)
+        if self._is_terminal and len(line) > (width := shutil.get_terminal_size().columns):
+            line = line[: width - 3] + "..."
         return click.style(line, fg=_COLOURS[verdict]) if self._is_coloured else line
 
-    def _fitted(self, line: str) -> str:
-        """``line``, cut to the terminal's width where there is one."""
-        width = shutil.get_terminal_size().columns if self._is_terminal else len(line)
-        return line if len(line) <= width else line[: width - 3] + "..."
 
+def _progress(paths: Sequence[Path]) -> tuple[Progress, int]:
+    """Progress on stderr, and the bytes of all files.
 
-class _Progress:
-    """Shows on stderr how much of the files is scored.
-
-    Not for pipes, whose size nobody knows, nor where the rows themselves appear on the terminal.
+    Shows nothing for pipes, whose size is unknown, nor if the rows appear on the same terminal.
     """
-
-    def __init__(self, stack: ExitStack, paths: Sequence[Path]) -> None:
-        self._stage: Stage | None = None
-        self._total = self._done = self._lines = 0
-        if not paths or (sys.stderr.isatty() and sys.stdout.isatty()):
-            return
-        sizes = [status.st_size for path in paths if stat.S_ISREG((status := path.stat()).st_mode)]
-        if len(sizes) == len(paths):
-            self._total = sum(sizes)
-            stage = ShownProgress().stage("scoring", self._total, "bytes")
-            self._stage = stack.enter_context(stage)
-
-    def advance(self, lines: int, consumed: int) -> None:
-        """Add ``lines`` that are scored, which took ``consumed`` bytes of input."""
-        self._lines += lines
-        self._done += consumed
-        if self._stage is not None:
-            self._stage.update(self._done, f"{self._lines:,} lines")
+    sizes = [status.st_size for path in paths if stat.S_ISREG((status := path.stat()).st_mode)]
+    is_shown = paths and len(sizes) == len(paths)
+    if not is_shown or (sys.stderr.isatty() and sys.stdout.isatty()):
+        return Progress(), 0
+    return ShownProgress(), sum(sizes)

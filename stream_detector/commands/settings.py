@@ -12,8 +12,6 @@ from stream_detector.commands.options import SettingsCommand, given_settings, se
 from stream_detector.settings.fields import SECRETS, SETTING_GROUPS, Settings
 from stream_detector.settings.loading import Origin
 
-__all__ = ["settings"]
-
 _MASK = "**********"
 
 

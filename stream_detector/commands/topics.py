@@ -1,30 +1,41 @@
 """``stream-detector topics``: create and check the Kafka topics, give rights, save and restore."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import yaml
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import (
+    REACHING_KAFKA,
+    SettingsCommand,
+    settings_of,
+    with_settings,
+)
 from stream_detector.errors import RetryableError, TopicsError
-from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.kafka.acls import (
+    Grant,
+    acl_commands,
+    acl_document,
+    give_rights,
+    group_named,
+    user_named,
+)
+from stream_detector.kafka.rights import PARTS, Part, rights_of
+from stream_detector.kafka.topic_backup import Restored, restore_topics, save_topics
+from stream_detector.kafka.topics import SAFE_REPLICAS, create_topics, topic_problems
+from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import ShownProgress
 from stream_detector.terminal.table import table_lines
 
-if TYPE_CHECKING:
-    from stream_detector.kafka.rights import Part
-    from stream_detector.kafka.topic_backup import Restored
-
-__all__ = ["topics"]
-
-_GROUPS = ("Kafka: how to reach it", "Topics", "Announced models")
-_UNUSED = {"model_public_key", "model_load_timeout"}
-_BACKUP_USED = {
-    *(set(SETTING_GROUPS[_GROUPS[0]]) - {"group_id", "labels_group_id", "cluster"}),
+_SETTINGS = settings_of("Kafka: how to reach it", "Topics", "Announced models") - {
+    *("model_public_key", "model_load_timeout")
+}
+_BACKUP_SETTINGS = {
+    *REACHING_KAFKA,
     *("topic_prefix", "labels_topic", "feed_labels_topic", "models_topic", "model_store"),
 }
-_BACKUP_UNUSED = {name for title in _GROUPS for name in SETTING_GROUPS[title]} - _BACKUP_USED
 
 
 @click.group(no_args_is_help=True)
@@ -41,8 +52,8 @@ def topics() -> None:
 
 
 @topics.command(cls=SettingsCommand, short_help="Create the missing topics.")
-@setting_options(_GROUPS, without=_UNUSED)
-def create(config: Path | None, **flags: object) -> None:
+@with_settings(_SETTINGS)
+def create(settings: Settings) -> None:
     """Create the missing topics; existing topics stay unchanged.
 
     With three brokers or more, each topic gets 3 replicas, and 2 of them must have a record before
@@ -53,22 +64,18 @@ def create(config: Path | None, **flags: object) -> None:
     stream-detector topics create
     stream-detector topics create --bootstrap-servers kafka-1:9092 --topic-prefix test.
     """
-    settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import SAFE_REPLICAS, create_topics  # noqa: PLC0415
-
     with ShownProgress().stage("creating the topics"):
         states = create_topics(settings)
     rows = [
         (
             state.name,
-            "created" if state.created else "was there",
+            "created" if state.created else "existed",
             f"{counted(state.partitions, 'partition')}, "
             f"{counted(state.replication_factor, 'replica')}",
         )
         for state in states
     ]
-    for line in table_lines(rows):
-        click.echo(line)
+    _print_table(rows)
     if least := [state for state in states if state.replication_factor < SAFE_REPLICAS]:
         click.echo(
             f"warning: {counted(len(least), 'topic')} of {len(states)} with fewer than "
@@ -79,8 +86,8 @@ def create(config: Path | None, **flags: object) -> None:
 
 
 @topics.command(cls=SettingsCommand, short_help="Check that all topics exist and may be used.")
-@setting_options(_GROUPS, without=_UNUSED)
-def check(config: Path | None, **flags: object) -> None:
+@with_settings(_SETTINGS)
+def check(settings: Settings) -> None:
     """Check that all topics exist and may be used; creates and writes nothing.
 
     Exits with 1 if the worker could not run. Faults of the label topics, which no worker needs, are
@@ -89,9 +96,6 @@ def check(config: Path | None, **flags: object) -> None:
     \b
     stream-detector topics check && stream-detector run
     """
-    settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topics import topic_problems  # noqa: PLC0415
-
     with ShownProgress().stage("checking the topics"):
         problems = topic_problems(settings, "detector")
     for problem in problems:
@@ -117,8 +121,8 @@ def check(config: Path | None, **flags: object) -> None:
 
 @topics.command(cls=SettingsCommand, short_help="Save labels and announced models into a file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@setting_options(_GROUPS, without=_BACKUP_UNUSED)
-def save(file: Path, config: Path | None, **flags: object) -> None:
+@with_settings(_BACKUP_SETTINGS)
+def save(file: Path, settings: Settings) -> None:
     """Save the label topics and, if a model store is set, the topic of announced models into FILE.
 
     FILE is replaced atomically and readable by its owner only. It holds key, value and headers of
@@ -130,23 +134,19 @@ def save(file: Path, config: Path | None, **flags: object) -> None:
     stream-detector topics save topics.jsonl
     stream-detector topics save topics.jsonl --model-store /srv/models
     """
-    settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topic_backup import save_topics  # noqa: PLC0415
-
     with ShownProgress().stage("saving records") as stage:
         saved = save_topics(settings, file, on_progress=stage.update)
     rows = []
     for each in saved:
         unread = f", {each.unread:,} unreadable ones left out" if each.unread else ""
         rows.append((each.topic, f"{counted(each.records, 'record')} saved{unread}"))
-    for line in table_lines(rows):
-        click.echo(line)
+    _print_table(rows)
 
 
 @topics.command(cls=SettingsCommand, short_help="Write a file of `topics save` back into Kafka.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@setting_options(_GROUPS, without=_BACKUP_UNUSED)
-def restore(file: Path, config: Path | None, **flags: object) -> None:
+@with_settings(_BACKUP_SETTINGS)
+def restore(file: Path, settings: Settings) -> None:
     """Write the records that `topics save` saved into FILE back into the topics of the settings.
 
     The topics must exist and be empty; after an interruption delete and create them again. Needs
@@ -158,14 +158,10 @@ def restore(file: Path, config: Path | None, **flags: object) -> None:
     stream-detector topics create --topic-prefix drill. --topic-partitions 8    # to try it
     stream-detector topics restore topics.jsonl --topic-prefix drill.
     """
-    settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.topic_backup import restore_topics  # noqa: PLC0415
-
     with ShownProgress().stage("restoring records") as stage:
         restored = restore_topics(settings, file, on_progress=stage.update)
     rows = [(each.topic, f"{counted(each.records, 'record')} {_how(each)}") for each in restored]
-    for line in table_lines(rows):
-        click.echo(line)
+    _print_table(rows)
     if not restored:
         click.echo("nothing to restore: the file holds no records")
 
@@ -205,7 +201,7 @@ def restore(file: Path, config: Path | None, **flags: object) -> None:
     is_flag=True,
     help="Create these ACLs in Kafka instead of printing commands. Removes none.",
 )
-@setting_options(_GROUPS, without=_UNUSED)
+@with_settings(_SETTINGS)
 def acls(
     parts: tuple[str, ...],
     principals: tuple[str, ...],
@@ -213,8 +209,7 @@ def acls(
     command_config: str | None,
     as_yaml: bool,
     give: bool,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
 ) -> None:
     """Print the least rights (ACLs) that each part needs, as commands of Kafka's kafka-acls.sh.
 
@@ -230,17 +225,6 @@ def acls(
     stream-detector topics acls --yaml
     stream-detector topics acls --apply --part detector --part trainer
     """
-    settings, _ = given_settings(config, flags)
-    from stream_detector.kafka.acls import (  # noqa: PLC0415
-        Grant,
-        acl_commands,
-        acl_document,
-        give_rights,
-        group_named,
-        user_named,
-    )
-    from stream_detector.kafka.rights import PARTS, rights_of  # noqa: PLC0415
-
     chosen = [_part(name, "--part") for name in parts] or list(PARTS)
     who = {part: f"User:{part}" for part in PARTS}
     for given in principals:
@@ -264,8 +248,6 @@ def acls(
             click.echo(f"{part}: {principal} has {counted(len(rights), 'right')}")
         return
     if as_yaml:
-        import yaml  # noqa: PLC0415
-
         click.echo(yaml.safe_dump(acl_document(grants), sort_keys=False, width=100), nl=False)
         return
     for part, lines in acl_commands(settings, grants, command_config=command_config):
@@ -276,17 +258,20 @@ def acls(
             click.echo(line)
 
 
-def _part(name: str, option: str) -> "Part":
-    """The part called ``name``."""
-    from stream_detector.kafka.rights import PARTS  # noqa: PLC0415
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    for line in table_lines(rows):
+        click.echo(line)
 
+
+def _part(name: str, option: str) -> Part:
+    """The part called ``name``."""
     for part in PARTS:
         if part == name:
             return part
     raise click.UsageError(f"{option}: there is no part {name!r}, there are {', '.join(PARTS)}")
 
 
-def _how(restored: "Restored") -> str:
+def _how(restored: Restored) -> str:
     if restored.moved is None:
         return "restored"
     if restored.moved == 0:

@@ -6,16 +6,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from stream_detector.demo.replay import Sent
-from stream_detector.events import Rejected, UrlEvent
-from stream_detector.settings.fields import Settings
-from stream_detector.sources.reading import read_record
-
-__all__ = ["Ledger", "Model", "SeenVerdict", "Source"]
-
 _HIGHLIGHTS = 2000
 _Position = tuple[int, int]
 """Partition and offset in the input topic."""
+
+
+class Sent(NamedTuple):
+    """A record that Kafka has."""
+
+    partition: int
+    offset: int
+    line: int
+    """Index into the replayed lines."""
+    time: float
+    """When it was written, seconds since the epoch."""
 
 
 class Source(msgspec.Struct):
@@ -46,32 +50,32 @@ class SeenVerdict(msgspec.Struct):
     model: Model | None = None
 
 
-class _Expected(NamedTuple):
+class Expected(NamedTuple):
     """The outputs that one line needs."""
 
     events: frozenset[int]
-    """Indexes of the URLs and hosts in it: a verdict each."""
+    """Indexes of its URLs and hosts: a verdict each."""
     at_fault: bool
-    """A line of it is malformed: a dead letter."""
+    """Whether it is malformed: a dead letter."""
 
 
 class Ledger:
-    """Counts by record and outcome. Not safe for threads: one of them calls everything.
+    """Counts by record and outcome. Only one thread may call it.
 
-    A record is accounted for when each URL or host in it has its verdict, or the record is in
-    the dead-letter topic; a line without any (a header, an answer) needs no output. The detector's
-    own parsers tell what a line needs.
+    A record is accounted for when each URL or host in it has its verdict, or the record is in the
+    dead-letter topic. A line without any (a header, an answer) needs no output.
     """
 
-    def __init__(self, lines: Sequence[bytes], *, settings: Settings) -> None:
-        """``lines`` are the values to be sent, ``settings`` those of the worker."""
-        self._expected = [_expected(line, settings.record_lines_max) for line in lines]
-        self._sent: dict[_Position, Sent] = {}
+    def __init__(self, expected: Sequence[Expected]) -> None:
+        """``expected`` are the outputs of each line that is to be sent."""
+        self._expected = expected
         self._open: dict[_Position, Sent] = {}
         self._verdicts: dict[_Position, dict[int, float]] = {}
         self._dead: dict[_Position, float] = {}
+        self.sent_count = 0
+        """Records that Kafka has."""
         self.verdicts: Counter[str] = Counter()
-        """Verdicts by class."""
+        """Verdicts by class, without repetitions."""
         self.dead_letters: Counter[str] = Counter()
         """Dead letters by reason."""
         self.silent = 0
@@ -79,41 +83,31 @@ class Ledger:
         self.repeated = 0
         """Outputs that came more than once, as at-least-once delivery allows."""
         self.latencies: list[float] = []
-        """Seconds from a record's writing until its last output was seen."""
+        """Seconds from writing a record until its last output was seen."""
         self.highlights: deque[SeenVerdict] = deque(maxlen=_HIGHLIGHTS)
         """The newest verdicts that are not benign, oldest first."""
         self.alerts: set[str] = set()
         """Ids of the verdicts that raised an alert."""
 
     @property
-    def sent_count(self) -> int:
-        """Records that Kafka has."""
-        return len(self._sent)
-
-    @property
     def open_count(self) -> int:
-        """Records among them that are not accounted for yet."""
+        """Sent records that are not accounted for yet."""
         return len(self._open)
 
-    @property
-    def verdict_count(self) -> int:
-        """Verdicts seen, without repetitions."""
-        return self.verdicts.total()
-
     def sent(self, record: Sent) -> None:
-        """A record is in the input topic."""
-        position = record.partition, record.offset
-        self._sent[position] = self._open[position] = record
+        """Note that a record is in the input topic."""
+        self.sent_count += 1
         expected = self._expected[record.line]
         if not expected.events and not expected.at_fault:
             self.silent += 1
-            del self._open[position]
-        else:
-            # The verdict may have been seen before the producer heard of its record.
-            self._settle(position)
+            return
+        position = record.partition, record.offset
+        self._open[position] = record
+        # The verdict may have been seen before the producer heard of its record.
+        self._settle(position)
 
     def verdict(self, verdict: SeenVerdict, seen: float) -> None:
-        """A verdict was seen at ``seen``, seconds since the epoch."""
+        """Note a verdict that was seen at ``seen``, seconds since the epoch."""
         position = verdict.source.partition, verdict.source.offset
         of_record = self._verdicts.setdefault(position, {})
         if verdict.source.index in of_record:
@@ -126,7 +120,7 @@ class Ledger:
         self._settle(position)
 
     def dead_letter(self, partition: int, offset: int, reason: str, seen: float) -> None:
-        """A dead letter was seen at ``seen``, seconds since the epoch."""
+        """Note a dead letter that was seen at ``seen``, seconds since the epoch."""
         if (partition, offset) in self._dead:
             self.repeated += 1
             return
@@ -136,9 +130,7 @@ class Ledger:
 
     def latency(self, quantile: float) -> float:
         """Seconds within which the share ``quantile`` of records was seen; 0 without any."""
-        if not self.latencies:
-            return 0.0
-        ordered = sorted(self.latencies)
+        ordered = sorted(self.latencies) or [0.0]
         return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
 
     def _settle(self, position: _Position) -> None:
@@ -147,18 +139,10 @@ class Ledger:
         if record is None:
             return
         expected = self._expected[record.line]
-        verdicts = self._verdicts.get(position, {})
-        dead = self._dead.get(position)
-        if dead is None and (expected.at_fault or not verdicts.keys() >= expected.events):
+        seen = dict(self._verdicts.get(position, {}))
+        if position in self._dead:
+            seen[-1] = self._dead[position]
+        elif expected.at_fault or not seen.keys() >= expected.events:
             return
         del self._open[position]
-        seen = max([*verdicts.values(), *([] if dead is None else [dead])])
-        self.latencies.append(max(0.0, seen - record.time))
-
-
-def _expected(line: bytes, lines_max: int) -> _Expected:
-    results = [result for _, result in read_record(line, source=None, lines_max=lines_max)]
-    return _Expected(
-        frozenset(n for n, result in enumerate(results) if isinstance(result, UrlEvent)),
-        any(isinstance(result, Rejected) for result in results),
-    )
+        self.latencies.append(max(0.0, max(seen.values()) - record.time))

@@ -1,16 +1,13 @@
 """Reads verdicts, alerts and dead letters as they come, into the ledger."""
 
 import time
-from typing import Any, Self
+from collections.abc import Sequence
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from stream_detector.demo.embedded_broker import PARTITIONS
 from stream_detector.demo.ledger import Ledger, SeenVerdict
-from stream_detector.settings.fields import Settings
-
-__all__ = ["Outputs", "view_consumer"]
 
 
 class _Event(msgspec.Struct):
@@ -25,11 +22,11 @@ class _Alert(msgspec.Struct):
     event: _Event
 
 
-def view_consumer(settings: Settings) -> Consumer:
+def view_consumer(servers: str) -> Consumer:
     """A consumer of the embedded broker that commits nothing; the caller assigns partitions."""
     return Consumer(
         {
-            "bootstrap.servers": ",".join(settings.bootstrap_servers),
+            "bootstrap.servers": servers,
             "group.id": "demo-view",
             "enable.auto.commit": False,
             # The embedded broker delays an idle fetch that long even if records come.
@@ -40,21 +37,18 @@ def view_consumer(settings: Settings) -> Consumer:
 
 
 class Outputs:
-    """Reads the output topics from their beginning. A context manager."""
+    """Reads the output topics from their beginning."""
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, servers: str, topics: Sequence[str], ledger: Ledger) -> None:
+        """``topics`` are those of verdicts, alerts and dead letters."""
         self._ledger = ledger
-        verdicts, alerts, dead_letters = settings.output_topic_names
-        self._readers = {
-            verdicts: self._verdict,
-            alerts: self._alert,
-            dead_letters: self._dead_letter,
-        }
-        self._consumer = view_consumer(settings)
+        readers = (self._verdict, self._alert, self._dead_letter)
+        self._readers = dict(zip(topics, readers, strict=True))
+        self._consumer = view_consumer(servers)
         self._consumer.assign(
             [
                 TopicPartition(topic, partition, OFFSET_BEGINNING)
-                for topic in self._readers
+                for topic in topics
                 for partition in range(PARTITIONS)
             ]
         )
@@ -72,28 +66,20 @@ class Outputs:
                 continue
             if (error := message.error()) is not None:
                 raise KafkaException(error)
-            self._readers[message.topic() or ""](message, time.time())
+            self._readers[message.topic() or ""](message)
 
-    def _verdict(self, message: Message, seen: float) -> None:
-        self._ledger.verdict(msgspec.json.decode(message.value() or b"", type=SeenVerdict), seen)
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
 
-    def _alert(self, message: Message, seen: float) -> None:
-        del seen
+    def _verdict(self, message: Message) -> None:
+        verdict = msgspec.json.decode(message.value() or b"", type=SeenVerdict)
+        self._ledger.verdict(verdict, time.time())
+
+    def _alert(self, message: Message) -> None:
         self._ledger.alerts.add(msgspec.json.decode(message.value() or b"", type=_Alert).event.id)
 
-    def _dead_letter(self, message: Message, seen: float) -> None:
-        headers: dict[str, Any] = dict(message.headers() or [])
-        self._ledger.dead_letter(
-            int(headers["source-partition"]),
-            int(headers["source-offset"]),
-            headers["reason"].decode(),
-            seen,
-        )
-
-    def __enter__(self) -> Self:
-        """The consumer."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self._consumer.close()
+    def _dead_letter(self, message: Message) -> None:
+        headers = {name: value or b"" for name, value in message.headers() or []}
+        place = int(headers["source-partition"]), int(headers["source-offset"])
+        self._ledger.dead_letter(*place, str(headers["reason"], "utf-8"), time.time())

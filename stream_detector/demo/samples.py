@@ -6,8 +6,6 @@ from pathlib import Path
 
 from stream_detector.errors import SettingsError
 
-__all__ = ["rounds_of", "sample_lines"]
-
 _SUFFIXES = {".log", ".json", ".txt"}
 
 # The clients of the samples; each round of the replay comes from another office.
@@ -18,7 +16,7 @@ _OFFICES = range(20, 220)
 def sample_lines(folder: Path) -> list[bytes]:
     """The lines of all sample logs in ``folder``, evenly mixed, each log in its own order.
 
-    Without Zeek's header lines, which log shippers are told to leave out (Filebeat's
+    Without Zeek's header lines, which log shippers leave out (Filebeat's
     ``exclude_lines: ['^#']``).
 
     Raises ``SettingsError`` if there are none.

@@ -3,13 +3,17 @@
 import os
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from itertools import islice
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from queue import SimpleQueue
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 from rich.console import Console
@@ -17,19 +21,19 @@ from rich.text import Text
 
 from stream_detector.demo.embedded_broker import EmbeddedBroker
 from stream_detector.demo.labelling import show_label, watch_command
-from stream_detector.demo.ledger import Ledger
+from stream_detector.demo.ledger import Expected, Ledger, Sent
 from stream_detector.demo.outputs import Outputs
-from stream_detector.demo.replay import Replay, Sent
-from stream_detector.demo.samples import sample_lines
+from stream_detector.demo.samples import rounds_of, sample_lines
 from stream_detector.demo.summary import print_addresses, print_summary
-from stream_detector.demo.view import PlainView, view_for
+from stream_detector.demo.view import View
 from stream_detector.errors import FatalError
+from stream_detector.events import Rejected, UrlEvent
+from stream_detector.kafka.confirmed import write_records
 from stream_detector.settings.fields import DATA_FOLDER, ENVIRONMENT_PREFIX, Settings
 from stream_detector.settings.loading import load_settings
+from stream_detector.sources.reading import read_record
 from stream_detector.system.child_processes import ChildProcess, ProcessEndedError, free_port
 from stream_detector.system.termination import terminated_like_interrupted
-
-__all__ = ["DemoOptions", "run_demo"]
 
 _READY_SECONDS = 180.0
 """The worker loads TensorFlow and compiles its models before it is ready."""
@@ -63,8 +67,8 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         broker = stack.enter_context(EmbeddedBroker(_topics()))
         environment = _environment(broker, folder / "model-store")
         settings, _ = load_settings({}, environment, None)
-        ledger = Ledger(lines, settings=settings)
-        view = view_for(console, records=options.records)
+        ledger = Ledger(list(map(expected_of, lines)))
+        view = View(console, records=options.records)
         view.step(f"Kafka: an embedded broker at {settings.bootstrap_servers[0]}")
         # As anyone would start it.
         command = [sys.executable, "-m", "stream_detector", "run"]
@@ -82,7 +86,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
                 trainer = stack.enter_context(
                     ChildProcess(watch, log=folder / "trainer.log", environment=environment | port)
                 )
-            seconds = _replay(options, settings, ledger, lines, worker, view)
+            seconds = _watch_replay(options, settings, ledger, lines, worker, view)
             print_summary(console, ledger, seconds=seconds, log=worker.log)
             if trainer is not None:
                 show_label(console, settings, environment, worker=worker, trainer=trainer)
@@ -101,9 +105,18 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             raise FatalError(f"the demo cannot read what came out: {error}") from error
         if exit_code != 0:
             raise FatalError(
-                f"the demo's worker ended with exit code {exit_code} when told to stop; "
+                f"the demo's worker ended with exit code {exit_code} when asked to stop; "
                 f"its log is {worker.log}"
             )
+
+
+def expected_of(line: bytes) -> Expected:
+    """The outputs that ``line`` needs, by the detector's own parsers."""
+    results = [result for _, result in read_record(line, source=None)]
+    return Expected(
+        frozenset(n for n, result in enumerate(results) if isinstance(result, UrlEvent)),
+        any(isinstance(result, Rejected) for result in results),
+    )
 
 
 def _topics() -> list[str]:
@@ -142,33 +155,62 @@ def _ready(settings: Settings) -> bool:
         return False
 
 
-def _replay(
+def replay(
+    settings: Settings,
+    lines: Sequence[bytes],
+    options: DemoOptions,
+    *,
+    sent: "SimpleQueue[Sent]",
+    stopped: threading.Event,
+) -> None:
+    """Write the lines over and over to the first input topic; blocks until then, or ``stopped``.
+
+    Puts each record that Kafka has into ``sent``. Raises as ``write_records``.
+    """
+    unconfirmed: deque[tuple[int, float]] = deque()
+
+    def values() -> Iterator[bytes]:
+        for line, value in islice(rounds_of(lines), options.records):
+            if stopped.is_set():
+                return
+            unconfirmed.append((line, time.time()))
+            yield value
+
+    def confirm(_: int, written: Sequence[Any]) -> None:
+        for record in written:
+            # Not the time in the metadata: the embedded broker reports one of its own.
+            sent.put(Sent(record.partition, record.offset, *unconfirmed.popleft()))
+
+    write_records(settings, values(), rate=options.rate, on_written=confirm, on_away=lambda _: None)
+
+
+def _watch_replay(
     options: DemoOptions,
     settings: Settings,
     ledger: Ledger,
     lines: list[bytes],
     worker: ChildProcess,
-    view: PlainView,
+    view: View,
 ) -> float:
     """Replay and watch until every record is accounted for; returns the seconds it took."""
     sent: SimpleQueue[Sent] = SimpleQueue()
-    replay = Replay(settings, lines, records=options.records, rate=options.rate, on_sent=sent.put)
-    with ExitStack() as stack:
-        outputs = stack.enter_context(Outputs(settings, ledger))
-        stack.enter_context(view)
-        stack.callback(replay.stop)
+    stopped = threading.Event()
+    servers = ",".join(settings.bootstrap_servers)
+    outputs = Outputs(servers, settings.output_topic_names, ledger)
+    with ThreadPoolExecutor(1) as thread, closing(outputs), view, ExitStack() as stack:
+        stack.callback(stopped.set)  # Before the executor waits for its thread.
         started = moved = time.monotonic()
         before = (0, 0)
-        replay.start()
+        writing = thread.submit(replay, settings, lines, options, sent=sent, stopped=stopped)
         while ledger.sent_count < options.records or ledger.open_count:
             outputs.read(_READ_SECONDS)
-            for record in _drained(sent):
-                ledger.sent(record)
+            while not sent.empty():
+                ledger.sent(sent.get())
             view.refresh(ledger)
             if worker.exit_code is not None:
                 raise _ended(f"The worker ended with exit code {worker.exit_code}", worker)
-            if replay.error is not None:
-                raise replay.error
+            if writing.done():
+                writing.result()  # Raises the error that ended it.
             now, progress = time.monotonic(), (ledger.sent_count, ledger.open_count)
             if progress != before:
                 before, moved = progress, now
@@ -182,12 +224,6 @@ def _replay(
         # The worker writes a batch's alerts and verdicts concurrently.
         outputs.read(_LAST_ALERTS_SECONDS)
         return seconds
-
-
-def _drained(queue: "SimpleQueue[Sent]") -> Iterator[Sent]:
-    with suppress(Empty):
-        while True:
-            yield queue.get_nowait()
 
 
 def _ended(what: str, worker: ChildProcess) -> ProcessEndedError:

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -9,8 +10,6 @@ from rich.text import Text
 
 from stream_detector.demo.ledger import Ledger, SeenVerdict
 from stream_detector.settings.fields import Settings
-
-__all__ = ["print_addresses", "print_summary"]
 
 _EXAMPLES = 8
 _OUTPUTS = ("verdicts", "alerts", "dead letters")
@@ -21,19 +20,19 @@ def print_summary(console: Console, ledger: Ledger, *, seconds: float, log: Path
 
     Called when every record is accounted for; the first line says so.
     """
-
-    def line(text: str = "") -> None:
-        console.print(Text(text), soft_wrap=True)
-
+    line = partial(_line, console)
     answered = ledger.sent_count - ledger.silent - ledger.dead_letters.total()
     line()
     line(f"All {ledger.sent_count:,} records are accounted for:")
     line(f"  {answered:>8,} have their verdicts")
     line(f"  {ledger.silent:>8,} name no URL by their nature (answers, flows, reverse look-ups)")
-    line(f"  {ledger.dead_letters.total():>8,} are dead letters{_in_brackets(ledger)}")
+    reasons = ", ".join(f"{count:,} {name}" for name, count in ledger.dead_letters.most_common())
+    dead_letters = f"{ledger.dead_letters.total():>8,} are dead letters"
+    line(f"  {dead_letters} ({reasons})" if reasons else f"  {dead_letters}")
     line(
-        f"Verdicts: {ledger.verdict_count:,}, of these {ledger.verdicts['malicious']:,} malicious, "
-        f"{ledger.verdicts['suspicious']:,} suspicious, {ledger.verdicts['benign']:,} benign"
+        f"Verdicts: {ledger.verdicts.total():,}, of these {ledger.verdicts['malicious']:,} "
+        f"malicious, {ledger.verdicts['suspicious']:,} suspicious, "
+        f"{ledger.verdicts['benign']:,} benign"
     )
     line(f"Alerts:   {len(ledger.alerts):,}, one for each client and domain in an hour")
     if ledger.repeated:
@@ -62,10 +61,7 @@ def print_summary(console: Console, ledger: Ledger, *, seconds: float, log: Path
 
 def print_addresses(console: Console, settings: Settings) -> None:
     """Where everything is, for as long as it runs."""
-
-    def line(text: str = "") -> None:
-        console.print(Text(text), soft_wrap=True)
-
+    line = partial(_line, console)
     server = settings.bootstrap_servers[0]
     address = f"http://{settings.http_host}:{settings.http_port}"
     line()
@@ -81,6 +77,10 @@ def print_addresses(console: Console, settings: Settings) -> None:
     line(f"  echo http://example.com/ | kcat -P -b {server} -t {settings.input_topic_names[0]}")
 
 
+def _line(console: Console, text: str = "") -> None:
+    console.print(Text(text), soft_wrap=True)
+
+
 def _command() -> str:
     """What to type for this command, from the current folder."""
     program = Path(sys.argv[0])
@@ -89,12 +89,6 @@ def _command() -> str:
     with suppress(ValueError):
         return str(program.absolute().relative_to(Path.cwd()))
     return program.name
-
-
-def _in_brackets(ledger: Ledger) -> str:
-    """Reasons of dead letters with their counts, most frequent first."""
-    reasons = ", ".join(f"{count:,} {name}" for name, count in ledger.dead_letters.most_common())
-    return f" ({reasons})" if reasons else ""
 
 
 def _examples(ledger: Ledger) -> list[SeenVerdict]:

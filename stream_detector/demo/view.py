@@ -13,19 +13,20 @@ from rich.text import Text
 
 from stream_detector.demo.ledger import Ledger, SeenVerdict
 
-__all__ = ["LiveView", "PlainView", "view_for"]
-
 _RATE_SECONDS = 3.0
+_DRAWN_SECONDS, _LINE_SECONDS = 1 / 6, 2.0
+"""Between two drawings, or two lines."""
 _HEADER_LINES = 12
 """Lines of the terminal that are not rows of the table."""
 _ROWS_MAX = 18
 _COLOURS = {"malicious": "bold red", "suspicious": "yellow", "benign": "green"}
 
 
-class PlainView:
-    """A line every other second, without control characters. A context manager."""
+class View:
+    """Drawn in place on a terminal; elsewhere a line every other second, without control codes.
 
-    _refresh_seconds = 2.0
+    A context manager, which removes the drawing at its end.
+    """
 
     def __init__(
         self, console: Console, *, records: int, clock: Callable[[], float] = time.monotonic
@@ -34,24 +35,35 @@ class PlainView:
         self._console = console
         self._records = records
         self._clock = clock
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True)
+            if console.is_terminal
+            else None
+        )
+        self._refresh_seconds = _DRAWN_SECONDS if self._live else _LINE_SECONDS
         self._points: list[tuple[float, int]] = []
         self._refreshed = 0.0
 
     def step(self, text: str) -> None:
-        """A line that stays, about the step that begins."""
+        """Print a line that stays, about the step that begins."""
         self._console.print(Text(text), soft_wrap=True)
 
     def refresh(self, ledger: Ledger) -> None:
         """Show the outcome so far; the caller may call this often."""
         now, done = self._clock(), ledger.sent_count - ledger.open_count
         rate = self._rate(now, done)
-        if ledger.sent_count and now - self._refreshed >= self._refresh_seconds:
-            self._refreshed = now
-            self._show(ledger, done, _counts(ledger, done, self._records, rate))
-
-    def _show(self, ledger: Ledger, done: int, counts: Text) -> None:
-        del ledger, done
-        self.step(counts.plain)
+        if not ledger.sent_count or now - self._refreshed < self._refresh_seconds:
+            return
+        self._refreshed = now
+        counts = _counts(ledger, done, self._records, rate)
+        if self._live is None:
+            self.step(counts.plain)
+            return
+        rows = max(1, min(_ROWS_MAX, self._console.size.height - _HEADER_LINES))
+        # A bar without padding would not end its line.
+        bar = Padding(ProgressBar(total=self._records, completed=done, width=60), 0)
+        table = _table(list(ledger.highlights)[-rows:][::-1], ledger.alerts)
+        self._live.update(Group("", bar, counts, "", table), refresh=True)
 
     def _rate(self, now: float, done: int) -> float:
         """Records a second, over the last few seconds."""
@@ -62,47 +74,16 @@ class PlainView:
         return (done - before) / (now - since) if now > since else 0.0
 
     def __enter__(self) -> Self:
-        """Begin to show."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End it."""
-
-
-class LiveView(PlainView):
-    """The newest findings and running counts, drawn in place."""
-
-    _refresh_seconds = 1 / 6
-
-    def _show(self, ledger: Ledger, done: int, counts: Text) -> None:
-        rows = max(1, min(_ROWS_MAX, self._console.size.height - _HEADER_LINES))
-        self._live.update(
-            Group(
-                "",
-                # A bar alone ends no line: the padding does.
-                Padding(ProgressBar(total=self._records, completed=done, width=60), 0),
-                counts,
-                "",
-                _table(list(ledger.highlights)[-rows:][::-1], ledger.alerts),
-            ),
-            refresh=True,
-        )
-
-    def __enter__(self) -> Self:
         """Begin to draw."""
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._live.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the drawing."""
-        self._live.update("", refresh=True)
-        self._live.stop()
-
-
-def view_for(console: Console, *, records: int) -> PlainView:
-    """A live view on a terminal, plain lines elsewhere."""
-    return (LiveView if console.is_terminal else PlainView)(console, records=records)
+        if self._live is not None:
+            self._live.update("", refresh=True)
+            self._live.stop()
 
 
 def _counts(ledger: Ledger, done: int, records: int, rate: float) -> Text:

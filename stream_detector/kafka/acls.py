@@ -1,7 +1,8 @@
 """The least rights: as ``kafka-acls.sh`` commands, as data for a file, or given in Kafka.
 
-``kafka-acls.sh`` strips blanks off names, reads ``*`` as everybody or every group, and takes types
-of principals that Kafka's own authorizer never meets. Names that it would change are refused.
+``kafka-acls.sh`` strips blanks off names, reads ``*`` as everybody or every group, and accepts
+types of principals that Kafka's own authorizer does not know. The functions here refuse names that
+it would change.
 """
 
 import re
@@ -18,9 +19,6 @@ from stream_detector.kafka.admin import ask_kafka
 from stream_detector.kafka.rights import PARTS, Part, Right
 from stream_detector.settings.fields import Settings
 
-__all__ = ["Grant", "acl_commands", "acl_document", "give_rights", "group_named", "user_named"]
-
-_TOOL = "kafka-acls.sh"
 _USER = "User:"
 _OTHER_TYPE = re.compile(r"\w*:")
 
@@ -33,7 +31,7 @@ def user_named(text: str, where: str) -> str:
     """
     if not text.startswith(_USER) and _OTHER_TYPE.match(text.lstrip()):
         raise SettingsError(
-            f"{where} holds {text!r}, but Kafka's own authorizer knows users alone: "
+            f"{where} holds {text!r}, but Kafka's own authorizer knows only users: "
             f"if that is a user's name give {_USER + text.strip()!r}"
         )
     return _USER + _one_name(text.removeprefix(_USER), where, "user")
@@ -78,7 +76,7 @@ def acl_commands(
 
     ``command_config`` names a file of client properties of an administrator.
     """
-    begin = [_TOOL, "--bootstrap-server", ",".join(settings.bootstrap_servers)]
+    begin = ["kafka-acls.sh", "--bootstrap-server", ",".join(settings.bootstrap_servers)]
     if command_config is not None:
         begin += ["--command-config", command_config]
     for part, principal, rights in grants:
@@ -105,11 +103,20 @@ def give_rights(settings: Settings, grants: Sequence[Grant]) -> None:
     """Give the rights in Kafka; existing ones stay. The settings are those of an administrator.
 
     Raises:
-        RetryableError: Kafka can't be reached or does not answer now.
-        FatalError: it has no authorizer, or does not let this user give rights.
-        SettingsError: the client can't be set up from these settings.
+        FatalError: Kafka has no authorizer, or does not let this user give rights.
+        StreamDetectorError: as ``ask_kafka``.
     """
-    entries = [_entry(principal, right) for _, principal, rights in grants for right in rights]
+    entries = [
+        ACL(
+            principal=principal,
+            host="*",
+            operation=ACLOperation[right.operation],
+            permission_type=ACLPermissionType.ALLOW,
+            resource_pattern=ResourcePattern(ResourceType[right.resource.upper()], right.name),
+        )
+        for _, principal, rights in grants
+        for right in rights
+    ]
     if entries:
         ask_kafka(settings, lambda admin: _create(admin, entries, settings))
 
@@ -122,23 +129,13 @@ def _create(admin: KafkaAdminClient, entries: list[ACL], settings: Settings) -> 
     refusal = refusals[0]
     where = ", ".join(settings.bootstrap_servers)
     if issubclass(refusal, SecurityDisabledError):
-        raise FatalError(f"Kafka at {where} knows no rights: set its authorizer.class.name first")
+        raise FatalError(f"Kafka at {where} checks no rights: set its authorizer.class.name first")
     if issubclass(refusal, ClusterAuthorizationFailedError):
         raise FatalError(
             f"Kafka at {where} does not let {settings.sasl_username or 'this client'} give rights: "
             "run this as an administrator, who needs ALTER on the cluster"
         )
     raise refusal()
-
-
-def _entry(principal: str, right: Right) -> ACL:
-    return ACL(
-        principal=principal,
-        host="*",
-        operation=ACLOperation[right.operation],
-        permission_type=ACLPermissionType.ALLOW,
-        resource_pattern=ResourcePattern(ResourceType[right.resource.upper()], right.name),
-    )
 
 
 def _by_resource(rights: Iterable[Right]) -> dict[tuple[str, str], list[str]]:

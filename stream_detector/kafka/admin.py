@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 from aiokafka.conn import create_conn
@@ -27,11 +27,10 @@ from stream_detector.kafka.retry import back_off
 from stream_detector.kafka.rights import Right
 from stream_detector.settings.fields import Settings
 
-__all__ = ["as_ours", "ask_kafka", "reached"]
-
 _BOOTSTRAP_MS = 5_000
 _ASK_SECONDS = 15.0
-"""A cluster notices a killed broker after 9 s by default; until then clients are sent to it."""
+"""By default a cluster notices after 9 s that a broker was killed, and until then sends clients to
+it."""
 
 _Answer = TypeVar("_Answer")
 
@@ -89,21 +88,20 @@ def _connected_admin(settings: Settings) -> Iterator[KafkaAdminClient]:
         made.append(KafkaNetClient(**config))
         return made[-1]
 
-    admin: Any = None
     try:
-        # If its constructor raises, only this hook can end the client's thread; otherwise each
-        # try while Kafka is away would leave one behind.
-        admin = KafkaAdminClient(**options, kafka_client=make_client)
-        yield admin
-    except (KafkaError, OSError) as error:
-        raise as_ours(error, settings) from error
-    finally:
-        if admin is not None:
-            admin.close()
-        else:
+        try:
+            admin = KafkaAdminClient(**options, kafka_client=make_client)
+        except BaseException:
+            # Only this hook can end the thread of a client whose constructor raises. Otherwise each
+            # try while Kafka is away would leave a thread behind.
             for client in made:
                 client.close()
                 client._manager._net.stop()
+            raise
+        with closing(admin):
+            yield admin
+    except (KafkaError, OSError) as error:
+        raise as_ours(error, settings) from error
 
 
 def as_ours(
@@ -113,7 +111,7 @@ def as_ours(
 
     ``rights`` are those that the client needs, of which one may be missing.
     """
-    where = _where(settings)
+    where = ", ".join(settings.bootstrap_servers)
     reason = f"{type(error).__name__}: {error}".removeprefix(f"{type(error).__name__}: " * 2)
     if isinstance(error, AuthorizationError):
         missing = ", ".join(map(str, _denied(error, rights)))
@@ -141,15 +139,11 @@ def _denied(error: AuthorizationError, rights: Iterable[Right]) -> list[Right]:
     return [right for right in possible if right.name in str(error)] or possible
 
 
-def _where(settings: Settings) -> str:
-    return ", ".join(settings.bootstrap_servers)
-
-
 def _log_in(settings: Settings, options: Mapping[str, Any]) -> None:
     """Log in once by aiokafka, at the only address in ``options``.
 
-    kafka-python repeats a refused login until its time-out; over TLS it may even miss the refusal,
-    after which Kafka closes the connection.
+    kafka-python repeats a refused login until its time-out. Over TLS it may even miss the refusal,
+    since Kafka closes the connection behind it.
     """
     (address,) = options["bootstrap_servers"]
     host, port = host_and_port(address)

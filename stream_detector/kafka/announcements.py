@@ -1,8 +1,9 @@
 """The topic of announced models: read from its beginning outside of any group, and written.
 
-With ``model_public_key`` only announcements that its private half signed count, the newest by its
-sequence, whatever its place in the topic. A running process remembers the newest; a starting one
-learns it from the topic and the model store.
+With ``model_public_key`` only announcements that its private half signed count. The newest is the
+one with the highest sequence, wherever it stands in the topic: who may write to the topic could
+repeat an older one behind it. A running process remembers the newest; a starting one learns it from
+the topic and the model store.
 """
 
 import asyncio
@@ -30,8 +31,10 @@ from stream_detector.models.announcement import (
     role_of,
     shadow_key,
 )
-from stream_detector.models.announcement_order import AnnouncementOrder, Latest, Refuse
 from stream_detector.models.signed_announcements import (
+    AnnouncementOrder,
+    Latest,
+    Refuse,
     SignedRecord,
     keep_signed,
     kept_signed,
@@ -41,14 +44,6 @@ from stream_detector.models.signed_announcements import (
 from stream_detector.models.signing import public_half, read_public_key
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
-
-__all__ = [
-    "Announced",
-    "announce",
-    "current_announcements",
-    "end_shadow",
-    "follow_announcements",
-]
 
 logger = logging.getLogger(__name__)
 
@@ -62,12 +57,10 @@ _FAULTS = (KafkaError, OSError, TimeoutError)
 
 
 class Announced(NamedTuple):
-    """The announced models, by kind."""
+    """The announced models, by kind: those to serve, and those to compare with."""
 
     serving: Mapping[Kind, Announcement]
-    """Models to serve."""
     shadows: Mapping[Kind, Announcement]
-    """Models to compare with."""
 
 
 async def current_announcements(
@@ -90,7 +83,11 @@ async def current_announcements(
     if signing_key is not None:
         signed_keys = filter(signed.sequence, latest)
         latest = {**last.newest(), **{key: latest[key] for key in signed_keys}}
-    return Announced(serving=_of_role(latest, "serve"), shadows=_of_role(latest, "shadow"))
+    found = [each for each in latest.values() if isinstance(each, Announcement)]
+    return Announced(
+        serving={each.kind: each for each in found if each.role == "serve"},
+        shadows={each.kind: each for each in found if each.role == "shadow"},
+    )
 
 
 async def follow_announcements(
@@ -104,21 +101,23 @@ async def follow_announcements(
     """Pass the current announcements to ``offer``, then each new one, until cancelled.
 
     Of several at once only the last of a kind counts. ``offer_shadow`` gets the shadows, and first
-    an end for each kind without one: while Kafka was away, compaction may have removed the record
-    that ended it. Waits while Kafka is away.
+    an end for each kind without a shadow: while Kafka was away, compaction may have removed the
+    record that ended it. Waits while Kafka is away.
 
     Raises:
         SettingsError: the client can't be set up from these settings, or the public key is
             invalid.
     """
     order = _order(settings, None, {"serve": refuse, "shadow": refuse_shadow})
-    for pause in back_off():
+    pauses = back_off()
+    while True:
         try:
             async with _consumer(settings) as consumer:
                 # Announcements in between came before this worker.
                 order.begin()
                 await _read_to_the_end(consumer, order)
                 latest = order.newest(await _kept(settings, order))
+                pauses = back_off()  # Kafka answers again: the next fault starts a new series.
                 while True:
                     for key, announced in latest.items():
                         if role_of(key) == "shadow":
@@ -128,13 +127,14 @@ async def follow_announcements(
                     order.read(await _some_records(consumer))
                     latest = order.newest()
         except _FAULTS as error:
+            pause = next(pauses)
             logger.warning(
-                "topic %s can't be read (%s), the models that serve go on; trying again in %.1f s",
+                "topic %s can't be read (%s), the current models serve on; trying again in %.1f s",
                 settings.models_topic_name,
                 error or type(error).__name__,
                 pause,
             )
-        await asyncio.sleep(pause)
+            await asyncio.sleep(pause)
 
 
 async def announce(
@@ -148,8 +148,8 @@ async def announce(
         FatalError: a certificate is not accepted.
         SettingsError: the client can't be set up from these settings, or the key is invalid.
     """
-    key, value = announcement_key(announcement), encode_announcement(announcement)
-    await _announce(settings, key, value, signing_key)
+    value = encode_announcement(announcement)
+    await _announce(settings, announcement_key(announcement), value, signing_key)
 
 
 async def end_shadow(settings: Settings, kind: Kind, *, signing_key: Path | None = None) -> None:
@@ -176,13 +176,10 @@ async def _write(settings: Settings, record: SignedRecord) -> None:
     options = client_options(await asyncio.to_thread(reached, settings), AIOKafkaProducer)
     producer = AIOKafkaProducer(**{**options, "acks": "all"})
     try:
-        try:
-            await producer.start()
-            await producer.send_and_wait(
-                topic, record.value, key=record.key, headers=list(record.headers)
-            )
-        finally:
-            await producer.stop()
+        await producer.start()
+        await producer.send_and_wait(
+            topic, record.value, key=record.key, headers=list(record.headers)
+        )
     except TopicAuthorizationFailedError as error:
         raise TopicsError(
             f"topic {topic} may not be written: give {settings.sasl_username or 'this client'} the "
@@ -193,17 +190,20 @@ async def _write(settings: Settings, record: SignedRecord) -> None:
             f"topic {topic} can't be written ({error or type(error).__name__}): check that Kafka "
             "runs, and the right to WRITE it"
         ) from error
+    finally:
+        await producer.stop()
 
 
 def _order(
     settings: Settings, signing_key: Path | None, refusing: Mapping[Role, Refuse] | None = None
 ) -> AnnouncementOrder:
     """Checked by the public half of ``signing_key``, or else by ``model_public_key``, if set."""
+    key = None
     if signing_key is not None:
-        return AnnouncementOrder(public_half(signing_key), refusing)
-    if settings.model_public_key is not None:
-        return AnnouncementOrder(read_public_key(settings.model_public_key), refusing)
-    return AnnouncementOrder(None, refusing)
+        key = public_half(signing_key)
+    elif settings.model_public_key is not None:
+        key = read_public_key(settings.model_public_key)
+    return AnnouncementOrder(key, refusing)
 
 
 async def _read_now(settings: Settings, *orders: AnnouncementOrder) -> Latest:
@@ -227,12 +227,16 @@ async def _kept(settings: Settings, order: AnnouncementOrder) -> list[SignedReco
     try:
         return await asyncio.to_thread(kept_signed, ModelStore(settings.model_store))
     except RetryableError as error:
-        logger.warning("%s; what was announced is read from the topic alone", error)
+        logger.warning("%s; announcements are read only from the topic", error)
         return []
 
 
 def _consumer(settings: Settings) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
-    return lone_consumer(settings, settings.models_topic_name)
+    return lone_consumer(
+        client_options(settings, AIOKafkaConsumer),
+        settings.models_topic_name,
+        record_bytes_max=settings.record_bytes_max,
+    )
 
 
 async def _read_to_the_end(consumer: Any, *orders: AnnouncementOrder) -> None:
@@ -248,11 +252,3 @@ async def _read_to_the_end(consumer: Any, *orders: AnnouncementOrder) -> None:
 async def _some_records(consumer: Any) -> list[Any]:
     batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
     return [record for batch in batches.values() for record in batch]
-
-
-def _of_role(latest: Latest, role: Role) -> dict[Kind, Announcement]:
-    return {
-        announced.kind: announced
-        for announced in latest.values()
-        if isinstance(announced, Announcement) and announced.role == role
-    }

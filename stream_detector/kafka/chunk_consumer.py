@@ -1,6 +1,6 @@
 """The consumer that delivers chunks, keeps a ledger per partition and commits by watermark.
 
-The overrides are private to faust-streaming 0.15.3: see ``transport``.
+The overrides depend on pinned versions of Faust and aiokafka: see ``transport``.
 """
 
 import asyncio
@@ -23,8 +23,6 @@ from stream_detector.kafka.consumer_thread import (
 from stream_detector.kafka.watermark import Entry, PartitionLedger
 from stream_detector.limits import HEADER_MEMORY_BYTES
 
-__all__ = ["ChunkConsumer", "Delivery"]
-
 _KEY, _VALUE, _HEADERS = attrgetter("key"), attrgetter("value"), attrgetter("headers")
 
 _RECORD_OVERHEAD_BYTES = 200
@@ -43,8 +41,8 @@ class Delivery(NamedTuple):
 class _NoReadOffsets(dict[TP, int]):
     """Makes Faust's fetch loop believe that it has read nothing yet; the ledgers keep the offsets.
 
-    With offsets, Faust would fill its own list of gaps, and would drop all records below its last
-    offset for ever once a topic is deleted, created again and starts at 0.
+    With offsets, Faust would fill its own list of gaps. Once a topic is deleted, created again and
+    starts at 0, Faust would also drop all records below its last offset for ever.
     """
 
     def __getitem__(self, tp: TP) -> None:  # type: ignore[override]
@@ -91,7 +89,7 @@ class ChunkConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch, and yield one message per chunk.
 
-        Faust's own yields a message per record, which costs two tasks each: 30 times slower.
+        Faust's own yields a message per record and creates two tasks for each: 30 times slower.
         """
         if not await self._wait_for_room():
             return
@@ -106,7 +104,7 @@ class ChunkConsumer(driver.Consumer):
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Records:
         """Fetch from the partitions that do not fill their share of the buffer.
 
-        The filter can't be the set of active partitions, which Faust changes to pause and resume.
+        Faust changes its set of active partitions to pause and resume, so it can't be the filter.
         Records that a rebalance overtook are dropped: they come from positions before its seek.
         """
         fetched_from = self._with_room(active_partitions or set())
@@ -146,10 +144,7 @@ class ChunkConsumer(driver.Consumer):
 
     def _to_message(self, tp: TP, record: list[RawRecord]) -> ConsumerMessage:
         first, last = record[0], record[-1]
-        ledger = self.ledgers.get(tp)
-        if ledger is None:
-            ledger = self.ledgers[tp] = PartitionLedger()
-        entry = ledger.deliver(
+        entry = self.ledgers.setdefault(tp, PartitionLedger()).deliver(
             first_offset=first.offset,
             next_offset=last.offset + 1,
             records=len(record),
@@ -177,8 +172,8 @@ class ChunkConsumer(driver.Consumer):
     def ack(self, message: ConsumerMessage) -> bool:
         """Mark a chunk as done, once all its outputs are in Kafka.
 
-        Faust's own works by offset, with a gap rule that lets a later batch commit over an earlier
-        one that failed.
+        Faust's own acknowledges by offset. Its gap rule lets a later batch commit over an earlier
+        one that failed, which would lose the earlier one.
         """
         if message.acked:
             return False
@@ -206,15 +201,17 @@ class ChunkConsumer(driver.Consumer):
         if not offsets or not await self._commit(offsets):
             return False
         for tp, offset in offsets.items():
-            ledgers[tp].committed(offset)
-        self.committed_offsets.update(offsets)
+            # The partition may have been revoked during the commit, which closed its ledger.
+            if not ledgers[tp].closed:
+                ledgers[tp].committed(offset)
+                self.committed_offsets[tp] = offset
         return True
 
     async def commit_finished(self) -> None:
         """Commit everything acknowledged by now.
 
-        Faust's ``commit`` waits for a commit that is under way and then does nothing. Chunks
-        acknowledged since that commit began would replay.
+        Faust's ``commit`` waits for a commit that is under way and then does nothing: chunks
+        acknowledged since that commit began would be read again.
         """
         if self._commit_fut is not None:
             # Not awaited directly: a cancelled caller would cancel it for everyone who waits.
@@ -233,11 +230,14 @@ class ChunkConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish the batches under way, commit them, and only then give the partitions back.
 
-        The driver drops the acknowledgements first and commits afterwards: finished work replays.
+        The driver drops the acknowledgements first and commits afterwards: the next owner would
+        read finished records again.
         """
         host: TransportHost = self.app
         self._epoch += 1
         self.stop_flow()
+        # Fetches stay halted until the seek behind the rebalance: one that is held back now would
+        # advance the positions of the next assignment, and its records would be dropped.
         await self.thread.halt_fetches()
         self.app.flow_control.suspend()
         await host.finish_in_flight()
@@ -248,19 +248,22 @@ class ChunkConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, forget everything before, then let fetches begin.
 
-        The driver lets fetches run during the seek; their records would come from old positions.
+        The driver lets fetches run during the seek. Their records would come from old positions,
+        and the ledgers would take them for the first ones behind the committed offsets.
         """
         self._epoch += 1
         epoch = self._epoch
         await self.thread.halt_fetches()
         self._close_ledgers()
+        committed = await self.seek_to_committed()
+        if epoch != self._epoch:
+            return  # Another rebalance began meanwhile, and ends with a seek of its own.
         self.committed_offsets = {
             ensure_TP(tp): offset
-            for tp, offset in (await self.seek_to_committed()).items()
+            for tp, offset in committed.items()
             if offset is not None and offset >= 0
         }
-        if epoch == self._epoch:  # else another rebalance began, and ends with a seek of its own
-            self.thread.allow_fetches()
+        self.thread.allow_fetches()
 
     def _close_ledgers(self) -> None:
         for ledger in self.ledgers.values():

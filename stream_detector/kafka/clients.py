@@ -19,8 +19,6 @@ import msgspec
 from stream_detector.errors import SettingsError
 from stream_detector.settings.fields import Settings
 
-__all__ = ["client_options", "output_options"]
-
 _CLIENT_ID = "stream-detector"
 _PRODUCE_BATCH_BYTES = 512 * 1024
 _CLIENTS: tuple[type[Any], ...] = (
@@ -38,8 +36,7 @@ _DECIDED_ELSEWHERE = {
     "group_id": "set group_id, or labels_group_id",
     "auto_offset_reset": "set start_at",
     "max_partition_fetch_bytes": "leave it out: it bounds the worker's memory",
-    "max_poll_records": "set chunk_records",
-    "auto_commit_interval_ms": "set commit_interval",
+    "auto_commit_interval_ms": "leave it out: the worker commits each second",
     "sasl_mechanism": "set sasl_mechanism",
     "sasl_plain_username": "set sasl_username",
     "sasl_plain_password": "set sasl_password_file",
@@ -147,6 +144,7 @@ _UNSET_BY_DEFAULT: Mapping[str, type] = {
     "client_rack": str,
     "compression_type": str,
     "group_instance_id": str,
+    "max_poll_records": int,
     "proxy_url": str,
     "rebalance_timeout_ms": int,
     "receive_buffer_bytes": int,

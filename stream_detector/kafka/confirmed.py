@@ -1,6 +1,5 @@
 """Records that commands write: a producer of kafka-python, and the wait until Kafka has them."""
 
-import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,8 +15,6 @@ from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.rights import Part, rights_of
 from stream_detector.kafka.topics import check_topic
 from stream_detector.settings.fields import Settings
-
-__all__ = ["confirmed", "confirming_producer", "write_records"]
 
 _CONFIRMED_SECONDS = 150.0
 """Longer than the producer itself tries (two minutes), so that its own error comes first."""
@@ -42,7 +39,7 @@ def confirming_producer(settings: Settings, part: Part, **options: Any) -> Itera
         try:
             yield producer
         finally:
-            producer.close(timeout=_CLOSE_SECONDS)
+            producer.close(timeout=_CLOSE_SECONDS)  # The default waits for ever.
     except (KafkaError, OSError) as error:
         raise as_ours(error, settings, rights=rights_of(part, settings)) from error
 
@@ -74,10 +71,10 @@ def write_records(
 ) -> str:
     """Write ``values`` to the first input topic, ``rate`` a second; returns the topic's name.
 
-    Takes each of ``values`` when its time has come, and returns when all in-sync replicas have them
-    all. About once a second ``on_written`` gets their number so far, and Kafka's metadata of the
-    newest. While Kafka is away the producer retries for two minutes, and another thread calls
-    ``on_away`` with the reason.
+    Takes each of ``values`` when it is due, and returns when all in-sync replicas have all of them.
+    About once a second ``on_written`` gets the number of records so far, and Kafka's metadata of
+    the newest ones. While Kafka is away the producer retries for two minutes, and another thread
+    calls ``on_away`` with the reason.
 
     Raises:
         TopicsError: the topic is missing, or may not be written.
@@ -107,10 +104,7 @@ def write_records(
 
 
 def _paced(values: Iterable[bytes], rate: float) -> Iterator[bytes]:
-    began, rest = time.monotonic(), iter(values)
-    for count in itertools.count(1):
-        time.sleep(max(count / rate - (time.monotonic() - began), 0))
-        value = next(rest, None)
-        if value is None:
-            return
+    began = time.monotonic()
+    for count, value in enumerate(values, start=1):
         yield value
+        time.sleep(max((count + 1) / rate - (time.monotonic() - began), 0))

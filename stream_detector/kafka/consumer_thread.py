@@ -1,8 +1,6 @@
 """The thread in which aiokafka's consumer runs: fetches, positions, the group, commits.
 
-The overrides are private to faust-streaming 0.15.3 and aiokafka 0.14. ``test_transport_contract``
-pins each by name, signature and body, so that another version fails there instead of losing
-records.
+The overrides depend on pinned versions of Faust and aiokafka: see ``transport``.
 """
 
 import asyncio
@@ -28,16 +26,18 @@ from mode.utils.futures import maybe_async
 
 from stream_detector.errors import FatalError
 from stream_detector.events import RawRecord
-from stream_detector.kafka.connections import AnswerWatch, unconnected_of_consumer
 from stream_detector.kafka.fetched import bound_fetches
 from stream_detector.kafka.group_members import DetectorAssignor, GroupView, view_of_group
-from stream_detector.kafka.leaders import known_ends, pace_metadata_updates
+from stream_detector.kafka.leaders import (
+    AnswerWatch,
+    known_ends,
+    pace_metadata_updates,
+    unconnected_of_consumer,
+)
 from stream_detector.kafka.positions import Positions
 from stream_detector.kafka.retry import is_retriable, name_of
 from stream_detector.kafka.topic_identity import SeenTopic, seen_topics
 from stream_detector.metrics import Metrics
-
-__all__ = ["SERVICE_LOGGER", "ChunkConsumerThread", "Records", "TransportHost"]
 
 logger = logging.getLogger(__name__)
 SERVICE_LOGGER = logging.getLogger("faust.chunks")
@@ -59,7 +59,6 @@ _LEADER_ANSWER_SECONDS = 5.0
 class TransportHost(Protocol):
     """The transport's view of the Faust app that it serves."""
 
-    chunk_records: int
     buffered_bytes_max: int
     decompressed_bytes_max: int
     consumer_options: Mapping[str, Any]
@@ -128,7 +127,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             await self._ensure_consumer()._client.close()
 
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
-        """Do nothing: the error leaves the thread and is logged there; Faust prints a trace."""
+        """Do nothing: whoever runs the thread logs its error; Faust would print a trace."""
 
     # --- fetches ----------------------------------------------------------------------------
 
@@ -154,8 +153,9 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     ) -> Records:
         """Fetch as the driver does, but never across a rebalance.
 
-        aiokafka holds a fetch back until the rebalance is over and then advances the new
-        positions. The consumer drops its records as stale, and nothing would seek back to them.
+        aiokafka holds a fetch back until the rebalance is over, and then advances the positions of
+        the new assignment. The consumer drops the records of such a fetch as stale, and nothing
+        would seek back to them: they would be lost.
         """
         if self._halted:
             return {}
@@ -262,7 +262,6 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = aiokafka.AIOKafkaConsumer(
             **host.consumer_options,
             enable_auto_commit=False,
-            max_poll_records=host.chunk_records,
             partition_assignment_strategy=[self._assignor],
         )
         pace_metadata_updates(consumer._client)
@@ -305,10 +304,10 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     # --- commits ----------------------------------------------------------------------------
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Commit; False if it has to be tried again or no longer matters, never a loss.
+        """Commit; False if it has to be tried again or no longer matters.
 
-        The driver's own stops the consumer on an error that passes, and commits offsets without
-        the identity of their topic.
+        Neither loses a record: uncommitted records are read again. The driver's own stops the
+        consumer at an error that passes, and commits offsets without the identity of their topic.
         """
         consumer = self._ensure_consumer()
         assigned = self.assignment()

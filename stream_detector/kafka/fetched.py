@@ -1,15 +1,16 @@
 """Replaces aiokafka's reading of a fetch by one with bounded memory.
 
-aiokafka decompresses a whole record batch, however large, and hands out any number of bytes at
-once. Here a batch is decompressed up to a limit, and a chunk ends at ``CHUNK_BYTES_MAX``. Records
-beyond the first limit come as ``UnreadRecord``: none is lost, and beyond ``UNREAD_RECORDS_MAX``
-many are one. So do records that a broker accepts and aiokafka refuses: it would stop for good.
+aiokafka decompresses a whole record batch, however large, and returns any number of bytes at once.
+Here a batch is decompressed up to a limit, and a chunk ends at ``CHUNK_BYTES_MAX``. A record beyond
+the first limit comes as ``UnreadRecord``, so that none is lost; beyond ``UNREAD_RECORDS_MAX`` of
+them, the rest of the batch comes as one. So does a record that a broker accepts and aiokafka
+refuses: aiokafka would read the same batch again and again, and the partition would stand still.
 
 Batches in the formats before Kafka 0.11, which Kafka 4 does not know, have no bound here.
 """
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -21,7 +22,6 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream_detector.events import RawRecord
-from stream_detector.kafka.clients import client_options
 from stream_detector.kafka.record_batches import (
     BATCH_HEADER_BYTES,
     GZIP,
@@ -34,15 +34,6 @@ from stream_detector.kafka.record_batches import (
     with_last_headers,
 )
 from stream_detector.limits import CHUNK_BYTES_MAX, DECOMPRESSED_BYTES_MAX, HEADER_MEMORY_BYTES
-from stream_detector.settings.fields import Settings
-
-__all__ = [
-    "FetchedChunks",
-    "RecordBatches",
-    "RecordsAsDecoded",
-    "bound_fetches",
-    "lone_consumer",
-]
 
 _LENGTH_END = 12
 """A batch begins with its first offset and the number of bytes behind this length."""
@@ -67,18 +58,17 @@ def bound_fetches(decompressed_bytes_max: int) -> None:
 
 @asynccontextmanager
 async def lone_consumer(
-    settings: Settings, *topics: str, **options: Any
+    options: Mapping[str, Any], *topics: str, record_bytes_max: int
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A started consumer in bounded memory that joins no group and begins at the beginning."""
-    bound_fetches(decompressed_bytes_max(settings))
+    bound_fetches(decompressed_bytes_max(record_bytes_max))
     consumer = AIOKafkaConsumer(
         *topics,
         **{
-            **client_options(settings, AIOKafkaConsumer),
+            **options,
             "group_id": None,
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
-            **options,
         },
     )
     try:
@@ -183,6 +173,6 @@ class _BoundedBatch:
                 return
         except Exception:  # noqa: BLE001, S110 - too large, or a dozen kinds of other libraries
             pass
-        # From the beginning of the batch: aiokafka skips the offsets that it has yielded.
+        # From the beginning of the batch: aiokafka skips the offsets that were yielded already.
         payload = self._content[BATCH_HEADER_BYTES:]
         yield from records_of_batch(batch, payload, self.bytes_max)

@@ -3,14 +3,15 @@
 A detector marks itself when it joins (``DetectorAssignor``). A member without the mark gets
 partitions like any other, and nothing scores what it reads and commits.
 
-Kafka 4.0 and newer let a consumer of the new protocol (KIP-848) into the group, and then describe
-the group as dead to a request of the old protocol. aiokafka does not know the new request.
+Kafka 4.0 and newer let a consumer of the new protocol (KIP-848) into the group. They then answer a
+request of the old protocol that the group is dead, although detectors in it go on reading. Only the
+new request, which aiokafka does not know, shows the members.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import aiokafka
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberAssignment,
@@ -18,82 +19,28 @@ from aiokafka.coordinator.protocol import (
 )
 from aiokafka.errors import IncompatibleBrokerVersion, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
-from aiokafka.protocol.types import (
-    Boolean,
-    CompactArray,
-    CompactString,
-    Int8,
-    Int16,
-    Int32,
-    Schema,
-)
-from faust.types import TP
 
-from stream_detector.kafka.group_mark import DETECTOR_MARK
-from stream_detector.kafka.newer_requests import (
-    NO_TAGS,
-    TAGS,
-    NewerRequest,
-    Uuid,
-    array_of,
-    request_struct,
-)
+from stream_detector.kafka.newer_requests import CONSUMER_GROUP_DESCRIBE, NO_TAGS, NewerRequest
 from stream_detector.terminal.printable import printable
 
-__all__ = ["DetectorAssignor", "GroupView", "Member", "view_of_group"]
+DETECTOR_MARK = b"stream-detector"
+"""The user data of its subscription."""
+_NAMED_MAX = 3
 
 _STABLE, _EMPTY, _DEAD = "Stable", "Empty", "Dead"
 _OF_NEW_PROTOCOL = 1
 
-_TEXT = CompactString("utf-8")
-_ASSIGNMENT = Schema(
-    (
-        "topic_partitions",
-        array_of(("topic_id", Uuid), ("topic_name", _TEXT), ("partitions", CompactArray(Int32))),
-    ),
-    TAGS,
-)
-# https://kafka.apache.org/protocol.html#The_Messages_ConsumerGroupDescribe
-_CONSUMER_GROUP_DESCRIBE = request_struct(
-    key=69,
-    version=1,
-    asked=Schema(
-        ("group_ids", CompactArray(_TEXT)), ("include_authorized_operations", Boolean), TAGS
-    ),
-    answered=Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "groups",
-            array_of(
-                ("error_code", Int16),
-                ("error_message", _TEXT),
-                ("group_id", _TEXT),
-                ("group_state", _TEXT),
-                ("group_epoch", Int32),
-                ("assignment_epoch", Int32),
-                ("assignor_name", _TEXT),
-                (
-                    "members",
-                    array_of(
-                        ("member_id", _TEXT),
-                        ("instance_id", _TEXT),
-                        ("rack_id", _TEXT),
-                        ("member_epoch", Int32),
-                        ("client_id", _TEXT),
-                        ("client_host", _TEXT),
-                        ("subscribed_topic_names", CompactArray(_TEXT)),
-                        ("subscribed_topic_regex", _TEXT),
-                        ("assignment", _ASSIGNMENT),
-                        ("target_assignment", _ASSIGNMENT),
-                        ("member_type", Int8),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-            ),
-        ),
-        TAGS,
-    ),
-)
+
+def foreign_members_fault(group_id: str, names: Sequence[str]) -> str:
+    """A sentence about the members ``names`` of the group, which are no detectors."""
+    count = len(names)
+    what = "member that is no detector" if count == 1 else "members that are no detectors"
+    named = ", ".join(names[:_NAMED_MAX])
+    more = f" and {count - _NAMED_MAX} more" if count > _NAMED_MAX else ""
+    return (
+        f"group {group_id} has {count:,} {what} ({named}{more}): nothing scores what they read; "
+        "stop them, or give them a group of their own"
+    )
 
 
 class DetectorAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]
@@ -111,7 +58,7 @@ class Member(NamedTuple):
     name: str
     """Its client id and host, printable."""
     is_detector: bool
-    partitions: frozenset[TP]
+    partitions: frozenset[TopicPartition]
 
 
 class GroupView(NamedTuple):
@@ -124,7 +71,7 @@ class GroupView(NamedTuple):
 
 
 async def view_of_group(
-    consumer: aiokafka.AIOKafkaConsumer, group_id: str, topics: Collection[str]
+    consumer: AIOKafkaConsumer, group_id: str, topics: Collection[str]
 ) -> GroupView:
     """Ask the group's coordinator who owns what.
 
@@ -134,7 +81,7 @@ async def view_of_group(
     known = consumer._client.cluster.partitions_for_topic
     partitions = {topic: len(known(topic) or ()) for topic in topics}
     await consumer._coordinator.ensure_coordinator_known()
-    # By the common connection: on its own connection the answer of a join may block others.
+    # By the common connection: on the coordinator's own one, the answer of a join may block others.
     response = await consumer._client.send(
         consumer._coordinator.coordinator_id, DescribeGroupsRequest([group_id])
     )
@@ -153,15 +100,17 @@ def _member(client_id: str, host: str, metadata: bytes, assignment: bytes) -> Me
     if assignment:
         assigned = ConsumerProtocolMemberAssignment.decode(assignment).partitions()
     return Member(
-        _name(client_id, host), mark == DETECTOR_MARK, frozenset(TP(*each) for each in assigned)
+        _name(client_id, host),
+        mark == DETECTOR_MARK,
+        frozenset(TopicPartition(*each) for each in assigned),
     )
 
 
 async def _members_by_new_protocol(
-    consumer: aiokafka.AIOKafkaConsumer, group_id: str
+    consumer: AIOKafkaConsumer, group_id: str
 ) -> list[Member] | None:
     """The members; None if it is no group of the new protocol, or Kafka is older than 4.0."""
-    request = NewerRequest(_CONSUMER_GROUP_DESCRIBE, [group_id], False, NO_TAGS)
+    request = NewerRequest(CONSUMER_GROUP_DESCRIBE, [group_id], False, NO_TAGS)
     try:
         response = await consumer._client.send(consumer._coordinator.coordinator_id, request)
     except IncompatibleBrokerVersion:
@@ -170,11 +119,15 @@ async def _members_by_new_protocol(
     if code or state in {_EMPTY, _DEAD}:
         return None
     return [
-        # The marks of members of the old protocol are not shown here: they count as detectors.
+        # This answer has no marks, so members of the old protocol count as detectors.
         Member(
             _name(client_id, host),
             member_type != _OF_NEW_PROTOCOL,
-            frozenset(TP(topic, number) for _, topic, numbers, _ in owned for number in numbers),
+            frozenset(
+                TopicPartition(topic, number)
+                for _, topic, numbers, _ in owned
+                for number in numbers
+            ),
         )
         for _, _, _, _, client_id, host, _, _, (owned, _), _, member_type, _ in members
     ]

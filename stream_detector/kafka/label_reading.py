@@ -5,36 +5,64 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from stream_detector.errors import FatalError, RetryableError, TopicsError
-from stream_detector.kafka.admin import as_ours, reached
-from stream_detector.kafka.bounded_reading import POLL_MS, QUIET_SECONDS
-from stream_detector.kafka.clients import client_options
+from stream_detector.kafka.admin import as_ours
+from stream_detector.kafka.bounded_reading import (
+    POLL_MS,
+    QUIET_SECONDS,
+    Headers,
+    bounded_consumer,
+)
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
-from stream_detector.kafka.label_batches import bound_batches
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.settings.fields import Settings
+from stream_detector.wire.labels import SIGNATURE
 from stream_detector.wire.outcomes import Message
 
-__all__ = ["LabelReader", "label_reader"]
+RECORD_BYTES_MAX = 512 * 1024
+"""Key and value of a record. The longest label, its URL of 65,536 characters escaped in JSON, has
+400 KB."""
+KEPT_BYTES = 64 * 1024
+"""Of key and of value of a longer record."""
+KEY_BYTES, VALUE_BYTES = "key-bytes", "value-bytes"
+"""The only headers of a longer record: the lengths of its key and its value."""
 
 _POLL_RECORDS = 64
-"""Records that come at once: each may have ``label_batches.RECORD_BYTES_MAX``."""
+"""Records that come at once: each may have ``RECORD_BYTES_MAX``."""
 _FETCH_BYTES = 8 * 1024 * 1024
 """What a broker sends at once, compressed; by default kafka-python asks for 50 MiB."""
 _SILENT_SECONDS = 5.0
 """After this time without a record the reader asks whether Kafka is there and whether the group is
-still its own: a poll reports neither, and a fenced heartbeat stops without a word."""
+still its own: a poll reports neither, and a fenced heartbeat stops silently."""
 _ANSWER_MS = 5_000
 _GONE_SECONDS = 20.0
 """After this time the reader gives up: a cluster takes some 10 s to replace a broker that died."""
 _MEMBER = "label-collector"
 """Static membership: the collector that comes after a killed one takes its place at once, without
 the 45 s that Kafka would wait for the dead member."""
+
+
+def kept_of_label(
+    key: bytes | None, value: bytes | None, headers: Headers
+) -> tuple[bytes | None, bytes | None, Headers]:
+    """A record of a topic of labels, cut if it is longer than any label.
+
+    Other headers than a signature go: their writer could name them as those of a cut record.
+    """
+    lengths = len(key or b""), len(value or b"")
+    if sum(lengths) <= RECORD_BYTES_MAX:
+        return key, value, [each for each in headers if each[0] == SIGNATURE]
+    said = zip((KEY_BYTES, VALUE_BYTES), lengths, strict=True)
+    return (
+        key and key[:KEPT_BYTES],
+        value and value[:KEPT_BYTES],
+        [(name, b"%d" % length) for name, length in said],
+    )
 
 
 @contextmanager
@@ -57,19 +85,15 @@ def label_reader(
     """
     if problems := topic_problems(settings, "label-collector"):
         raise TopicsError("; ".join(problems))
-    given = client_options(reached(settings), KafkaConsumer)
-    options = {"group_instance_id": _MEMBER, "fetch_max_bytes": _FETCH_BYTES, **given} | {
-        "group_id": settings.labels_group_id,
-        "enable_auto_commit": False,
-        "auto_offset_reset": "earliest",
-        "isolation_level": "read_committed",
-    }
     try:
-        consumer = KafkaConsumer(**options)
-        try:
+        with bounded_consumer(
+            settings,
+            defaults={"group_instance_id": _MEMBER, "fetch_max_bytes": _FETCH_BYTES},
+            keep=kept_of_label,
+            group_id=settings.labels_group_id,
+            auto_offset_reset="earliest",
+        ) as consumer:
             yield LabelReader(settings, consumer, follows=follows, from_beginning=from_beginning)
-        finally:
-            consumer.close(autocommit=False)
     except FencedInstanceIdError as error:
         raise FatalError(
             f"another collector has taken over the group {settings.labels_group_id}: give each "
@@ -94,12 +118,11 @@ class LabelReader:
         self._heard = time.monotonic()
         analysts, feeds, self._dead_letters = settings.label_topic_names
         self._topics = [analysts, feeds]
-        bound_batches(consumer)
         listener = _Rewinding(consumer) if from_beginning else None
         consumer.subscribe(self._topics, listener=listener)
 
     def poll(self) -> list[Any]:
-        """The next records, bounded as ``label_batches`` says; none after half a second."""
+        """The next records, cut as by ``kept_of_label``; none after half a second."""
         found = self._consumer.poll(timeout_ms=POLL_MS, max_records=_POLL_RECORDS)
         if found:
             self._heard = time.monotonic()
@@ -136,7 +159,7 @@ class LabelReader:
                 )
         elif silent > QUIET_SECONDS:
             raise RetryableError(
-                f"Kafka gave no label for {QUIET_SECONDS:.0f} s though there are more: check its "
+                f"Kafka sent no label for {QUIET_SECONDS:.0f} s though there are more: check its "
                 "brokers, and that no other collector is in the group "
                 f"{self._settings.labels_group_id}; what was stored is committed"
             )
@@ -152,17 +175,17 @@ class LabelReader:
                 {partition: OffsetAndMetadata(offset) for partition, offset in offsets.items()}
             )
         except CommitFailedError:
-            # Whoever has the partitions now reads these records again; the store knows them.
+            # The member that has the partitions now reads these records again; the store has them.
             return False
         finally:
             self._heard = time.monotonic()
         return True
 
     def commit_beginnings(self) -> None:
-        """Take back what the group had committed; before the first records are stored.
+        """Commit the beginnings, if the reader began there, before the first records are stored.
 
-        Otherwise a kill after the first batch would leave a store with labels, so that it is not
-        filled from the beginning again, and offsets far beyond them.
+        A kill after the first batch would otherwise leave a store with a few labels, which the next
+        run would not fill from the beginning, and commits of the group far beyond them.
         """
         if not self._rewinds:
             return
@@ -189,14 +212,10 @@ class LabelReader:
         Raises:
             FencedInstanceIdError: the group is another collector's.
         """
-        stands = {
-            partition: self._consumer.position(partition, timeout_ms=POLL_MS)
-            for partition in self._consumer.assignment()
-        }
         offsets = {
             partition: OffsetAndMetadata(offset)
-            for partition, offset in stands.items()
-            if offset is not None
+            for partition in self._consumer.assignment()
+            if (offset := self._consumer.position(partition, timeout_ms=POLL_MS)) is not None
         }
         try:
             if offsets:
@@ -226,4 +245,4 @@ class _Rewinding(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-pytho
             self._consumer.seek_to_beginning(*new)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Nothing: the next member reads again what is not committed."""
+        """Do nothing: the next member reads uncommitted records again."""

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from stream_detector.errors import LabelError, SettingsError, TopicsError
 from stream_detector.events import Label
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
@@ -11,11 +13,18 @@ from stream_detector.kafka.rights import Part
 from stream_detector.kafka.topics import topic_problems
 from stream_detector.models.signing import read_private_key, read_public_keys
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.label_signatures import SIGNATURE, LabelKeys, label_signature, voice_of
-from stream_detector.wire.labels import is_feed, label_message
+from stream_detector.wire.labels import (
+    SIGNATURE,
+    LabelKeys,
+    is_feed,
+    label_message,
+    label_signature,
+    voice_of,
+)
 from stream_detector.wire.outcomes import Message
 
-__all__ = ["Written", "write_labels"]
+_CONFIRMED_AT_ONCE = 5000
+"""Labels confirmed together; ``on_written`` follows each time."""
 
 
 class Written(NamedTuple):
@@ -24,10 +33,6 @@ class Written(NamedTuple):
     topic: str
     partition: int
     offset: int
-
-
-_CONFIRMED_AT_ONCE = 5000
-"""Labels confirmed together; ``on_written`` follows each time."""
 
 
 def write_labels(
@@ -52,23 +57,24 @@ def write_labels(
         RetryableError: Kafka can't be reached, or went away.
         FatalError: it refuses the credentials or a label.
     """
-    signer = _Signer(settings, signing_key)
+    key = None if signing_key is None else read_private_key(signing_key)
+    keys = LabelKeys(read_public_keys(settings.label_keys, "label_keys"))
     numbers: dict[Part, list[int]] = {}
     for number, label in enumerate(labels):
         if is_feed(label) and settings.label_feeds and label.feed not in settings.label_feeds:
             raise LabelError(f"feed {label.feed!r} is not among label_feeds; nothing was written")
-        signer.check(label)
+        _check_key(label, key, keys, signing_key)
         numbers.setdefault("feed-labeller" if is_feed(label) else "labeller", []).append(number)
     if problems := [problem for part in numbers for problem in topic_problems(settings, part)]:
         raise TopicsError("; ".join(problems))
     found: dict[int, Written] = {}
+    analysts, feeds, _ = settings.label_topic_names
     for part, of_part in numbers.items():
-        name = settings.feed_labels_topic if part == "feed-labeller" else settings.labels_topic
-        topic = settings.topic(name)
+        topic = feeds if part == "feed-labeller" else analysts
         with confirming_producer(settings, part) as producer:
             for start in range(0, len(of_part), _CONFIRMED_AT_ONCE):
                 chosen = of_part[start : start + _CONFIRMED_AT_ONCE]
-                messages = [signer.signed(label_message(labels[number])) for number in chosen]
+                messages = [_signed(label_message(labels[number]), key) for number in chosen]
                 written = confirmed(
                     [
                         producer.send(topic, key=key, value=value, headers=headers)
@@ -81,34 +87,26 @@ def write_labels(
     return [found[number] for number in range(len(labels))]
 
 
-class _Signer:
-    """Signs labels with ``signing_key``, if given, and checks it against ``label_keys``."""
+def _check_key(
+    label: Label, key: Ed25519PrivateKey | None, keys: LabelKeys, path: Path | None
+) -> None:
+    """Raise SettingsError if the trainer would refuse ``label`` signed with ``key``."""
+    wanted = keys.of(label)
+    if wanted is None:
+        return
+    if key is None:
+        raise SettingsError(
+            f"label_keys has a key for {voice_of(label)}: give --signing-key; nothing was written"
+        )
+    if key.public_key() != wanted:
+        raise SettingsError(
+            f"{path} is not the key that label_keys has for {voice_of(label)}: give the one that "
+            "belongs to it; nothing was written"
+        )
 
-    def __init__(self, settings: Settings, signing_key: Path | None) -> None:
-        self._path = signing_key
-        self._key = None if signing_key is None else read_private_key(signing_key)
-        self._keys = LabelKeys(read_public_keys(settings.label_keys, "label_keys"))
 
-    def check(self, label: Label) -> None:
-        """Raise SettingsError if the trainer would refuse ``label``."""
-        wanted = self._keys.of(label)
-        if wanted is None:
-            return
-        if self._key is None:
-            raise SettingsError(
-                f"label_keys has a key for {voice_of(label)}: give --signing-key; nothing was "
-                "written"
-            )
-        if self._key.public_key() != wanted:
-            raise SettingsError(
-                f"{self._path} is not the key that label_keys has for {voice_of(label)}: give the "
-                "one that belongs to it; nothing was written"
-            )
-
-    def signed(self, message: Message) -> Message:
-        """``message`` with its signature."""
-        key, value, headers = message
-        if self._key is None:
-            return message
-        signature = label_signature(value or b"", self._key)
-        return key, value, [*headers, (SIGNATURE, signature)]
+def _signed(message: Message, signing_key: Ed25519PrivateKey | None) -> Message:
+    if signing_key is None:
+        return message
+    key, value, headers = message
+    return key, value, [*headers, (SIGNATURE, label_signature(value or b"", signing_key))]

@@ -1,7 +1,7 @@
 """How far the worker lags behind, and whether it still moves: gauges, readiness, watchdog.
 
-A partition can get stuck after a rebalance without any error. Lag without a commit for longer
-than ``stall_timeout``, while Kafka answers, ends the process; it resumes from its commits.
+A partition can get stuck after a rebalance without any error. Lag without a commit for
+``stall_timeout`` seconds, while Kafka answers, ends the process; it resumes from its commits.
 """
 
 import asyncio
@@ -15,8 +15,6 @@ from stream_detector.errors import StalledError
 from stream_detector.kafka.chunk_consumer import ChunkConsumer
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
-
-__all__ = ["LagMonitor"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +82,10 @@ class LagMonitor:
                 )
 
     async def measure(self) -> None:
-        """Update gauges and progress once; while Kafka is away, nothing is known.
+        """Update gauges and progress once.
 
-        Unknown values are removed: a gauge that stands still reads as a calm topic.
+        While Kafka is away, unknown values are removed: a gauge that stands still would look like a
+        quiet topic.
         """
         consumer = self._consumer
         self._metrics.buffered_records.set(consumer.buffered_records)
@@ -111,10 +110,9 @@ class LagMonitor:
         for tp in assigned:
             position, end = consumer.fetch_position(tp), ends.get(tp)
             if end is None:
-                # Its leader is away, which is no stall.
-                self._forget({tp})
+                self._forget({tp})  # Its leader is away: the worker does not stall.
             elif position is None:
-                # Its progress stays: a position that is unknown for long is a stall.
+                # Its progress stays: if the position is unknown for long, the worker stalls.
                 self._hide({tp})
             else:
                 self._note(tp, end, position)
@@ -127,7 +125,7 @@ class LagMonitor:
         committed = self._consumer.committed_offsets.get(
             tp, position if unfinished is None else unfinished
         )
-        # Transaction markers and compacted records lie between the last record and the end: if
+        # Transaction markers and compacted records may lie between the last record and the end: if
         # everything fetched is acknowledged, nothing is left to commit.
         behind = unfinished is not None or position < end
         lag = max(0, end - committed) if behind else 0

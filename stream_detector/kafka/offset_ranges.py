@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from stream_detector.errors import SettingsError
 
-__all__ = ["OffsetRange", "merged_ranges", "read_ranges"]
-
 _WRITTEN = re.compile(
     r"(?P<topic>[A-Za-z0-9._-]+):(?P<partition>[0-9]{1,9}):(?P<first>[0-9]{1,18})"
     r"(-(?P<last>[0-9]{1,18}))?"

@@ -1,8 +1,9 @@
 """Where a worker starts to read its assigned partitions, and which topic a commit belongs to.
 
-A commit carries the identity of its topic (``topic_identity``). Otherwise an offset of a deleted
+A commit carries the identity of its topic (``topic_identity``). Without it, an offset of a deleted
 topic could lie within the topic created in its place, and all records before it would be skipped.
-An offset without an identity was committed by no detector: by a foreign consumer, or by hand.
+An offset without an identity does not come from a detector, but from a foreign consumer or from
+somebody who set it by hand.
 """
 
 import asyncio
@@ -25,8 +26,6 @@ from stream_detector.kafka.topic_identity import (
 )
 from stream_detector.metrics import Metrics
 from stream_detector.terminal.counted import counted
-
-__all__ = ["Positions", "report_foreign_commit"]
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +76,7 @@ class Positions:
                 offset = end
             else:
                 continue  # aiokafka goes to the beginning by itself.
-            # A seek in any case: aiokafka may be about to go to the committed offset.
+            # Seek in any case: aiokafka may be about to go to the committed offset by itself.
             consumer._fetcher.seek_to(partition, offset)
         self.note(found)
         await _claim(consumer, foreign)
@@ -107,7 +106,7 @@ class Positions:
         return bool(new)
 
     def _is_foreign(self, partition: TopicPartition, committed: OffsetAndMetadata) -> bool:
-        # Without an identity of ours the topic was just deleted, and nobody can tell.
+        # Without an identity of ours the topic was just deleted: whose commit it is stays unknown.
         return bool(self._identity(partition.topic)) and not is_identity(committed.metadata)
 
     def _written_before(self, partition: TopicPartition) -> int | None:
@@ -129,8 +128,7 @@ class Positions:
         return replaced or partition.partition >= first.partitions
 
     def _identity(self, topic: str) -> str:
-        seen = self._topics.get(topic)
-        return seen.identity if seen is not None else ""
+        return self._topics[topic].identity if topic in self._topics else ""
 
 
 def report_foreign_commit(
@@ -138,7 +136,8 @@ def report_foreign_commit(
 ) -> None:
     """Count and log an ``offset`` that no detector committed; any thread may call this.
 
-    ``written`` is the last commit of a detector, None if unknown.
+    ``written`` is the last commit of a detector, None if unknown. It lets the log name the records
+    that the foreign commit passed over.
     """
     topic, number = partition
     if offset == 0:
@@ -183,16 +182,15 @@ async def _end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | N
     """Where it ends; None without a leader, 0 if Kafka refuses the request."""
     for pause in back_off():
         if leader_of(consumer._client.cluster, partition) is None:
-            return None
+            break
         try:
             ends = await asyncio.wait_for(consumer.end_offsets([partition]), _END_SECONDS)
+            return int(ends[partition])
         except (KafkaError, TimeoutError) as error:
             if not is_retriable(error):
                 return 0
-            await asyncio.sleep(pause)
-        else:
-            return int(ends[partition])
-    raise AssertionError("back_off never ends")
+        await asyncio.sleep(pause)
+    return None
 
 
 async def _topics_once_kafka_answers(consumer: AIOKafkaConsumer) -> Mapping[str, SeenTopic]:
@@ -202,6 +200,6 @@ async def _topics_once_kafka_answers(consumer: AIOKafkaConsumer) -> Mapping[str,
             return await seen_topics(consumer._client, consumer.subscription())
         except KafkaError as error:
             if not is_retriable(error):
-                return {}
-            await asyncio.sleep(pause)
-    raise AssertionError("back_off never ends")
+                break
+        await asyncio.sleep(pause)
+    return {}

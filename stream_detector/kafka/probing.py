@@ -1,6 +1,6 @@
-"""Does a broker answer by TCP and TLS, and why not: Kafka's clients name neither fault.
+"""Does a broker answer by TCP and TLS, and if not, why: Kafka's clients do not say it.
 
-They also try the addresses of a cluster one by one, for up to a minute each; a probe tries all at
+They also try the addresses of a cluster one by one, for up to a minute each. A probe tries all at
 once, and the first answer is enough.
 """
 
@@ -15,8 +15,6 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from stream_detector.errors import FatalError, RetryableError
-
-__all__ = ["PROBE_SECONDS", "Fault", "broker_faults", "host_and_port", "reachable_broker"]
 
 PROBE_SECONDS = 4.0
 """For all addresses together: a host that drops packets must not delay a command."""
@@ -62,9 +60,9 @@ def reachable_broker(
     for fault in faults.values():
         if isinstance(fault, FatalError):
             raise fault
-    told = "; ".join(f"{address}: {faults[address]}" for address in dict.fromkeys(addresses))
+    reasons = "; ".join(f"{address}: {faults[address]}" for address in dict.fromkeys(addresses))
     raise RetryableError(
-        f"Kafka can't be reached ({told}): check that it runs, bootstrap_servers and "
+        f"Kafka can't be reached ({reasons}): check that it runs, bootstrap_servers and "
         "security_protocol"
     )
 
@@ -160,7 +158,7 @@ def _fault_of(
 
 def _unanswered(connection: socket.socket) -> str | None:
     connection.sendall(_API_VERSIONS)
-    return _BY_FIRST_BYTE.get(connection.recv(1), "what answers is no Kafka")
+    return _BY_FIRST_BYTE.get(connection.recv(1), "the answer is not Kafka's")
 
 
 def _tls_fault(address: str, error: ssl.SSLError) -> Fault:

@@ -33,8 +33,6 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.wire.outcomes import KEY_CUT_FROM, VALUE_CUT_FROM, Encoded, Message
 
-__all__ = ["OutputTopics", "Publisher", "fill"]
-
 logger = logging.getLogger(__name__)
 
 _COMPARISON_SECONDS = 30.0
@@ -90,11 +88,11 @@ class _Room:
 
 
 class Publisher:
-    """Sends the outputs of a batch. Retries for as long as the broker is away.
+    """Sends the outputs of a batch, and retries for as long as the broker is away.
 
     ``publish`` returns when all in-sync replicas have every output. It raises ``PublishError`` if
-    waiting cannot help (no right to write, a verdict too large). One task at a time may call it.
-    Kafka's client holds at most ``in_flight_bytes_max`` unacknowledged bytes.
+    waiting cannot help (no right to write, a verdict too large). Only one task at a time may call
+    it. Kafka's client holds at most ``in_flight_bytes_max`` unacknowledged bytes.
 
     ``publish`` waits for comparisons too, but not for ever, so that they delay no verdict: it gives
     them up and calls ``comparisons_failed`` with the reason.
@@ -121,11 +119,8 @@ class Publisher:
         Raises:
             PublishError: Kafka refused an output for good.
         """
-        comparing = (
-            asyncio.create_task(self._ship([(self._topics.comparisons, encoded.comparisons)]))
-            if encoded.comparisons
-            else None
-        )
+        comparisons = [(self._topics.comparisons, encoded.comparisons)]
+        comparing = asyncio.create_task(self._ship(comparisons))
         try:
             await self._ship(
                 [
@@ -134,10 +129,9 @@ class Publisher:
                     (self._topics.dead_letters, encoded.dead_letters),
                 ]
             )
-            if comparing is not None:
-                await self._finish(comparing)
+            await self._finish(comparing)
         finally:
-            if comparing is not None and not comparing.done():
+            if not comparing.done():
                 comparing.cancel()
                 await asyncio.wait({comparing})
 
@@ -178,7 +172,9 @@ class Publisher:
                     "%s not written to %s (%s), trying again in %.1f s",
                     counted(sum(len(parcel.messages) for parcel in parcels), "output"),
                     ", ".join(sorted({parcel.topic for parcel in parcels})),
-                    _reason(failed[0][1]),
+                    "larger than max.message.bytes of the topic, so cut"
+                    if isinstance(failed[0][1], _TOO_LARGE)
+                    else name_of(failed[0][1]),
                     pause,
                 )
                 await asyncio.sleep(pause)
@@ -188,7 +184,7 @@ class Publisher:
 
         The Java default (murmur2) has no fast implementation in Python. Only detectors write these
         topics, so any stable hash serves. Outputs for a partition without a leader go to another
-        one, or they would block all others; their order by key is lost until then.
+        one, or they would block all others; they lose their order by key until it has a leader.
         """
         if not messages:
             return []
@@ -222,7 +218,7 @@ class Publisher:
                         "check that it exists (stream-detector topics check) and the rights"
                     ) from error
                 self._count_retry(error)
-                logger.warning("no metadata of topic %s (%s), trying again", topic, _reason(error))
+                logger.warning("no metadata of topic %s (%s), trying again", topic, name_of(error))
                 await asyncio.sleep(pause)
         raise AssertionError("back_off never ends")
 
@@ -305,17 +301,10 @@ class Publisher:
         ) from error
 
 
-def _reason(error: BaseException) -> str:
-    """Why outputs were not written: in words, or Kafka's name of the error."""
-    if isinstance(error, _TOO_LARGE):
-        return "larger than max.message.bytes of the topic, so cut"
-    return name_of(error)
-
-
 def _forbidden(topic: str) -> PublishError:
     return PublishError(
-        f"topic {topic} may not be written: give this worker's user the right WRITE; what it read "
-        "and could not write stays uncommitted, and is read again"
+        f"topic {topic} may not be written: give this worker's user the right WRITE; records whose "
+        "outputs are not written stay uncommitted, and are read again"
     )
 
 

@@ -1,8 +1,8 @@
-"""Whether a running worker reaches the brokers it needs; if not, why, in the words of the start.
+"""Whether a running worker reaches the brokers it needs, and if not, why.
 
-aiokafka retries for ever, which is right, and names the broker by its number at best. For a missing
-connection a probe of our own finds the reason: an expired certificate, one that is no longer
-trusted, a host that is away.
+aiokafka retries for ever, as it should, but names a broker by its number at best. For a missing
+connection a probe of our own finds the reason: a certificate that has expired or is not trusted, a
+host that is away. The sentences are those of a start without Kafka.
 """
 
 import asyncio
@@ -14,16 +14,14 @@ from stream_detector.errors import FatalError
 from stream_detector.kafka.probing import Fault, broker_faults
 from stream_detector.logs.libraries import KAFKA_FAULTS
 
-__all__ = ["ReachMonitor"]
-
 logger = logging.getLogger(__name__)
 
 _REPEAT_SECONDS = 60.0
 """After this time a fault that stays is logged again."""
 _FAULTS_NAMED_MAX = 3
 _REACHED_SECONDS = 10.0
-"""After this time a broker that a probe reached is probed again, if its connection still misses:
-perhaps nothing needs it now."""
+"""A broker that a probe reached is probed again after this time, if the worker still has no
+connection to it: perhaps nothing needs it now."""
 
 
 class ReachMonitor:

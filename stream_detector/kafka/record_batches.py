@@ -1,11 +1,9 @@
 """The records of a batch in Kafka's format since 0.11, bounded in memory, for any client.
 
-A broker accepts batches at which clients stop for good: header names that are not UTF-8, offsets
-that contradict each other, bytes behind the compressed data. And it accepts batches that decompress
-to gigabytes. Here every record comes: as ``UnreadRecord`` if it is damaged or too large, and beyond
-``UNREAD_RECORDS_MAX`` many as one.
-
-Snappy expands a byte to at most 22, which bounds the size that a block may claim.
+A broker checks little of a batch, so that anyone who may write can stop a client for good: by
+header names that are not UTF-8, offsets that contradict each other, bytes behind the compressed
+data. Batches may also decompress to gigabytes. Here every record is yielded: as ``UnreadRecord`` if
+it is damaged or too large, and all beyond ``UNREAD_RECORDS_MAX`` of these as one.
 """
 
 import zlib
@@ -18,20 +16,6 @@ import cramjam
 
 from stream_detector.events import RawRecord, UnreadRecord
 from stream_detector.limits import DECOMPRESSED_BYTES_MAX, HEADERS_MAX, UNREAD_RECORDS_MAX
-from stream_detector.settings.fields import Settings
-
-__all__ = [
-    "BATCH_HEADER_BYTES",
-    "GZIP",
-    "LZ4",
-    "SNAPPY",
-    "ZSTD",
-    "TooLargeError",
-    "decompressed",
-    "decompressed_bytes_max",
-    "records_of_batch",
-    "with_last_headers",
-]
 
 BATCH_HEADER_BYTES = 61
 """Size of a batch's header, before its records."""
@@ -44,7 +28,7 @@ _OUTPUT_FULL = "failed to write whole buffer"
 _GZIP_WBITS = 31
 _GZIP_PIECE_BYTES = 4096
 _SNAPPY_RATIO_MAX = 22
-"""At best three bytes stand for 64."""
+"""At best three bytes stand for 64, which bounds the size that a block may claim."""
 _VARINT_BYTES = 10
 _XERIAL, _XERIAL_BYTES = b"\x82SNAPPY\0", 16
 """The header of Java's snappy, before blocks with their lengths."""
@@ -58,9 +42,9 @@ class TooLargeError(Exception):
         self.beginning = beginning
 
 
-def decompressed_bytes_max(settings: Settings) -> int:
-    """The limit of a decompressed record batch, in bytes."""
-    return max(DECOMPRESSED_BYTES_MAX, 2 * settings.record_bytes_max)
+def decompressed_bytes_max(record_bytes_max: int) -> int:
+    """The limit of a decompressed record batch, in bytes, for records of up to so many."""
+    return max(DECOMPRESSED_BYTES_MAX, 2 * record_bytes_max)
 
 
 def decompressed(codec: int, payload: bytes, bytes_max: int) -> bytes:

@@ -11,8 +11,6 @@ from aiokafka.errors import (
     NotEnoughReplicasError,
 )
 
-__all__ = ["back_off", "is_retriable", "name_of"]
-
 # aiokafka marks these as final, though they end when the broker is back.
 _PASSING = (
     KafkaTimeoutError,

@@ -1,7 +1,7 @@
 """The least rights (ACLs) that each part needs in Kafka: one table.
 
-The checks of topics and groups require these, ``stream-detector topics acls`` prints them, and the
-tests give a broker's user these and no others.
+The checks of topics and groups require these rights, ``stream-detector topics acls`` prints them,
+and the tests give a broker's user these rights and no others.
 
 READ and WRITE imply DESCRIBE in Kafka. No part needs a right on the cluster: anybody may ask for
 the cluster's id, and nothing is transactional.
@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from stream_detector.settings.fields import Settings
-
-__all__ = ["PARTS", "Operation", "Part", "Right", "rights_of"]
 
 Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS"]
 Part = Literal[
@@ -109,6 +107,11 @@ def rights_of(part: Part, settings: Settings, *, consumer_group: str = "") -> li
         "scaler": [*_topics(inputs, "DESCRIBE"), Right("group", settings.group_id, "DESCRIBE")],
     }
     return needed[part]
+
+
+def topic_rights(part: Part, settings: Settings) -> list[Right]:
+    """Those of ``rights_of`` that are rights on topics."""
+    return [right for right in rights_of(part, settings) if right.resource == "topic"]
 
 
 def _topics(names: Iterable[str], *operations: Operation) -> list[Right]:

@@ -10,17 +10,16 @@ refused. It shows who visited what, so only its owner may read it (mode 0600).
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, get_args
+from typing import IO, Any, Literal, NamedTuple
 
 import msgspec
 from kafka import TopicPartition
 
 from stream_detector.errors import SettingsError, StreamDetectorError, TopicsError
-from stream_detector.kafka.bounded_consumer import is_unread
-from stream_detector.kafka.bounded_reading import Span, reading, records_of
+from stream_detector.kafka.bounded_reading import Span, is_unread, reading, records_of
 from stream_detector.kafka.confirmed import confirmed, confirming_producer
 from stream_detector.kafka.rights import Part
 from stream_detector.kafka.topics import check_topic
@@ -28,15 +27,13 @@ from stream_detector.settings.fields import Settings
 from stream_detector.system.atomic_files import atomic_file
 from stream_detector.terminal.counted import counted
 
-__all__ = ["BackupError", "Restored", "Saved", "restore_topics", "save_topics"]
-
 _Role = Literal["labels", "feed_labels", "models"]
 _PARTS: Mapping[_Role, Part] = {
     "labels": "labeller",
     "feed_labels": "feed-labeller",
     "models": "model-publisher",
 }
-"""The writer of each topic: an error names its rights."""
+"""The topics, each with its writer, whose rights an error names."""
 _CONFIRM_RECORDS = 1000
 _RECORD_BYTES_MAX = 256 * 1024 * 1024
 """The topic decides which record is too large, not this client."""
@@ -65,7 +62,7 @@ class Restored(NamedTuple):
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """A record, as a line. Bytes are in Base64."""
+    """A record, as a line; bytes in Base64."""
 
     topic: _Role
     partition: int
@@ -101,11 +98,18 @@ def save_topics(
         RetryableError: Kafka can't be reached.
         FatalError: it refuses the credentials.
     """
+    total = 0
+
+    def count(records: int) -> None:
+        nonlocal total
+        total += records
+        on_progress(total)
+
+    roles = [role for role in _PARTS if role != "models" or settings.model_store]
     try:
         with atomic_file(file, mode=0o600) as lines:
-            counter = _Counter(on_progress)
-            saved = [_save(settings, role, lines, counter) for role in _roles(settings)]
-            lines.write(_encode(_End(counter.records)) + b"\n")
+            saved = [_save(settings, role, lines, count) for role in roles]
+            lines.write(_encode(_End(total)) + b"\n")
     except OSError as error:
         raise BackupError(f"{file} can't be written: {error.strerror}") from error
     return saved
@@ -135,28 +139,16 @@ def restore_topics(
         )
     for role, highest in partitions.items():
         _check_empty(settings, role, highest + 1)
-    counter = _Counter(on_progress)
+    total = 0
+
+    def count(records: int) -> None:
+        nonlocal total
+        total += records
+        on_progress(total)
+
     with file.open("rb") as lines:
         by_topic = itertools.groupby(_records_of(lines), lambda record: record.topic)
-        return [_restore(settings, role, records, counter) for role, records in by_topic]
-
-
-class _Counter:
-    """Counts the records of all topics."""
-
-    def __init__(self, on_progress: Callable[[int], object]) -> None:
-        self._on_progress = on_progress
-        self.records = 0
-
-    def add(self, records: int) -> None:
-        """Count ``records`` more."""
-        self.records += records
-        self._on_progress(self.records)
-
-
-def _roles(settings: Settings) -> Sequence[_Role]:
-    roles: Sequence[_Role] = get_args(_Role)
-    return roles if settings.model_store else [role for role in roles if role != "models"]
+        return [_restore(settings, role, records, count) for role, records in by_topic]
 
 
 def _name_of(settings: Settings, role: _Role) -> str:
@@ -164,7 +156,9 @@ def _name_of(settings: Settings, role: _Role) -> str:
     return str(getattr(settings, f"{role}_topic"))
 
 
-def _save(settings: Settings, role: _Role, lines: IO[bytes], counter: _Counter) -> Saved:
+def _save(
+    settings: Settings, role: _Role, lines: IO[bytes], count: Callable[[int], object]
+) -> Saved:
     name = _name_of(settings, role)
     saved = unread = 0
     with reading(settings, name) as consumer:
@@ -174,7 +168,7 @@ def _save(settings: Settings, role: _Role, lines: IO[bytes], counter: _Counter) 
                 lines.writelines(_line(role, record) for record in whole)
                 saved += len(whole)
                 unread += len(records) - len(whole)
-                counter.add(len(whole))
+                count(len(whole))
     return Saved(settings.topic(name), saved, unread)
 
 
@@ -189,17 +183,16 @@ def _all_of(consumer: Any, topic: str) -> Iterator[Span]:
 
 
 def _line(role: _Role, record: Any) -> bytes:
-    headers = [(name, value) for name, value in record.headers]
-    of_record = _Record(
+    saved = _Record(
         role,
         record.partition,
         record.offset,
         record.timestamp,
         record.key,
         record.value,
-        headers,
+        list(record.headers),
     )
-    return _encode(of_record) + b"\n"
+    return _encode(saved) + b"\n"
 
 
 def _records_of(lines: IO[bytes]) -> Iterator[_Record]:
@@ -255,22 +248,19 @@ def _check_empty(settings: Settings, role: _Role, partitions: int) -> None:
 
 
 def _restore(
-    settings: Settings,
-    role: _Role,
-    records: Iterator[_Record],
-    counter: _Counter,
+    settings: Settings, role: _Role, records: Iterator[_Record], count: Callable[[int], object]
 ) -> Restored:
     topic = settings.topic(_name_of(settings, role))
-    count = moved = 0
+    written = moved = 0
     options = {"linger_ms": 5, "max_request_size": _RECORD_BYTES_MAX}
     with confirming_producer(settings, _PARTS[role], **options) as producer:
         while chosen := list(itertools.islice(records, _CONFIRM_RECORDS)):
-            written = confirmed([_sent(producer, topic, record) for record in chosen])
-            pairs = zip(chosen, written, strict=True)
+            answers = confirmed([_sent(producer, topic, record) for record in chosen])
+            pairs = zip(chosen, answers, strict=True)
             moved += sum(record.offset != answer.offset for record, answer in pairs)
-            count += len(chosen)
-            counter.add(len(chosen))
-    return Restored(topic, count, None if role == "models" else moved)
+            written += len(chosen)
+            count(len(chosen))
+    return Restored(topic, written, None if role == "models" else moved)
 
 
 def _sent(producer: Any, topic: str, record: _Record) -> Any:

@@ -10,72 +10,11 @@ from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import NodeNotReadyError, UnknownTopicOrPartitionError, for_code
-from aiokafka.protocol.types import (
-    Boolean,
-    CompactArray,
-    CompactString,
-    Int16,
-    Int32,
-    Schema,
-)
 
-from stream_detector.kafka.newer_requests import (
-    NO_TAGS,
-    TAGS,
-    NewerRequest,
-    Uuid,
-    array_of,
-    request_struct,
-)
-
-__all__ = ["SeenTopic", "is_identity", "is_of_another_topic", "seen_topics"]
+from stream_detector.kafka.newer_requests import METADATA, NO_TAGS, NewerRequest
 
 _NO_ERROR = 0
 _NO_ID = UUID(int=0)
-_TEXT = CompactString("utf-8")
-
-# https://kafka.apache.org/protocol.html#The_Messages_Metadata
-_METADATA = request_struct(
-    key=3,
-    version=10,
-    asked=Schema(
-        ("topics", array_of(("topic_id", Uuid), ("name", _TEXT))),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-        TAGS,
-    ),
-    answered=Schema(
-        ("throttle_time_ms", Int32),
-        ("brokers", array_of(("id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT))),
-        ("cluster_id", _TEXT),
-        ("controller_id", Int32),
-        (
-            "topics",
-            array_of(
-                ("error_code", Int16),
-                ("name", _TEXT),
-                ("topic_id", Uuid),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    array_of(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", CompactArray(Int32)),
-                        ("isr", CompactArray(Int32)),
-                        ("offline_replicas", CompactArray(Int32)),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-            ),
-        ),
-        ("cluster_authorized_operations", Int32),
-        TAGS,
-    ),
-)
 
 
 class SeenTopic(NamedTuple):
@@ -98,7 +37,7 @@ def is_identity(text: str) -> bool:
 def is_of_another_topic(identity: str, now: str) -> bool:
     """Whether ``now`` is the identity of a topic that replaced the one of ``identity``.
 
-    False if nobody can tell: an identity is unknown, or of another cluster, as for mirrored
+    False if that is unknown: an identity is missing, or of another cluster, as for mirrored
     offsets.
     """
     cluster, _, topic = identity.partition("/")
@@ -116,7 +55,7 @@ async def seen_topics(client: AIOKafkaClient, names: Iterable[str]) -> Mapping[s
     if node is None:
         raise NodeNotReadyError("no broker is known")
     topics = [(_NO_ID, name, NO_TAGS) for name in names]
-    request = NewerRequest(_METADATA, topics, False, False, False, NO_TAGS)
+    request = NewerRequest(METADATA, topics, False, False, False, NO_TAGS)
     response = await client.send(node, request)
     seen: dict[str, SeenTopic] = {}
     for code, name, topic_id, _, partitions, _, _ in response.topics:

@@ -1,4 +1,8 @@
-"""The topics that the detector reads and writes: do they exist, may it use them, create them."""
+"""The topics that the detector reads and writes: checks that they exist and may be used, and
+creates them.
+
+Unless a docstring says otherwise, the functions raise as ``ask_kafka``.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +13,6 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import (
     AuthorizationError,
     InvalidReplicationFactorError,
-    KafkaError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -17,22 +20,9 @@ from kafka.errors import (
 
 from stream_detector.errors import RetryableError, TopicsError
 from stream_detector.kafka.admin import ask_kafka
-from stream_detector.kafka.rights import Operation, Part, Right, rights_of
+from stream_detector.kafka.rights import Operation, Part, Right, topic_rights
 from stream_detector.limits import MESSAGE_BYTES_MAX
 from stream_detector.settings.fields import Settings
-
-__all__ = [
-    "SAFE_REPLICAS",
-    "TopicState",
-    "check_topic",
-    "cluster_id",
-    "create_topics",
-    "leaderless_partitions",
-    "missing_topics_fault",
-    "problems_at_start",
-    "right_problems",
-    "topic_problems",
-]
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _DEAD_LETTER_HEADERS_BYTES = 64 * 1024
@@ -41,6 +31,7 @@ _DEAD_LETTER_HEADERS_BYTES = 64 * 1024
 SAFE_REPLICAS = 3
 """With three a record outlives any one broker, also while another one restarts."""
 _BROKERS_DEFAULT = -1
+_MISSING = "is missing"
 _UNKNOWN_TOPIC = 3
 _LEADER_NOT_AVAILABLE = 5
 _TOPIC_AUTHORIZATION_FAILED = 29
@@ -58,12 +49,7 @@ class TopicState:
 
 
 def cluster_id(settings: Settings) -> str:
-    """The id that Kafka reports for its cluster.
-
-    Raises:
-        RetryableError: Kafka can't be reached.
-        FatalError: it refuses the credentials.
-    """
+    """The id that Kafka reports for its cluster."""
     return str(ask_kafka(settings, lambda admin: admin.describe_cluster()["cluster_id"]))
 
 
@@ -75,9 +61,8 @@ def problems_at_start(settings: Settings) -> list[str]:
     Raises:
         RetryableError: Kafka can't be reached, or no input partition, or no partition of an output
             topic, has a leader at the moment.
-        FatalError: it refuses the credentials.
     """
-    uses = _topic_rights(settings, "detector")
+    uses = topic_rights("detector", settings)
     names, inputs = list({right.name: None for right in uses}), settings.input_topic_names
     topics = ask_kafka(settings, lambda admin: _described(admin, names))
     missing = {name for name in inputs if topics[name]["error_code"] == _UNKNOWN_TOPIC}
@@ -101,13 +86,8 @@ def topic_problems(settings: Settings, part: Part) -> list[str]:
 
     Raises:
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
-        FatalError: it refuses the credentials.
     """
-    return right_problems(settings, _topic_rights(settings, part))
-
-
-def _topic_rights(settings: Settings, part: Part) -> list[Right]:
-    return [right for right in rights_of(part, settings) if right.resource == "topic"]
+    return right_problems(settings, topic_rights(part, settings))
 
 
 def right_problems(
@@ -121,10 +101,8 @@ def right_problems(
     names = list(dict.fromkeys(right.name for right in uses))
     topics = ask_kafka(settings, lambda admin: _described(admin, names))
     for name in names:
-        if (
-            leaderless_partitions(topics[name])
-            or topics[name]["error_code"] == _LEADER_NOT_AVAILABLE
-        ):
+        topic = topics[name]
+        if leaderless_partitions(topic) or topic["error_code"] == _LEADER_NOT_AVAILABLE:
             raise _no_leader(name)
     if not missing_too:
         uses = [right for right in uses if topics[right.name]["error_code"] != _UNKNOWN_TOPIC]
@@ -140,7 +118,12 @@ def _problems(
     for right in uses:
         for fault in _faults(topics[right.name], right.operation, who):
             topics_by_fault.setdefault(fault, {})[right.name] = None
-    return [_message(list(names), fault) for fault, names in topics_by_fault.items()]
+    return [
+        missing_topics_fault(list(names))
+        if fault == _MISSING
+        else f"topic{'s' if len(names) > 1 else ''} {', '.join(names)} {fault}"
+        for fault, names in topics_by_fault.items()
+    ]
 
 
 def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
@@ -149,7 +132,6 @@ def check_topic(settings: Settings, name: str, *operations: Operation) -> None:
     Raises:
         TopicsError: it does not.
         RetryableError: Kafka can't be reached, or a partition has no leader at the moment.
-        FatalError: it refuses the credentials.
     """
     uses = [Right("topic", settings.topic(name), operation) for operation in operations]
     if problems := right_problems(settings, uses):
@@ -167,9 +149,7 @@ def create_topics(settings: Settings) -> list[TopicState]:
     that of comparisons with shadows (30 days).
 
     Raises:
-        RetryableError: Kafka can't be reached.
-        TopicsError: Kafka refuses to make or to describe a topic.
-        FatalError: it refuses the credentials.
+        TopicsError: Kafka refuses to create or to describe a topic.
     """
     names = [
         *settings.input_topic_names,
@@ -217,15 +197,6 @@ def missing_topics_fault(names: Sequence[str]) -> str:
     return f"topics {', '.join(names)} are missing: `stream-detector topics create` makes them"
 
 
-_MISSING = "is missing"
-
-
-def _message(names: Sequence[str], fault: str) -> str:
-    if fault == _MISSING:
-        return missing_topics_fault(names)
-    return f"topic{'s' if len(names) > 1 else ''} {', '.join(names)} {fault}"
-
-
 def _faults(topic: Mapping[str, Any], operation: str, who: str) -> Iterator[str]:
     """Why ``who`` can't use a topic."""
     code = topic["error_code"]
@@ -270,7 +241,7 @@ def _configs(settings: Settings, input_bytes_max: int) -> dict[str, dict[str, st
             "retention.ms": str(30 * _DAY_MS),
             "max.message.bytes": str(input_bytes_max + _DEAD_LETTER_HEADERS_BYTES),
         },
-        # Few and dear; a label store can be filled again from them.
+        # Few, and made by people; a label store can be filled again from them.
         labels: {"retention.ms": "-1"},
         feed_labels: {"retention.ms": "-1"},
         label_dead_letters: {
@@ -295,7 +266,7 @@ def _record_bytes_max(admin: KafkaAdminClient, names: list[str], who: str) -> in
         # kafka-python drops the error that Kafka gives for each topic.
         if "max.message.bytes" not in configs.get(name, {}):
             raise TopicsError(
-                f"topic {name} does not tell its max.message.bytes, which dead letters follow: "
+                f"topic {name} does not show its max.message.bytes, which dead letters follow: "
                 f"give {who} the right DESCRIBE_CONFIGS"
             )
     return max(int(configs[name]["max.message.bytes"]["value"]) for name in names)
@@ -321,7 +292,7 @@ def _create(
         configs = {"min.insync.replicas": "2", **configs}
     topic = NewTopic(
         name=name,
-        # One partition has one order of what was announced.
+        # Announcements have one order only within one partition.
         num_partitions=(
             1 if name in settings.announcement_topic_names else settings.topic_partitions
         ),
@@ -339,15 +310,8 @@ def _create(
         ) from error
     except AuthorizationError as error:
         raise TopicsError(
-            f"topic {name} may not be made: give {settings.sasl_username or 'this client'} the "
+            f"topic {name} may not be created: give {settings.sasl_username or 'this client'} the "
             "right CREATE"
-        ) from error
-    except KafkaError as error:
-        if error.retriable:
-            raise
-        raise TopicsError(
-            f"Kafka refuses to make topic {name} ({type(error).__name__}): check the rights of "
-            f"{settings.sasl_username or 'this client'} and the broker's limits"
         ) from error
 
 

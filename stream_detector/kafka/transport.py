@@ -6,9 +6,10 @@ that lets a later batch commit over an earlier one that failed. Here the unit is
 committed by watermark (``watermark.PartitionLedger``). Faust still owns the app, the agent,
 the group membership and the rebalance.
 
-The overrides are private to faust-streaming 0.15.3 and aiokafka 0.14. ``test_transport_contract``
-pins them by name, signature and body, so that another version fails there instead of losing
-records.
+The overrides here, in ``chunk_consumer``, ``consumer_thread`` and ``fetched`` depend on private
+code of faust-streaming 0.15.3 and aiokafka 0.14, which offer no public way to the same behaviour.
+``test_transport_contract`` pins each by name, signature and body, so that another version fails
+there instead of losing records.
 """
 
 import asyncio
@@ -21,11 +22,12 @@ import aiokafka
 from faust.transport.drivers import aiokafka as driver
 
 from stream_detector.kafka.chunk_consumer import ChunkConsumer
-from stream_detector.kafka.connections import AnswerWatch, unconnected_of_producer
 from stream_detector.kafka.consumer_thread import SERVICE_LOGGER, TransportHost
-from stream_detector.kafka.leaders import pace_metadata_updates
-
-__all__ = ["ChunkProducer", "ChunkTransport"]
+from stream_detector.kafka.leaders import (
+    AnswerWatch,
+    pace_metadata_updates,
+    unconnected_of_producer,
+)
 
 
 class ChunkProducer(driver.Producer):
@@ -55,7 +57,7 @@ class ChunkProducer(driver.Producer):
     async def on_stop(self) -> None:
         """Stop at once: aiokafka would try to send the rest until that times out.
 
-        Nothing is lost by that: records whose outputs are not confirmed stay uncommitted.
+        No record is lost: those whose outputs are not confirmed stay uncommitted.
         """
         if self._producer is not None and (task := self._producer._sender.sender_task) is not None:
             left = self._producer._message_accumulator

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from kafka.errors import KafkaError
 
-from stream_detector.assembly import sources_by_topic
 from stream_detector.errors import MissingRecordError, TopicsError, VerdictIdError
 from stream_detector.events import SourcePosition, UrlEvent
 from stream_detector.kafka.admin import as_ours
@@ -18,9 +17,8 @@ from stream_detector.kafka.bounded_reading import RecordLookup, record_lookup
 from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings.fields import Settings
-from stream_detector.sources.reading import chosen_fields, read_record
-
-__all__ = ["events_of"]
+from stream_detector.sources.json_fields import chosen_fields
+from stream_detector.sources.reading import read_record, source_named
 
 # Kafka allows no colon in the name of a topic; the name of a cluster may hold some.
 _ID = re.compile(
@@ -81,10 +79,10 @@ def _event(settings: Settings, lookup: RecordLookup, position: SourcePosition) -
         raise VerdictIdError(f"{error}: check the id, or {_INSTEAD}") from error
     value = record.value or b""
     if len(value) <= settings.record_bytes_max:
+        name = settings.formats_by_topic.get(position.topic)
         results = read_record(
             value,
-            source=sources_by_topic(settings).get(position.topic),
-            lines_max=settings.record_lines_max,
+            source=source_named(name) if name else None,
             json_fields=chosen_fields(settings.json_fields),
         )
         if position.index < len(results):

@@ -1,17 +1,17 @@
 """Which offsets may be committed: the end of the acknowledged prefix, and nothing beyond it.
 
 Chunks of a partition may be acknowledged in any order. Kafka keeps one offset per partition, and
-after a crash the next worker reads from it. An offset beyond a chunk that is not acknowledged would
-therefore lose that chunk: the watermark stops before the first gap, however much lies behind.
+after a crash the next worker reads from it. A committed offset beyond a chunk that is not
+acknowledged would lose that chunk. So the watermark stops before the first gap, however many chunks
+behind the gap are done.
 
-One ledger lives per partition and assignment. A closed ledger (its partition was revoked) takes no
-acknowledgements: another worker may own the partition, and what was in flight replays there.
+Each partition has one ledger per assignment. When the partition is revoked, its ledger closes and
+takes no acknowledgements: another worker may own the partition, and reads the unfinished chunks
+again.
 """
 
 from collections import deque
 from dataclasses import dataclass
-
-__all__ = ["Entry", "PartitionLedger"]
 
 
 @dataclass(eq=False, slots=True)
@@ -23,7 +23,9 @@ class Entry:
     next_offset: int
     records: int
     size: int
+    """In bytes."""
     first_timestamp: int | None
+    """Milliseconds since the epoch."""
     acknowledged: bool = False
 
 
@@ -49,7 +51,7 @@ class PartitionLedger:
         size: int,
         first_timestamp: int | None = None,
     ) -> Entry:
-        """Enter a chunk that is about to be delivered; ``size`` in bytes, timestamp in ms."""
+        """Enter a chunk that is about to be delivered."""
         entry = Entry(self, first_offset, next_offset, records, size, first_timestamp)
         self._entries.append(entry)
         self.buffered_records += records

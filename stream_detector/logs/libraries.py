@@ -6,13 +6,11 @@ handler then writes it, unless a fault explains it.
 """
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
-from threading import Lock
 
 from stream_detector.logs.repeats import call_later
-
-__all__ = ["HOLD_SECONDS", "KAFKA_FAULTS", "KafkaFaults", "LibrariesHeldBack"]
 
 HOLD_SECONDS = 10.0
 """Longer than a probe needs: one starts every 2 s and takes up to 4 s."""
@@ -32,43 +30,34 @@ def _belongs(logger: str, names: tuple[str, ...]) -> bool:
 
 
 class KafkaFaults:
-    """Which faults the project's own lines report now. Safe for several threads."""
+    """Which faults the project's own lines report now. Any thread may use it."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._present: set[str] = set()
-        self._ended: dict[str, float] = {}
+        self._until: dict[str, float] = {}
+        """Until when, in monotonic seconds, each fault explains lines; infinity while present."""
 
     def report(self, fault: str, *, present: bool, now: float) -> None:
-        """Note at ``now``, monotonic seconds, whether ``brokers`` or ``topics`` are at fault.
-
-        May be called with every probe; only changes matter.
-        """
-        with self._lock:
-            if present:
-                self._present.add(fault)
-            elif fault in self._present:
-                self._present.remove(fault)
-                self._ended[fault] = now
+        """Note at ``now``, monotonic seconds, whether ``brokers`` or ``topics`` are at fault."""
+        if present:
+            self._until[fault] = math.inf
+        elif self._until.get(fault) == math.inf:  # Every probe reports; only changes matter.
+            self._until[fault] = now + _AFTERMATH_SECONDS
 
     def explain(self, logger: str, time: float) -> bool:
         """Whether a fault explains a line of ``logger`` at ``time``, monotonic seconds."""
-        with self._lock:
-            faults = self._present | {
-                fault for fault, end in self._ended.items() if time - end < _AFTERMATH_SECONDS
-            }
+        faults = [fault for fault, until in self._until.copy().items() if time < until]
         return any(_belongs(logger, _EXPLAINED[fault]) for fault in faults)
 
 
 KAFKA_FAULTS = KafkaFaults()
-"""The faults of this process; its logging is one for the process too."""
+"""Of this process, as its logging is."""
 
 
 class LibrariesHeldBack(logging.Handler):
     """Passes records on to ``target``: those of Kafka's libraries later, or never.
 
     A critical line, which says why the process ends, releases all held records first; so do flush
-    and close.
+    and close. ``clock`` gives monotonic seconds; ``call_later`` may call from any thread.
     """
 
     def __init__(
@@ -79,7 +68,6 @@ class LibrariesHeldBack(logging.Handler):
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], None] = call_later,
     ) -> None:
-        """``clock`` gives monotonic seconds; ``call_later`` calls back from any thread."""
         super().__init__()
         self._target = target
         self._faults = faults
@@ -88,18 +76,22 @@ class LibrariesHeldBack(logging.Handler):
         self._held: deque[tuple[float, logging.LogRecord]] = deque()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass the record on, now or later."""
+        """Pass the record on, now or later, or drop it if a fault explains it."""
         if record.levelno >= logging.CRITICAL:
-            self._pass_on(until=float("inf"))
+            self._pass_on(until=math.inf)
         elif record.levelno >= logging.WARNING and _belongs(record.name, _LIBRARIES):
-            self._hold(record)
+            now = self._clock()
+            if not self._faults.explain(record.name, now):
+                if not self._held:
+                    self._call_later(HOLD_SECONDS, self._when_due)
+                self._held.append((now, record))
             return
         self._target.handle(record)
 
     def flush(self) -> None:
         """Release all held records."""
         with self.lock:  # type: ignore[union-attr]
-            self._pass_on(until=float("inf"))
+            self._pass_on(until=math.inf)
         self._target.flush()
 
     def close(self) -> None:
@@ -107,14 +99,6 @@ class LibrariesHeldBack(logging.Handler):
         self.flush()
         self._target.close()
         super().close()
-
-    def _hold(self, record: logging.LogRecord) -> None:
-        now = self._clock()
-        if self._faults.explain(record.name, now):
-            return
-        if not self._held:
-            self._call_later(HOLD_SECONDS, self._when_due)
-        self._held.append((now, record))
 
     def _when_due(self) -> None:
         with self.lock:  # type: ignore[union-attr]

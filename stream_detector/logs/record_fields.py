@@ -4,15 +4,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["fields_of", "message_of", "text_of"]
-
 _STANDARD_FIELDS = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", (), None)).keys() | {"message", "asctime"}
 )
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """The message; the template alone where arguments do not fit it."""
+    """The message; only the template where its arguments do not fit."""
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - an argument may raise anything when it is formatted

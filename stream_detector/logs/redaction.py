@@ -13,8 +13,6 @@ from stream_detector.privacy.secret_names import names_secret
 from stream_detector.privacy.secret_spellings import KnownSecrets
 from stream_detector.settings.fields import SECRET_FILES, SECRETS, Settings
 
-__all__ = ["Redaction"]
-
 _SECRET_CHARACTERS_MIN = 4
 """Shorter texts occur in any line by chance."""
 _DEPTH_MAX = 5
@@ -39,18 +37,15 @@ class Redaction:
         )
 
     def text(self, text: str) -> str:
-        """``text`` with those masked; cut if it is long."""
+        """``text`` with secrets masked; cut if it is long."""
         masked = self._secrets.masked(text[:LOG_TEXT_CHARACTERS_MAX])
         masked = line_without_secrets(masked, with_queries=self._with_queries)
         if len(text) > LOG_TEXT_CHARACTERS_MAX:
             masked = f"{masked[:-LOG_TEXT_UNSURE_CHARACTERS]}... ({len(text)} characters)"
         return masked
 
-    def fields(self, fields: Mapping[str, object]) -> dict[str, Any]:
-        """Fields with those masked, ready for JSON; numbers that JSON lacks become text."""
-        return self._fields(fields, _DEPTH_MAX)
-
-    def _fields(self, fields: Mapping[str, object], depth: int) -> dict[str, Any]:
+    def fields(self, fields: Mapping[str, object], depth: int = _DEPTH_MAX) -> dict[str, Any]:
+        """Fields with secrets masked, ready for JSON; numbers that JSON lacks become text."""
         named = {text_of(name): item for name, item in fields.items()}
         return {
             self.text(name): MASK if names_secret(name) else self._value(item, depth)
@@ -64,7 +59,7 @@ class Redaction:
             if not depth:
                 return f"<{type(value).__name__} nested too deep>"
             if isinstance(value, Mapping):
-                return self._fields(value, depth - 1)
+                return self.fields(value, depth - 1)
             return [self._value(item, depth - 1) for item in value]
         text = text_of(value)
         masked = self.text(text)
@@ -77,10 +72,10 @@ class Redaction:
 def _content(path: Path | None) -> str:
     """The secret in a file; empty if it can't be read, which other code reports."""
     try:
-        content = path.read_bytes() if path is not None else b""
+        content = path.read_bytes().strip() if path is not None else b""
     except OSError:
         return ""
     try:
         return content.decode().strip()
     except UnicodeDecodeError:
-        return content.strip().decode("latin-1")
+        return content.decode("latin-1")

@@ -12,8 +12,6 @@ from typing import TextIO
 
 from stream_detector.logs.record_fields import fields_of, message_of
 
-__all__ = ["LINES_MAX", "WINDOW_SECONDS", "RepeatsHeldBack", "call_later"]
-
 LINES_MAX = 10
 """Lines of one kind in a window: enough to see different causes of one message."""
 WINDOW_SECONDS = 60.0
@@ -29,9 +27,8 @@ _Kind = tuple[str, int, str]
 class _Window:
     opened: float
     lines: int = 0
-    held_back: int = 0
     last: logging.LogRecord | None = None
-    """The last record that was held back."""
+    """The last record that was held back, if any was."""
 
 
 def call_later(seconds: float, callback: Callable[[], None]) -> None:
@@ -44,14 +41,9 @@ def call_later(seconds: float, callback: Callable[[], None]) -> None:
 class RepeatsHeldBack(logging.StreamHandler[TextIO]):
     """Writes at most ``LINES_MAX`` lines of one kind in ``WINDOW_SECONDS``.
 
-    A kind is a logger, a level and a message's template. At the end of the window, or when the
-    handler closes, one line gives the number of lines held back and the last of them with its
-    fields. Critical lines, which say why the process ends, are never held back.
-
-    Args:
-        stream: where to write.
-        clock: monotonic seconds.
-        call_later: calls back after so many seconds, from any thread.
+    At the end of the window, or when the handler closes, one line gives the number of lines held
+    back and the last of them with its fields. Critical lines, which say why the process ends, are
+    never held back. ``clock`` gives monotonic seconds; ``call_later`` may call from any thread.
     """
 
     def __init__(
@@ -69,21 +61,15 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or count it."""
-        self._summarize(self._kinds_due())
+        self._summarize_due()
         if record.levelno >= logging.CRITICAL or self._has_room_for(record):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say which line failed; Python's own trace would show its values unredacted."""
-        failure = logging.LogRecord(
-            record.name,
-            record.levelno,
-            record.pathname,
-            record.lineno,
-            "a line of %s:%d could not be written: %s",
-            (record.filename, record.lineno, getattr(sys.exc_info()[0], "__name__", "error")),
-            None,
-        )
+        kind = getattr(sys.exc_info()[0], "__name__", "error")
+        template = "a line of %s:%d could not be written: %s"
+        failure = _instead_of(record, template, record.filename, record.lineno, kind)
         with suppress(Exception):  # The stream may be closed: then nothing can be written.
             self.stream.write(self.format(failure) + self.terminator)
             self.flush()
@@ -102,10 +88,9 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
             if len(self._windows) >= _KINDS_MAX:
                 self._summarize([next(iter(self._windows))])
             window = self._windows[kind] = _Window(self._clock())
-        if window.lines < LINES_MAX:
-            window.lines += 1
+        window.lines += 1
+        if window.lines <= LINES_MAX:
             return True
-        window.held_back += 1
         window.last = record
         if not self._is_waiting:
             self._is_waiting = True
@@ -115,17 +100,16 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
     def _when_due(self) -> None:
         with self.lock:  # type: ignore[union-attr]
             self._is_waiting = False
-            self._summarize(self._kinds_due())
-            if any(window.held_back for window in self._windows.values()):
+            self._summarize_due()
+            if any(window.last for window in self._windows.values()):
                 self._is_waiting = True
                 self._call_later(WINDOW_SECONDS, self._when_due)
 
-    def _kinds_due(self) -> list[_Kind]:
-        """Kinds whose window is over."""
+    def _summarize_due(self) -> None:
         is_over = self._clock() - WINDOW_SECONDS
         # The windows are in order of opening, so that the first open one ends the search.
         due = itertools.takewhile(lambda item: item[1].opened <= is_over, self._windows.items())
-        return [kind for kind, _ in due]
+        self._summarize([kind for kind, _ in due])
 
     def _summarize(self, kinds: Iterable[_Kind]) -> None:
         """Remove the windows of ``kinds``, and write a line for each that held lines back."""
@@ -133,15 +117,14 @@ class RepeatsHeldBack(logging.StreamHandler[TextIO]):
             window = self._windows.pop(kind)
             if window.last is None:
                 continue
-            name, level, _ = kind
-            summary = logging.LogRecord(
-                name,
-                level,
-                window.last.pathname,
-                window.last.lineno,
-                "held back %d more like this in %.0f s: %s",
-                (window.held_back, WINDOW_SECONDS, message_of(window.last)),
-                None,
-            )
-            vars(summary).update(fields_of(window.last), held_back=window.held_back)
+            held_back = window.lines - LINES_MAX
+            text = message_of(window.last)
+            template = "held back %d more like this in %.0f s: %s"
+            summary = _instead_of(window.last, template, held_back, WINDOW_SECONDS, text)
+            vars(summary).update(fields_of(window.last), held_back=held_back)
             super().emit(summary)
+
+
+def _instead_of(record: logging.LogRecord, template: str, *values: object) -> logging.LogRecord:
+    place = (record.pathname, record.lineno)
+    return logging.LogRecord(record.name, record.levelno, *place, template, values, None)

@@ -22,19 +22,9 @@ from stream_detector.logs.record_fields import fields_of, message_of, text_of
 from stream_detector.logs.redaction import Redaction
 from stream_detector.logs.repeats import RepeatsHeldBack
 from stream_detector.settings.fields import Settings
-from stream_detector.system.native_output import native_output_held_back
-
-__all__ = [
-    "JsonFormatter",
-    "RetriedAsWarnings",
-    "TerminalFormatter",
-    "configure_logging",
-    "native_output_held_back",
-    "stderr_of_its_own",
-]
 
 _CHATTY = frozenset({"absl", "aiokafka", "asyncio", "faust", "kafka", "mode", "tensorflow"})
-"""Libraries whose warnings and errors alone help an operator."""
+"""Libraries of which only warnings and errors help an operator."""
 
 _STDERR = 2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -48,11 +38,10 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     """
     stream = stream or stderr_of_its_own()
     redaction = Redaction(settings)
-    is_pretty = settings.log_format == "pretty" or (
-        settings.log_format == "auto" and stream.isatty()
-    )
+    log_format = settings.log_format
+    is_pretty = log_format == "pretty" or (log_format == "auto" and stream.isatty())
     handler = RepeatsHeldBack(stream, clock=time.monotonic)
-    handler.setFormatter(TerminalFormatter(redaction) if is_pretty else JsonFormatter(redaction))
+    handler.setFormatter((TerminalFormatter if is_pretty else JsonFormatter)(redaction))
     handler.addFilter(RetriedAsWarnings())
     root = logging.getLogger()
     # With ``debug`` nothing is held back: somebody wants the libraries' lines.
@@ -73,7 +62,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
 def _log_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Log an uncaught error; Python's trace on stderr would be neither one line nor redacted."""
+    """Log an uncaught error: Python's trace on stderr would be neither one line nor redacted."""
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
     elif not issubclass(kind, SystemExit):
@@ -120,12 +109,20 @@ class RetriedAsWarnings(logging.Filter):
         return True
 
 
-class JsonFormatter(logging.Formatter):
-    """``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, and the fields of ``extra``."""
-
+class _RedactingFormatter(logging.Formatter):
     def __init__(self, redaction: Redaction) -> None:
         super().__init__()
         self._redaction = redaction
+
+    def _trace(self, record: logging.LogRecord) -> str:
+        """The redacted trace of the error, and of the stack where the line asks for it."""
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        stack = self.formatStack(record.stack_info) if record.stack_info else ""
+        return self._redaction.text("\n".join(filter(None, (trace, stack))))
+
+
+class JsonFormatter(_RedactingFormatter):
+    """``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, and the fields of ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
@@ -136,18 +133,14 @@ class JsonFormatter(logging.Formatter):
             "message": self._redaction.text(message_of(record)),
         }
         line = {**line, **self._redaction.fields(fields_of(record)), **line}
-        if trace := _trace(self, record):
-            line["exception"] = self._redaction.text(trace)
+        if trace := self._trace(record):
+            line["exception"] = trace
         # ASCII only: lone surrogates can't be written, and line separators would end the line.
         return json.dumps(line, allow_nan=False)
 
 
-class TerminalFormatter(logging.Formatter):
+class TerminalFormatter(_RedactingFormatter):
     """Local time, level, message and fields, for a person, without colours."""
-
-    def __init__(self, redaction: Redaction) -> None:
-        super().__init__()
-        self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, with its trace below."""
@@ -156,20 +149,8 @@ class TerminalFormatter(logging.Formatter):
         parts = [f"{clock} {record.levelname.lower():<8} {message}"]
         fields = self._redaction.fields(fields_of(record))
         parts += [f"{key}={_shown(value)}" for key, value in fields.items()]
-        line = _without_control(" ".join(parts))
-        if trace := _trace(self, record):
-            lines = self._redaction.text(trace).splitlines()
-            line = "\n".join([line, *map(_without_control, lines)])
-        return line
-
-
-def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    parts = []
-    if record.exc_info:
-        parts.append(formatter.formatException(record.exc_info))
-    if record.stack_info:
-        parts.append(formatter.formatStack(record.stack_info))
-    return "\n".join(parts)
+        lines = [" ".join(parts), *self._trace(record).splitlines()]
+        return "\n".join(map(_without_control, lines))
 
 
 def _shown(value: Any) -> str:

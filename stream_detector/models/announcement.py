@@ -14,18 +14,6 @@ from stream_detector.errors import RefusalReason, RefusedModelError
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.name_rules import name_fault
 
-__all__ = [
-    "KEYS",
-    "Announcement",
-    "Role",
-    "ShadowEnd",
-    "announcement_key",
-    "decode_announcement",
-    "encode_announcement",
-    "role_of",
-    "shadow_key",
-]
-
 Role = Literal["serve", "shadow"]
 """Whether a model gives the verdicts, or is only compared with the model that does."""
 
@@ -111,7 +99,7 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
     if value is None:
         return ShadowEnd(_SHADOWS[key]) if key in _SHADOWS else None
     fault, announcement = "", None
-    what = f"what was announced for {key.decode()}"
+    what = f"the announcement for {key.decode()}"
     try:
         if len(value) > _BYTES_MAX:
             fault = f"{what} has {len(value)} bytes, more than {_BYTES_MAX}"
@@ -119,7 +107,7 @@ def decode_announcement(key: bytes | None, value: bytes | None) -> Announcement 
             announcement = msgspec.json.decode(value, type=Announcement)
             fault = _fault(announcement, key, what)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        fault = f"{what} is no announcement ({str(error)[:_NAME_SHOWN_CHARACTERS]})"
+        fault = f"{what} does not decode ({str(error)[:_NAME_SHOWN_CHARACTERS]})"
     if fault:
         command = "shadow" if key in _SHADOWS else "promote"
         raise RefusedModelError(

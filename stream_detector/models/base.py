@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from stream_detector.events import Kind, ModelRef, Thresholds
 from stream_detector.models.reference import Reference
 
-__all__ = ["CANARIES", "ServedModel", "TextScorer"]
-
 CANARIES: Mapping[Kind, str] = {"url": "example.com/index.html", "host": "example.com"}
 """Texts that any working model can score."""
 
@@ -31,8 +29,8 @@ class ServedModel(msgspec.Struct, frozen=True):
 class TextScorer(Protocol):
     """Scores canonical texts. All calls come from one thread, the scorer's owner.
 
-    ``warm_up`` is called once, before the first ``score``. A text's score depends on that text
-    alone, to 1e-5, whatever batch it came in.
+    ``warm_up`` is called once, before the first ``score``. A text's score depends only on
+    that text, to 1e-5, and not on the other texts of its batch.
     """
 
     @property

@@ -21,7 +21,8 @@ from safetensors.numpy import save as dump_weights
 from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import BundleError, IncompatibleBundleError
 from stream_detector.events import Kind, ModelRef, Thresholds
-from stream_detector.models.architectures import ARCHITECTURES, Architecture
+from stream_detector.models.architectures import ARCHITECTURES
+from stream_detector.models.architectures.base import Architecture
 from stream_detector.models.files import (
     MANIFEST_NAME,
     SIGNATURE_NAME,
@@ -31,13 +32,6 @@ from stream_detector.models.files import (
 )
 from stream_detector.models.manifest import Manifest, decode_manifest
 from stream_detector.system.atomic_files import write_atomically
-
-__all__ = [
-    "Bundle",
-    "check_destination",
-    "load_bundle",
-    "save_bundle",
-]
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -124,7 +118,7 @@ def save_bundle(
     ``manifest.files`` is filled in here.
 
     Raises:
-        BundleError: ``folder`` holds something else, or what was written cannot be read back.
+        BundleError: ``folder`` holds other files, or the written bundle cannot be read back.
         OSError: the disk is full or the folder may not be written.
     """
     check_destination(folder)

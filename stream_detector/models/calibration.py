@@ -9,8 +9,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Platt"]
-
 
 class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Probability = sigmoid(slope * logit + intercept)."""
@@ -22,7 +20,7 @@ class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Calibrated probabilities, float32, same shape."""
         # float64, as the calibration was fitted and its thresholds were measured.
         z = self.slope * logits.astype(np.float64) + self.intercept
-        # exp of a negative number alone: neither branch overflows, however large the logit.
+        # Only exp of negative numbers: neither branch overflows, however large the logit.
         small = np.exp(-np.abs(z))
         result: NDArray[np.float32] = np.where(z >= 0, 1 / (1 + small), small / (1 + small)).astype(
             np.float32

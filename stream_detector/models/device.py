@@ -8,14 +8,6 @@ from stream_detector.errors import SettingsError
 from stream_detector.models.lean_tensorflow import tf
 from stream_detector.system.cores import usable_cores
 
-__all__ = [
-    "DeviceChoice",
-    "choose_device",
-    "prepare_tensorflow",
-    "training_devices",
-    "visible_gpus",
-]
-
 DeviceChoice = Literal["auto", "cpu", "gpu"]
 
 

@@ -19,13 +19,11 @@ from stream_detector.models.reference import (
     population_stability_index,
 )
 
-__all__ = ["TEXTS_MIN", "DriftFigures", "DriftWindow"]
-
 TEXTS_MIN = 1000
 """With fewer texts, or rows of the reference, chance alone moves the PSI by 0.01 or more."""
 
 _HALF_LIFE_TEXTS = 20_000
-"""After so many texts an older one counts half: minutes of a busy network, a day of a quiet one."""
+"""After this many texts an older one counts half: minutes on a busy network, a day on a quiet."""
 
 
 class DriftFigures(NamedTuple):

@@ -11,8 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CODES", "Encoded", "encode", "shorten"]
-
 CODES = 128
 
 _TAIL_SHARE = 3

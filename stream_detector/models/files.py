@@ -8,17 +8,6 @@ from pathlib import Path
 
 from stream_detector.errors import BundleError
 
-__all__ = [
-    "ANNOUNCED_NAME",
-    "BYTES_MAX",
-    "GATE_NAME",
-    "MANIFEST_NAME",
-    "SIGNATURE_NAME",
-    "WEIGHTS_NAME",
-    "in_short",
-    "read_bundle_file",
-]
-
 MANIFEST_NAME = "manifest.json"
 WEIGHTS_NAME = "weights.safetensors"
 SIGNATURE_NAME = "manifest.sig"
@@ -50,7 +39,7 @@ def read_bundle_file(folder: Path, name: str) -> bytes:
     """
     path, bytes_max = folder / name, BYTES_MAX[name]
     try:
-        # Opened first and checked by its descriptor: nobody can swap the file in between.
+        # Open first, then check the descriptor: nobody can swap the file in between.
         # O_NONBLOCK: opening a pipe would wait for a writer for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:

@@ -27,17 +27,6 @@ from stream_detector.models.files import (
 from stream_detector.models.reference import Reference, faults
 from stream_detector.name_rules import name_fault
 
-__all__ = [
-    "DataSource",
-    "Manifest",
-    "OperatingPoint",
-    "OperatingPoints",
-    "Training",
-    "decode_manifest",
-    "kind_of_bundle",
-    "ref_of_bundle",
-]
-
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -141,7 +130,7 @@ def kind_of_bundle(bundle: Path) -> Kind:
     """The kind in the bundle's manifest; ``load_bundle`` checks the weights.
 
     Raises:
-        BundleError: there is no manifest, or it is not one.
+        BundleError: there is no manifest, or it does not decode.
     """
     return _manifest_of(bundle)[0].kind
 
@@ -150,7 +139,7 @@ def ref_of_bundle(bundle: Path) -> ModelRef:
     """How verdicts name the bundle, by its manifest; ``load_bundle`` checks the weights.
 
     Raises:
-        BundleError: there is no manifest, or it is not one.
+        BundleError: there is no manifest, or it does not decode.
     """
     manifest, content = _manifest_of(bundle)
     return ModelRef(manifest.name, manifest.version, hashlib.sha256(content).hexdigest())

@@ -21,22 +21,8 @@ from numpy.typing import NDArray
 
 from stream_detector.events import Kind
 
-__all__ = [
-    "BINS",
-    "PSI_LOOK",
-    "PSI_MOVED",
-    "Histogram",
-    "Reference",
-    "bin_labels",
-    "binned",
-    "coarsened",
-    "faults",
-    "measured",
-    "population_stability_index",
-    "psi_terms",
-    "reference_of",
-    "smoothed",
-]
+Counts = Sequence[float] | NDArray[np.floating] | NDArray[np.integer]
+"""Rows by bin."""
 
 PSI_LOOK = 0.1
 PSI_MOVED = 0.25
@@ -235,28 +221,14 @@ def coarsened(histogram: Histogram) -> Histogram:
     return Histogram(edges=edges, counts=counts)
 
 
-def psi_terms(
-    observed: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
-    expected: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
-) -> NDArray[np.float64]:
-    """What each bin adds to the PSI of two histograms with the same bins; never negative."""
-    p, q = smoothed(observed), smoothed(expected)
-    terms: NDArray[np.float64] = (p - q) * np.log(p / q)
-    return terms
-
-
-def smoothed(
-    counts: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
-) -> NDArray[np.float64]:
+def smoothed(counts: Counts) -> NDArray[np.float64]:
     """Shares of the bins, all above 0."""
     raised = np.asarray(counts, np.float64) + _SMOOTHING
     shares: NDArray[np.float64] = raised / raised.sum()
     return shares
 
 
-def population_stability_index(
-    observed: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
-    expected: Sequence[float] | NDArray[np.floating] | NDArray[np.integer],
-) -> float:
+def population_stability_index(observed: Counts, expected: Counts) -> float:
     """The PSI of two histograms with the same bins: 0 if equal, symmetric, unbounded."""
-    return float(psi_terms(observed, expected).sum())
+    p, q = smoothed(observed), smoothed(expected)
+    return float(((p - q) * np.log(p / q)).sum())

@@ -19,18 +19,9 @@ from stream_detector.models.bundle import Bundle
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
 
-__all__ = ["GROUP_ROWS", "Network", "Scorer"]
-
 GROUP_ROWS = (1024, 256, 32)
 """Rows of a group, largest first: 1024 is the fastest per text, 32 pads a single text the least.
 Each more would cost a compilation at start and at every switch of a model."""
-
-_DEVICE_FAULTS = (
-    tf.errors.ResourceExhaustedError,
-    tf.errors.InternalError,
-    tf.errors.UnavailableError,
-    MemoryError,
-)
 
 
 class Scorer:
@@ -62,12 +53,12 @@ class Scorer:
         """Calibrated probabilities, shape ``[len(texts)]``; see ``TextScorer``."""
         try:
             return self._networks[kind].score(texts)
-        except _DEVICE_FAULTS as error:
-            raise DeviceError(
-                f"the model failed on {self.device} with {type(error).__name__}: is there memory "
-                "left? lower batch_records, or set device = cpu"
-            ) from error
         except Exception as error:
+            if isinstance(error, _device_faults()):
+                raise DeviceError(
+                    f"the model failed on {self.device} with {type(error).__name__}: is there "
+                    "memory left? lower batch_records, or set device = cpu"
+                ) from error
             raise ScoringError(f"the model raised {type(error).__name__}: {error}") from error
 
 
@@ -117,6 +108,17 @@ class Network:
         for rows, result in pending:
             logits[rows] = result.numpy()[: len(rows)]
         return self._calibration.apply(logits)
+
+
+def _device_faults() -> tuple[type[Exception], ...]:
+    """The errors for which no text of the batch is at fault."""
+    errors = tf.errors
+    return (
+        errors.ResourceExhaustedError,
+        errors.InternalError,
+        errors.UnavailableError,
+        MemoryError,
+    )
 
 
 def _groups(order: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], int]]:

@@ -1,41 +1,25 @@
-"""From settings, or from the model store, to what serves: bundles, networks and the scorer.
+"""From the settings or the model store to what serves: bundles, networks and the scorer.
 
-TensorFlow takes seconds to import, so the functions here import it when they are called: a worker
-answers at its HTTP port before, and a wrong setting is an error at once.
+``check_model_settings`` needs no TensorFlow, so a wrong setting is an error at once.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from stream_detector.errors import BundleError, RefusalReason, RefusedModelError, SettingsError
 from stream_detector.events import Kind
 from stream_detector.models.base import CANARIES
+from stream_detector.models.bundle import Bundle, load_bundle
+from stream_detector.models.device import choose_device, prepare_tensorflow, visible_gpus
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.models.manifest import decode_manifest
+from stream_detector.models.scorer import Network, Scorer
 from stream_detector.models.store import ModelStore
-from stream_detector.models.thresholds import (
-    Overrides,
-    ThresholdOverrides,
-    effective_thresholds,
-)
+from stream_detector.models.thresholds import effective_thresholds, threshold_overrides
 from stream_detector.settings.fields import Settings
 from stream_detector.system.native_output import native_output_held_back
-
-if TYPE_CHECKING:
-    from stream_detector.models.bundle import Bundle
-    from stream_detector.models.scorer import Network, Scorer
-
-__all__ = [
-    "check_model_settings",
-    "load_fetched",
-    "load_scorer",
-    "model_device",
-    "served_bundle",
-    "threshold_overrides",
-    "warm_network",
-]
 
 
 def check_model_settings(settings: Settings) -> None:
@@ -57,19 +41,6 @@ def check_model_settings(settings: Settings) -> None:
             effective_thresholds(kind, thresholds, overrides[kind])
 
 
-def threshold_overrides(settings: Settings) -> Overrides:
-    """The thresholds of the settings that replace a bundle's own, by kind."""
-    overrides: dict[Kind, ThresholdOverrides] = {}
-    for kind in get_args(Kind):
-        names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
-        suspicious, malicious = (getattr(settings, name) for name in names)
-        places = tuple(
-            settings.with_place(name) for name in names if getattr(settings, name) is not None
-        )
-        overrides[kind] = ThresholdOverrides(suspicious, malicious, places)
-    return overrides
-
-
 def _manifest(settings: Settings, kind: Kind) -> bytes:
     name = f"{kind}_bundle"
     try:
@@ -78,7 +49,7 @@ def _manifest(settings: Settings, kind: Kind) -> bytes:
         raise SettingsError(f"{error}; correct {settings.with_place(name)}") from error
 
 
-def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
+def served_bundle(settings: Settings, kind: Kind) -> Bundle:
     """The bundle set for ``kind``.
 
     Raises:
@@ -88,14 +59,14 @@ def served_bundle(settings: Settings, kind: Kind) -> "Bundle":
     _manifest(settings, kind)
     name = f"{kind}_bundle"
     try:
-        return _load_bundle(getattr(settings, name), kind)
+        return load_bundle(getattr(settings, name), kind=kind)
     except BundleError as error:
         raise BundleError(f"{error}; correct {settings.with_place(name)}") from error
 
 
 def load_fetched(
     store: ModelStore, kind: Kind, sha256: str, folder: Path, *, expected: Kind | None = None
-) -> "Bundle":
+) -> Bundle:
     """Load what ``store.fetch`` has put into ``folder``; errors name its place in the store.
 
     ``expected`` is the kind it must be for, unless the caller checks that.
@@ -104,9 +75,9 @@ def load_fetched(
         BundleError: as ``load_bundle``.
     """
     try:
-        return _load_bundle(folder, expected)
+        return load_bundle(folder, kind=expected)
     except BundleError as error:
-        # The folder is temporary: whoever reads the message can't look there any more.
+        # The folder is temporary: it is gone when somebody reads the message.
         where = store.url_of(kind, sha256)
         raise type(error)(str(error).replace(str(folder), where)) from error
 
@@ -117,28 +88,24 @@ def model_device(settings: Settings) -> str:
     Raises:
         SettingsError: ``gpu`` was asked for and there is none.
     """
-    from stream_detector.models import device  # noqa: PLC0415 - TensorFlow
-
     # The first look for GPUs loads CUDA, which reports on stderr what this machine lacks.
     with native_output_held_back():
-        device.prepare_tensorflow(settings.model_threads)
+        prepare_tensorflow(settings.model_threads)
         try:
-            return device.choose_device(settings.device, device.visible_gpus())
+            return choose_device(settings.device, visible_gpus())
         except SettingsError as error:
             raise SettingsError(f"{error}; correct {settings.with_place('device')}") from error
 
 
-def load_scorer(settings: Settings, networks: "Mapping[Kind, Network] | None" = None) -> "Scorer":
+def load_scorer(settings: Settings, networks: Mapping[Kind, Network] | None = None) -> Scorer:
     """Load the bundles that the settings name; nothing is compiled.
 
-    A kind that one of ``networks`` serves, as it was announced, needs no bundle in the settings.
+    ``networks`` are announced models that are warm; their kinds need no bundle in the settings.
 
     Raises:
         BundleError: a bundle was refused.
         SettingsError: ``gpu`` was asked for and there is none.
     """
-    from stream_detector.models.scorer import Scorer  # noqa: PLC0415 - TensorFlow
-
     device = model_device(settings)
     networks = networks or {}
     kinds: tuple[Kind, ...] = get_args(Kind)
@@ -152,8 +119,8 @@ def load_scorer(settings: Settings, networks: "Mapping[Kind, Network] | None" = 
 
 
 def warm_network(
-    bundle: "Bundle", device: str, *, between: Callable[[], object] = lambda: None
-) -> "Network":
+    bundle: Bundle, device: str, *, between: Callable[[], object] = lambda: None
+) -> Network:
     """The bundle's network, compiled in all its shapes, which has scored a text known to be good.
 
     ``device`` is TensorFlow's name of it. ``between`` is called after each of the steps that take
@@ -162,8 +129,6 @@ def warm_network(
     Raises:
         RefusedModelError: ``FAILED``: it gives no probability.
     """
-    from stream_detector.models.scorer import Network  # noqa: PLC0415 - TensorFlow
-
     network = Network(bundle, device)
     network.warm_up()
     between()
@@ -172,9 +137,3 @@ def warm_network(
     if not 0.0 <= score <= 1.0:
         raise RefusedModelError(RefusalReason.FAILED, f"its score of {canary!r} is {score}")
     return network
-
-
-def _load_bundle(folder: Path, kind: Kind | None) -> "Bundle":
-    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-
-    return load_bundle(folder, kind=kind)

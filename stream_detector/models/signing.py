@@ -1,7 +1,7 @@
 """Ed25519 keys, and signatures of manifests; a manifest holds the SHA-256 of the other files.
 
-``signed_announcements`` has the signatures of announcements. Keys are PEM files, as ``openssl
-genpkey -algorithm ed25519`` writes them.
+``signed_announcements`` signs announcements. Keys are PEM files, as ``openssl genpkey -algorithm
+ed25519`` writes them.
 """
 
 import os
@@ -14,24 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from stream_detector.errors import BundleError, SettingsError
 
-__all__ = [
-    "check_signature",
-    "new_key",
-    "public_half",
-    "read_private_key",
-    "read_public_key",
-    "read_public_keys",
-    "sign",
-]
-
 
 def new_key(private_path: Path) -> Path:
     """Make a pair of keys; returns the public one's path, ``private_path`` with ``.pub`` added.
 
-    The private key is not encrypted, and readable by its owner alone.
+    The private key is not encrypted, and only its owner can read it.
 
     Raises:
-        SettingsError: one of the files is there, or can't be written.
+        SettingsError: one of the files exists, or can't be written.
     """
     private = Ed25519PrivateKey.generate()
     public_path = private_path.with_name(private_path.name + ".pub")
@@ -55,21 +45,13 @@ def new_key(private_path: Path) -> Path:
 
 
 def sign(content: bytes, private_path: Path) -> bytes:
-    """The signature of ``content``, 64 bytes.
-
-    Raises:
-        SettingsError: ``private_path`` holds no Ed25519 private key without a password.
-    """
+    """The signature of ``content``, 64 bytes; raises as ``read_private_key``."""
     signature: bytes = read_private_key(private_path).sign(content)
     return signature
 
 
 def public_half(private_path: Path) -> Ed25519PublicKey:
-    """The public key to the private one in ``private_path``.
-
-    Raises:
-        SettingsError: it holds no Ed25519 private key without a password.
-    """
+    """The public key to the private one in ``private_path``; raises as ``read_private_key``."""
     return read_private_key(private_path).public_key()
 
 
@@ -122,10 +104,10 @@ def read_public_keys(files: Mapping[str, str], setting: str) -> dict[str, Ed2551
 
 
 def check_signature(manifest: bytes, signature: bytes | None, key: Ed25519PublicKey) -> None:
-    """Whether ``signature`` is that of ``manifest`` by the private half of ``key``.
+    """Check that the private half of ``key`` signed ``manifest``.
 
     Raises:
-        BundleError: it is not, or there is none.
+        BundleError: another key did, or there is no signature.
     """
     if signature is None:
         raise BundleError(
@@ -149,9 +131,10 @@ def _read(path: Path) -> bytes:
 
 def _write_new(path: Path, content: bytes, *, mode: int) -> None:
     try:
+        # The mode is set at creation: the key is never readable by others, not for a moment.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
-        raise SettingsError(f"{path} is there and stays: give another name") from error
+        raise SettingsError(f"{path} exists and is not overwritten: give another name") from error
     except OSError as error:
         raise SettingsError(f"{path} can't be written ({error.strerror})") from error
     with os.fdopen(descriptor, "wb") as file:

@@ -1,16 +1,15 @@
 """Which thresholds are in force, and what a score means under them."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Kind, Thresholds, VerdictName
-
-__all__ = ["Overrides", "ThresholdOverrides", "effective_thresholds", "verdict_for"]
+from stream_detector.settings.fields import Settings
 
 
 class ThresholdOverrides(NamedTuple):
-    """What the settings put in the place of a bundle's own thresholds; None leaves the bundle's."""
+    """Thresholds of the settings, which replace those of the bundle; None keeps the bundle's."""
 
     suspicious: float | None = None
     malicious: float | None = None
@@ -19,6 +18,19 @@ class ThresholdOverrides(NamedTuple):
 
 
 Overrides = Mapping[Kind, ThresholdOverrides]
+
+
+def threshold_overrides(settings: Settings) -> Overrides:
+    """The thresholds of the settings that replace a bundle's own, by kind."""
+    overrides: dict[Kind, ThresholdOverrides] = {}
+    for kind in get_args(Kind):
+        names = (f"{kind}_suspicious_threshold", f"{kind}_malicious_threshold")
+        suspicious, malicious = (getattr(settings, name) for name in names)
+        places = tuple(
+            settings.with_place(name) for name in names if getattr(settings, name) is not None
+        )
+        overrides[kind] = ThresholdOverrides(suspicious, malicious, places)
+    return overrides
 
 
 def effective_thresholds(

@@ -1,4 +1,1 @@
-"""What a score means: allow and deny lists, thresholds, remembered decisions, suppression.
-
-Knows nothing of Kafka, log formats or TensorFlow.
-"""
+"""From a text to a decision, and from a verdict to an alert; no Kafka, formats or TensorFlow."""

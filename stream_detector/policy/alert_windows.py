@@ -8,8 +8,6 @@ import msgspec
 
 from stream_detector.events import Alert, Sighting, Verdict
 
-__all__ = ["AlertWindows"]
-
 KEYS_MAX = 100_000
 """About 50 MB of memory."""
 
@@ -21,24 +19,24 @@ class _Window(msgspec.Struct):
     """Id of the verdict whose alert opened the window."""
     opened_at: datetime
     folded_before: int
-    """What the previous window held back: the opening alert's count."""
+    """The previous window's ``folded``: the opening alert's count."""
     folded: int = 0
-    """What this window has held back so far."""
+    """Malicious verdicts that gave no alert so far."""
 
 
 class AlertWindows:
     """Lets one alert through per key and window. Not safe for several threads.
 
-    The key is the client as the log has it (empty if unknown) with the registered domain.
+    The key is the original client (empty if unknown) and the registered domain.
     Guarantees:
 
     - Every malicious verdict gives an alert, or its key's alert came less than ``seconds``
-      before. At most ``keys_max`` keys are remembered, the least recently seen forgotten
-      first; a forgotten key alerts anew, so forgetting costs alerts, never loses one.
+      before. At most ``keys_max`` keys are remembered; the least recently seen is forgotten
+      first. A forgotten key alerts again: forgetting repeats alerts, and never loses one.
     - A replay of the verdict that opened the window (the same id) gives the same alert again:
       a batch that was dropped before its alerts were published loses none.
-    - ``folded`` counts verdicts as they are processed, so replays can raise it, and what was
-      folded into a forgotten window is not counted.
+    - ``folded`` counts processed verdicts, so replays can raise it. Verdicts of a forgotten
+      window are not counted.
 
     Windows live in one process: two workers that both see a key both alert for it. Input keyed
     by client brings a key to one worker only.

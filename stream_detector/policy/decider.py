@@ -1,7 +1,7 @@
 """From observed URLs and host names to decisions: canonical form, lists, memory, model.
 
-The hot path is one dict lookup: what was observed before was decided before. The rest goes to
-the model, all texts of one kind in one call.
+The hot path is one dict lookup, since most texts repeat. The model scores the others, all texts of
+one kind in one call.
 """
 
 import math
@@ -38,33 +38,30 @@ from stream_detector.privacy.urls import (
     without_nested_credentials,
 )
 
-__all__ = ["Decided", "Decider"]
-
 _KINDS: tuple[Kind, Kind] = ("url", "host")
 
 
 class Decided(NamedTuple):
-    """What became of a batch of observations."""
+    """The results for a batch of observations."""
 
     decisions: list[Decision | Rejected]
-    """Or why there is none, for each observation, in order."""
+    """One for each observation, in order."""
     comparisons: Sequence[Compared] = ()
-    """Of shadows with the models that serve, on the texts that were new."""
+    """Of shadows with the served models, on new texts."""
 
 
 class Decider:
     """Decides on URLs and host names. All calls come from the scorer's owner thread.
 
     Lists come before the model. Where both match, the more specific entry wins (a URL before a
-    host, a longer host before a shorter one), and of two equally specific ones the deny list.
+    host, a longer host before a shorter one); between two equally specific ones, the deny list.
 
-    No decision holds a user name or password of a URL: what is kept of the text has them masked.
+    Decisions hold no user name or password of a URL: the decider masks them.
 
-    Decisions are remembered by what was observed, and scores by canonical text, at most
-    ``cache_entries`` of each; both are forgotten when the scorer serves other models.
+    The decider remembers decisions by observed text and scores by canonical text, at most
+    ``cache_entries`` of each. It forgets both when the scorer serves other models.
 
-    What the scorer is asked for the first time, or anew after it was forgotten, is what ``shadows``
-    get to see. They have no part in any decision.
+    ``shadows`` see each text that the scorer scores, and affect no decision.
 
     Raises:
         SettingsError: thresholds contradict each other.
@@ -102,8 +99,8 @@ class Decider:
     def decide(self, observed: Sequence[Observed]) -> Decided:
         """Decide on each of ``observed``.
 
-        A text on which the model raises, or to which it gives no probability, is ``Rejected``
-        alone, with ``MODEL_ERROR``; the others get their scores.
+        A text on which the model raises, or to which it gives no probability, is ``Rejected`` with
+        ``MODEL_ERROR``; the other texts of its batch get their scores.
 
         Raises:
             ModelError: the model fails on a text known to be good as well.
@@ -126,7 +123,8 @@ class Decider:
         return Decided(cast(list[Decision | Rejected], decisions), comparisons)
 
     def _follow_models(self) -> None:
-        """Take over the models that the scorer serves now; forget what others decided."""
+        # Between two calls another model may have begun to serve: its thresholds count from now
+        # on, and no decision or score of the model before.
         models = dict(self._scorer.models)
         if models == self._models:
             return
@@ -145,10 +143,7 @@ class Decider:
     def _decide_afresh(
         self, keys: Iterable[Observed]
     ) -> tuple[dict[Observed, Decision | Rejected], list[Compared]]:
-        """Decide on distinct observations, and remember what was decided.
-
-        Returns the decisions, and what shadows say of the new texts.
-        """
+        """Decide on distinct observations and remember the decisions; compare the new texts."""
         decisions: dict[Observed, Decision | Rejected] = {}
         for_model: list[tuple[Observed, Canonical]] = []
         texts: dict[Kind, dict[str, None]] = {"url": {}, "host": {}}
@@ -177,7 +172,6 @@ class Decider:
         return decisions, comparisons
 
     def _listed(self, observed: str, canonical: Canonical) -> Decision | None:
-        """The decision of the lists, where one of them matches."""
         if self._allow is None and self._deny is None:
             return None
         allow = self._allow.specificity(canonical) if self._allow is not None else 0
@@ -189,7 +183,6 @@ class Decider:
         return self._decision(observed, canonical, None, "benign", "allow_list")
 
     def _scored(self, observed: str, canonical: Canonical, score: float) -> Decision | Rejected:
-        """The decision of the model, whose score is NaN where it has none."""
         if math.isnan(score):
             return Rejected(RejectReason.MODEL_ERROR, f"the {canonical.kind} model gives no score")
         verdict = verdict_for(score, self._thresholds[canonical.kind])
@@ -219,10 +212,7 @@ class Decider:
     def _scores_of(
         self, kind: Kind, texts: Sequence[str]
     ) -> tuple[dict[str, float], Compared | None]:
-        """The score of each of the distinct ``texts``, remembered or new; NaN for none.
-
-        With them what a shadow says of the new ones, if it was asked.
-        """
+        """The score of each of the distinct ``texts``, NaN for none; the comparison of new ones."""
         compared = None
         memory = self._scores[kind]
         scores = dict(zip(texts, memory.get_all(texts), strict=True))
@@ -243,7 +233,6 @@ class Decider:
         return cast(dict[str, float], scores), compared
 
     def _score(self, kind: Kind, texts: Sequence[str]) -> list[float]:
-        """Scores by the model, timed and counted."""
         started = perf_counter()
         scores = self._scores_by_halves(kind, texts)
         if self._metrics is not None:
@@ -253,9 +242,10 @@ class Decider:
         return scores
 
     def _scores_by_halves(self, kind: Kind, texts: Sequence[str]) -> list[float]:
-        """Scores, NaN for each text at fault: a batch that raises is split until it is alone.
+        """Scores, NaN for each text at fault.
 
-        Before any text is blamed, the model has to score a text known to be good.
+        A batch that raises is split until the text at fault is alone. First the model has to score
+        a text known to be good: a broken model must not turn every record into a dead letter.
         """
         try:
             scores = self._scorer.score(kind, texts).tolist()
@@ -286,7 +276,7 @@ class Decider:
 
 
 def _may_be_remembered(observed: str, decision: Decision | Rejected) -> bool:
-    """Not what is long, nor what the model failed on: it may score it the next time."""
+    # Long texts seldom repeat, and the model may score the next time what it failed on.
     if len(observed) > REMEMBERED_CHARACTERS_MAX:
         return False
     if isinstance(decision, Decision):

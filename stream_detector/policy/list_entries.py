@@ -19,8 +19,6 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical, Rejected
 from stream_detector.policy.networks import Network, looks_like_network, network_of
 
-__all__ = ["Entry", "entry_of", "read_list"]
-
 Entry = Canonical | Network
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -65,7 +63,7 @@ def entry_of(text: str, place: str) -> Entry:
     """An entry of an allow or deny list in canonical form; ``place`` is for messages.
 
     Raises:
-        SettingsError: it is no entry, or one that could match nothing, or everything.
+        SettingsError: it is invalid, or could match nothing or everything.
     """
     try:
         return network_of(text) if looks_like_network(text) else _named(text)
@@ -78,7 +76,7 @@ def _named(text: str) -> Canonical:
     """A domain, host, address or URL.
 
     Raises:
-        ValueError: it is none; the message says what to write instead.
+        ValueError: the message says what to write instead.
     """
     if (network := _as_network(text)) is not None:
         raise ValueError(f"write {network} for the network")
@@ -91,7 +89,7 @@ def _named(text: str) -> Canonical:
     canonical = canonical_host(name) if is_suffix else canonicalise(kind_of(text), text)
     if isinstance(canonical, Rejected):
         raise ValueError(
-            f"it is no domain, host, URL or network ({canonical.detail}); write one a line"
+            f"it is not a domain, host, URL or network ({canonical.detail}); write one a line"
         )
     _check_host(name, canonical)
     if canonical.kind == "url":
@@ -132,17 +130,17 @@ def _check_host(text: str, canonical: Canonical) -> None:
     elif "*" in host:
         name = host.strip("*.")
         instead = f"write {name}, which has its subdomains" if "." in name else "write a domain"
-        raise ValueError(f"* is taken as *. at the start alone; {instead}")
+        raise ValueError(f"* works only as *. at the start; {instead}")
     elif _HOST_NAME.fullmatch(host) is None:
         name = re.sub(r"^[^a-z0-9_]+|[^a-z0-9_]+$", "", host)
         instead = f"write {name}" if _HOST_NAME.fullmatch(name) else "write one domain a line"
-        raise ValueError(f"{host!r} is no host name; {instead}")
+        raise ValueError(f"{host!r} is not a host name; {instead}")
 
 
 def _check_url(canonical: Canonical) -> None:
     if "wildcard" in canonical.notes:
         raise ValueError(
-            f"a URL matches its own host alone; write {canonical.host} for it and its subdomains, "
+            f"a URL matches only its own host; write {canonical.host} for it and its subdomains, "
             f"or {canonical.text} without *."
         )
     if canonical.text.endswith("*"):

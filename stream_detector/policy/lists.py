@@ -8,8 +8,6 @@ from stream_detector.events import Canonical
 from stream_detector.policy.list_entries import Entry, entry_of, read_list
 from stream_detector.policy.networks import Networks
 
-__all__ = ["HostList"]
-
 _URL = 1_000
 """Specificity of a URL, whose length is added to it: more than that of any host or network."""
 _ADDRESS = 200
@@ -19,10 +17,10 @@ _ADDRESS = 200
 class HostList:
     """Domains, hosts, URLs and networks, held in canonical form.
 
-    - A domain or host, with or without a leading ``*.``, matches itself and all its subdomains, be
-      it seen alone or in a URL. A public suffix is one of these where it is written ``suffix:``.
-    - A URL matches itself and what lies below its path, with any query; one with a query matches
-      that URL only. Its host has to be the same.
+    - A domain or host, with or without a leading ``*.``, matches itself and all its subdomains,
+      also in URLs. A public suffix does so where it is written ``suffix:``.
+    - A URL matches itself and everything below its path, with any query, on the same host; a URL
+      with a query matches only itself.
     - A network matches the addresses in it.
 
     Of several matching entries the most specific counts: a URL before a host, a longer path or
@@ -49,8 +47,7 @@ class HostList:
         """Read a UTF-8 file: one entry a line; blank lines and ``#`` comments are skipped.
 
         Raises:
-            SettingsError: the file can't be read, or a line is no entry, could match nothing, or
-                everything, or is a public suffix without ``suffix:``.
+            SettingsError: the file can't be read, or a line is not a valid entry.
         """
         return cls(entry_of(text, place) for text, place in read_list(path))
 
@@ -79,7 +76,7 @@ class HostList:
         path, _, _ = text.partition("?")
         if path.partition("/")[0] not in self._sites:
             return 0
-        # A path of thousands of segments is looked up as deep as the deepest entry alone.
+        # Only as deep as the deepest entry: a path may have thousands of segments.
         segments = path.rstrip("/").split("/", self._segments_max + 1)
         path = "/".join(segments[: self._segments_max + 1])
         while path not in self._paths:

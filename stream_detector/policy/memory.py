@@ -1,9 +1,7 @@
-"""A bounded memory of what was decided before."""
+"""A bounded memory of earlier results."""
 
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
-
-__all__ = ["Memo"]
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -13,8 +11,8 @@ class Memo(Generic[Key, Value]):
     """Remembers at most ``entries`` values, in two generations.
 
     New and re-used entries go into the young generation; when it holds half of ``entries`` it
-    becomes the old one, and the old one is forgotten. What is used at least once in a
-    generation's life stays, as under an LRU, and a hit costs one dict lookup and no
+    becomes the old one, and the old one is forgotten. An entry that is used at least once in a
+    generation's life stays, as under an LRU, but a hit costs one dict lookup and no
     bookkeeping. Not safe for several threads. Values may not be None.
     """
 

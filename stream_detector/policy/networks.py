@@ -6,8 +6,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from stream_detector.canonical import ipv4_within
 
-__all__ = ["Network", "Networks", "looks_like_network", "network_of"]
-
 Network = IPv4Network | IPv6Network
 
 _NETWORK = re.compile(r"\[?([0-9.]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]?/([0-9]{1,3})")
@@ -21,11 +19,10 @@ def looks_like_network(text: str) -> bool:
 def network_of(text: str) -> Network:
     """The network that ``text`` names, IPv6 with or without brackets.
 
-    One of IPv6 addresses that stand for IPv4 is that of IPv4, as addresses in canonical form are.
+    IPv6 addresses that stand for IPv4 give an IPv4 network, as in the canonical form.
 
     Raises:
-        ValueError: it is none, has bits of a host (the message says which network has it), or has
-            every address.
+        ValueError: it is not a network, has bits of a host, or has every address.
     """
     match = _NETWORK.fullmatch(text)
     if match is None:

@@ -1,13 +1,13 @@
 """Shadow models: they score a share of what the served models score, and decide nothing.
 
-Knows nothing of Kafka nor of where models come from. A shadow never costs a verdict, changes none
-and delays none by much: whatever it raises ends it, and each batch gives it a second at most.
+Knows nothing of Kafka nor of where models come from. A shadow never costs or changes a verdict and
+delays none by much: any exception ends it, and each batch gives it about a second.
 """
 
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from time import perf_counter
 from typing import NamedTuple, Protocol
@@ -15,33 +15,43 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.events import Kind, ModelRef, Thresholds, VerdictName
+from stream_detector.events import (
+    Comparison,
+    Counts,
+    Disagreement,
+    Kind,
+    ModelRef,
+    Opinion,
+    ScoreDifference,
+    Thresholds,
+    Verdict,
+    VerdictName,
+    VerdictPair,
+)
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
 from stream_detector.models.thresholds import Overrides, effective_thresholds, verdict_for
-from stream_detector.wire.comparisons import Opinion, ScoreDifference
-
-__all__ = ["Compared", "ShadowModel", "Shadows", "is_sampled"]
+from stream_detector.privacy.urls import without_nested_credentials
 
 logger = logging.getLogger(__name__)
 
 _SLICE_TEXTS = 1024
 """Scored at once: as many as the largest group of rows that a model is compiled for."""
 _SECONDS_MAX = 1.0
-"""After so long in one batch the rest of the share is passed over: a shadow may be far slower than
-the model that serves, and verdicts wait for it."""
+"""After this time in one batch the shadow passes over the rest of its share. A shadow may be far
+slower than the served model, and verdicts wait for it."""
 _FAULT_CHARACTERS = 300
 _HASH_BYTES = 4
 _HASHES = 2**32
 
 
 class ShadowModel(Protocol):
-    """A model that is warm, such as ``models.scorer.Network``."""
+    """A warm model, such as ``models.scorer.Network``."""
 
     @property
     def served(self) -> ServedModel:
-        """Which it is, and its own thresholds."""
+        """Its name and its own thresholds."""
         ...
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -50,7 +60,7 @@ class ShadowModel(Protocol):
 
 
 class Compared(NamedTuple):
-    """What two models said of the texts of one kind that were new in one batch."""
+    """The opinions of two models on the new texts of one kind in one batch."""
 
     kind: Kind
     served: ModelRef
@@ -74,19 +84,19 @@ class _Shadow(NamedTuple):
 
 
 def is_sampled(text: str, share: float) -> bool:
-    """Whether a canonical text is among the ``share`` (0..1) of all that a shadow scores.
+    """Whether a canonical text is in the ``share`` (0..1) of texts that a shadow scores.
 
-    The same in every worker, at every time: a larger share has all the texts of a smaller one.
+    The answer is the same in every worker at any time. A larger share includes a smaller one.
     """
-    # CRC-32 would take URLs that differ in a digit all together, or none.
+    # CRC-32 would take all or none of a group of URLs that differ in one digit.
     hashed = blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
     return int.from_bytes(hashed) < share * _HASHES
 
 
 class Shadows:
-    """At most one shadow a kind, and what it was compared on.
+    """At most one shadow a kind.
 
-    ``running`` and ``failed`` may be called from any thread, all else from the scorer's.
+    ``running`` and ``failed`` may be called from any thread, all else from the scorer's thread.
     """
 
     def __init__(
@@ -104,7 +114,7 @@ class Shadows:
         self._failed: dict[Kind, Announcement] = {}
 
     def running(self, kind: Kind) -> Announcement | None:
-        """The shadow of ``kind``, as it was announced."""
+        """The announcement of the shadow of ``kind``."""
         shadow = self._shadows.get(kind)
         return shadow and shadow.announcement
 
@@ -113,7 +123,7 @@ class Shadows:
         return self._failed.get(kind)
 
     def start(self, announcement: Announcement, model: ShadowModel) -> None:
-        """Compare ``model`` from the next batch on, in the place of the shadow before it.
+        """Compare ``model`` from the next batch on; it replaces the shadow before it.
 
         Raises:
             SettingsError: its thresholds contradict those set.
@@ -132,17 +142,11 @@ class Shadows:
             return False
         ref = shadow.model.served.ref
         self._metrics.hide_shadow(kind, ref)
-        logger.info(
-            "the %s model %s %s (%s) is a shadow no more",
-            kind,
-            ref.name,
-            ref.version,
-            ref.short,
-        )
+        logger.info("shadow ended: %s model %s %s (%s)", kind, ref.name, ref.version, ref.short)
         return True
 
     def drop_all(self, fault: str) -> None:
-        """End all shadows because of an error that is not one model's own."""
+        """End all shadows because of an error that no single model caused."""
         for kind in list(self._shadows):
             self._drop(kind, fault)
 
@@ -153,15 +157,16 @@ class Shadows:
         thresholds: Thresholds,
         scores: Mapping[str, float],
     ) -> Compared | None:
-        """Have the shadow of ``kind`` score its share of texts too; never raises.
-
-        Returns what the two models said; None where there is no shadow, or no text in its share.
+        """Let the shadow of ``kind`` score its share of texts; never raises.
 
         Args:
-            kind: what the texts are.
+            kind: of the texts.
             served: the model that scored them.
             thresholds: those in force for it.
-            scores: by canonical text; NaN where the served model has none.
+            scores: by canonical text; NaN where the served model gave none.
+
+        Returns:
+            None where there is no shadow, or no text in its share.
         """
         shadow = self._shadows.get(kind)
         if shadow is None or shadow.model.served.ref.sha256 == served.ref.sha256:
@@ -173,7 +178,11 @@ class Shadows:
             self._drop(kind, f"{type(error).__name__}: {error}")
             return None
         if compared is not None:
-            self._count(compared)
+            self._metrics.shadow_texts.labels(kind).inc(compared.texts)
+            self._metrics.shadow_passed_over.labels(kind).inc(compared.passed_over)
+            for (verdict, other), texts in compared.verdicts.items():
+                if verdict != other:
+                    self._metrics.shadow_disagreements.labels(kind, verdict, other).inc(texts)
             self._metrics.stage_seconds.labels("shadow").observe(self._clock() - started)
         return compared
 
@@ -184,7 +193,6 @@ class Shadows:
         thresholds: Thresholds,
         scores: Mapping[str, float],
     ) -> Compared | None:
-        """The comparison; None if no text is in the share."""
         texts = [
             text
             for text, score in scores.items()
@@ -229,7 +237,7 @@ class Shadows:
         """The scores of as many of ``texts`` as there is time for, the first slice in any case.
 
         Raises:
-            ValueError: the model gives something else than a probability for each text.
+            ValueError: the model gives a text no probability.
         """
         scores: list[float] = []
         started = self._clock()
@@ -246,16 +254,7 @@ class Shadows:
             scores += found
         return scores
 
-    def _count(self, compared: Compared) -> None:
-        kind = compared.kind
-        self._metrics.shadow_texts.labels(kind).inc(compared.texts)
-        self._metrics.shadow_passed_over.labels(kind).inc(compared.passed_over)
-        for (served, shadow), texts in compared.verdicts.items():
-            if served != shadow:
-                self._metrics.shadow_disagreements.labels(kind, served, shadow).inc(texts)
-
     def _drop(self, kind: Kind, fault: str) -> None:
-        """End the shadow of ``kind`` because of ``fault``; tell it in one line."""
         announcement, model, *_ = self._shadows[kind]
         # First: a thread that sees neither of the two would load it again.
         self._failed[kind] = announcement
@@ -270,3 +269,59 @@ class Shadows:
             announcement.ref.short,
             " ".join(fault.split())[:_FAULT_CHARACTERS],
         )
+
+
+def comparison_records(
+    compared: Sequence[Compared], verdicts: Sequence[Verdict], *, batch_id: str
+) -> list[Comparison]:
+    """The records for ``url-shadow``: the counts, and each text that two models disagree on.
+
+    ``batch_id`` names the batch by its first record, ``verdicts`` are those of the batch.
+    """
+    if not compared:
+        return []
+    compared_at = verdicts[0].sighting.detected_at
+    counts = (
+        Counts(
+            f"{batch_id}:{each.kind}",
+            compared_at,
+            each.kind,
+            each.served,
+            each.shadow,
+            each.share,
+            each.texts,
+            each.passed_over,
+            tuple(VerdictPair(*pair, texts) for pair, texts in sorted(each.verdicts.items())),
+            each.score_difference,
+        )
+        for each in compared
+    )
+    return [*counts, *_disagreements(compared, verdicts)]
+
+
+def _disagreements(
+    compared: Sequence[Compared], verdicts: Sequence[Verdict]
+) -> Iterator[Disagreement]:
+    """Each text that two models disagree on, with the first event of the batch that has it."""
+    differing = {
+        # As the decider wrote it into the verdict.
+        (each.kind, without_nested_credentials(text)): opinions
+        for each in compared
+        for text, opinions in each.disagreements.items()
+    }
+    for verdict in verdicts:
+        if not differing:
+            return
+        sighting, canonical = verdict.sighting, verdict.decision.canonical
+        opinions = differing.pop((canonical.kind, canonical.text), None)
+        if opinions is not None:
+            yield Disagreement(
+                sighting.id,
+                sighting.detected_at,
+                canonical.kind,
+                canonical.text,
+                canonical.host,
+                canonical.registered_domain,
+                *opinions,
+                sighting.source,
+            )

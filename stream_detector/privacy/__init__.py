@@ -1,1 +1,1 @@
-"""What outputs and logs may show: pseudonyms, masked URLs, no secrets."""
+"""Masks secrets, clients and queries in outputs and logs."""

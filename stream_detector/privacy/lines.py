@@ -1,4 +1,4 @@
-"""Credentials, secrets by their names and query strings out of the lines of a log."""
+"""Masks credentials, named secrets and query strings in log lines."""
 
 import re
 
@@ -6,17 +6,15 @@ from stream_detector.privacy.mask import MASK
 from stream_detector.privacy.secret_names import without_named_secrets
 from stream_detector.privacy.urls import AT, OPENING, without_nested_credentials
 
-__all__ = ["line_without_secrets"]
-
 _WORD = re.compile(r"\S+")
 _USER_INFO = re.compile(rf"\A((?>.*?//)|{OPENING}(?=[^@]*:)).*@")
 _AFTER_WORD = "\"')]}>,;:."
 
 
 def line_without_secrets(text: str, *, with_queries: bool) -> str:
-    """A line for a log without user info, values named password or the like, and query strings.
+    """A log line without user info, values of named secrets, and query strings.
 
-    ``with_queries`` keeps the last.
+    ``with_queries`` keeps the query strings.
     """
     text = without_named_secrets(text)
     if not AT.search(text) and (with_queries or _has_no_query(text)):

@@ -1,7 +1,7 @@
-"""Credentials and query values out of texts and bytes that are written somewhere.
+"""What stands in place of a secret.
 
-User names and passwords in URLs (``user:password@``) are masked in all that the project writes;
-query values where a setting asks for it. One module for each kind of thing that is written.
+The project masks user names and passwords in URLs (``user:password@``) in everything that it
+writes, and query values where a setting requests it.
 """
 
 MASK = "***"

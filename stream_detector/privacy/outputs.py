@@ -1,34 +1,41 @@
 """Masks clients and queries in the outcomes of a batch: the last step before encoding.
 
-Lists, models, shadows and alert windows work on what the log says. This step takes out what the
-settings withhold, once, from all outcomes together. The decider has masked user names and
-passwords of URLs before; only dead letters, which no parser could read, still hold them here.
+Lists, models, shadows and alert windows work on the original values. This step masks once, in all
+outcomes, the parts that the settings withhold. The decider has already masked user names and
+passwords of URLs; only dead letters, which no parser could read, still hold them here.
 """
 
 from collections.abc import Collection
 
 import msgspec
 
-from stream_detector.events import Alert, DeadLetter, Decision, Sighting, Verdict
-from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
-from stream_detector.privacy.lines import line_without_secrets
+from stream_detector.events import (
+    Alert,
+    Comparison,
+    DeadLetter,
+    Decision,
+    Disagreement,
+    Outcomes,
+    Sighting,
+    Verdict,
+)
+from stream_detector.privacy.letter_bytes import (
+    before_query,
+    cut_letter,
+    letter_without_credentials,
+)
 from stream_detector.privacy.pseudonyms import Pseudonyms
-from stream_detector.privacy.records import before_query, without_credentials
 from stream_detector.privacy.urls import with_query_masked
-from stream_detector.wire.comparisons import Comparison, Disagreement
-from stream_detector.wire.outcomes import Outcomes
-
-__all__ = ["QUERY_MASKED", "Privacy", "letter_without_credentials"]
 
 QUERY_MASKED = "query_masked"
-"""The note of a verdict whose texts are not those that were read."""
+"""The note of a verdict with a masked query."""
 
 
 class Privacy:
-    """Masks clients and queries in the outputs that are named for it.
+    """Masks clients and queries in the outputs that the settings name.
 
-    A query is masked once for all sightings of its text, a client once while it is remembered. An
-    output that is not named passes through as it is. Not safe for several threads.
+    A query is masked once for all sightings of its text, a client once while it is remembered. Not
+    safe for several threads.
     """
 
     def __init__(
@@ -36,17 +43,17 @@ class Privacy:
     ) -> None:
         """The outputs are ``verdicts``, ``alerts``, ``dead_letters`` and ``comparisons``.
 
-        ``key`` is that of the clients' pseudonyms.
+        ``key`` makes the clients' pseudonyms.
         """
         self._names, self._masks = frozenset(pseudonyms_in), frozenset(queries_masked_in)
         self._of = Pseudonyms(key).of if self._names else str
 
     def masked(self, outcomes: Outcomes) -> Outcomes:
-        """The outcomes as they may be written.
+        """The outcomes, masked.
 
-        No parser made sense of the bytes of a dead letter, so they can't be masked field by field.
+        No parser understood the bytes of a dead letter, so they can't be masked field by field.
         Where clients are withheld, its key becomes a pseudonym, which keeps it in its partition,
-        and its value is left out. Where queries are, both end at the first one.
+        and its value is left out. Where queries are withheld, both end at the first one.
         """
         verdicts, alerts, dead_letters, comparisons = outcomes
         if self._withholds("verdicts"):
@@ -103,32 +110,8 @@ def _comparison(comparison: Comparison) -> Comparison:
     return msgspec.structs.replace(comparison, canonical=with_query_masked(comparison.canonical))
 
 
-def letter_without_credentials(letter: DeadLetter) -> DeadLetter:
-    """A dead letter with all masked that looks like the user info of a URL.
-
-    What is too long is cut, before that and after.
-    """
-    letter = cut_letter(letter)
-    key, value = _without_credentials(letter.key), _without_credentials(letter.value)
-    detail = line_without_secrets(letter.detail, with_queries=True)
-    if (key, value, detail) == (letter.key, letter.value, letter.detail):
-        return letter
-    return cut_masked_letter(
-        msgspec.structs.replace(
-            letter, key=key, value=value, detail=detail, withheld=[*letter.withheld, "credentials"]
-        )
-    )
-
-
-def _without_credentials(part: bytes | None) -> bytes | None:
-    if not part:
-        return part
-    masked = without_credentials(part)
-    return b"" if masked is None else masked
-
-
 def _masked(decision: Decision) -> Decision:
-    """The decision with its query masked, kept with it: most texts are seen again and again."""
+    """The decision with its query masked, cached on it since most texts repeat."""
     if decision.masked is not None:
         return decision.masked
     canonical = decision.canonical

@@ -5,10 +5,8 @@ import ipaddress
 import re
 from functools import lru_cache
 
-__all__ = ["KEY_BYTES_MIN", "Pseudonyms", "is_pseudonym"]
-
 KEY_BYTES_MIN = 16
-"""There are few addresses: with a key that can be guessed each pseudonym can be turned back."""
+"""There are few addresses: who guesses the key can turn each pseudonym back."""
 
 _PREFIX = "p-"
 _DIGEST_BYTES = 10
@@ -20,7 +18,7 @@ _REMEMBERED = 65_536
 class Pseudonyms:
     """Gives ``p-`` and 20 hexadecimal digits: HMAC-SHA-256 of the client, cut to 80 bits.
 
-    An address is one client however it is spelled, and a name whatever its case.
+    All spellings of an address are one client, and so are all cases of a name.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -34,7 +32,7 @@ class Pseudonyms:
 
 
 def is_pseudonym(client: str) -> bool:
-    """Whether ``client`` looks like one."""
+    """Whether ``client`` looks like a pseudonym."""
     return _PSEUDONYM.fullmatch(client) is not None
 
 

@@ -1,26 +1,24 @@
-"""Secrets by what they are called: in fields, in settings of clients, in the lines of a log."""
+"""Recognises secrets by their names: in fields, client settings and log lines."""
 
 import re
 
 from stream_detector.privacy.mask import MASK
-
-__all__ = ["names_secret", "without_named_secrets"]
 
 _NAMES = (
     r"pass(?:word|wd|phrase|code)s?|(?<!old)pwd|secrets?|token(?!s|i[sz])|credentials?"
     r"|(?:api|private|access|account|client|secret)[ _.-]?key"
     r"|authorization|cookies?|sess(?:ion)?[_.-]?id|jaas[_.-]?config"
 )
-"""How names of secrets end, in any case. Tokens that are counted are not meant."""
+"""Ends of the names of secrets, in any case; not counts of tokens."""
 _NAME = re.compile(_NAMES, re.IGNORECASE)
 
 _END_OF_NAME = r"(?:\\*['\"])?\s*"
 _SCHEME = r"(?:basic|bearer|digest|negotiate|token)\s+"
 _QUOTED = rf"b?(?P<quote>\\*['\"])(?:{_SCHEME})?)(?:(?!(?P=quote))(?:\\.|.))+"
-"""A value in quotes, which may be escaped themselves; it opens in the group of what stays."""
+"""A value in quotes, which may be escaped; the group that stays ends behind its opening quote."""
 _BARE = r"(?!b?\\*['\"])(?:[^\s'\",;&]|['\"](?=\w))+"
 _PROSE = rf"(?!{_SCHEME})(?-i:[A-Za-z]?[a-z']+)[ \t]+[A-Za-z(]\w*+(?!\s*[:=])"
-"""A word and another: ``password:`` may end a clause of a sentence."""
+"""Two words: ``password:`` may end a clause of a sentence."""
 
 _VALUES = [
     re.compile(pattern, re.IGNORECASE)
@@ -43,15 +41,15 @@ _MAY_HOLD_ONE = re.compile(rf"{_NAMES}|bearer", re.IGNORECASE)
 
 
 def names_secret(name: str) -> bool:
-    """Whether what is called so is a secret, by any part of its name."""
+    """Whether any part of ``name`` names a secret."""
     return _NAME.search(name) is not None
 
 
 def without_named_secrets(text: str) -> str:
-    """``text`` without the values of what is called a secret in it, such as ``password=``.
+    """``text`` without the values of named secrets, such as ``password=``.
 
-    A value ends with its quotes, or else with its word. After ``password:`` a lower-case word with
-    another one behind it is taken for prose, and stays.
+    A value ends with its quotes, or else with its word. After ``password:`` two words, the first in
+    lower case, count as prose and stay.
     """
     if _MAY_HOLD_ONE.search(text):
         for values in _VALUES:

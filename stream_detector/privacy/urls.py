@@ -1,4 +1,4 @@
-"""User info and query values out of URLs, as they were read or in canonical form."""
+"""Masks user info and query values in URLs, original or canonical."""
 
 import re
 from collections.abc import Iterator
@@ -8,34 +8,24 @@ from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical
 from stream_detector.privacy.mask import MASK
 
-__all__ = [
-    "AT",
-    "OPENING",
-    "is_query_masked",
-    "may_hold_credentials",
-    "observed_without_credentials",
-    "with_query_masked",
-    "without_nested_credentials",
-]
-
 _UP_TO_AUTHORITY = re.compile(
     r"(?P<before>[\x00-\x20\ufeff]*(?:(?:https?|ftp|wss?):)?[/\\]*)(?P<authority>[^/\\?#]*)",
     re.IGNORECASE,
 )
 _LINE_BREAKS = str.maketrans("", "", "\t\n\r")
-"""As browsers do, which drop them wherever they stand in a URL, in ``%4\\n0`` too."""
+"""Browsers drop them anywhere in a URL, also in ``%4\\n0``."""
 
 AT = re.compile("@|%(?:25)?40")
-"""Without one there is no user info: the fast way out of most texts."""
+"""Without one there is no user info: most texts need no further look."""
 OPENING = r"[\"'(\[{<=,]*+"
-"""What may stand before a word."""
+"""May precede a word."""
 
 
 def _nested(percent: str) -> Iterator[re.Pattern[str]]:
     """User info of a URL inside another, whose delimiters are encoded by ``percent`` or not at all.
 
-    All between ``://`` and the last at sign of a part; else what has a colon, from the last ``=``
-    before it. Linear: each part is tried once, and what is given back ends at an at sign.
+    Everything between ``://`` and the last at sign of a part; else a text with a colon, from the
+    last ``=`` before it. Linear: each part is tried once, and backtracking ends at an at sign.
     """
 
     def encoded(plain: str, codes: str) -> str:
@@ -48,7 +38,7 @@ def _nested(percent: str) -> Iterator[re.Pattern[str]]:
     within = f"(?:=|(?!{end}){any_end})"
     name = rf"[^/\\?#&=:%]*+(?:(?!{any_end}|{colon})%[^/\\?#&=:%]*+)*+"
     yield re.compile(rf"({colon}{slashes}){part}(?={at})", re.IGNORECASE)
-    # Before an address as of mail stands no user, unless another colon follows.
+    # An address such as of mail has no user info, unless another colon follows.
     address = rf"(?:acct|mailto|sips?|xmpp){colon}{name}(?:{within}{name})*+(?!{colon})"
     yield re.compile(
         rf"({end}(?:{name}{within})*+{OPENING})"
@@ -72,10 +62,10 @@ def may_hold_credentials(text: str) -> bool:
 
 
 def observed_without_credentials(observed: str, canonical: Canonical) -> str:
-    """What a log has, its user info masked; ``canonical`` is its canonical form.
+    """The log's text with user info masked; ``canonical`` is its canonical form.
 
-    Where something is masked, line breaks go too. Where masking would make another URL of it (the
-    parser's ways are many), the canonical form, which has no user info.
+    A masked text loses its line breaks. Where masking would make a different URL (parsers have many
+    ways), the canonical form replaces the text: it has no user info.
     """
     text = observed.translate(_LINE_BREAKS)
     masked = text
@@ -91,7 +81,7 @@ def observed_without_credentials(observed: str, canonical: Canonical) -> str:
 def without_nested_credentials(text: str) -> str:
     """``text`` with ``user:password@`` masked in its path, query and fragment.
 
-    Percent-encoded up to twice too. After ``://`` a user without a password is masked as well.
+    Also where they are percent-encoded once or twice, and a user without a password after ``://``.
     """
     if not AT.search(text):
         return text
@@ -112,7 +102,7 @@ def _without_own_user_info(url: str) -> str:
 def with_query_masked(text: str) -> str:
     """A URL whose query has its values masked, ``?user=***&***``, and its fragment whole.
 
-    Names are kept; a part without a value may itself be one, and is masked whole.
+    Names stay. A part without a value may itself be a value, and is masked whole.
     """
     delimiter = _QUERY_OR_FRAGMENT.search(text)
     if delimiter is None:
@@ -133,5 +123,5 @@ def _with_value_masked(part: str) -> str:
 
 
 def is_query_masked(text: str) -> bool:
-    """Whether ``text`` looks as ``with_query_masked`` leaves it."""
+    """Whether ``text`` looks like an output of ``with_query_masked``."""
     return _MASKED_QUERY.search(text) is not None

@@ -1,146 +1,106 @@
-"""What is wrong with settings that are each right: contradictions, and files that are not there."""
+"""Checks across settings that are valid one by one: contradictions, unreadable files."""
 
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stream_detector.name_rules import name_fault
 from stream_detector.privacy.pseudonyms import KEY_BYTES_MIN
 from stream_detector.privacy.secret_names import names_secret
-from stream_detector.settings.files import files_of
-from stream_detector.settings.sources import ENVIRONMENT_PREFIX
-
-if TYPE_CHECKING:
-    from stream_detector.settings.fields import Settings
-
-__all__ = ["address_fault", "faults"]
+from stream_detector.settings.fields import ENVIRONMENT_PREFIX, FILES, Settings
+from stream_detector.settings.kinds import VALUE_SHOWN_CHARACTERS
+from stream_detector.sources.base import CHOOSABLE_FIELDS, FORMAT_NAMES
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _LOGIN_IN_URL = re.compile(r"://(?:[^/]*@|[^/@]*:.*@)")
 """Passwords may have slashes, as secret keys of AWS do."""
-_NAME_SHOWN_CHARACTERS = 60
 
 
-def faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    """What contradicts or is not there: (the setting to look at first, what to do)."""
+def faults(settings: Settings) -> Iterator[str]:
+    """Each fault and what to do. A message begins with the setting to look at first."""
     yield from _security_faults(settings)
-    yield from _file_faults(settings)
-    yield from _label_key_faults(settings)
+    for name in FILES:
+        if (path := getattr(settings, name)) is not None:
+            yield from _unreadable(name, path)
+    for voice, path in settings.label_keys.items():
+        yield from _label_key_faults(voice, Path(path))
     yield from _topic_faults(settings)
-    yield from _format_faults(settings)
-    yield from _name_faults(settings)
-    yield from _field_faults(settings)
+    yield from _source_faults(settings)
+    for field in ("cluster", "group_id", "labels_group_id", "sasl_username"):
+        name = getattr(settings, field)
+        if name and (fault := name_fault(name)):
+            yield f"{field} {fault}: give a short name"
     yield from _store_faults(settings)
     yield from _privacy_faults(settings)
     for kind in ("url", "host"):
-        name = f"{kind}_suspicious_threshold"
-        suspicious = getattr(settings, name)
+        suspicious = getattr(settings, f"{kind}_suspicious_threshold")
         malicious = getattr(settings, f"{kind}_malicious_threshold")
         if suspicious is not None and malicious is not None and suspicious > malicious:
             yield (
-                name,
-                f"{name} ({suspicious:g}) is above {kind}_malicious_threshold ({malicious:g}): "
-                "lower the one or raise the other",
+                f"{kind}_suspicious_threshold ({suspicious:g}) is above {kind}_malicious_threshold "
+                f"({malicious:g}): lower the one or raise the other"
             )
 
 
-def _security_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _security_faults(settings: Settings) -> Iterator[str]:
     protocol = settings.security_protocol
     password = settings.sasl_password.get_secret_value()
     if "SASL" in protocol:
         if not settings.sasl_username:
-            yield (
-                "security_protocol",
-                f"security_protocol {protocol} needs a user: set sasl_username",
-            )
+            yield f"security_protocol {protocol} needs a user: set sasl_username"
         if not password and settings.sasl_password_file is None:
             yield (
-                "security_protocol",
                 f"security_protocol {protocol} needs a password: set sasl_password_file, or "
-                f"{ENVIRONMENT_PREFIX}SASL_PASSWORD",
+                f"{ENVIRONMENT_PREFIX}SASL_PASSWORD"
             )
     elif settings.sasl_username:
         yield (
-            "sasl_username",
-            f"sasl_username is set, but security_protocol {protocol} logs nobody in: set "
-            "security_protocol to SASL_SSL",
+            f"sasl_username is set, but security_protocol {protocol} has no login: set "
+            "security_protocol to SASL_SSL"
         )
     if password and settings.sasl_password_file is not None:
-        yield (
-            "sasl_password_file",
-            "sasl_password and sasl_password_file are both set: leave one out",
-        )
+        yield "sasl_password_file and sasl_password are both set: leave one out"
     if (settings.ssl_certfile is None) != (settings.ssl_keyfile is None):
-        given, missing = ("ssl_certfile", "ssl_keyfile")
-        if settings.ssl_certfile is None:
-            given, missing = missing, given
-        yield given, f"{given} is of no use without {missing}: set both"
+        names = ("ssl_certfile", "ssl_keyfile")
+        given, missing = names if settings.ssl_certfile is not None else reversed(names)
+        yield f"{given} is of no use without {missing}: set both"
     if "SSL" not in protocol.split("_"):
         for name in ("ssl_cafile", "ssl_certfile"):
             if getattr(settings, name) is not None:
                 yield (
-                    name,
                     f"{name} is set, but security_protocol {protocol} has no TLS: set "
-                    "security_protocol to SSL or SASL_SSL",
+                    "security_protocol to SSL or SASL_SSL"
                 )
     for name, value in settings.kafka_options.items():
         if names_secret(name) or _LOGIN_IN_URL.search(value):
             yield (
-                "kafka_options",
                 f"kafka_options can't hold a secret such as {name}, since its values are shown: "
-                "set sasl_password_file or ssl_key_password_file, or leave it out",
+                "set sasl_password_file or ssl_key_password_file, or leave it out"
             )
 
 
-def address_fault(value: str) -> str:
-    """What is wrong with ``value`` as a broker's address, and how one is written."""
-    if value.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+", value):
-        host, _, port = value.rpartition(":")
-        return (
-            f"{value[:_NAME_SHOWN_CHARACTERS]!r}: write an IPv6 address in brackets, such as "
-            f"[{host}]:{port}"
-        )
-    # What has an @ may hold a password.
-    shown = "one with an @" if "@" in value else repr(value[:_NAME_SHOWN_CHARACTERS])
-    return f"entries should be host:port, such as kafka-1.example.com:9092, and not {shown}"
-
-
-def _opened_without_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes to is no reason to hang."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _file_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    for name in files_of(type(settings)):
-        path: Path | None = getattr(settings, name)
-        if path is not None:
-            yield from _unreadable(name, path)
-
-
-def _unreadable(name: str, path: Path) -> Iterator[tuple[str, str]]:
+def _unreadable(name: str, path: Path) -> Iterator[str]:
     try:
-        with open(path, "rb", opener=_opened_without_waiting):
+        # Without O_NONBLOCK a pipe without a writer would hang the start.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)):
             pass
     except OSError as error:
-        yield name, f"{name} {path} can't be read ({error.strerror}): correct it"
+        yield f"{name} {path} can't be read ({error.strerror}): correct it"
 
 
-def _label_key_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    for voice, path in settings.label_keys.items():
-        part, _, name = voice.partition(":")
-        if part not in {"analyst", "feed"} or not name:
-            yield (
-                "label_keys",
-                f"label_keys names {voice[:_NAME_SHOWN_CHARACTERS]!r}: write analyst:NAME=FILE or "
-                "feed:NAME=FILE, with * as the name for all others",
-            )
-        else:
-            yield from _unreadable("label_keys", Path(path))
+def _label_key_faults(voice: str, path: Path) -> Iterator[str]:
+    part, _, name = voice.partition(":")
+    if part in {"analyst", "feed"} and name:
+        yield from _unreadable("label_keys", path)
+    else:
+        yield (
+            f"label_keys names {voice[:VALUE_SHOWN_CHARACTERS]!r}: write analyst:NAME=FILE or "
+            "feed:NAME=FILE, with * as the name for all others"
+        )
 
 
-def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _topic_faults(settings: Settings) -> Iterator[str]:
     outputs = ("verdicts_topic", "alerts_topic", "dead_letters_topic")
     labels = ("labels_topic", "feed_labels_topic", "labels_dead_letters_topic")
     names = [("input_topics", name) for name in settings.input_topic_names]
@@ -152,96 +112,65 @@ def _topic_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
     for field, name in names:
         if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
             yield (
-                field,
-                f"{name[:_NAME_SHOWN_CHARACTERS]!r} is no topic name: take 1 to 249 of letters, "
-                "digits, dot, underscore and hyphen",
+                f"{field} names {name[:VALUE_SHOWN_CHARACTERS]!r}, which can't be a topic's name: "
+                "take 1 to 249 of letters, digits, dot, underscore and hyphen"
             )
         if name in users:
-            yield field, f"{name} stands in {users[name]} and in {field}: give each its own topic"
+            yield f"{field} names {name}, as {users[name]} does: give each its own topic"
         users[name] = field
 
 
-def _name_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    for field in ("cluster", "group_id", "labels_group_id", "sasl_username"):
-        name = getattr(settings, field)
-        if name and (fault := name_fault(name)):
-            yield field, f"{field} {fault}: give a short name"
+def _source_faults(settings: Settings) -> Iterator[str]:
+    for topic, name in settings.input_formats.items():
+        if topic not in settings.input_topics:
+            yield (
+                f"input_formats sets a format for {topic!r}, which is not among input_topics "
+                f"({', '.join(settings.input_topics)}): correct one of the two"
+            )
+        if name not in FORMAT_NAMES:
+            yield (
+                f"input_formats sets {name!r} for {topic!r}, which is not a format: take one of "
+                f"{', '.join(FORMAT_NAMES)}"
+            )
+    for name, path in settings.json_fields.items():
+        if name not in CHOOSABLE_FIELDS:
+            yield (
+                f"json_fields sets a field for {name!r}, which is unknown: take some of "
+                f"{', '.join(CHOOSABLE_FIELDS)}, such as url=request.url,client=src.addr"
+            )
+        elif not path:
+            yield f"json_fields names no field for {name}: write {name}=FIELD"
 
 
-def _store_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _store_faults(settings: Settings) -> Iterator[str]:
     if _LOGIN_IN_URL.search(settings.model_store):
         yield (
-            "model_store",
             "model_store can't hold a login, since its value is shown: give it to the store's "
-            "driver by its own variables or files (such as AWS_PROFILE)",
+            "driver by its own variables or files (such as AWS_PROFILE)"
         )
     if settings.model_public_key is not None and not settings.model_store:
-        yield (
-            "model_public_key",
-            "model_public_key is of no use without model_store: set both",
-        )
+        yield "model_public_key is of no use without model_store: set both"
 
 
-def _privacy_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _privacy_faults(settings: Settings) -> Iterator[str]:
     given = "client_key" if settings.client_key.get_secret_value() else "client_key_file"
     if given == "client_key" and settings.client_key_file is not None:
-        yield given, "client_key and client_key_file are both set: leave one out"
+        yield "client_key and client_key_file are both set: leave one out"
         return
     key = settings.client_key_bytes()
     if not settings.client_pseudonyms:
         if key or settings.client_key_file is not None:
             yield (
-                given,
                 f"{given} is of no use without client_pseudonyms: name the outputs, such as "
-                "verdicts,alerts,dead_letters, or leave the key out",
+                "verdicts,alerts,dead_letters, or leave the key out"
             )
     elif settings.client_key_file is None and not key:
         yield (
-            "client_pseudonyms",
             "client_pseudonyms needs a key: set client_key_file (openssl rand -hex 32 makes one), "
-            f"or {ENVIRONMENT_PREFIX}CLIENT_KEY",
+            f"or {ENVIRONMENT_PREFIX}CLIENT_KEY"
         )
     elif len(key) < KEY_BYTES_MIN:
         yield (
-            given,
             f"{given} holds {len(key)} bytes, and a key needs {KEY_BYTES_MIN} or more: take what "
-            "openssl rand -hex 32 prints",
+            "openssl rand -hex 32 prints"
         )
-
-
-def _format_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    if not settings.input_formats:
-        return
-    from stream_detector.sources.reading import SOURCES  # noqa: PLC0415 - no help page needs them
-
-    for topic, name in settings.input_formats.items():
-        if topic not in settings.input_topics:
-            yield (
-                "input_formats",
-                f"input_formats sets a format for {topic!r}, which is not among input_topics "
-                f"({', '.join(settings.input_topics)}): correct one of the two",
-            )
-        if name not in SOURCES:
-            yield (
-                "input_formats",
-                f"input_formats sets {name!r} for {topic!r}, which is no log format: take one of "
-                f"{', '.join(SOURCES)}",
-            )
-
-
-def _field_faults(settings: "Settings") -> Iterator[tuple[str, str]]:
-    if not settings.json_fields:
-        return
-    from stream_detector.sources.json_fields import (  # noqa: PLC0415 - no help page needs them
-        CHOOSABLE_FIELDS,
-    )
-
-    for name, path in settings.json_fields.items():
-        if name not in CHOOSABLE_FIELDS:
-            yield (
-                "json_fields",
-                f"json_fields says where {name!r} is, which is not read: take some of "
-                f"{', '.join(CHOOSABLE_FIELDS)}, such as url=request.url,client=src.addr",
-            )
-        elif not path:
-            yield "json_fields", f"json_fields names no field for {name}: write {name}=FIELD"

@@ -2,42 +2,51 @@
 
 Precedence, highest first: command-line flags, environment (``STREAM_DETECTOR_`` and the
 field's name in capitals), the TOML file (``--config`` or ``STREAM_DETECTOR_CONFIG``), default.
+
+Messages name the place of a wrong value, and never the value of a field that holds a secret.
 """
 
+import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, get_origin
+from typing import Literal, NamedTuple, get_origin
 
 from pydantic import ValidationError
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings.checks import faults
-from stream_detector.settings.fields import SECRETS, Settings
-from stream_detector.settings.sources import (
+from stream_detector.settings.fields import (
     ENVIRONMENT_PREFIX,
-    Shape,
-    from_environment,
-    from_file,
-    from_flags,
+    SECRETS,
+    Settings,
 )
-
-__all__ = ["CONFIG_VARIABLE", "Origin", "load_settings"]
+from stream_detector.settings.kinds import VALUE_SHOWN_CHARACTERS
 
 CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 """Names the TOML file, where ``--config`` does not."""
 
 Origin = Literal["flag", "environment", "file", "default"]
 
+# Kubernetes puts these into every container for each Service of the namespace, and a Service
+# called stream-detector... has our prefix: https://kubernetes.io/docs/concepts/services-networking/
+_KUBERNETES_NAME = re.compile(
+    r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
+)
+_KUBERNETES_PORT = re.compile(r"(tcp|udp|sctp)://")
 
-def _shape(annotation: object) -> Shape:
-    container = get_origin(annotation)
-    return "list" if container is list else "table" if container is dict else "one"
+# A comma belongs to a table's value unless another `name=` follows it.
+_NEXT_PAIR = re.compile(r",(?=[^,=]+=)")
 
 
-_SHAPES = {name: _shape(field.annotation) for name, field in Settings.model_fields.items()}
+class _Given(NamedTuple):
+    """The value of a setting from one source."""
 
-_VALUE_SHOWN_CHARACTERS = 60
+    value: object
+    origin: Origin
+    place: str
+    """Where the user finds the value, for messages."""
 
 
 def load_settings(
@@ -63,39 +72,137 @@ def load_settings(
         )
     if config_path is None and environ.get(CONFIG_VARIABLE):
         config_path = Path(environ[CONFIG_VARIABLE])
-    sources: dict[Origin, dict[str, object]] = {
-        "file": from_file(config_path, _SHAPES) if config_path is not None else {},
-        "environment": from_environment(environ, _SHAPES, others={CONFIG_VARIABLE}),
-        "flag": from_flags(flags, _SHAPES),
-    }
-    values: dict[str, object] = {}
-    origins: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
-    for origin, found in sources.items():
-        values.update(found)
-        origins.update(dict.fromkeys(found, origin))
+    given: dict[str, _Given] = {}
+    if config_path is not None:
+        given.update(_from_file(config_path))
+    given.update(_from_environment(environ))
+    given.update(_from_flags(flags))
 
-    def place(name: str) -> str:
-        return {
-            "flag": f"the flag --{name.replace('_', '-')}",
-            "environment": f"the environment, {ENVIRONMENT_PREFIX}{name.upper()}",
-            "file": f"the file {config_path}",
-            "default": f"the default of {name}",
-        }[origins[name]]
-
+    places = {name: each.place for name, each in given.items()}
+    values = {name: each.value for name, each in given.items()}
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("; ".join(_messages(error, values, place))) from None
-    for name, fault in faults(settings):
-        raise SettingsError(f"{fault} ({name} comes from {place(name)})")
-    settings._places = {name: place(name) for name in origins if origins[name] != "default"}
-    return settings, origins
+        raise SettingsError("; ".join(_messages(error, values, places))) from None
+    for fault in faults(settings):
+        name = fault.partition(" ")[0]
+        raise SettingsError(f"{fault} ({name} comes from {_place(name, places)})")
+    settings._places = places
+    origins: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
+    return settings, origins | {name: each.origin for name, each in given.items()}
+
+
+def _from_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, _Given]]:
+    for name, value in flags.items():
+        if value is not None and value != ():
+            place = f"the flag --{name.replace('_', '-')}"
+            yield name, _Given(_shaped(name, value, place), "flag", place)
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+    for variable, value in environ.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        place = f"the environment, {variable}"
+        if name not in Settings.model_fields or variable != variable.upper():
+            if _is_from_kubernetes(variable, value):
+                continue
+            raise _unknown(name, place, prefix=ENVIRONMENT_PREFIX)
+        if value.strip():
+            yield name, _Given(_shaped(name, value, place), "environment", place)
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, _Given]]:
+    try:
+        with path.open("rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(
+            f"the settings file {path} can't be read ({error.strerror}): "
+            "correct --config or STREAM_DETECTOR_CONFIG"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the settings file {path} is not TOML ({error}): "
+            "`stream-detector settings --toml` prints one to start from"
+        ) from error
+    place = f"the file {path}"
+    for name, value in document.items():
+        yield name, _Given(_shaped(name, value, place), "file", place)
+
+
+def _is_from_kubernetes(variable: str, value: str) -> bool:
+    if _KUBERNETES_NAME.search(variable):
+        return True
+    return variable.endswith("_PORT") and bool(_KUBERNETES_PORT.match(value))
+
+
+def _shaped(name: str, value: object, place: str) -> object:
+    """``value`` as the list, table or single value that the field takes, not validated."""
+    if name not in Settings.model_fields:
+        raise _unknown(name, place)
+    container = get_origin(Settings.model_fields[name].annotation)
+    if container is list:
+        return _as_list(name, value, place)
+    if container is dict:
+        return _as_table(name, value, place)
+    if isinstance(value, (list, tuple, Mapping)):
+        raise SettingsError(f"{name} takes one value, not several: correct it in {place}")
+    return value
+
+
+def _as_list(name: str, value: object, place: str) -> list[str]:
+    items: list[str] = []
+    for part in value if isinstance(value, (list, tuple)) else [value]:
+        if not isinstance(part, str):
+            raise SettingsError(
+                f"{name} takes strings, not {type(part).__name__}: correct it in {place}"
+            )
+        items.extend(item.strip() for item in part.split(",") if item.strip())
+    return items
+
+
+def _as_table(name: str, value: object, place: str) -> dict[str, str]:
+    if isinstance(value, Mapping):
+        return {str(key): _as_text(f"{name}.{key}", item, place) for key, item in value.items()}
+    table: dict[str, str] = {}
+    for part in value if isinstance(value, (list, tuple)) else [value]:
+        for pair in _NEXT_PAIR.split(part) if isinstance(part, str) else [""]:
+            key, equals, item = pair.partition("=")
+            if not equals or not key.strip():
+                raise SettingsError(f"{name} takes name=value,name=value: correct it in {place}")
+            table[key.strip()] = item.strip()
+    return table
+
+
+def _as_text(name: str, value: object, place: str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, (str, int, float)):
+        raise SettingsError(
+            f"{name} takes text or a number, not {type(value).__name__}: correct it in {place}"
+        )
+    return str(value)
+
+
+def _unknown(name: str, place: str, *, prefix: str = "") -> SettingsError:
+    """The error for an unknown name, with the nearest setting."""
+    words = name.lower().replace("-", "_")
+    near = difflib.get_close_matches(words, Settings.model_fields, n=1, cutoff=0.5)
+    suggestion = (prefix + near[0]).upper() if prefix and near else "".join(near)
+    hint = f"did you mean {suggestion}?" if near else "`stream-detector settings` lists them all"
+    return SettingsError(f"{name!r} in {place} is not a setting: {hint}")
+
+
+def _place(name: str, places: Mapping[str, str]) -> str:
+    return places.get(name, f"the default of {name}")
 
 
 def _messages(
-    error: ValidationError, values: Mapping[str, object], place: Callable[[str], str]
+    error: ValidationError, values: Mapping[str, object], places: Mapping[str, str]
 ) -> Iterator[str]:
-    """One message for each value that is wrong."""
+    """One message for each wrong value."""
     for fault in error.errors(include_url=False, include_context=False):
         name = str(fault["loc"][0])
         message = re.sub("^(Value error,|Input|List) ", "", fault["msg"])
@@ -104,5 +211,5 @@ def _messages(
             value = values[name]
             for key in fault["loc"][1:]:  # Of a list or table only the item that is wrong.
                 value = value[key]  # type: ignore[index]
-            shown = f", not {str(value)[:_VALUE_SHOWN_CHARACTERS]!r}"
-        yield f"{name} {message}{shown}: correct it in {place(name)}"
+            shown = f", not {str(value)[:VALUE_SHOWN_CHARACTERS]!r}"
+        yield f"{name} {message}{shown}: correct it in {_place(name, places)}"

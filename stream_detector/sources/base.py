@@ -1,4 +1,5 @@
-"""The contract of a log format. A new format is one module, registered in ``reading.SOURCES``."""
+"""The contract of a log format. A new format is one module, registered in ``reading.SOURCES``
+and named in ``FORMAT_NAMES``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -6,10 +7,17 @@ from typing import ClassVar
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 
-__all__ = ["LineResult", "Source", "decode_text"]
-
 LineResult = UrlEvent | tuple[UrlEvent, ...] | Rejected | Ignored
 """One event, several, a faulty line, or a line that by its nature has no URL or host."""
+
+
+# The settings check names against these two without importing a parser: commands start fast.
+
+FORMAT_NAMES = ("suricata", "zeek_dns", "zeek_http", "json", "squid", "dnsmasq", "plain")
+"""The formats in ``reading.SOURCES``."""
+
+CHOOSABLE_FIELDS = ("url", "host", "client", "time", "id")
+"""The parts of an event that ``json_fields`` can name a field for."""
 
 
 class Source(ABC):
@@ -21,6 +29,8 @@ class Source(ABC):
 
     name: ClassVar[str]
     """Its name in settings and metrics: lower case, underscores."""
+    only_json: ClassVar[bool] = False
+    """Whether every line is a JSON object: then no other line is offered to ``recognises``."""
 
     @abstractmethod
     def recognises(self, line: bytes) -> bool:

@@ -13,10 +13,8 @@ from datetime import datetime
 
 from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
-from stream_detector.sources.dns_names import dns_event
+from stream_detector.sources.targets import dns_event
 from stream_detector.sources.times import to_time
-
-__all__ = ["Dnsmasq"]
 
 _DAEMON = r"(?:dnsmasq(?:-dhcp|-tftp|-script)?|pihole-FTL)"
 # After the name: `[PID]: `, or RFC 5424's `PROCID MSGID STRUCTURED-DATA `.

@@ -17,11 +17,6 @@ from stream_detector.sources.json_record import (
 )
 from stream_detector.sources.plain_json import read_object
 
-__all__ = ["CHOOSABLE_FIELDS", "JsonFields", "chosen_fields"]
-
-CHOOSABLE_FIELDS = ("url", "host", "client", "time", "id")
-"""The parts of an event that a setting can name a field for."""
-
 _Value = str | int | float | None
 _decode_value: Callable[[msgspec.Raw], _Value] = msgspec.json.Decoder(_Value).decode
 

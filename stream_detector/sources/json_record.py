@@ -14,21 +14,6 @@ import msgspec
 from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
 
-__all__ = [
-    "UNDECODABLE",
-    "FaultyRecord",
-    "JsonObject",
-    "JsonRecord",
-    "JsonSource",
-    "PartDecoder",
-    "decode_json",
-    "decode_json_array",
-    "decode_object",
-    "decode_part",
-    "text_of",
-    "undecoded_fields",
-]
-
 JsonObject = dict[str, msgspec.Raw]
 """An object with undecoded values."""
 
@@ -152,8 +137,9 @@ _decode_one = _records.decode_whole
 
 
 class JsonSource(Source):
-    """A format whose lines are JSON objects."""
+    """A format whose lines are JSON objects; ``only_json`` is False if it has a text form too."""
 
+    only_json = True
     markers: ClassVar[tuple[str, ...]] = ()
     """Fields of ``JsonRecord``; every object of this format has at least one of them. An object
     without any format's marker is ``json`` without further checks."""

@@ -11,8 +11,7 @@ from datetime import datetime
 import msgspec
 
 from stream_detector.events import Ignored, Observed, Rejected, RejectReason, UrlEvent
-from stream_detector.sources.dns_names import dns_event
-from stream_detector.sources.http_requests import connect_target, joined_url
+from stream_detector.sources.targets import connect_target, dns_event, joined_url
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, names_target, starts_with_host
 

@@ -5,8 +5,6 @@ from stream_detector.events import Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
 from stream_detector.sources.url_syntax import names_target
 
-__all__ = ["Plain"]
-
 
 class Plain(Source):
     """Lists; the characters of a line show whether it is a URL or a host."""
@@ -31,7 +29,7 @@ class Plain(Source):
         return UrlEvent(kind_of(words[0]), words[0])
 
     def parse(self, line: bytes) -> LineResult:
-        """The line as it is."""
+        """The URL or host name that is the whole line."""
         text = decode_text(line.strip())
         if not isinstance(text, str):
             return text

@@ -3,7 +3,7 @@
 Optional: ``client`` (or ``client_ip``, ``src_ip`` and the like), ``time`` (or ``timestamp``,
 ``@timestamp``; seconds or milliseconds since the epoch, or RFC 3339) and ``id``. Schema:
 ``data/schemas/url-event.json``. Of ECS the URL and ``source.ip`` are read, nested and dotted; of
-web servers the path beside ``host``, in ``uri``, ``request_uri``, ``path`` or ``request``.
+web servers the path next to ``host``, in ``uri``, ``request_uri``, ``path`` or ``request``.
 """
 
 import re
@@ -14,8 +14,6 @@ import msgspec
 from stream_detector.canonical import kind_of
 from stream_detector.events import Kind, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.http_requests import connect_target, joined_url
-from stream_detector.sources.json_clients import NO_CLIENT, client_of
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,
@@ -24,11 +22,9 @@ from stream_detector.sources.json_record import (
     text_of,
     undecoded_fields,
 )
-from stream_detector.sources.json_shippers import FIELDS_OF_SHIPPERS, shipper_fault
+from stream_detector.sources.targets import connect_target, joined_url
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, names_target, starts_with_host
-
-__all__ = ["PlainJson", "read_object"]
 
 _HOST_START = string.ascii_letters + string.digits
 _USUAL = frozenset(
@@ -53,10 +49,48 @@ _WITH_PASSWORD = re.compile(r"[^/?#\\\s@:]+:[^/?#\\\s@]*@")
 _FILE_NAME = re.compile(r"[^/?#\\:@]+\.(?:app|cc|mov|pl|ps|py|rs|sh|so|zip)", re.IGNORECASE)
 """With a field ``host`` it is a file there, although its ending is a top-level domain too."""
 
+_NO_CLIENT = frozenset({"", "-", "unknown", "(empty)"})
+"""Written in logs for an unknown client."""
+
+
+_CLIENT_NAMES = (
+    *("source_ip", "source.ip", "client.ip", "srcip", "srcIp", "sourceIp", "clientip", "clientIp"),
+    *("ClientIP", "remote_addr", "c-ip", "userip", "userIp", "source", "client"),
+)
+"""Other names of the client, the most telling first."""
+_CLIENT_OBJECTS = frozenset({"source", "client"})
+"""Objects with the client in ``ip``, as in ECS; the others are texts."""
+_clients_of = msgspec.json.Decoder(undecoded_fields(_CLIENT_NAMES)).decode
+_as_tuple = msgspec.structs.astuple
+
+_WITH_PORT = re.compile(r"(?:([0-9]+(?:\.[0-9]+){3})|\[([0-9A-Fa-f:.]+)\]):[0-9]{1,5}")
+
+_MESSAGES = ("message", "msg", "event")
+"""Log lines, or a program's message about an event whose fields are in the same object."""
+_LINES = (
+    "log",
+    "short_message",  # GELF
+    "full_message",
+    "MESSAGE",  # the journal
+    "@message",
+    "event.original",  # ECS
+    "rawmsg",  # rsyslog
+    "raw_message",
+    "raw",
+    "_raw",  # Splunk, Cribl
+    "line",
+    "body",  # OpenTelemetry
+    "http_request",  # HAProxy, whose host is its own
+)
+_METRICS = ("metric", "value", "values")
+
+_FIELDS_OF_SHIPPERS = frozenset({*_MESSAGES, *_LINES, *_METRICS})
+"""An object without any of these has no ``shipper_fault``."""
+
 _REQUEST_LINE = re.compile(r"([A-Z]+) (\S+)(?: HTTP/[0-9.]+)?")
 _TARGETS = ("uri", "request_uri", "path")
 _OF_ECS = ("url.full", "url.original", "url.domain")
-_MORE_THAN_HOST = sorted(FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS})
+_MORE_THAN_HOST = sorted(_FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS})
 _Rare = undecoded_fields(_MORE_THAN_HOST)
 """Fields that can name a more specific target than ``host``."""
 _rare_of = msgspec.json.Decoder(_Rare).decode
@@ -114,7 +148,7 @@ def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -
         return Rejected(RejectReason.NO_URL, "the url's scheme does not reach for a network host")
     content = decode_object(line)
     # In an object with a log line or a metric, the host is the shipper's own.
-    if not host_chosen and (fault := shipper_fault(content, host and client_of(record, b"{}"))):
+    if not host_chosen and (fault := _shipper_fault(content, host and _client_of(record, b"{}"))):
         return fault
     if host:
         method, target = ("", url) if url else _request(record, content)
@@ -133,8 +167,8 @@ def _without_host(url: str | None, record: JsonRecord) -> Rejected:
 def _event(kind: Kind, observed: str, record: JsonRecord, line: bytes) -> UrlEvent:
     client = record.client
     # The fast path for most clients.
-    if not isinstance(client, str) or ":" in client or client in NO_CLIENT:
-        client = client_of(record, line)
+    if not isinstance(client, str) or ":" in client or client in _NO_CLIENT:
+        client = _client_of(record, line)
     time = record.time
     if time is None:
         time = record.timestamp if record.timestamp is not None else record.at_timestamp
@@ -224,3 +258,63 @@ def _asked_of(host: str, method: str | None, target: str | None) -> tuple[Kind, 
     if target[0] != "/" and is_absolute(target):
         return "url", target
     return "url", joined_url(host, None, target)
+
+
+def _client_of(record: JsonRecord, line: bytes) -> str | None:
+    """The client's address or name, without its port; None without one.
+
+    Args:
+        record: the object.
+        line: the same, undecoded.
+    """
+    client = record.client if isinstance(record.client, str) else None
+    for value in (client, record.client_ip, record.src_ip):
+        if value is not None and value not in _NO_CLIENT:
+            return _without_port(value)
+    values = _as_tuple(_clients_of(line))
+    if not any(values):
+        return None
+    for name, raw in zip(_CLIENT_NAMES, values, strict=True):
+        if not raw:
+            continue
+        text = text_of(decode_object(raw).get("ip") if name in _CLIENT_OBJECTS else raw)
+        if text is not None and text not in _NO_CLIENT:
+            return _without_port(text) if ":" in text else text
+    return None
+
+
+def _without_port(client: str) -> str:
+    match = _WITH_PORT.fullmatch(client) if ":" in client else None
+    return client if match is None else match[1] or match[2]
+
+
+def _shipper_fault(content: JsonObject, client: str | None) -> Rejected | None:
+    """Why ``host`` is no target: the object holds a log line or a metric. None if it is a target.
+
+    A message without the client's address is not the log line that the client was parsed from, so
+    the host next to it is a target.
+
+    Args:
+        content: the object.
+        client: who asked, of an object with a host.
+    """
+    if _FIELDS_OF_SHIPPERS.isdisjoint(content):
+        return None
+    for name in (*_MESSAGES, *_LINES):
+        raw = bytes(content.get(name, b""))
+        if raw in {b"", b"null"}:
+            continue
+        if name in _MESSAGES and (raw == b'""' or (client and client.encode() not in raw)):
+            continue
+        nested = name == "event" and "original" in decode_object(raw)
+        place = "event.original" if nested else name
+        return Rejected(
+            RejectReason.UNKNOWN_FORMAT,
+            f"there is no url, and the log line in {place!r} is not read: let the shipper send the "
+            "line alone or its fields (url, client), or set json_fields",
+        )
+    for name in _METRICS:
+        raw = bytes(content.get(name, b"null"))
+        if raw != b"null" and (name == "metric" or raw[:1] != b'"'):
+            return Rejected(RejectReason.NO_URL, f"a metric, by {name!r}: its host was measured")
+    return None

@@ -12,9 +12,10 @@ from operator import attrgetter, methodcaller
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources.base import LineResult, Source
 from stream_detector.sources.dnsmasq import Dnsmasq
-from stream_detector.sources.json_fields import JsonFields, chosen_fields
+from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_record import (
     JsonRecord,
     JsonSource,
@@ -28,17 +29,6 @@ from stream_detector.sources.suricata import Suricata
 from stream_detector.sources.zeek import ZeekDns, ZeekHttp
 from stream_detector.sources.zeek_json import tagged_record
 from stream_detector.sources.zeek_tsv import zeek_log_path
-
-__all__ = [
-    "SOURCES",
-    "EventResult",
-    "JsonFields",
-    "Source",
-    "chosen_fields",
-    "read_record",
-    "source_named",
-    "with_header",
-]
 
 SOURCES: Mapping[str, Source] = {
     source.name: source
@@ -61,10 +51,10 @@ _JSON = _JSON_SOURCES[-1]
 """``json``, which claims every object that no other format does."""
 _markers_of = attrgetter(*sorted({name for source in _JSON_SOURCES for name in source.markers}))
 _NO_MARKERS = tuple(None for _ in _markers_of(JsonRecord()))
-_TEXT_SOURCES = tuple(
-    source for source in SOURCES.values() if not isinstance(source, PlainJson | Suricata | Plain)
-)
 _PLAIN = Plain()
+_TEXT_SOURCES = tuple(
+    source for source in SOURCES.values() if not (source.only_json or isinstance(source, Plain))
+)
 
 _BEFORE_OBJECT = frozenset({b"{", b" ", b"\t"})
 _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})
@@ -93,7 +83,7 @@ def read_record(
     value: bytes,
     *,
     source: Source | None,
-    lines_max: int,
+    lines_max: int = RECORD_LINES_MAX,
     json_fields: JsonFields | None = None,
 ) -> list[tuple[str, EventResult]]:
     """The results of a record in order, each with the name of its format; never raises.
@@ -225,7 +215,7 @@ def _claimant(record: JsonRecord, line: bytes) -> JsonSource:
     return _JSON
 
 
-def with_header(
+def _with_header(
     source: Source | None, header: Sequence[bytes], current: Source | None
 ) -> Source | None:
     """The format of header lines and of the lines after them.
@@ -251,7 +241,7 @@ def _of_lines(
     for is_header, group in groupby(lines, _is_header):
         block = list(group)
         if is_header:
-            current = with_header(source, block, current)
+            current = _with_header(source, block, current)
         results += [
             _BINARY if b"\0" in line else _of_line(line, current, json_fields) for line in block
         ]
@@ -304,5 +294,44 @@ def _empty() -> list[tuple[str, EventResult]]:
 
 
 def _too_many(count: int, lines_max: int, what: str = "lines") -> list[tuple[str, EventResult]]:
-    detail = f"{count} {what}; record_lines_max is {lines_max}"
+    detail = f"{count} {what}, more than {lines_max}"
     return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]
+
+
+class LogFile:
+    """Reads one file from its first line to its last; a new file needs a new one of these."""
+
+    def __init__(
+        self,
+        source: Source | None,
+        *,
+        line_bytes_max: int,
+        json_fields: JsonFields | None = None,
+    ) -> None:
+        """As for ``read_record``; ``source`` is the format, None to find it line by line."""
+        self._given = source
+        self._json_fields = json_fields
+        self._source = source
+        self._line_bytes_max = line_bytes_max
+        self._header: list[bytes] = []
+        self._in_header = False
+
+    def read(self, line: bytes) -> list[tuple[str, EventResult]]:
+        """The results of the next line, each with the name of its format; none for a blank line."""
+        if not line.strip():
+            return []
+        if len(line) > self._line_bytes_max:
+            detail = f"{len(line)} bytes; record_bytes_max is {self._line_bytes_max}"
+            return [("", Rejected(RejectReason.TOO_LARGE, detail))]
+        if line.startswith(b"#"):
+            if not self._in_header:
+                self._header = []
+            self._header.append(line)
+            self._source = _with_header(self._given, self._header, self._source)
+        self._in_header = line.startswith(b"#")
+        return read_record(
+            # A lone CR or form feed splits the line further, up to the limit of a record.
+            line,
+            source=self._source,
+            json_fields=self._json_fields,
+        )

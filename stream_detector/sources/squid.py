@@ -10,11 +10,9 @@ import re
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
-from stream_detector.sources.http_requests import connect_target
+from stream_detector.sources.targets import connect_target
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, starts_with_host
-
-__all__ = ["Squid"]
 
 _LOOKS_LIKE = re.compile(rb"[0-9]{9,11}\.[0-9]{3} +[0-9-]+ \S+ [A-Z_]+/[0-9]{1,3} ")
 _LINE = re.compile(

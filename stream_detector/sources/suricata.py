@@ -12,12 +12,9 @@ import msgspec
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.dns_names import dns_event
-from stream_detector.sources.http_requests import http_event
 from stream_detector.sources.json_record import JsonRecord, JsonSource, PartDecoder, decode_object
+from stream_detector.sources.targets import dns_event, http_event
 from stream_detector.sources.times import to_time
-
-__all__ = ["Suricata"]
 
 _EVENT_TYPES = re.compile(
     "alert|anomaly|arp|bittorrent_dht|dcerpc|dhcp|dnp3|dns|doh2|drop|engine|enip|fileinfo|flow|frame"

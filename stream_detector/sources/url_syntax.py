@@ -11,8 +11,6 @@ from ipaddress import ip_address
 
 from stream_detector.canonical import is_public_suffix
 
-__all__ = ["is_absolute", "is_short_address", "names_target", "starts_with_host"]
-
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://|[Hh][Tt][Tt][Pp][Ss]?:")
 """Only at the start: the paths of redirects and archives contain URLs."""
 

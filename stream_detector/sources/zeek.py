@@ -14,9 +14,8 @@ from typing import ClassVar
 
 from stream_detector.events import Ignored, Rejected, RejectReason
 from stream_detector.sources.base import LineResult, Source, decode_text
-from stream_detector.sources.dns_names import dns_event
-from stream_detector.sources.http_requests import http_event
 from stream_detector.sources.json_record import JsonRecord, JsonSource
+from stream_detector.sources.targets import dns_event, http_event
 from stream_detector.sources.times import to_time
 from stream_detector.sources.zeek_json import find_connection, is_query, is_zeeks
 from stream_detector.sources.zeek_tsv import (
@@ -32,8 +31,6 @@ from stream_detector.sources.zeek_tsv import (
     without_escapes,
 )
 
-__all__ = ["ZeekDns", "ZeekHttp"]
-
 _TIME = re.compile(rb"[0-9]{9,11}\.[0-9]{1,9}\t")
 _TSV_TABS_MIN = len(COMMON)
 _OF_SIP = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
@@ -44,6 +41,7 @@ _ANOTHER_LOG = Ignored("another log")
 class _Zeek(JsonSource):
     """Shared by both logs: two forms, header lines."""
 
+    only_json = False
     markers = ("uid", "path", "ts")
     path: ClassVar[str]
     """The log's name in a ``#path`` line; ``_path`` starts with it (filters append to it)."""

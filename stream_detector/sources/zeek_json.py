@@ -4,8 +4,6 @@ from ipaddress import ip_address
 
 from stream_detector.sources.json_record import JsonRecord, decode_json, decode_object, text_of
 
-__all__ = ["find_connection", "is_query", "is_zeeks", "tagged_record"]
-
 _INVENTORY = frozenset({"host_p", "port_num", "software_type", "unparsed_version"})
 """Fields of software.log, known_services.log and known_certs.log, which have a host and no uid."""
 

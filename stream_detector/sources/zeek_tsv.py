@@ -8,20 +8,6 @@ word after these are not enough for a request.
 import re
 from collections.abc import Sequence
 
-__all__ = [
-    "COMMON",
-    "UNSET",
-    "header_path",
-    "is_connection",
-    "is_dns_query",
-    "is_header",
-    "is_http_request",
-    "starts_as_query",
-    "unset_values",
-    "without_escapes",
-    "zeek_log_path",
-]
-
 COMMON = ("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p")
 
 _UNSET_NAMES = {b"#unset_field\t": "-", b"#empty_field\t": "(empty)"}

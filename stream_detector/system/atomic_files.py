@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_file", "sync_folder", "write_atomically"]
-
 
 @contextlib.contextmanager
 def atomic_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """A new binary file that takes the name ``path`` when the block ends without an error.
 
-    Until then ``path`` keeps what it had; after an error the draft is removed. A killed process
-    leaves its draft behind, named ``.NAME-*.draft`` in the same folder. File and folder are on
-    disk when the block is over. ``mode`` does not depend on the umask.
+    Until then, and after an error, ``path`` keeps its content. A killed process leaves its draft in
+    the same folder, named ``.NAME-*.draft``. After the block, file and folder are on disk. ``mode``
+    does not depend on the umask.
 
     Raises:
         OSError: the disk is full or the folder may not be written.
@@ -38,11 +36,7 @@ def atomic_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Replace the content of ``path`` as a whole; see ``atomic_file``.
-
-    Raises:
-        OSError: as ``atomic_file``.
-    """
+    """Replace the content of ``path`` as a whole; see ``atomic_file`` for errors."""
     with atomic_file(path, mode=mode) as file:
         file.write(content)
 

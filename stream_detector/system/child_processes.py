@@ -9,10 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
-
-__all__ = ["ChildProcess", "ProcessEndedError", "free_port", "wait_until"]
 
 _TETHER = Path(__file__).with_name("tether.py")
 _POLL_SECONDS = 0.05
@@ -20,14 +17,14 @@ _KILL_SECONDS = 10.0
 
 
 class ProcessEndedError(Exception):
-    """A process ended, or was not ready in time. The message holds the end of its output."""
+    """A process ended or was not ready in time. The message holds the end of its output."""
 
 
 class ChildProcess:
-    """A running command. As a context manager it is stopped at the end of the block.
+    """A running command. As a context manager it stops at the end of the block.
 
-    It has its own process group, so that Ctrl-C in the terminal reaches the parent alone. It dies
-    with the parent thread that started it: start it from the main thread.
+    It has its own process group: Ctrl-C in the terminal reaches only the parent. It dies with the
+    parent thread that started it, so start it from the main thread.
     """
 
     def __init__(
@@ -38,10 +35,7 @@ class ChildProcess:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Start ``command`` in ``folder``, and append its output to the file ``log``.
-
-        ``environment`` replaces this process's own.
-        """
+        """Start ``command`` in ``folder`` and append its output to the file ``log``."""
         self.command = list(command)
         self.log = log
         self._group_is_gone = False
@@ -91,9 +85,8 @@ class ChildProcess:
     def stop(self, timeout: float = 30.0) -> int:
         """SIGTERM, then SIGKILL after ``timeout`` seconds. Returns the exit code."""
         if self.exit_code is None:
-            # The leader alone: it stops its own children in order.
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
+            # Only the leader, which stops its own children in order.
+            self._process.terminate()
             with suppress(ProcessEndedError):
                 self.wait(timeout)
         return self.kill()
@@ -107,9 +100,9 @@ class ChildProcess:
         return exit_code
 
     def wait_until(self, condition: Callable[[], bool], *, timeout: float, what: str) -> None:
-        """Wait until ``condition()``, which ``what`` names.
+        """Wait until ``condition()``, which ``what`` names, for at most ``timeout`` seconds.
 
-        Raises ``ProcessEndedError`` if the process ends first, or after ``timeout`` seconds.
+        Raises ``ProcessEndedError`` if the process ends first, or the time is over.
         """
 
         def met() -> bool:
@@ -128,17 +121,11 @@ class ChildProcess:
             ) from None
 
     def __enter__(self) -> Self:
-        """The running process."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop it in order, or at once if the block raised."""
-        if error is None:
+        if kind is None:
             self.stop()
         else:
             self.kill()
@@ -149,7 +136,7 @@ def wait_until(condition: Callable[[], bool], *, timeout: float, what: str) -> N
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout:g} s in vain for {what}")
+            raise TimeoutError(f"waited {timeout:g} s for {what}")
         time.sleep(_POLL_SECONDS)
 
 

@@ -3,8 +3,6 @@
 from pathlib import Path
 from shutil import disk_usage
 
-__all__ = ["free_bytes"]
-
 
 def free_bytes(folder: Path) -> float:
     """Free bytes on the disk of ``folder``; NaN if the folder does not exist."""

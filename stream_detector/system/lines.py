@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 from stream_detector.system.unpacking import Unpacked
 
-__all__ = ["BLOCK_LINES", "LINE_BYTES_MAX", "Block", "line_blocks"]
-
 BLOCK_LINES = 8192
 """A full block: enough for the model's batches of texts of one length."""
 LINE_BYTES_MAX = 4 * 1024 * 1024

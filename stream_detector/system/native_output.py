@@ -8,8 +8,6 @@ from contextlib import contextmanager
 
 from stream_detector.errors import StreamDetectorError
 
-__all__ = ["native_output_held_back"]
-
 _STDERR = 2
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-__all__ = ["terminated_like_interrupted"]
-
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Bytes of a file or pipe; input whose first bytes are those of a compressor is unpacked."""
+"""Bytes of a file or pipe; compressed input, known by its first bytes, is unpacked."""
 
 import bz2
 import gzip
@@ -8,13 +8,9 @@ import os
 import re
 import select
 import zlib
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from stream_detector.errors import StreamDetectorError
-
-__all__ = ["READ_BYTES", "Unpacked"]
 
 READ_BYTES = 1024 * 1024
 """The most unpacked bytes of one read, whatever the compression ratio."""
@@ -30,11 +26,16 @@ _FORMATS = {
     "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
     "xz": re.compile(rb"\xfd7zXZ\x00"),
 }
-_ARCHIVES = {"ZIP": b"PK\x03\x04", "7-Zip": b"7z\xbc\xaf\x27\x1c", "RAR": b"Rar!\x1a\x07"}
-_NOT_UNPACKED = {"compress (.Z)": b"\x1f\x9d", "lz4": b"\x04\x22\x4d\x18"}
+_REFUSED = {
+    b"PK\x03\x04": "is a ZIP archive: unpack it",
+    b"7z\xbc\xaf\x27\x1c": "is a 7-Zip archive: unpack it",
+    b"Rar!\x1a\x07": "is a RAR archive: unpack it",
+    b"\x1f\x9d": "is compressed by compress (.Z): unpack it",
+    b"\x04\x22\x4d\x18": "is compressed by lz4: unpack it",
+}
 _MAGIC_BYTES = 10
 _FIRST_BYTES = b"\x1f\x28B\xfdP7R\x04"
-"""Only after one of these the reader waits for a whole magic number."""
+"""Only after one of these does the reader wait for a whole magic number."""
 
 
 class Unpacked:
@@ -42,13 +43,18 @@ class Unpacked:
 
     def __init__(self, descriptor: int) -> None:
         self._raw = _Raw(descriptor)
-        self._read: Callable[[], bytes] = self._first
+        self._stream: Any = None
+        """What unpacks; None before the first read."""
         self._format = ""
 
     @property
     def consumed(self) -> int:
         """Bytes of the input read so far, before unpacking."""
         return self._raw.consumed
+
+    def more_comes(self) -> bool:
+        """Whether there is more to read at once; always true of a file."""
+        return bool(self._format) or self._raw.more_comes()
 
     def read(self) -> bytes:
         """The next bytes, ``READ_BYTES`` at most; none at the end.
@@ -57,42 +63,12 @@ class Unpacked:
             StreamDetectorError: the input is an archive, or is damaged or cut off.
             OSError: it can't be read.
         """
-        return self._read()
-
-    def more_comes(self) -> bool:
-        """Whether there is more to read at once; always true of a file."""
-        return bool(self._format) or self._raw.more_comes()
-
-    def _first(self) -> bytes:
-        head = self._raw.read_some()
-        while head and len(head) < _MAGIC_BYTES and head[0] in _FIRST_BYTES:
-            more = self._raw.read_some()
-            if not more:
-                break
-            head += more
-        for name, magic in _ARCHIVES.items():
-            if head.startswith(magic):
-                raise StreamDetectorError(
-                    f"the input is a {name} archive: unpack it, and give the file that is in it"
-                )
-        for name, magic in _NOT_UNPACKED.items():
-            if head.startswith(magic):
-                raise StreamDetectorError(
-                    f"the input is compressed by {name}, which is not unpacked: unpack it, or "
-                    f"compress it by one of {', '.join(_FORMATS)}"
-                )
-        for name, pattern in _FORMATS.items():
-            if pattern.match(head):
-                self._raw.put_back(head)
-                self._format = name
-                self._read = partial(self._unpacked, _opened(name, self._raw))
-                return self._read()
-        self._read = self._raw.read_some
-        return head
-
-    def _unpacked(self, stream: Any) -> bytes:
+        if self._stream is None:
+            self._open()
+        if not self._format:
+            return self._raw.read_available()
         try:
-            unpacked: bytes = stream.read(READ_BYTES)
+            unpacked: bytes = self._stream.read(READ_BYTES)
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise StreamDetectorError(
                 f"the input is damaged or cut off, it can't be unpacked to its end "
@@ -100,18 +76,37 @@ class Unpacked:
             ) from error
         return unpacked
 
+    def _open(self) -> None:
+        head = self._raw.read_available()
+        while head and len(head) < _MAGIC_BYTES and head[0] in _FIRST_BYTES:
+            more = self._raw.read_available()
+            if not more:
+                break
+            head += more
+        for magic, fault in _REFUSED.items():
+            if head.startswith(magic):
+                raise StreamDetectorError(
+                    f"the input {fault}; of compressed input only {', '.join(_FORMATS)} is read"
+                )
+        self._raw.head = head
+        self._format = next((name for name, magic in _FORMATS.items() if magic.match(head)), "")
+        self._stream = _opened(self._format, self._raw)
+
 
 def _opened(name: str, raw: "_Raw") -> Any:
-    """A file object that unpacks, one member of the input after the other."""
-    if name == "gzip":
-        return gzip.GzipFile(fileobj=io.BufferedReader(raw, READ_BYTES))
-    if name == "bzip2":
-        return _Members(raw, bz2.BZ2Decompressor)
-    if name == "xz":
-        return _Members(raw, lzma.LZMADecompressor)
-    import pyarrow as pa  # noqa: PLC0415 - slow to import, and few need it
+    """A file object that unpacks one member of the input after the other."""
+    match name:
+        case "gzip":
+            return gzip.GzipFile(fileobj=io.BufferedReader(raw, READ_BYTES))
+        case "bzip2":
+            return _Members(raw, bz2.BZ2Decompressor)
+        case "xz":
+            return _Members(raw, lzma.LZMADecompressor)
+        case "zstd":
+            import pyarrow as pa  # noqa: PLC0415 - slow to import, and few need it
 
-    return pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
+            return pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
+    return raw
 
 
 class _Members:
@@ -132,60 +127,53 @@ class _Members:
     def read(self, size: int) -> bytes:
         """The next bytes, ``size`` at most; none at the end."""
         while True:
+            packed = b""
             if self._current.eof:
                 # xz pads members with zero bytes.
                 packed = self._current.unused_data.lstrip(b"\0")
                 while not packed:
-                    more = self._raw.read_packed()
+                    more = self._raw.read_available()
                     if not more:
                         return b""
                     packed = more.lstrip(b"\0")
                 self._current = self._new()
             elif self._current.needs_input:
-                packed = self._raw.read_packed()
+                packed = self._raw.read_available()
                 if not packed:
                     raise EOFError("it ends within a member")
-            else:
-                packed = b""
             if unpacked := self._current.decompress(packed, size):
                 return unpacked
 
 
 class _Raw(io.RawIOBase):
-    """A descriptor as a file object that counts bytes, and takes back the first ones."""
+    """A descriptor as a file object that counts bytes. ``head`` is read again first."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._head = b""
+        self.head = b""
         self.consumed = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if self._head:
-            data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
-        else:
-            data = os.read(self._descriptor, len(buffer))
-            self.consumed += len(data)
+        data = self.head[: len(buffer)]
+        self.head = self.head[len(data) :]
+        if not data:
+            data = self._from_descriptor(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
-    def read_packed(self) -> bytes:
-        """The next bytes, beginning with those taken back."""
-        head, self._head = self._head, b""
-        return head or self.read_some()
-
-    def read_some(self) -> bytes:
-        """The available bytes, without waiting for more."""
-        data = os.read(self._descriptor, READ_BYTES)
-        self.consumed += len(data)
-        return data
-
-    def put_back(self, data: bytes) -> None:
-        """Take back ``data``."""
-        self._head = data
+    def read_available(self) -> bytes:
+        """The next bytes, without waiting for more than one."""
+        head, self.head = self.head, b""
+        return head or self._from_descriptor(READ_BYTES)
 
     def more_comes(self) -> bool:
         return bool(select.select([self._descriptor], [], [], _LINGER_SECONDS)[0])
+
+    def _from_descriptor(self, size: int) -> bytes:
+        data = os.read(self._descriptor, size)
+        self.consumed += len(data)
+        return data

@@ -1,7 +1,5 @@
 """Numbers of things in messages: ``1 record``, ``2 records``."""
 
-__all__ = ["counted"]
-
 
 def counted(count: int, noun: str) -> str:
     """``count`` with ``noun``, in the plural with an s unless it is 1."""

@@ -8,10 +8,8 @@ import click
 
 from stream_detector.terminal.counted import counted
 
-__all__ = ["DURATION", "written"]
-
 _FORM = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST = timedelta(days=3650)
 """Every clock can go back this far."""
 _WORDS = (
@@ -19,7 +17,7 @@ _WORDS = (
     (timedelta(hours=1), "hour", 1),
     (timedelta(minutes=1), "minute", 1),
 )
-"""Units, with their least number: people write one day as 24 hours."""
+"""Units with their least number: people write one day as 24 hours."""
 
 
 class _Duration(click.ParamType):
@@ -35,17 +33,13 @@ class _Duration(click.ParamType):
             return value
         found = _FORM.fullmatch(value.strip())
         if found is None or float(found[1]) <= 0:
-            self.fail(
-                f"{value!r} is not a duration: give a number and s, m, h, d or w, such as 24h",
-                *(param, ctx),
-            )
-        try:
-            duration = timedelta(**{_UNITS[found[2]]: float(found[1])})
-        except OverflowError:
-            duration = timedelta.max
-        if duration > _LONGEST:
+            fault = "is not a duration: give a number and s, m, h, d or w, such as 24h"
+            self.fail(f"{value!r} {fault}", param, ctx)
+        # timedelta itself overflows far above the limit.
+        seconds = float(found[1]) * _UNIT_SECONDS[found[2]]
+        if seconds > _LONGEST.total_seconds():
             self.fail(f"{value!r} is too long: ten years at most", param, ctx)
-        return duration
+        return timedelta(seconds=seconds)
 
 
 DURATION = _Duration()

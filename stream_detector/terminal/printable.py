@@ -1,7 +1,5 @@
 """Makes untrusted texts safe to show on a terminal."""
 
-__all__ = ["printable", "printable_bytes"]
-
 
 def printable(text: str) -> str:
     """``text`` with control, bidirectional and other unprintable characters as escapes."""

@@ -9,22 +9,9 @@ import threading
 import time
 from collections.abc import Iterator
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import (
-    Progress as RichProgress,
-)
 from rich.text import Text
-
-__all__ = ["Progress", "ShownProgress", "Stage"]
 
 _FIRST_LINE_SECONDS = 2.0
 """Shorter work shows nothing."""
@@ -80,9 +67,9 @@ class Progress:
 
 
 class ShownProgress(Progress):
-    """Shows stages on a console: a bar each on a terminal, lines on the innermost elsewhere.
+    """Shows stages on a console, by default stderr.
 
-    Without ``console`` that is stderr.
+    On a terminal each has a bar; elsewhere lines tell of the innermost one.
     """
 
     def __init__(
@@ -95,16 +82,16 @@ class ShownProgress(Progress):
         self._console = Console(stderr=True) if console is None else console
         self._line_seconds = line_seconds
         self._next_line_at = time.monotonic() + first_line_seconds
-        """Outlasts stages, so that many short ones show lines too."""
+        """Across stages, so that many short ones show lines too."""
         self._stages: list[Stage] = []
-        self._bar = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
+        self._bar = bars.Progress(
+            bars.TextColumn("{task.description}", markup=False),
+            bars.BarColumn(),
             _CountColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+            bars.TextColumn("{task.fields[note]}", markup=False),
             _RateColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            bars.TimeElapsedColumn(),
+            bars.TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
@@ -127,7 +114,7 @@ class ShownProgress(Progress):
                 yield stage
         finally:
             self._stages.pop()
-            stage.remove()
+            self._bar.remove_task(stage.task)
 
     @contextlib.contextmanager
     def _shown(self) -> Iterator[None]:
@@ -153,37 +140,33 @@ class ShownProgress(Progress):
 class _ShownStage(Stage):
     """A stage with its own bar."""
 
-    def __init__(self, what: str, total: int | None, unit: str, bar: RichProgress) -> None:
+    def __init__(self, what: str, total: int | None, unit: str, bar: bars.Progress) -> None:
         self._bar = bar
-        self._task = bar.add_task(what, total=total, note="")
+        self.task = bar.add_task(what, total=total, note="")
         super().__init__(what, total, unit)
 
     def begin(self, what: str, total: int | None = None) -> None:
         """See the base class."""
         super().begin(what, total)
-        self._bar.reset(self._task, description=what, total=total, note="")
+        self._bar.reset(self.task, description=what, total=total, note="")
 
     def update(self, done: int, note: str = "", *, total: int | None = None) -> None:
         """See the base class."""
         super().update(done, note, total=total)
-        self._bar.update(self._task, completed=done, total=self.total, note=note)
-
-    def remove(self) -> None:
-        """Remove the bar."""
-        self._bar.remove_task(self._task)
+        self._bar.update(self.task, completed=done, total=self.total, note=note)
 
 
-class _CountColumn(MofNCompleteColumn):
+class _CountColumn(bars.MofNCompleteColumn):
     """Units done and in total, if the total is known."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: bars.Task) -> Text:
         """The two numbers as text."""
         return Text("") if task.total is None else super().render(task)
 
 
-class _RateColumn(ProgressColumn):
+class _RateColumn(bars.ProgressColumn):
     """Units a second, once it is known."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: bars.Task) -> Text:
         """The rate as text."""
         return Text("" if not task.speed else f"{task.speed:,.0f} a second")

@@ -6,8 +6,6 @@ readers of the data remove it. See https://owasp.org/www-community/attacks/CSV_I
 
 import re
 
-__all__ = ["cell_of", "text_of"]
-
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 

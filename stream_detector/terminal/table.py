@@ -5,11 +5,9 @@ import sys
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["table_lines", "wrapped"]
-
 _GAP = "  "
 _TEXT_CHARACTERS_MIN = 20
-"""In a terminal narrower than this beside the margin, lines are wider than the terminal."""
+"""If the margin leaves less room than this, lines become wider than the terminal."""
 
 
 def table_lines(

@@ -1,1 +1,1 @@
-"""``/metrics``, ``/healthz`` and ``/readyz``: the server, TLS and logins."""
+"""``/metrics``, ``/healthz`` and ``/readyz``: the server, its TLS and its logins."""

@@ -1,7 +1,7 @@
-"""When the certificates expire that the process presents or trusts, by the files that hold them.
+"""When the certificates expire that the process presents or trusts.
 
-A file is read when what it holds is taken into use and not when somebody asks: a Kafka client goes
-on with the certificate that it began with, whatever has become of the file.
+The process reads a file when it begins to use the certificate, and not when somebody asks: a Kafka
+client keeps the certificate that it started with, even if the file changes.
 """
 
 import logging
@@ -16,15 +16,6 @@ from prometheus_client import Gauge
 from stream_detector.errors import SettingsError
 from stream_detector.settings.fields import Settings
 from stream_detector.system.regular_files import read_regular_file
-from stream_detector.web.config import WebFile
-
-__all__ = [
-    "CertificateFile",
-    "expiry_notice",
-    "http_certificates",
-    "kafka_certificates",
-    "show_certificates",
-]
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +28,16 @@ class CertificateFile(NamedTuple):
 
     name: Literal["http_server", "http_client_authority", "kafka_client", "kafka_authority"]
     setting: str
-    """What names the file."""
+    """The setting that names the file."""
     path: Path
 
     def expiry(self) -> datetime:
-        """When it is of no use any more, though one of its certificates may be sooner or later.
+        """When the file as a whole stops being of use.
 
-        What is presented is a chain, which breaks with the first of its certificates; a root that
-        was put at its end is left out, since a client looks at its own. Of authorities the last
-        one counts: two in a file are an old and a new one while the one takes over from the other,
-        or all that a system trusts, and the end of one is no loss.
+        The process presents a chain, which breaks with the first of its certificates; a root at
+        its end does not count, since a client uses its own copy. Of authorities the last one
+        counts: a file holds two while a new one takes over from an old one, or all that a system
+        trusts, and may lose one of them.
 
         Raises:
             SettingsError: it can't be read.
@@ -56,7 +47,7 @@ class CertificateFile(NamedTuple):
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not PEM certificates"
             raise SettingsError(
-                f"when {self.setting} {self.path} expires can't be told ({reason}): give PEM "
+                f"{self.setting} {self.path} can't be read for its expiry ({reason}): give PEM "
                 "certificates"
             ) from error
         if self.name.endswith("_authority"):
@@ -68,45 +59,30 @@ class CertificateFile(NamedTuple):
         return first
 
 
-def http_certificates(path: Path, content: WebFile) -> list[CertificateFile]:
-    """Those that a web configuration names, which was read from ``path``."""
-    tls = content.tls_server_config
-    if tls is None:
-        return []
-    setting = f"http_web_config {path}:"
-    files = [CertificateFile("http_server", f"{setting} cert_file", path.parent / tls.cert_file)]
-    if tls.client_ca_file:
-        authority = path.parent / tls.client_ca_file
-        files.append(
-            CertificateFile("http_client_authority", f"{setting} client_ca_file", authority)
-        )
-    return files
-
-
 def kafka_certificates(settings: Settings) -> list[CertificateFile]:
     """Those that the settings of Kafka's clients name."""
     files = []
-    if settings.ssl_certfile is not None:
-        files.append(CertificateFile("kafka_client", "ssl_certfile", settings.ssl_certfile))
-    if settings.ssl_cafile is not None:
-        files.append(CertificateFile("kafka_authority", "ssl_cafile", settings.ssl_cafile))
+    if path := settings.ssl_certfile:
+        files.append(CertificateFile("kafka_client", "ssl_certfile", path))
+    if path := settings.ssl_cafile:
+        files.append(CertificateFile("kafka_authority", "ssl_cafile", path))
     return files
 
 
 def expiry_notice(file: CertificateFile, expiry: datetime) -> str:
-    """That ``file`` has expired or will within 14 days, and what to do; else nothing."""
+    """Says that ``file`` has expired or will within 14 days, and what to do; else empty."""
     now = datetime.now(UTC)
     if expiry > now + _SOON:
         return ""
-    told = "has expired" if expiry <= now else f"expires within {_SOON.days} days"
+    what = "has expired" if expiry <= now else f"expires within {_SOON.days} days"
     remedy = "renew it" if file.name.startswith("http_") else "renew it and restart"
-    return f"{file.setting} {file.path} {told} ({expiry:%Y-%m-%d %H:%M} UTC): {remedy}"
+    return f"{file.setting} {file.path} {what} ({expiry:%Y-%m-%d %H:%M} UTC): {remedy}"
 
 
 def show_certificates(files: Iterable[CertificateFile], gauge: Gauge | None) -> None:
-    """Show when those expire that are taken into use now, and log those that soon do or have.
+    """Show the expiry of each of ``files``, and log those that have expired or soon will.
 
-    One that can't be read is logged too, and not shown: whether it can be used is not for here.
+    It logs one that it can't read and does not show it; whether it will do is its user's to say.
     """
     for file in files:
         try:

@@ -1,13 +1,13 @@
-"""TLS and basic authentication of the HTTP server, from a file as Prometheus' exporters have it.
+"""TLS and basic authentication of the HTTP server, in the file format of Prometheus' exporters.
 
-The format is that of Prometheus' exporter-toolkit (``--web.config.file``), of which this server
-heeds what it can do; a key that it does not heed is refused, never passed over. As there, every
-path is protected, health checks too, and the files are read again when they change, so that a
-renewed certificate needs no restart. Unlike there, it takes a restart to end TLS or logins and to
-ask less of clients: a file that is half written must not open what it protects.
+The format is that of exporter-toolkit (``--web.config.file``). The server refuses a key that it
+does not support, rather than ignore it. As in exporter-toolkit, the file protects every path,
+health checks too, and is read again when it or a file that it names changes: a renewed certificate
+needs no restart. Unlike there, only a restart ends TLS or logins or asks less of clients: a file
+that is half written must not open what it protects.
 """
 
-import os
+import logging
 import re
 import ssl
 from collections.abc import Iterator, Mapping
@@ -15,31 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from prometheus_client import Gauge
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stream_detector.errors import SettingsError
 from stream_detector.system.regular_files import check_regular_file, read_regular_file
+from stream_detector.web.certificates import CertificateFile, show_certificates
 
-__all__ = [
-    "WebConfig",
-    "WebFile",
-    "load_web_config",
-    "named_files",
-    "protection_lost",
-    "read_web_file",
-]
-
-_HASH = re.compile(r"\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
+logger = logging.getLogger(__name__)
 
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _CLIENT_CERTIFICATES = {
@@ -47,41 +30,31 @@ _CLIENT_CERTIFICATES = {
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
-_HEADERS: Mapping[str, tuple[str, ...]] = {
-    "Content-Security-Policy": (),
-    "X-Frame-Options": ("deny", "sameorigin"),
-    "X-Content-Type-Options": ("nosniff",),
-    "X-XSS-Protection": (),
-    "Strict-Transport-Security": (),
+_WEAKER_IF_LOWER: Mapping[str, Mapping[str, int]] = {
+    "client_auth_type": _CLIENT_CERTIFICATES,
+    "min_version": _VERSIONS,
+    "max_version": _VERSIONS,
 }
-"""Headers that may be added, and their values where not any will do."""
 
 
-def _printable(value: str) -> str:
-    if not _HEADER_VALUE.fullmatch(value):
-        raise ValueError("should be printable ASCII in one line")
-    return value
+def _matching(pattern: str, what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"should be {what}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _bcrypt_hash(value: SecretStr) -> SecretStr:
-    if not _HASH.fullmatch(value.get_secret_value()):
-        raise ValueError("should be a bcrypt hash, as `htpasswd -nBC 10 NAME` makes it")
-    return value
-
-
-def _path(value: str) -> str:
-    try:
-        usable = b"\0" not in os.fsencode(value)
-    except UnicodeEncodeError:
-        usable = False
-    if not usable:
-        raise ValueError("should be the path of a file")
-    return value
-
-
-FilePath = Annotated[str, AfterValidator(_path)]
-HeaderValue = Annotated[str, AfterValidator(_printable)]
-Hash = Annotated[SecretStr, AfterValidator(_bcrypt_hash)]
+_Path = Annotated[str, _matching(r"[^\0\ud800-\udfff]*", "the path of a file")]
+_HeaderValue = Annotated[str, _matching(r"[\x20-\x7e]*", "printable ASCII in one line")]
+_Hash = Annotated[
+    str,
+    _matching(
+        r"\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}",
+        "a bcrypt hash, as `htpasswd -nBC 10 NAME` makes it",
+    ),
+]
 
 
 class _Section(BaseModel):
@@ -91,62 +64,78 @@ class _Section(BaseModel):
 class _Tls(_Section):
     """``tls_server_config``. Paths as written in the file."""
 
-    cert_file: FilePath = Field(min_length=1)
-    key_file: FilePath = Field(min_length=1)
+    cert_file: _Path = Field(min_length=1)
+    key_file: _Path = Field(min_length=1)
     client_auth_type: Literal[
         "NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"
     ] = "NoClientCert"
-    client_ca_file: FilePath = ""
+    client_ca_file: _Path = ""
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
     max_version: Literal["TLS12", "TLS13"] = "TLS13"
 
     @model_validator(mode="after")
     def _agree(self) -> "_Tls":
-        verifies = self.client_auth_type != "NoClientCert"
-        if verifies != bool(self.client_ca_file):
+        if (self.client_auth_type != "NoClientCert") != bool(self.client_ca_file):
             raise ValueError(
                 "client_ca_file and client_auth_type (RequireAndVerifyClientCert or "
-                "VerifyClientCertIfGiven) are of no use without one another"
+                "VerifyClientCertIfGiven) need one another"
             )
         if _VERSIONS[self.min_version] > _VERSIONS[self.max_version]:
             raise ValueError("min_version is above max_version")
         return self
 
 
+class _Headers(_Section):
+    """What exporter-toolkit allows; an empty value means no such header."""
+
+    csp: _HeaderValue = Field("", alias="Content-Security-Policy")
+    frames: Literal["deny", "sameorigin", ""] = Field("", alias="X-Frame-Options")
+    sniffing: Literal["nosniff", ""] = Field("", alias="X-Content-Type-Options")
+    xss: _HeaderValue = Field("", alias="X-XSS-Protection")
+    hsts: _HeaderValue = Field("", alias="Strict-Transport-Security")
+
+
 class _Http(_Section):
-    """``http_server_config``."""
+    """``http_server_config``. The server speaks HTTP/1.1 only."""
 
-    http2: Literal[False] = False
-    """This server speaks HTTP/1.1 alone."""
-    headers: dict[str, HeaderValue] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _known_headers(self) -> "_Http":
-        for name, value in self.headers.items():
-            if name not in _HEADERS:
-                raise ValueError(f"headers may be {', '.join(_HEADERS)}, and nothing else")
-            if value and (allowed := _HEADERS[name]) and value not in allowed:
-                raise ValueError(f"the header {name} may be {' or '.join(allowed)}")
-        return self
+    http2: Literal["false", "False", "no", "off"] = "false"
+    headers: _Headers = Field(default_factory=lambda: _Headers.model_validate({}))
 
 
 class WebFile(_Section):
-    """The whole file, as it is written."""
+    """The whole file, as written."""
 
     tls_server_config: _Tls | None = None
     http_server_config: _Http = _Http()
-    basic_auth_users: dict[str, Hash] = Field(default_factory=dict)
+    basic_auth_users: dict[str, _Hash] = Field(default_factory=dict, repr=False)
 
-    @field_validator("tls_server_config", mode="before")
-    @classmethod
-    def _not_null(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("is empty: fill it in, or leave it out")
-        return value
+    def certificates(self, path: Path) -> list[CertificateFile]:
+        """Those that it names; ``path`` is its own."""
+        tls = self.tls_server_config
+        if tls is None:
+            return []
+        setting = f"http_web_config {path}:"
+        file = path.parent / tls.cert_file
+        files = [CertificateFile("http_server", f"{setting} cert_file", file)]
+        if tls.client_ca_file:
+            file = path.parent / tls.client_ca_file
+            files.append(
+                CertificateFile("http_client_authority", f"{setting} client_ca_file", file)
+            )
+        return files
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """``path``, which is its own, and the files that it names."""
+        tls = self.tls_server_config
+        names = (tls.cert_file, tls.key_file, tls.client_ca_file) if tls else ()
+        return (path, *(path.parent / name for name in names if name))
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no types
-    """Plain types alone, and no key twice: of two passwords neither is meant."""
+class _Loader(yaml.BaseLoader):  # type: ignore[misc] # PyYAML has no types
+    """All scalars are strings, and a key that occurs twice is an error.
+
+    Other loaders make a date of a value that looks like one, and fail on 2020-13-45.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping without repeated keys."""
@@ -157,47 +146,76 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no types
 
 
 class WebConfig:
-    """What one reading of the file says.
+    """A web configuration file that can be used.
 
-    ``tls`` is None where there is none; ``headers`` are for each answer; ``users`` are bcrypt
-    hashes by name, empty where nobody has to log in; ``files`` are all that was read; ``content``
-    is as written.
+    ``tls`` is None if it has none; every answer has ``headers``; ``users`` are bcrypt hashes by
+    name, empty if nobody has to log in; ``content`` is the file as written.
     """
 
-    def __init__(self, path: Path, content: WebFile) -> None:
-        """``content`` was read from ``path``.
+    def __init__(self, path: Path, content: WebFile | None = None) -> None:
+        """Read the file at ``path``, unless ``content`` was, and the files that it names.
 
         Raises:
-            SettingsError: a certificate that it names can't be used.
+            SettingsError: as ``read_web_file``, or a certificate can't be used.
         """
+        content = content or read_web_file(path)
+        headers = content.http_server_config.headers.model_dump(by_alias=True)
+        self.headers: Mapping[str, str] = {name: value for name, value in headers.items() if value}
         self.users: Mapping[str, bytes] = {
-            name: password.get_secret_value().encode()
-            for name, password in content.basic_auth_users.items()
-        }
-        self.headers: Mapping[str, str] = {
-            name: value for name, value in content.http_server_config.headers.items() if value
+            name: password_hash.encode() for name, password_hash in content.basic_auth_users.items()
         }
         tls = content.tls_server_config
         self.tls = None if tls is None else _context(path, tls)
-        self.files = (path, *named_files(path, content))
         self.content = content
 
 
-def load_web_config(path: Path) -> WebConfig:
-    """Read a web configuration file and the files that it names, relative to its folder.
+class WatchedWebConfig:
+    """A web configuration file that is read again when it or a file that it names changes."""
 
-    Raises:
-        SettingsError: it can't be read, says what this server does not heed, or a certificate in
-            it can't be used.
-    """
-    return WebConfig(path, read_web_file(path))
+    def __init__(self, path: Path, certificates: Gauge | None = None) -> None:
+        """Read the file; ``certificates`` shows when those in use expire.
+
+        Raises:
+            SettingsError: as ``WebConfig``.
+        """
+        self._path = path
+        self._certificates = certificates
+        self._files: tuple[Path, ...] = ()
+        self._seen: list[Any] = []
+        self._current = self._load()
+
+    def current(self) -> WebConfig:
+        """The file as it stands now; as it was before, if it can't be used or protects less."""
+        if _state(self._files) != self._seen:
+            try:
+                self._current = self._load(self._current)
+            except SettingsError as error:
+                logger.warning("%s; the previous configuration stays in force", error)
+            else:
+                logger.info("http_web_config %s was read again", self._path)
+        return self._current
+
+    def _load(self, before: WebConfig | None = None) -> WebConfig:
+        # The state of a file comes before its reading, so that a change in between is seen next
+        # time. A named file counts before it can be used: it may come later.
+        self._files, self._seen = (self._path,), _state((self._path,))
+        content = read_web_file(self._path)
+        self._files = content.files(self._path)
+        self._seen += _state(self._files[1:])
+        config = WebConfig(self._path, content)
+        if before and (lost := list(_lost_protection(before.content, content))):
+            raise SettingsError(
+                f"http_web_config {self._path} {' and '.join(lost)}: restart if that is meant"
+            )
+        show_certificates(content.certificates(self._path), self._certificates)
+        return config
 
 
 def read_web_file(path: Path) -> WebFile:
-    """What the file itself says; nothing that it names is looked at.
+    """Read the file itself, and nothing that it names.
 
     Raises:
-        SettingsError: it can't be read, or says what this server does not heed.
+        SettingsError: it can't be read, or says what this server does not support.
     """
     try:
         text = read_regular_file(path).decode()
@@ -206,20 +224,18 @@ def read_web_file(path: Path) -> WebFile:
     except UnicodeDecodeError:
         raise SettingsError(f"http_web_config {path} is not UTF-8 text") from None
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506 - a safe one
-    except yaml.YAMLError as error:
+        content = yaml.load(text, _Loader)  # noqa: S506 - it makes strings only
+    except (yaml.YAMLError, ArithmeticError, RecursionError, ValueError) as error:
         # The error's own text quotes the line, which may hold a hash.
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        what = "has a key twice" if error.args[2:3] == ("a key twice",) else "is not YAML"
+        what = "is not YAML"
+        if error.args[2:3] == ("a key twice",):
+            what = "has a key twice"
+        elif isinstance(error, RecursionError):
+            what = "is nested too deep"
         raise SettingsError(f"http_web_config {path}{line} {what}: correct it") from None
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        # PyYAML lets through what its constructors of dates and numbers raise.
-        raise SettingsError(
-            f"http_web_config {path} has a value that is none, such as the date 2020-13-45, "
-            "or is nested too deep: correct it"
-        ) from None
-    if not content and (content is None or isinstance(content, dict)):
+    if not content:
         raise SettingsError(
             f"http_web_config {path} is empty: give it tls_server_config or basic_auth_users, "
             "or start without http_web_config"
@@ -231,29 +247,16 @@ def read_web_file(path: Path) -> WebFile:
         raise SettingsError(f"http_web_config {path}: {faults}") from None
 
 
-def named_files(path: Path, content: WebFile) -> tuple[Path, ...]:
-    """The files that ``content``, read from ``path``, names."""
-    tls = content.tls_server_config
-    names = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file)
-    return tuple(path.parent / name for name in names if name)
-
-
-def protection_lost(before: WebFile, after: WebFile) -> list[str]:
-    """What ``after`` asks of clients no more, or less strictly: each in some words."""
-    lost = []
+def _lost_protection(before: WebFile, after: WebFile) -> Iterator[str]:
     was, now = before.tls_server_config, after.tls_server_config
     if was and not now:
-        lost.append("has no TLS any more")
+        yield "has no TLS any more"
     if before.basic_auth_users and not after.basic_auth_users:
-        lost.append("has no logins any more")
-    if was and now:
-        if _CLIENT_CERTIFICATES[now.client_auth_type] < _CLIENT_CERTIFICATES[was.client_auth_type]:
-            lost.append(f"lowers client_auth_type {was.client_auth_type} to {now.client_auth_type}")
-        if _VERSIONS[now.min_version] < _VERSIONS[was.min_version]:
-            lost.append(f"lowers min_version {was.min_version} to {now.min_version}")
-        if _VERSIONS[now.max_version] < _VERSIONS[was.max_version]:
-            lost.append(f"lowers max_version {was.max_version} to {now.max_version}")
-    return lost
+        yield "has no logins any more"
+    for key, rank in _WEAKER_IF_LOWER.items() if was and now else ():
+        old, new = getattr(was, key), getattr(now, key)
+        if rank[new] < rank[old]:
+            yield f"lowers {key} {old} to {new}"
 
 
 def _faults(error: ValidationError) -> Iterator[str]:
@@ -274,29 +277,34 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[tls.min_version]
     context.maximum_version = _VERSIONS[tls.max_version]
+    context.verify_mode = _CLIENT_CERTIFICATES[tls.client_auth_type]
+    fault = (
+        f"cert_file {certificate} and key_file {key} can't be used ({{reason}}): "
+        "give a certificate and its own key without a password, both PEM"
+    )
     try:
         for file in (certificate, key):
             check_regular_file(file)
-        # A password that is none: OpenSSL would ask for one on the terminal.
+        # Without a password OpenSSL would ask for one on the terminal.
         context.load_cert_chain(certificate, key, password="")
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"http_web_config {path}: cert_file {certificate} and key_file {key} can't be used "
-            f"({_reason(error)}): give a certificate and its own key without a password, both PEM"
-        ) from error
-    context.verify_mode = _CLIENT_CERTIFICATES[tls.client_auth_type]
-    if tls.client_ca_file:
-        authority = path.parent / tls.client_ca_file
-        try:
+        if tls.client_ca_file:
+            authority = path.parent / tls.client_ca_file
+            fault = f"client_ca_file {authority} holds no usable PEM certificates ({{reason}})"
             check_regular_file(authority)
             context.load_verify_locations(authority)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(
-                f"http_web_config {path}: client_ca_file {authority} holds no usable PEM "
-                f"certificates ({_reason(error)})"
-            ) from error
+    except OSError as error:  # as are those of TLS
+        reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        raise SettingsError(f"http_web_config {path}: {fault.format(reason=reason)}") from error
     return context
 
 
-def _reason(error: OSError) -> str:
-    return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+def _state(files: tuple[Path, ...]) -> list[Any]:
+    """What changes when one of ``files`` does."""
+    states: list[Any] = []
+    for file in files:
+        try:
+            found = file.stat()
+            states.append((found.st_mtime_ns, found.st_size, found.st_ino))
+        except OSError as error:
+            states.append(error.errno)
+    return states

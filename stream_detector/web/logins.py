@@ -1,18 +1,15 @@
-"""Whether a login is right: bcrypt, which is slow on purpose, and what spares it.
+"""Checks passwords with bcrypt, which is slow on purpose, without letting a flood shut others out.
 
-What a flood of wrong logins can and can't do:
+- A login that succeeded is known by a keyed digest. It costs nothing, however many others wait.
+- A wrong one is remembered too: to repeat it costs nothing.
+- A client address has at most ``_CHECKS_PER_CLIENT`` different logins in flight.
+- Addresses that had a wrong login, or have several logins in flight, are suspects. One suspect at a
+  time waits with the others. So a first right login from another address waits for a check or two,
+  and not for the flood.
 
-- Who was let in is known by a keyed digest and costs nothing, however many others wait.
-- One check runs at a time, in a thread of its own. A client address has at most
-  ``_CHECKS_PER_CLIENT`` in flight, and is refused at once beyond. Of the addresses that wait, the
-  one goes first whose last wrong login is longest ago, before all others one that had none. So a
-  first right login from an address of its own waits for the check that runs, and not for the flood.
-- A login that was wrong is remembered by its digest, and costs nothing when it is repeated. The
-  same login many times at once is one check.
-
-What remains: who shares the address of a flood (a proxy, address translation) shares its places,
-and may be refused until the flood ends, unless it was let in before. Addresses by the hundred that
-are new each time are each served like any new one, in order of arrival. Both are for a firewall.
+Who shares the address of a flood (a proxy, address translation) waits with it, unless a login
+succeeded before. A flood from hundreds of ever new addresses is served in order of arrival. Both
+are for a firewall.
 """
 
 import asyncio
@@ -25,13 +22,10 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import count
+from contextlib import nullcontext
 from typing import TypeVar
 
 import bcrypt
-
-__all__ = ["Logins", "TooManyLoginsError", "client_of"]
 
 _Key = TypeVar("_Key")
 
@@ -41,46 +35,33 @@ _CHECKS_PER_CLIENT = 4
 """Different logins at once from one address: a pair of Prometheus, a probe and a person."""
 _REMEMBERED = 1024
 """Wrong logins, 32 bytes each, and addresses that had one."""
-_NETWORK_BITS = 64
-"""Of IPv6 addresses a client has as many as it likes, within a network of this prefix."""
 
 
 class TooManyLoginsError(Exception):
-    """So many logins from this address are being checked that another one must wait."""
-
-
-@dataclass(slots=True)
-class _Check:
-    client: str
-    password: bytes
-    compared: bytes
-    """The bcrypt hash."""
-    answer: asyncio.Future[bool]
-    askers: int = 0
-    """Requests that wait for it."""
-    running: bool = False
+    """The server already checks as many logins of this address as it does at once."""
 
 
 class Logins:
-    """Who is let in, remembered as long as the process runs. Called from one event loop.
+    """Checks logins and remembers them as long as the process runs. For one event loop.
 
-    A login is known by user, hash and password together: another hash of the same user makes it a
-    new one, and nothing else does. Of an unknown user the password is checked and remembered too,
-    so that time tells no names.
+    A login is known by user, hash and password together, so a new hash of a user makes it a new
+    one. The password of an unknown user is checked and remembered too: time tells no names.
     """
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
         self._right: dict[str, bytes] = {}
         """The digest of each user's login."""
-        self._wrong: OrderedDict[bytes, int] = OrderedDict()
-        """Numbers as below, by digest; the one seen last at the end."""
-        self._checks: dict[bytes, _Check] = {}
-        """Those that run or wait by their digest, in order of arrival."""
-        self._last_wrong: OrderedDict[str, int] = OrderedDict()
-        """A number that grows with time, by client; in its order."""
-        self._numbers = count(1)
-        self._checking: asyncio.Task[None] | None = None
+        self._wrong: OrderedDict[bytes, None] = OrderedDict()
+        """Digests; the one seen last at the end."""
+        self._had_wrong: OrderedDict[str, None] = OrderedDict()
+        """Clients; the last one at the end."""
+        self._in_flight: list[tuple[str, bytes]] = []
+        """Client and digest of those that are checked or wait."""
+        self._turn = asyncio.Lock()
+        """Held by the login that is checked. A lock is fair: first come, first served."""
+        self._suspects = asyncio.Lock()
+        """Held by the one suspect that may wait for its turn."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
 
     def close(self) -> None:
@@ -88,7 +69,7 @@ class Logins:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def allow(self, users: Mapping[str, bytes], authorization: str, client: str) -> bool:
-        """Whether the value of an Authorization header lets its sender in.
+        """Whether an Authorization header names a user and the right password.
 
         Args:
             users: bcrypt hashes by name; at least one.
@@ -104,75 +85,73 @@ class Logins:
         user, password = login
         known = users.get(user)
         digest = hmac.digest(self._key, repr((user, known, password)).encode(), hashlib.sha256)
-        if known and hmac.compare_digest(self._right.get(user, b""), digest):
+        if (answer := self._remembered(user, digest)) is not None:
+            return answer
+        this = (client, digest)
+        others = {each for each in self._in_flight if each[0] == client} - {this}
+        if len(others) >= _CHECKS_PER_CLIENT:
+            raise TooManyLoginsError
+        self._in_flight.append(this)
+        try:
+            # An unknown user's password takes as long as that of the slowest hash.
+            compared = known or max(users.values(), key=lambda each: int(each[4:6]))
+            answer = await self._check(user, digest, client, password, compared)
+        finally:
+            self._in_flight.remove(this)
+        if answer and known:
+            self._right[user] = digest
+            return True
+        _remember(self._wrong, digest)
+        return False
+
+    async def _check(
+        self, user: str, digest: bytes, client: str, password: bytes, compared: bytes
+    ) -> bool:
+        """Whether the password matches the hash ``compared``, once it is the client's turn."""
+        # All wait in one queue; a client that is a suspect when its turn comes waits once more.
+        for queue in (nullcontext(), self._suspects):
+            async with queue, self._turn:
+                if queue is not self._suspects and self._is_suspect(client):
+                    continue
+                # The same login may have been checked while this one waited.
+                if (answer := self._remembered(user, digest)) is not None:
+                    return answer
+                loop = asyncio.get_running_loop()
+                matches = await loop.run_in_executor(self._thread, _matches, password, compared)
+                break
+        if not matches:
+            _remember(self._had_wrong, client)
+        return matches
+
+    def _is_suspect(self, client: str) -> bool:
+        """Whether it had a wrong login, or tries several at once as a flood does."""
+        in_flight = {digest for each, digest in self._in_flight if each == client}
+        return client in self._had_wrong or len(in_flight) > 1
+
+    def _remembered(self, user: str, digest: bytes) -> bool | None:
+        if hmac.compare_digest(self._right.get(user, b""), digest):
             return True
         if digest in self._wrong:
             self._wrong.move_to_end(digest)
             return False
-        # For an unknown user, the slowest hash there is.
-        compared = known or max(users.values(), key=_rounds)
-        right = await self._check(digest, client, password, compared)
-        if known and right:
-            self._right[user] = digest
-            return True
-        _remember(self._wrong, digest, next(self._numbers))
-        return False
-
-    async def _check(self, digest: bytes, client: str, password: bytes, compared: bytes) -> bool:
-        check = self._checks.get(digest)
-        if check is None:
-            if sum(each.client == client for each in self._checks.values()) >= _CHECKS_PER_CLIENT:
-                raise TooManyLoginsError
-            answer = asyncio.get_running_loop().create_future()
-            check = self._checks[digest] = _Check(client, password, compared, answer)
-            if self._checking is None or self._checking.done():
-                self._checking = asyncio.create_task(self._run_checks())
-        check.askers += 1
-        try:
-            return await asyncio.shield(check.answer)
-        finally:
-            check.askers -= 1
-            # Once it is answered, another one may have taken its place.
-            waits = not check.running and self._checks.get(digest) is check
-            if waits and not check.askers:
-                del self._checks[digest]
-
-    async def _run_checks(self) -> None:
-        """One after the other until none waits."""
-        loop = asyncio.get_running_loop()
-        while self._checks:
-            digest, check = min(
-                self._checks.items(), key=lambda item: self._last_wrong.get(item[1].client, 0)
-            )
-            check.running = True
-            matches = loop.run_in_executor(self._thread, _matches, check.password, check.compared)
-            await asyncio.wait([matches])
-            check.running = False
-            del self._checks[digest]
-            if error := matches.exception():
-                if check.askers:
-                    check.answer.set_exception(error)
-                continue
-            check.answer.set_result(matches.result())
-            if not matches.result():
-                _remember(self._last_wrong, check.client, next(self._numbers))
+        return None
 
 
 def client_of(address: str) -> str:
-    """Whose logins count together: an IPv4 address, or a network of IPv6."""
+    """Whose logins count together: an IPv4 address, or an IPv6 network of 64 bits.
+
+    Within its network an IPv6 client has as many addresses as it likes.
+    """
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.IPv6Address(address)
     except ValueError:
         return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), _NETWORK_BITS), strict=False))
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ipaddress.IPv6Network((int(parsed), 64), strict=False))
 
 
-def _remember(memory: OrderedDict[_Key, int], key: _Key, number: int) -> None:
-    memory[key] = number
+def _remember(memory: OrderedDict[_Key, None], key: _Key) -> None:
+    memory[key] = None
     memory.move_to_end(key)
     if len(memory) > _REMEMBERED:
         memory.popitem(last=False)
@@ -190,13 +169,7 @@ def _login(authorization: str) -> tuple[str, bytes] | None:
         return None
 
 
-def _rounds(password_hash: bytes) -> int:
-    return int(password_hash[4:6])
-
-
 def _matches(password: bytes, password_hash: bytes) -> bool:
-    """bcrypt's own comparison, which takes the same time whatever differs."""
-    if len(password) > _PASSWORD_BYTES_MAX:
-        bcrypt.checkpw(password[:_PASSWORD_BYTES_MAX], password_hash)
-        return False
-    return bcrypt.checkpw(password, password_hash)
+    # bcrypt refuses a longer password at once, which would tell that this one is too long.
+    matches = bcrypt.checkpw(password[:_PASSWORD_BYTES_MAX], password_hash)
+    return matches and len(password) <= _PASSWORD_BYTES_MAX

@@ -1,90 +1,146 @@
-"""``/metrics``, ``/healthz`` and ``/readyz``: HTTP on a thread of its own.
+"""``/metrics``, ``/healthz`` and ``/readyz``: aiohttp on a thread with an event loop of its own.
 
-The thread runs its own event loop: a blocked worker still answers that it is blocked, and a
-scrape never holds up the worker. Slow, broken and too many clients cost a bounded amount of
-memory, no thread each, and are dropped after ``_REQUEST_SECONDS_MAX``, a TLS handshake included.
-Where there are too many, a new one takes the place of the one that has done least, of the address
-that has most of them, for the longest: idle clients can't shut out a scrape. Who may have an answer
-is for ``web_access`` to say.
+A blocked worker still answers that it is blocked, and a scrape never holds up the worker. aiohttp
+reads requests and writes answers; this module bounds the number and the time of connections.
 """
 
 import asyncio
 import errno
 import logging
+import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import IntEnum
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self, cast
+from typing import Self, cast
 
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import choose_encoder
 
 from stream_detector.errors import SettingsError
-from stream_detector.web.access import WebAccess
-from stream_detector.web.config import WebConfig
-from stream_detector.web.logins import TooManyLoginsError, client_of
-
-__all__ = ["HealthServer"]
+from stream_detector.web.config import WatchedWebConfig, WebConfig
+from stream_detector.web.logins import Logins, TooManyLoginsError, client_of
 
 logger = logging.getLogger(__name__)
 
 _REQUEST_SECONDS_MAX = 10.0
 """From connection to last byte sent."""
-_REQUEST_BYTES_MAX = 16 * 1024
-"""Request line and headers."""
 _CONNECTIONS_MAX = 64
 """At once; a Prometheus, an orchestrator and a few people need fewer."""
+_HEADERS_MAX = 32
+"""Of a request. aiohttp bounds each to 16 KB, so all connections together to 32 MB."""
 _LOOP_ANSWERS_SECONDS = 5.0
 """How long the worker's event loop may take to answer before ``/healthz`` fails."""
 _TEXT = "text/plain; charset=utf-8"
 
 
-class _Progress(IntEnum):
-    """How far a connection has come; where there are too many, the lowest are dropped first."""
+class _Connection(web.RequestHandler):
+    """One connection, bounded from before its TLS handshake until its end.
 
-    CONNECTED = 0
-    ASKED = 1
-    """It has sent a whole request; its login may still be checked, which is slow on purpose."""
-    LET_IN = 2
+    aiohttp itself sees one only after the handshake, and never serves a renewed certificate.
+    """
 
+    def __init__(self, owner: "HealthServer", http: web.Server, config: WebConfig | None) -> None:
+        super().__init__(
+            http,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type] # None is aiohttp's way to switch it off
+            keepalive_timeout=0,  # The server closes a connection after one answer.
+            lingering_time=0,  # It does not wait for a body that nobody reads.
+            max_headers=_HEADERS_MAX,
+        )
+        self._owner = owner
+        self._handshake: asyncio.Task[None] | None = None
+        self.config = config
+        self.client = ""
+        self.tcp: asyncio.Transport
+        self.deadline: asyncio.TimerHandle
 
-@dataclass(slots=True)
-class _Connection:
-    client: str
-    progress: _Progress = _Progress.CONNECTED
+    @property
+    def asked(self) -> bool:
+        """Whether it has sent a whole request; the check of its login may still run."""
+        return self._request_count > 0
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its socket is closed; a transport that is closing may still send."""
+        return bool(self.tcp.get_extra_info("socket").fileno() < 0)
 
-class _Response(NamedTuple):
-    status: HTTPStatus
-    body: bytes
-    content_type: str = _TEXT
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Enter the server's list; then aiohttp reads the request, after the handshake if any."""
+        self.tcp = cast(asyncio.Transport, transport)
+        host, *_ = transport.get_extra_info("peername") or ("",)
+        self.client = client_of(host)
+        self._owner.admit(self)
+        if self.config and self.config.tls:
+            self.tcp.pause_reading()  # The first bytes belong to the handshake.
+            self._handshake = asyncio.create_task(self._secure(self.config.tls))
+        else:
+            super().connection_made(transport)
+
+    async def _secure(self, tls: ssl.SSLContext) -> None:
+        with suppress(OSError):  # as is a TLS error
+            loop = asyncio.get_running_loop()
+            transport = await loop.start_tls(self.tcp, self, tls, server_side=True)
+            if transport is not None:  # The client may be gone.
+                super().connection_made(transport)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio heeds the result
+        """Keep a half-closed connection, as `nc -N` makes it, until its answer is sent."""
+        # asyncio warns if a TLS connection, which has no half-closed state, returns True.
+        return self.asked and self._handshake is None
+
+    def response(self, status: HTTPStatus, text: str | bytes, **headers: str) -> web.Response:
+        """An answer with the headers that all have; ``text`` as str is one line without its end."""
+        response = web.Response(
+            status=status,
+            body=text if isinstance(text, bytes) else f"{text}\n".encode(),
+            headers={
+                "Content-Type": _TEXT,
+                "Cache-Control": "no-store",
+                "X-Content-Type-Options": "nosniff",
+                "Server": "stream-detector",  # aiohttp would name its version and Python's.
+                **(self.config.headers if self.config else {}),
+                **{name.replace("_", "-"): value for name, value in headers.items()},
+            },
+        )
+        response.force_close()
+        return response
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer without the request's text, which aiohttp would quote, in its log too."""
+        if isinstance(exc, LineTooLong) or message == "Too many headers received":
+            return self.response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too long")
+        if status == HTTPStatus.BAD_REQUEST:
+            return self.response(HTTPStatus.BAD_REQUEST, "not an HTTP/1 request")
+        # A collector, a text of readiness or a hash that bcrypt does not take.
+        logger.error("a request could not be answered", exc_info=exc)
+        return self.response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log")
 
 
 class HealthServer:
     """Serves a registry and two checks by HTTP. Use it as a context manager.
 
     - ``/metrics``: the registry, in the Prometheus or OpenMetrics text format.
-    - ``/healthz``: 200 while ``loop`` runs what is handed to it within 5 s, else 503.
+    - ``/healthz``: 200 while ``loop``, the worker's, runs callbacks within 5 s, else 503.
     - ``/readyz``: 200 or 503, as ``readiness`` says, and its text.
 
-    GET and HEAD only. One request a connection. Nothing of a request is echoed. With a web
-    configuration all three want TLS, a login or both, and any other path too.
+    GET and HEAD only. One request a connection. Nothing of a request is echoed. A web configuration
+    protects all three, and any other path too.
 
-    Args:
-        registry: what ``/metrics`` shows.
-        host: address to listen on.
-        port: its port; 0 for any free one, see ``port``.
-        readiness: whether the worker is ready, and why or why not. Called in this server's
-            thread.
-        loop: the worker's event loop; without one ``/healthz`` says only that the process runs.
-        web_config: file of TLS and basic authentication; without one it serves anybody, in clear.
-        certificates: shows when those of ``web_config`` expire.
+    It calls ``readiness`` (whether the worker is ready, and why or why not) in its own thread.
+    ``port`` 0 means any free one, and no ``web_config`` any reader, in the clear.
+    ``certificates`` shows when those of ``web_config`` expire.
 
     Raises:
         SettingsError: the file of ``web_config`` can't be used.
@@ -101,16 +157,17 @@ class HealthServer:
         web_config: Path | None = None,
         certificates: Gauge | None = None,
     ) -> None:
-        self._access = WebAccess(web_config, certificates)
+        self._web_config = WatchedWebConfig(web_config, certificates) if web_config else None
+        self._logins = Logins()
         self._registry = registry
         self._host = host
+        self._port = port
         self._readiness = readiness
         self._watched = loop
-        self._own = asyncio.new_event_loop()
+        self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
-        self._port = port
-        self._connections: dict[asyncio.Task[None], _Connection] = {}
-        """In the order in which they came."""
+        self._connections: list[_Connection] = []
+        """In order of arrival, and until the next one some that have ended."""
 
     @property
     def port(self) -> int:
@@ -120,20 +177,15 @@ class HealthServer:
     @property
     def url(self) -> str:
         """Where it listens, without a path."""
-        scheme = "https" if (config := self._access.config) and config.tls else "http"
+        config = self._config()
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{scheme}://{host}:{self._port}"
+        return f"{'https' if config and config.tls else 'http'}://{host}:{self._port}"
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -142,187 +194,122 @@ class HealthServer:
         Raises:
             SettingsError: the port is taken, or the address is not this machine's.
         """
-        listening = asyncio.start_server(
-            self._accept, self._host, self._port, limit=_REQUEST_BYTES_MAX
-        )
         try:
-            server = self._own.run_until_complete(listening)
+            server = self._loop.run_until_complete(self._listen())
         except OSError as error:
-            self._own.close()
-            self._access.close()
+            self._loop.close()
             raise _unusable(self._host, self._port, error) from error
         self._port = server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._run, args=(server,), name="http", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, drop open connections and end the thread; once it has, nothing more."""
+        """Stop listening, drop open connections and end the thread. Does nothing a second time."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._own.call_soon_threadsafe(self._own.stop)
+            self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
-            self._access.close()
+            self._logins.close()
+
+    async def _listen(self) -> asyncio.Server:
+        # Cancelled: nobody waits for the login check of a client that is gone.
+        http = web.Server(self._answer, handler_cancellation=True)
+        return await self._loop.create_server(
+            lambda: _Connection(self, http, self._config()), self._host, self._port
+        )
 
     def _run(self, server: asyncio.Server) -> None:
-        asyncio.set_event_loop(self._own)
-        self._own.run_forever()
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
         server.close()
-        # Those too that were dropped and have not ended yet.
-        tasks = asyncio.all_tasks(self._own)
+        for connection in self._connections:
+            connection.tcp.abort()
+        tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
-        self._own.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._own.close()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.close()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _config(self) -> WebConfig | None:
+        return self._web_config.current() if self._web_config else None
+
+    def admit(self, connection: _Connection) -> None:
+        """Take a new connection, if there are too many in place of another one.
+
+        Idle clients would shut out a scrape if the server refused new connections instead. It drops
+        one that has not asked, of the client that has most, and of several the oldest.
+        """
+        for ended in [each for each in self._connections if each.has_ended]:
+            self._end(ended)
         if len(self._connections) >= _CONNECTIONS_MAX:
-            self._drop_one()
-        config = self._access.config
-        if config and config.tls:
-            # What comes first belongs to the handshake.
-            cast(asyncio.Transport, writer.transport).pause_reading()
-        host, *_ = writer.get_extra_info("peername") or ("",)
-        client = client_of(host)
-        connection = self._own.create_task(self._serve(reader, writer, config, client))
-        self._connections[connection] = _Connection(client)
-
-        def ended(connection: asyncio.Task[None]) -> None:
-            # Not for the task itself: one that is dropped before its first step never begins.
-            writer.transport.abort()
-            self._connections.pop(connection, None)
-
-        connection.add_done_callback(ended)
-
-    def _drop_one(self) -> None:
-        of_client = Counter(each.client for each in self._connections.values())
-
-        def worth(connection: asyncio.Task[None]) -> tuple[_Progress, int]:
-            about = self._connections[connection]
-            return about.progress, -of_client[about.client]
-
-        # Of several the first: the one that has waited longest.
-        dropped = min(self._connections, key=worth)
-        del self._connections[dropped]
-        dropped.cancel()
-
-    async def _serve(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        config: WebConfig | None,
-        client: str,
-    ) -> None:
-        """Answer one request and close; a client that breaks off or dawdles is dropped."""
-        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-            async with asyncio.timeout(_REQUEST_SECONDS_MAX):
-                if config and config.tls:
-                    await writer.start_tls(config.tls)
-                writer.write(await self._answer(reader, config, client))
-                await writer.drain()
-                writer.close()
-                await writer.wait_closed()
-
-    def _has_come_to(self, progress: _Progress) -> None:
-        """Note it of the connection whose task this is called in."""
-        connection = asyncio.current_task(self._own)
-        if connection in self._connections:
-            self._connections[connection].progress = progress
-
-    async def _answer(
-        self, reader: asyncio.StreamReader, config: WebConfig | None, client: str
-    ) -> bytes:
-        """Read one request; the bytes of the answer to it."""
-        headers = config.headers if config else {}
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError:
-            response = _Response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"too long\n")
-            return _bytes_of(response, headers, with_body=True)
-        self._has_come_to(_Progress.ASKED)
-        request_line, *lines = head.decode("latin-1").split("\r\n")
-        method, _, rest = request_line.partition(" ")
-        target, _, version = rest.partition(" ")
-        if not version.startswith("HTTP/1."):
-            response = _Response(HTTPStatus.BAD_REQUEST, b"not an HTTP/1 request\n")
-            return _bytes_of(response, headers, with_body=True)
-        try:
-            if not await self._access.allows(config, _header("authorization", lines), client):
-                response = _Response(HTTPStatus.UNAUTHORIZED, b"log in\n")
-            elif method not in {"GET", "HEAD"}:
-                response = _Response(HTTPStatus.METHOD_NOT_ALLOWED, b"GET or HEAD only\n")
-            else:
-                self._has_come_to(_Progress.LET_IN)
-                response = await self._respond(target.partition("?")[0], _header("accept", lines))
-        except TooManyLoginsError:
-            response = _Response(
-                HTTPStatus.TOO_MANY_REQUESTS, b"too many logins from your address: try again\n"
+            of_client = Counter(each.client for each in self._connections)
+            self._end(
+                min(self._connections, key=lambda each: (each.asked, -of_client[each.client]))
             )
-        except Exception:
-            # A collector, a text of readiness or a hash that bcrypt does not take.
-            logger.exception("a request could not be answered")
-            response = _Response(HTTPStatus.INTERNAL_SERVER_ERROR, b"internal error; see the log\n")
-        return _bytes_of(response, headers, with_body=method != "HEAD")
+        connection.deadline = self._loop.call_later(_REQUEST_SECONDS_MAX, connection.tcp.abort)
+        self._connections.append(connection)
 
-    async def _respond(self, path: str, accept: str) -> _Response:
-        if path == "/metrics":
-            encoder, content_type = choose_encoder(accept)
-            return _Response(HTTPStatus.OK, encoder(self._registry), content_type)
-        if path == "/healthz":
-            return await self._health()
-        if path == "/readyz":
-            return self._ready()
-        return _Response(HTTPStatus.NOT_FOUND, b"try /metrics, /healthz or /readyz\n")
+    def _end(self, connection: _Connection) -> None:
+        connection.deadline.cancel()
+        connection.tcp.abort()
+        self._connections.remove(connection)
 
-    async def _health(self) -> _Response:
-        if self._watched is None:
-            return _Response(HTTPStatus.OK, b"ok\n")
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        connection = cast(_Connection, request.protocol)
+        if connection.config and (users := connection.config.users):
+            authorization = request.headers.get("Authorization", "")
+            try:
+                let_in = await self._logins.allow(users, authorization, connection.client)
+            except TooManyLoginsError:
+                return connection.response(
+                    HTTPStatus.TOO_MANY_REQUESTS, "too many logins from your address: try again"
+                )
+            if not let_in:
+                return connection.response(
+                    HTTPStatus.UNAUTHORIZED,
+                    "log in",
+                    WWW_Authenticate='Basic realm="metrics", charset="UTF-8"',
+                )
+        if request.method not in {"GET", "HEAD"}:
+            return connection.response(
+                HTTPStatus.METHOD_NOT_ALLOWED, "GET or HEAD only", Allow="GET, HEAD"
+            )
+        return await self._page(connection, request)
+
+    async def _page(self, connection: _Connection, request: web.BaseRequest) -> web.Response:
+        match request.path:
+            case "/metrics":
+                encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
+                body = encoder(self._registry)
+                return connection.response(HTTPStatus.OK, body, Content_Type=content_type)
+            case "/healthz":
+                good, text = await self._health()
+            case "/readyz":
+                good, text = self._ready()
+            case _:
+                text = "try /metrics, /healthz or /readyz"
+                return connection.response(HTTPStatus.NOT_FOUND, text)
+        return connection.response(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, text)
+
+    async def _health(self) -> tuple[bool, str]:
         answered = asyncio.Event()
         try:
-            self._watched.call_soon_threadsafe(self._own.call_soon_threadsafe, answered.set)
-            await asyncio.wait_for(answered.wait(), _LOOP_ANSWERS_SECONDS)
+            if self._watched is not None:
+                self._watched.call_soon_threadsafe(self._loop.call_soon_threadsafe, answered.set)
+                await asyncio.wait_for(answered.wait(), _LOOP_ANSWERS_SECONDS)
         except RuntimeError:
-            return _Response(HTTPStatus.SERVICE_UNAVAILABLE, b"the event loop is closed\n")
+            return False, "the event loop is closed"
         except TimeoutError:
-            return _Response(HTTPStatus.SERVICE_UNAVAILABLE, b"the event loop does not answer\n")
-        return _Response(HTTPStatus.OK, b"ok\n")
+            return False, "the event loop does not answer"
+        return True, "ok"
 
-    def _ready(self) -> _Response:
+    def _ready(self) -> tuple[bool, str]:
         try:
-            ready, why = self._readiness()
+            return self._readiness()
         except Exception:
-            # A check that fails is an answer, and must not end this thread.
+            # A check that fails is an answer: the worker is not ready.
             logger.exception("the readiness check failed")
-            ready, why = False, "the readiness check failed; see the log"
-        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return _Response(status, f"{why}\n".encode())
-
-
-def _header(wanted: str, lines: list[str]) -> str:
-    """The value of the first header called ``wanted``, in small letters; empty without one."""
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip().lower() == wanted:
-            return value.strip()
-    return ""
-
-
-def _bytes_of(response: _Response, more: Mapping[str, str], *, with_body: bool) -> bytes:
-    headers = {
-        "Content-Type": response.content_type,
-        "Content-Length": len(response.body),
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-        "Connection": "close",
-        **more,
-    }
-    if response.status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = "GET, HEAD"
-    if response.status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Basic realm="metrics", charset="UTF-8"'
-    lines = [f"HTTP/1.1 {response.status.value} {response.status.phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    head = "".join(f"{line}\r\n" for line in lines)
-    return f"{head}\r\n".encode() + (response.body if with_body else b"")
+            return False, "the readiness check failed; see the log"
 
 
 def _unusable(host: str, port: int, error: OSError) -> SettingsError:

@@ -1,1 +1,1 @@
-"""How outcomes, labels and comparisons look in Kafka."""
+"""Encodes and decodes outcomes, labels and comparisons in Kafka."""

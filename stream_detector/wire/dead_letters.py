@@ -1,6 +1,6 @@
-"""Dead letters as they lie in their topic: read back, chosen among, and counted.
+"""Reads, filters and counts dead letters from their topic.
 
-``wire`` writes them. Any program may write to the topic, so nothing here trusts what it finds.
+``wire.outcomes`` writes them, but so may any program: nothing here trusts a record.
 """
 
 import re
@@ -14,29 +14,18 @@ import msgspec
 from stream_detector.events import SourcePosition
 from stream_detector.wire.outcomes import KEY_CUT_FROM, REPLAY_OF, VALUE_CUT_FROM
 
-__all__ = [
-    "Group",
-    "LetterFilter",
-    "LetterRecord",
-    "StoredLetter",
-    "Tally",
-    "letter_document",
-    "read_letter",
-    "time_of",
-]
-
 _NUMBER = re.compile(r"\d[\d,.]*")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _DETAIL_CHARACTERS_MAX = 120
 _GROUPS_MAX = 500
-"""What is counted apart, so that no flood of details fills the memory or the terminal."""
+"""Groups that are counted apart: a flood of details must not fill memory or terminal."""
 _LAST_MS = 253_402_300_799_000
 """The last second of the year 9999. Whoever writes a record sets its time."""
 _OTHER_DETAILS = "(other details)"
 
 
 class LetterRecord(Protocol):
-    """What is needed of a record of the topic; kafka-python's ``ConsumerRecord`` fits as it is."""
+    """A record of the topic; kafka-python's ``ConsumerRecord`` fits."""
 
     partition: int
     offset: int
@@ -48,10 +37,10 @@ class LetterRecord(Protocol):
 
 
 class StoredLetter(msgspec.Struct, frozen=True):
-    """A dead letter and where it lies. What its headers do not say is empty or None."""
+    """A dead letter and its position. Fields without a header are empty or None."""
 
     partition: int
-    """Of the dead letter in its own topic, as ``offset``."""
+    """Of the dead letter in its own topic, like ``offset``."""
     offset: int
     time: datetime
     """When the record became a dead letter."""
@@ -59,22 +48,22 @@ class StoredLetter(msgspec.Struct, frozen=True):
     detail: str
     format: str
     source: SourcePosition | None
-    """Where the record was read; None where the headers do not say it."""
+    """Where the record was read; None without these headers."""
     source_timestamp: int | None
     """The record's own time, milliseconds since the epoch."""
     detector_version: str
     withheld: tuple[str, ...]
-    """What was taken out of key and value."""
+    """Masked parts of key and value."""
     is_cut: bool
-    """Key or value are cut, which are longer than a dead letter or its topic holds."""
+    """Whether key or value are cut: they exceed a dead letter's or its topic's limit."""
     replay_of: str
-    """``topic:partition:offset`` of the dead letter that the record was a replay of."""
+    """``topic:partition:offset`` of the dead letter that the record replayed."""
     key: bytes | None
     value: bytes | None
 
     @property
     def is_as_read(self) -> bool:
-        """Whether key and value are those of the record that was read."""
+        """Whether key and value are the original ones."""
         return not self.withheld and not self.is_cut
 
 
@@ -107,7 +96,7 @@ def read_letter(record: LetterRecord) -> StoredLetter:
 
 
 def time_of(timestamp: int) -> datetime:
-    """Milliseconds since the epoch as a time; what is outside of the years 1970 to 9999 is cut."""
+    """Milliseconds since the epoch as a time, limited to the years 1970 to 9999."""
     return datetime.fromtimestamp(min(max(timestamp, 0), _LAST_MS) / 1000, UTC)
 
 
@@ -117,7 +106,7 @@ def _number(text: str | None) -> int | None:
 
 
 class LetterFilter(NamedTuple):
-    """Which dead letters are meant; what is empty allows all."""
+    """Selects dead letters; an empty field admits all."""
 
     reasons: Collection[str] = ()
     topics: Collection[str] = ()
@@ -126,7 +115,7 @@ class LetterFilter(NamedTuple):
     """Of the source topics."""
 
     def admits(self, letter: StoredLetter) -> bool:
-        """Whether ``letter`` is meant."""
+        """Whether the filter selects ``letter``."""
         source = letter.source
         return (
             (not self.reasons or letter.reason in self.reasons)
@@ -138,20 +127,20 @@ class LetterFilter(NamedTuple):
 
 
 class Group(msgspec.Struct):
-    """Dead letters that have all of this in common; as JSON, its fields in this order."""
+    """Dead letters with these fields in common; as JSON, in this order."""
 
     reason: str
     source_topic: str
     format: str
     detail: str
-    """With ``N`` for numbers and ``'...'`` for what is quoted."""
+    """With ``N`` for numbers and ``'...'`` for quoted texts."""
     letters: int
     first: datetime
     last: datetime
     not_as_read: int
-    """Of these, how many have something withheld or cut."""
+    """How many of these are masked or cut."""
     replays: int
-    """Of these, how many became dead letters again after a replay."""
+    """How many of these became dead letters again after a replay."""
 
 
 class Tally:
@@ -177,21 +166,20 @@ class Tally:
         group.replays += bool(letter.replay_of)
 
     def groups(self) -> list[Group]:
-        """The largest first, those alike by their names."""
+        """The largest first, equal ones by their names."""
         by_name = sorted(self._groups.items(), key=itemgetter(0))
         return [group for _, group in sorted(by_name, key=lambda item: -item[1].letters)]
 
 
 def _kind_of(detail: str) -> str:
-    """What details that differ in numbers or quoted texts alone have in common."""
+    """``detail`` without its numbers and quoted texts."""
     return _NUMBER.sub("N", _QUOTED.sub("'...'", detail))[:_DETAIL_CHARACTERS_MAX]
 
 
 def letter_document(letter: StoredLetter) -> dict[str, Any]:
     """``letter`` as a JSON object.
 
-    Key and value are text where they are UTF-8, and else in Base64 under ``key_base64`` and
-    ``value_base64``.
+    ``key`` and ``value`` are text; where they are not UTF-8, ``key_base64`` and ``value_base64``.
     """
     document: dict[str, Any] = msgspec.to_builtins(letter)
     for name, part in (("key", letter.key), ("value", letter.value)):
@@ -203,7 +191,6 @@ def letter_document(letter: StoredLetter) -> dict[str, Any]:
 
 
 def _text(part: bytes | None) -> str | None:
-    """``part`` as text; None where it is none."""
     try:
         return None if part is None else part.decode()
     except UnicodeDecodeError:

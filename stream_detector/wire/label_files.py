@@ -1,8 +1,8 @@
-"""Labels from a file, or from what an analyst types: one row, one label.
+"""Labels from a file or from options: one row, one label.
 
-A plain list holds a URL or host name a line. A table (.csv, .tsv) has a column url or host, and may
-name label, source, labeled_at, analyst, feed and confidence: what `stream-trainer labels export`
-writes is such a table.
+A plain list has one URL or host name a line. A table (.csv, .tsv) has a column url or host, and may
+have label, source, labeled_at, analyst, feed and confidence; `stream-trainer labels export` writes
+such a table.
 """
 
 import csv
@@ -21,18 +21,9 @@ from stream_detector.events import Canonical, Label, LabelWord, UrlEvent
 from stream_detector.terminal.spreadsheets import text_of
 from stream_detector.wire.labels import AHEAD_MAX, make_label
 
-__all__ = [
-    "LABEL_WORDS",
-    "LabelDefaults",
-    "UnknownLabellerError",
-    "label_of",
-    "labels_of_file",
-    "text_of_event",
-]
-
 LABEL_WORDS: tuple[LabelWord, ...] = get_args(LabelWord)
 _NUMBERS: Mapping[str, LabelWord] = {"1": "malicious", "0": "benign"}
-"""As in files for training, those of `stream-trainer labels export` among them."""
+"""As in files for training and in exports of `stream-trainer labels`."""
 
 _STDIN = Path("-")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -47,7 +38,7 @@ class UnknownLabellerError(LabelError):
 
 
 class LabelDefaults(NamedTuple):
-    """Values from the options, for rows that do not have their own."""
+    """Values from the options, for rows without their own."""
 
     label: LabelWord | None
     source: str | None
@@ -58,11 +49,11 @@ class LabelDefaults(NamedTuple):
 
 
 def label_of(defaults: LabelDefaults, given: Mapping[str, str], *, where: str) -> Label:
-    """The label that a row makes: ``given`` by name of column, the rest from ``defaults``.
+    """The label of a row: ``given`` by name of column, the rest from ``defaults``.
 
     Raises:
         UnknownLabellerError: neither names an analyst or a feed.
-        LabelError: it can't be made; the message begins with ``where``.
+        LabelError: the row is invalid; the message begins with ``where``.
     """
     analyst = given.get("analyst") or None
     feed = given.get("feed") or None
@@ -105,7 +96,7 @@ def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise LabelError(f"labeled_at {text!r} is no time such as 2026-11-01T10:00:00Z") from None
+        raise LabelError(f"labeled_at {text!r} is not a time like 2026-11-01T10:00:00Z") from None
     if time.tzinfo is None:
         raise LabelError(f"labeled_at {text!r} has no offset: end it with Z or such as +01:00")
     if time - datetime.now(UTC) > AHEAD_MAX:
@@ -117,13 +108,13 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise LabelError(f"confidence {text!r} is no number") from None
+        raise LabelError(f"confidence {text!r} is not a number") from None
 
 
 def text_of_event(event: UrlEvent) -> str:
-    """The event's text, changed where it would be read as the other kind.
+    """The event's text, changed where it would count as the other kind.
 
-    That is a URL without a scheme, or a host name with a port.
+    These are URLs without a scheme, and host names with a port.
     """
     if kind_of(event.observed) == event.kind:
         return event.observed
@@ -138,7 +129,7 @@ def labels_of_file(file: Path, defaults: LabelDefaults) -> list[Label]:
 
     Raises:
         UnknownLabellerError: as ``label_of``.
-        LabelError: the file or a line of it can't be used; no label is returned.
+        LabelError: the file or one of its lines is invalid.
     """
     try:
         with (

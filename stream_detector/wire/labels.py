@@ -1,13 +1,20 @@
-"""Labels as they lie in Kafka: read, checked and written. Schema: ``data/schemas/url-label.json``.
+"""Reads, checks, writes and signs labels in Kafka. Schema: ``data/schemas/url-label.json``.
 
-Whether a text is a URL or a host name is seen from the text, as ``canonical.kind_of`` has it. The
-key is the canonical text, so that all labels of one text share a partition and their order.
+``canonical.kind_of`` decides whether a text is a URL or a host name. The key is the canonical text,
+so that all labels of one text share a partition and keep their order.
+
+Kafka does not show a consumer who wrote a record, and a topic's rights cover all its writers. Where
+``label_keys`` names a public key for an analyst or feed, such a label counts only if its record has
+a header ``signature``: Ed25519 over ``stream-detector label``, a zero byte, and the record's value.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
 import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import UNSET, Meta, UnsetType
 
 from stream_detector.canonical import canonicalise, kind_of
@@ -18,17 +25,21 @@ from stream_detector.privacy.urls import is_query_masked, observed_without_crede
 from stream_detector.sources.json_record import decode_part
 from stream_detector.wire.outcomes import Message
 
-__all__ = ["AHEAD_MAX", "is_feed", "label_message", "make_label", "read_label"]
+SIGNATURE = "signature"
+"""Name of the header."""
+_WHAT = b"stream-detector label\0"
+"""Begins the signed bytes: no signature of a manifest or announcement passes for a label's."""
+_ANY = "*"
 
 AHEAD_MAX = timedelta(days=1)
-"""Of ``labeled_at`` to the time of writing: by a clock that is wrong by more, a label would win
-over all that follow."""
+"""How far ``labeled_at`` may be ahead of the time of writing: the latest label of a text wins, so a
+wrong clock would let one win for ever."""
 
-_EMPTY = "no label; one is taken back by the label retracted"
-"""A record without a value does not say whose label it takes back, so it takes back none."""
+_EMPTY = "no label; the label retracted takes one back"
+"""A tombstone takes no label back, since it does not say whose."""
 
 _DETAIL_CHARACTERS_MAX = 200
-"""Of what is wrong: it becomes a header, and may quote the record."""
+"""A detail becomes a header, and may quote the record."""
 
 _Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX)]
 _Time = Annotated[datetime, Meta(tz=True)]
@@ -36,7 +47,7 @@ _Confidence = Annotated[float, Meta(ge=0, le=1)]
 
 
 class _Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The JSON object. Nothing is required here: a field that is missing is told apart below."""
+    """The JSON object. No field is required here: ``_checked`` names the missing ones together."""
 
     url: str | UnsetType = UNSET
     label: LabelWord | UnsetType = UNSET
@@ -54,11 +65,11 @@ _Given = TypeVar("_Given")
 
 
 def read_label(value: bytes | None, *, written_at: datetime | None = None) -> Label | Rejected:
-    """The label that a record holds, or why it holds none; never raises.
+    """The label of a record, or its fault; never raises.
 
     Args:
         value: the record's value; None for a tombstone.
-        written_at: when the record was written, timezone-aware; None where it is not known.
+        written_at: the record's time, timezone-aware; None where it is unknown.
     """
     if not value or value.isspace():
         return Rejected(RejectReason.EMPTY, _EMPTY)
@@ -81,9 +92,7 @@ def make_label(
     feed: str | None = None,
     confidence: float | None = None,
 ) -> Label:
-    """A label made of its parts, checked as one that is read.
-
-    Of ``url`` user names and passwords are masked.
+    """A label from its parts, checked as in ``read_label``; masks credentials in ``url``.
 
     Args:
         url: a URL or host name in any form.
@@ -91,11 +100,11 @@ def make_label(
         confidence: 0 to 1.
 
     Raises:
-        LabelError: a part is missing, too long or out of its range, or ``url`` is no URL or host
-            name, or one with its query masked, which nobody has ever seen.
+        LabelError: a part is missing, too long or out of its range, or ``url`` is invalid or has a
+            masked query.
     """
     if is_query_masked(url):
-        raise LabelError("its query is masked: label it by --verdict-id, or give the URL as it was")
+        raise LabelError("its query is masked: label it by --verdict-id, or give the original URL")
     given = {"analyst": analyst, "feed": feed, "confidence": confidence}
     try:
         record = msgspec.convert(
@@ -117,26 +126,23 @@ def make_label(
 
 
 def is_feed(label: Label) -> bool:
-    """Whether no analyst stands behind ``label``: it belongs into the topic of feeds."""
+    """Whether ``label`` has no analyst and so belongs into the topic of feeds."""
     return label.analyst is None
 
 
 def label_message(label: Label) -> Message:
     """A label as a Kafka message: the canonical text as its key, one JSON object as its value."""
-    record = _Record(
-        url=label.url,
-        label=label.label,
-        source=label.source,
-        labeled_at=label.labeled_at,
-        analyst=_or_unset(label.analyst),
-        feed=_or_unset(label.feed),
-        confidence=_or_unset(label.confidence),
-    )
-    return label.canonical.text.encode(), _encode_json(record), []
-
-
-def _or_unset(value: _Given | None) -> _Given | UnsetType:
-    return UNSET if value is None else value
+    record = {
+        "url": label.url,
+        "label": label.label,
+        "source": label.source,
+        "labeled_at": label.labeled_at,
+        "analyst": label.analyst,
+        "feed": label.feed,
+        "confidence": label.confidence,
+    }
+    present = {name: value for name, value in record.items() if value is not None}
+    return label.canonical.text.encode(), _encode_json(present), []
 
 
 def _or_none(value: _Given | UnsetType) -> _Given | None:
@@ -144,7 +150,7 @@ def _or_none(value: _Given | UnsetType) -> _Given | None:
 
 
 def _checked(record: _Record) -> Label | Rejected:
-    """The label of a record whose fields, where they are there, have their types."""
+    """The label of a record whose fields have valid types, or what is wrong across them."""
     url, label, source, labeled_at = record.url, record.label, record.source, record.labeled_at
     if (
         isinstance(url, UnsetType)
@@ -190,3 +196,40 @@ def _fault_of_names(source: str, analyst: str | None, feed: str | None) -> str |
 
 def _lacks(record: _Record, name: str) -> bool:
     return getattr(record, name) is UNSET
+
+
+def voice_of(label: Label) -> str:
+    """The source of a label: ``analyst kim``, or ``feed urlhaus`` where there is no analyst."""
+    return f"feed {label.feed}" if is_feed(label) else f"analyst {label.analyst}"
+
+
+def label_signature(value: bytes, key: Ed25519PrivateKey) -> bytes:
+    """The signature of a label's record with ``value``, 64 bytes."""
+    signature: bytes = key.sign(_WHAT + value)
+    return signature
+
+
+def is_signed(
+    value: bytes | None, headers: Iterable[tuple[str, bytes]], key: Ed25519PublicKey
+) -> bool:
+    """Whether the private half of ``key`` signed the record."""
+    signature = dict(headers).get(SIGNATURE)
+    if signature is None:
+        return False
+    try:
+        key.verify(signature, _WHAT + (value or b""))
+    except InvalidSignature:
+        return False
+    return True
+
+
+class LabelKeys:
+    """Public keys by source of labels, such as ``analyst:kim`` or ``feed:*``."""
+
+    def __init__(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
+        self._keys = keys
+
+    def of(self, label: Label) -> Ed25519PublicKey | None:
+        """The key that must have signed ``label``; None where no signature is required."""
+        part, name = ("feed", label.feed) if is_feed(label) else ("analyst", label.analyst)
+        return self._keys.get(f"{part}:{name}") or self._keys.get(f"{part}:{_ANY}")

@@ -1,8 +1,7 @@
-"""How outcomes look in Kafka: keys, values and headers.
+"""Encodes outcomes for Kafka: keys, values and headers.
 
-Schemas: ``data/schemas/url-verdict.json`` and ``data/schemas/url-alert.json``; comparisons with
-shadow models have theirs in ``comparisons``. Times are RFC 3339 in UTC. Encoding runs in the
-scorer's thread; the event loop only ships the bytes.
+Schemas: ``data/schemas/url-verdict.json`` and ``data/schemas/url-alert.json``. Times are RFC 3339
+in UTC. Encoding runs in the scorer's thread; the event loop only sends the bytes.
 """
 
 import ipaddress
@@ -17,37 +16,23 @@ from stream_detector.events import (
     Canonical,
     DeadLetter,
     Decision,
+    Outcomes,
     Sighting,
     Verdict,
 )
 from stream_detector.privacy.pseudonyms import is_pseudonym
-from stream_detector.wire.comparisons import Comparison, comparison_key, encode_comparison
-
-__all__ = [
-    "ECS_VERSION",
-    "KEY_CUT_FROM",
-    "REPLAY_OF",
-    "VALUE_CUT_FROM",
-    "Encoded",
-    "Message",
-    "Outcomes",
-    "alert_key",
-    "dead_letter_headers",
-    "encode",
-    "encode_alert",
-    "verdict_message",
-]
+from stream_detector.wire.comparisons import comparison_key, encode_comparison
 
 ECS_VERSION = "8.17.0"
 """Version of the Elastic Common Schema whose field names alerts use."""
 
 REPLAY_OF = "replay-of"
-"""Header of a record that ``dead-letters replay`` wrote, and of a dead letter that it became again:
-``topic:partition:offset`` of the dead letter that it is the original of."""
+"""Header of a record that ``dead-letters replay`` wrote, and of the dead letter that it may become
+again: ``topic:partition:offset`` of the replayed dead letter."""
 
 VALUE_CUT_FROM = "truncated-from-bytes"
 KEY_CUT_FROM = "key-truncated-from-bytes"
-"""Headers of a dead letter that is cut: how long value and key were."""
+"""Headers of a dead letter that is cut: the original lengths of value and key."""
 
 Headers = list[tuple[str, bytes]]
 Message = tuple[bytes | None, bytes | None, Headers]
@@ -56,16 +41,6 @@ Message = tuple[bytes | None, bytes | None, Headers]
 _NO_HEADERS: Headers = []
 
 _encode_json = msgspec.json.Encoder().encode
-
-
-class Outcomes(NamedTuple):
-    """What a batch of chunks became, each list in order of input."""
-
-    verdicts: list[Verdict]
-    alerts: list[Alert]
-    dead_letters: list[DeadLetter]
-    comparisons: Sequence[Comparison] = ()
-    """Of shadow models with those that serve; in no order."""
 
 
 class Encoded(NamedTuple):
@@ -78,7 +53,7 @@ class Encoded(NamedTuple):
 
 
 def encode(outcomes: Outcomes) -> Encoded:
-    """All of ``outcomes`` as Kafka messages. Dead letters keep their key and value."""
+    """``outcomes`` as Kafka messages. Dead letters keep their key and value."""
     return Encoded(
         list(map(verdict_message, outcomes.verdicts)),
         [(alert_key(a), encode_alert(a), _NO_HEADERS) for a in outcomes.alerts],
@@ -90,7 +65,7 @@ def encode(outcomes: Outcomes) -> Encoded:
 def verdict_message(verdict: Verdict) -> Message:
     """A verdict as one JSON object: the sighting's fields, then the decision's.
 
-    Its key is the registered domain: a domain's verdicts share a partition.
+    The key is the registered domain: a domain's verdicts share a partition.
     """
     key, share = verdict.decision.written or _written(verdict.decision)
     try:
@@ -103,7 +78,7 @@ def verdict_message(verdict: Verdict) -> Message:
 def _written(decision: Decision) -> tuple[bytes, bytes]:
     """The key of a verdict, and the end of its JSON from the comma after the sighting's fields.
 
-    Both are kept on the decision, for most texts are seen again and again.
+    Both are cached on the decision, since most texts repeat.
     """
     canonical = decision.canonical
     fields = {
@@ -140,12 +115,11 @@ def encode_alert(alert: Alert) -> bytes:
 
 
 def dead_letter_headers(letter: DeadLetter) -> Headers:
-    """Why a record is a dead letter, and where it came from; numbers in decimal.
+    """Reason and origin of a dead letter; numbers in decimal.
 
-    ``source-timestamp`` is the record's own, in milliseconds since the epoch, and is left out
-    where the record had none. ``format`` is there where one recognised the line, ``withheld``
-    where key or value are not as read, ``truncated-from-bytes`` and ``key-truncated-from-bytes``
-    where they are cut, ``replay-of`` where the record was a replay.
+    Only some letters have ``source-timestamp`` (the record's own, milliseconds since the epoch),
+    ``format`` (one recognised the line), ``withheld`` (parts are masked), ``truncated-from-bytes``
+    and ``key-truncated-from-bytes`` (cut), and ``replay-of`` (the record was a replay).
     """
     source = letter.source
     headers = [
@@ -173,7 +147,6 @@ def dead_letter_headers(letter: DeadLetter) -> Headers:
 
 
 def _ecs(alert: Alert) -> dict[str, Any]:
-    """The alert as nested ECS objects."""
     sighting, decision = _without_surrogates(alert.verdict.sighting), alert.verdict.decision
     canonical = decision.canonical
     fields: dict[str, Any] = {
@@ -240,7 +213,7 @@ def _message(decision: Decision) -> str:
 
 
 def _indicator(canonical: Canonical) -> dict[str, str]:
-    """What was recognised, as ECS's ``threat.indicator``."""
+    """ECS's ``threat.indicator``."""
     if canonical.kind == "url":
         return {"type": "url", "name": canonical.text}
     address = _ip_address(canonical.host.strip("[]"))
@@ -250,10 +223,7 @@ def _indicator(canonical: Canonical) -> dict[str, str]:
 
 
 def _client(client: str) -> dict[str, str]:
-    """ECS wants ``address`` always, and a copy in ``ip`` or ``domain``, whichever it is.
-
-    A pseudonym is neither.
-    """
+    """ECS requires ``address``, and a copy in ``ip`` or ``domain``; a pseudonym is neither."""
     if is_pseudonym(client):
         return {"address": client}
     address = _ip_address(client)

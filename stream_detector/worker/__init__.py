@@ -1,1 +1,1 @@
-"""The worker: a Faust app, its process, its batches, and the models it follows."""
+"""The worker: a Faust app, its process, its batches, and the announced models."""

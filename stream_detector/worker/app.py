@@ -1,46 +1,47 @@
-"""The worker: a Faust app with one agent, which connects ``pipeline`` with Kafka.
+"""The worker: a Faust app with one agent that connects ``pipeline`` with Kafka.
 
-``create_app`` makes the app; ``stream_detector.worker.process`` runs it.
+``worker.process`` makes the app and runs it.
 """
 
 import asyncio
 import logging
-import tempfile
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer
 from faust.types import StreamT
 from yarl import URL
 
-from stream_detector.assembly import pipeline_of
 from stream_detector.errors import FatalError
 from stream_detector.events import Chunk
 from stream_detector.kafka.announcements import follow_announcements
 from stream_detector.kafka.chunk_consumer import ChunkConsumer, Delivery
 from stream_detector.kafka.clients import client_options, output_options
-from stream_detector.kafka.group_watch import GroupMonitor
-from stream_detector.kafka.input_topics import TopicMonitor
 from stream_detector.kafka.lag import LagMonitor
 from stream_detector.kafka.publisher import OutputTopics, Publisher
 from stream_detector.kafka.reachability import ReachMonitor
-from stream_detector.kafka.readiness import Monitors, readiness
+from stream_detector.kafka.readiness import GroupMonitor, Monitors, TopicMonitor, readiness
 from stream_detector.kafka.record_batches import decompressed_bytes_max
 from stream_detector.kafka.transport import ChunkProducer, ChunkTransport
-from stream_detector.limits import BATCH_BYTES_MAX, FETCH_BYTES_MAX
+from stream_detector.limits import (
+    BATCH_BYTES_MAX,
+    BUFFERED_BYTES_MAX,
+    CHUNK_RECORDS_MAX,
+    FETCH_BYTES_MAX,
+)
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
-from stream_detector.policy.decider import Decider
 from stream_detector.settings.fields import Settings
 from stream_detector.wire.outcomes import Encoded, encode
-from stream_detector.worker.batching import Batcher, Work
-from stream_detector.worker.model_following import ModelFollower, ShadowFollower
+from stream_detector.worker.batching import Batcher
+from stream_detector.worker.lanes import Work
 
-__all__ = ["DetectorApp", "Following", "create_app"]
+if TYPE_CHECKING:
+    from stream_detector.worker.model_following import Following
 
 logger = logging.getLogger(__name__)
 
@@ -57,18 +58,20 @@ _SESSION_TIMEOUT_MS = 20_000
 """The group takes the partitions of a killed worker after this time."""
 _POLL_INTERVAL_MAX_MS = 3_600_000
 """The worker fetches nothing while Kafka refuses outputs, and must stay in the group."""
-_REBALANCE_MARGIN_SECONDS = 20.0
-
-
-class Following(NamedTuple):
-    """The followers of announcements, one for each role of models."""
-
-    models: ModelFollower
-    shadows: ShadowFollower
+_REVOKE_SECONDS = 10.0
+"""To finish and commit a partition that is revoked. The group reads nothing meanwhile."""
+_REBALANCE_SECONDS = _REVOKE_SECONDS + 20.0
+"""The group waits this long for a member that finishes its batches."""
+_LINGER_SECONDS = 0.005
+"""A batch that is not full waits this long for more records: a fraction of the time to score it."""
+_COMMIT_INTERVAL_SECONDS = 1.0
+"""A crash repeats the records since the last commit, and each commit costs the broker a write."""
+_STALL_SECONDS = 120.0
+"""With lag and no commit for so long the worker ends itself. A batch takes seconds at most."""
 
 
 class _ChunkSchema(faust.Schema):
-    """Passes on the delivery that the transport made: there is nothing to decode."""
+    """Passes on the transport's delivery, which needs no decoding."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
         return None
@@ -90,25 +93,24 @@ class DetectorApp(faust.App):
         pipeline: Pipeline,
         metrics: Metrics,
         executor: ThreadPoolExecutor,
-        following: Following | None = None,
+        following: "Following | None" = None,
     ) -> None:
         self.settings = settings
         self.following = following
         self.metrics = metrics
         self.pipeline = pipeline
         self.executor = executor
-        self.chunk_records = settings.chunk_records
-        self.buffered_bytes_max = settings.buffered_bytes_max
-        self.decompressed_bytes_max = decompressed_bytes_max(settings)
+        self.buffered_bytes_max = BUFFERED_BYTES_MAX
+        self.decompressed_bytes_max = decompressed_bytes_max(settings.record_bytes_max)
         self.starts_at_end = settings.start_at == "latest"
         self.consumer_options = _consumer_options(settings)
         self.producer_options = output_options(settings)
         self.failed = asyncio.Event()
-        """Set when the process has to stop because of ``error``."""
+        """Set when the process has to stop; ``error`` says why."""
         self.finished = asyncio.Event()
-        """Set by a stop once the batches under way are committed or given up."""
+        """Set during a stop, once the batches in flight are committed or given up."""
         self._is_watched = False
-        """Whether the monitors that ``readiness`` asks exist: Faust says that it has started
+        """Whether the monitors that ``readiness`` needs exist. Faust reports that it has started
         before it calls ``on_start``."""
         self.error: FatalError | None = None
         self.batcher = Batcher(
@@ -117,7 +119,7 @@ class DetectorApp(faust.App):
             executor=executor,
             batch_records=settings.batch_records,
             batch_bytes=BATCH_BYTES_MAX,
-            linger=settings.linger_ms / 1000,
+            linger=_LINGER_SECONDS,
             clock=time.monotonic,
         )
         self.reach_monitor = ReachMonitor(
@@ -138,17 +140,15 @@ class DetectorApp(faust.App):
             settings.input_topic_names,
             lambda: self.chunk_consumer.thread,
             metrics=metrics,
-            patience=settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS,
+            patience=_REBALANCE_SECONDS,
             clock=time.monotonic,
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._folder = tempfile.TemporaryDirectory(prefix="stream-detector-")
         brokers = [URL(f"kafka://{address}") for address in settings.bootstrap_servers]
         super().__init__(
             settings.group_id,
             broker=brokers,
-            datadir=self._folder.name,
-            broker_commit_interval=settings.commit_interval,
+            broker_commit_interval=_COMMIT_INTERVAL_SECONDS,
             stream_wait_empty=False,
             table_standby_replicas=0,
             topic_allow_declare=False,
@@ -156,8 +156,20 @@ class DetectorApp(faust.App):
             web_enabled=False,
         )
         self.transport = ChunkTransport(brokers, self)
+        topic = self.topic(*settings.input_topic_names, schema=_ChunkSchema(), internal=False)
+        self.agent(topic, name="detect", concurrency=1)(self._detect)
+
+    async def _detect(self, stream: StreamT[Delivery]) -> None:
+        # Faust would acknowledge a chunk once the agent asks for the next one. ``Work`` does it
+        # when Kafka has the chunk's outputs.
+        stream.enable_acks = False
+        async for event in stream.events():
+            self.batcher.put(Work(event.value.chunk, event.value.entry.size, event.ack))
 
     # --- life cycle -------------------------------------------------------------------------
+
+    def _create_directories(self) -> None:
+        """Create none: Faust's folders are for tables, and this app has no tables."""
 
     async def on_start(self) -> None:
         """Start the monitors and followers, which need the event loop, before the consumer."""
@@ -166,7 +178,7 @@ class DetectorApp(faust.App):
         self.lag_monitor = LagMonitor(
             self.chunk_consumer,
             metrics=self.metrics,
-            stall_timeout=self.settings.stall_timeout,
+            stall_timeout=_STALL_SECONDS,
             clock=time.monotonic,
             wall_clock=time.time,
         )
@@ -208,7 +220,6 @@ class DetectorApp(faust.App):
             await super().on_stop()
             if self._tasks:
                 await asyncio.wait(self._tasks)
-            self._folder.cleanup()
 
     async def _finish_or_give_up(self) -> None:
         """Finish and commit the batches in flight; give up where Kafka stays away."""
@@ -263,7 +274,7 @@ class DetectorApp(faust.App):
     async def finish_in_flight(self) -> None:
         """Finish the batches in flight, within the revocation deadline."""
         self.metrics.rebalances.inc()
-        await self._drain(self.settings.revoke_timeout)
+        await self._drain(_REVOKE_SECONDS)
 
     async def _drain(self, timeout: float) -> None:
         if not await self.batcher.drain(timeout):
@@ -273,7 +284,7 @@ class DetectorApp(faust.App):
             )
 
     def fail(self, error: FatalError) -> None:
-        """Stop the process because of ``error``; may be called from any thread."""
+        """Stop the process because of ``error``; any thread may call this."""
         self.metrics.count_error(error)
         self.error = self.error or error
         self._app_loop.call_soon_threadsafe(self.failed.set)
@@ -291,7 +302,7 @@ class DetectorApp(faust.App):
         self.metrics.stage_seconds.labels("publish").observe(time.monotonic() - started)
         now = time.time()
         for topic, _, records in chunks:
-            # Records of a producer older than Kafka 0.10 have no time: None or -1.
+            # Records of producers older than Kafka 0.10 have no time: None or -1.
             written = records[0].timestamp or -1
             if written > 0:
                 age = max(0.0, now - written / 1000)
@@ -308,7 +319,7 @@ class DetectorApp(faust.App):
         )
 
     def _drop_shadows(self, fault: str) -> None:
-        """End all shadows, since Kafka does not take their comparisons."""
+        """End all shadows, since Kafka refuses their comparisons."""
         if self.following is not None:
             self.following.shadows.drop_all(fault)
 
@@ -327,7 +338,7 @@ class DetectorApp(faust.App):
 
     @property
     def chunk_consumer(self) -> ChunkConsumer:
-        """The consumer, as the chunk transport made it."""
+        """The chunk transport's consumer."""
         return cast(ChunkConsumer, self.consumer)
 
     def readiness(self) -> tuple[bool, str]:
@@ -341,45 +352,8 @@ class DetectorApp(faust.App):
             monitors,
             assigned=self._assignment or (),
             is_rebalancing=self.rebalancing,
-            stalled_seconds=self.settings.stall_timeout / 2,
+            stalled_seconds=_STALL_SECONDS / 2,
         )
-
-
-def create_app(
-    settings: Settings,
-    *,
-    decider: Decider,
-    metrics: Metrics,
-    cluster: str,
-    executor: ThreadPoolExecutor,
-    following: Following | None = None,
-) -> DetectorApp:
-    """Make the Faust app with its one agent.
-
-    Args:
-        settings: all settings.
-        decider: gives the decisions; its scorer is warm.
-        metrics: where to count.
-        cluster: the cluster's name in verdict ids.
-        executor: the one thread that owns the scorer.
-        following: takes announced models and shadows; without it, models stay as they are.
-    """
-    metrics.expect_topics(settings.input_topic_names)
-    pipeline = pipeline_of(settings=settings, decider=decider, metrics=metrics, cluster=cluster)
-    app = DetectorApp(
-        settings, pipeline=pipeline, metrics=metrics, executor=executor, following=following
-    )
-    topic = app.topic(*settings.input_topic_names, schema=_ChunkSchema(), internal=False)
-
-    @app.agent(topic, name="detect", concurrency=1)
-    async def detect(stream: StreamT[Delivery]) -> None:
-        # Faust would acknowledge a chunk once the agent asks for the next one. ``Work`` does it
-        # when Kafka has the chunk's outputs.
-        stream.enable_acks = False
-        async for event in stream.events():
-            app.batcher.put(Work(event.value.chunk, event.value.entry.size, event.ack))
-
-    return app
 
 
 def _consumer_options(settings: Settings) -> dict[str, Any]:
@@ -388,10 +362,11 @@ def _consumer_options(settings: Settings) -> dict[str, Any]:
         # An offset that the topic no longer has resumes at the oldest record, so none is skipped.
         # ``kafka.positions`` decides where a new group begins.
         "auto_offset_reset": "earliest",
+        "max_poll_records": CHUNK_RECORDS_MAX,
         "max_partition_fetch_bytes": FETCH_BYTES_MAX,
         "heartbeat_interval_ms": _HEARTBEAT_MS,
         "session_timeout_ms": _SESSION_TIMEOUT_MS,
-        "rebalance_timeout_ms": int((settings.revoke_timeout + _REBALANCE_MARGIN_SECONDS) * 1000),
+        "rebalance_timeout_ms": int(_REBALANCE_SECONDS * 1000),
         "max_poll_interval_ms": _POLL_INTERVAL_MAX_MS,
         **client_options(settings, AIOKafkaConsumer),
     }

@@ -1,11 +1,10 @@
-"""Turns delivered chunks into full batches, and overlaps their scoring and publishing.
+"""Collects delivered chunks into full batches, and overlaps their scoring and publishing.
 
-The scorer's thread scores one batch, while the one before is published and the next one fills up.
-A batch is processed in parts; parts are published and acknowledged in order.
+While the scorer's thread scores one batch, the batch before is published and the next one fills up.
+A batch is processed in parts, which are published and acknowledged in order.
 
 Where a batch has more than one part, its open chunk and new batches take turns: a slow chunk delays
-its own partition alone, and so do many chunks of one part each. Knows neither Faust nor Kafka: the
-caller passes in what to do with a batch.
+only its own partition, and so do many chunks of one part each. Knows neither Faust nor Kafka.
 """
 
 import asyncio
@@ -18,15 +17,13 @@ from typing import Generic, TypeVar
 from stream_detector.events import Chunk
 from stream_detector.worker.lanes import Lane, Lanes, Work
 
-__all__ = ["Batcher", "Work"]
-
 Outputs = TypeVar("Outputs")
 
 Process = Callable[[Iterable[Chunk]], Iterator[tuple[Outputs, int]]]
 
 
 class _Batch(Generic[Outputs]):
-    """Chunks that are processed together; after its first part, the open chunk alone."""
+    """Chunks that are processed together; after its first part, only the open chunk."""
 
     def __init__(self, works: Sequence[Work], process: "Process[Outputs]") -> None:
         self._left = deque(works)
@@ -42,19 +39,19 @@ class _Batch(Generic[Outputs]):
             yield self._begun[-1].chunk
 
     def end(self, count: int) -> list[Work]:
-        """Note that the first ``count`` chunks have ended; returns those that ended just now."""
+        """Note that the first ``count`` chunks have ended; returns the newly ended ones."""
         ended = self._begun[self._ended : count]
         self._ended = count
         return ended
 
     def end_all(self) -> list[Work]:
-        """Note that all chunks have ended; returns as ``end``."""
+        """Note that all chunks have ended; returns the newly ended ones."""
         self._begun += self._left
         self._left.clear()
         return self.end(len(self._begun))
 
     def give_up_rest(self) -> list[Work]:
-        """The chunks that have not begun: this batch leaves them to the next ones."""
+        """The chunks that have not begun, which later batches process."""
         rest = list(self._left)
         self._left.clear()
         return rest
@@ -62,9 +59,9 @@ class _Batch(Generic[Outputs]):
     def let_go(self) -> None:
         """Free the records at once.
 
-        The parts hold the batch and the batch holds the parts, which are mostly not read to their
-        end. Python's collector frees such a circle once many objects were made, and a few thousand
-        records of 1 MB are few objects: they would fill gigabytes first.
+        The iterator of parts and the batch refer to each other. Python's collector frees such a
+        cycle only after many new objects, and a few thousand records of 1 MB are few objects: they
+        would fill gigabytes first.
         """
         self.parts = iter(())
 
@@ -82,10 +79,10 @@ class _Batch(Generic[Outputs]):
 class Batcher(Generic[Outputs]):
     """Runs batches through ``process`` (in ``executor``) and ``publish`` (on the event loop).
 
-    ``process`` takes the chunks of a batch one by one, each when it begins to read it. It yields
-    their outputs in parts, each with the number of chunks that have ended so far. ``publish`` gets
-    the outputs of a part and the chunks that end with it, which are acknowledged before the next
-    part is published. Chunks that have not begun when a part is made go into the next batch.
+    ``process`` takes each chunk of a batch when it begins to read it. It yields outputs in parts,
+    each with the number of chunks that have ended so far. ``publish`` gets the outputs of a part
+    and the chunks that end with it; they are acknowledged before the next part is published, since
+    commits follow the order of a partition. Chunks that a part did not reach join a later batch.
 
     Call ``put`` and ``drain`` on the event loop that runs ``run``. The queue has no bound: the
     caller applies back-pressure. An error of ``process`` or ``publish`` ends ``run`` with that
@@ -135,9 +132,9 @@ class Batcher(Generic[Outputs]):
             self._full.set()
 
     async def drain(self, timeout: float) -> bool:
-        """Drop what has not begun, and wait ``timeout`` seconds for what has.
+        """Drop chunks that have not begun, and wait ``timeout`` seconds for the others.
 
-        Returns whether everything that had begun was finished and acknowledged.
+        Returns whether all of those were finished and acknowledged.
         """
         self._drains += 1
         self._lanes.clear()
@@ -170,7 +167,7 @@ class Batcher(Generic[Outputs]):
                 if publishing is not None:
                     await publishing
                 if part is None:
-                    # The chunks that were left have no records.
+                    # The remaining chunks have no records.
                     publishing = None
                     self._finish(batch, batch.end_all())
                     continue
@@ -202,7 +199,7 @@ class Batcher(Generic[Outputs]):
     async def _next_batch(self, publishing: asyncio.Task[None] | None) -> "_Batch[Outputs] | None":
         """Wait for work, then for a full batch or the end of the linger; no linger after idling.
 
-        Raises at once what the running ``publish`` raises. None where a drain dropped the work.
+        Raises an error of ``publishing`` at once. None where a drain dropped the work.
         """
         while not self._lanes:
             self._arrived.clear()
@@ -260,7 +257,7 @@ class Batcher(Generic[Outputs]):
             _acknowledge(ended)
 
     def _finish(self, batch: "_Batch[Outputs]", ended: Sequence[Work]) -> None:
-        """Note that all of ``batch`` is finished, or given up."""
+        """Note that ``batch`` is finished or given up."""
         _acknowledge(ended)
         batch.let_go()
         if batch.held is not None:

@@ -1,7 +1,7 @@
 """Queues of chunks, one a partition: partitions take turns of up to ``TURN_BYTES`` each.
 
-So a flood on one partition delays no other. Turns count bytes, not chunks: a partition with few
-records gives many small chunks, and would fall behind with one chunk a turn.
+A flood on one partition therefore delays no other. Turns count bytes, not chunks: a partition with
+few records gives many small chunks, and would fall behind with one chunk a turn.
 """
 
 from collections import deque
@@ -11,14 +11,12 @@ from typing import NamedTuple
 from stream_detector.events import Chunk
 from stream_detector.limits import TURN_BYTES
 
-__all__ = ["Lane", "Lanes", "Work"]
-
 Lane = tuple[str, int]
 """Topic and partition."""
 
 
 class Work(NamedTuple):
-    """One chunk to be processed, and what to call when all its outputs are published."""
+    """A chunk, and the callback for when all its outputs are published."""
 
     chunk: Chunk
     size: int
@@ -32,11 +30,11 @@ class Work(NamedTuple):
 
 
 class Lanes:
-    """A queue of chunks for each partition, and whose turn it is."""
+    """A queue of chunks for each partition, which take turns."""
 
     def __init__(self) -> None:
         self._waiting: dict[Lane, deque[Work]] = {}
-        """The lane whose turn it is comes first; a lane without chunks has no entry."""
+        """The lane that has the turn comes first; a lane without chunks has no entry."""
         self._held: set[Lane] = set()
         self._turn: Lane | None = None
         self._given = 0
@@ -54,7 +52,7 @@ class Lanes:
         self._count(work, 1)
 
     def put_back(self, works: Sequence[Work]) -> None:
-        """Queue ``works``, which were taken, before all others, in their order."""
+        """Queue ``works``, which ``take`` gave, before all others, in their order."""
         for work in reversed(works):
             queue = self._waiting.pop(work.lane, deque())
             queue.appendleft(work)
@@ -63,7 +61,7 @@ class Lanes:
         self._turn = None
 
     def take(self) -> Work | None:
-        """The next chunk of the partition whose turn it is; None if no lane has one to give."""
+        """The next chunk of the partition that has the turn; None if no lane can give one."""
         lane = next((lane for lane in self._waiting if lane not in self._held), None)
         if lane is None:
             return None
@@ -86,7 +84,7 @@ class Lanes:
             self._waiting[lane] = self._waiting.pop(lane)
 
     def hold(self, lane: Lane) -> None:
-        """Give no chunk of ``lane`` until ``release``: its open chunk comes first."""
+        """Give no chunk of ``lane`` until ``release``: its open chunk ends first."""
         self._held.add(lane)
 
     def release(self, lane: Lane) -> None:

@@ -1,7 +1,7 @@
 """Keeps the models of a running worker as announced: the scorer's own, and the shadows.
 
-A model loads in a thread of its own, and the scorer's thread takes it between two batches. A model
-that can't be loaded changes nothing. Knows nothing of Kafka: the caller passes announcements in.
+A model loads in its own thread, and the scorer's thread takes it between two batches. A model that
+fails to load changes nothing. Knows nothing of Kafka: the caller passes announcements in.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Required, TypedDict, Unpack
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, NamedTuple, Required, TypedDict, Unpack
 
 import msgspec
 
@@ -26,13 +26,11 @@ from stream_detector.worker.model_loading import Load, load_announced, load_in_t
 if TYPE_CHECKING:
     from stream_detector.models.scorer import Network, Scorer
 
-__all__ = ["ModelFollower", "ShadowFollower"]
-
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0
 _RETRY_SECONDS_MAX = 60.0
-"""The pause between tries to fetch a model that the store lacks doubles from one to the other."""
+"""The pause before the next try to fetch a model that the store lacks doubles up to this."""
 
 
 class _Arguments(TypedDict, total=False):
@@ -140,11 +138,20 @@ class _Follower(ABC):
             del self._wanted[kind]
             self._retries.pop(kind, None)
 
+    def _submit(self, work: Callable[..., object], *arguments: object) -> None:
+        """Run ``work`` in the scorer's thread without waiting for it; log an exception."""
+
+        def ended(future: Future[object]) -> None:
+            if not future.cancelled() and (error := future.exception()) is not None:
+                logger.error("a shadow could not be ended", exc_info=error)
+
+        self._executor.submit(work, *arguments).add_done_callback(ended)
+
 
 class ModelFollower(_Follower):
     """Switches the scorer to the models announced to serve."""
 
-    instead = "the one that serves goes on"
+    instead = "the served model stays"
 
     def __init__(
         self,
@@ -196,11 +203,11 @@ class ModelFollower(_Follower):
 class ShadowFollower(_Follower):
     """Loads, starts and ends shadows, by the same rules as models that serve.
 
-    A model is not compared with itself: while it serves, its announcement as a shadow rests. A
-    shadow dropped after an error starts again only with a new announcement.
+    No model is compared with itself: while it serves, its announcement as a shadow rests. A shadow
+    that was dropped after an error starts again only with a new announcement.
     """
 
-    instead = "nothing is compared with the one that serves"
+    instead = "nothing is compared with the served model"
 
     def __init__(self, shadows: Shadows, scorer: "Scorer", **others: Unpack[_Arguments]) -> None:
         super().__init__(scorer, **others)
@@ -218,17 +225,17 @@ class ShadowFollower(_Follower):
             self._wanted.pop(kind, None)
             self._retries.pop(kind, None)
             # The executor has one thread, so this runs after a start that is under way.
-            self._executor.submit(self._end, kind)
+            self._submit(self._end, kind)
 
     def reconsider(self, kind: Kind) -> None:
-        """Look at the announced shadow again, since another model serves ``kind`` now."""
+        """Start or end the announced shadow again, since another model serves ``kind`` now."""
         if kind in self._announced:
             # A copy, since ``_take`` may be comparing the original with the model before.
             self._want(msgspec.structs.replace(self._announced[kind]))
 
     def drop_all(self, fault: str) -> None:
-        """End all shadows because of an error that is not one model's own."""
-        self._executor.submit(self._shadows.drop_all, fault)
+        """End all shadows because of an error that no single model caused."""
+        self._submit(self._shadows.drop_all, fault)
 
     async def _take(self, kind: Kind, announcement: Announcement) -> None:
         started = self._clock()
@@ -243,7 +250,7 @@ class ShadowFollower(_Follower):
                 return
             await loop.run_in_executor(self._executor, self._shadows.start, announcement, network)
             logger.info(
-                "the %s model %s %s (%s) is a shadow on a share of %g; loaded in %.1f s",
+                "shadow started: %s model %s %s (%s) on a share of %g; loaded in %.1f s",
                 kind,
                 announcement.name,
                 announcement.version,
@@ -257,6 +264,13 @@ class ShadowFollower(_Follower):
         """End the shadow of ``kind``; runs in the scorer's thread."""
         if self._shadows.end(kind):
             _free_networks()
+
+
+class Following(NamedTuple):
+    """The followers of announcements, one for each role of models."""
+
+    models: ModelFollower
+    shadows: ShadowFollower
 
 
 def _free_networks() -> None:

@@ -23,29 +23,15 @@ from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.files import MANIFEST_NAME, SIGNATURE_NAME
 from stream_detector.models.manifest import ref_of_bundle
-from stream_detector.models.serving import (
-    load_fetched,
-    model_device,
-    threshold_overrides,
-    warm_network,
-)
+from stream_detector.models.serving import load_fetched, model_device, warm_network
 from stream_detector.models.signing import check_signature, read_public_key
 from stream_detector.models.store import ModelStore
-from stream_detector.models.thresholds import effective_thresholds
+from stream_detector.models.thresholds import effective_thresholds, threshold_overrides
 from stream_detector.settings.fields import Settings
 
 if TYPE_CHECKING:
     from stream_detector.models.bundle import Bundle
     from stream_detector.models.scorer import Network
-
-__all__ = [
-    "Load",
-    "check_store_settings",
-    "load_announced",
-    "load_in_time",
-    "loads_under_way",
-    "networks_of",
-]
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What `doctor` checks of this machine: HTTP port, certificates, lists, models and device."""
+"""`doctor`'s checks of this machine: HTTP port, certificates, lists, models and device."""
 
 import socket
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from stream_detector.assembly import decider_of
 from stream_detector.errors import FatalError, SettingsError
 from stream_detector.events import Kind
 from stream_detector.kafka.preflight import Finding, check
-from stream_detector.models.serving import load_scorer, served_bundle, threshold_overrides
+from stream_detector.models.serving import load_scorer, served_bundle
 from stream_detector.models.store import ModelStore
-from stream_detector.models.thresholds import effective_thresholds
+from stream_detector.models.thresholds import effective_thresholds, threshold_overrides
 from stream_detector.policy.lists import HostList
 from stream_detector.settings.fields import Settings
 from stream_detector.system.cores import usable_cores
@@ -19,13 +19,10 @@ from stream_detector.terminal.counted import counted
 from stream_detector.web.certificates import (
     CertificateFile,
     expiry_notice,
-    http_certificates,
     kafka_certificates,
 )
-from stream_detector.web.config import load_web_config, read_web_file
+from stream_detector.web.config import WebConfig, read_web_file
 from stream_detector.worker.model_loading import check_store_settings
-
-__all__ = ["machine_findings"]
 
 
 def machine_findings(settings: Settings) -> Iterator[Finding]:
@@ -60,7 +57,7 @@ def _port(settings: Settings) -> str:
         where = f"any free port of {settings.http_host} is taken, since http_port is 0"
     if settings.http_web_config is None:
         return where
-    access = load_web_config(settings.http_web_config)
+    access = WebConfig(settings.http_web_config)
     transport = "in the clear" if access.tls is None else "by TLS"
     logins = (
         f"{counted(len(access.users), 'user')} may log in" if access.users else "nobody logs in"
@@ -73,7 +70,7 @@ def _certificate_files(settings: Settings) -> list[CertificateFile]:
     files = kafka_certificates(settings)
     if (path := settings.http_web_config) is not None:
         with suppress(SettingsError):  # The check of the port reports it.
-            files += http_certificates(path, read_web_file(path))
+            files += read_web_file(path).certificates(path)
     return files
 
 
@@ -102,14 +99,14 @@ def _model(settings: Settings, kind: Kind) -> str:
 
 
 def _model_store(settings: Settings) -> str:
-    """The store answers, and the public key is one."""
+    """The store answers, and the public key is valid."""
     check_store_settings(settings)
     versions = ModelStore(settings.model_store).versions()
     return f"{counted(len(versions), 'version')} in {settings.model_store}"
 
 
 def _device(settings: Settings) -> str:
-    """The device is there, and both models score a text that any sound model can."""
+    """Both models score a text that any working model can."""
     scorer = load_scorer(settings)
     decider_of(scorer, settings=settings, metrics=None).decide(
         [("url", "example.com/index.html"), ("host", "example.com")]

@@ -1,6 +1,6 @@
-"""The worker's process: ask Kafka, warm up, join the group, follow announced models.
+"""The worker's process: check Kafka, warm up, join the group, follow announced models.
 
-SIGTERM and SIGINT end it, and so does the first error that a retry can't mend.
+SIGTERM, SIGINT or the first error that a retry can't mend ends it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stream_detector import __version__
-from stream_detector.assembly import decider_of, shadows_of, sources_by_topic
+from stream_detector.assembly import decider_of, pipeline_of, shadows_of
 from stream_detector.errors import FatalError, RetryableError
 from stream_detector.kafka.announcements import current_announcements
 from stream_detector.kafka.retry import back_off
@@ -29,11 +29,9 @@ from stream_detector.policy.shadow import Shadows
 from stream_detector.settings.fields import Settings
 from stream_detector.web.certificates import kafka_certificates, show_certificates
 from stream_detector.web.server import HealthServer
-from stream_detector.worker.app import DetectorApp, Following, create_app
-from stream_detector.worker.model_following import ModelFollower, ShadowFollower
+from stream_detector.worker.app import DetectorApp
+from stream_detector.worker.model_following import Following, ModelFollower, ShadowFollower
 from stream_detector.worker.model_loading import check_store_settings, loads_under_way, networks_of
-
-__all__ = ["run_worker"]
 
 logger = logging.getLogger(__name__)
 
@@ -98,10 +96,10 @@ class _Process:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         self._app: DetectorApp | None = None
         self._kafka_fault = ""
-        """Why the start does not reach Kafka; empty if it does."""
+        """Why the start does not reach Kafka; empty if it reached it."""
         self.left_running = False
-        """Whether something goes on that nothing can stop: a thread that loads the model, a client
-        of a Kafka that does not answer."""
+        """Whether something still runs that nothing can stop: a thread that loads the model, a
+        client of a Kafka that does not answer."""
         self.metrics.show_group(settings.group_id)
         if settings.model_store and "://" not in settings.model_store:
             self.metrics.show_free_space(Path(settings.model_store))
@@ -167,12 +165,11 @@ class _Process:
     # --- start ------------------------------------------------------------------------------
 
     async def _start(self) -> DetectorApp:
-        """Ask Kafka and warm the model up at the same time, make the app.
+        """Reach Kafka and warm up the model at the same time, then make the app.
 
-        Neither waits for the other, so the first fault of either ends the start at once: Kafka may
-        be away for hours, and a model takes seconds to load.
+        The first fault of either ends the start at once: Kafka may be away for hours, and a model
+        takes seconds to load.
         """
-        sources_by_topic(self._settings)
         if self._scorer is None and self._settings.model_store:
             return await self._start_following()
         asking = asyncio.create_task(self._reach_kafka())
@@ -192,14 +189,14 @@ class _Process:
     async def _start_following(self) -> DetectorApp:
         """As ``_start``, with the announced models, which the app then follows.
 
-        Kafka comes first: an announced model scores the first record.
+        Kafka comes first, since an announced model has to score the first record.
         """
         settings = self._settings
         check_store_settings(settings)
         if settings.model_public_key is None:
             logger.warning(
                 "no model_public_key is set: whoever may WRITE topic %s decides which model "
-                "serves. Give that right to the trainer alone (`stream-detector topics acls` shows "
+                "serves. Give only the trainer that right (`stream-detector topics acls` shows "
                 "how), or sign (`stream-trainer models new-key`)",
                 settings.models_topic_name,
             )
@@ -210,7 +207,7 @@ class _Process:
             # The follower reads the announcements again, and switches then.
             logger.warning("%s; the bundles of the settings serve until then", error)
             announced = {}
-        # Imports TensorFlow here, so that the load timeout of a model does not pay for it.
+        # Imports TensorFlow here, so that it does not count towards a model's load timeout.
         await asyncio.get_running_loop().run_in_executor(self._executor, model_device, settings)
         networks = await networks_of(announced, settings, self.metrics)
         shadows = shadows_of(settings=settings, metrics=self.metrics)
@@ -230,11 +227,14 @@ class _Process:
     def _make_app(
         self, decider: Decider, cluster: str, following: Following | None = None
     ) -> DetectorApp:
-        return create_app(
+        self.metrics.expect_topics(self._settings.input_topic_names)
+        pipeline = pipeline_of(
+            settings=self._settings, decider=decider, metrics=self.metrics, cluster=cluster
+        )
+        return DetectorApp(
             self._settings,
-            decider=decider,
+            pipeline=pipeline,
             metrics=self.metrics,
-            cluster=cluster,
             executor=self._executor,
             following=following,
         )
@@ -242,7 +242,7 @@ class _Process:
     async def _warm(
         self, load: Callable[[], _AnyScorer], shadows: Shadows
     ) -> tuple[_AnyScorer, Decider]:
-        """The scorer that ``load`` gives, compiled, and its decider; in the scorer's thread."""
+        """Load and compile the scorer in its thread, and make its decider."""
 
         def warm() -> tuple[_AnyScorer, Decider]:
             scorer = load()

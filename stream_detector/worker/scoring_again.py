@@ -1,7 +1,7 @@
-"""``replay --from``: records of the input topics scored once more, outside of any consumer group.
+"""``replay --from``: scores records of the input topics again, outside of any consumer group.
 
-The outputs have the ids that a worker gives them, and go to the same topics: if a worker has scored
-a record too, its verdict is there twice under one id. No offset is committed.
+The outputs have the same ids and topics as a worker's: where a worker has scored a record before,
+its verdict exists twice under one id. No offset is committed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from stream_detector.assembly import decider_of, pipeline_of
 from stream_detector.errors import RetryableError, SettingsError, TopicsError
 from stream_detector.events import Chunk, RawRecord
 from stream_detector.kafka.announcements import current_announcements
-from stream_detector.kafka.clients import output_options
+from stream_detector.kafka.clients import client_options, output_options
 from stream_detector.kafka.fetched import lone_consumer
 from stream_detector.kafka.offset_ranges import OffsetRange, merged_ranges
 from stream_detector.kafka.publisher import OutputTopics, Publisher
@@ -37,14 +37,12 @@ from stream_detector.terminal.progress import Progress
 from stream_detector.wire.outcomes import encode
 from stream_detector.worker.model_loading import check_store_settings, networks_of
 
-__all__ = ["Missing", "ScoredAgain", "of_inputs", "score_ranges_again"]
-
 _PUBLISHER = "stream_detector.kafka.publisher"
 _POLL_MS = 500
 _QUIET_SECONDS = 60.0
 """After this time without a record, reading gives up."""
 _PUBLISH_SECONDS = 150.0
-"""How long Kafka may take to accept the outputs of a chunk; a worker waits for ever."""
+"""Kafka may take this long to accept the outputs of a chunk; a worker waits for ever."""
 
 
 class Missing(NamedTuple):
@@ -56,7 +54,7 @@ class Missing(NamedTuple):
 
 @dataclass
 class ScoredAgain:
-    """The outcome, in numbers."""
+    """Counts of the outcome."""
 
     records: int = 0
     verdicts: int = 0
@@ -69,7 +67,7 @@ def of_inputs(settings: Settings, ranges: Sequence[OffsetRange]) -> list[OffsetR
     """``ranges`` by the topics' full names; each may be given with its prefix or without.
 
     Raises:
-        SettingsError: a topic is no input topic.
+        SettingsError: a topic is not an input topic.
     """
     inputs = settings.input_topic_names
     named = []
@@ -113,7 +111,7 @@ def score_ranges_again(
 
 
 def _decider(settings: Settings, metrics: Metrics) -> Decider:
-    """What decides in the workers now: the announced models, or the bundles of the settings."""
+    """A decider with the workers' current models: announced, or the bundles of the settings."""
     networks = None
     if settings.model_store:
         check_store_settings(settings)
@@ -123,7 +121,7 @@ def _decider(settings: Settings, metrics: Metrics) -> Decider:
 
 
 class _Shown(logging.Handler):
-    """Shows what the publisher logs: that it waits for Kafka, and why."""
+    """Shows the publisher's log lines: it waits for Kafka, and why."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.WARNING)
@@ -154,9 +152,11 @@ async def _score_again(
     """
     scored = ScoredAgain()
     done = 0
-    fetch_bytes = {"max_partition_fetch_bytes": FETCH_BYTES_MAX}
+    options = client_options(settings, AIOKafkaConsumer)
+    options["max_partition_fetch_bytes"] = FETCH_BYTES_MAX
+    reading = lone_consumer(options, record_bytes_max=settings.record_bytes_max)
     try:
-        async with lone_consumer(settings, **fetch_bytes) as consumer, AsyncExitStack() as stack:
+        async with reading as consumer, AsyncExitStack() as stack:
             producer = AIOKafkaProducer(**output_options(settings))
             stack.push_async_callback(producer.stop)
             await producer.start()
@@ -178,7 +178,7 @@ async def _score_again(
     except (KafkaError, OSError) as error:
         raise RetryableError(
             f"Kafka failed after {done:,} offsets ({name_of(error)}): check its brokers, and type "
-            "the same command again; what comes twice has the same ids"
+            "the same command again; repeated outputs have the same ids"
         ) from error
     return scored
 
@@ -246,7 +246,7 @@ async def _score(
         except TimeoutError as error:
             raise RetryableError(
                 f"Kafka has not taken the outputs for {_PUBLISH_SECONDS:.0f} s: check its brokers, "
-                "and type the same command again; what comes twice has the same ids"
+                "and type the same command again; repeated outputs have the same ids"
             ) from error
         scored.verdicts += len(encoded.verdicts)
         scored.alerts += len(encoded.alerts)

@@ -17,7 +17,8 @@ import tensorflow as tf
 from stream_detector.models.architectures.bilstm import BiLstm
 from stream_detector.models.encoding import CODES
 from trainer.examples.datasets import Dataset
-from trainer.training.fitting import Recipe, fit
+from trainer.training.fitting import fit
+from trainer.training.recipe import Recipe
 
 LENGTH_MAX = 192
 BATCH_ROWS = 256

@@ -1,4 +1,4 @@
-"""Alertmanager's example, as Alertmanager's own tool reads it: who gets which alert."""
+"""The example for Alertmanager, tested with amtool: who gets which alert."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ def test_alertmanager_accepts_the_example() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_page_reaches_the_pager_and_every_ticket_the_tickets_alone() -> None:
+def test_pages_reach_the_pager_and_tickets_only_the_tickets() -> None:
     reached = {
         alert["alert"]: receivers_of({"alertname": alert["alert"], **alert["labels"]})
         for alert in ALERTS
@@ -36,7 +36,7 @@ def test_the_pager_of_the_detector_gets_no_page_of_another_service() -> None:
     assert receivers_of(page) == "tickets"
 
 
-def test_one_topic_that_is_missing_hides_no_page_of_the_others() -> None:
+def test_a_missing_topic_mutes_no_page_of_other_topics() -> None:
     of_topic = {rule["alert"] for rule in ALERTS if "topic" in rule["annotations"]["summary"]}
     pages = {rule["alert"] for rule in ALERTS if rule["labels"]["severity"] == "page"}
 
@@ -49,7 +49,7 @@ def test_one_topic_that_is_missing_hides_no_page_of_the_others() -> None:
 
 
 def receivers_of(labels: Mapping[str, str]) -> str:
-    """The receivers of an alert, in the order of the routes, with commas between them."""
+    """The receivers of an alert, in the order of the routes, separated by commas."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
     done = amtool("config", "routes", "test", f"--config.file={SETTINGS}", *pairs)
     assert done.returncode == 0, done.stderr

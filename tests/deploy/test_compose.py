@@ -1,4 +1,4 @@
-"""docker-compose.yml and its image, as they are written; `make compose-test` brings them up."""
+"""The text of docker-compose.yml and its Dockerfile; `make compose-test` runs the services."""
 
 import re
 import tomllib
@@ -44,7 +44,7 @@ def bind_mounts(service: dict[str, Any]) -> Iterator[tuple[Path, str]]:
             yield ROOT / source, ",".join(options)
 
 
-def test_all_that_is_promised_is_there() -> None:
+def test_all_promised_services_exist() -> None:
     assert set(SERVICES) == {
         *ONE_OFFS,
         *("kafka", "detector", "trainer", "prometheus", "grafana"),
@@ -92,7 +92,7 @@ def test_a_service_has_a_health_check_unless_it_ends_by_itself(name: str) -> Non
 
 
 @every_service
-def test_services_start_when_what_they_need_is_healthy_or_done(name: str) -> None:
+def test_services_start_when_their_dependencies_are_healthy_or_done(name: str) -> None:
     for needed, how in SERVICES[name].get("depends_on", {}).items():
         wanted = "service_completed_successfully" if needed in ONE_OFFS else "service_healthy"
         if (name, needed) == ("prometheus", "detector"):
@@ -102,11 +102,11 @@ def test_services_start_when_what_they_need_is_healthy_or_done(name: str) -> Non
 
 
 @every_service
-def test_ports_are_published_on_loopback_alone(name: str) -> None:
+def test_ports_are_published_only_on_loopback(name: str) -> None:
     for port in SERVICES[name].get("ports", ()):
         assert re.fullmatch(r"127\.0\.0\.1:(\d+):\d+", port)
     if name in {"detector", "trainer"}:
-        # A published port could be held by one container alone, and --scale would fail.
+        # Only one container can hold a published port, so --scale would fail.
         assert "ports" not in SERVICES[name]
 
 
@@ -133,7 +133,7 @@ def test_kafka_is_the_version_that_the_tests_run_on() -> None:
 
 
 @every_service
-def test_what_is_mounted_is_there_and_can_not_be_changed(name: str) -> None:
+def test_mounted_files_exist_and_are_read_only(name: str) -> None:
     for path, options in bind_mounts(SERVICES[name]):
         assert path.exists()
         assert options == "ro"
@@ -150,7 +150,7 @@ def test_every_volume_is_named_and_used() -> None:
     assert used == set(COMPOSE["volumes"])
 
 
-def test_of_the_services_that_run_the_trainer_alone_writes_the_model_store() -> None:
+def test_only_the_trainer_among_running_services_writes_the_model_store() -> None:
     store = SERVICES["trainer"]["environment"]["STREAM_DETECTOR_MODEL_STORE"]
 
     assert f"models:{store}" in SERVICES["trainer"]["volumes"]
@@ -160,7 +160,7 @@ def test_of_the_services_that_run_the_trainer_alone_writes_the_model_store() -> 
 
 
 @every_service
-def test_settings_that_are_named_exist(name: str) -> None:
+def test_settings_exist(name: str) -> None:
     given = {
         key.removeprefix(ENVIRONMENT_PREFIX).lower(): value
         for key, value in SERVICES[name].get("environment", {}).items()
@@ -190,11 +190,11 @@ def test_commands_exist() -> None:
 def test_the_worker_has_time_to_stop_in_order() -> None:
     seconds = int(SERVICES["detector"]["stop_grace_period"].removesuffix("s"))
 
-    # With the margin after which a worker ends itself by force.
+    # Plus the margin after which a worker forces its own exit.
     assert seconds > Settings().shutdown_timeout + 15
 
 
-def test_kafka_listens_where_containers_and_this_machine_look() -> None:
+def test_kafka_listens_where_containers_and_this_machine_connect() -> None:
     properties = dict(
         line.split("=", 1)
         for line in (DEPLOY / "kafka" / "broker" / "server.properties").read_text().splitlines()
@@ -209,7 +209,7 @@ def test_kafka_listens_where_containers_and_this_machine_look() -> None:
     assert f"kafka-data:{properties['log.dirs']}" in SERVICES["kafka"]["volumes"]
 
 
-def test_what_kafka_keeps_is_bounded_as_its_settings_say() -> None:
+def test_kafka_keeps_at_most_what_its_settings_say() -> None:
     text = (DEPLOY / "kafka" / "broker" / "server.properties").read_text()
     properties = dict(re.findall(r"^([\w.]+)=(.*)$", text, re.MULTILINE))
     settings = Settings(model_store="/srv/models")
@@ -220,7 +220,7 @@ def test_what_kafka_keeps_is_bounded_as_its_settings_say() -> None:
     assert f"the {partitions} partitions" in text
     a_partition = int(properties["log.retention.bytes"]) + int(properties["log.segment.bytes"])
     [gigabytes] = re.findall(r"less than (\d+) GiB", text.replace("\n# ", " "))
-    # The broker deletes whole segments, and leaves the one that it writes to.
+    # The broker deletes whole segments, but never the one that it writes to.
     assert partitions * a_partition < int(gigabytes) * 2**30
 
 
@@ -260,7 +260,7 @@ def test_grafana_finds_prometheus_and_the_dashboards() -> None:
 def test_the_image_is_pinned_and_runs_without_root() -> None:
     arguments = arguments_of(DOCKERFILE)
 
-    # With its digest, where `make digests` was run.
+    # After `make digests`, with its digest.
     assert re.fullmatch(rf"python:3\.11\.\d+-slim-bookworm{DIGEST}", arguments["BASE"])
     assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${BASE}"}
     assert (DEPLOY / "requirements" / f"{arguments['REQUIREMENTS']}.txt").exists()
@@ -268,12 +268,12 @@ def test_the_image_is_pinned_and_runs_without_root() -> None:
     assert (DEPLOY / "requirements" / f"{gpu}.txt").exists()
     assert re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
     assert SERVICES["detector"]["user"] == "10001:10001"
-    # The builder that every Docker has knows none of these.
+    # Docker's classic builder does not support these.
     for feature in ("--mount", "<<", "--link", "--chmod"):
         assert feature not in DOCKERFILE
 
 
-def test_nothing_is_copied_that_the_build_context_leaves_out() -> None:
+def test_the_build_context_has_every_copied_file() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     kept = {line.removeprefix("!") for line in ignored if line.startswith("!")}
     copied = [
@@ -288,7 +288,7 @@ def test_nothing_is_copied_that_the_build_context_leaves_out() -> None:
         assert (ROOT / name).exists()
 
 
-def test_the_test_of_the_containers_changes_no_more_than_it_says() -> None:
+def test_compose_test_changes_only_what_it_declares() -> None:
     class Loader(yaml.SafeLoader):
         """Reads Compose's own tags."""
 

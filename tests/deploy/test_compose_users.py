@@ -57,7 +57,7 @@ class ComposeKafka(KafkaBroker):
         self.properties = text.splitlines()
 
     def settings(self, service: str) -> dict[str, str]:
-        """The settings of a service, without their prefix, as they are here."""
+        """The settings of a service without their prefix, adapted to this machine."""
         given = {
             name.removeprefix(ENVIRONMENT_PREFIX): value
             for name, value in SERVICES[service]["environment"].items()
@@ -72,7 +72,7 @@ class ComposeKafka(KafkaBroker):
         return {**given, "BOOTSTRAP_SERVERS": self.inside}
 
     def run(self, service: str, *command: str) -> subprocess.CompletedProcess[bytes]:
-        """``docker compose run SERVICE [COMMAND]``, by the program of this checkout."""
+        """``docker compose run SERVICE [COMMAND]``, with the program of this checkout."""
         program, *words = command or SERVICES[service]["command"]
         assert program == "stream-detector"
         return run_command(*words, settings=self.settings(service))
@@ -87,7 +87,7 @@ def make_users(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def users(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The volumes, with a folder each as in the image, after the service ``users``."""
+    """A folder for each volume, after the service ``users`` has run."""
     folder = tmp_path_factory.mktemp("users")
     for name in volumes_of_users():
         (folder / name).mkdir()
@@ -96,14 +96,14 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def volumes_of_users() -> dict[str, str]:
-    """Where the service ``users`` sees each volume, by user."""
+    """The path of each volume in the service ``users``, by user."""
     volumes = [volume.split(":") for volume in SERVICES["users"]["volumes"]]
     return {name.removeprefix("user-"): target for name, target, *_ in volumes if name[0].isalpha()}
 
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory, users: Path) -> Iterator[ComposeKafka]:
-    """Up as after ``docker compose up``: topics made, rights given."""
+    """As after ``docker compose up``: topics exist, rights are granted."""
     broker = ComposeKafka(tmp_path_factory.mktemp("kafka"), users)
     options = SERVICES["kafka"]["environment"]["KAFKA_OPTS"]
     with pytest.MonkeyPatch.context() as patch:
@@ -132,7 +132,7 @@ def write(settings: Settings, topic: str) -> None:
 
 
 def read(settings: Settings, topic: str, group: str | None) -> int:
-    """How many records there are, by the first answer that has some; commits in ``group``."""
+    """The number of records in the first answer that has any; commits in ``group``."""
     options = client_options(settings, KafkaConsumer) | {"group_id": group}
     consumer = KafkaConsumer(**options)
     partition = TopicPartition(topic, 0)
@@ -174,10 +174,10 @@ def test_a_service_has_all_rights_of_its_part(
         ("demo", [VERDICTS, LABELS, MODELS]),
     ],
 )
-def test_a_service_writes_nothing_that_is_not_its_own(
+def test_a_service_writes_only_its_own_topics(
     kafka: ComposeKafka, service: str, topics: list[str]
 ) -> None:
-    """A detector that is taken over can neither vouch for a label nor announce a model."""
+    """A compromised detector can neither write a label nor announce a model."""
     settings = settings_of(kafka.settings(service))
 
     for topic in topics:
@@ -194,7 +194,7 @@ def test_the_detector_reads_no_labels_and_the_demo_no_records(kafka: ComposeKafk
 
 
 @pytest.mark.kafka
-def test_on_port_9092_anybody_feeds_records_and_reads_what_comes_of_them(
+def test_on_port_9092_anybody_writes_records_and_reads_the_outputs(
     kafka: ComposeKafka,
 ) -> None:
     anybody = Settings(bootstrap_servers=[kafka.bootstrap_servers])
@@ -209,7 +209,7 @@ def test_on_port_9092_anybody_feeds_records_and_reads_what_comes_of_them(
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("topic", [VERDICTS, "url-alerts", LABELS, "url-label-feeds", MODELS])
-def test_on_port_9092_nobody_makes_up_verdicts_labels_or_models(
+def test_on_port_9092_nobody_writes_verdicts_labels_or_models(
     kafka: ComposeKafka, topic: str
 ) -> None:
     with pytest.raises(TopicAuthorizationFailedError):
@@ -226,7 +226,7 @@ def test_on_port_9092_nobody_moves_the_offsets_of_detector_or_trainer(
 
 
 @pytest.mark.kafka
-def test_labels_are_written_as_the_administrator_alone(kafka: ComposeKafka) -> None:
+def test_only_the_administrator_writes_labels(kafka: ComposeKafka) -> None:
     label = ("label", "http://a.example/", "malicious", "--analyst", "kim")
 
     refused = run_command(*label, settings={"BOOTSTRAP_SERVERS": kafka.bootstrap_servers})
@@ -262,7 +262,7 @@ def test_a_second_start_gives_the_same_rights(kafka: ComposeKafka) -> None:
 
 
 @pytest.mark.kafka
-def test_kafkas_own_tools_log_in_with_the_brokers_properties(kafka: ComposeKafka) -> None:
+def test_kafkas_tools_log_in_with_the_brokers_properties(kafka: ComposeKafka) -> None:
     """As the runbook says, in the broker's container."""
     tool = java_command("org.apache.kafka.tools.AclCommand")
     properties = kafka.users / "kafka" / "admin.properties"
@@ -275,7 +275,7 @@ def test_kafkas_own_tools_log_in_with_the_brokers_properties(kafka: ComposeKafka
 
 
 @pytest.mark.kafka
-def test_rights_are_given_by_an_administrator_alone(kafka: ComposeKafka) -> None:
+def test_only_an_administrator_grants_rights(kafka: ComposeKafka) -> None:
     command = ("topics", "acls", "--apply", "--part", "labeller", "--principal=labeller=detector")
 
     done = kafka.run("detector", "stream-detector", *command)
@@ -296,7 +296,7 @@ def test_passwords_are_made_once_and_differ(users: Path) -> None:
     assert said == ""
 
 
-def test_a_password_is_for_its_owner_and_logins_for_the_brokers_group(users: Path) -> None:
+def test_only_the_owner_reads_a_password_and_the_brokers_group_the_logins(users: Path) -> None:
     modes = {
         str(file.relative_to(users)): oct(file.stat().st_mode & 0o777) for file in users.glob("*/*")
     }
@@ -306,7 +306,7 @@ def test_a_password_is_for_its_owner_and_logins_for_the_brokers_group(users: Pat
     assert {mode for name, mode in modes.items() if name not in shared} == {"0o400"}
 
 
-def test_a_user_that_lost_its_password_gets_another_and_the_others_keep_theirs(
+def test_a_user_without_password_gets_one_and_the_others_keep_theirs(
     tmp_path: Path,
 ) -> None:
     for name in volumes_of_users():
@@ -325,7 +325,7 @@ def test_a_user_that_lost_its_password_gets_another_and_the_others_keep_theirs(
     assert (tmp_path / "trainer" / "password").read_text() == kept
 
 
-def test_a_service_sees_the_password_of_its_own_user_alone() -> None:
+def test_a_service_sees_only_the_password_of_its_own_user() -> None:
     for name, service in SERVICES.items():
         mounts = [each for each in service.get("volumes", ()) if each.startswith("user-")]
         if name == "users":
@@ -335,13 +335,13 @@ def test_a_service_sees_the_password_of_its_own_user_alone() -> None:
         assert mounts == ([f"user-{user}:/srv/user:ro"] if user else []), name
 
 
-def test_the_image_has_the_folders_that_give_the_volumes_their_owner() -> None:
+def test_the_image_has_folders_that_set_the_owners_of_volumes() -> None:
     dockerfile = (DEPLOY / "detector" / "Dockerfile").read_text()
     [command] = re.findall(
         r"install --directory --owner=10001 --group=10001((?:\\\n|[^\n])*)", dockerfile
     )
 
     assert {"/srv/user", *volumes_of_users().values()} <= set(command.split())
-    # The broker reads its logins as one of the group that they are made with.
+    # The broker reads its logins as a member of their group.
     group = SERVICES["kafka"]["user"].partition(":")[2]
     assert SERVICES["users"]["user"] == f"10001:{group}"

@@ -1,4 +1,4 @@
-"""The dashboards by Grafana's own schema, and what their panels say of given series."""
+"""The dashboards follow Grafana's schema, and panels show the right value for given series."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from support.promql import selectors
 
 DASHBOARDS = shipped_dashboards()
 SCHEMA = json.loads((Path(__file__).parent / "grafana-schema.json").read_text())
-"""Made from the types of @grafana/schema; its comment says how."""
+"""Generated from the types of @grafana/schema; its comment explains how."""
 PANELS = [
     (name, panel)
     for name, dashboard in DASHBOARDS.items()
@@ -25,7 +25,7 @@ PANELS = [
 
 
 def faults(dashboard: dict[str, Any]) -> Iterator[str]:
-    """What Grafana's schema has against a dashboard, its panels' options and their fields."""
+    """The faults of a dashboard, its panels' options and their fields by Grafana's schema."""
     parts = [("dashboard", dashboard)]
     for panel in dashboard["panels"]:
         if panel["type"] != "row":
@@ -53,7 +53,7 @@ def test_dashboards_follow_grafana_s_schema(name: str) -> None:
         (("panels", 1, "fieldConfig", "defaults", "noVal"), "none"),
     ],
 )
-def test_the_schema_refuses_what_grafana_does_not_know(path: tuple[Any, ...], value: str) -> None:
+def test_the_schema_refuses_unknown_names_and_values(path: tuple[Any, ...], value: str) -> None:
     spoilt = deepcopy(DASHBOARDS["overview"])
     *way, last = path
     part: Any = spoilt
@@ -65,7 +65,7 @@ def test_the_schema_refuses_what_grafana_does_not_know(path: tuple[Any, ...], va
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_a_dashboard_has_variables_and_takes_its_data_from_the_source_selected(name: str) -> None:
+def test_a_dashboard_has_variables_and_uses_the_selected_source(name: str) -> None:
     dashboard = DASHBOARDS[name]
     program = "trainer_" if name == "trainer" else ""
     variables = {each["name"]: each for each in dashboard["templating"]["list"]}
@@ -88,9 +88,7 @@ def test_a_dashboard_has_variables_and_takes_its_data_from_the_source_selected(n
 @pytest.mark.parametrize(
     ("name", "panel"), PANELS, ids=[f"{name}: {panel['title']}" for name, panel in PANELS]
 )
-def test_queries_ask_for_what_is_selected_or_say_that_they_do_not(
-    name: str, panel: dict[str, Any]
-) -> None:
+def test_queries_ask_only_for_the_selected_instances(name: str, panel: dict[str, Any]) -> None:
     program = "trainer_" if name == "trainer" else ""
     for target in panel.get("targets", ()):
         for selector in selectors(target["expr"]):
@@ -100,7 +98,7 @@ def test_queries_ask_for_what_is_selected_or_say_that_they_do_not(
             assert selector.startswith("up{") or f'instance=~"${program}instance"' in selector
 
 
-# --- what they show of given series -------------------------------------------------------------
+# --- what they show for given series ------------------------------------------------------------
 
 _GROUP = [
     f'stream_detector_group_info{{job="detector", instance="{instance}", group="{group}"}}'
@@ -110,7 +108,7 @@ _AGE = 'stream_detector_record_age_seconds_{}{{job="detector", instance="a", top
 
 
 def of_workers(name: str, *values: str, labels: str = "") -> dict[str, str]:
-    """Series of the workers a, b, c."""
+    """Series of the workers a, b and c."""
     return {
         f'{name}{{job="detector", instance="{instance}"{labels}}}': value
         for instance, value in zip("abc", values, strict=False)
@@ -176,7 +174,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_panels_say_what_is_so(case: str, tmp_path: Path) -> None:
+def test_panels_show_the_right_value(case: str, tmp_path: Path) -> None:
     (dashboard, title, legend), series, expected = CASES[case]
     [panel] = [each for name, each in PANELS if (name, each["title"]) == (dashboard, title)]
     [query] = [
@@ -184,7 +182,7 @@ def test_panels_say_what_is_so(case: str, tmp_path: Path) -> None:
         for target in panel["targets"]
         if legend is None or target["legendFormat"] == legend
     ]
-    # promtool says what it found instead.
+    # The test expects nothing, so promtool prints the value that it found.
     asked = {"expr": as_grafana_asks(query), "eval_time": "120m", "exp_samples": []}
     given = [{"series": name, "values": values} for name, values in series.items()]
     test = {"interval": "1m", "input_series": given, "promql_expr_test": [asked]}

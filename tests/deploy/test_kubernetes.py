@@ -29,7 +29,7 @@ from trainer.cli import cli as trainer
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 CUSTOM = json.loads((Path(__file__).parent / "custom-resources.json").read_text())
 KUBERNETES_VERSIONS = ("1.31", "1.37")
-"""The oldest that is still served by vendors, and the newest whose schemas there are."""
+"""The oldest version that vendors still support, and the newest with published schemas."""
 WARM_UP_SECONDS = 60
 FORCED_END_SECONDS = 15
 """After ``shutdown_timeout``: process.py."""
@@ -44,7 +44,7 @@ def kustomization(name: str) -> dict[str, Any]:
 
 
 def documents(name: str) -> Iterator[dict[str, Any]]:
-    """What the files of a folder hold, but for those that are patches or kustomize's own."""
+    """The documents in the files of a folder, without patches and kustomizations."""
     for file in kustomization(name)["resources"]:
         if not file.startswith(".."):
             yield from yaml.safe_load_all((FOLDERS[name] / file).read_text())
@@ -87,7 +87,7 @@ def validate(document: dict[str, Any], version: str) -> None:
         kubernetes_validate.validate(document, version, strict=True)
 
 
-def test_all_that_is_promised_is_there() -> None:
+def test_all_promised_objects_exist() -> None:
     assert {kind for kind, _ in BASE} == {
         *("Namespace", "ServiceAccount", "ConfigMap", "PersistentVolumeClaim", "Service", "Job"),
         *("Deployment", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor"),
@@ -116,7 +116,7 @@ def test_every_document_is_valid_by_its_schema(name: str, version: str) -> None:
         ("PrometheusRule", "stream-detector", "spec.groups", [{"name": "a", "rules": [{}]}]),
     ],
 )
-def test_a_slip_of_the_pen_is_not_valid(kind: str, name: str, path: str, value: object) -> None:
+def test_a_typing_error_is_not_valid(kind: str, name: str, path: str, value: object) -> None:
     document = json.loads(json.dumps(BASE[kind, name]))
     *way, last = path.split(".")
     place = document
@@ -128,7 +128,7 @@ def test_a_slip_of_the_pen_is_not_valid(kind: str, name: str, path: str, value: 
 
 
 @every_folder
-def test_a_kustomization_lists_each_file_beside_it(name: str) -> None:
+def test_a_kustomization_lists_each_file_of_its_folder(name: str) -> None:
     content = kustomization(name)
     patches = [patch["path"] for patch in content.get("patches", ()) if "path" in patch]
     listed = {*content["resources"], *patches} - {"../../base"}
@@ -139,7 +139,7 @@ def test_a_kustomization_lists_each_file_beside_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FOLDERS.keys() - {"base"}))
-def test_patches_are_of_what_is_in_the_base(name: str) -> None:
+def test_patches_apply_to_objects_of_the_base(name: str) -> None:
     patches = kustomization(name)["patches"]
     assert patches
     for patch in patches:
@@ -149,7 +149,7 @@ def test_patches_are_of_what_is_in_the_base(name: str) -> None:
             base = {each["name"] for each in containers(pod_specs()[target[1]])}
             changed = document["spec"]["template"]["spec"]
             assert {each["name"] for each in changed["containers"]} <= base
-            # A patch is a part: whole with what it is laid over, as far as its kind can tell.
+            # A patch is incomplete, so validate it merged into its object, if the kind allows it.
             validate(merged(BASE[target], document), KUBERNETES_VERSIONS[-1])
         else:
             target = (patch["target"]["kind"], patch["target"]["name"])
@@ -161,7 +161,7 @@ def test_patches_are_of_what_is_in_the_base(name: str) -> None:
 
 
 def merged(base: Any, patch: Any) -> Any:
-    """A strategic merge as far as these patches need it: lists of named things by name."""
+    """The part of a strategic merge that these patches need: merge lists of named items by name."""
     if isinstance(base, dict) and isinstance(patch, dict):
         return base | {key: merged(base.get(key), value) for key, value in patch.items()}
     if isinstance(base, list) and isinstance(patch, list) and all("name" in each for each in base):
@@ -208,7 +208,7 @@ def test_a_container_has_no_more_rights_than_it_needs(container: dict[str, Any])
 
 
 @every_pod
-def test_what_is_mounted_is_a_volume_of_the_pod(pod: dict[str, Any]) -> None:
+def test_mounts_name_volumes_of_the_pod(pod: dict[str, Any]) -> None:
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     mounted = {mount["name"] for each in containers(pod) for mount in each["volumeMounts"]}
     assert mounted == set(volumes)
@@ -220,7 +220,7 @@ def test_what_is_mounted_is_a_volume_of_the_pod(pod: dict[str, Any]) -> None:
             assert volume["emptyDir"]["sizeLimit"]
 
 
-def test_the_model_store_is_written_by_the_trainer_alone() -> None:
+def test_only_the_trainer_writes_the_model_store() -> None:
     for name, pod in pod_specs().items():
         for mount in (mount for each in containers(pod) for mount in each["volumeMounts"]):
             if mount["name"] == "models":
@@ -228,7 +228,7 @@ def test_the_model_store_is_written_by_the_trainer_alone() -> None:
                 assert mount.get("readOnly", False) is (name == "detector")
 
 
-def test_only_prometheus_comes_in_and_only_dns_and_kafka_are_asked() -> None:
+def test_policies_allow_only_prometheus_in_and_dns_and_kafka_out() -> None:
     policies = {
         name: each["spec"] for (kind, name), each in BASE.items() if kind == "NetworkPolicy"
     }
@@ -253,7 +253,7 @@ def test_only_prometheus_comes_in_and_only_dns_and_kafka_are_asked() -> None:
 
 
 def settings_of(pod: dict[str, Any]) -> dict[str, str]:
-    """The variables of a pod's one container."""
+    """The variables of the only container of a pod."""
     [container] = containers(pod)
     return SETTINGS | {each["name"]: each["value"] for each in container["env"]}
 
@@ -263,7 +263,7 @@ def test_settings_exist_and_are_valid(pod: dict[str, Any], tmp_path: Path) -> No
     password = tmp_path / "password"
     password.write_text("secret")
     given = settings_of(pod)
-    # What the Secret holds is not here.
+    # The Secret does not exist here.
     environment = given | {
         f"{ENVIRONMENT_PREFIX}SASL_PASSWORD_FILE": str(password),
         f"{ENVIRONMENT_PREFIX}SSL_CAFILE": certifi.where(),
@@ -277,10 +277,10 @@ def test_settings_exist_and_are_valid(pod: dict[str, Any], tmp_path: Path) -> No
 
 
 USERS: dict[str, Part] = {"detector": "detector", "topics": "topic-maker", "trainer": "trainer"}
-"""Each pod's user in Kafka, which is called as its part."""
+"""The Kafka user of each pod, which has the name of its part."""
 
 
-def test_every_part_is_a_user_of_its_own_and_mounts_its_own_secret_alone() -> None:
+def test_every_part_has_its_own_user_and_mounts_only_its_own_secret() -> None:
     assert USERS.keys() == pod_specs().keys()
     for name, pod in pod_specs().items():
         [container] = containers(pod)
@@ -326,7 +326,7 @@ def test_commands_and_their_options_exist(container: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["detector", "trainer"])
-def test_probes_ask_what_a_program_answers_for_as_long_as_it_warms_up(name: str) -> None:
+def test_probes_allow_for_the_warm_up(name: str) -> None:
     pod = pod_specs()[name]
     [container] = pod["containers"]
     [port] = container["ports"]
@@ -373,7 +373,7 @@ def test_selectors_and_ports_meet_and_prometheus_scrapes_it(name: str) -> None:
     assert labels[expression["key"]] in expression["values"]
     assert service["spec"]["selector"] == labels
     assert monitor["selector"]["matchLabels"] == service["metadata"]["labels"]
-    # The rules and dashboards know the job by this name.
+    # Rules and dashboards select the job by this name.
     assert service["metadata"]["labels"][monitor["jobLabel"]] == name
     [port], [endpoint] = service["spec"]["ports"], monitor["endpoints"]
     assert service["spec"]["clusterIP"] == "None"
@@ -382,11 +382,11 @@ def test_selectors_and_ports_meet_and_prometheus_scrapes_it(name: str) -> None:
     assert endpoint["path"] == "/metrics"
 
 
-def test_no_drain_ends_all_workers_while_kafka_is_away() -> None:
+def test_no_drain_evicts_all_workers_while_kafka_is_down() -> None:
     budget = BASE["PodDisruptionBudget", "detector"]["spec"]
     assert budget["selector"]["matchLabels"] == DETECTOR["template"]["metadata"]["labels"]
     assert budget["maxUnavailable"] == 1
-    # AlwaysAllow lets every worker go that is not ready, and with Kafka away none is.
+    # AlwaysAllow evicts every worker that is not ready, and without Kafka none is.
     assert budget["unhealthyPodEvictionPolicy"] == "IfHealthyBudget"
 
 
@@ -405,14 +405,14 @@ def test_the_image_is_of_this_version(name: str) -> None:
     }
 
 
-def test_one_watch_at_a_time_in_a_folder_that_stays() -> None:
+def test_one_watch_at_a_time_in_a_persistent_folder() -> None:
     assert TRAINER["replicas"] == 1
     assert TRAINER["strategy"] == {"type": "Recreate"}
     [container] = TRAINER["template"]["spec"]["containers"]
     [volume] = [each for each in container["volumeMounts"] if each["name"] == "trainer"]
     [folder] = [word.partition("=")[2] for word in container["args"] if "--folder=" in word]
     assert Path(folder).is_relative_to(volume["mountPath"])
-    # What it retrains on is an argument that README.md adds: without the file it would not start.
+    # README.md adds the argument for the corpus: without the file the watch would not start.
     readme = (KUBERNETES / "README.md").read_text()
     assert f"value: --url-data={volume['mountPath']}/" in readme
     assert "/spec/template/spec/containers/0/args/-" in readme
@@ -423,12 +423,12 @@ def test_all_rules_are_shipped() -> None:
     assert [rule for group in groups for rule in group["rules"]] == shipped_rules()
 
 
-def test_scaling_follows_the_lag_of_the_group_up_to_one_worker_a_partition() -> None:
+def test_scaling_follows_the_lag_of_the_group_up_to_one_worker_per_partition() -> None:
     [trigger] = SCALED["triggers"]
     about = trigger["metadata"]
     assert about["bootstrapServers"] == SETTINGS["STREAM_DETECTOR_BOOTSTRAP_SERVERS"]
     assert about["consumerGroup"] == Settings().group_id
-    # All topics of the group, whichever they are.
+    # All topics of the group.
     assert "topic" not in about
     assert str(SCALED["maxReplicaCount"]) == SETTINGS["STREAM_DETECTOR_TOPIC_PARTITIONS"]
     assert about["allowIdleConsumers"] == "false"
@@ -442,11 +442,11 @@ def test_a_worker_is_added_before_the_objective_is_missed() -> None:
     objective = (ROOT / "deploy" / "prometheus" / "rules" / "objective.yml").read_text()
     [seconds] = {float(each) for each in re.findall(r'le="([\d.]+)"', objective)}
     [trigger] = SCALED["triggers"]
-    # Two workers are enough for so much.
+    # Two workers can process this much.
     records_per_second = 1_000
     lag = float(trigger["metadata"]["lagThreshold"]) * SCALED["minReplicaCount"]
     assert lag / records_per_second == seconds / 2
-    # The file says how much more may come than two workers can do, until the third one works.
+    # The file says by how much the input may exceed two workers until the third begins.
     behavior = SCALED["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     autoscaler_seconds = 15
     until_it_works = (

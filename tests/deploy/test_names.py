@@ -1,4 +1,4 @@
-"""One set of names: what the code exports, what rules, dashboards and texts speak of."""
+"""Code, rules, dashboards and texts use the same names of metrics."""
 
 import os
 import re
@@ -30,7 +30,7 @@ TEXTS = [ROOT / file for file in (*MARKDOWN_FILES, "deploy/runbook.md")]
 
 
 def exported(registry: CollectorRegistry) -> Iterator[str]:
-    """Names of the series that a registry can show."""
+    """Names of the series that a registry can export."""
     endings = {
         **{"counter": ["_total"], "gauge": [""], "summary": ["_count", "_sum"]},
         "histogram": ["_bucket", "_count", "_sum"],
@@ -60,7 +60,7 @@ def families() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
-def test_rules_speak_of_what_is_there(rule: dict[str, Any]) -> None:
+def test_rules_use_existing_metrics(rule: dict[str, Any]) -> None:
     names = metric_names(rule["expr"])
 
     assert names
@@ -68,7 +68,7 @@ def test_rules_speak_of_what_is_there(rule: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_dashboards_speak_of_what_is_there(name: str) -> None:
+def test_dashboards_use_existing_metrics(name: str) -> None:
     expressions = list(queries(DASHBOARDS[name]))
 
     assert len(expressions) > 10
@@ -77,13 +77,13 @@ def test_dashboards_speak_of_what_is_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
-def test_texts_speak_of_what_is_there(path: Path) -> None:
+def test_texts_name_existing_metrics(path: Path) -> None:
     pattern = r"(?:\b[a-z0-9_]+:)?\bstream_(?:detector|trainer)_[a-z0-9_]+(?::[a-z0-9_]+)?\b"
 
     assert set(re.findall(pattern, path.read_text())) <= KNOWN | set(families())
 
 
-def test_jobs_are_called_what_prometheus_is_told_to_call_them() -> None:
+def test_jobs_have_the_names_in_the_settings_of_prometheus() -> None:
     settings = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     monitors, services = (
         list(yaml.safe_load_all((DEPLOY / f"kubernetes/base/{name}.yaml").read_text()))
@@ -102,7 +102,7 @@ def test_jobs_are_called_what_prometheus_is_told_to_call_them() -> None:
     }
 
 
-def test_what_is_recorded_is_used() -> None:
+def test_recorded_series_are_used() -> None:
     used = {name for rule in RULES for name in metric_names(rule["expr"])}
     used |= {
         name
@@ -114,7 +114,7 @@ def test_what_is_recorded_is_used() -> None:
     assert used >= RECORDED
 
 
-def test_what_is_exported_is_explained() -> None:
+def test_exported_metrics_are_documented() -> None:
     reference = (DEPLOY / "metrics.md").read_text()
 
     for name, documentation in families().items():
@@ -124,7 +124,7 @@ def test_what_is_exported_is_explained() -> None:
         assert f"| `{name}` |" in reference
 
 
-def test_the_reference_the_dashboards_and_kubernetes_rules_are_what_their_source_makes(
+def test_generated_files_are_up_to_date(
     tmp_path: Path,
 ) -> None:
     for script, made in (
@@ -151,7 +151,7 @@ def test_the_reference_the_dashboards_and_kubernetes_rules_are_what_their_source
         ("AlertFlood", "detection", "Alerts against the day before"),
     ],
 )
-def test_a_panel_beside_an_alert_asks_for_the_same(alert: str, dashboard: str, panel: str) -> None:
+def test_the_panel_of_an_alert_has_the_same_query(alert: str, dashboard: str, panel: str) -> None:
     [shown] = [each for each in DASHBOARDS[dashboard]["panels"] if each["title"] == panel]
     drawn = "".join("".join(target["expr"].split()) for target in shown["targets"])
 
@@ -163,7 +163,7 @@ def test_a_panel_beside_an_alert_asks_for_the_same(alert: str, dashboard: str, p
     assert asked in drawn
 
 
-def test_a_number_that_may_be_below_1_is_not_told_in_thousandths() -> None:
+def test_a_number_that_may_be_below_1_is_not_shown_in_thousandths() -> None:
     humanized = {
         name for name, rule in ALERTS.items() if "| humanize }}" in rule["annotations"]["summary"]
     }
@@ -171,7 +171,7 @@ def test_a_number_that_may_be_below_1_is_not_told_in_thousandths() -> None:
     assert humanized == {"LagWithoutCommits"}  # Whole records.
 
 
-def test_alerts_have_what_a_person_needs() -> None:
+def test_alerts_have_severity_summary_and_runbook() -> None:
     runbook = (DEPLOY / "runbook.md").read_text()
     sections = dict(re.findall(r"^### (\w+)\n\n(.*?)(?=\n##|\Z)", runbook, re.M | re.S))
 
@@ -182,7 +182,7 @@ def test_alerts_have_what_a_person_needs() -> None:
             "service": "stream-detector",
         }
         assert rule["labels"]["severity"] in {"page", "ticket"}
-        # Of a model that is served or not there is no number to tell.
+        # A model is served or not, so the summary has no number.
         assert ("$value" in rule["annotations"]["summary"]) == (name != "ModelNotServed")
         # GitHub's anchor of a heading is the heading in small letters.
         assert rule["annotations"]["runbook_url"] == f"deploy/runbook.md#{name.lower()}"
@@ -195,7 +195,7 @@ def test_alerts_have_what_a_person_needs() -> None:
         ]
 
 
-def test_alertmanager_s_example_names_alerts_and_labels_that_there_are() -> None:
+def test_the_example_for_alertmanager_names_existing_alerts_and_labels() -> None:
     settings = yaml.safe_load((DEPLOY / "prometheus" / "alertmanager.yml").read_text())
     receivers = {receiver["name"] for receiver in settings["receivers"]}
     routes = [settings["route"], *settings["route"]["routes"]]
@@ -208,7 +208,7 @@ def test_alertmanager_s_example_names_alerts_and_labels_that_there_are() -> None
         assert not sources & targets
         for label in set(rule["equal"]) - {"service"}:
             for name in sources | targets:
-                # An alert without the label would never be held back, or hold back.
+                # Without the label an alert would never mute another, or be muted.
                 assert label in ALERTS[name]["annotations"]["summary"], (name, label)
 
 
@@ -223,7 +223,7 @@ def _alerts_that_match(matchers: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_panels_can_be_understood_and_lie_beside_one_another(name: str) -> None:
+def test_panels_are_explained_and_do_not_overlap(name: str) -> None:
     dashboard = DASHBOARDS[name]
     taken: set[tuple[int, int]] = set()
     for panel in dashboard["panels"]:

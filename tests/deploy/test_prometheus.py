@@ -40,7 +40,7 @@ NEED_NOT_SHOW = {
     ("trainer", "The gate's checks of the last challenger"): "a retraining takes minutes",
     ("trainer", "Certificates"): "all goes in the clear",
 }
-"""By dashboard and title, with the reason why one of its queries may be empty here."""
+"""Panels with a query that may be empty here, by dashboard and title, with the reason."""
 NOT_IN_THE_CLEAR = {
     "stream_detector_announced_model_info",
     "stream_detector_certificate_expiry_timestamp_seconds",
@@ -67,7 +67,7 @@ def test_alerts_fire_when_they_should_and_only_then(path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_alert_is_seen_firing_and_not_firing() -> None:
+def test_every_alert_has_cases_that_fire_and_that_do_not() -> None:
     firing, silent = set(), set()
     for path in TESTS:
         for test in yaml.safe_load(path.read_text())["tests"]:
@@ -99,7 +99,7 @@ def observed(
     folder = tmp_path_factory.mktemp("observed")
     save_small_bundle(folder / "next", seed=1)
     corpus = folder / "corpus.csv"
-    # Retraining on it fails at once, which is an outcome as well.
+    # Retraining on it fails immediately, which is an outcome too.
     corpus.write_text("neither,nor\n1,2\n")
     shown = Shown(
         bundles={kind: save_bundle_with_reference(folder / kind, kind) for kind in ("url", "host")},
@@ -133,7 +133,7 @@ def test_queries_of_dashboards_return_data(observed: Observed) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_variables_offer_what_is_scraped(observed: Observed) -> None:
+def test_variables_offer_the_scraped_instances(observed: Observed) -> None:
     offered = {}
     for dashboard in shipped_dashboards().values():
         for variable in dashboard["templating"]["list"]:
@@ -152,11 +152,11 @@ def test_variables_offer_what_is_scraped(observed: Observed) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_queries_show_nothing_of_an_installation_that_is_not_selected(observed: Observed) -> None:
+def test_queries_show_only_the_selected_installation(observed: Observed) -> None:
     for *panel, query in PANELS:
         if "$job" in query or "$trainer_job" in query:
             found = observed.prometheus.query(as_grafana_asks(query, job="another"))
-            # What they show of nothing: none, or that it is not known.
+            # Without data they show nothing, or that the value is unknown.
             assert {series["value"][1] for series in found} <= {"0", "-1"}, panel
 
 
@@ -168,7 +168,7 @@ def test_a_worker_has_fewer_than_600_series(observed: Observed) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_rules_are_evaluated_and_what_they_ask_for_is_there(observed: Observed) -> None:
+def test_rules_are_evaluated_on_existing_series(observed: Observed) -> None:
     recorded = [rule["record"] for rule in RULES if "record" in rule]
     asked_for = [selectors(rule["expr"]) for rule in RULES if "alert" in rule]
     asked_for_here = set().union(*asked_for)
@@ -183,7 +183,7 @@ def test_rules_are_evaluated_and_what_they_ask_for_is_there(observed: Observed) 
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_figures_are_those_of_the_worker(observed: Observed) -> None:
+def test_figures_agree_with_the_worker(observed: Observed) -> None:
     value = one_value(observed, "max(topic:stream_detector_late_records:ratio_rate5m)")
     assert 0 <= value <= 1
     trained = one_value(observed, 'stream_detector_model_created_timestamp_seconds{kind="url"}')
@@ -195,7 +195,7 @@ def test_figures_are_those_of_the_worker(observed: Observed) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_the_alerts_have_the_domain_that_the_dashboard_counts_by(observed: Observed) -> None:
+def test_alerts_have_the_domain_field_that_the_dashboard_names(observed: Observed) -> None:
     settings = observed.settings
     [panel] = [
         panel
@@ -229,7 +229,7 @@ def wait_for_data(observed: Observed, queries: Sequence[str]) -> None:
 
 
 def has_data(observed: Observed, query: str) -> bool:
-    """Some number, not merely something that is none."""
+    """Whether there is a value that is a number."""
     found = observed.prometheus.query(query)
     return any(series["value"][1] != "NaN" for series in found)
 

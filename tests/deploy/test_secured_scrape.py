@@ -1,4 +1,4 @@
-"""The scrape by TLS and login of deploy/security.md, on a real Prometheus and a real server."""
+"""The scrape with TLS and login in deploy/security.md, on a real Prometheus and a real server."""
 
 import re
 from pathlib import Path
@@ -22,14 +22,14 @@ _SCRAPED_SECONDS = 60.0
 
 
 def example(file: str) -> str:
-    """What deploy/security.md shows of a file."""
+    """The text of a file that deploy/security.md shows."""
     text = (ROOT / "deploy" / "security.md").read_text()
     found = re.search(rf"^ +# {file}\b.*?(?=^ *$)", text, re.M | re.S)
     assert found is not None
     return dedent(found[0])
 
 
-def test_prometheus_scrapes_by_tls_and_login_as_security_md_says(tmp_path: Path) -> None:
+def test_prometheus_scrapes_with_tls_and_login_as_security_md_says(tmp_path: Path) -> None:
     authority = CertificateAuthority(tmp_path)
     authority.issue("server", days_left=5)
     (tmp_path / "password").write_text(f"{PASSWORD}\n")

@@ -52,7 +52,7 @@ def licences(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", ["runtime", "demo", "test", "build"])
-def test_what_is_asked_for_is_pinned_within_its_range(name: str) -> None:
+def test_every_requirement_is_pinned_within_its_range(name: str) -> None:
     pinned = pins(name)
     assert WANTED[name]
     for requirement in WANTED[name]:
@@ -78,7 +78,7 @@ def needed_by(requirements: list[Requirement], there: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["runtime", "demo"])
-def test_a_file_has_all_that_is_needed_and_no_package_of_the_next(name: str) -> None:
+def test_each_file_has_all_its_packages_and_no_others(name: str) -> None:
     needed = needed_by(WANTED[name], set())
     pinned = pins(name).keys()
     assert needed <= pinned
@@ -88,7 +88,7 @@ def test_a_file_has_all_that_is_needed_and_no_package_of_the_next(name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["image", "image-gpu"])
-def test_the_images_have_what_the_runtime_has_but_tensorflow(name: str) -> None:
+def test_the_images_differ_from_the_runtime_only_in_tensorflow(name: str) -> None:
     runtime = pins("runtime")
     tensorflow = {key for key in pins(name) if key.startswith(("tensorflow", "nvidia-"))}
     assert {key: pins(name)[key] for key in pins(name).keys() - tensorflow} == {
@@ -172,7 +172,7 @@ def test_make_installs_a_package_by_its_hash_and_refuses_another_file(
     assert installed()
 
 
-def test_every_dependency_is_pinned_and_has_a_licence_that_is_allowed() -> None:
+def test_every_dependency_is_pinned_with_an_allowed_licence() -> None:
     done = licences()
     assert (done.stderr, done.returncode) == ("", 0)
     rows = [line.split() for line in done.stdout.splitlines()]
@@ -204,12 +204,12 @@ def test_every_dependency_is_pinned_and_has_a_licence_that_is_allowed() -> None:
         ("MIT AND", False),
     ],
 )
-def test_expressions_of_licences_are_read_as_spdx_has_them(licence: str, is_allowed: bool) -> None:
+def test_licence_expressions_follow_spdx(licence: str, is_allowed: bool) -> None:
     module = runpy.run_path(str(DEPLOY / "supply" / "licences.py"))
     assert module["_is_allowed"](licence, {"MIT", "Apache-2.0"}) is is_allowed
 
 
-def test_a_licence_that_is_not_on_the_list_is_told_with_its_package(tmp_path: Path) -> None:
+def test_a_licence_that_is_not_allowed_is_named_with_its_package(tmp_path: Path) -> None:
     shorter = tmp_path / "licences.toml"
     lines = ALLOW.read_text().splitlines()
     shorter.write_text("\n".join(line for line in lines if not line.startswith('"MPL-2.0"')))
@@ -219,7 +219,7 @@ def test_a_licence_that_is_not_on_the_list_is_told_with_its_package(tmp_path: Pa
     assert "'MPL-2.0' is not in deploy/licences.toml" in done.stderr
 
 
-def test_nothing_is_allowed_that_nobody_has_or_without_a_reason() -> None:
+def test_the_allow_list_has_reasons_and_nothing_unused() -> None:
     allow = tomllib.loads(ALLOW.read_text())
     table = licences().stdout
     for licence, reason in allow["unusual"].items():
@@ -230,7 +230,7 @@ def test_nothing_is_allowed_that_nobody_has_or_without_a_reason() -> None:
         assert package["reason"]
 
 
-def test_the_tools_are_pinned_with_all_they_need() -> None:
+def test_the_tools_and_their_dependencies_are_pinned() -> None:
     tools = pins("tools")
     assert {"cyclonedx-bom", "pip-audit", "uv"} <= set(tools)
     # What the project has too is of the same version: it is looked at once.
@@ -244,7 +244,7 @@ DIGEST = f"sha256:{'5' * 64}"
 
 
 @pytest.mark.parametrize("answer", [DIGEST, "no such host"])
-def test_digests_are_written_behind_all_tags_or_none(answer: str, tmp_path: Path) -> None:
+def test_all_digests_are_written_or_none(answer: str, tmp_path: Path) -> None:
     """No registry can be asked here: a program called docker gives its answer."""
     names = ("docker-compose.yml", "deploy/detector/Dockerfile")
     for name in names:

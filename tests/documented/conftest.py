@@ -1,4 +1,4 @@
-"""Worlds for examples, and the broker that they share."""
+"""The environment in which examples run, and the broker that they share."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ from support.secured_broker import SecuredBroker
 
 @pytest.fixture(scope="session")
 def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what examples read, to be copied."""
+    """A folder with the files that examples read; each example gets a copy."""
     folder = tmp_path_factory.mktemp("examples")
     write_files(folder)
     return folder
 
 
 PROGRAMS = ("jq", "openssl")
-"""What examples use besides this project and what every system has."""
+"""Programs that examples use and that a system may lack."""
 
 RunLines = Callable[..., None]
 
@@ -31,7 +31,7 @@ RunLines = Callable[..., None]
 def run_lines(
     secured_kafka: SecuredBroker, example_files: Path, tmp_path: Path
 ) -> Iterator[RunLines]:
-    """``run_lines(blocks, state=...)`` runs blocks of lines, each in a terminal of its own."""
+    """``run_lines(blocks, state=...)`` runs blocks of lines, each in its own terminal."""
     shells: list[Shell] = []
 
     def run_lines(blocks: list[list[str]], *, state: str) -> None:

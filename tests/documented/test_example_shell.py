@@ -1,4 +1,4 @@
-"""What makes an example fail: another exit code, a stack trace, an end that comes too early."""
+"""An example fails on a wrong exit code, on a stack trace, and if it ends too early."""
 
 import pytest
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kafka
         ("stream-detector settings --json | grep -q soc-team", "ended with 1"),
     ],
 )
-def test_an_example_that_does_not_work_is_shown_with_its_output(run_lines, line, said):
+def test_a_failing_example_is_shown_with_its_output(run_lines, line, said):
     with pytest.raises(AssertionError) as caught:
         run_lines([[line]], state="nothing")
 
@@ -31,7 +31,7 @@ def test_a_worker_that_does_not_start_is_shown(run_lines):
         run_lines([["stream-detector run --batch-records 0"]], state="nothing")
 
 
-def test_what_a_line_exports_the_next_one_has(run_lines):
+def test_a_line_has_the_variables_that_the_line_before_exported(run_lines):
     lines = [
         "export STREAM_DETECTOR_GROUP_ID=soc-team STREAM_DETECTOR_CLUSTER=here",
         "stream-detector settings --json | grep -q soc-team",

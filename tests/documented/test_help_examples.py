@@ -1,4 +1,4 @@
-"""Every command of both programs has an example in its help; the files beside run them."""
+"""Every command of both programs has an example in its help; other files here run them."""
 
 import pytest
 from click.testing import CliRunner
@@ -25,5 +25,5 @@ def test_every_help_page_has_an_example_of_its_command(page: str) -> None:
     assert all(" ".join(example.split()) in " ".join(joined.split()) for example in examples)
 
 
-def test_each_page_is_in_one_of_the_files() -> None:
+def test_each_page_belongs_to_one_file() -> None:
     assert sorted([*DETECTOR_PAGES, *TRAINER_PAGES, *MODELS_PAGES]) == sorted(HELP_PAGES)

@@ -1,4 +1,4 @@
-"""Every command block of the Markdown files works as it stands, section by section."""
+"""Run every command block of the Markdown files, section by section."""
 
 from collections.abc import Iterator
 
@@ -22,21 +22,21 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3000)]
 NOT_RUN = {
     "git clone": "the tests run in a checkout",
     "make demo": "tests/stream_detector/test_demo.py runs it",
-    "make test": "it is what runs this test",
+    "make test": "it runs this test",
     "make check": "`make test` runs it",
-    "make  ": "tests/documented/test_texts.py holds the targets to the Makefile",
-    "make night": "it plays for 18 minutes; tests/night/test_night.py holds its parts",
-    "make sbom": "tests/deploy/test_supply.py holds its parts; it fetches a second environment",
+    "make  ": "tests/documented/test_texts.py compares the targets with the Makefile",
+    "make night": "it takes 18 minutes; tests/night/test_night.py tests its parts",
+    "make sbom": "it fetches a second environment; tests/deploy/test_supply.py tests its parts",
     "make licences": "tests/deploy/test_supply.py runs it",
-    "make audit": "it asks a service about vulnerabilities, which CI may not reach",
+    "make audit": "it queries a service that CI may not reach",
     "pip install": "`make test` has installed the checkout",
     "docker compose": "`make compose-test` runs them, with Docker and as root",
-    "kubectl apply": "no cluster is here; tests/deploy/test_kubernetes.py checks what is applied",
+    "kubectl apply": "there is no cluster; tests/deploy/test_kubernetes.py checks the manifests",
 }
-"""How lines begin that are not run here, and why."""
+"""Beginnings of lines that this test does not run, and the reasons."""
 
 ONCE = ("stream-trainer train", "stream-trainer retrain", "stream-trainer study")
-"""Long commands: a line that a help page has too is run there, and what it makes is prepared."""
+"""Long commands: if a help page has the same line, it runs there, and its result is prepared."""
 
 STATES = {
     "Run it on your Kafka": "nothing",
@@ -44,7 +44,7 @@ STATES = {
     "Retrain on labels": "logs",
     "Publish a model": "logs",
 }
-"""What Kafka holds before a section, where it is not all: see ``World``."""
+"""What Kafka has before a section, unless it has everything: see ``World``."""
 
 HELP_LINES = {
     without_comment(line) for command in HELP_PAGES.values() for line in examples_of(command)
@@ -59,7 +59,7 @@ def is_run(line: str) -> bool:
 
 
 def sections_to_run() -> Iterator[Section]:
-    """Sections with the blocks that can be run here; one that comes a second time is run once."""
+    """The sections with the blocks to run; a repeated block runs once."""
     seen: set[tuple[str, ...]] = set()
     for section in SECTIONS:
         blocks = []
@@ -82,13 +82,13 @@ def test_the_commands_of_a_section_work(section: Section, run_lines) -> None:
     run_lines(blocks, state=STATES.get(section.heading, "models"))
 
 
-def test_what_is_not_run_is_still_there() -> None:
+def test_each_reason_not_to_run_a_line_applies_to_one() -> None:
     lines = [line for section in SECTIONS for block in section.blocks for line in block.lines]
 
     assert [start for start in NOT_RUN if not any(line.startswith(start) for line in lines)] == []
 
 
-def test_what_is_no_command_is_still_there() -> None:
+def test_each_block_that_is_no_command_exists() -> None:
     first = {
         block[0]
         for file in MARKDOWN_FILES
@@ -98,5 +98,5 @@ def test_what_is_no_command_is_still_there() -> None:
     assert [start for start in SHOWN if not any(line.startswith(start) for line in first)] == []
 
 
-def test_state_is_said_of_sections_that_are_there() -> None:
+def test_each_state_belongs_to_a_section() -> None:
     assert STATES.keys() <= {section.heading for section in SECTIONS}

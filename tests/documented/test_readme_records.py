@@ -1,4 +1,4 @@
-"""What the README shows is so: records, figures of the model cards, settings, a shipper's file."""
+"""The README shows real records, figures of the model cards, settings and a shipper's file."""
 
 import json
 import re
@@ -21,7 +21,7 @@ README = (ROOT / "README.md").read_text()
 SECTIONS = dict(by_heading(README.splitlines()))
 PREFIX = "shown."
 OF_THE_RUN = {"id", "partition", "detected_at", "@timestamp"}
-"""Fields that differ from run to run: they name the Kafka, the partition or the hour."""
+"""Fields that differ between runs: they depend on the Kafka, the partition or the time."""
 SETTINGS_SHOWN = range(10, 16)
 
 
@@ -32,13 +32,13 @@ def block_of(heading: str, start: str) -> Sequence[str]:
 
 
 def table_of(heading: str) -> list[list[str]]:
-    """The cells of the table below ``heading``, row by row, without its first two lines."""
+    """The cells of the table below ``heading``, row by row, without the table's head."""
     rows = [line for line in SECTIONS[heading] if line.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 
 
 def assert_shown(shown: Any, written: Any) -> None:
-    """Each field that is shown was written, with the same value; scores to three digits."""
+    """The worker wrote each field shown, with the same value; scores agree to three digits."""
     if isinstance(shown, dict):
         for name in shown:
             assert name in written
@@ -81,7 +81,7 @@ def test_a_worker_makes_the_records_of_the_readme(kafka: KafkaBroker, tmp_path: 
 
 
 @pytest.mark.parametrize(("row", "kind"), enumerate(["url", "host"]))
-def test_figures_are_those_of_the_model_cards(row: int, kind: str) -> None:
+def test_figures_agree_with_the_model_cards(row: int, kind: str) -> None:
     card = (ROOT / "data" / "models" / f"{kind}-report" / "report.md").read_text()
     _, rows, auc, tpr_1, tpr_01, false_alerts, common, rare = table_of("How good it is")[row]
     metrics = json.loads((ROOT / "data" / "models" / kind / "manifest.json").read_text())["metrics"]
@@ -107,7 +107,7 @@ def test_figures_are_those_of_the_model_cards(row: int, kind: str) -> None:
     assert f"{rate * 999_000:,.0f}" == false_alerts
 
 
-def test_the_settings_that_matter_are_settings() -> None:
+def test_the_settings_that_matter_exist() -> None:
     cells = [row[0] for row in table_of("The settings that matter")]
     names = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
@@ -115,7 +115,7 @@ def test_the_settings_that_matter_are_settings() -> None:
     assert [name for name in names if name not in Settings.model_fields] == []
 
 
-def test_filebeat_sends_the_line_alone_to_an_input_topic() -> None:
+def test_filebeat_sends_the_bare_line_to_an_input_topic() -> None:
     settings = yaml.safe_load("\n".join(block_of("Run it on your Kafka", "# filebeat.yml")))
 
     output = settings["output.kafka"]

@@ -1,7 +1,7 @@
-"""Every command of deploy/runbook.md works as it stands there, and prints the line that it names.
+"""Run every command of deploy/runbook.md, and compare its output with the lines shown there.
 
-The sections run in their order on one Kafka, worker and trainer, after the first day's. What a
-section is for is made to happen before its commands: see ``SITUATIONS``.
+The sections run in order on one Kafka, worker and trainer, after the commands of the first day.
+``SITUATIONS`` causes the problem of a section before its commands run.
 """
 
 import json
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 FIRST_DAY = "First day"
 NOT_RUN = ("docker ", "kubectl ")
-"""How commands begin that are only held against what compose and Kubernetes have."""
+"""Beginnings of commands that the test only compares with the files of Compose and Kubernetes."""
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 KUBERNETES = {
     (each["kind"], each["metadata"]["name"]): each
@@ -41,7 +41,7 @@ KUBERNETES = {
 }
 KINDS = {"deploy": "Deployment", "scaledobject": "ScaledObject"}
 COMPOSE_DOES = {"stop": Installation.stop, "start": Installation.restart}
-"""Words of ``docker compose`` that the test does to its own worker and trainer instead."""
+"""Commands of ``docker compose`` that the test applies to its own worker and trainer."""
 
 
 def is_run(command: Command) -> bool:
@@ -53,7 +53,7 @@ SECTIONS = list(dict.fromkeys(each.section for each in COMMANDS if is_run(each))
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """What the first day's commands have set up."""
+    """An installation on which the commands of the first day have run."""
     folder = tmp_path_factory.mktemp("runbook")
     with KafkaBroker(tmp_path_factory.mktemp("runbook-kafka")) as broker:
         world = Installation(broker, folder)
@@ -118,13 +118,13 @@ def a_deleted_topic(world: Installation) -> None:
 
 
 def labels_in_a_topic_that_was_made_again(world: Installation) -> None:
-    """The trainer starts, finds another label than it knows at an offset, and ends."""
+    """The trainer starts, finds an unexpected label at an offset, and ends."""
     world.stop("trainer")
     delete_topics(world, ["url-labels"])
     world.output("stream-detector topics create")
     world.output("stream-detector label http://second.example/ benign --analyst kim")
     world.restart("trainer")
-    assert "the topic was made anew" in world.ended("trainer")
+    assert "the topic was deleted and created again" in world.ended("trainer")
 
 
 def judged_records(world: Installation) -> None:
@@ -142,7 +142,7 @@ def wait_for_more(world: Installation, topic: str, count: int) -> None:
 
 
 def nothing_left(world: Installation) -> None:
-    """All that a backup holds is lost."""
+    """Everything that a backup contains is lost."""
     world.before = shown(world)
     for name in ("detector", "trainer"):
         world.stop(name)
@@ -170,7 +170,7 @@ def delete_topics(world: Installation, names: Sequence[str]) -> None:
 
 
 def shown(world: Installation) -> dict[str, Any]:
-    """Labels, announced models, what serves, and what a record becomes."""
+    """Labels, announced models, the served model, and the verdict on a record."""
     before = count_of(world, "url-verdicts")
     produce(world.broker.bootstrap_servers, "url-events", [b"http://proof.example/"])
     wait_for_more(world, "url-verdicts", before)
@@ -189,7 +189,7 @@ def verdicts_of(world: Installation) -> list[dict[str, Any]]:
 
 
 def scored_again(world: Installation) -> None:
-    """The same verdict is there twice, by its id."""
+    """Two verdicts have the same id."""
 
     def repeated() -> list[str]:
         ids = [v["id"] for v in verdicts_of(world) if v["observed"] == "http://again.example/"]
@@ -210,19 +210,17 @@ SITUATIONS: dict[str, Callable[[Installation], None]] = {
     "Restore a backup": nothing_left,
     "Labels that disagree with their topic": labels_in_a_topic_that_was_made_again,
 }
-"""What happens before the commands of a section."""
+"""Prepares the situation of a section before its commands run."""
 
 PROOFS: dict[str, Callable[[Installation], None]] = {
     "Score records again": scored_again,
     "Restore a backup": as_before,
 }
-"""What has to hold after them."""
+"""Checks what must be true after the commands of a section."""
 
 
 @pytest.mark.parametrize("section", [each for each in SECTIONS if each != FIRST_DAY])
-def test_the_commands_of_a_section_do_what_it_says(
-    section: str, installation: Installation
-) -> None:
+def test_the_commands_of_a_section_work(section: str, installation: Installation) -> None:
     for program in ("curl", "openssl"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed, which the runbook uses")
@@ -233,14 +231,14 @@ def test_the_commands_of_a_section_do_what_it_says(
     PROOFS.get(section, lambda _: None)(installation)
 
 
-def test_every_command_has_a_line_to_expect_and_uses_variables_that_are_defined() -> None:
+def test_every_command_has_an_expected_line_and_uses_defined_variables() -> None:
     assert [each.line for each in COMMANDS if is_run(each) and not each.expected] == []
     names = {each.removeprefix("export ").partition("=")[0] for each in VARIABLES}
     for line in [*(each.line for each in COMMANDS), *MENTIONED]:
         assert set(re.findall(r"\$\{?([A-Z_]+)", line)) <= names, line
 
 
-def test_a_command_in_a_sentence_is_one_that_there_is() -> None:
+def test_a_command_in_a_sentence_exists() -> None:
     lines = [each.line for each in COMMANDS]
     for text in MENTIONED:
         check(text)
@@ -249,11 +247,11 @@ def test_a_command_in_a_sentence_is_one_that_there_is() -> None:
         )
 
 
-def test_situations_and_proofs_are_of_sections_that_are_there() -> None:
+def test_situations_and_proofs_belong_to_sections() -> None:
     assert SITUATIONS.keys() | PROOFS.keys() | {FIRST_DAY} <= {*SECTIONS}
 
 
-def test_blocks_hold_commands_and_the_variables_alone() -> None:
+def test_blocks_contain_only_commands_and_the_variables() -> None:
     others = [
         block[0] for block in indented_blocks(RUNBOOK.splitlines()) if not block[0].startswith("$ ")
     ]
@@ -263,7 +261,7 @@ def test_blocks_hold_commands_and_the_variables_alone() -> None:
 @pytest.mark.parametrize(
     "command", [each for each in COMMANDS if not is_run(each)], ids=lambda each: each.line
 )
-def test_what_is_not_run_here_names_what_compose_and_kubernetes_have(command: Command) -> None:
+def test_other_commands_name_services_and_objects_that_exist(command: Command) -> None:
     check(command.line)
 
 
@@ -284,20 +282,20 @@ def test_models_and_backups_have_commands_for_each_kind_of_installation() -> Non
         ("stream-detector topics create --partitions 3", "--partitions"),
     ],
 )
-def test_a_command_that_names_what_is_not_there_is_noticed(line: str, fault: str) -> None:
+def test_a_command_with_an_unknown_name_is_noticed(line: str, fault: str) -> None:
     with pytest.raises(AssertionError, match=fault):
         check(line)
 
 
-def test_a_line_that_is_not_printed_is_noticed() -> None:
+def test_a_missing_line_is_noticed() -> None:
     command = Command("", "", ["url-events ... created", "(nothing: all is well)"])
-    assert missing_line(command, "url-events  was there\n") == "url-events ... created"
+    assert missing_line(command, "url-events  existed\n") == "url-events ... created"
     assert missing_line(command, "x\nurl-events  1  created\n") == ""
     assert missing_line(command, "url-events  1  created\nmore\n") == "(nothing: all is well)"
 
 
 def check(line: str) -> None:
-    """Fail where a command names a service, an object, a command or an option that is not there."""
+    """Fail if a command names a service, object, command or option that does not exist."""
     words = shlex.split(line.partition(" > ")[0].partition(" < ")[0].partition(" | ")[0])
     if words[:2] == ["docker", "compose"]:
         check_compose(words[2:])

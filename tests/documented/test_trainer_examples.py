@@ -1,4 +1,4 @@
-"""Every example in the help pages of ``stream-trainer``, but for ``models``, works."""
+"""Every example in the help pages of ``stream-trainer``, except ``models``, works."""
 
 import pytest
 

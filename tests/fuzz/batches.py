@@ -9,8 +9,8 @@ from aiokafka.structs import TopicPartition
 from kafka.record.default_records import DefaultRecordBatch
 
 from stream_detector.events import UnreadRecord
+from stream_detector.kafka.bounded_reading import Batch, is_unread
 from stream_detector.kafka.fetched import RecordBatches, RecordsAsDecoded, bound_fetches
-from stream_detector.kafka.label_batches import _Batch as LabelBatch
 from stream_detector.kafka.record_batches import BATCH_HEADER_BYTES, records_of_batch
 from stream_detector.limits import DECOMPRESSED_BYTES_MAX
 from support.raw_batches import raw_batch
@@ -46,7 +46,8 @@ def check_batches(data: bytes) -> None:
         records = records_of_batch(DefaultRecordBatch(batch), batch[BATCH_HEADER_BYTES:], bytes_max)
         # What snappy makes has no bound but by its ratio.
         _check_records(records, count, max(bytes_max, 22 * len(packed)))
-    _check_records(LabelBatch(batch), count, DECOMPRESSED_BYTES_MAX)
+    read = [each for each in Batch(batch, bytes_max=_SMALL_BYTES) if not is_unread(each)]
+    _check_records(read, count, max(_SMALL_BYTES, 22 * len(packed)))
 
 
 def _check_records(records: Iterable[Any], count: int, bytes_max: int) -> None:

@@ -13,8 +13,7 @@ from stream_detector.errors import SettingsError
 from stream_detector.events import Canonical
 from stream_detector.policy.list_entries import entry_of, read_list
 from stream_detector.policy.lists import HostList
-from trainer.examples.labelled import Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Examples, LeakSearch, read_examples
 from trainer.examples.readers import DataError, Row, read_rows
 from trainer.gate.decision import GateError
 from trainer.gate.lists import read_texts

@@ -21,8 +21,7 @@ from stream_detector.events import (
 )
 from stream_detector.limits import CANONICAL_CHARACTERS_MAX, LOG_TEXT_CHARACTERS_MAX
 from stream_detector.logs.redaction import Redaction
-from stream_detector.privacy.outputs import letter_without_credentials
-from stream_detector.privacy.records import without_credentials
+from stream_detector.privacy.letter_bytes import letter_without_credentials, without_credentials
 from stream_detector.privacy.urls import (
     observed_without_credentials,
     with_query_masked,

@@ -202,7 +202,7 @@ def test_the_table_shows_a_false_alert_and_a_missed_one():
     assert any("**missed**" in row and "**E, false**" in row for row in rows)
 
 
-def test_the_document_of_operations_has_a_row_of_each_failure():
-    text = (ROOT / "deploy" / "operations.md").read_text()
+def test_the_night_document_has_a_row_for_each_failure():
+    text = (ROOT / "deploy" / "night.md").read_text()
     for failure in FAILURES:
         assert f"| {failure.text} | {'' if failure.expected else 'none |'}" in text

@@ -25,7 +25,7 @@ __all__ = ["Account", "Count", "OfflineReader", "Readings", "chunks_of"]
 
 _EXAMPLES = 10
 _INDEX_BITS = 20
-"""For the place of an event in its record; ``record_lines_max`` is far below its limit."""
+"""For the place of an event in its record; ``RECORD_LINES_MAX`` is far below its limit."""
 _CHUNK_RECORDS = 2000
 
 

@@ -194,7 +194,7 @@ def test_a_name_as_long_as_dns_allows_is_accepted(kind: Kind, host: str) -> None
         ),
     ],
 )
-def test_what_was_dropped_or_undone_is_noted(text: str, notes: tuple[str, ...]) -> None:
+def test_dropped_and_undone_parts_are_noted(text: str, notes: tuple[str, ...]) -> None:
     assert accepted("url", text).notes == notes
 
 
@@ -231,7 +231,7 @@ def test_a_wildcard_host_is_noted() -> None:
         "http://" + "a." * 127 + "a/",
     ],
 )
-def test_what_is_no_url_of_a_network_host_is_refused(text: str) -> None:
+def test_a_url_without_a_network_host_is_refused(text: str) -> None:
     assert refused("url", text) is RejectReason.INVALID_URL
 
 
@@ -256,7 +256,7 @@ def test_what_is_no_url_of_a_network_host_is_refused(text: str) -> None:
         "a." * 127 + "a",
     ],
 )
-def test_what_is_no_host_name_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_host_name_is_refused(text: str) -> None:
     assert refused("host", text) is RejectReason.INVALID_HOST
 
 
@@ -267,12 +267,12 @@ def test_nothing_is_refused_as_empty(kind: Kind, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_came_too_long_is_refused(kind: Kind) -> None:
+def test_a_text_that_is_too_long_is_refused(kind: Kind) -> None:
     assert refused(kind, "a" * (TEXT_LENGTH_MAX + 1)) is RejectReason.TOO_LONG
     assert refused(kind, "a" * TEXT_LENGTH_MAX) is not RejectReason.TOO_LONG
 
 
-def test_what_its_canonical_form_makes_too_long_is_refused() -> None:
+def test_a_text_whose_canonical_form_is_too_long_is_refused() -> None:
     url = "example.com/" + "é" * ((TEXT_LENGTH_MAX - 12) // 6)
     assert TEXT_LENGTH_MAX - 6 < len(accepted("url", url).text) <= TEXT_LENGTH_MAX
     assert refused("url", url + "é") is RejectReason.TOO_LONG

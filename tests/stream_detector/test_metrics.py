@@ -54,7 +54,7 @@ def test_a_value_many_times_counts_as_often() -> None:
     assert registry.get_sample_value("age_sum", {"topic": "dns"}) == pytest.approx(1.4)
 
 
-def test_what_a_rate_is_taken_of_is_there_before_it_counts() -> None:
+def test_counters_with_a_rate_exist_before_they_count() -> None:
     metrics = Metrics()
     metrics.expect_topics(["dns"])
     metrics.show_shadow("url", ModelRef("m", "1", "0" * 64))
@@ -127,7 +127,7 @@ def test_the_model_store_s_free_space_is_shown_only_of_a_folder(tmp_path):
     assert isnan(metrics.registry.get_sample_value(name))
 
 
-def test_no_series_says_since_when_a_counter_counts():
+def test_no_series_holds_the_creation_time_of_a_counter():
     samples = [s.name for family in Metrics().registry.collect() for s in family.samples]
 
     assert samples
@@ -176,7 +176,7 @@ def test_a_worker_of_six_topics_with_24_partitions_has_fewer_than_600_series():
     assert 500 < sum(len(family.samples) for family in metrics.registry.collect()) < 600
 
 
-def test_the_age_of_records_is_told_to_5_seconds_at_the_objective():
+def test_the_age_of_records_has_buckets_of_5_seconds_at_the_objective():
     metrics = Metrics()
     metrics.record_age_seconds.observe("dns", 62.0, 1)
     [bounds] = [

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import (
+    Outcomes,
     RejectReason,
 )
-from stream_detector.wire.outcomes import Outcomes, encode
+from stream_detector.wire.outcomes import encode
 from support.pipelines import START, Bench, chunk, line
 from support.scoring import WordScorer
 
@@ -42,7 +43,7 @@ class TestVerdicts:
         bench.pipeline.process([chunk([b"a.com", b"b.com"]), chunk([b"c.com"], partition=1)])
         assert bench.scorer.calls == [("host", ["a.com", "b.com", "c.com"])]
 
-    def test_a_verdict_tells_what_was_seen_where_and_by_which_model(self) -> None:
+    def test_a_verdict_holds_the_text_its_place_and_the_model(self) -> None:
         bench = Bench()
         value = line(
             "HTTP://User@WWW.Evil.CO.UK:80/#top",
@@ -104,7 +105,7 @@ class TestVerdicts:
         bench = Bench(host_malicious_threshold=0.6)
         assert bench.process([b"odd.com"]).verdicts[0].decision.verdict == "malicious"
 
-    def test_what_was_decided_before_is_not_scored_again(self) -> None:
+    def test_a_remembered_text_is_not_scored_again(self) -> None:
         bench = Bench()
         bench.process([b"a.com"])
         bench.process([b"a.com"], first=1)
@@ -113,7 +114,7 @@ class TestVerdicts:
 
 
 class TestIgnoredLines:
-    def test_a_line_that_names_no_url_by_its_nature_gives_a_count_alone(self) -> None:
+    def test_a_line_of_a_type_without_a_url_is_only_counted(self) -> None:
         bench = Bench()
         value = b'{"timestamp":"2026-11-01T10:00:00.000000+0000","event_type":"flow","flow_id":1}'
         assert bench.process([value]) == Outcomes([], [], [], [])
@@ -155,7 +156,7 @@ class TestFormats:
         (letter,) = bench.process([line("http://a.com/")], topic="lab.dns").dead_letters
         assert letter.reason is RejectReason.MALFORMED
 
-    def test_chosen_json_fields_give_verdicts_beside_other_formats(self) -> None:
+    def test_chosen_json_fields_give_verdicts_among_other_formats(self) -> None:
         bench = Bench(json_fields={"host": "dns.name", "client": "src"})
         outcomes = bench.process(
             [
@@ -174,10 +175,6 @@ class TestFormats:
     def test_an_unknown_format_is_refused_by_name(self) -> None:
         with pytest.raises(SettingsError, match="zeek_typo"):
             Bench(input_formats={"url-events": "zeek_typo"})
-
-    def test_a_format_for_a_topic_that_is_not_read_is_refused(self) -> None:
-        with pytest.raises(SettingsError, match=r"'typo'.*url-events"):
-            Bench(input_formats={"typo": "json"})
 
 
 def test_metrics_count_records_events_and_verdicts() -> None:

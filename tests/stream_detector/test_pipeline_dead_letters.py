@@ -8,6 +8,7 @@ from stream_detector.events import (
     RejectReason,
     UnreadRecord,
 )
+from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.logs.record_fields import fields_of
 from stream_detector.wire.outcomes import dead_letter_headers, encode
 from support.pipelines import Bench, Record, line
@@ -21,7 +22,7 @@ class TestRecordsOfSeveralLines:
             f"lab:url-events:0:0:{n}" for n in range(3)
         ]
 
-    def test_a_line_at_fault_makes_one_dead_letter_beside_the_others_verdicts(self) -> None:
+    def test_a_line_at_fault_gives_a_dead_letter_and_the_others_give_verdicts(self) -> None:
         value = b"a.com\nexa mple\nb.com\nhttp://\nc.com"
         outcomes = Bench().process([value])
         assert [v.decision.canonical.text for v in outcomes.verdicts] == ["a.com", "b.com", "c.com"]
@@ -29,9 +30,7 @@ class TestRecordsOfSeveralLines:
         assert letter.value == value
         assert letter.source.index == 1
 
-    def test_a_log_line_says_how_many_became_dead_letters(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_log_line_counts_new_dead_letters(self, caplog: pytest.LogCaptureFixture) -> None:
         bench = Bench()
         bench.process([b"exa mple"])
         bench.process([b"exa mple", b"http://"])
@@ -66,7 +65,7 @@ class TestRecordsOfSeveralLines:
         assert (letter.reason is RejectReason.MODEL_ERROR, letter.source.index) == (False, 1)
 
     def test_more_lines_than_allowed_make_a_dead_letter(self) -> None:
-        (letter,) = Bench(record_lines_max=2).process([b"a.com\nb.com\nc.com"]).dead_letters
+        (letter,) = Bench().process([b"a.com\n" * (RECORD_LINES_MAX + 1)]).dead_letters
         assert letter.reason is RejectReason.TOO_MANY
 
 
@@ -86,7 +85,7 @@ class TestDeadLetters:
             (b'{"url": "http://a.com/%s"}' % (b"x" * 70_000), RejectReason.TOO_LONG),
         ],
     )
-    def test_poison_becomes_a_dead_letter_and_its_neighbours_go_on(
+    def test_poison_becomes_a_dead_letter_and_its_neighbours_get_verdicts(
         self, value: bytes | None, reason: RejectReason | None
     ) -> None:
         bench = Bench()
@@ -136,7 +135,7 @@ class TestDeadLetters:
         assert [letter.source.offset for letter in outcomes.dead_letters] == [0, 1, 2]
         assert [v.sighting.source.offset for v in outcomes.verdicts] == [3]
 
-    def test_a_dead_letter_says_the_format_of_the_line_and_whether_it_is_a_replay(self) -> None:
+    def test_a_dead_letter_names_the_format_of_its_line_and_a_replayed_letter(self) -> None:
         bench = Bench()
         replayed = Record(7, b"http://", headers=(("replay-of", b"url-events-dlq:3:17"),))
         first = bench.process([b'{"neither": 1}', b"\xff", b"http://"]).dead_letters
@@ -174,7 +173,7 @@ def test_a_record_that_was_not_decompressed_is_a_letter_that_a_replay_reads_agai
     assert b"not decompressed" in dict(dead_letter_headers(letter))["detail"]
 
 
-def test_records_that_come_as_one_are_a_letter_that_says_which_they_are():
+def test_unread_records_become_one_letter_that_names_their_offsets():
     chunk = Chunk("url-events", 0, [UnreadRecord(1_000_004, records=1_000_000)])
     (letter,) = Bench().pipeline.process([chunk]).dead_letters
     assert letter.source.offset == 1_000_004

@@ -82,7 +82,7 @@ class TestParts:
         assert [len(outcomes.dead_letters) for outcomes, _ in parts] == [1, 1, 1, 50]
         assert [ended for _, ended in parts] == [0, 0, 1, 2]
 
-    def test_all_parts_together_are_what_the_batch_becomes(self):
+    def test_all_parts_together_are_the_outcomes_of_the_batch(self):
         chunks = [chunk([self.LINES] * 4 + [None])]
         whole = Bench().pipeline.process(chunks)
         assert (len(whole.verdicts), len(whole.dead_letters)) == (2_400, 1)

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 
 from stream_detector.events import (
+    Counts,
+    Disagreement,
     ModelRef,
     SourcePosition,
     Thresholds,
+    VerdictPair,
 )
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
-from stream_detector.wire.comparisons import Counts, Disagreement, VerdictPair
 from stream_detector.wire.outcomes import encode
 from support.pipelines import START, Bench, line
 
@@ -78,7 +80,7 @@ class TestShadow:
         assert (evil.served.verdict, evil.shadow.verdict) == ("malicious", "suspicious")
         assert evil.shadow.model == self.REF
 
-    def test_all_else_is_as_it_would_be(self) -> None:
+    def test_everything_else_is_unchanged(self) -> None:
         outcomes, without = self.with_shadow().process(self.VALUES), Bench().process(self.VALUES)
 
         assert outcomes[:3] == without[:3]

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from stream_detector.errors import RecordError, RefusedModelError
-from stream_detector.events import Alert, ModelRef, SourcePosition, Thresholds, UrlEvent, Verdict
+from stream_detector.events import (
+    Alert,
+    Counts,
+    Disagreement,
+    ModelRef,
+    Opinion,
+    ScoreDifference,
+    SourcePosition,
+    Thresholds,
+    UrlEvent,
+    Verdict,
+    VerdictPair,
+)
 from stream_detector.models.announcement import (
     Announcement,
     ShadowEnd,
@@ -21,15 +33,7 @@ from stream_detector.models.announcement import (
 )
 from stream_detector.settings.fields import DATA_FOLDER
 from stream_detector.sources.reading import read_record, source_named
-from stream_detector.wire.comparisons import (
-    Counts,
-    Disagreement,
-    Opinion,
-    ScoreDifference,
-    VerdictPair,
-    encode_comparison,
-    read_comparison,
-)
+from stream_detector.wire.comparisons import encode_comparison, read_comparison
 from stream_detector.wire.outcomes import encode_alert, verdict_message
 from support.verdicts import verdict_with
 
@@ -257,7 +261,7 @@ def test_an_announcement_is_read_exactly_if_it_follows_its_schema(
     assert is_read is MODELS.is_valid(written)
 
 
-def test_what_says_nothing_of_a_served_model_is_passed_over() -> None:
+def test_announcements_that_concern_no_served_model_are_ignored() -> None:
     assert decode_announcement(b"url", None) is None
     assert decode_announcement(None, b"{}") is None
     assert decode_announcement(b"url/another", b"of a later version") is None
@@ -380,6 +384,6 @@ def test_a_comparison_without_a_field_is_refused_by_schema_and_reader(
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b"{", b"\xff", b'{"type":"another"}'])
-def test_what_is_no_comparison_is_an_error(value: bytes | None) -> None:
-    with pytest.raises(RecordError, match="no comparison"):
+def test_a_record_that_is_not_a_comparison_is_an_error(value: bytes | None) -> None:
+    with pytest.raises(RecordError, match="not a comparison"):
         read_comparison(value)

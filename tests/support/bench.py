@@ -49,12 +49,11 @@ class Bench:
             "STREAM_DETECTOR_VERDICTS_TOPIC": self.verdicts,
             "STREAM_DETECTOR_ALERTS_TOPIC": self.alerts,
             "STREAM_DETECTOR_DEAD_LETTERS_TOPIC": self.dead_letters,
-            "STREAM_DETECTOR_COMMIT_INTERVAL": "0.2",
             # A killed worker's partitions are free again after 1.5 s instead of 20.
-            "STREAM_DETECTOR_KAFKA_OPTIONS": "session_timeout_ms=1500,heartbeat_interval_ms=300",
+            "STREAM_DETECTOR_KAFKA_OPTIONS": "session_timeout_ms=1500,heartbeat_interval_ms=300,"
             # Small slow batches, so that faults meet work under way.
+            "max_poll_records=250",
             "STREAM_DETECTOR_BATCH_RECORDS": "500",
-            "STREAM_DETECTOR_CHUNK_RECORDS": "250",
             "RULE_SECONDS": "0.03",
             **environment,
         }

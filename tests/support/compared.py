@@ -5,7 +5,8 @@ from datetime import timedelta
 from stream_detector.events import ModelRef
 from stream_detector.settings.fields import Settings
 from support.drifting import END, verdict_record
-from trainer.drift.comparing import Windows, compare
+from trainer.drift.comparing import compare
+from trainer.drift.findings import Window
 from trainer.drift.references import References
 from trainer.drift.verdicts import Verdicts
 
@@ -16,7 +17,10 @@ UNKNOWN = ModelRef("url-model", "3", "a" * 64)
 BEFORE, RECENT = (24.1, 8 * 24), (0.01, 23.9)
 """The windows, as hours before the end."""
 
-_WINDOWS = Windows(END - timedelta(days=8), END - timedelta(days=1), END)
+_WINDOWS = (
+    Window(END - timedelta(days=1), END),
+    Window(END - timedelta(days=8), END - timedelta(days=1)),
+)
 
 
 def drift_of(*records, references=None, groups_shown=5):
@@ -24,7 +28,7 @@ def drift_of(*records, references=None, groups_shown=5):
     verdicts = Verdicts()
     verdicts.add(value for part in records for _, value in part)
     references = references or References([], Settings())
-    return compare(verdicts, _WINDOWS, references, groups_shown=groups_shown)
+    return compare(verdicts, *_WINDOWS, references, groups_shown=groups_shown)
 
 
 def only_model(*records, **options):

@@ -36,6 +36,7 @@ PROGRAMS: dict[str, click.Command] = {"stream-detector": group, "stream-trainer"
 MARKDOWN_FILES = (
     "README.md",
     "CONTRIBUTING.md",
+    "deploy/night.md",
     "deploy/operations.md",
     "deploy/privacy.md",
     "deploy/security.md",
@@ -52,6 +53,7 @@ SHOWN = {
     "# prometheus.yml": "a file, which the same test reads",
     "up: detector, kafka, prometheus, trainer healthy": "what `make compose-test` prints",
     "Texts compared": "what `shadow report` prints",
+    "input topic": "the way of a record",
 }
 """How blocks of Markdown begin that are not commands, and what they are."""
 

@@ -65,7 +65,7 @@ def _write_logs(folder: Path) -> None:
     (folder / "labels.csv").write_text(
         "url,label\nhttp://shop.example/cart,benign\nhttp://198.51.100.4/x.exe,malicious\n"
     )
-    (folder / "detector.toml").write_text("batch_records = 2048\ncommit_interval = 0.5\n")
+    (folder / "detector.toml").write_text("batch_records = 2048\nalert_window = 900.0\n")
     (folder / "passed-over.txt").write_text("url-events:0:0-0\n")
     (folder / "admin.properties").write_text("request.timeout.ms=30000\n")
     for name in ("ours.txt", "our-domains.txt"):

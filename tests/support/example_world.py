@@ -12,20 +12,22 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from stream_detector.events import Alert, DeadLetter, RejectReason, SourcePosition
+from stream_detector.events import (
+    Alert,
+    Counts,
+    DeadLetter,
+    RejectReason,
+    ScoreDifference,
+    SourcePosition,
+    VerdictPair,
+)
 from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.rights import rights_of
 from stream_detector.kafka.topics import cluster_id, create_topics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.comparisons import (
-    Counts,
-    ScoreDifference,
-    VerdictPair,
-    comparison_key,
-    encode_comparison,
-)
+from stream_detector.wire.comparisons import comparison_key, encode_comparison
 from stream_detector.wire.outcomes import dead_letter_headers, encode_alert
 from support.broker import java_command
 from support.commands import environment_of

@@ -10,9 +10,11 @@ from stream_detector.models.architectures.bilstm import BiLstm
 from stream_detector.models.bundle import Bundle, save_bundle
 from stream_detector.models.manifest import OperatingPoint, OperatingPoints
 from support.examples import rule
-from trainer.examples.datasets import Dataset, Examples, census_of
+from trainer.examples.datasets import Dataset, census_of
+from trainer.examples.labelled import Examples
 from trainer.training.building import build_bundle
-from trainer.training.fitting import Recipe, fit
+from trainer.training.fitting import fit
+from trainer.training.recipe import Recipe
 
 __all__ = ["named", "save_challenger", "save_champion", "save_ignorant", "write_rows"]
 

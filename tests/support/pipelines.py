@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from stream_detector.assembly import decider_of, pipeline_of, shadows_of
 from stream_detector.events import (
     Chunk,
+    Outcomes,
 )
 from stream_detector.metrics import Metrics
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.outcomes import Outcomes
 from support.scoring import WordScorer
 
 __all__ = ["START", "Bench", "Record", "chunk", "line"]

@@ -20,8 +20,9 @@ from stream_detector.models.manifest import OperatingPoint, OperatingPoints
 from support.bundles import small_manifest
 from support.examples import rule
 from support.labels import stored_label
-from trainer.examples.datasets import Dataset, Examples, census_of, read_dataset
-from trainer.gate.label_checks import VoicesOfRows
+from trainer.examples.datasets import Dataset, census_of, read_dataset
+from trainer.examples.labelled import Examples
+from trainer.gate.labels import VoicesOfRows
 from trainer.gate.lists import SHIPPED_MUST_ALERT, SHIPPED_MUST_NOT_ALERT, read_texts
 from trainer.labels.store import LabelStore
 from trainer.retraining.examples import RetrainingExamples

@@ -173,7 +173,6 @@ class Installation:
             "HOST_BUNDLE": str(self.folder / "host"),
             "DEVICE": "cpu",
             "TOPIC_PARTITIONS": "1",
-            "COMMIT_INTERVAL": "0.2",
         }
         environment = environment_of(settings)
         return {**environment, "PATH": f"{self.folder / 'bin'}:{environment['PATH']}"}

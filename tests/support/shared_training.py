@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from stream_detector.models.architectures.wide_bilstm import WideBiLstm
 from support.examples import rule
-from trainer.training.fitting import Recipe, fit
+from trainer.training.fitting import fit
+from trainer.training.recipe import Recipe
 
 DEVICES = ("/CPU:0", "/CPU:1")
 

@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 from stream_detector.models.architectures.bilstm import BiLstm
-from trainer.examples.datasets import Examples
-from trainer.training.fitting import Recipe, fit
+from trainer.examples.labelled import Examples
+from trainer.training.fitting import fit
+from trainer.training.recipe import Recipe
 from trainer.training.streaming import streamed
 
 

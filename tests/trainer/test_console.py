@@ -25,9 +25,7 @@ from trainer.console import command_line
         ("generated_*", "'generated_*'"),
     ],
 )
-def test_it_can_be_given_again_and_tells_no_home_and_no_secret(
-    tmp_path, monkeypatch, given, quoted
-):
+def test_it_can_be_repeated_and_shows_no_home_and_no_secret(tmp_path, monkeypatch, given, quoted):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

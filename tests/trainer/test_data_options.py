@@ -4,8 +4,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from trainer.commands.example_options import data_options, examples_of
-from trainer.examples.datasets import DataError, read_dataset
+from trainer.commands.options import data
+from trainer.examples.datasets import read_dataset
+from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS
 
 
@@ -13,9 +14,9 @@ def examples(*arguments):
     found = []
 
     @click.command()
-    @data_options
-    def command(**options):
-        found.append(examples_of(**options))
+    @data
+    def command(examples):
+        found.append(examples)
 
     result = CliRunner().invoke(command, [str(argument) for argument in arguments])
     if result.exit_code:
@@ -60,12 +61,12 @@ def test_words_may_be_labels_and_lists_have_theirs_by_the_option(tmp_path):
         (["--data", "a", "--hold-out", "x"], "--hold-out go together"),
     ],
 )
-def test_what_contradicts_itself_is_told(arguments, message):
+def test_contradicting_options_are_refused(arguments, message):
     with pytest.raises(click.UsageError, match=message):
         examples(*arguments)
 
 
-def test_a_list_without_a_label_is_told(tmp_path):
+def test_a_list_without_a_label_is_an_error(tmp_path):
     (tmp_path / "top.txt").write_text("top.example\n")
     with pytest.raises(DataError, match="--benign or --malicious"):
         read_dataset(examples("--data", tmp_path / "top.txt"), "url", needed=[])

@@ -27,7 +27,7 @@ LONG_RUNNING = ("stream-detector run", "stream-trainer watch")
 def block() -> list[str]:
     """The lines of the README's block, without comments."""
     text = (ROOT / "trainer" / "README.md").read_text()
-    found = re.search(r"From labels, and while workers run:\n\n(.*?)\n\n", text, re.DOTALL)
+    found = re.search(r"These commands work while workers run:\n\n(.*?)\n\n", text, re.DOTALL)
     assert found is not None
     lines = [line.partition("#")[0].strip() for line in found[1].splitlines()]
     return [line for line in lines if not line.startswith(LONG_RUNNING)]

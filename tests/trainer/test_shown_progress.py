@@ -7,9 +7,8 @@ import time
 import pytest
 from rich.console import Console
 
-from trainer.shown_progress import ShownProgress
-from trainer.training.fitting import Epoch
-from trainer.training.progress import shown_training
+from trainer.console import ShownProgress
+from trainer.training.fitting import Epoch, shown_training
 
 
 def shown(*, terminal):
@@ -25,13 +24,13 @@ def wait_for(screen, pattern):
         time.sleep(0.01)
 
 
-def test_work_that_nobody_can_count_tells_that_it_goes_on():
+def test_uncounted_work_shows_that_it_continues():
     screen, progress = shown(terminal=False)
     with progress.stage("gradient_boosting: 640 rows"):
         wait_for(screen, r"(gradient_boosting: 640 rows, \d+ s\n){2}")
 
 
-def test_an_epoch_tells_rows_and_loss():
+def test_an_epoch_shows_rows_and_loss():
     screen, progress = shown(terminal=False)
     with shown_training(progress, "bilstm") as training:
         wait_for(screen, r"bilstm: epoch 1, \d+ s\n")  # It is being compiled.

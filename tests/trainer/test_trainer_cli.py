@@ -14,9 +14,8 @@ from rich.console import Console
 from stream_detector.models.bundle import load_bundle
 from support.processes import ROOT
 from support.terminal import OnTerminal
-from trainer.shown_progress import ShownProgress
-from trainer.training.fitting import Epoch
-from trainer.training.progress import shown_training
+from trainer.console import ShownProgress
+from trainer.training.fitting import Epoch, shown_training
 
 pytestmark = pytest.mark.slow
 
@@ -127,14 +126,14 @@ def test_a_streamed_training_that_is_stopped_leaves_no_rows_and_is_not_dropped(f
         process.wait()
     assert process.returncode == 130, errors
     (line,) = [line for line in errors.splitlines() if line.startswith("stopped:")]
-    assert "go on with --resume" in line
+    assert "continue with --resume" in line
     assert "Traceback" not in errors
     assert not list(out.glob("training-rows-*"))
 
     again = trainer("train", *data, folder=folder)
     assert again.returncode == 2
     assert "stopped/host-training.safetensors holds a training that was stopped" in again.stderr
-    assert "go on with --resume, or begin again with --overwrite" in again.stderr
+    assert "continue with --resume, or start over with --overwrite" in again.stderr
 
 
 def test_on_a_terminal_a_training_shows_a_bar_and_ctrl_c_ends_it_with_130(folder):
@@ -149,7 +148,7 @@ def test_on_a_terminal_a_training_shows_a_bar_and_ctrl_c_ends_it_with_130(folder
         text = training.read_to_end()
         assert training.exit_code() == 130
     assert "━" in text
-    assert "stopped: the epochs that were done are in interrupted/host-training" in text
+    assert "stopped: the epochs that finished are in interrupted/host-training" in text
     assert "Traceback" not in text
 
 
@@ -186,7 +185,7 @@ def test_a_bundle_whose_manifest_cannot_be_read_is_not_replaced(folder):
     assert (folder / "damaged/manifest.json").read_text() == "{"
 
 
-def test_where_there_is_no_terminal_an_epoch_is_one_line_and_nothing_else_is_said(trained):
+def test_without_a_terminal_an_epoch_is_one_line_and_nothing_else_is_printed(trained):
     # A slow machine adds lines of progress, such as "loading TensorFlow, 5 s".
     lines = [
         line
@@ -214,7 +213,7 @@ def test_on_a_terminal_the_bar_of_the_epoch_that_never_runs_is_wiped():
     assert after.endswith("\x1b[1A\x1b[2K")  # Up to the bar's line, and erase it.
 
 
-def test_the_model_card_lies_beside_the_bundle(folder, trained):
+def test_the_model_card_lies_next_to_the_bundle(folder, trained):
     card = folder / "out/host-report"
     assert {path.name for path in card.iterdir()} == {
         "plots",
@@ -226,7 +225,7 @@ def test_the_model_card_lies_beside_the_bundle(folder, trained):
     assert "stream-trainer train --kind host" in (card / "report.md").read_text()
 
 
-def test_evaluate_gives_the_figures_of_the_manifest_beside_those_of_a_family(folder, trained):
+def test_evaluate_shows_the_figures_of_the_manifest_next_to_those_of_a_family(folder, trained):
     result = trainer(
         *("evaluate", "out/host", "--data", "hosts.csv", "--family", "naive_bayes"),
         *("--report", "side-by-side"),
@@ -255,7 +254,7 @@ def test_evaluate_gives_the_figures_of_the_manifest_beside_those_of_a_family(fol
         ([*STREAM, "--imbalance", "oversample"], "--imbalance oversample could draw"),
     ],
 )
-def test_what_is_missing_is_told(tmp_path, arguments, message):
+def test_a_missing_or_unusable_option_is_one_clear_error(tmp_path, arguments, message):
     result = trainer(*arguments, folder=tmp_path)
     assert result.returncode in {1, 2}
     assert message in result.stderr
@@ -294,7 +293,7 @@ def test_an_error_is_one_line_and_exit_code_1(tmp_path, content, message):
         (["evaluate", "--kind", "url", "--family", "lexical", "--data", "x.csv"], "cannot be read"),
     ],
 )
-def test_a_missing_file_is_told_before_tensorflow_is_loaded(
+def test_a_missing_file_is_reported_before_tensorflow_is_loaded(
     tmp_path, monkeypatch, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
@@ -319,11 +318,11 @@ def test_a_missing_file_is_told_before_tensorflow_is_loaded(
     ("command", "said"),
     [("train", "--epochs"), ("retrain", "--label-visits"), ("watch", "--new-labels")],
 )
-def test_help_answers_without_loading_tensorflow_or_kafka(command, said):
+def test_help_answers_without_loading_what_takes_seconds(command, said):
     code = (
         "import sys\nfrom trainer.cli import cli\n"
         f"cli.main(['{command}', '--help'], standalone_mode=False)\n"
-        "sys.exit(bool({'tensorflow', 'kafka', 'pyarrow'} & set(sys.modules)))"
+        "sys.exit(bool({'tensorflow', 'sklearn', 'matplotlib', 'kafka'} & set(sys.modules)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

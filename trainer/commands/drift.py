@@ -1,50 +1,45 @@
-"""``stream-trainer drift``: what moved in the verdicts, and which topics and domains moved it."""
+"""``stream-trainer drift``: how verdicts moved, and which topics and domains moved them."""
 
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
-from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.settings.fields import Settings
 from stream_detector.terminal.durations import DURATION
-from trainer.console import tell
-from trainer.shown_progress import ShownProgress
-
-__all__ = ["drift"]
-
-_TOPICS_TOLD = {"topic_prefix", "verdicts_topic", "model_store"}
-_WITHOUT = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - _TOPICS_TOLD
+from trainer.commands import options
+from trainer.console import ShownProgress, show, tell
+from trainer.drift.comparing import drift_report
+from trainer.drift.references import References
+from trainer.drift.rendering import lines_of
 
 
-@click.command(cls=SettingsCommand, short_help="What moved in the verdicts, and what moved it.")
+@click.command(cls=SettingsCommand)
 @click.option(
     "--since",
     type=DURATION,
     default="24h",
-    show_default=True,
     help="The recent window: how far back it goes from now (from the last verdict of --file).",
 )
 @click.option(
     "--baseline",
     type=DURATION,
     default="7d",
-    show_default=True,
     help="The window before it, which it is compared with.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(1, 10_000_000),
     default=20_000,
-    show_default=True,
     help="At most so many verdicts of each partition and window, spread evenly over it.",
 )
 @click.option(
     "--file",
     "files",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.FILE,
     multiple=True,
     help="Read verdicts, JSON lines as the topic has them (also .gz), instead of Kafka; may be "
     "given several times.",
@@ -52,39 +47,27 @@ _WITHOUT = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - _T
 @click.option(
     "--bundle",
     "bundles",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.FOLDER,
     multiple=True,
     help="Bundle whose reference to compare with, where neither the settings' bundles nor the "
     "model store have the one that scored; may be given for each kind.",
 )
 @click.option(
     "--top",
+    "groups_shown",
     type=click.IntRange(1, 1000),
     default=10,
-    show_default=True,
     help="How many domains to name of each sort.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with all bins.")
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the distributions into this SVG file.",
-)
-@setting_options(
-    {"Kafka: how to reach it", "Topics", "Announced models"},
-    without=_WITHOUT | {"group_id", "labels_group_id", "cluster"},
-)
+@click.option("--plot", type=options.FILE, help="Draw the distributions into this SVG file.")
+@options.kafka("topic_prefix", "verdicts_topic", "model_store")
 def drift(
-    since: timedelta,
-    baseline: timedelta,
-    sample: int,
-    files: tuple[Path, ...],
     bundles: tuple[Path, ...],
-    top: int,
     as_json: bool,
     plot: Path | None,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
+    **windows: Any,
 ) -> None:
     """Compare the last day's verdicts with the week before, and with the bundle's reference.
 
@@ -98,23 +81,11 @@ def drift(
     stream-trainer drift --since 2h --baseline 1d --plot drift.svg
     stream-trainer drift --file verdicts.jsonl --json | jq '.models[].statistics[0]'
     """
-    settings, _ = given_settings(config, flags)
-    from trainer.drift.comparing import drift_report  # noqa: PLC0415 - imports much
-    from trainer.drift.references import References  # noqa: PLC0415
-    from trainer.drift.rendering import lines_of  # noqa: PLC0415
-
     found = drift_report(
-        settings,
-        References(bundles, settings),
-        since=since,
-        baseline=baseline,
-        files=files,
-        sample=sample,
-        groups_shown=top,
-        progress=ShownProgress(),
+        settings, References(bundles, settings), progress=ShownProgress(), **windows
     )
     if plot is not None:
-        from trainer.drift.plotting import drift_plot  # noqa: PLC0415 - imports matplotlib
+        from trainer.drift.plotting import drift_plot  # noqa: PLC0415 - matplotlib
 
         try:
             plot.write_bytes(drift_plot(found))
@@ -123,6 +94,5 @@ def drift(
         tell(f"plot: {plot}")
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-        return
-    for line in lines_of(found):
-        click.echo(line)
+    else:
+        show(lines_of(found))

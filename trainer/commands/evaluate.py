@@ -1,67 +1,47 @@
 """``stream-trainer evaluate``: bundles and model families side by side, on the same rows."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from stream_detector.events import Kind
-from stream_detector.logs.setup import native_output_held_back
 from stream_detector.models.manifest import kind_of_bundle
-from trainer.commands.example_options import (
-    data_options,
-    epochs_option,
-    examples_of,
-    family_option,
-    part_option,
-    seed_option,
-)
-from trainer.console import command_line, file_names, show_figures, tell
-from trainer.shown_progress import ShownProgress
-
-if TYPE_CHECKING:
-    from trainer.examples.datasets import Part
-
-__all__ = ["evaluate"]
+from stream_detector.system.native_output import native_output_held_back
+from trainer.commands import options
+from trainer.console import ShownProgress, command_line, file_names, show_figures, tell
+from trainer.examples.datasets import read_dataset
+from trainer.examples.labelled import Examples
+from trainer.examples.splits import PARTS, Part
 
 
-@click.command(short_help="Measure bundles and model families side by side.")
-@click.argument("bundles", nargs=-1, type=click.Path(path_type=Path))
-@data_options
-@part_option("Rows to measure on.")
-@family_option(
+@click.command
+@click.argument("bundles", nargs=-1, type=options.PATH)
+@options.data
+@options.part("Rows to measure on.")
+@options.family(
     "Fit this model on the data's training part and measure it like the bundles; may be given "
     "several times."
 )
-@click.option(
-    "--kind",
-    type=click.Choice(["url", "host"]),
-    help="What to score; needed if no bundle is given.",
-)
-@epochs_option(6)
-@seed_option
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the report: Markdown, HTML, JSON and plots.",
-)
+@click.option("--kind", type=options.KIND, help="What to score; needed if no bundle is given.")
+@options.epochs(6)
+@options.seed
+@options.report()
 @click.option(
     "--quote-rows/--no-quote-rows",
     default=True,
-    show_default=True,
     help="Whether the report shows rows of the data (the worst errors, the first ones).",
 )
 @native_output_held_back()
 def evaluate(
     bundles: tuple[Path, ...],
-    part: "Part",
+    examples: Examples,
+    part: Part,
     family_names: tuple[str, ...],
-    kind: "Kind | None",
-    epochs: int,
-    seed: int,
+    kind: Kind | None,
     report: Path | None,
     quote_rows: bool,
-    **data_options: Any,
+    **of_fit: Any,
 ) -> None:
     """Measure bundles with the scorer that serves them, side by side.
 
@@ -73,12 +53,6 @@ def evaluate(
     """
     if not bundles and not family_names:
         raise click.UsageError("name a bundle, or a family with --family")
-    if not bundles and kind is None:
-        raise click.UsageError("without a bundle, --kind says what the data's rows are")
-    from trainer.examples.datasets import read_dataset  # noqa: PLC0415
-    from trainer.examples.splits import PARTS  # noqa: PLC0415
-
-    examples = examples_of(**data_options)
     for folder in bundles:
         of_bundle = kind_of_bundle(folder)
         kind = kind or of_bundle
@@ -87,39 +61,29 @@ def evaluate(
                 f"{folder} is a bundle for kind {of_bundle}, not for {kind}: measure one kind at "
                 "a time"
             )
-    assert kind is not None  # noqa: S101 - checked above
+    if kind is None:
+        raise click.UsageError("without a bundle, --kind says what the data's rows are")
     progress = ShownProgress()
     with progress.stage(f"reading {examples}"):
         dataset = read_dataset(examples, kind, needed=PARTS if family_names else [part])
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from stream_detector.models.bundle import load_bundle  # noqa: PLC0415
-        from trainer.report.making import (  # noqa: PLC0415
-            candidate_of_bundle,
-            fitted_candidates,
-            make_report,
-        )
-        from trainer.training.building import trained_otherwise  # noqa: PLC0415
+        from trainer.report import making  # noqa: PLC0415
 
-    candidates = []
-    for folder in bundles:
-        bundle = load_bundle(folder, kind=kind)
-        if known_rows := trained_otherwise(bundle.manifest, examples):
-            tell(f"beware: {known_rows}")
-        with progress.stage(f"loading {folder}"):
-            candidates.append(candidate_of_bundle(str(folder), bundle))
-    candidates += fitted_candidates(
-        family_names,
-        dataset.of_part("train"),
-        dataset.of_part("val"),
-        kind=kind,
-        epochs=epochs,
-        seed=seed,
-        progress=progress,
-    )
+    candidates = [
+        *making.bundle_candidates(bundles, kind, examples, progress),
+        *making.fitted_candidates(
+            family_names,
+            dataset.of_part("train"),
+            dataset.of_part("val"),
+            kind=kind,
+            progress=progress,
+            **of_fit,
+        ),
+    ]
     rows = dataset.of_part(part)
-    measured = make_report(
+    measured = making.make_report(
         report,
         candidates,
         rows,

@@ -2,45 +2,45 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, TypeVar
+from collections.abc import Iterable
+from typing import IO
 
 import click
 
+from stream_detector.events import Kind
 from stream_detector.terminal.progress import Progress
-from trainer.commands.example_options import seed_option, together
-from trainer.shown_progress import ShownProgress
-
-if TYPE_CHECKING:
-    from stream_detector.events import Kind
-
-__all__ = ["generate_names_command", "generate_ordinary_command", "generate_private_command"]
-
-_Row = TypeVar("_Row")
-
-_ROWS_AT_ONCE = 1000
-"""Rows between two updates of the progress display: some milliseconds."""
-
+from trainer.commands import options
+from trainer.console import ShownProgress
+from trainer.generated.domain_names import generate_names
+from trainer.generated.ordinary import generate_ordinary
+from trainer.generated.private_networks import generate_private
 
 _output_option = click.option(
     "--output",
     type=click.File("w", encoding="utf-8", lazy=True),
     default="-",
-    help="CSV file.  [default: standard output]",
+    show_default="standard output",
+    help="CSV file.",
 )
-_benign_options = together(
-    click.option("--count", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True),
-    click.option("--kind", type=click.Choice(["url", "host"]), default="url", show_default=True),
-    seed_option,
+
+
+def _count_option(default: int) -> options.Decorator:
+    return click.option("--count", type=click.IntRange(1, 10_000_000), default=default)
+
+
+_benign_options = options.together(
+    _count_option(10_000),
+    click.option("--kind", type=options.KIND, default="url"),
+    options.seed,
     _output_option,
 )
 
 
-@click.command("generate-names", short_help="Write names like those that malware generates.")
-@click.option("--count", type=click.IntRange(1, 10_000_000), default=40_000, show_default=True)
-@seed_option
+@click.command("generate-names")
+@_count_option(40_000)
+@options.seed
 @_output_option
-def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
+def names(count: int, seed: int, output: IO[str]) -> None:
     """Write host names like those of domain-generation algorithms, for training.
 
     They cover classes of algorithms that feeds lack: random letters, hashes, linear congruential
@@ -50,16 +50,14 @@ def generate_names_command(count: int, seed: int, output: IO[str]) -> None:
     stream-trainer generate-names --count 40000 --output generated.csv
     stream-trainer train --kind host --data hosts.csv --extra generated.csv --output bundle
     """
-    from trainer.generated.domain_names import generate_names  # noqa: PLC0415
-
-    output.write("host,label,source,kind,part\n")
-    for name in _counted(generate_names(count, seed=seed), count, output):
-        output.write(f"{name.host},1,generated_{name.algorithm},dga,train\n")
+    generated = generate_names(count, seed=seed)
+    rows = ((name.host, 1, f"generated_{name.algorithm}", "dga") for name in generated)
+    _write(output, "host", rows, count)
 
 
-@click.command("generate-private", short_help="Write URLs or names of private networks.")
+@click.command("generate-private")
 @_benign_options
-def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
+def private(count: int, kind: Kind, seed: int, output: IO[str]) -> None:
     """Write benign URLs or host names of private networks, as proxies log them, for training.
 
     Private, loopback, link-local and carriers' addresses (IPv4 and IPv6), single labels, names
@@ -70,15 +68,13 @@ def generate_private_command(count: int, kind: "Kind", seed: int, output: IO[str
     stream-trainer generate-private --count 10000 --output private.csv
     stream-trainer generate-private --kind host --count 500 | head
     """
-    from trainer.generated.private_networks import generate_private  # noqa: PLC0415
-
-    texts = _counted(generate_private(count, kind=kind, seed=seed), count, output)
-    _write_benign(output, kind, "private", texts)
+    texts = generate_private(count, kind=kind, seed=seed)
+    _write(output, kind, ((text, 0, "generated_private", "ben") for text in texts), count)
 
 
-@click.command("generate-ordinary", short_help="Write URLs that every network requests.")
+@click.command("generate-ordinary")
 @_benign_options
-def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[str]) -> None:
+def ordinary(count: int, kind: Kind, seed: int, output: IO[str]) -> None:
     """Write benign URLs or host names of services that every network talks to, for training.
 
     Updates, revocation lists, connectivity checks, sign-in, packages, CDNs, trackers, tokens: they
@@ -88,24 +84,18 @@ def generate_ordinary_command(count: int, kind: "Kind", seed: int, output: IO[st
     stream-trainer generate-ordinary --count 10000 --output ordinary.csv
     stream-trainer train --kind url --data urls.csv --extra ordinary.csv --output bundle
     """
-    from trainer.generated.ordinary import generate_ordinary  # noqa: PLC0415
-
-    texts = _counted(generate_ordinary(count, kind=kind, seed=seed), count, output)
-    _write_benign(output, kind, "ordinary", texts)
+    texts = generate_ordinary(count, kind=kind, seed=seed)
+    _write(output, kind, ((text, 0, "generated_ordinary", "ben") for text in texts), count)
 
 
-def _counted(rows: Iterable[_Row], count: int, output: IO[str]) -> Iterator[_Row]:
-    """Show progress while ``rows`` are written, unless they appear on the same terminal."""
+def _write(
+    output: IO[str], kind: Kind, rows: Iterable[tuple[str, int, str, str]], count: int
+) -> None:
+    """Write ``rows``, all of the training part, as CSV: paths may hold commas."""
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow([kind, "label", "source", "kind", "part"])
+    # No progress between rows that appear on the same terminal.
     is_seen = output.name == sys.stdout.name and sys.stdout.isatty()
     progress = Progress() if is_seen else ShownProgress()
-    with progress.stage("writing rows", count) as stage:
-        for number, row in enumerate(rows, start=1):
-            yield row
-            if number % _ROWS_AT_ONCE == 0:
-                stage.update(number)
-
-
-def _write_benign(output: IO[str], kind: "Kind", name: str, texts: Iterable[str]) -> None:
-    rows = csv.writer(output, lineterminator="\n")  # Paths may hold commas.
-    rows.writerow([kind, "label", "source", "kind", "part"])
-    rows.writerows([text, 0, f"generated_{name}", "ben", "train"] for text in texts)
+    with progress.stage(f"writing {count:,} rows"):
+        writer.writerows((*row, "train") for row in rows)

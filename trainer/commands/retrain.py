@@ -1,81 +1,69 @@
-"""``stream-trainer retrain``: train the served model on with labels; publish it past the gate."""
+"""``stream-trainer retrain``: continue to train the served model with labels; publish a pass."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
+from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import SettingsError
-from stream_detector.logs.setup import native_output_held_back
-from stream_detector.settings.fields import SETTING_GROUPS
-from trainer.commands.example_options import data_of, data_options, gate_options, rules_of
-from trainer.commands.label_options import FOLDER, labels_option, trust_option, trusted
-from trainer.commands.models.options import force_option, signing_key_option
-from trainer.console import command_line, tell
+from stream_detector.events import Kind
+from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
+from trainer.commands import options
+from trainer.console import ShownProgress, command_line, show, tell
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import read_licences
 from trainer.gate.admission import REFUSED_CODE
-from trainer.shown_progress import ShownProgress
-
-if TYPE_CHECKING:
-    from stream_detector.events import Kind
-
-__all__ = ["retrain"]
+from trainer.gate.decision import lines_of
+from trainer.gate.options import GateOptions
+from trainer.labels.store import filled_store
 
 _EXIT_CODES = {"refused": REFUSED_CODE, "unchanged": 4}
 
-_NOT_NEEDED = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} - {
-    "topic_prefix",
-    "models_topic",
-    "model_store",
-}
 
-
-@click.command(
-    cls=SettingsCommand, short_help="Train the served model on with labels; publish what passes."
-)
-@click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="Which model.")
-@data_options
-@labels_option
-@trust_option
+@click.command(cls=SettingsCommand)
+@click.option("--kind", type=options.KIND, required=True, help="Which model.")
+@options.data
+@options.label_store
+@options.trust
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=FOLDER,
-    show_default=True,
+    type=options.FOLDER,
+    default=options.RETRAINING_FOLDER,
     help="Where challengers and their decisions are written; one retraining at a time runs in it.",
 )
 @click.option(
     "--champion",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.FOLDER,
     help="Bundle to train on and to compare with.  [default: the one that is announced, or else "
-    "the one that workers are set to]",
+    "the one that the workers' settings name]",
 )
 @click.option(
     "--only-ngrams",
     is_flag=True,
-    help="Train the table of n-grams alone: seconds instead of minutes. For single names and "
-    "paths; what is new in kind needs all of the network.",
+    help="Train only the table of n-grams: seconds instead of minutes. For single names and "
+    "paths; new kinds of malice need all of the network.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="[default: 2; 3 with --only-ngrams]")
 @click.option(
     "--label-visits",
+    "visits",
     type=click.FloatRange(1, 1000),
     default=16.0,
-    show_default=True,
     help="How often an epoch visits the newest label; a row of --data is visited once.",
 )
 @click.option(
     "--half-life",
+    "half_life_days",
     type=click.FloatRange(0, min_open=True),
     default=90.0,
-    show_default=True,
-    help="Days until a label weighs half as much more than a row of --data.",
+    help="Days until the extra weight of a label over a row of --data has halved.",
 )
 @click.option(
     "--newest-share",
     type=click.FloatRange(0, 0.5),
     default=0.1,
-    show_default=True,
     help="Share of the labels of each voice, the newest, to measure on and not to train on (from "
     "100 labels on).",
 )
@@ -83,95 +71,77 @@ _NOT_NEEDED = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]} -
     "--voice-share",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.2,
-    show_default=True,
-    help="Most of an epoch that the labels of one voice may have, and of the weight of the newest "
-    "ones; labels of one with more are visited less, or left out. Who signs (label_keys) is a "
-    "voice; all analysts who do not are one together, and so are all such feeds.",
+    help="Largest share that the labels of one voice may have of an epoch, and of the weight of "
+    "the newest ones; labels of a voice with more are visited less, or left out. Whoever signs "
+    "(label_keys) is a voice; all analysts who do not sign are one together, and so are all such "
+    "feeds.",
 )
-@click.option(
-    "--sources",
-    type=click.Path(path_type=Path),
-    help="CSV with columns source and licence, for the manifest.",
-)
-@gate_options
-@force_option
-@signing_key_option
+@options.sources
+@options.gate_rules
+@options.force
+@options.signing_key
 @click.option(
     "--publish/--no-publish",
     default=None,
-    help="Whether to announce what passed.  [default: where a model store is set]",
+    help="Whether to announce a bundle that passed.  [default: where a model store is set]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@setting_options(
-    {"Kafka: how to reach it", "Topics", "Announced models"},
-    without=_NOT_NEEDED | {"group_id", "labels_group_id", "cluster"},
-)
+@options.seed
+@options.kafka("topic_prefix", "models_topic", "model_store")
 @native_output_held_back()
 def retrain(
-    kind: "Kind",
+    kind: Kind,
+    examples: Examples,
     store: Path,
-    trust: str,
+    trust: tuple[str, ...],
     folder: Path,
     champion: Path | None,
     only_ngrams: bool,
     epochs: int | None,
-    label_visits: float,
-    half_life: float,
-    newest_share: float,
-    voice_share: float,
     sources: Path | None,
+    rules: GateOptions,
     because: str | None,
     signing_key: Path | None,
     publish: bool | None,
     seed: int,
-    config: Path | None,
-    **options: Any,
+    settings: Settings,
+    **of_labels: Any,
 ) -> int:
-    """Train the model that serves on, with a base corpus and the labels collected since.
+    """Continue to train the model that serves, with a base corpus and the labels collected since.
 
-    The corpus' test part is the hold-out: labels of its registered domains are left out, so it
-    stays the same and untold. The newest labels are held out by time. The others are trained on,
-    the newer the more often. What comes out is judged against the model that serves, as
-    `stream-trainer gate` does, and announced to the workers if it passes.
+    The test part of the corpus is the hold-out. Labels of its registered domains are left out, so
+    every retraining is measured on the same rows, which no model was trained on. The newest labels
+    are held out by time. The others are trained on, the newer the more often. The result is judged
+    against the model that serves, as `stream-trainer gate` does, and announced to the workers if it
+    passes.
 
     The exit code is 0 if it was published (or passed, with --no-publish), 3 if the gate refused
     it, 4 if there is nothing new to learn, 1 after an error, 2 for a wrong command line. Stopped
-    anywhere, the same command goes on.
+    anywhere, the same command continues.
 
     \b
     stream-trainer labels collect
     stream-trainer retrain --kind url --data urls.csv --model-store /srv/models
     stream-trainer retrain --kind url --data urls.csv --only-ngrams --must-not-alert ours.txt
     """
-    examples, options = data_of(**options)
-    rules, flags = rules_of(**options)
-    settings, _ = given_settings(config, flags)
     publish = bool(settings.model_store) if publish is None else publish
     if publish and not settings.model_store:
         raise SettingsError(
             "no model store to publish to is set: give --model-store, a folder or URL that trainer "
             "and workers both reach, or --no-publish"
         )
-    from trainer.labels.store import filled_store  # noqa: PLC0415 - imports much
-
     filled_store(store)
-    from stream_detector.models import device  # noqa: F401, PLC0415 - quiets TensorFlow first
-    from trainer.examples.licences import read_licences  # noqa: PLC0415
-    from trainer.gate.rendering import lines_of  # noqa: PLC0415
-    from trainer.retraining.examples import LabelRules  # noqa: PLC0415
-    from trainer.retraining.one_run import Plan  # noqa: PLC0415
-    from trainer.retraining.one_run import retrain as run_retraining  # noqa: PLC0415
-    from trainer.retraining.warm_start import GENTLE, TABLE  # noqa: PLC0415
+    from trainer.retraining import examples as labelled  # noqa: PLC0415 - TensorFlow
+    from trainer.retraining import one_run, warm_start  # noqa: PLC0415
 
-    recipe = TABLE if only_ngrams else GENTLE
-    plan = Plan(
+    recipe = warm_start.TABLE if only_ngrams else warm_start.GENTLE
+    plan = one_run.Plan(
         kind=kind,
         base=examples,
         labels=store,
         folder=folder,
         champion=champion,
-        trust=trusted(trust),
-        label_rules=LabelRules(label_visits, half_life, newest_share, voice_share=voice_share),
+        trust=trust,
+        label_rules=labelled.LabelRules(**of_labels),
         recipe=recipe._replace(seed=seed, epochs=epochs or recipe.epochs),
         only_ngrams=only_ngrams,
         gate=rules,
@@ -181,9 +151,8 @@ def retrain(
         licences=read_licences(sources, kind) if sources else {},
         command=command_line(),
     )
-    outcome = run_retraining(plan, settings, progress=ShownProgress())
+    outcome = one_run.retrain(plan, settings, progress=ShownProgress())
     if outcome.checks:
-        for line in lines_of(outcome.checks):
-            click.echo(line)
+        show(lines_of(outcome.checks))
     tell(f"{kind}: {outcome.ending}")
     return _EXIT_CODES.get(outcome.ending, 0)

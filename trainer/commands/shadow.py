@@ -1,30 +1,22 @@
-"""``stream-trainer shadow``: what shadow models say beside those that serve."""
+"""``stream-trainer shadow``: where shadow models and the models that serve disagree."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import msgspec
 
-from stream_detector.commands.options import SettingsCommand, given_settings, setting_options
-from stream_detector.settings.fields import SETTING_GROUPS
+from stream_detector.commands.options import SettingsCommand
+from stream_detector.settings.fields import Settings
 from stream_detector.terminal.durations import DURATION, written
-from trainer.commands.label_options import trusted
-from trainer.console import tell
-from trainer.shown_progress import ShownProgress
-
-__all__ = ["shadow"]
-
-_OTHERS = {*SETTING_GROUPS["Topics"], *SETTING_GROUPS["Announced models"]}
-_WITHOUT = (_OTHERS - {"topic_prefix", "models_topic", "shadow_topic"}) | {
-    "group_id",
-    "labels_group_id",
-    "cluster",
-}
+from trainer.commands import options
+from trainer.console import shown_stage, tell
+from trainer.shadow.rendering import as_text
 
 
-@click.group(no_args_is_help=True, short_help="What shadow models say beside those that serve.")
+@click.group(no_args_is_help=True)
 def shadow() -> None:
-    """Sum up what a shadow model says of live traffic, beside the model that serves.
+    """Compare the verdicts of a shadow model on live traffic with those of the model that serves.
 
     \b
     stream-trainer models shadow bundles/next --share 0.1     # announces one
@@ -36,11 +28,7 @@ def shadow() -> None:
 
 @shadow.command(cls=SettingsCommand, short_help="Sum up where the models disagree.")
 @click.option(
-    "--since",
-    type=DURATION,
-    default="24h",
-    show_default=True,
-    help="How far to look back, such as 90m, 24h or 7d.",
+    "--since", type=DURATION, default="24h", help="How far to look back, such as 90m, 24h or 7d."
 )
 @click.option(
     "--shadow",
@@ -51,30 +39,28 @@ def shadow() -> None:
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.FOLDER,
     help="Folder of labels (`labels collect`), to see which model is right.",
 )
-@click.option("--trust", metavar="A,B", default="", help="As for `labels show`.")
+@options.trust
 @click.option(
     "--top",
     type=click.IntRange(0, 1000),
     default=5,
-    show_default=True,
     help="Most domains and most examples of a direction.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a pair of models, a line.")
-@setting_options({"Kafka: how to reach it", "Topics", "Announced models"}, without=_WITHOUT)
+@options.kafka("topic_prefix", "models_topic", "shadow_topic")
 def report(
     since: timedelta,
     version: str | None,
     store: Path | None,
-    trust: str,
+    trust: tuple[str, ...],
     top: int,
     as_json: bool,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
 ) -> None:
-    """Sum up what workers wrote to the topic url-shadow, up to its end as it is now.
+    """Sum up the comparisons on the topic url-shadow, up to its present end.
 
     Shows how many texts were compared, a table of verdicts, and for each direction of disagreement
     (such as benign -> malicious) the registered domains with most texts and the texts whose scores
@@ -88,19 +74,15 @@ def report(
     stream-trainer shadow report --since 7d --store label-store
     stream-trainer shadow report --json | jq .agreement
     """
-    settings, _ = given_settings(config, flags)
-    import msgspec  # noqa: PLC0415 - see trainer.cli
+    from trainer.shadow.reading import shadow_report  # noqa: PLC0415 - TensorFlow
 
-    from trainer.shadow.reading import shadow_report  # noqa: PLC0415
-    from trainer.shadow.rendering import as_text  # noqa: PLC0415
-
-    with ShownProgress().stage("reading comparisons"):
+    with shown_stage("reading comparisons"):
         summaries = shadow_report(
             settings,
             since=datetime.now(UTC) - since,
             version=version,
             label_store=store,
-            trust=trusted(trust),
+            trust=trust,
             top=top,
             remark=tell,
         )

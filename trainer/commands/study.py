@@ -1,47 +1,36 @@
 """``stream-trainer study``: the study that the project grew from, repeated on one list."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from stream_detector.logs.setup import native_output_held_back
-from trainer.commands.example_options import epochs_option, family_option, seed_option
-from trainer.console import command_line, show_figures, tell
+from stream_detector.system.native_output import native_output_held_back
+from trainer.commands import options
+from trainer.console import ShownProgress, command_line, show_figures, tell
+from trainer.examples.datasets import read_dataset
+from trainer.examples.labelled import Examples
 from trainer.families import FAMILY_NAMES
-from trainer.shown_progress import ShownProgress
-
-if TYPE_CHECKING:
-    from trainer.training.imbalance import Imbalance
-
-__all__ = ["study"]
+from trainer.training.data import Imbalance, resampled
 
 
-@click.command(short_help="Repeat the study: all its models on one list, one table.")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("study"),
-    show_default=True,
-    help="Folder for the report: Markdown, HTML, JSON and plots.",
-)
-@family_option("Only this one; may be given several times.  [default: all]")
+@click.command
+@click.argument("data", type=options.PATH)
+@options.report("study")
+@options.family("Only this one; may be given several times.  [default: all]")
 @click.option(
     "--imbalance",
     type=click.Choice(["truncate", "oversample", "none"]),
     default="truncate",
-    show_default=True,
     help="Leave out rows of the larger label, repeat rows of the smaller one, or neither.",
 )
-@epochs_option(20)
-@seed_option
+@options.epochs(20)
+@options.seed
 @native_output_held_back()
 def study(
     data: Path,
     report: Path,
     family_names: tuple[str, ...],
-    imbalance: "Imbalance",
+    imbalance: Imbalance,
     epochs: int,
     seed: int,
 ) -> None:
@@ -53,30 +42,30 @@ def study(
     \b
     stream-trainer study data/study/URL.csv
     """
-    from trainer.examples.datasets import Examples, read_dataset  # noqa: PLC0415
-    from trainer.training.imbalance import resampled  # noqa: PLC0415
-
-    examples = Examples(files=(data,), columns=("url", "label"), split="random")
     progress = ShownProgress()
     with progress.stage(f"reading {data}"):
-        dataset = read_dataset(examples, "url")
+        dataset = read_dataset(
+            Examples(files=(data,), columns=("url", "label"), split="random"), "url"
+        )
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from trainer.report.making import fitted_candidates, make_report  # noqa: PLC0415
+        from trainer.report import making  # noqa: PLC0415
 
     train = resampled(dataset.of_part("train"), imbalance, seed=seed)
-    candidates = fitted_candidates(
-        family_names or FAMILY_NAMES,
-        train,
-        dataset.of_part("val"),
-        kind="url",
-        epochs=epochs,
-        seed=seed,
-        progress=progress,
+    candidates = list(
+        making.fitted_candidates(
+            family_names or FAMILY_NAMES,
+            train,
+            dataset.of_part("val"),
+            kind="url",
+            epochs=epochs,
+            seed=seed,
+            progress=progress,
+        )
     )
     rows = dataset.of_part("test")
-    measured = make_report(
+    measured = making.make_report(
         report,
         candidates,
         rows,

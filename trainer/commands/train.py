@@ -1,26 +1,24 @@
 """``stream-trainer train``: from labelled examples to a bundle and its model card."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from stream_detector.errors import BundleError
-from stream_detector.logs.setup import native_output_held_back
+from stream_detector.events import Kind
 from stream_detector.models.files import MANIFEST_NAME, read_bundle_file
 from stream_detector.models.manifest import decode_manifest
 from stream_detector.name_rules import name_fault
-from trainer.commands.example_options import data_options, examples_of, seed_option
-from trainer.console import command_line, show_figures, tell
-from trainer.families import LENGTH_MAX, NETWORK_NAMES
-from trainer.shown_progress import ShownProgress
-
-if TYPE_CHECKING:
-    from stream_detector.events import Kind
-    from trainer.examples.datasets import Examples
-    from trainer.training.imbalance import Imbalance
-
-__all__ = ["train"]
+from stream_detector.system.native_output import native_output_held_back
+from trainer.commands import options
+from trainer.console import ShownProgress, command_line, show_figures, tell
+from trainer.examples.datasets import counts_of
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import read_licences
+from trainer.families import NETWORK_NAMES
+from trainer.training.data import Imbalance, held_data
+from trainer.training.recipe import Recipe
 
 _BUFFER_ROWS = 262_144
 """Some 300 MB of host names, with the samples; enough for 33 million rows (see ``streaming``)."""
@@ -33,40 +31,28 @@ def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None
     return name
 
 
-@click.command(short_help="Train a network on labelled examples; save a bundle.")
-@click.option("--kind", type=click.Choice(["url", "host"]), required=True, help="What to score.")
-@data_options
+@click.command
+@options.kind
+@options.data
+@click.option("--output", type=options.PATH, required=True, help="Folder of the bundle.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle."
-)
-@click.option(
-    "--family",
-    type=click.Choice(NETWORK_NAMES),
-    default="wide_bilstm",
-    show_default=True,
-    help="Which network.",
+    "--family", type=click.Choice(NETWORK_NAMES), default="wide_bilstm", help="Which network."
 )
 @click.option(
     "--name", callback=_name, help="The model's name in verdicts.  [default: KIND-FAMILY]"
 )
-@click.option(
-    "--sources",
-    type=click.Path(path_type=Path),
-    help="CSV with columns source and licence, for the manifest.",
-)
-@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True)
+@options.sources
+@click.option("--epochs", type=click.IntRange(1), default=12)
 @click.option(
     "--patience",
     type=click.IntRange(1),
     default=3,
-    show_default=True,
     help="Stop after so many epochs without a better validation AUC.",
 )
 @click.option(
     "--imbalance",
     type=click.Choice(["none", "truncate", "oversample", "class_weight"]),
     default="none",
-    show_default=True,
     help="What to do if one label has more rows: nothing, leave out rows of it, repeat rows of the "
     "other, or weigh them. Calibration corrects the scores afterwards.",
 )
@@ -74,22 +60,15 @@ def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None
     "--augment",
     type=click.FloatRange(0, 1),
     default=0.0,
-    show_default=True,
     help="Share of the rows that each epoch changes as attackers and loggers do: percent-encoding, "
     "ordinary names and paths in front, padding, homoglyphs...",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=256)
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3)
 @click.option(
-    "--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True
+    "--units", type=click.IntRange(1, 1024), default=64, help="LSTM units in each direction."
 )
-@click.option(
-    "--units",
-    type=click.IntRange(1, 1024),
-    default=64,
-    show_default=True,
-    help="LSTM units a direction.",
-)
-@seed_option
+@options.seed
 @click.option(
     "--resume",
     is_flag=True,
@@ -110,30 +89,24 @@ def _name(_: click.Context, __: click.Parameter, name: str | None) -> str | None
     "--buffer-rows",
     type=click.IntRange(1000),
     default=_BUFFER_ROWS,
-    show_default=True,
     help="With --stream: rows to shuffle at a time. Of the validation part and of the test part at "
     "most as many are held in memory, drawn uniformly.",
 )
 @native_output_held_back()
 def train(
-    kind: "Kind",
+    kind: Kind,
+    examples: Examples,
     output: Path,
     family: str,
     name: str | None,
     sources: Path | None,
-    epochs: int,
-    patience: int,
-    imbalance: "Imbalance",
-    augment: float,
-    batch_size: int,
-    learning_rate: float,
+    imbalance: Imbalance,
     units: int,
-    seed: int,
     resume: bool,
     overwrite: bool,
     stream: bool,
     buffer_rows: int,
-    **data_options: Any,
+    **of_recipe: Any,
 ) -> None:
     """Train a character-level network and save it as a bundle.
 
@@ -146,17 +119,14 @@ def train(
     \b
     stream-trainer train --kind url --data urls.csv --output bundles/url
     """
-    from trainer.examples.datasets import counts_of  # noqa: PLC0415
-    from trainer.examples.licences import read_licences  # noqa: PLC0415
-
-    examples = examples_of(**data_options)
     name = name or f"{kind}-{family}"
+    recipe = Recipe(**of_recipe)
     checkpoint = output.with_name(f"{output.name}-training.safetensors")
     if not overwrite:
         if checkpoint.exists() and not resume:
             raise click.UsageError(
-                f"{checkpoint} holds a training that was stopped: go on with --resume, or begin "
-                "again with --overwrite"
+                f"{checkpoint} holds a training that was stopped: continue with --resume, or start "
+                "over with --overwrite"
             )
         _check_replaced(output, (name, kind, family))
     if stream:
@@ -165,55 +135,43 @@ def train(
     progress = ShownProgress()
     with progress.stage(f"reading {examples}"):
         if stream:
-            from trainer.training.streaming import streamed  # noqa: PLC0415
+            from trainer.training.streaming import streamed  # noqa: PLC0415 - TensorFlow
 
-            data = click.get_current_context().with_resource(
-                streamed(
-                    *(examples, kind, imbalance),
-                    folder=output.parent,
-                    buffer_rows=buffer_rows,
-                    seed=seed,
-                )
+            rows = streamed(
+                *(examples, kind, imbalance),
+                folder=output.parent,
+                buffer_rows=buffer_rows,
+                seed=recipe.seed,
             )
+            data = click.get_current_context().with_resource(rows)
         else:
-            from trainer.training.data import held_data  # noqa: PLC0415
-
-            data = held_data(examples, kind, imbalance, seed=seed)
+            data = held_data(examples, kind, imbalance, seed=recipe.seed)
     tell(f"{data.rows:,} rows: {counts_of(data.held.counts)}")
     for leak in data.held.leaks:
         tell(f"beware: {leak}")
 
     # Not before the data is known to be good: TensorFlow takes seconds.
     with progress.stage("loading TensorFlow"):
-        from trainer.report.making import write_model_card  # noqa: PLC0415
-        from trainer.training.one_training import Plan, train_bundle  # noqa: PLC0415
-        from trainer.training.recipe import Recipe  # noqa: PLC0415
+        from trainer.training.one_training import train_bundle  # noqa: PLC0415
 
     report = output.with_name(f"{output.name}-report")
-    recipe = Recipe(
-        epochs=epochs,
-        patience=patience,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        augment=augment,
-        seed=seed,
-    )
-    plan = Plan(
+    figures = train_bundle(
+        data,
         kind=kind,
         name=name,
         family=family,
-        length_max=LENGTH_MAX[kind],
         units=units,
         recipe=recipe,
         examples=examples,
         licences=licences,
         output=output,
-        checkpoint=checkpoint,
+        report=report,
+        saved_at=checkpoint,
         resume=resume,
         command=command_line(),
+        progress=progress,
     )
-    bundle = train_bundle(plan, data, progress)
-    show_figures(write_model_card(report, bundle, data.held, progress))
+    show_figures(figures)
     tell(f"bundle: {output}, report: {report / 'report.html'}")
 
 
@@ -237,17 +195,16 @@ def _check_replaced(output: Path, model: tuple[str, str, str]) -> None:
     tell(f"{said}: this training replaces it")
 
 
-def _check_streamable(examples: "Examples", imbalance: "Imbalance") -> None:
+def _check_streamable(examples: Examples, imbalance: Imbalance) -> None:
     """Refuse options that need all rows at once."""
+    of_each_row = "--stream decides a row's part by the row alone"
     if examples.split in {"source", "time"}:
         raise click.UsageError(
-            f"--stream decides a row's part by the row alone, --split {examples.split} by all "
-            "rows: use --split column, domain or random"
+            f"{of_each_row}, --split {examples.split} by all rows: use --split column, domain or "
+            "random"
         )
     if examples.extra:
-        raise click.UsageError(
-            "--stream decides a row's part by the row alone, --extra by all rows: leave one out"
-        )
+        raise click.UsageError(f"{of_each_row}, --extra by all rows: leave one out")
     if imbalance in {"truncate", "oversample"}:
         raise click.UsageError(
             f"--stream holds no rows that --imbalance {imbalance} could draw from: use class_weight"

@@ -1,6 +1,6 @@
-"""What ``stream-trainer drift`` does: reads verdicts, compares windows of time, explains.
+"""The drift report: reads verdicts, compares two windows of time, and explains what moved.
 
-``verdicts`` holds what was read, ``reading`` reads it, ``references`` finds a model's reference,
-``comparing`` compares two windows with the help of ``distributions``; ``findings`` are the result,
-which ``rendering`` and ``plotting`` turn into text and a picture.
+``reading`` fills ``verdicts``, ``references`` finds a model's reference, ``comparing`` compares the
+windows by ``distributions``. ``findings`` are the result, which ``rendering`` and ``plotting`` turn
+into text and a picture.
 """

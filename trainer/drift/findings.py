@@ -1,12 +1,10 @@
-"""What a comparison of two windows found: plain data, which encodes as JSON directly."""
+"""The result of comparing two windows: plain data, which encodes as JSON directly."""
 
 from datetime import datetime
 
 import msgspec
 
 from stream_detector.events import ModelRef
-
-__all__ = ["Counts", "Drift", "Group", "Groups", "ModelDrift", "StatisticDrift", "Window"]
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -17,7 +15,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What was read of a window, or of a part of it."""
+    """The counts of a window, or of a part of it."""
 
     verdicts: int
     texts: int
@@ -27,7 +25,7 @@ class Counts(msgspec.Struct, frozen=True):
 
     @property
     def flagged_share(self) -> float:
-        """Of the verdicts; 0 where there are none."""
+        """Of the verdicts; 0 without any."""
         return self.flagged / self.verdicts if self.verdicts else 0.0
 
 
@@ -57,10 +55,9 @@ class Group(msgspec.Struct, frozen=True):
     recent: Counts
     baseline: Counts
     score_shift: float
-    """What it adds to the index of the score, since what ``ModelDrift.explained`` says."""
+    """Its part of the index of the score, compared with what ``ModelDrift.explained`` names."""
     flagged_shift: float
-    """What it adds to the share of verdicts that are malicious or suspicious: recent less
-    baseline."""
+    """Its part of the change of the flagged share: recent less baseline."""
 
 
 class Groups(msgspec.Struct, frozen=True):
@@ -70,21 +67,21 @@ class Groups(msgspec.Struct, frozen=True):
     baseline: int
     """Groups that have verdicts in that window."""
     new: int
-    """Groups of the recent window alone."""
+    """Groups only of the recent window."""
     new_share: float
     """Of the recent verdicts."""
     gone: int
     gone_share: float
     """Of the baseline's verdicts."""
     movers: list[Group]
-    """Those that add most to what moved, the most first."""
+    """Those that moved most, the most first."""
     most_new: list[Group]
     """By verdicts; empty without a baseline."""
     most_gone: list[Group]
 
 
 class ModelDrift(msgspec.Struct, frozen=True):
-    """All about the verdicts of one model."""
+    """The verdicts of one model, compared."""
 
     kind: str
     model: str
@@ -97,8 +94,8 @@ class ModelDrift(msgspec.Struct, frozen=True):
     """Its first verdict that was read, where ``baseline`` is of the models before it."""
     reference_rows: int | None
     explained: str
-    """``baseline`` or ``reference``: what shifts of the score are counted from. Those of the
-    flagged share are counted from ``baseline`` in any case."""
+    """``baseline`` or ``reference``: shifts of the score count from it. Those of the flagged share
+    always count from ``baseline``."""
     statistics: list[StatisticDrift]
     topics: Groups
     domains: Groups
@@ -111,7 +108,7 @@ class ModelDrift(msgspec.Struct, frozen=True):
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """All that was found."""
+    """A drift report."""
 
     recent: Window
     baseline: Window

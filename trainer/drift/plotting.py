@@ -6,8 +6,6 @@ from matplotlib.figure import Figure
 from trainer.drift.findings import Drift, StatisticDrift
 from trainer.report.plots import encoded
 
-__all__ = ["drift_plot"]
-
 _CELL_INCHES = (3.4, 2.8)
 
 

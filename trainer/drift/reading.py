@@ -1,32 +1,26 @@
-"""Verdicts from Kafka, without a group, or from files: of each window as much as is asked for."""
+"""Reads verdicts from Kafka, without a group, or from files: of each window a sample."""
 
 import gzip
 import itertools
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from stream_detector.errors import StreamDetectorError
 from stream_detector.kafka.bounded_reading import Span, reading, records_of, spans_between
 from stream_detector.settings.fields import Settings
+from stream_detector.terminal.progress import Stage
 from trainer.drift.verdicts import Verdicts
-
-__all__ = ["read_files", "read_topic"]
 
 _BATCH_LINES = 5_000
 _BLOCKS = 16
-"""Where a partition has more than is asked for, so many stretches of it are read, evenly spread:
-each is read in one go, and all hours of the window are among them."""
-
-Progress = Callable[[int, int], None]
-"""Told how much was read, and how much will be."""
+"""Of a partition with more than the sample, so many stretches are read, evenly spread: each in one
+go, which is fast, and together from all hours of the window."""
 
 
 def read_topic(
-    settings: Settings, times: Sequence[datetime], *, sample: int, on_progress: Progress
+    settings: Settings, times: Sequence[datetime], *, sample: int, stage: Stage
 ) -> Verdicts:
     """Verdicts that were written between the first and the last of the rising ``times``.
 
@@ -45,12 +39,12 @@ def read_topic(
         for span in spans:
             for records, read in records_of(consumer, span):
                 verdicts.add(record.value for record in records)
-                on_progress(done + read, total)
+                stage.update(done + read, total=total)
             done += span.end - span.start
     return verdicts
 
 
-def read_files(paths: Sequence[Path], *, on_progress: Progress) -> Verdicts:
+def read_files(paths: Sequence[Path], *, stage: Stage) -> Verdicts:
     """All verdicts of files that have one a line, as the topic has them; ``.gz`` is unpacked.
 
     Raises:
@@ -59,21 +53,17 @@ def read_files(paths: Sequence[Path], *, on_progress: Progress) -> Verdicts:
     verdicts = Verdicts()
     for path in paths:
         try:
-            done, size = 0, path.stat().st_size
-            with path.open("rb") as raw, _unpacked(path, raw) as lines:
+            size = path.stat().st_size
+            with path.open("rb") as raw:
+                lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
                 filled = (line for line in lines if not line.isspace())
                 while batch := list(itertools.islice(filled, _BATCH_LINES)):
                     verdicts.add(batch)
-                    done = raw.tell()
-                    on_progress(done, size)
+                    stage.update(raw.tell(), total=size)
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamDetectorError(f"{path} can't be read: {reason}") from error
     return verdicts
-
-
-def _unpacked(path: Path, raw: BinaryIO) -> AbstractContextManager[Iterable[bytes]]:
-    return gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw)
 
 
 def _blocks(span: Span, sample: int) -> Iterator[Span]:

@@ -1,9 +1,8 @@
-"""Where the reference of a model that verdicts name is found: by the sha256 of its manifest."""
+"""Finds the reference of a model that verdicts name: by the sha256 of its manifest."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from stream_detector.errors import BundleError, RetryableError
 from stream_detector.models.files import MANIFEST_NAME
@@ -13,22 +12,12 @@ from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from trainer.drift.verdicts import ModelKey
 
-__all__ = ["FoundReference", "References"]
-
-
-class FoundReference(NamedTuple):
-    """What a model's traffic is compared with, if there is anything."""
-
-    reference: Reference | None
-    remark: str
-    """A sentence where it is none, or of another bundle; else empty."""
-
 
 class References:
-    """Looks in the bundles that were given, in those of the settings, then in the model store.
+    """Looks into the given bundles, into those of the settings, then into the model store.
 
     Raises:
-        BundleError: a bundle that was given is none.
+        BundleError: a given folder holds no bundle.
         SettingsError: the store can't be used.
     """
 
@@ -41,8 +30,11 @@ class References:
                 self._known.setdefault(sha256, manifest)
         self._store = ModelStore(settings.model_store) if settings.model_store else None
 
-    def of(self, model: ModelKey) -> FoundReference:
-        """The reference of the bundle that scored, or of the bundle given for its kind."""
+    def of(self, model: ModelKey) -> tuple[Reference | None, str]:
+        """The reference of the bundle that scored, or of the bundle given for its kind.
+
+        With a sentence where there is none, or it is of another bundle; else that is empty.
+        """
         kind, ref = model
         manifest = self._known.get(ref.sha256)
         remark = "Its bundle was not found, so no reference: give --bundle, or --model-store."
@@ -54,16 +46,15 @@ class References:
                 remark = f"No reference: {error}."
         if manifest is not None:
             if manifest.reference is not None:
-                return FoundReference(manifest.reference, "")
+                return manifest.reference, ""
             remark = "Its bundle has no reference: it was made before there was one."
         for _, given in self._given:
             if given.kind == kind and given.reference is not None:
-                return FoundReference(
-                    given.reference,
+                return given.reference, (
                     f"The reference is that of {given.name} {given.version}, not of the model that "
-                    "scored: scores may differ for that.",
+                    "scored: scores may differ for this reason."
                 )
-        return FoundReference(None, remark)
+        return None, remark
 
 
 def _read(path: Path) -> tuple[str, Manifest]:

@@ -8,11 +8,9 @@ import numpy as np
 
 from stream_detector.models.drift import TEXTS_MIN
 from stream_detector.models.reference import PSI_LOOK, PSI_MOVED
+from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
-from trainer.console import printable
 from trainer.drift.findings import Counts, Drift, Group, Groups, ModelDrift, StatisticDrift
-
-__all__ = ["interpretation", "lines_of"]
 
 _WIDTH = 100
 _BINS_TOLD = 2
@@ -30,18 +28,14 @@ def lines_of(drift: Drift) -> Iterator[str]:
     yield f"recent:   {_moment(drift.recent.start)} to {_moment(drift.recent.end)}"
     yield f"baseline: {_moment(drift.baseline.start)} to {_moment(drift.baseline.end)}"
     if drift.malformed:
-        yield f"{drift.malformed:,} records are no verdicts, and were passed over"
+        yield f"{drift.malformed:,} records are no verdicts, and were left out"
     if drift.by_list:
         yield f"{drift.by_list:,} verdicts are of allow or deny lists, and were left out"
     for model in drift.models:
         yield ""
         yield from _of_model(model)
     yield ""
-    yield from _how_to_read()
-
-
-def _how_to_read() -> list[str]:
-    return textwrap.wrap(
+    yield from textwrap.wrap(
         f"PSI (population stability index): below {PSI_LOOK:g} stable, to {PSI_MOVED:g} worth a "
         f"look, above {PSI_MOVED:g} moved. The reference is the benign rows that the model was "
         "tested on, not your network: an index against it has a level of its own on each network. "
@@ -58,14 +52,15 @@ def _of_model(model: ModelDrift) -> Iterator[str]:
     name = printable(f"{model.model} {model.version}")
     yield f"{model.kind} model {name} ({printable(model.ref.short)})"
     yield f"  recent:   {_counted(model.recent)}"
-    yield f"  baseline: {_baseline(model)}"
+    by_others = " (by the models before it)" if model.serves_from is not None else ""
+    yield f"  baseline: {_counted(model.baseline)}{by_others}"
     if model.serves_from is not None:
         yield f"  It serves from {_moment(model.serves_from)} on, so its scores have no baseline."
     for remark in model.remarks:
         yield f"  {printable(remark)}"
     for what, counts in (("recent", model.recent), ("baseline", model.baseline)):
         if 0 < counts.texts < TEXTS_MIN:
-            yield f"  Beware: of few {what} texts chance alone makes the index large."
+            yield f"  Beware: with few {what} texts chance makes the index large."
     yield ""
     yield from table_lines(
         [
@@ -87,13 +82,6 @@ def _of_model(model: ModelDrift) -> Iterator[str]:
         yield from _group_table("domain", model.domains.movers)
     if model.baseline.verdicts:
         yield from _comings(model.domains)
-
-
-def _baseline(model: ModelDrift) -> str:
-    if not model.baseline.verdicts:
-        return "no verdicts"
-    by_others = " (by the models before it)" if model.serves_from is not None else ""
-    return _counted(model.baseline) + by_others
 
 
 def _moved(model: ModelDrift) -> str:
@@ -180,6 +168,8 @@ def _index(psi: float | None) -> str:
 
 
 def _counted(counts: Counts) -> str:
+    if not counts.verdicts:
+        return "no verdicts"
     return (
         f"{counts.verdicts:,} verdicts on {counts.texts:,} texts, "
         f"{counts.flagged_share:.2%} malicious or suspicious"

@@ -4,31 +4,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.events import Kind
-from trainer.examples.labelled import Example, Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Example, Examples, LeakSearch, read_examples
 from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS, Part, split_by_source, split_by_time
-
-__all__ = [
-    "Census",
-    "DataError",
-    "Dataset",
-    "Examples",
-    "Part",
-    "census_of",
-    "check_labels",
-    "counts_of",
-    "dataset_of",
-    "read_dataset",
-    "sha256_of",
-    "without_duplicates",
-]
 
 
 class Dataset(NamedTuple):
@@ -55,7 +39,7 @@ class Dataset(NamedTuple):
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of figures has to know about the data, a sentence each."""
+        """Facts about the data that a reader of figures has to know, a sentence each."""
         return [
             f"Of the whole data: {counts_of(self.counts)}. Repeated texts count once, texts with "
             "both labels not at all.",
@@ -106,29 +90,12 @@ def census_of(dataset: Dataset) -> Census:
     )
 
 
-class _Labelled(Protocol):
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def label(self) -> int: ...
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def kind(self) -> str: ...
-
-
-LabelledRow = TypeVar("LabelledRow", bound=_Labelled)
-
-
-def without_duplicates(rows: Iterable[LabelledRow], counts: Counter[str]) -> list[LabelledRow]:
+def without_duplicates(rows: Iterable[Example], counts: Counter[str]) -> list[Example]:
     """The first row of each text, in order; texts with both labels are left out.
 
     Adds the rows left out to ``counts``, as ``duplicate`` and ``contradicting``.
     """
-    first: dict[str, LabelledRow | None] = {}
+    first: dict[str, Example | None] = {}
     for row in rows:
         text = row.text
         known = first.get(text, row)
@@ -136,7 +103,7 @@ def without_duplicates(rows: Iterable[LabelledRow], counts: Counter[str]) -> lis
             first[text] = row
         elif known is None or known.label == row.label:
             counts["duplicate"] += 1
-        else:
+        else:  # Neither label can be trusted, so the text is left out.
             counts["contradicting"] += 1
             first[text] = None
     return [row for row in first.values() if row is not None]
@@ -180,7 +147,7 @@ def read_dataset(examples: Examples, kind: Kind, *, needed: Sequence[Part] = PAR
 
 
 def dataset_of(
-    rows: Sequence[LabelledRow],
+    rows: Sequence[Example],
     parts: Sequence[str] | NDArray[np.str_],
     counts: Mapping[str, int],
     search: LeakSearch,
@@ -209,9 +176,9 @@ def _parts(kept: Sequence[Example], examples: Examples, counts: Counter[str]) ->
     split = [row for row in kept if not row.extra]
     parts = np.full(len(kept), "train", dtype="<U5")
     parts[~extra] = _parts_by_split(split, examples)
-    extra_domains = {row.canonical.registered_domain for row in kept if row.extra}
+    extra_domains = {row.domain for row in kept if row.extra}
     if extra_domains:
-        shared = [row.canonical.registered_domain in extra_domains for row in kept]
+        shared = [row.domain in extra_domains for row in kept]
         left_out = (parts != "train") & (parts != "") & np.array(shared, dtype=np.bool_)
         counts["left out of validation and test for their domain"] += int(np.sum(left_out))
         parts[left_out] = ""
@@ -222,7 +189,7 @@ def _parts_by_split(rows: Sequence[Example], examples: Examples) -> NDArray[np.s
     if examples.split == "source":
         return split_by_source(
             np.array([row.source for row in rows], dtype=np.str_),
-            np.array([row.canonical.registered_domain for row in rows], dtype=np.str_),
+            np.array([row.domain for row in rows], dtype=np.str_),
             examples.held_out,
         )
     if examples.split == "time":

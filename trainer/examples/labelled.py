@@ -9,13 +9,15 @@ from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Kind
 from stream_detector.sources.times import to_time
 from stream_detector.terminal.printable import printable
-from trainer.examples.leaks import LeakSearch
 from trainer.examples.readers import BadRow, DataError, Row, has_columns, read_rows
 from trainer.examples.splits import PARTS, Part, Split, part_by_hash
 
-__all__ = ["Example", "Examples", "read_examples"]
-
 _SHOWN_CHARACTERS_MAX = 120
+
+_SUSPECT = 0.8
+"""Balanced accuracy of a leak."""
+_LEAK_ROWS_MIN = 50
+"""Rows of each label below which chance makes leaks."""
 
 _ARTEFACTS = {"[**qmark**]": "?", "%5B%2A%2Aqmark%2A%2A%5D": "?"}
 """Replacements of question marks in the study's collection, plain and percent-encoded."""
@@ -30,8 +32,8 @@ class Examples(NamedTuple):
     malicious: tuple[Path, ...] = ()
     """Files whose rows all have this label; a label column is ignored."""
     extra: tuple[Path, ...] = ()
-    """Files as ``files`` whose rows are for training alone. Rows of their registered domains are
-    left out of all other parts."""
+    """Files as ``files`` whose rows only the training part gets. Rows of their registered domains
+    are left out of all other parts."""
     columns: tuple[str, ...] = ()
     """Names of the columns of CSV and TSV files without a header."""
     malicious_labels: frozenset[str] = frozenset({"1"})
@@ -53,27 +55,68 @@ class Examples(NamedTuple):
 class Example(NamedTuple):
     """One row as a file has it, its text in canonical form."""
 
-    canonical: Canonical
+    text: str
     label: int
     part: str
     """As the file has it; may be empty."""
     source: str
     kind: str
-    time: float
+    domain: str = ""
+    """The registered domain."""
+    time: float = float("nan")
     """Seconds since the epoch, or NaN."""
     extra: bool = False
-    """For training alone, whatever the split."""
-
-    @property
-    def text(self) -> str:
-        """In canonical form."""
-        return self.canonical.text
+    """Only for training, whatever the split."""
 
     def part_by(self, split: Split) -> Part:
-        """The part by the row alone; for the splits ``column``, ``domain`` and ``random``."""
+        """The part, seen from this row only; for ``column``, ``domain`` and ``random``."""
         if split == "column" and self.part:
             return self.part  # type: ignore[return-value] # the reader checked it
-        return part_by_hash(self.text if split == "random" else self.canonical.registered_domain)
+        return part_by_hash(self.text if split == "random" else self.domain)
+
+
+class Leak(NamedTuple):
+    """A single property that gives the label away, so that a model learns the collection.
+
+    It is a yes or no of a row's canonical text, the text that models read: without the scheme,
+    ``www.`` and a lone ``/``. The measure is from 0.5 (no leak) to 1.0.
+    """
+
+    what: str
+    balanced_accuracy: float
+
+    def __str__(self) -> str:
+        return f"{self.what} gives the label away, balanced accuracy {self.balanced_accuracy:.2f}"
+
+
+class LeakSearch:
+    """Counts how often each property holds among benign and malicious rows."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[int] = Counter()
+        self._holds: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
+
+    def add(self, text: str, label: int) -> None:
+        """Count a row by its canonical text."""
+        self._rows[label] += 1
+        holds = self._holds[label]
+        if "/" in text:
+            holds["a path"] += 1
+        marks = {letter for letter in text if not letter.isalnum()} - {"/"}
+        holds.update({f"the character {mark!r}" for mark in marks})
+
+    def leaks(self) -> list[Leak]:
+        """The leaks, worst first."""
+        benign, malicious = self._rows[0], self._rows[1]
+        if min(benign, malicious) < _LEAK_ROWS_MIN:
+            return []
+        found = []
+        for what in set(self._holds[0]) | set(self._holds[1]):
+            difference = self._holds[1][what] / malicious - self._holds[0][what] / benign
+            accuracy = 0.5 + abs(difference) / 2
+            if accuracy >= _SUSPECT:
+                found.append(Leak(what, accuracy))
+        return sorted(found, key=lambda leak: (-leak.balanced_accuracy, leak.what))
 
 
 def read_examples(
@@ -132,7 +175,7 @@ def _check_columns(path: Path, row: Row, needed: set[str]) -> None:
 def _example(
     row: Row | BadRow, label: int | None, examples: Examples, kind: Kind
 ) -> Example | str | None:
-    """The example; a fault of the row; or None if the text is no URL or host name."""
+    """The example; a fault of the row; or None if the text is not a URL or host name."""
     if isinstance(row, BadRow):
         return row.reason
     values = row.values
@@ -160,11 +203,12 @@ def _example(
         return None
     time = to_time(values.get("time"))
     return Example(
-        canonical=canonical,
+        text=canonical.text,
         label=label,
         part=part,
         source=values.get("source", ""),
         kind=values.get("kind", ""),
+        domain=canonical.registered_domain,
         time=time.timestamp() if time else float("nan"),
     )
 

@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stream_detector.errors import StreamDetectorError
+from stream_detector.events import Kind
 from stream_detector.terminal.spreadsheets import text_of
-
-__all__ = ["BadRow", "DataError", "Row", "has_columns", "read_rows"]
 
 _ENCODING = "utf-8-sig"
 """UTF-8, also with the byte-order mark that spreadsheets write."""
@@ -164,7 +163,7 @@ def _json_lines(path: Path) -> Iterator[Row | BadRow]:
                 # JSON can escape one half of a UTF-16 pair, which no manifest or report can hold.
                 "".join((*row, *row.values())).encode()
             except UnicodeEncodeError:
-                yield BadRow(number, "holds half of a UTF-16 pair, which is no character")
+                yield BadRow(number, "holds half of a UTF-16 pair, which is not a character")
             except (ValueError, RecursionError) as error:
                 yield BadRow(number, f"not JSON: {error}")
             else:
@@ -180,7 +179,7 @@ def _parquet(path: Path) -> Iterator[Row | BadRow]:
                     number += 1
                     yield Row(number, {name: _text(value) for name, value in values.items()})
     except pa.ArrowException as error:
-        raise DataError(f"{path} cannot be read: it is no Parquet file ({error})") from error
+        raise DataError(f"{path} cannot be read: it is not a Parquet file ({error})") from error
 
 
 def _plain(path: Path, name: str) -> Iterator[Row | BadRow]:
@@ -200,3 +199,27 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def read_licences(path: Path, kind: Kind) -> dict[str, tuple[str, str]]:
+    """(licence, origin) by source, from a CSV file with columns ``source`` and ``licence``.
+
+    Optional columns: ``repository`` (the origin) and ``file`` (rows with the file of another kind
+    are skipped). One row may name several sources, separated by commas.
+
+    Raises:
+        DataError: the file cannot be read or lacks a column.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not rows or not {"source", "licence"} <= set(rows[0]):
+        raise DataError(f"{path}: it needs the columns source and licence")
+    licences: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        if (row.get("file") or f"{kind}s") == f"{kind}s":
+            for source in (row["source"] or "").split(","):
+                licences[source.strip()] = (row["licence"] or "", row.get("repository") or "")
+    return licences

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-__all__ = ["limits"]
-
 _ROUNDING = 1 + 1e-9
 
 

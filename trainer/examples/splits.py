@@ -13,16 +13,6 @@ from numpy.typing import NDArray
 
 from trainer.examples.readers import DataError
 
-__all__ = [
-    "PARTS",
-    "Part",
-    "Split",
-    "part_by_hash",
-    "parts_without",
-    "split_by_source",
-    "split_by_time",
-]
-
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
@@ -35,6 +25,7 @@ _TEST_PERCENT = 20
 
 def part_by_hash(key: str) -> Part:
     """The part of a domain (or of a text) by its hash: the same in every run and data set."""
+    # Not Python's hash, which differs from process to process.
     share = zlib.crc32(key.encode()) % 100
     if share < _TEST_PERCENT:
         return "test"
@@ -58,6 +49,7 @@ def split_by_source(
             f"{', '.join(sorted(set(sources.tolist()) - {''})) or 'none with a name'}"
         )
     held = np.isin(sources, list(held_out))
+    # A model that saw other pages of a held-out domain would know the answer.
     known = np.isin(domains, domains[held])
     rest = {
         domain: "val" if part_by_hash(domain) == "val" else "train"
@@ -77,8 +69,8 @@ def parts_without(
 ) -> NDArray[np.str_]:
     """``parts`` with ``""`` for the rows ``held`` out.
 
-    Rows of their domains leave training and validation as well. Test rows stay, whatever their
-    domain: no model trains on them. ``domains`` are numbers from 0, which compare faster than
+    Rows of their domains leave training and validation as well. Test rows of any domain stay:
+    no model trains on them. ``domains`` are numbers from 0, which compare faster than
     names; all arrays have the shape ``[rows]``.
     """
     of_held = np.zeros(int(domains.max(initial=-1)) + 1, np.bool_)

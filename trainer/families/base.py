@@ -1,8 +1,8 @@
 """The contract of a model family."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
 
-__all__ = ["Family", "Fitted"]
 
-
-class Fitted(Protocol):
+class Fitted(NamedTuple):
     """A fitted model."""
 
-    def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """How malicious ``texts`` look, shape ``[len(texts)]``: higher is worse, on any scale."""
+    scores: Callable[[Sequence[str]], NDArray[np.float32]]
+    """How malicious texts look, shape ``[len(texts)]``: higher is worse, on any scale."""
+    history: Sequence[dict[str, float]] = ()
+    """The figures of each epoch, of a model that is trained in epochs."""
 
 
 class Family(ABC):
@@ -31,7 +31,7 @@ class Family(ABC):
     summary: str
     """One line for a person."""
     supervised: bool = True
-    """False where it learns from benign rows alone."""
+    """False where it learns only from benign rows."""
 
     @abstractmethod
     def fit(self, train: Dataset, validation: Dataset, *, seed: int, progress: Progress) -> Fitted:
@@ -39,3 +39,8 @@ class Family(ABC):
 
         The same seed and data give the same model on the same CPU.
         """
+
+
+def benign_texts(dataset: Dataset) -> list[str]:
+    """The texts that a family that is not supervised learns from."""
+    return [dataset.texts[row] for row in np.flatnonzero(dataset.labels == 0)]

@@ -12,82 +12,83 @@ from numpy.typing import NDArray
 from stream_detector.models.encoding import CODES, encode, shorten
 from stream_detector.models.lean_tensorflow import tf
 from stream_detector.terminal.progress import Progress
-from trainer.training.batches import rows_of_batches
-
-__all__ = ["EPOCHS_MAX", "fit_language_model"]
+from trainer.examples.datasets import Dataset
+from trainer.families.base import Family, Fitted, benign_texts
+from trainer.training.data import rows_of_batches
 
 _LENGTH_MAX = 96
 _UNITS = 96
 _EMBEDDING = 32
 _BATCH_ROWS = 256
 EPOCHS_MAX = 3
+_HELD_OUT_ROWS = 2000
 _ROWS_MAX = 60_000
 """An epoch of these takes about a minute on two cores; more rows hardly move the figures."""
 
 
-class _FittedLanguageModel:
-    def __init__(self, model: "tf.keras.Model") -> None:
-        self._model = model
+class LanguageModelSurprise(Family):
+    """Trained for up to ``EPOCHS_MAX`` epochs; the score is the surprise of a text."""
 
-    def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Surprise in bits a character, shape ``[len(texts)]``."""
-        short = [shorten(text, _LENGTH_MAX) for text in texts]
-        order = np.argsort([len(text) for text in short], kind="stable")
-        scores = np.empty(len(texts), np.float32)
-        for start in range(0, len(order), _BATCH_ROWS):
-            rows = order[start : start + _BATCH_ROWS]
-            inputs, targets, weights = _batch([short[row] for row in rows])
-            losses = _losses(self._model, inputs, targets).numpy() * weights
-            surprise = losses.sum(axis=1) / weights.sum(axis=1) / np.log(2)
-            scores[rows] = surprise[: len(rows)]
-        return scores
+    name = "language_model"
+    summary = "surprise per character of an LSTM language model of benign rows"
+    supervised = False
 
+    def __init__(self, *, epochs: int) -> None:
+        self._epochs = min(epochs, EPOCHS_MAX)
 
-def fit_language_model(
-    texts: Sequence[str],
-    validation: Sequence[str],
-    *,
-    epochs: int,
-    seed: int,
-    progress: Progress,
-) -> _FittedLanguageModel:
-    """Train for ``epochs`` on ``texts``, or on ``_ROWS_MAX`` of them, which ``seed`` draws."""
-    tf.keras.utils.set_random_seed(seed)
-    rng = np.random.default_rng(seed)
-    chosen = [texts[row] for row in rng.permutation(len(texts))[:_ROWS_MAX]]
-    short = [shorten(text, _LENGTH_MAX) for text in chosen]
-    lengths = np.array([len(text) for text in short])
-    model = tf.keras.Sequential(
-        [
-            tf.keras.layers.Embedding(CODES, _EMBEDDING),
-            tf.keras.layers.LSTM(_UNITS, return_sequences=True),
-            tf.keras.layers.Dense(CODES),
-        ]
-    )
-    model.build((None, None))
-    optimizer = tf.keras.optimizers.Adam(3e-3)
-    optimizer.build(model.trainable_variables)
+    def fit(self, train: Dataset, validation: Dataset, *, seed: int, progress: Progress) -> Fitted:
+        """See the base class; it ignores malicious rows, and ``seed`` draws ``_ROWS_MAX``."""
+        texts, held_out = benign_texts(train), benign_texts(validation)[:_HELD_OUT_ROWS]
+        tf.keras.utils.set_random_seed(seed)
+        rng = np.random.default_rng(seed)
+        chosen = [texts[row] for row in rng.permutation(len(texts))[:_ROWS_MAX]]
+        short = [shorten(text, _LENGTH_MAX) for text in chosen]
+        lengths = np.array([len(text) for text in short])
+        model = tf.keras.Sequential(
+            [
+                tf.keras.layers.Embedding(CODES, _EMBEDDING),
+                tf.keras.layers.LSTM(_UNITS, return_sequences=True),
+                tf.keras.layers.Dense(CODES),
+            ]
+        )
+        model.build((None, None))
+        optimizer = tf.keras.optimizers.Adam(3e-3)
+        optimizer.build(model.trainable_variables)
 
-    @tf.function(jit_compile=True)
-    def step(inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(_losses(model, inputs, targets) * weights) / tf.reduce_sum(weights)
-        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-        return loss
+        @tf.function(jit_compile=True)
+        def step(inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> None:
+            with tf.GradientTape() as tape:
+                losses = _losses(model, inputs, targets) * weights
+                loss = tf.reduce_sum(losses) / tf.reduce_sum(weights)
+            variables = model.trainable_variables
+            optimizer.apply(tape.gradient(loss, variables), variables)
 
-    fitted = _FittedLanguageModel(model)
-    for epoch in range(1, epochs + 1):
-        name = f"language_model: epoch {epoch} of {epochs}"
-        with progress.stage(name, len(short)) as stage:
-            for rows in rows_of_batches(lengths, _BATCH_ROWS, rng):
-                step(*_batch([short[row] for row in rows]))
-                stage.update(stage.done + len(rows))
-            held_out = float(np.mean(fitted.scores(validation[:2000])))
-        progress.tell(f"{name}, {held_out:.2f} bits a character")
-    return fitted
+        for epoch in range(1, self._epochs + 1):
+            name = f"language_model: epoch {epoch} of {self._epochs}"
+            with progress.stage(name, len(short)) as stage:
+                for rows in rows_of_batches(lengths, _BATCH_ROWS, rng):
+                    step(*_batch([short[row] for row in rows]))
+                    stage.update(stage.done + len(rows))
+                surprise = float(np.mean(_surprise(model, held_out)))
+            progress.tell(f"{name}, {surprise:.2f} bits a character")
+        return Fitted(lambda texts: _surprise(model, texts))
 
 
-def _losses(model: "tf.keras.Model", inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def _surprise(model: "tf.keras.Model", texts: Sequence[str]) -> NDArray[np.float32]:
+    """In bits a character, shape ``[len(texts)]``."""
+    short = [shorten(text, _LENGTH_MAX) for text in texts]
+    order = np.argsort([len(text) for text in short], kind="stable")
+    scores = np.empty(len(texts), np.float32)
+    for start in range(0, len(order), _BATCH_ROWS):
+        rows = order[start : start + _BATCH_ROWS]
+        inputs, targets, weights = _batch([short[row] for row in rows])
+        losses = _losses(model, inputs, targets).numpy() * weights
+        surprise = losses.sum(axis=1) / weights.sum(axis=1) / np.log(2)
+        scores[rows] = surprise[: len(rows)]
+    return scores
+
+
+def _losses(model: "tf.keras.Model", inputs: "tf.Tensor", targets: "tf.Tensor") -> "tf.Tensor":
     return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, model(inputs))
 
 

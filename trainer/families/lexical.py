@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from trainer.examples.texts import TextParts, take_apart
 
-__all__ = ["LEXICAL_NAMES", "lexical_features"]
-
 _RUNS = {
     "digits": re.compile(r"[0-9]+"),
     "consonants": re.compile(r"[bcdfghjklmnpqrstvwxz]+"),

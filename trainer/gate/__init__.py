@@ -1,6 +1,6 @@
-"""The gate: whether a challenger may take the place of the champion, and the record of it.
+"""The gate: whether a challenger may take the champion's place, and the record of that decision.
 
-``judging`` puts the checks together: ``detection`` (true-positive rates, paired), ``calibration``,
-``label_checks`` (the newest labels; who changed what) and ``lists`` (what must and must not alert).
-``decision`` is the record, ``rules`` what a user may set, ``admission`` what a record allows.
+``rules`` lists every rule and the module that holds it: start there to change or add one.
+``options`` are what a user may set of them. ``judging`` scores both models and applies the rules,
+``decision`` is the record, and ``admission`` says what a record allows.
 """

@@ -1,4 +1,4 @@
-"""Who may be announced: the rule by which a decision lets a model take the served one's place."""
+"""Decides whether a model may be announced: what a decision of the gate allows."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -8,22 +8,18 @@ import msgspec
 from stream_detector.events import Kind, ModelRef
 from trainer.gate.decision import GateDecision, GateError
 
-__all__ = ["REFUSED_CODE", "NotAdmittedError", "Reigning", "check_admitted", "force"]
-
 REFUSED_CODE = 3
 """Exit code of a command whose model the gate refused."""
 
 
 class NotAdmittedError(GateError):
-    """A model may not take the place of the one that serves: the gate did not pass it, or did not
-    judge it.
-    """
+    """A model may not replace the one that serves: the gate refused it or did not judge it."""
 
     exit_code = REFUSED_CODE
 
 
 class Reigning(NamedTuple):
-    """The model whose place another one is to take."""
+    """The model that an announcement would replace."""
 
     kind: Kind
     ref: ModelRef
@@ -36,10 +32,10 @@ class Reigning(NamedTuple):
 
 
 def check_admitted(challenger: ModelRef, reigning: Reigning, decision: GateDecision | None) -> None:
-    """Check that ``challenger`` may be announced in the place of ``reigning``.
+    """Check that ``challenger`` may replace ``reigning``.
 
-    A model needs no decision to take its own place. Any other needs one that passed or is forced,
-    and that compared these two models.
+    The model that serves needs no decision. Any other needs one that passed or is forced, and that
+    compared these two models.
 
     Raises:
         NotAdmittedError: there is none; the message says how to get one.
@@ -73,13 +69,10 @@ def check_admitted(challenger: ModelRef, reigning: Reigning, decision: GateDecis
 def force(
     challenger: ModelRef, reigning: Reigning, decision: GateDecision | None, reason: str
 ) -> GateDecision:
-    """A decision that lets ``challenger`` be announced whatever was found, and says why.
+    """A decision that admits ``challenger`` for a ``reason``; GateError where that is empty.
 
-    What ``decision`` found is kept where it compared these two models, or where ``challenger``
+    It keeps the checks of ``decision`` if that compared these two models, or if ``challenger``
     serves already.
-
-    Raises:
-        GateError: the reason is empty.
     """
     reason = " ".join(reason.split())
     if not reason:

@@ -1,5 +1,6 @@
-"""The gate's decision: what was compared and found, kept as JSON next to the bundle."""
+"""The gate's decision: the models, the rules and the checks, as JSON next to the bundle."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,20 +10,7 @@ import msgspec
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind, ModelRef
 from stream_detector.system.atomic_files import write_atomically
-
-__all__ = [
-    "Check",
-    "GateDecision",
-    "GateError",
-    "HoldOutRows",
-    "ListUsed",
-    "RulesUsed",
-    "decision_path",
-    "decode_decision",
-    "encode_decision",
-    "read_decision",
-    "write_decision",
-]
+from stream_detector.terminal.table import table_lines
 
 _SUFFIX = "-gate.json"
 _MESSAGE_CHARACTERS = 400
@@ -54,7 +42,7 @@ class ListUsed(msgspec.Struct, frozen=True):
 
 
 class RulesUsed(msgspec.Struct, frozen=True):
-    """The rules that were applied; see ``GateRules``."""
+    """The rules that were applied; see ``GateOptions``."""
 
     margin: float
     confidence: float
@@ -72,7 +60,7 @@ class HoldOutRows(msgspec.Struct, frozen=True):
 
 
 class GateDecision(msgspec.Struct, frozen=True):
-    """Whether a challenger may be published, and all that it rests on."""
+    """Whether a challenger may be published, and what that rests on."""
 
     challenger: ModelRef
     champion: ModelRef | None
@@ -82,7 +70,7 @@ class GateDecision(msgspec.Struct, frozen=True):
     """Every check did."""
     decided_at: Annotated[datetime, msgspec.Meta(tz=True)]
     rules: RulesUsed | None
-    """None where nothing was judged: published by force alone."""
+    """None where nothing was judged: published only because of ``forced_because``."""
     rows: HoldOutRows | None
     checks: tuple[Check, ...]
     forced_because: str | None = None
@@ -114,7 +102,7 @@ class GateDecision(msgspec.Struct, frozen=True):
 
 
 def decision_path(bundle: Path) -> Path:
-    """The file of the decision on a bundle: next to the folder, which holds the bundle alone."""
+    """The file of the decision on a bundle: next to the folder, which holds only the bundle."""
     folder = bundle.resolve()
     return folder.with_name(folder.name + _SUFFIX)
 
@@ -125,11 +113,7 @@ def encode_decision(decision: GateDecision) -> bytes:
 
 
 def decode_decision(content: bytes, where: str) -> GateDecision:
-    """The decision that ``content``, read from ``where``, holds.
-
-    Raises:
-        GateError: it holds none.
-    """
+    """The decision in ``content``, read from ``where``; GateError where there is none."""
     try:
         return msgspec.json.decode(content, type=GateDecision)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -139,11 +123,7 @@ def decode_decision(content: bytes, where: str) -> GateDecision:
 
 
 def read_decision(path: Path) -> GateDecision:
-    """The decision in a file.
-
-    Raises:
-        GateError: it is not there, can't be read, or holds none.
-    """
+    """The decision in a file; GateError where it is missing, unreadable or none."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -156,8 +136,7 @@ def read_decision(path: Path) -> GateDecision:
 def write_decision(folder_of_bundle: Path, decision: GateDecision) -> Path:
     """Write the decision next to the bundle, whole or not at all; returns its path.
 
-    Raises:
-        GateError: it can't be written there.
+    Raises GateError where it can't be written.
     """
     path = decision_path(folder_of_bundle)
     try:
@@ -165,3 +144,12 @@ def write_decision(folder_of_bundle: Path, decision: GateDecision) -> Path:
     except OSError as error:
         raise GateError(f"{path} cannot be written: {error.strerror}") from error
     return path
+
+
+def lines_of(checks: Iterable[Check]) -> Iterator[str]:
+    """One row a check: its name, what came out, and its sentence."""
+    rows = [("check", "", "what was found")]
+    for check in checks:
+        ending = "passed" if check.passed else "REFUSED"
+        rows.append((check.name, ending if check.measured else "not measured", check.message))
+    return table_lines(rows, wraps=True)

@@ -1,4 +1,4 @@
-"""Whether the challenger finds as much as the champion at each false-positive rate served."""
+"""The rule on detection: the challenger finds as much as the champion at each rate served."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,9 @@ from numpy.typing import NDArray
 
 from stream_detector.terminal.progress import Progress
 from trainer.gate.decision import Check
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.measuring.evaluation import FALSE_POSITIVES_MIN, true_positive_rate
 from trainer.measuring.statistics import Interval
-
-__all__ = ["check_detection", "tpr_differences"]
 
 _SHOWN_EVERY = 25
 """Draws between two updates of the progress."""
@@ -24,49 +22,50 @@ def check_detection(
     champion: Scores | None,
     labels: NDArray[np.int8],
     rates: Sequence[float],
-    rules: GateRules,
+    options: GateOptions,
     *,
     seed: int,
     progress: Progress,
 ) -> list[Check]:
-    """A check for each of ``rates``; refused where none of them can be measured."""
+    """A check for each false-positive rate; refused where none of them can be measured.
+
+    Both models see the same draws of the hold-out, since they are right and wrong on the same
+    rows: two intervals of their own would still overlap when one model is clearly worse.
+    """
     malicious, benign = int(np.sum(labels == 1)), int(np.sum(labels == 0))
     measurable = [rate for rate in rates if malicious and benign * rate >= FALSE_POSITIVES_MIN]
     if not measurable:
+        # Refused rather than passed: else a hold-out that measures nothing would publish anything.
         needed = round(FALSE_POSITIVES_MIN / max(rates))
+        message = (
+            f"the hold-out's {benign:,} benign and {malicious:,} malicious rows measure no "
+            f"false-positive rate that is served: give {needed:,} benign rows or more, and "
+            "malicious ones"
+        )
+        figures = {"benign": benign, "malicious": malicious, "benign_needed": needed}
+        return [Check("detection", False, message, figures)]
+    if champion is None:
+        found = {rate: true_positive_rate(challenger, labels, rate) for rate in measurable}
         return [
             Check(
-                "detection",
-                False,
-                f"the hold-out's {benign:,} benign and {malicious:,} malicious rows measure no "
-                f"false-positive rate that is served: give {needed:,} benign rows or more, and "
-                "malicious ones",
-                {"benign": benign, "malicious": malicious, "benign_needed": needed},
+                _name(rate),
+                True,
+                f"it finds {tpr:.2%} at a false-positive rate of {rate:.2%}; there is no champion "
+                "to compare with",
+                {"false_positive_rate": rate, "challenger": tpr},
             )
+            for rate, tpr in found.items()
         ]
-    if champion is None:
-        return [_alone(challenger, labels, rate) for rate in measurable]
     intervals = tpr_differences(
-        champion, challenger, labels, measurable, rules=rules, seed=seed, progress=progress
+        champion, challenger, labels, measurable, options=options, seed=seed, progress=progress
     )
     compared = dict(zip(measurable, intervals, strict=True))
     return [
-        _compared(challenger, champion, labels, rate, compared[rate], rules)
+        _compared(challenger, champion, labels, rate, compared[rate], options)
         if rate in compared
         else _too_few(rate, benign)
         for rate in rates
     ]
-
-
-def _alone(challenger: Scores, labels: NDArray[np.int8], rate: float) -> Check:
-    tpr = true_positive_rate(challenger, labels, rate)
-    return Check(
-        _name(rate),
-        True,
-        f"it finds {tpr:.2%} at a false-positive rate of {rate:.2%}; there is no champion to "
-        "compare with",
-        {"false_positive_rate": rate, "challenger": tpr},
-    )
 
 
 def _compared(
@@ -75,39 +74,38 @@ def _compared(
     labels: NDArray[np.int8],
     rate: float,
     difference: Interval,
-    rules: GateRules,
+    options: GateOptions,
 ) -> Check:
-    passed = difference.low >= -rules.margin
+    # The lower end, not the value: a model that may be worse than the margin has to prove that it
+    # is not, on a hold-out that is large enough.
+    passed = difference.low >= -options.margin
     ours, theirs = (true_positive_rate(one, labels, rate) for one in (challenger, champion))
     points = [100 * one for one in (difference.value, difference.low, difference.high)]
-    return Check(
-        _name(rate),
-        passed,
+    message = (
         f"at a false-positive rate of {rate:.2%} it finds {ours:.2%}, the champion {theirs:.2%}: "
-        f"{points[0]:+.2f} points, {rules.confidence:.0%} interval {points[1]:+.2f} to "
+        f"{points[0]:+.2f} points, {options.confidence:.0%} interval {points[1]:+.2f} to "
         f"{points[2]:+.2f}, whose lower end is {'not ' if passed else ''}below "
-        f"{-100 * rules.margin:+.2f}",
-        {
-            "false_positive_rate": rate,
-            "challenger": ours,
-            "champion": theirs,
-            "difference": difference.value,
-            "low": difference.low,
-            "high": difference.high,
-        },
+        f"{-100 * options.margin:+.2f}"
     )
+    figures = {
+        "false_positive_rate": rate,
+        "challenger": ours,
+        "champion": theirs,
+        "difference": difference.value,
+        "low": difference.low,
+        "high": difference.high,
+    }
+    return Check(_name(rate), passed, message, figures)
 
 
 def _too_few(rate: float, benign: int) -> Check:
     needed = round(FALSE_POSITIVES_MIN / rate)
-    return Check(
-        _name(rate),
-        True,
+    message = (
         f"the hold-out's {benign:,} benign rows are too few for a false-positive rate of "
-        f"{rate:.2%}, it takes {needed:,}",
-        {"false_positive_rate": rate, "benign": benign, "benign_needed": needed},
-        measured=False,
+        f"{rate:.2%}, it takes {needed:,}"
     )
+    figures = {"false_positive_rate": rate, "benign": benign, "benign_needed": needed}
+    return Check(_name(rate), True, message, figures, measured=False)
 
 
 def _name(rate: float) -> str:
@@ -120,7 +118,7 @@ def tpr_differences(
     labels: NDArray[np.int8],
     rates: Sequence[float],
     *,
-    rules: GateRules,
+    options: GateOptions,
     seed: int,
     progress: Progress,
 ) -> list[Interval]:
@@ -133,25 +131,25 @@ def tpr_differences(
     rng = np.random.default_rng(seed)
     models = [_Ranked(scores, labels, rates) for scores in (first, second)]
     benign, malicious = models[0].benign, models[0].malicious
-    differences = np.empty((rules.resamples, len(rates)))
-    with progress.stage("paired bootstrap, resamples", rules.resamples) as stage:
-        for draw in range(rules.resamples):
-            drawn_benign = np.bincount(rng.integers(benign, size=benign), minlength=benign)
-            drawn_malicious = np.bincount(
-                rng.integers(malicious, size=malicious), minlength=malicious
-            )
-            of_first, of_second = (model.tprs(drawn_benign, drawn_malicious) for model in models)
+    differences = np.empty((options.resamples, len(rates)))
+    with progress.stage("paired bootstrap, resamples", options.resamples) as stage:
+        for draw in range(options.resamples):
+            drawn = [
+                np.bincount(rng.integers(rows, size=rows), minlength=rows)
+                for rows in (benign, malicious)
+            ]
+            of_first, of_second = (model.tprs(*drawn) for model in models)
             differences[draw] = of_second - of_first
             if (draw + 1) % _SHOWN_EVERY == 0:
                 stage.update(draw + 1)
     # Percentiles of the draws: no assumption on how the differences are distributed.
-    outside = (1 - rules.confidence) / 2
-    lows, highs = np.quantile(differences, [outside, 1 - outside], axis=0)
+    outside = (1 - options.confidence) / 2
+    lows, highs = np.quantile(differences, [outside, 1 - outside], axis=0).tolist()
     return [
         Interval(
             true_positive_rate(second, labels, rate) - true_positive_rate(first, labels, rate),
-            float(low),
-            float(high),
+            low,
+            high,
         )
         for rate, low, high in zip(rates, lows, highs, strict=True)
     ]

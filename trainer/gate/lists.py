@@ -1,7 +1,8 @@
-"""Texts that must not alert and texts that must: shipped lists, and the organisation's own."""
+"""Rules on texts that must not alert and texts that must: shipped lists, and the user's own."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +13,9 @@ from stream_detector.events import Canonical, Kind
 from stream_detector.policy.list_entries import read_list
 from stream_detector.settings.fields import DATA_FOLDER
 from trainer.examples.datasets import sha256_of
-from trainer.gate.decision import Check, GateError, ListUsed
-from trainer.gate.rules import GateRules
+from trainer.gate.decision import Check, GateError, ListUsed, RulesUsed
+from trainer.gate.options import GateOptions
 from trainer.measuring.statistics import mcnemar
-
-__all__ = [
-    "SHIPPED_MUST_ALERT",
-    "SHIPPED_MUST_NOT_ALERT",
-    "check_must_alert",
-    "check_must_not_alert",
-    "check_suspicious",
-    "list_used",
-    "read_texts",
-]
 
 SHIPPED_MUST_NOT_ALERT = DATA_FOLDER / "gate" / "must-not-alert.txt"
 SHIPPED_MUST_ALERT = DATA_FOLDER / "gate" / "must-alert.txt"
@@ -38,6 +29,29 @@ IsFlagged = Callable[[Sequence[str]], NDArray[np.bool_]]
 """Which of canonical texts a model calls malicious, or suspicious."""
 
 
+class Lists(NamedTuple):
+    """Canonical texts of a kind."""
+
+    must_not_alert: list[str]
+    must_alert: list[str]
+
+
+def read_lists(options: GateOptions, kind: Kind) -> tuple[Lists, RulesUsed]:
+    """The shipped lists and those of ``options``; and the options as a decision records them.
+
+    Raises:
+        GateError: a file can't be read, or a line is no domain, host or URL.
+    """
+    must_not_alert = (SHIPPED_MUST_NOT_ALERT, *options.must_not_alert)
+    must_alert = (SHIPPED_MUST_ALERT, *options.must_alert)
+    lists = Lists(read_texts(must_not_alert, kind), read_texts(must_alert, kind))
+    used = options._asdict() | {
+        name: tuple(ListUsed(path.name, sha256_of(path)) for path in paths)
+        for name, paths in (("must_not_alert", must_not_alert), ("must_alert", must_alert))
+    }
+    return lists, RulesUsed(**used)
+
+
 def read_texts(paths: Iterable[Path], kind: Kind) -> list[str]:
     """The texts of ``kind`` in lists of domains, hosts and URLs, canonical, each once.
 
@@ -48,19 +62,14 @@ def read_texts(paths: Iterable[Path], kind: Kind) -> list[str]:
         GateError: a file can't be read, or a line is no domain, host or URL.
     """
     texts: dict[str, None] = {}
-    for path in paths:
-        try:
+    try:
+        for path in paths:
             for entry, place in read_list(path):
                 if text := _text(entry, kind, place):
                     texts[text] = None
-        except SettingsError as error:
-            raise GateError(str(error)) from error
+    except SettingsError as error:
+        raise GateError(str(error)) from error
     return list(texts)
-
-
-def list_used(path: Path) -> ListUsed:
-    """Which list it is, for the record."""
-    return ListUsed(path.name, sha256_of(path))
 
 
 def _text(entry: str, kind: Kind, place: str) -> str | None:
@@ -82,8 +91,8 @@ def check_must_not_alert(
 ) -> Check:
     """No text may be malicious, except those that the champion calls malicious already."""
     flagged = _those(texts, challenger)
-    # What serves already cannot be made worse by a challenger that does the same: a user who adds
-    # a site to the list would otherwise block every later model.
+    # A challenger that does the same as the champion makes nothing worse: a user who adds a site
+    # that alerts today to the list would otherwise block every later model.
     known = set(_those(flagged, champion)) if champion else set()
     new = [text for text in flagged if text not in known]
     message = f"{len(new)} of {len(texts)} texts that must not alert are called malicious"
@@ -92,31 +101,25 @@ def check_must_not_alert(
     message += _named(new)
     if known:
         message += f"; {len(known)} were already{_named([t for t in flagged if t in known])}"
-    return Check(
-        "must not alert",
-        not new,
-        message,
-        {"texts": len(texts), "alerts": new[:_KEPT], "alerts_of_both": sorted(known)[:_KEPT]},
-    )
+    figures = {"texts": len(texts), "alerts": new[:_KEPT], "alerts_of_both": sorted(known)[:_KEPT]}
+    return Check("must not alert", not new, message, figures)
 
 
 def check_suspicious(
-    texts: Sequence[str],
-    challenger: IsFlagged,
-    champion: IsFlagged | None,
-    rules: GateRules,
+    texts: Sequence[str], challenger: IsFlagged, champion: IsFlagged | None, options: GateOptions
 ) -> list[Check]:
-    """Of texts that must not alert, no more may be suspicious than for the champion, beyond chance.
+    """Texts that must not alert may not be suspicious more often than with the champion.
 
-    A hold-out that is easier than real traffic lets a threshold sink until ordinary sites are above
-    it, and only this check sees that. Without a champion there is no check.
+    Beyond chance, that is: McNemar's exact test decides. A hold-out that is easier than real
+    traffic lets a threshold sink until ordinary sites are above it, and only this check sees that.
+    Without a champion there is no check: a threshold for 1% of benign texts flags some of any list.
     """
     if champion is None or not texts:
         return []
     ours, theirs = set(_those(texts, challenger)), set(_those(texts, champion))
     lost, gained = len(ours - theirs), len(theirs - ours)
     chance = mcnemar(gained, lost)
-    passed = lost <= gained or chance >= 1 - rules.confidence
+    passed = lost <= gained or chance >= 1 - options.confidence
     return [
         Check(
             "must not alert, suspicious",
@@ -143,22 +146,15 @@ def check_must_alert(
     message += _named(lost)
     if len(missed) > len(lost):
         message += f"; {len(missed) - len(lost)} were not before either"
-    return Check(
-        "must alert",
-        not lost,
-        message,
-        {
-            "texts": len(texts),
-            "missed": lost[:_KEPT],
-            "missed_by_both": [text for text in missed if text not in needed][:_KEPT],
-        },
-    )
+    of_both = [text for text in missed if text not in needed]
+    figures = {"texts": len(texts), "missed": lost[:_KEPT], "missed_by_both": of_both[:_KEPT]}
+    return Check("must alert", not lost, message, figures)
 
 
-def _those(texts: Sequence[str], is_malicious: IsFlagged) -> list[str]:
+def _those(texts: Sequence[str], is_flagged: IsFlagged) -> list[str]:
     if not texts:
         return []
-    return [text for text, found in zip(texts, is_malicious(texts), strict=True) if found]
+    return [text for text, found in zip(texts, is_flagged(texts), strict=True) if found]
 
 
 def _named(texts: Sequence[str]) -> str:

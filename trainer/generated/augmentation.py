@@ -13,8 +13,6 @@ from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Kind
 from trainer.examples.texts import split_authority
 
-__all__ = ["TRANSFORMATIONS", "augmented", "transformed"]
-
 _HOMOGLYPHS = str.maketrans("aceopxy", "асеорху")
 """From Latin letters to Cyrillic ones that look the same."""
 
@@ -32,8 +30,7 @@ def _is_address(host: str) -> bool:
     return host.startswith("[") or bool(re.fullmatch(r"[0-9.]+(?::[0-9]+)?", host))
 
 
-def _percent_encoding(text: str, rng: random.Random) -> str | None:
-    host, rest = split_authority(text)
+def _percent_encoding(host: str, rest: str, rng: random.Random) -> str | None:
     letters = [place for place, letter in enumerate(rest) if letter.isalpha()]
     if not letters:
         return None
@@ -43,32 +40,12 @@ def _percent_encoding(text: str, rng: random.Random) -> str | None:
     )
 
 
-def _case(text: str, rng: random.Random) -> str | None:  # noqa: ARG001
-    host, rest = split_authority(text)
-    return host.upper() + rest
-
-
-def _www(text: str, rng: random.Random) -> str | None:  # noqa: ARG001
-    return None if _is_address(split_authority(text)[0]) else f"www.{text}"
-
-
-def _ordinary_prefix(text: str, rng: random.Random) -> str | None:
-    host, rest = split_authority(text)
-    return None if _is_address(host) else f"{rng.choice(_ORDINARY_NAMES)}.{host}{rest}"
-
-
-def _ordinary_path(text: str, rng: random.Random) -> str | None:
-    host, rest = split_authority(text)
-    return f"{host}{rng.choice(_ORDINARY_PATHS)}{rest if rest.startswith('/') else '/' + rest}"
-
-
-def _padding(text: str, rng: random.Random) -> str | None:
+def _padding(host: str, rest: str, rng: random.Random) -> str:
     letters = "".join(rng.choices(string.ascii_lowercase + string.digits, k=_PADDING_CHARACTERS))
-    return f"{text}{'&' if '?' in text else '?'}session={letters}"
+    return f"{host}{rest}{'&' if '?' in rest else '?'}session={letters}"
 
 
-def _homoglyph(text: str, rng: random.Random) -> str | None:
-    host, rest = split_authority(text)
+def _homoglyph(host: str, rest: str, rng: random.Random) -> str | None:
     labels = host.split(".")
     places = [
         place
@@ -85,12 +62,7 @@ def _homoglyph(text: str, rng: random.Random) -> str | None:
     return ".".join(labels) + rest
 
 
-def _userinfo(text: str, rng: random.Random) -> str | None:
-    return f"http://{rng.choice(_ORDINARY_NAMES)}@{text}"
-
-
-def _address_form(text: str, rng: random.Random) -> str | None:  # noqa: ARG001
-    host, rest = split_authority(text)
+def _address_in_hex(host: str, rest: str, _: random.Random) -> str | None:
     address, colon, port = host.partition(":")
     numbers = address.split(".")
     if len(numbers) != 4 or not all(number.isdigit() for number in numbers):
@@ -98,28 +70,32 @@ def _address_form(text: str, rng: random.Random) -> str | None:  # noqa: ARG001
     return "http://" + ".".join(f"0x{int(number):x}" for number in numbers) + colon + port + rest
 
 
-TRANSFORMATIONS: Mapping[str, Callable[[str, random.Random], str | None]] = {
+TRANSFORMATIONS: Mapping[str, Callable[[str, str, random.Random], str | None]] = {
     "percent-encoding": _percent_encoding,
-    "host in capitals": _case,
-    "www.": _www,
-    "ordinary name before the host": _ordinary_prefix,
-    "ordinary path before the path": _ordinary_path,
+    "host in capitals": lambda host, rest, _: host.upper() + rest,
+    "www.": lambda host, rest, _: None if _is_address(host) else f"www.{host}{rest}",
+    "ordinary name before the host": lambda host, rest, rng: (
+        None if _is_address(host) else f"{rng.choice(_ORDINARY_NAMES)}.{host}{rest}"
+    ),
+    "ordinary path before the path": lambda host, rest, rng: (
+        f"{host}{rng.choice(_ORDINARY_PATHS)}{'' if rest.startswith('/') else '/'}{rest}"
+    ),
     "padding past the cap": _padding,
     "homoglyph in the host": _homoglyph,
-    "user name": _userinfo,
-    "address in hex": _address_form,
+    "user name": lambda host, rest, rng: f"http://{rng.choice(_ORDINARY_NAMES)}@{host}{rest}",
+    "address in hex": _address_in_hex,
 }
-"""By the name in the robustness table."""
+"""By the name in the robustness table: each takes the host with its port, and the rest."""
 
 HOST_TRANSFORMATIONS = ("host in capitals", "www.", "ordinary name before the host")
-"""The transformations of a host name alone: a homoglyph would make it another name."""
+"""The transformations of a host name: a homoglyph would make it another name."""
 
 
 def transformed(name: str, text: str, kind: Kind, rng: random.Random) -> str | None:
     """``text`` after the transformation ``name``, canonical; None if it does not apply."""
     if kind == "host" and name not in HOST_TRANSFORMATIONS:
         return None
-    raw = TRANSFORMATIONS[name](text, rng)
+    raw = TRANSFORMATIONS[name](*split_authority(text), rng)
     canonical = None if raw is None else canonicalise(kind, raw)
     return canonical.text if isinstance(canonical, Canonical) else None
 

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from typing import NamedTuple
 
-__all__ = ["GENERATORS", "WORDS", "GeneratedName", "generate_names"]
-
 _TOP_LEVEL = (
     *("com", "net", "org", "info", "biz", "ru", "top", "xyz", "cc", "ws", "su", "in", "eu", "pw"),
     *("tk", "me", "club", "online", "site", "space", "co", "io", "cn", "de", "nl", "to", "kz"),

@@ -2,9 +2,9 @@
 
 A corpus of pages lacks most of a proxy's log: machines that fetch updates and revocation lists,
 browsers that check whether they are online, beacons with tokens. Each line of ``ordinary.txt`` is
-one such URL with marks for what changes from call to call; the names are public knowledge, a seed
-draws the tokens. Names under which anybody may put pages or files (storage, hosting, forms, short
-links) are left out: phishing uses them too.
+one such URL with marks for the parts that change from call to call; the names are public knowledge,
+a seed draws the tokens. Names under which anybody may put pages or files (storage, hosting, forms,
+short links) are left out: phishing uses them too.
 
 Marks: ``{5}`` five digits, ``{hex8}``, ``{guid}``, ``{token}`` (10 to 24 characters), ``{yt}``
 (11), ``{t6}`` (letters and digits), ``{upper}``, ``{word}``, ``{Word}``, ``{w3}`` (letters),
@@ -20,8 +20,6 @@ from importlib import resources
 
 from stream_detector.events import Kind
 from trainer.generated.domain_names import WORDS
-
-__all__ = ["generate_ordinary"]
 
 _TEMPLATES = tuple(
     resources.files("trainer").joinpath("ordinary.txt").read_text(encoding="ascii").split()

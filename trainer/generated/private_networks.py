@@ -2,7 +2,7 @@
 
 No public corpus holds such names and addresses, so a model that never saw them takes 10.0.0.7 for a
 dropper. The generator imitates logs, network by network: a few hosts of one address plan and one
-naming scheme, then the next network with others. ``private_services.txt`` lists what answers there.
+naming scheme, then the next network with others. ``private_services.txt`` lists the services there.
 """
 
 import ipaddress
@@ -13,10 +13,8 @@ from importlib import resources
 from typing import NamedTuple
 
 from stream_detector.events import Kind
-from trainer.examples.private_hosts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES
+from trainer.examples.texts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES
 from trainer.generated.domain_names import WORDS
-
-__all__ = ["generate_private"]
 
 
 class _Service(NamedTuple):
@@ -101,7 +99,7 @@ def generate_private(count: int, *, kind: Kind, seed: int) -> Iterator[str]:
 
 
 class _Network:
-    """One private network: its addresses, how its hosts are called, and what answers there."""
+    """One private network: its addresses, the names of its hosts, and their services."""
 
     def __init__(self, rng: random.Random, kind: Kind) -> None:
         self._rng = rng
@@ -149,7 +147,7 @@ class _Network:
 
 
 def _suffix(rng: random.Random) -> str:
-    """What a network's names end in; "" where they are single labels."""
+    """The ending of a network's names; "" where they are single labels."""
     if rng.random() < 0.15:
         return ""
     before = rng.choice(
@@ -183,7 +181,7 @@ def _address_plan(rng: random.Random) -> Callable[[], str]:
 
 
 _WEIGHTS = (30, 20, 25, 4, 4, 8, 6, 2, 1)
-"""How often each of ``PRIVATE_NETWORKS`` is drawn, in a hundred: RFC 1918 is what most use."""
+"""How often each of ``PRIVATE_NETWORKS`` is drawn, in a hundred: most use RFC 1918."""
 
 _USUAL_SUBNETS: Sequence[ipaddress.IPv4Network] = tuple(
     ipaddress.IPv4Network(subnet)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from stream_detector import __version__
 from stream_detector.canonical import registered_domain
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import DataError, Dataset
+from trainer.examples.datasets import Dataset
+from trainer.examples.readers import DataError
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
@@ -32,15 +33,6 @@ from trainer.measuring.evaluation import (
     threshold_at,
 )
 from trainer.measuring.statistics import Interval
-
-__all__ = [
-    "Fold",
-    "GroupBy",
-    "HeldOutBenign",
-    "HeldOutMalicious",
-    "HoldOut",
-    "Training",
-]
 
 GroupBy = Literal["source", "kind"]
 """A malicious group: the rows of one source, or of one kind from all sources."""
@@ -57,7 +49,7 @@ _OF_SAMPLE = 100
 
 
 class Fold(msgspec.Struct, frozen=True):
-    """What one training leaves out."""
+    """The sources that one training leaves out."""
 
     malicious: str
     """Name of the malicious group, or ""."""
@@ -65,13 +57,9 @@ class Fold(msgspec.Struct, frozen=True):
     """Names of the benign sources."""
 
     def __str__(self) -> str:
-        benign = (
-            f"{len(self.benign)} benign sources"
-            if len(self.benign) > 1
-            else "".join(map(repr, self.benign))
-        )
-        malicious = repr(self.malicious) if self.malicious else ""
-        return " and ".join(filter(None, (malicious, benign)))
+        many = len(self.benign) > 1
+        benign = [f"{len(self.benign)} benign sources"] if many else map(repr, self.benign)
+        return " and ".join([*([repr(self.malicious)] if self.malicious else []), *benign])
 
 
 class HeldOutMalicious(msgspec.Struct, frozen=True):
@@ -94,7 +82,7 @@ class HeldOutBenign(msgspec.Struct, frozen=True):
 
 
 class Training(msgspec.Struct, frozen=True):
-    """One family, trained without what a fold holds out, and measured on it."""
+    """One family, trained without the rows that a fold holds out, and measured on them."""
 
     identity: str
     """Differs from that of other data or options."""
@@ -114,7 +102,8 @@ class HoldOut:
     The constructor finds the groups and checks all folds, before any training.
 
     Attributes:
-        folds: what each holds out.
+        by: how malicious rows are grouped.
+        folds: each with the sources that it holds out.
     """
 
     def __init__(
@@ -126,7 +115,7 @@ class HoldOut:
         only: Sequence[str] = (),
         benign_folds: int = 4,
     ) -> None:
-        """Plan the folds.
+        """Plan the folds: as many as malicious groups or as benign ones, whichever are more.
 
         Args:
             dataset: rows with parts, and with the names of their sources.
@@ -135,14 +124,13 @@ class HoldOut:
                 default 4,000, or 100 if no group has so many.
             only: shell patterns; if given, malicious groups that match none stay in.
             benign_folds: number of groups of benign sources, of about as many rows each; each fold
-                holds one out. 0 holds none out. There are as many folds as malicious groups or as
-                benign ones, whichever are more.
+                holds one out. 0 holds none out.
 
         Raises:
             DataError: there is nothing to hold out, or a fold leaves nothing to train on.
         """
         self._dataset = dataset
-        self._by = by
+        self.by = by
         self._malicious = np.where(
             dataset.labels == 1, dataset.kinds if by == "kind" else dataset.sources, ""
         )
@@ -163,19 +151,13 @@ class HoldOut:
 
     def identity(self, fold: Fold, family: str, *options: object) -> str:
         """A digest of a training: of its data, fold, family and ``options``."""
-        parts = (__version__, self._digest, self._by, fold, family, options)
+        parts = (__version__, self._digest, self.by, fold, family, options)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def train(
-        self,
-        fold: Fold,
-        family: Family,
-        *,
-        identity: str,
-        seed: int,
-        progress: Progress,
+        self, fold: Fold, family: Family, *, identity: str, seed: int, progress: Progress
     ) -> Training:
-        """Fit ``family`` without what ``fold`` holds out, and measure it on that, in all parts."""
+        """Fit ``family`` without the rows that ``fold`` holds out, and measure it on them."""
         started = time.monotonic()
         dataset = self._dataset
         held, parts = self._without(fold)
@@ -183,6 +165,7 @@ class HoldOut:
         fitted = family.fit(
             train, dataset.rows(np.flatnonzero(parts == "val")), seed=seed, progress=progress
         )
+        # Only benign rows of sources that were trained on set the threshold, as in production.
         of_test = (parts == "test") & (dataset.labels == 0)
         measured = np.flatnonzero(held | of_test)
         scores = np.full(len(dataset.texts), np.nan, np.float32)
@@ -228,7 +211,7 @@ class HoldOut:
             there = ", ".join(f"{name} ({rows:,})" for name, rows in list(counted.items())[:8])
             of_those = f" of those that --only names ({', '.join(only)})" if only else ""
             raise DataError(
-                f"no malicious {self._by}{of_those} has {at_least:,} rows; there are: "
+                f"no malicious {self.by}{of_those} has {at_least:,} rows; there are: "
                 f"{there or 'none with a name'}. Give --at-least a lower number, or other data"
             )
         return groups
@@ -236,7 +219,7 @@ class HoldOut:
     def _without(self, fold: Fold) -> tuple[NDArray[np.bool_], NDArray[np.str_]]:
         """Which rows are held out, and the parts of the others."""
         sources = [*fold.benign]
-        if self._by == "source" and fold.malicious:
+        if self.by == "source" and fold.malicious:
             sources.append(fold.malicious)
         held = np.isin(self._dataset.sources, sources)
         if fold.malicious:
@@ -249,11 +232,11 @@ class HoldOut:
         for part, needed in (("train", (0, 1)), ("val", (0, 1)), ("test", (0,))):
             for label in needed:
                 if not np.any((parts == part) & (labels == label)):
+                    lacking = "malicious" if label else "benign"
                     raise DataError(
                         f"without the sources {fold} and their domains the part '{part}' has no "
-                        f"{'malicious' if label else 'benign'} row left: give data with more "
-                        f"{'malicious' if label else 'benign'} sources, or leave out kinds of "
-                        "malice with --group kind"
+                        f"{lacking} row left: give data with more {lacking} sources, or leave out "
+                        "kinds of malice with --group kind"
                     )
 
 
@@ -268,11 +251,8 @@ def _dealt(rows_of: dict[str, int], folds: int) -> list[tuple[str, ...]]:
     if min(folds, len(rows_of)) < 2:
         return []
     groups: list[list[str]] = [[] for _ in range(min(folds, len(rows_of)))]
-    sizes = [0] * len(groups)
-    for name, rows in rows_of.items():
-        smallest = sizes.index(min(sizes))
-        groups[smallest].append(name)
-        sizes[smallest] += rows
+    for name in rows_of:
+        min(groups, key=lambda group: sum(map(rows_of.__getitem__, group))).append(name)
     return [tuple(sorted(group)) for group in groups]
 
 

@@ -1,11 +1,12 @@
 """The report of ``stream-trainer hold-out``: figures on sources that a model never saw."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 
+from stream_detector.terminal.printable import printable
+from stream_detector.terminal.table import table_lines
 from trainer.hold_out.measuring import (
     FLAGGED_FPR,
     GroupBy,
@@ -13,22 +14,19 @@ from trainer.hold_out.measuring import (
     HeldOutMalicious,
     Training,
 )
-from trainer.measuring.evaluation import Detection
 from trainer.measuring.statistics import wilson
 from trainer.report.content import (
-    TOO_FEW,
     Block,
+    Columns,
     Heading,
     Paragraph,
     ReportHead,
     Table,
     opening,
-    table,
+    table_of,
 )
-from trainer.report.rendering import write_report
 
-__all__ = ["FamilyMean", "HoldOutReport", "family_means", "held_out_table", "write_hold_out"]
-
+_WORST_SHOWN = 3
 _FIGURES = ("ROC AUC", "TPR at FPR 1%", "TPR at FPR 0.1%")
 
 
@@ -67,18 +65,15 @@ class HoldOutReport(ReportHead, frozen=True, kw_only=True):
 
 def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list[FamilyMean]:
     """One entry for each family with a training, in the order of ``families``."""
-    names = [name for name in families if any(one.family == name for one in trainings)]
+    of_family = {name: [one for one in trainings if one.family == name] for name in families}
     figures = {
-        name: {
-            one.malicious.name: _figures(one.malicious)
-            for one in trainings
-            if one.family == name and one.malicious is not None
-        }
-        for name in names
+        name: {one.malicious.name: _figures(one.malicious) for one in done if one.malicious}
+        for name, done in of_family.items()
+        if done
     }
+    first = next(iter(figures.values()), {})
     means = []
-    for name in names:
-        own, first = figures[name], figures[names[0]]
+    for name, own in figures.items():
         both = [group for group in own if group in first]
         gains = {
             figure: [own[group][figure] - first[group][figure] for group in both]
@@ -98,7 +93,7 @@ def family_means(trainings: Sequence[Training], families: Sequence[str]) -> list
                 },
                 better={figure: sum(one > 0 for one in gain) for figure, gain in gains.items()},
                 compared=len(both),
-                benign=_benign_sources([one for one in trainings if one.family == name]),
+                benign=_benign_sources(of_family[name]),
             )
         )
     return means
@@ -117,7 +112,10 @@ def held_out_table(
     measured = [(one.malicious, one.family) for one in trainings if one.malicious is not None]
     measured.sort(key=lambda one: (-one[0].rows, one[0].name, order.index(one[1])))
     for group, family in measured:
-        tprs = [_tpr(at, short=short) for at in group.detections]
+        tprs = [
+            str(at) if not short else f"{at.tpr.value:.3f}" if at.enough else "too few"
+            for at in group.detections
+        ]
         rows.append([group.name, f"{group.rows:,}", family, f"{group.roc_auc:.4f}", *tprs])
     # Too few benign rows make a threshold, and so the mean, a matter of chance.
     certain = [
@@ -142,16 +140,24 @@ def held_out_table(
     return Table(rows)
 
 
-def write_hold_out(folder: Path, report: HoldOutReport) -> None:
-    """Write ``report.md``, ``report.html`` and ``report.json`` into ``folder``.
+def lines_of(report: HoldOutReport) -> Iterator[str]:
+    """For a terminal: the malicious groups, then the benign sources that are flagged most."""
+    rows = held_out_table(report.trainings, report.families, short=True).rows
+    yield from table_lines([list(map(printable, row)) for row in rows], right={1, 3, 4, 5})
+    for mean in report.families:
+        if mean.flagged is not None:
+            worst = ", ".join(
+                f"{printable(one.name)} {one.flagged.value:.1%}"
+                for one in mean.benign[:_WORST_SHOWN]
+            )
+            yield (
+                f"{mean.family}: of {len(mean.benign)} benign sources {mean.flagged:.2%} flagged "
+                f"on average, most of {worst}"
+            )
 
-    Raises:
-        StreamDetectorError: the folder cannot be written.
-    """
-    write_report(folder, report, _content(report), plots={})
 
-
-def _content(report: HoldOutReport) -> list[Block]:
+def content(report: HoldOutReport) -> list[Block]:
+    """The report from top to bottom."""
     group = "source" if report.by == "source" else "kind of malice"
     blocks: list[Block] = [
         *opening(report),
@@ -179,41 +185,28 @@ def _content(report: HoldOutReport) -> list[Block]:
             ),
             _benign_table(report.families),
         ]
-    return [*blocks, Heading("Trainings"), _training_table(report.trainings)]
+    return [*blocks, Heading("Trainings"), table_of(report.trainings, _TRAINING_COLUMNS)]
 
 
 def _benign_table(families: Sequence[FamilyMean]) -> Table:
     by_name = [{one.name: one for one in family.benign} for family in families]
-    order = list(dict.fromkeys(one.name for family in families for one in family.benign))
     rows = [["source", "rows", *[family.family for family in families]]]
-    for name in order:
+    for name in dict.fromkeys(one.name for family in families for one in family.benign):
         of_families = [known.get(name) for known in by_name]
         size = next(one.rows for one in of_families if one is not None)
-        rows.append(
-            [
-                name,
-                f"{size:,}",
-                *["" if one is None else f"{one.flagged:.2%}" for one in of_families],
-            ]
-        )
+        shares = ["" if one is None else f"{one.flagged:.2%}" for one in of_families]
+        rows.append([name, f"{size:,}", *shares])
     means = ["" if one.flagged is None else f"{one.flagged:.2%}" for one in families]
     return Table([*rows, ["mean of the sources", "", *means]])
 
 
-def _training_table(trainings: Sequence[Training]) -> Table:
-    return table(
-        ["family", "without", "training rows", "benign test rows", "seconds"],
-        (
-            [
-                one.family,
-                ", ".join(name for name in (one.fold.malicious, *one.fold.benign) if name),
-                f"{one.train_rows:,}",
-                f"{one.benign_test_rows:,}",
-                f"{one.seconds:.0f}",
-            ]
-            for one in trainings
-        ),
-    )
+_TRAINING_COLUMNS: Columns = {
+    "family": "{.family}",
+    "without": lambda one: ", ".join(filter(None, (one.fold.malicious, *one.fold.benign))),
+    "training rows": "{.train_rows:,}",
+    "benign test rows": "{.benign_test_rows:,}",
+    "seconds": "{.seconds:.0f}",
+}
 
 
 def _figures(group: HeldOutMalicious) -> dict[str, float]:
@@ -232,12 +225,6 @@ def _benign_sources(trainings: Sequence[Training]) -> list[HeldOutBenign]:
         rows, share = of[0].rows, float(np.mean([one.flagged.value for one in of]))
         sources.append(HeldOutBenign(name, rows, wilson(round(rows * share), rows)))
     return sorted(sources, key=lambda one: (-one.flagged.value, one.name))
-
-
-def _tpr(at: Detection, *, short: bool) -> str:
-    if not at.enough:
-        return "too few" if short else TOO_FEW
-    return f"{at.tpr.value:.3f}" if short else f"{at.tpr:.3f}"
 
 
 def _difference(mean: FamilyMean, figure: str, *, short: bool) -> str:

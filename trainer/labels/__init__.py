@@ -1,5 +1,5 @@
-"""Labels of analysts and feeds: from Kafka into a store, and from the store what counts.
+"""Labels of analysts and feeds: collected from Kafka into a store, and resolved to one a text.
 
-The noun, its JSON and the topics are in ``stream_detector``; training reads the files that
+``Label``, its JSON and the topics are in ``stream_detector``; training reads the files that
 ``stream-trainer labels export`` writes.
 """

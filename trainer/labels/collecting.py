@@ -1,12 +1,14 @@
-"""From the topics of labels into a label store.
+"""Reads labels from their topics into a label store.
 
 The order matters: a batch's rows are on disk, and its dead letters in Kafka, before its offsets are
-committed. A killed process reads the batch again; the store knows its rows, so none is there twice.
+committed. A killed process reads the batch again; the store knows its rows and stores none twice.
 Dead letters may come twice: their headers name the record.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -18,8 +20,6 @@ from trainer.labels.store import LabelStore, StoredLabel
 from trainer.labels.unreadable import dead_letter_of, too_large
 from trainer.labels.voices import Voices
 
-__all__ = ["Collected", "collect_labels"]
-
 _BATCH_RECORDS = 20_000
 _BATCH_BYTES = 16 * 1024 * 1024
 """A batch of this size is stored: each one rewrites the day's file, and is in memory as a whole."""
@@ -28,21 +28,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Collected(NamedTuple):
-    """What a run did."""
+    """The records of a batch, or of a whole run, by what became of them."""
 
     records: int
     stored: int
     """Labels that the store did not have yet."""
     dead_letters: int
 
-    @property
-    def known(self) -> int:
-        """Labels that the store had already, from a run that was killed or by reading again."""
-        return self.records - self.stored - self.dead_letters
-
     def __str__(self) -> str:
+        # The store had the others already: from a killed run, or because they were read again.
+        known = self.records - self.stored - self.dead_letters
         return (
-            f"{self.records:,} records read: {self.stored:,} labels stored, {self.known:,} were "
+            f"{self.records:,} records read: {self.stored:,} labels stored, {known:,} were "
             f"there, {self.dead_letters:,} dead letters"
         )
 
@@ -58,25 +55,25 @@ def collect_labels(
     tell: Callable[[str], None],
     on_batch: Callable[[Collected], None] = lambda _: None,
 ) -> Collected:
-    """Read labels from where the group stands, into ``store``.
+    """Read labels into ``store``, from the committed offsets of the group.
 
-    A store without labels is filled from the topic's beginning, wherever the group stands.
+    An empty store is filled from the topic's beginning, whatever the group has committed.
 
     Args:
-        settings: say where Kafka is, the topics, and the group (``labels_group_id``).
+        settings: the way to Kafka, the topics, and the group (``labels_group_id``).
         store: is locked while this runs.
         follow: go on until ``stopped``; otherwise up to the end that the topic has at the start.
-        interval: seconds that the first label of a batch waits for more, where it follows.
-        from_beginning: read all that the topic still holds.
-        stopped: asked about twice a second; after a yes what was read is stored and committed.
-        tell: gets a line for each batch, except the last one where it does not follow.
-        on_batch: is given what each batch came to, when it is committed.
+        interval: with ``follow``, the seconds that the first label of a batch waits for more.
+        from_beginning: read everything that the topic still holds.
+        stopped: called about twice a second; after a yes the batch is stored and committed.
+        tell: gets a line for each batch, except the last one without ``follow``.
+        on_batch: gets the counts of each committed batch.
 
     Raises:
-        LabelStoreError: the store can't be used, or is being written by another process.
+        LabelStoreError: the store can't be used, or another process writes to it.
         TopicsError: a topic is missing or may not be used.
-        RetryableError: Kafka can't be reached, or gives nothing for a minute though there is more;
-            where it follows, also one that is gone, after some 25 s.
+        RetryableError: Kafka can't be reached, or sends nothing for a minute though there is more;
+            with ``follow`` also when it goes away, after some 25 s.
         FatalError: Kafka refuses the credentials or a request, or another collector has taken the
             group over.
     """
@@ -88,80 +85,67 @@ def collect_labels(
             return collector.collected
 
 
+@dataclass
 class _Collector:
-    """What was read and is not stored yet."""
+    """One run, and the batch that it has not stored yet."""
 
-    def __init__(
-        self,
-        voices: Voices,
-        store: LabelStore,
-        reader: LabelReader,
-        tell: Callable[[str], None],
-        on_batch: Callable[[Collected], None],
-        follow: bool,
-    ) -> None:
-        self._voices = voices
-        self._store = store
-        self._reader = reader
-        self._tell = tell
-        self._on_batch = on_batch
-        self._follow = follow
-        self._batch: list[Any] = []
-        self._batch_bytes = 0
-        self.collected = Collected(0, 0, 0)
+    voices: Voices
+    store: LabelStore
+    reader: LabelReader
+    tell: Callable[[str], None]
+    on_batch: Callable[[Collected], None]
+    follow: bool
+    batch: list[Any] = field(default_factory=list)
+    collected: Collected = field(default_factory=lambda: Collected(0, 0, 0))
 
     def run(self, *, interval: float, stopped: Callable[[], bool]) -> None:
         """Read, and store batch after batch, until the end or until ``stopped``."""
         began = time.monotonic()
+        size = 0
         while True:
-            records = self._reader.poll()
-            if records and not self._batch:
-                began = time.monotonic()
-            self._batch += records
-            self._batch_bytes += sum(map(_bytes_of, records))
-            done = stopped() or (not self._follow and self._reader.is_at_end())
-            full = len(self._batch) >= _BATCH_RECORDS or self._batch_bytes >= _BATCH_BYTES
-            waited = self._follow and time.monotonic() - began >= interval
-            if self._batch and (done or full or waited):
+            records = self.reader.poll()
+            if records and not self.batch:
+                began, size = time.monotonic(), 0
+            self.batch += records
+            size += sum(len(each.key or b"") + len(each.value or b"") for each in records)
+            done = stopped() or (not self.follow and self.reader.is_at_end())
+            full = len(self.batch) >= _BATCH_RECORDS or size >= _BATCH_BYTES
+            waited = self.follow and time.monotonic() - began >= interval
+            if self.batch and (done or full or waited):
                 self._keep()
             if done:
                 return
-            self._reader.check_heard(has_unstored=bool(self._batch))
+            self.reader.check_heard(has_unstored=bool(self.batch))
 
     def _keep(self) -> None:
-        """The batch onto disk and into Kafka, then its offsets."""
-        batch, self._batch, self._batch_bytes = self._batch, [], 0
-        self._reader.commit_beginnings()
-        read = [(record, _read(record, self._voices)) for record in batch]
-        labels = [result for _, result in read if isinstance(result, StoredLabel)]
+        """Write the batch to disk and to Kafka, then commit its offsets."""
+        batch, self.batch = self.batch, []
+        self.reader.commit_beginnings()
+        read = [(record, _read(record, self.voices)) for record in batch]
+        stored = self.store.add(each for _, each in read if isinstance(each, StoredLabel))
         letters = [
-            dead_letter_of(record, result)
-            for record, result in read
-            if isinstance(result, Rejected)
+            dead_letter_of(record, each) for record, each in read if isinstance(each, Rejected)
         ]
-        stored = self._store.add(labels)
-        self._reader.send_dead_letters(letters)
-        for line in self._voices.refusals():
-            self._tell(line)
-        if not self._reader.commit(batch):
-            self._tell("the group was rebalanced before a commit: its labels are read again")
+        self.reader.send_dead_letters(letters)
+        for line in self.voices.refusals():
+            self.tell(line)
+        if not self.reader.commit(batch):
+            self.tell("the group was rebalanced before a commit: its labels are read again")
         done = Collected(len(batch), stored, len(letters))
         self.collected = Collected(*map(sum, zip(self.collected, done, strict=True)))
-        if self._follow or len(batch) >= _BATCH_RECORDS:
-            self._tell(str(done))
-        self._on_batch(done)
-
-
-def _bytes_of(record: Any) -> int:
-    return len(record.key or b"") + len(record.value or b"")
+        if self.follow or len(batch) >= _BATCH_RECORDS:
+            self.tell(str(done))
+        self.on_batch(done)
 
 
 def _read(record: Any, voices: Voices) -> StoredLabel | Rejected:
     if (fault := too_large(record)) is not None:
         return fault
-    written_at = _written_at(record.timestamp)
-    # The writer says when it wrote; no label that is read now was written later.
     now = datetime.now(UTC)
+    written_at = _EPOCH
+    # The writer chooses the timestamp: it may be no time at all, or lie in the future.
+    with contextlib.suppress(OverflowError):
+        written_at += timedelta(milliseconds=max(0, record.timestamp or 0))
     known = min(written_at, now) if written_at > _EPOCH else now
     label = read_label(record.value, written_at=known)
     if isinstance(label, Rejected):
@@ -170,11 +154,3 @@ def _read(record: Any, voices: Voices) -> StoredLabel | Rejected:
     if isinstance(proved, Rejected):
         return proved
     return StoredLabel(label, record.topic, record.partition, record.offset, written_at, proved)
-
-
-def _written_at(milliseconds: int | None) -> datetime:
-    """The time of a record; the epoch where it has none that is a time."""
-    try:
-        return _EPOCH + timedelta(milliseconds=max(0, milliseconds or 0))
-    except OverflowError:
-        return _EPOCH

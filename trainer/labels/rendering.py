@@ -6,17 +6,15 @@ from datetime import datetime
 
 from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
-from stream_detector.wire.label_signatures import voice_of
+from stream_detector.wire.labels import voice_of
 from trainer.labels.resolution import ResolvedLabel
 from trainer.labels.store import StoredLabel
-
-__all__ = ["lines_of_all", "lines_of_text", "moment"]
 
 
 def lines_of_text(
     text: str, found: ResolvedLabel | None, retracted: Sequence[StoredLabel]
 ) -> Iterator[str]:
-    """What counts of ``text``, then each of its labels, those that were retracted last."""
+    """The label of ``text`` that counts, then each of its labels, the retracted ones last."""
     if found is None:
         yield f"{text}: not labelled"
     else:
@@ -38,30 +36,26 @@ def lines_of_all(resolved: Mapping[str, ResolvedLabel], days: Mapping[str, int])
     of_label = Counter(each.label for each in resolved.values())
     disputed = sum(bool(each.disagreeing) for each in resolved.values())
     yield f"{sum(days.values()):,} labels collected, from {min(days)} to {max(days)}"
+    contradicting = "no labels contradict each other"
+    if disputed:
+        have = "texts have" if disputed > 1 else "text has"
+        contradicting = f"{disputed:,} {have} labels that contradict each other"
     yield (
         f"{len(resolved):,} texts: {of_label['malicious']:,} malicious, {of_label['benign']:,} "
-        f"benign; {_disputed(disputed)}"
+        f"benign; {contradicting}"
     )
-    counting = Counter(each.winner.label.source for each in resolved.values())
-    overruled = Counter(
-        stored.label.source for each in resolved.values() for stored in each.disagreeing
-    )
-    standing = Counter(
-        stored.label.source for each in resolved.values() for stored in each.standing
-    )
-    rows = [
-        (printable(source), f"{count:,}", f"{counting[source]:,}", f"{overruled[source]:,}")
-        for source, count in standing.most_common()
-    ]
-    yield from table_lines(
-        [("source", "standing", "counting", "overruled"), *rows], right={1, 2, 3}
-    )
-
-
-def _disputed(texts: int) -> str:
-    if not texts:
-        return "no labels contradict each other"
-    return f"{texts:,} text{'s have' if texts > 1 else ' has'} labels that contradict each other"
+    standing: Counter[str] = Counter()
+    counting: Counter[str] = Counter()
+    overruled: Counter[str] = Counter()
+    for each in resolved.values():
+        counting[each.winner.label.source] += 1
+        standing.update(stored.label.source for stored in each.standing)
+        overruled.update(stored.label.source for stored in each.disagreeing)
+    rows = [("source", "standing", "counting", "overruled")]
+    for source, count in standing.most_common():
+        cells = f"{count:,}", f"{counting[source]:,}", f"{overruled[source]:,}"
+        rows.append((printable(source), *cells))
+    yield from table_lines(rows, right={1, 2, 3})
 
 
 def moment(time: datetime) -> str:

@@ -1,14 +1,13 @@
-"""Which of the labels of a text counts, where there are several.
+"""Decides which of several labels of a text counts.
 
-1. Who says something again has changed their mind: of each voice (source, analyst and feed
-   together, and whether a key proves them) the latest label stands, by ``labeled_at``, then by
-   offset. Where that one is ``retracted``, the voice has taken back what it said, and none of its
-   labels stands.
-2. Of the voices that stand, an analyst goes before a feed; then a signed label before others; then
-   a source of analysts, or a feed, before those that stand after it in the order of trust, or not
-   in it; then the latest.
+1. Of each voice (source, analyst and feed together, and whether a key proves them) the latest label
+   stands, by ``labeled_at``, then by offset: a second one means a change of mind. Where the latest
+   is ``retracted``, the voice has taken back its labels, and none of them stands.
+2. Of the standing labels, an analyst's outranks a feed's; then a signed one outranks others; then
+   the order of trust in analysts' sources and feeds decides, where names outside it come last; then
+   the latest counts.
 
-The others are kept beside it: those that say otherwise are disagreements.
+The result keeps the other standing labels too: those with another verdict are disagreements.
 """
 
 from collections import defaultdict
@@ -20,20 +19,18 @@ from stream_detector.events import Kind, LabelName
 from stream_detector.wire.labels import is_feed
 from trainer.labels.store import StoredLabel
 
-__all__ = ["ResolvedLabel", "resolve", "retractions"]
-
 _Voice = tuple[bool, str, str, str]
 _Age = tuple[datetime, int, int, str]
 _Rank = tuple[bool, bool, int, _Age]
 
 
 class ResolvedLabel(NamedTuple):
-    """What is held of one canonical text."""
+    """The labels of one canonical text."""
 
     text: str
     """In canonical form."""
     kinds: frozenset[Kind]
-    """As what it was labelled: a host and a URL without a path have one text."""
+    """As which it was labelled: a host and a URL without a path have one text."""
     standing: tuple[StoredLabel, ...]
     """The latest label of each voice, the one that counts first; at least one."""
 
@@ -44,20 +41,20 @@ class ResolvedLabel(NamedTuple):
 
     @property
     def label(self) -> LabelName:
-        """What counts."""
+        """The verdict that counts."""
         # A retraction never stands.
         return cast(LabelName, self.winner.label.label)
 
     @property
     def disagreeing(self) -> tuple[StoredLabel, ...]:
-        """The standing labels that say otherwise."""
+        """The standing labels with another verdict."""
         return tuple(stored for stored in self.standing if stored.label.label != self.label)
 
 
 def resolve(
     labels: Iterable[StoredLabel], *, trust: Sequence[str] = ()
 ) -> dict[str, ResolvedLabel]:
-    """What counts of each canonical text, by the rules above, whatever the order of ``labels``.
+    """The labels of each canonical text by the rules above, whatever the order of ``labels``.
 
     Args:
         labels: of any texts; one that comes twice counts once.
@@ -80,7 +77,7 @@ def resolve(
 
     def rank(stored: StoredLabel) -> _Rank:
         label = stored.label
-        # A feed's source is what the feed likes to call itself.
+        # A feed writes any source into its labels; its name is checked.
         name = label.feed or "" if is_feed(label) else label.source
         return not is_feed(label), stored.signed, places.get(name, 0), _age(stored)
 
@@ -97,7 +94,7 @@ def resolve(
 
 
 def retractions(labels: Iterable[StoredLabel]) -> dict[str, list[StoredLabel]]:
-    """By canonical text, the retractions of the voices that have taken back what they said."""
+    """By canonical text, the retractions of the voices that have taken back their labels."""
     found = {
         text: [stored for stored in voices.values() if _is_retraction(stored)]
         for text, voices in _latest(labels).items()
@@ -106,7 +103,7 @@ def retractions(labels: Iterable[StoredLabel]) -> dict[str, list[StoredLabel]]:
 
 
 def _latest(labels: Iterable[StoredLabel]) -> Mapping[str, dict[_Voice, StoredLabel]]:
-    """By text, the last word of each voice."""
+    """By text, the latest label of each voice."""
     latest: defaultdict[str, dict[_Voice, StoredLabel]] = defaultdict(dict)
     for stored in labels:
         voices, voice = latest[stored.label.canonical.text], _voice(stored)

@@ -1,4 +1,4 @@
-"""The label store: every label that was collected, one row each, in Parquet files by day.
+"""The label store: every collected label, one row each, in Parquet files by day.
 
 ::
 
@@ -8,9 +8,8 @@
       day=2026-11-24/labels-1.parquet          where the first has 200,000 rows
 
 The day is the day of collection (UTC, this machine's clock): whoever writes a record chooses its
-timestamp, and could otherwise create a folder for each day since 1970. ``written_at`` and
-``labeled_at`` are columns. Stores by the day of ``written_at``, an earlier layout, are read
-and extended without a change.
+timestamp, and could otherwise create a folder for each day since 1970. Stores by the day of
+``written_at``, an earlier layout, are read and extended without a change.
 
 A file is never changed in place: a new one takes its name when it is on disk.
 Labels show who visited what: folders have mode 0700 and files 0600, whatever the umask.
@@ -23,6 +22,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -31,14 +31,11 @@ from stream_detector.canonical import canonicalise
 from stream_detector.errors import FatalError
 from stream_detector.events import Canonical, Kind, Label
 from stream_detector.system.atomic_files import atomic_file, sync_folder
-from trainer.files.locking import LockedError, exclusive
-from trainer.files.private import make_private_folder
-
-__all__ = ["LabelStore", "LabelStoreError", "StoredLabel", "filled_store"]
+from trainer.files import LockedError, exclusive, make_private_folder
 
 _FILES = "day=*/labels*.parquet"
 _DRAFTS = "day=*/.labels*.draft"
-"""What a killed process leaves: see ``atomic_file``."""
+"""Left by a killed process: see ``atomic_file``."""
 _FILE_ROWS = 200_000
 """At which a day's next file begins: each batch of labels reads and writes one as a whole, about
 30 MB of memory."""
@@ -110,9 +107,7 @@ class LabelStore:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the store's lock for the block; it goes with the process, however that ends.
-
-        Makes the folder if it is missing, and removes what a killed process left unfinished.
+        """Hold the store's lock for the block; remove the drafts that a killed process left.
 
         Raises:
             LabelStoreError: another process holds it, or the folder can't be written.
@@ -135,8 +130,8 @@ class LabelStore:
     def add(self, labels: Iterable[StoredLabel]) -> int:
         """Add those that are not there yet, by topic, partition and offset; returns their number.
 
-        When it returns, they are on disk. When it does not, the file of the day is the old or the
-        new one. The caller is in ``writing``.
+        They are on disk when it returns; after an error the day's file is the old or the new one.
+        The caller is in ``writing``.
 
         Raises:
             LabelStoreError: a file can't be read or written; or a place holds another record than
@@ -149,7 +144,8 @@ class LabelStore:
                 topic, partition, offset = place
                 raise LabelStoreError(
                     f"{self.folder} has another record at offset {offset} of {topic}, partition "
-                    f"{partition}: the topic was made anew; collect into a new store"
+                    f"{partition}: the topic was deleted and created again; collect into a new "
+                    "store"
                 )
         new = [label for place, label in by_place.items() if place not in known]
         if new:
@@ -157,21 +153,28 @@ class LabelStore:
         return len(new)
 
     def is_empty(self) -> bool:
-        """Is there no label? A folder that is missing holds none."""
+        """Whether it holds no label; a missing folder holds none."""
         return not self._files()
 
     def count(self, kind: Kind) -> int:
-        """How many labels of ``kind`` there are; fast, whatever their number.
+        """The number of labels of ``kind``; fast for large stores too.
 
         Raises:
             LabelStoreError: a file can't be read.
         """
-        return sum(self._count(path, kind) for path in self._files())
+        total = 0
+        for path in self._files():
+            try:
+                kinds = pq.read_table(path, columns=["kind"], partitioning=None)["kind"]
+            except (OSError, pa.ArrowException, KeyError) as error:
+                raise self._fault(path, error) from error
+            total += int(pc.sum(pc.equal(kinds, kind)).as_py() or 0)
+        return total
 
     def labels(self) -> Iterator[StoredLabel]:
         """All labels, day by day; of a day in order of topic, partition and offset.
 
-        Texts are brought to today's canonical form; those that it refuses are left out.
+        Texts are in today's canonical form; labels of texts that it refuses are left out.
 
         Raises:
             LabelStoreError: a file can't be read.
@@ -190,14 +193,6 @@ class LabelStore:
         """The labels of canonical ``texts``; as ``labels``."""
         return (stored for stored in self.labels() if stored.label.canonical.text in texts)
 
-    def _count(self, path: Path, kind: Kind) -> int:
-        try:
-            kinds = pq.read_table(path, columns=["kind"], partitioning=None)["kind"]
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise self._fault(path, error) from error
-        found = pc.sum(pc.equal(kinds, kind)).as_py()
-        return int(found or 0)
-
     def _files(self) -> Sequence[Path]:
         return sorted(self.folder.glob(_FILES))
 
@@ -205,7 +200,7 @@ class LabelStore:
         """When those of ``labels`` that are there were written, by their places."""
         if self._ends is None:
             self._ends = self._read_ends()
-        # Mostly none: what was read before is read again only after a kill.
+        # Mostly none, so no file is read: offsets come again only after a kill.
         offsets: defaultdict[_Partition, set[int]] = defaultdict(set)
         for label in labels:
             partition = label.topic, label.partition
@@ -231,11 +226,7 @@ class LabelStore:
         return ends
 
     def _batches(self, path: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
-        """The rows of a file, some at a time.
-
-        Raises:
-            LabelStoreError: it can't be read.
-        """
+        """The rows of a file, some at a time."""
         try:
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(_READ_ROWS, columns=columns)
@@ -271,11 +262,7 @@ class LabelStore:
 
 
 def filled_store(folder: Path) -> LabelStore:
-    """The store in ``folder``, which holds labels.
-
-    Raises:
-        LabelStoreError: it holds none.
-    """
+    """The store in ``folder``; LabelStoreError where it holds no labels."""
     store = LabelStore(folder)
     if store.is_empty():
         raise LabelStoreError(
@@ -285,7 +272,7 @@ def filled_store(folder: Path) -> LabelStore:
 
 
 def _write(path: Path, table: Any) -> None:
-    """Put ``table`` in the place of the file, which readers and a crash see whole or not at all."""
+    """Replace the file with ``table``; readers and a crash see it whole or not at all."""
     make_private_folder(path.parent)
     with atomic_file(path, mode=0o600) as file:
         pq.write_table(table, file, compression="zstd")
@@ -294,41 +281,21 @@ def _write(path: Path, table: Any) -> None:
 
 
 def _row(stored: StoredLabel) -> dict[str, object]:
-    label, canonical = stored.label, stored.label.canonical
-    return {
-        "topic": stored.topic,
-        "partition": stored.partition,
-        "offset": stored.offset,
-        "written_at": stored.written_at,
-        "url": label.url,
-        "canonical": canonical.text,
-        "kind": canonical.kind,
-        "registered_domain": canonical.registered_domain,
-        "label": label.label,
-        "source": label.source,
-        "labeled_at": label.labeled_at,
-        "analyst": label.analyst,
-        "feed": label.feed,
-        "confidence": label.confidence,
-        "signed": stored.signed,
-    }
+    label = msgspec.structs.asdict(stored.label)
+    canonical = label.pop("canonical")
+    columns = {"kind": canonical.kind, "registered_domain": canonical.registered_domain}
+    return stored._asdict() | label | columns | {"canonical": canonical.text}
 
 
 def _stored(row: Mapping[str, Any]) -> StoredLabel | None:
-    """The label of a row; None where its text is refused, by rules newer than the row."""
+    """The label of a row; None where newer rules than the row's refuse its text."""
     canonical = canonicalise(cast(Kind, row["kind"]), row["url"])
     if not isinstance(canonical, Canonical):
         return None
-    label = Label(
-        row["url"],
-        canonical,
-        row["label"],
-        row["source"],
-        row["labeled_at"].astimezone(UTC),
-        row["analyst"],
-        row["feed"],
-        row["confidence"],
-    )
+    columns = {
+        name: row[name] for name in ("url", "label", "source", "analyst", "feed", "confidence")
+    }
+    label = Label(canonical=canonical, labeled_at=row["labeled_at"].astimezone(UTC), **columns)
     written_at = row["written_at"].astimezone(UTC)
     signed = bool(row.get("signed"))
     return StoredLabel(label, row["topic"], row["partition"], row["offset"], written_at, signed)

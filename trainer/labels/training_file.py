@@ -13,11 +13,9 @@ from stream_detector.terminal.spreadsheets import cell_of
 from trainer.labels.rendering import moment
 from trainer.labels.resolution import ResolvedLabel
 
-__all__ = ["write_rows", "write_training_file"]
-
 
 def write_training_file(path: Path, kind: Kind, labels: Iterable[ResolvedLabel]) -> None:
-    """Replace the file ``path``, for its owner alone: the labels tell who visited what.
+    """Replace the file ``path``; only its owner may read it: labels tell who visited what.
 
     Raises:
         StreamDetectorError: it can't be written.
@@ -32,7 +30,7 @@ def write_training_file(path: Path, kind: Kind, labels: Iterable[ResolvedLabel])
 
 
 def write_rows(output: IO[str], kind: Kind, labels: Iterable[ResolvedLabel]) -> None:
-    """Write the heading, and a row for each of ``labels``, which are of ``kind``."""
+    """Write the heading and a row for each of ``labels``."""
     rows = csv.writer(output, lineterminator="\n")
     columns = (kind, "label", "source", "time", "analyst", "feed", "confidence", "disagreeing")
     rows.writerow(columns)

@@ -3,31 +3,27 @@
 from typing import Any
 
 from stream_detector.events import DeadLetter, Rejected, RejectReason, SourcePosition
-from stream_detector.kafka.label_batches import (
-    BATCH_BYTES_MAX,
+from stream_detector.kafka.bounded_reading import is_unread
+from stream_detector.kafka.label_reading import (
     KEPT_BYTES,
     KEY_BYTES,
     RECORD_BYTES_MAX,
-    REST_OF_BATCH_FROM,
     VALUE_BYTES,
 )
-from stream_detector.privacy.letter_cutting import cut_letter, cut_masked_letter
-from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.privacy.letter_bytes import (
+    cut_letter,
+    cut_masked_letter,
+    letter_without_credentials,
+)
 from stream_detector.wire.outcomes import Message, dead_letter_headers
-
-__all__ = ["dead_letter_of", "too_large"]
 
 
 def too_large(record: Any) -> Rejected | None:
     """Why a record of a bounded batch is larger than any label; None where it is not."""
-    said = dict(record.headers)
-    if REST_OF_BATCH_FROM in said:
-        detail = (
-            f"the batch is damaged, or unpacks to more than {BATCH_BYTES_MAX} bytes: not read from "
-            f"offset {int(said[REST_OF_BATCH_FROM])} on"
-        )
+    if is_unread(record):
+        detail = "its batch is damaged, or decompresses to more than twice record_bytes_max"
         return Rejected(RejectReason.TOO_LARGE, detail)
-    if VALUE_BYTES in said:
+    if VALUE_BYTES in dict(record.headers):
         detail = f"a record of a label has {RECORD_BYTES_MAX} bytes at most"
         return Rejected(RejectReason.TOO_LARGE, detail)
     return None
@@ -36,9 +32,9 @@ def too_large(record: Any) -> Rejected | None:
 def dead_letter_of(record: Any, rejected: Rejected) -> Message:
     """The dead letter as a message for Kafka.
 
-    Key and value are cut before they are masked, which takes memory and time by their length, and
-    cut again after it, which may make them longer: Kafka takes every letter. Headers say how long
-    they were, and where the whole record lies.
+    Key and value are cut before masking, whose memory and time grow with their length, and again
+    after it, since masking may make them longer: Kafka then takes every letter. Headers give the
+    original lengths and the position of the whole record.
     """
     said = dict(record.headers)
     key, key_cut_from = _read(record.key, said.get(KEY_BYTES))
@@ -63,8 +59,8 @@ def dead_letter_of(record: Any, rejected: Rejected) -> Message:
 def _read(part: bytes | None, bytes_written: bytes | None) -> tuple[bytes | None, int]:
     """A part of a record as far as it was read, and its length if that is not all of it.
 
-    Nobody can tell whether the string that is cut off holds a password: an ``@`` behind it has
-    it masked as one.
+    The lost rest may hold the ``@`` that makes the part before it a password: one is added, so that
+    masking takes it for one.
     """
     length = int(bytes_written or 0)
     if part is None or length <= len(part):

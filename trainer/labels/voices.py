@@ -1,8 +1,8 @@
-"""Who may say what: a label's voice is what the topic's rights and its signature prove.
+"""The voice of a label: as far as the topic's rights and its signature prove it.
 
-Whoever may write to the topic of feeds speaks as a feed, and as no analyst; whoever may write to
-the topic of analysts speaks as an analyst. Which of them it is a record only claims, unless
-``label_keys`` has a key for that name: then its signature proves it.
+Write access to the topic of feeds lets a program speak as a feed, but not as an analyst; write
+access to the topic of analysts lets it speak as an analyst. The name is only a claim, unless
+``label_keys`` has a key for that name: then the signature has to prove it.
 """
 
 from collections import Counter
@@ -12,10 +12,7 @@ from stream_detector.events import Label, Rejected, RejectReason
 from stream_detector.models.signing import read_public_keys
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
-from stream_detector.wire.label_signatures import LabelKeys, is_signed
-from stream_detector.wire.labels import is_feed
-
-__all__ = ["Voices"]
+from stream_detector.wire.labels import LabelKeys, is_feed, is_signed
 
 
 class Voices:
@@ -31,50 +28,36 @@ class Voices:
         self._keys = LabelKeys(read_public_keys(settings.label_keys, "label_keys"))
         self._refused: Counter[str] = Counter()
 
-    @property
-    def topics(self) -> list[str]:
-        """Full names of the topics of labels."""
-        return [self._analysts_topic, self._feeds_topic]
-
     def proved(self, record: Any, label: Label) -> bool | Rejected:
-        """Whether a key proves who says ``label``, which ``record`` holds; or why it is refused."""
-        proved = self._proved(record, label)
-        if isinstance(proved, Rejected):
-            self._refused[proved.detail] += 1
-        return proved
+        """Whether a key proves who says the ``label`` of ``record``; or why it is refused."""
+        key = self._keys.of(label)
+        fault = self._fault(record.topic, label)
+        if fault is None and key is not None and not is_signed(record.value, record.headers, key):
+            fault = (
+                "not signed by the key that label_keys has for this "
+                f"{'feed' if is_feed(label) else 'analyst'}: write it with --signing-key, or find "
+                "out who may write to the topic"
+            )
+        if fault is None:
+            return key is not None
+        self._refused[fault] += 1
+        return Rejected(RejectReason.MALFORMED, fault)
 
     def refusals(self) -> list[str]:
-        """One line for each reason for which labels were refused since this was last called."""
+        """One line for each reason for which labels were refused since the last call."""
         refused, self._refused = self._refused, Counter()
         return [
             f"{counted(count, 'label')} refused, now in {self._dead_letters}: {detail}"
             for detail, count in refused.items()
         ]
 
-    def _proved(self, record: Any, label: Label) -> bool | Rejected:
-        if (fault := self._fault(record.topic, label)) is not None:
-            return fault
-        key = self._keys.of(label)
-        if key is None:
-            return False
-        if not is_signed(record.value, record.headers, key):
-            part = "feed" if is_feed(label) else "analyst"
-            detail = (
-                f"not signed by the key that label_keys has for this {part}: write it with "
-                "--signing-key, or find out who may write to the topic"
-            )
-            return Rejected(RejectReason.MALFORMED, detail)
-        return True
-
-    def _fault(self, topic: str, label: Label) -> Rejected | None:
+    def _fault(self, topic: str, label: Label) -> str | None:
         if topic == self._analysts_topic:
             if is_feed(label):
-                detail = f"no analyst: labels of a feed belong into topic {self._feeds_topic}"
-                return Rejected(RejectReason.MALFORMED, detail)
+                return f"no analyst: labels of a feed belong into topic {self._feeds_topic}"
             return None
         if not is_feed(label):
-            detail = f"a feed can't speak as an analyst: they write to topic {self._analysts_topic}"
-            return Rejected(RejectReason.MALFORMED, detail)
+            return f"a feed can't speak as an analyst: they write to topic {self._analysts_topic}"
         if self._feeds and label.feed not in self._feeds:
-            return Rejected(RejectReason.MALFORMED, "its feed is not among label_feeds")
+            return "its feed is not among label_feeds"
         return None

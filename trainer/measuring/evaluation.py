@@ -5,38 +5,26 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from stream_detector.events import Thresholds
+from stream_detector.models.calibration import Platt
 from trainer.examples.datasets import Dataset
 from trainer.measuring.statistics import Interval, wilson
-
-__all__ = [
-    "FALSE_POSITIVES_MIN",
-    "MALICIOUS_FPR",
-    "SUSPICIOUS_FPR",
-    "Detection",
-    "Figures",
-    "calibration_error",
-    "detection",
-    "is_measurable",
-    "measure",
-    "roc_auc",
-    "share_flagged",
-    "threshold_at",
-    "true_positive_rate",
-]
 
 Scores = NDArray[np.float32]
 
 Figures = dict[str, float | dict[str, dict[str, float]]]
 """Figures by name; those of groups under ``by_kind`` and ``by_source``, by the group's name."""
 
-SUSPICIOUS_FPR, MALICIOUS_FPR = 0.01, 0.001
-"""False-positive rates at which the thresholds of these verdicts are set."""
+VERDICT_FPRS = (0.01, 0.001)
+"""False-positive rates at which the thresholds of suspicious and malicious are set."""
 
 FALSE_POSITIVES_MIN = 10
 """With fewer expected false positives, chance sets the threshold of a rate."""
 
+TOO_FEW = "too few benign rows"
 _CALIBRATION_BINS = 15
 
 
@@ -49,6 +37,9 @@ class Detection(msgspec.Struct, frozen=True):
     benign_rows: int
     enough: bool
     """False where too few benign rows set the threshold."""
+
+    def __str__(self) -> str:
+        return f"{self.tpr:.3f}" if self.enough else TOO_FEW
 
 
 def detection(benign: Scores, malicious: Scores, rate: float) -> Detection:
@@ -90,15 +81,18 @@ def threshold_at(benign_scores: Scores, false_positive_rate: float) -> float:
     return float(np.nextafter(ordered[len(ordered) - allowed - 1], np.float32(np.inf)))
 
 
+def verdict_thresholds(benign: Scores) -> Thresholds:
+    """The thresholds of suspicious and malicious that ``benign`` scores set."""
+    # A benign score of 1.0, which float32 rounds to, would push a threshold out of reach.
+    return Thresholds(*(min(1.0, threshold_at(benign, rate)) for rate in VERDICT_FPRS))
+
+
 def true_positive_rate(
     scores: Scores, labels: NDArray[np.int8], false_positive_rate: float
 ) -> float:
     """Share of malicious rows found where that share of benign ones is flagged (TPR at FPR)."""
-    return _found(scores[labels == 1], scores[labels == 0], false_positive_rate)
-
-
-def _found(malicious: Scores, benign: Scores, false_positive_rate: float) -> float:
-    return float(np.mean(malicious >= threshold_at(benign, false_positive_rate)))
+    threshold = threshold_at(scores[labels == 0], false_positive_rate)
+    return float(np.mean(scores[labels == 1] >= threshold))
 
 
 def measure(dataset: Dataset, scores: Scores) -> Figures:
@@ -137,7 +131,10 @@ def measure(dataset: Dataset, scores: Scores) -> Figures:
 
 
 def _against(malicious: Scores, benign: Scores) -> Mapping[str, float]:
-    found = {f"tpr_at_fpr_{rate:g}": _found(malicious, benign, rate) for rate in (0.01, 0.001)}
+    found = {
+        f"tpr_at_fpr_{rate:g}": float(np.mean(malicious >= threshold_at(benign, rate)))
+        for rate in VERDICT_FPRS
+    }
     figures = {"roc_auc": roc_auc(malicious, benign), **found}
     return {name: round(figure, 4) for name, figure in figures.items()}
 
@@ -153,3 +150,10 @@ def calibration_error(scores: Scores, labels: NDArray[np.int8]) -> float:
         )
         / max(1, len(scores))
     )
+
+
+def fit_platt(logits: NDArray[np.float32], labels: NDArray[np.integer]) -> Platt:
+    """Fit a calibration on held-out rows; ``labels`` 1 for malicious. Both shape ``[rows]``."""
+    # C=inf: without a penalty, which would pull the slope towards 0 and the scores to the middle.
+    model = LogisticRegression(C=np.inf).fit(logits.reshape(-1, 1).astype(np.float64), labels)
+    return Platt(slope=float(model.coef_[0, 0]), intercept=float(model.intercept_[0]))

@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap
 
-__all__ = ["Interval", "mcnemar", "paired_bootstrap", "wilson"]
-
 
 class Interval(msgspec.Struct, frozen=True):
     """A figure with its interval: of 95%, unless the caller asked for another confidence."""

@@ -1,4 +1,4 @@
-"""The versions of the model store: which are announced, and which worker serves which."""
+"""Lists the versions of the model store: which are announced, and which worker serves which."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,15 +13,13 @@ from stream_detector.terminal.table import table_lines
 from trainer.gate.decision import decode_decision
 from trainer.publishing.served import WorkerModels
 
-__all__ = ["Listed", "document", "lines_of", "listed_models"]
-
 _NAMED_WORKERS_MAX = 4
 """If more workers serve one version, their number is shown."""
 _HEADER = ("kind", "sha256", "version", "name", "trained", "announced")
 
 
 class Listed(NamedTuple):
-    """A version: of the store, announced, served by a worker, or several of these."""
+    """A version that is in the store, announced or served by a worker."""
 
     kind: Kind
     ref: ModelRef
@@ -31,11 +29,11 @@ class Listed(NamedTuple):
     shadow: Announcement | None = None
     """Where it is announced as a shadow."""
     gate: Mapping[str, Any] | None = None
-    """The gate's decision by which it was announced or, of others, the one that the store keeps."""
+    """The gate's decision on its announcement or, without one, the decision in the store."""
     is_rollback_target: bool = False
     was_rolled_back: bool = False
     workers: tuple[str, ...] = ()
-    """Those that serve it, of the workers that were asked."""
+    """Those that serve it, of the workers that answered."""
 
 
 def listed_models(
@@ -76,7 +74,7 @@ def listed_models(
 
 
 def _kept_decision(store: ModelStore, model: StoredModel) -> Mapping[str, Any] | None:
-    """What the store keeps of the gate's decision; None where that can't be read."""
+    """The gate's decision in the store; None where it can't be read."""
     try:
         kept = store.gate(model.kind, model.ref.sha256)
         return None if kept is None else decode_decision(kept, model.url).announced()
@@ -88,14 +86,13 @@ def lines_of(listed: Sequence[Listed], answers: Sequence[WorkerModels] | None) -
     """Lines with a header; ``answers`` are None where no worker was asked."""
     rows = [(*_HEADER, *(() if answers is None else ("served by",)), "")]
     for model in listed:
-        created = model.stored and model.stored.created_at
+        times = (
+            model.stored and model.stored.created_at,
+            model.announced and model.announced.announced_at,
+        )
         cells = (
-            model.kind,
-            model.ref.short,
-            model.ref.version,
-            model.ref.name,
-            f"{created:%Y-%m-%d %H:%M}" if created else "",
-            f"{model.announced.announced_at:%Y-%m-%d %H:%M}" if model.announced else "",
+            *(model.kind, model.ref.short, model.ref.version, model.ref.name),
+            *(f"{time:%Y-%m-%d %H:%M}" if time else "" for time in times),
             *(() if answers is None else (_names(model.workers, len(answers)),)),
             _remarks(model),
         )

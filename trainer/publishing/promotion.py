@@ -1,4 +1,4 @@
-"""Announcements on the topic that workers follow: which model serves, and which is a shadow."""
+"""Announces models on the topic that workers follow: to serve, or as a shadow."""
 
 import asyncio
 import tempfile
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream_detector.errors import BundleError, SettingsError, StreamDetectorError
 from stream_detector.events import Kind, ModelRef
@@ -19,7 +19,7 @@ from stream_detector.kafka.announcements import (
 from stream_detector.kafka.rights import Operation
 from stream_detector.kafka.topics import check_topic
 from stream_detector.models.announcement import Announcement, Role
-from stream_detector.models.bundle import load_bundle
+from stream_detector.models.bundle import Bundle, load_bundle
 from stream_detector.models.manifest import ref_of_bundle
 from stream_detector.models.serving import load_fetched
 from stream_detector.models.signing import public_half, read_public_key
@@ -36,35 +36,23 @@ from trainer.gate.decision import (
 )
 from trainer.publishing.storing import sign_stored, store_bundle
 
-__all__ = [
-    "admitted_bundle",
-    "admitted_version",
-    "announce_shadow",
-    "announced_now",
-    "check_signing",
-    "decision_beside",
-    "promote",
-    "reigning_folder",
-    "reigning_model",
-    "roll_back",
-    "withdraw_shadow",
-]
+CHAMPION_PREFIX = ".champion-"
+"""How the names of temporary folders of ``reigning_bundle`` begin; a killed process leaves one."""
 
 _PREVIOUS_MAX = 50
 """Versions that an announcement remembers for rollbacks: years of weekly models, 4 KB."""
 
 
 def check_signing(settings: Settings, signing_key: Path | None) -> None:
-    """What is written unsigned would be refused by workers that have a public key.
+    """Check that ``signing_key`` is the private half of the public key, where workers have one.
 
-    Raises:
-        SettingsError: a public key is set, and no signing key is given, or not its private half.
+    They refuse an announcement without a signature: SettingsError says so before.
     """
     if settings.model_public_key is None:
         return
     if signing_key is None:
         raise SettingsError(
-            f"{settings.with_place('model_public_key')}, so workers take only what is signed: give "
+            f"{settings.with_place('model_public_key')}, so workers take only signed models: give "
             "--signing-key"
         )
     if public_half(signing_key) != read_public_key(settings.model_public_key):
@@ -74,56 +62,75 @@ def check_signing(settings: Settings, signing_key: Path | None) -> None:
         )
 
 
-def announced_now(settings: Settings, *, signing_key: Path | None = None) -> Announced:
-    """What is announced: models that serve, and shadows; to one who signs with ``signing_key``.
+def announced_now(
+    settings: Settings, *, signing_key: Path | None = None, to_write: bool = False
+) -> Announced:
+    """The models that are announced to serve, and the shadows; as ``signing_key`` verifies them.
+
+    ``to_write`` also checks that this program may announce, and has the key for it.
 
     Raises:
-        TopicsError: the topic is missing or may not be read.
+        SettingsError: as ``check_signing``.
+        TopicsError: the topic is missing or may not be used.
         RetryableError: Kafka can't be reached.
     """
-    return _announced(settings, "READ", signing_key=signing_key)
+    operations: tuple[Operation, ...] = ("READ",)
+    if to_write:
+        check_signing(settings, signing_key)
+        operations = ("READ", "WRITE")
+    check_topic(settings, settings.models_topic, *operations)
+    return asyncio.run(current_announcements(settings, signing_key=signing_key))
 
 
 def reigning_model(settings: Settings, kind: Kind, announced: Announcement | None) -> Reigning:
-    """The model whose place an announcement takes: ``announced``, or the bundle of the settings.
-
-    Raises:
-        BundleError: nothing is announced, and the settings name no bundle.
-    """
+    """The model that an announcement replaces: ``announced``, or the bundle of the settings."""
     if announced is not None:
         return Reigning(kind, announced.ref, is_announced=True)
     return Reigning(kind, ref_of_bundle(settings.bundle_of(kind)), is_announced=False)
 
 
-@contextmanager
-def reigning_folder(settings: Settings, kind: Kind) -> Iterator[Path]:
-    """A folder with the bundle that serves ``kind`` now, as long as the block lasts.
+class Champion(NamedTuple):
+    """The bundle that serves a kind: a challenger is trained on from it, and has to beat it."""
 
-    Without a model store that is the bundle of the settings.
+    folder: Path
+    bundle: Bundle
+    announced: Announcement | None
+    """None where nothing is announced for the kind, or nobody looked."""
+
+
+@contextmanager
+def reigning_bundle(
+    settings: Settings, kind: Kind, *, within: Path | None = None, signing_key: Path | None = None
+) -> Iterator[Champion]:
+    """The bundle that serves ``kind`` now; its folder is there as long as the block lasts.
+
+    That is the announced bundle or, without a model store or an announcement, the bundle of the
+    settings. The files of an announced one are copied into a temporary folder ``within`` a folder.
 
     Raises:
-        TopicsError: the topic is missing or may not be read.
-        BundleError: the announced bundle is damaged in the store.
-        RetryableError: Kafka or the store can't be reached.
+        BundleError: the bundle is damaged.
+        StreamDetectorError: as ``announced_now``; or the store can't be reached.
     """
-    announced = announced_now(settings).serving.get(kind) if settings.model_store else None
+    announced = None
+    if settings.model_store:
+        announced = announced_now(settings, signing_key=signing_key).serving.get(kind)
     if announced is None:
-        yield settings.bundle_of(kind)
+        folder = settings.bundle_of(kind)
+        yield Champion(folder, load_bundle(folder, kind=kind), None)
         return
-    with tempfile.TemporaryDirectory(prefix="stream-trainer-champion-") as name:
-        store = ModelStore(settings.model_store)
-        store.fetch(kind, announced.sha256, Path(name))
-        load_fetched(store, kind, announced.sha256, Path(name), expected=kind)
-        yield Path(name)
+    with tempfile.TemporaryDirectory(
+        prefix=CHAMPION_PREFIX, dir=within, ignore_cleanup_errors=True
+    ) as name:
+        folder, store = Path(name), ModelStore(settings.model_store)
+        store.fetch(kind, announced.sha256, folder)
+        bundle = load_fetched(store, kind, announced.sha256, folder, expected=kind)
+        yield Champion(folder, bundle, announced)
 
 
 def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
     """The gate's decision next to ``bundle``, which has this ``sha256``; None if there is none.
 
-    A decision on an earlier bundle of this folder does not count.
-
-    Raises:
-        GateError: what lies there is no decision.
+    A decision on an earlier bundle of this folder does not count. A damaged one is a GateError.
     """
     path = decision_path(bundle)
     if not path.exists():
@@ -133,24 +140,18 @@ def decision_beside(bundle: Path, sha256: str) -> GateDecision | None:
 
 
 def admitted_bundle(
-    settings: Settings,
-    bundle: Path,
-    *,
-    because: str | None = None,
-    signing_key: Path | None = None,
+    settings: Settings, bundle: Path, *, because: str | None = None, signing_key: Path | None = None
 ) -> GateDecision | None:
-    """The decision to announce ``bundle`` on; None if it serves already and there is none.
+    """The decision that admits ``bundle``; None if it serves already and there is none.
 
-    ``because`` is the reason to announce it whatever the gate decided; it is recorded in the
-    decision next to the bundle.
+    ``because`` is the reason to announce it whatever the gate decided; the decision next to the
+    bundle records it.
 
     Raises:
         NotAdmittedError: it may not be announced.
-        SettingsError: as ``check_signing``.
-        GateError: there is no reason in ``because``.
+        GateError: ``because`` is empty.
         BundleError: it, or the one of the settings, is no bundle that this program can serve.
-        TopicsError: the topic is missing or may not be read.
-        RetryableError: Kafka can't be reached.
+        StreamDetectorError: as ``announced_now`` and ``check_signing``.
     """
     checked = load_bundle(bundle)
     found = decision_beside(bundle, checked.sha256)
@@ -168,11 +169,7 @@ def admitted_version(
     because: str | None = None,
     signing_key: Path | None = None,
 ) -> GateDecision | None:
-    """``admitted_bundle`` for a version of the store, whose decision is kept there.
-
-    Raises:
-        StreamDetectorError: as ``admitted_bundle``; or the store can't be reached.
-    """
+    """``admitted_bundle`` for a version of the store, which keeps its decision."""
     kept = store.gate(model.kind, model.ref.sha256)
     found = None if kept is None else decode_decision(kept, f"the gate.json of {model.url}")
     decision = _admitted(settings, model.kind, model.ref, found, because, signing_key)
@@ -205,21 +202,20 @@ def promote(
     gate: GateDecision | None = None,
     signing_key: Path | None = None,
 ) -> Announcement:
-    """Announce a version of the store; one that is announced already is announced again.
+    """Announce a version of the store to serve.
 
-    Workers that refused it try once more then: it may have been signed or repaired since.
-    ``gate`` is the decision of its comparison with the model that serves, unless it is that model.
-    What served while nothing was announced is stored too: a rollback goes back to it. With
-    ``signing_key`` the announcement and both bundles are signed.
+    One that is announced already is announced again: workers that refused it try once more, since
+    it may have been signed or repaired. ``gate`` is the decision of its comparison with the model
+    that serves, unless it is that model. The first announcement also stores the bundle of the
+    settings, for a rollback. ``signing_key`` signs the announcement and both bundles.
 
     Raises:
         NotAdmittedError: ``gate`` is missing, on another pair of models, or refused the model.
         BundleError: ``model`` is damaged in the store, or the settings name no bundle.
-        TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka or the store can't be reached.
+        StreamDetectorError: as ``announced_now``; or the store can't be reached.
     """
     kind, sha256 = model.kind, model.ref.sha256
-    current = _announced(settings, "READ", "WRITE", signing_key=signing_key).serving.get(kind)
+    current = announced_now(settings, signing_key=signing_key, to_write=True).serving.get(kind)
     reigning = reigning_model(settings, kind, current)
     check_admitted(model.ref, reigning, gate)
     previous = () if current is None else current.previous
@@ -231,7 +227,7 @@ def promote(
     withdrawn = () if current is None else current.withdrawn
     decision = None if gate is None else gate.announced()
     if current is not None and current.sha256 == sha256 and current.gate is not None:
-        # By which it took the place of the one before, with the latest reason to force it.
+        # It keeps the decision against its predecessor: a comparison with itself says nothing.
         forced = gate.forced_because if gate is not None else None
         decision = current.gate | ({} if forced is None else {"forced_because": forced})
     return _announce(
@@ -247,15 +243,13 @@ def promote(
 def roll_back(
     settings: Settings, store: ModelStore, kind: Kind, *, signing_key: Path | None = None
 ) -> Announcement:
-    """Announce the version announced before the present one, which is forgotten.
+    """Announce the version announced before the present one, and mark that one as withdrawn.
 
     Raises:
-        StreamDetectorError: none was announced before.
-        BundleError: it is not in the store any more, or damaged there.
-        TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka or the store can't be reached.
+        BundleError: it was removed from the store, or is damaged there.
+        StreamDetectorError: none was announced before; or as ``announced_now``.
     """
-    current = _announced(settings, "READ", "WRITE", signing_key=signing_key).serving.get(kind)
+    current = announced_now(settings, signing_key=signing_key, to_write=True).serving.get(kind)
     if current is None or not current.previous:
         raise StreamDetectorError(
             f"no {kind} model was announced before "
@@ -283,12 +277,10 @@ def announce_shadow(
     ``share`` is that of the texts it is to score, above 0 and up to 1.
 
     Raises:
-        StreamDetectorError: it is the model that is announced to serve.
         BundleError: it is damaged in the store.
-        TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka or the store can't be reached.
+        StreamDetectorError: it is the model that is announced to serve; or as ``announced_now``.
     """
-    announced = _announced(settings, "READ", "WRITE", signing_key=signing_key)
+    announced = announced_now(settings, signing_key=signing_key, to_write=True)
     serving = announced.serving.get(model.kind)
     if serving is not None and serving.sha256 == model.ref.sha256:
         raise StreamDetectorError(
@@ -301,26 +293,16 @@ def announce_shadow(
 def withdraw_shadow(
     settings: Settings, kind: Kind, *, signing_key: Path | None = None
 ) -> Announcement:
-    """Announce that ``kind`` has no shadow any more; returns the one it had.
+    """Announce the end of the shadow of ``kind``; returns that shadow.
 
     Raises:
-        StreamDetectorError: it had none.
-        TopicsError: the topic is missing or may not be used.
-        RetryableError: Kafka can't be reached.
+        StreamDetectorError: it had none; or as ``announced_now``.
     """
-    shadow = _announced(settings, "READ", "WRITE", signing_key=signing_key).shadows.get(kind)
+    shadow = announced_now(settings, signing_key=signing_key, to_write=True).shadows.get(kind)
     if shadow is None:
         raise StreamDetectorError(f"no shadow of kind {kind} is announced: nothing is to end")
     asyncio.run(end_shadow(settings, kind, signing_key=signing_key))
     return shadow
-
-
-def _announced(settings: Settings, *operations: Operation, signing_key: Path | None) -> Announced:
-    """What is announced on a topic that allows ``operations``; to write there takes the key."""
-    if "WRITE" in operations:
-        check_signing(settings, signing_key)
-    check_topic(settings, settings.models_topic, *operations)
-    return asyncio.run(current_announcements(settings, signing_key=signing_key))
 
 
 def _announce(
@@ -335,6 +317,7 @@ def _announce(
     signing_key: Path | None,
 ) -> Announcement:
     store = ModelStore(settings.model_store)
+    # Before the announcement: workers would fetch a damaged version, refuse it and keep warning.
     store.check(model.kind, model.ref.sha256)
     sign_stored(store, model, signing_key)
     announcement = Announcement(

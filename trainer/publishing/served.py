@@ -1,4 +1,4 @@
-"""Which worker serves which model: asked of the workers' metrics pages, or of Prometheus."""
+"""Asks which worker serves which model: the workers' metrics pages, or Prometheus."""
 
 import json
 import urllib.error
@@ -12,8 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream_detector.errors import RetryableError, SettingsError
 from stream_detector.events import Kind, ModelRef
 
-__all__ = ["WorkerModels", "ask_prometheus", "ask_worker", "ask_workers"]
-
 _METRIC = "stream_detector_model_info"
 _ANSWER_SECONDS = 10.0
 _BYTES_MAX = 16 * 1024 * 1024
@@ -21,7 +19,7 @@ _BYTES_MAX = 16 * 1024 * 1024
 
 
 class WorkerModels(NamedTuple):
-    """What one worker serves."""
+    """The models that one worker serves."""
 
     worker: str
     """Its address, or its ``instance`` in Prometheus."""
@@ -32,7 +30,7 @@ class WorkerModels(NamedTuple):
 def ask_workers(
     pages: Sequence[str], prometheus: Sequence[str]
 ) -> tuple[list[WorkerModels], list[str]]:
-    """What the workers serve that have these ``pages``, or that these ``prometheus`` scrape.
+    """Ask the workers with these ``pages``, and those that these ``prometheus`` scrape.
 
     Returns:
         The workers that answered, each once, and a line for each address that did not.
@@ -42,27 +40,16 @@ def ask_workers(
     """
     found: dict[str, WorkerModels] = {}
     faults: list[str] = []
-    for page in pages:
+    asked = [(url, _ask_worker) for url in pages] + [(url, _ask_prometheus) for url in prometheus]
+    for url, ask in asked:
         try:
-            answer = ask_worker(page)
-            found[answer.worker] = answer
-        except RetryableError as error:
-            faults.append(str(error))
-    for url in prometheus:
-        try:
-            found |= {answer.worker: answer for answer in ask_prometheus(url)}
+            found |= {answer.worker: answer for answer in ask(url)}
         except RetryableError as error:
             faults.append(str(error))
     return list(found.values()), faults
 
 
-def ask_worker(url: str) -> WorkerModels:
-    """What the worker at ``url``, such as ``http://detector-1:9464``, serves.
-
-    Raises:
-        SettingsError: ``url`` is no address of HTTP.
-        RetryableError: it does not answer as a worker does.
-    """
+def _ask_worker(url: str) -> list[WorkerModels]:
     base = _base(url)
     page = _get(f"{base.removesuffix('/metrics')}/metrics", url)
     try:
@@ -76,16 +63,11 @@ def ask_worker(url: str) -> WorkerModels:
         raise RetryableError(
             f"{url} has no page of metrics: give a worker's --http-host and --http-port"
         ) from error
-    return WorkerModels(urllib.parse.urlsplit(base).netloc, _models(samples))
+    return [WorkerModels(urllib.parse.urlsplit(base).netloc, _models(samples))]
 
 
-def ask_prometheus(url: str) -> list[WorkerModels]:
-    """What each worker that the Prometheus at ``url`` scrapes serves, by its last scrape.
-
-    Raises:
-        SettingsError: ``url`` is no address of HTTP.
-        RetryableError: it does not answer as Prometheus does.
-    """
+def _ask_prometheus(url: str) -> list[WorkerModels]:
+    """One answer for each worker, as of its last scrape."""
     answer = _get(f"{_base(url)}/api/v1/query?{urllib.parse.urlencode({'query': _METRIC})}", url)
     try:
         series = [each["metric"] for each in json.loads(answer)["data"]["result"]]
@@ -124,7 +106,7 @@ def _base(url: str) -> str:
 
 
 def _get(address: str, url: str) -> bytes:
-    """What is at ``address``; an error names ``url``, as it was given."""
+    """The content at ``address``; an error names ``url``, as it was given."""
     try:
         with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as response:  # noqa: S310
             content: bytes = response.read(_BYTES_MAX)

@@ -1,4 +1,4 @@
-"""Bundles into the model store and out of it."""
+"""Puts bundles into the model store, fetches them, and chooses which may go."""
 
 import tempfile
 from collections.abc import Collection, Sequence
@@ -9,13 +9,13 @@ from typing import get_args
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.kafka.announcements import Announced
+from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import load_bundle
 from stream_detector.models.files import MANIFEST_NAME
+from stream_detector.models.manifest import decode_manifest
 from stream_detector.models.signing import sign
 from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
 from trainer.gate.decision import GateDecision, GateError, encode_decision
-
-__all__ = ["fetch_version", "prunable", "sign_stored", "store_bundle"]
 
 
 def store_bundle(
@@ -25,15 +25,13 @@ def store_bundle(
     signing_key: Path | None = None,
     decision: GateDecision | None = None,
 ) -> tuple[StoredModel, PutOutcome]:
-    """Put a bundle into the store; returns it as stored, and what the store had of it before.
+    """Put a bundle into the store; returns it as stored, and the state of the store before.
 
-    ``decision`` is what the gate decided on it, kept with it.
+    The store keeps ``decision``, the gate's on this bundle, with it.
 
     Raises:
         GateError: ``decision`` is on another bundle.
-        BundleError: it is no bundle that this program can serve.
-        SettingsError: ``signing_key`` holds no Ed25519 private key.
-        RetryableError: the store can't be reached or written.
+        StreamDetectorError: bundle, key or store can't be used.
         OSError: the bundle can't be read.
     """
     checked = load_bundle(bundle)
@@ -55,24 +53,18 @@ def store_bundle(
 
 
 def sign_stored(store: ModelStore, model: StoredModel, signing_key: Path | None) -> None:
-    """Sign a version of the store, unless that key has signed it; nothing without a key.
-
-    Raises:
-        SettingsError: ``signing_key`` holds no Ed25519 private key.
-        RetryableError: the store can't be reached or written.
-    """
+    """Sign a version of the store, unless that key has signed it; does nothing without a key."""
     if signing_key is not None:
         kind, sha256 = model.kind, model.ref.sha256
         store.put_signature(kind, sha256, sign(store.manifest(kind, sha256), signing_key))
 
 
 def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
-    """Copy a version of the store into ``folder``, new or empty; checked, whole or not at all.
+    """Copy a version of the store into ``folder``, new or empty; checked, and whole or not at all.
 
     Raises:
-        StreamDetectorError: there is something in ``folder``, or it can't be written.
-        BundleError: the version is damaged in the store.
-        RetryableError: the store can't be reached.
+        StreamDetectorError: ``folder`` is not empty or can't be written, the version is damaged, or
+            the store can't be reached.
     """
     try:
         folder = folder.resolve()
@@ -89,6 +81,29 @@ def fetch_version(store: ModelStore, model: StoredModel, folder: Path) -> None:
         raise StreamDetectorError(f"{folder} cannot be written: {error.strerror}") from error
 
 
+def was_withdrawn(
+    store: ModelStore, announced: Announcement, identity: str, warm_start: str
+) -> bool:
+    """Whether a rollback took back a model of this ``identity``, trained on from ``warm_start``.
+
+    A store that does not answer raises: taking silence for "no" would publish again what an
+    operator has rolled back. A version that was removed from the store says nothing.
+
+    Raises:
+        RetryableError: the store can't be reached.
+        BundleError: a version was damaged meanwhile.
+    """
+    if not announced.withdrawn:
+        return False
+    stored = {model.ref.sha256 for model in store.versions()}
+    for sha256 in stored.intersection(announced.withdrawn):
+        content = store.manifest(announced.kind, sha256)
+        made = decode_manifest(content, store.url_of(announced.kind, sha256)).training
+        if (made.identity, made.warm_start) == (identity, warm_start):
+            return True
+    return False
+
+
 def prunable(
     models: Sequence[StoredModel],
     announced: Announced,
@@ -101,8 +116,8 @@ def prunable(
 
     Args:
         models: of the store, oldest first.
-        announced: what is announced now; all that it needs stays.
-        served: sha256 of what workers are known to serve, which stays.
+        announced: the present announcements; every version that they need stays.
+        served: sha256 of the models that workers serve, which stay.
         keep: how many of the newest of each kind stay.
         trained_before: only versions that were trained before it go; None: of any age.
     """

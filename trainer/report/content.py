@@ -1,44 +1,26 @@
 """The content of a report as headings, paragraphs, tables and plots, for every format."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
-from trainer.measuring.evaluation import Detection
-from trainer.report.figures import Difference, Example, Group, Measured
-
-__all__ = [
-    "TOO_FEW",
-    "Block",
-    "Heading",
-    "Paragraph",
-    "Plot",
-    "Report",
-    "ReportHead",
-    "Table",
-    "content",
-    "opening",
-    "table",
-    "table_of",
-]
-
-TOO_FEW = "too few benign rows"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
+from trainer.measuring.evaluation import TOO_FEW
+from trainer.report.figures import Difference, Example, Measured
 
 
 class ReportHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What every report begins with."""
+    """The beginning of every report."""
 
     title: str
-    created_at: datetime = msgspec.field(default_factory=_now)
+    created_at: datetime = msgspec.field(
+        default_factory=lambda: datetime.now(UTC).replace(microsecond=0)
+    )
     command: str
     data: str
     """The files, and which of their rows the figures describe."""
-    notes: list[str]
+    notes: list[str] = []
     """Counts, duplicates, leaks: a sentence each."""
 
 
@@ -78,18 +60,18 @@ class Plot(msgspec.Struct, frozen=True):
 Block = Heading | Paragraph | Table | Plot
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of ``rows`` under ``headings``."""
-    return Table([list(headings), *map(list, rows)])
+Columns = Mapping[str, str | Callable[[Any], str]]
+"""By heading, the format of a cell, such as ``{.rows:,}``, or its function."""
 
 
-def table_of(rows: Iterable[object], columns: Mapping[str, str]) -> Table:
-    """A table of ``columns``: by heading, the format of an attribute, such as ``{.rows:,}``."""
-    return table([*columns], ([cell.format(row) for cell in columns.values()] for row in rows))
+def table_of(rows: Iterable[Any], columns: Columns) -> Table:
+    """A table with a line for each of ``rows``."""
+    cells = [cell.format if isinstance(cell, str) else cell for cell in columns.values()]
+    return Table([[*columns], *([cell(row) for cell in cells] for row in rows)])
 
 
 def opening(head: ReportHead) -> list[Block]:
-    """The title, how the report was made, and what a reader has to know first."""
+    """The title, how the report was made, and notes to read first."""
     return [
         Heading(head.title, 1),
         Paragraph(f"Made {head.created_at:%Y-%m-%d %H:%M} UTC by: {head.command}"),
@@ -100,10 +82,26 @@ def opening(head: ReportHead) -> list[Block]:
 
 def content(report: Report) -> list[Block]:
     """The report from top to bottom."""
+    rates = {
+        f"TPR at FPR {one.false_positive_rate:.2%}": f"{{.detections[{place}]}}"
+        for place, one in enumerate(report.models[0].detections)
+    }
     blocks: list[Block] = [
         *opening(report),
         Heading("Detection"),
-        _overview(report.models),
+        table_of(
+            report.models,
+            {
+                "model": "{.name}",
+                "rows": "{.rows:,}",
+                "accuracy": "{.accuracy:.4f}",
+                "ROC AUC": "{.roc_auc:.4f}",
+                "average precision": "{.average_precision:.4f}",
+                **rates,
+                "ECE": "{.expected_calibration_error:.4f}",
+                "rows/s": "{.rows_per_second:,.0f}",
+            },
+        ),
         Paragraph(
             "TPR: share of malicious rows found where that share of benign rows is flagged, with "
             "its 95% Wilson interval. 'Too few' marks rates for which there are fewer than ten "
@@ -112,44 +110,18 @@ def content(report: Report) -> list[Block]:
         Plot("roc", "ROC curves, the false-positive rate on a logarithmic axis"),
     ]
     if report.differences:
-        rows = [
-            [
-                one.second,
-                one.first,
-                one.statistic,
-                f"{one.interval:+.4f}" if one.interval else TOO_FEW,
-            ]
-            for one in report.differences
-        ]
-        headings = ["model", "over", "figure", "difference, 95% paired bootstrap"]
-        blocks += [Heading("Side by side"), table(headings, rows)]
+        differences: Columns = {
+            "model": "{.second}",
+            "over": "{.first}",
+            "figure": "{.statistic}",
+            "difference, 95% paired bootstrap": lambda one: (
+                f"{one.interval:+.4f}" if one.interval else TOO_FEW
+            ),
+        }
+        blocks += [Heading("Side by side"), table_of(report.differences, differences)]
     for model in report.models:
         blocks += _of_model(model, alone=len(report.models) == 1)
     return blocks
-
-
-def _overview(models: Sequence[Measured]) -> Table:
-    rates = [f"TPR at FPR {one.false_positive_rate:.2%}" for one in models[0].detections]
-    return table(
-        ["model", "rows", "accuracy", "ROC AUC", "average precision", *rates, "ECE", "rows/s"],
-        (
-            [
-                model.name,
-                f"{model.rows:,}",
-                f"{model.accuracy:.4f}",
-                f"{model.roc_auc:.4f}",
-                f"{model.average_precision:.4f}",
-                *map(_tpr, model.detections),
-                f"{model.expected_calibration_error:.4f}",
-                f"{model.rows_per_second:,.0f}",
-            ]
-            for model in models
-        ),
-    )
-
-
-def _tpr(at: Detection) -> str:
-    return f"{at.tpr:.3f}" if at.enough else TOO_FEW
 
 
 def _of_model(model: Measured, *, alone: bool) -> list[Block]:
@@ -192,8 +164,7 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
                     "the threshold that flags 1% of all of them."
                 )
             )
-        headings = ["", "malicious", "benign", "ROC AUC", "TPR at FPR 1%", "benign flagged"]
-        blocks.append(table(headings, map(_group_row, groups)))
+        blocks.append(table_of(groups, _GROUP_COLUMNS))
     if model.robustness:
         blocks += [
             heading("robustness"),
@@ -213,20 +184,16 @@ def _of_model(model: Measured, *, alone: bool) -> list[Block]:
         plot = Plot(f"history-{model.name}", "Loss, AUC and accuracy by epoch")
         blocks += [heading("training"), plot]
     if model.first_rows:
+        threshold = model.thresholds[0].threshold
+        columns: Columns = {
+            "predicted": lambda one: "malicious" if one.score >= threshold else "benign",
+            "actual": lambda one: "malicious" if one.label else "benign",
+            "score": "{.score:.4f}",
+            "text": "{.text}",
+        }
         blocks += [
             heading("the first rows"),
-            table(
-                ["predicted", "actual", "score", "text"],
-                (
-                    [
-                        _label(one.score >= model.thresholds[0].threshold),
-                        _label(bool(one.label)),
-                        f"{one.score:.4f}",
-                        one.text,
-                    ]
-                    for one in model.first_rows
-                ),
-            ),
+            table_of(model.first_rows, columns),
             heading("worst errors"),
             *_errors(model, "Malicious rows below", model.worst_missed, "lowest"),
             *_errors(model, "Benign rows at or above", model.worst_flagged, "highest"),
@@ -247,33 +214,34 @@ def _verdicts(model: Measured) -> list[Block]:
                 "passed": "{.true_negatives:,}",
             },
         ),
-        table(
-            ["verdict", "malicious events", "precision", "false alerts a million events"],
-            (
-                [
-                    at.threshold,
-                    f"1 in {round(1 / at.base_rate):,}",
-                    TOO_FEW if at.precision is None else f"{at.precision:.1%}",
-                    ""
-                    if at.false_alerts_per_million is None
-                    else f"{at.false_alerts_per_million:,.0f}",
-                ]
-                for at in model.base_rates
-            ),
+        table_of(
+            model.base_rates,
+            {
+                "verdict": "{.threshold}",
+                "malicious events": lambda at: f"1 in {round(1 / at.base_rate):,}",
+                "precision": lambda at: _or(TOO_FEW, "{:.1%}", at.precision),
+                "false alerts a million events": lambda at: _or(
+                    "", "{:,.0f}", at.false_alerts_per_million
+                ),
+            },
         ),
     ]
 
 
-def _group_row(group: Group) -> list[str]:
-    tpr = f"{group.tpr:.3f}" if group.tpr else TOO_FEW if group.malicious else ""
-    return [
-        group.name,
-        f"{group.malicious:,}",
-        f"{group.benign:,}",
-        "" if group.roc_auc is None else f"{group.roc_auc:.4f}",
-        tpr,
-        "" if group.flagged is None else f"{group.flagged.value:.2%}",
-    ]
+def _or(missing: str, form: str, value: float | None) -> str:
+    return missing if value is None else form.format(value)
+
+
+_GROUP_COLUMNS: Columns = {
+    "": "{.name}",
+    "malicious": "{.malicious:,}",
+    "benign": "{.benign:,}",
+    "ROC AUC": lambda group: _or("", "{:.4f}", group.roc_auc),
+    "TPR at FPR 1%": lambda group: (
+        f"{group.tpr:.3f}" if group.tpr else TOO_FEW if group.malicious else ""
+    ),
+    "benign flagged": lambda group: f"{group.flagged.value:.2%}" if group.flagged else "",
+}
 
 
 def _errors(model: Measured, what: str, errors: Sequence[Example], first: str) -> list[Block]:
@@ -282,7 +250,3 @@ def _errors(model: Measured, what: str, errors: Sequence[Example], first: str) -
         return [Paragraph(f"{what} {threshold}: none.")]
     columns = {"score": "{.score:.4f}", "source": "{.source}", "kind": "{.kind}", "text": "{.text}"}
     return [Paragraph(f"{what} {threshold}, the {first} scores first:"), table_of(errors, columns)]
-
-
-def _label(malicious: bool) -> str:
-    return "malicious" if malicious else "benign"

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,22 +27,6 @@ from trainer.measuring.evaluation import (
     true_positive_rate,
 )
 from trainer.measuring.statistics import Interval, paired_bootstrap
-
-__all__ = [
-    "BASE_RATES",
-    "COMPARED_RATE",
-    "AtBaseRate",
-    "AtThreshold",
-    "Bin",
-    "Difference",
-    "Example",
-    "Group",
-    "Measured",
-    "Robustness",
-    "Traffic",
-    "difference",
-    "measure_model",
-]
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 BASE_RATES = (1e-3, 1e-4, 1e-5)
@@ -97,7 +82,7 @@ class AtThreshold(msgspec.Struct, frozen=True):
 
 
 class AtBaseRate(msgspec.Struct, frozen=True):
-    """What a threshold means if malicious events are rare."""
+    """The precision of a threshold where malicious events are rare."""
 
     threshold: str
     base_rate: float
@@ -180,19 +165,23 @@ class Measured(msgspec.Struct, frozen=True):
     rows_per_second: float
 
 
+class Candidate(NamedTuple):
+    """A model, ready to measure."""
+
+    name: str
+    what: str
+    score: Callable[[Sequence[str]], NDArray[np.float32]]
+    """Calibrated probabilities of canonical texts."""
+    thresholds: Thresholds
+    history: Sequence[dict[str, float]] = ()
+
+
 def measure_model(
-    name: str,
-    what: str,
-    score: Callable[[Sequence[str]], Scores],
-    rows: Dataset,
-    *,
-    kind: Kind,
-    thresholds: Thresholds,
-    history: Sequence[dict[str, float]] = (),
-    seed: int = 0,
+    model: Candidate, rows: Dataset, *, kind: Kind, seed: int = 0
 ) -> tuple[Measured, Scores]:
     """Score ``rows`` and measure; also returns the scores (calibrated, shape ``[rows]``)."""
-    score(rows.texts[:_WARM_ROWS])
+    score, thresholds = model.score, model.thresholds
+    score(rows.texts[:_WARM_ROWS])  # Compiles, outside the measured time.
     started = time.perf_counter()
     scores = score(rows.texts)
     seconds = time.perf_counter() - started
@@ -203,8 +192,8 @@ def measure_model(
         _at_threshold("malicious", thresholds.malicious, benign, malicious),
     ]
     measured = Measured(
-        name=name,
-        what=what,
+        name=model.name,
+        what=model.what,
         rows=len(labels),
         malicious=len(malicious),
         accuracy=float(np.mean((scores >= 0.5) == labels)),
@@ -221,7 +210,7 @@ def measure_model(
         worst_missed=_errors(rows, scores, 1, thresholds.suspicious),
         worst_flagged=_errors(rows, scores, 0, thresholds.suspicious),
         first_rows=[_example(rows, scores, row) for row in range(min(_WORST, len(labels)))],
-        history=list(history),
+        history=list(model.history),
         rows_per_second=len(labels) / max(seconds, 1e-9),
     )
     return measured, scores
@@ -251,10 +240,10 @@ def _at_threshold(name: str, threshold: float, benign: Scores, malicious: Scores
 
 
 def _at_base_rate(at: AtThreshold, base_rate: float) -> AtBaseRate:
-    tpr = at.true_positives / (at.true_positives + at.false_negatives)
-    fpr = at.false_positives / (at.false_positives + at.true_negatives)
     if not at.false_positives:
         return AtBaseRate(at.name, base_rate, None, None)
+    tpr = at.true_positives / (at.true_positives + at.false_negatives)
+    fpr = at.false_positives / (at.false_positives + at.true_negatives)
     found, flagged = tpr * base_rate, fpr * (1 - base_rate)
     return AtBaseRate(at.name, base_rate, found / (found + flagged), flagged * 1e6)
 
@@ -371,7 +360,7 @@ def _errors(rows: Dataset, scores: Scores, label: int, threshold: float) -> list
 
 def _example(rows: Dataset, scores: Scores, row: int) -> Example:
     return Example(
-        without_nested_credentials(rows.texts[row]),
+        without_nested_credentials(rows.texts[row]),  # Reports are passed on.
         int(rows.labels[row]),
         float(scores[row]),
         str(rows.sources[row]),

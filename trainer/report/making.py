@@ -1,49 +1,31 @@
 """From models and rows to a report: measured one after the other, then compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.events import Kind, Thresholds
-from stream_detector.models.bundle import Bundle
+from stream_detector.events import Kind
+from stream_detector.models.bundle import Bundle, load_bundle
 from stream_detector.models.calibration import Platt
 from stream_detector.models.device import choose_device, visible_gpus
 from stream_detector.models.scorer import Scorer
 from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
+from trainer.examples.labelled import Examples
 from trainer.families import LENGTH_MAX
-from trainer.families.base import Family, Fitted
+from trainer.families.base import Fitted
 from trainer.families.known import families
-from trainer.families.neural import FittedNetwork
-from trainer.measuring.calibrating import fit_platt
-from trainer.measuring.evaluation import MALICIOUS_FPR, SUSPICIOUS_FPR, threshold_at
+from trainer.measuring.evaluation import fit_platt, verdict_thresholds
 from trainer.report.content import Report, content
-from trainer.report.figures import Difference, Measured, difference, measure_model
+from trainer.report.figures import Candidate, Difference, Measured, difference, measure_model
 from trainer.report.plots import plots
 from trainer.report.rendering import write_report
-
-__all__ = [
-    "Candidate",
-    "candidate_of_bundle",
-    "fitted_candidates",
-    "make_report",
-    "write_model_card",
-]
-
-
-class Candidate(NamedTuple):
-    """A model, ready to measure."""
-
-    name: str
-    what: str
-    score: Callable[[Sequence[str]], NDArray[np.float32]]
-    """Calibrated probabilities of canonical texts."""
-    thresholds: Thresholds
-    history: Sequence[dict[str, float]] = ()
+from trainer.training.building import trained_otherwise
 
 
 def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
@@ -59,39 +41,19 @@ def candidate_of_bundle(name: str, bundle: Bundle) -> Candidate:
     )
 
 
-def _candidate_of_family(
-    name: str,
-    family: Family,
-    train: Dataset,
-    validation: Dataset,
-    *,
-    seed: int,
-    progress: Progress,
-) -> Candidate:
-    """A family fitted on ``train``, calibrated and given thresholds on ``validation``.
+def bundle_candidates(
+    folders: Sequence[Path], kind: Kind, examples: Examples, progress: Progress
+) -> Iterator[Candidate]:
+    """The bundles in ``folders``; warns of one that may know rows of ``examples``.
 
-    The thresholds are set at the false-positive rates that bundles have.
+    Raises:
+        BundleError: one is not a bundle of that kind that this program can serve.
     """
-    fitted = family.fit(train, validation, seed=seed, progress=progress)
-    with progress.stage(f"{name}: calibrating"):
-        raw = fitted.scores(validation.texts)
-    calibration = fit_platt(raw, validation.labels)
-    if calibration.slope <= 0:
-        # It ranks upside down. Calibrated it would be put right by labels that it did not learn
-        # from: it is only brought into the range of probabilities, and its figures show it.
-        deviation = float(np.std(raw)) or 1.0
-        calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
-    benign = calibration.apply(raw[validation.labels == 0])
-    suspicious, malicious = (
-        min(1.0, threshold_at(benign, rate)) for rate in (SUSPICIOUS_FPR, MALICIOUS_FPR)
-    )
-    return Candidate(
-        name,
-        family.summary,
-        lambda texts: calibration.apply(fitted.scores(texts)),
-        Thresholds(suspicious, malicious),
-        _history(fitted),
-    )
+    for folder in folders:
+        if known_rows := trained_otherwise(folder, kind, examples):
+            progress.tell(f"beware: {known_rows}")
+        with progress.stage(f"loading {folder}"):
+            yield candidate_of_bundle(str(folder), load_bundle(folder, kind=kind))
 
 
 def fitted_candidates(
@@ -103,20 +65,34 @@ def fitted_candidates(
     epochs: int,
     seed: int,
     progress: Progress,
-) -> list[Candidate]:
-    """The families ``names``, each as ``_candidate_of_family`` makes it."""
+) -> Iterator[Candidate]:
+    """The families ``names`` fitted on ``train``, calibrated on ``validation``.
+
+    The thresholds are set at the false-positive rates that bundles have.
+    """
     known = families(length_max=LENGTH_MAX[kind], epochs=epochs)
-    return [
-        _candidate_of_family(name, known[name], train, validation, seed=seed, progress=progress)
-        for name in names
-    ]
+    for name in names:
+        fitted = known[name].fit(train, validation, seed=seed, progress=progress)
+        with progress.stage(f"{name}: calibrating"):
+            raw = fitted.scores(validation.texts)
+        calibration = fit_platt(raw, validation.labels)
+        if calibration.slope <= 0:
+            # It ranks upside down. Calibrated it would be put right by labels that it did not
+            # learn from: it is only brought into the range of probabilities, and its figures show
+            # it.
+            deviation = float(np.std(raw)) or 1.0
+            calibration = Platt(1 / deviation, -float(np.mean(raw)) / deviation)
+        yield Candidate(
+            name,
+            known[name].summary,
+            partial(_calibrated, fitted, calibration),
+            verdict_thresholds(calibration.apply(raw[validation.labels == 0])),
+            fitted.history,
+        )
 
 
-def _history(fitted: Fitted) -> list[dict[str, float]]:
-    """The figures of each epoch, if the model was trained in epochs."""
-    if not isinstance(fitted, FittedNetwork):
-        return []
-    return [epoch.figures for epoch in fitted.fitted.history]
+def _calibrated(fitted: Fitted, calibration: Platt, texts: Sequence[str]) -> NDArray[np.float32]:
+    return calibration.apply(fitted.scores(texts))
 
 
 def make_report(
@@ -125,17 +101,15 @@ def make_report(
     rows: Dataset,
     *,
     kind: Kind,
-    title: str,
-    command: str,
-    data: str,
-    notes: Sequence[str] = (),
     quote_rows: bool = True,
     progress: Progress,
+    **head: Any,
 ) -> list[Measured]:
     """Measure ``candidates`` on ``rows``; write the report if there is a ``folder``.
 
     Compares all others with the first candidate. Without ``quote_rows`` the report holds no rows,
-    and may go where the data may not.
+    and may go where the data may not. ``head`` are the title, command, data and notes of a
+    ``ReportHead``.
 
     Raises:
         StreamDetectorError: the folder cannot be written.
@@ -145,15 +119,7 @@ def make_report(
         what = f"measuring {candidate.name}"
         progress.tell(what)
         with progress.stage(what):
-            one, of_one = measure_model(
-                candidate.name,
-                candidate.what,
-                candidate.score,
-                rows,
-                kind=kind,
-                thresholds=candidate.thresholds,
-                history=candidate.history,
-            )
+            one, of_one = measure_model(candidate, rows, kind=kind)
         measured.append(one)
         scores.append(of_one)
     if folder is None:
@@ -168,14 +134,7 @@ def make_report(
     for candidate, of_one in zip(candidates[1:], scores[1:], strict=True):
         with progress.stage(f"comparing {candidate.name} with {first[0]}"):
             differences += difference(first, (candidate.name, of_one), rows.labels)
-    report = Report(
-        title=title,
-        command=command,
-        data=data,
-        notes=list(notes),
-        models=measured,
-        differences=differences,
-    )
+    report = Report(**head, models=measured, differences=differences)
     with progress.stage("drawing the plots"):
         write_report(folder, report, content(report), plots(measured, scores, rows.labels))
     return measured

@@ -13,8 +13,6 @@ from sklearn.metrics import roc_curve
 
 from trainer.report.figures import Measured
 
-__all__ = ["encoded", "plots"]
-
 _SIZE = (6.4, 4.0)
 """Inches."""
 

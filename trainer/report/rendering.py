@@ -3,29 +3,17 @@
 import html
 import re
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 
 import msgspec
 
 from stream_detector.errors import StreamDetectorError
-from trainer.files.private import make_private_folder, write_private
-from trainer.report.content import TOO_FEW, Block, Heading, Paragraph, Plot, ReportHead, Table
+from trainer.files import make_private_folder, write_private
+from trainer.measuring.evaluation import TOO_FEW
+from trainer.report.content import Block, Heading, Paragraph, Plot, ReportHead, Table
 
-__all__ = ["markdown", "page", "write_report"]
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
-  overflow-wrap: anywhere }
-.wide { overflow-x: auto; margin: 1rem 0 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-td, th { border-bottom: 1px solid #ddd; padding: .25rem .6rem; text-align: left;
-  vertical-align: top }
-table { overflow-wrap: normal }
-.number { text-align: right } td span { white-space: nowrap }
-.text { min-width: 16rem; overflow-wrap: anywhere }
-figure { margin: 1rem 0 } figure svg { max-width: 100%; height: auto } figcaption { color: #555 }
-nav ul { columns: 18rem; padding-left: 1.2rem }
-"""
+_STYLE = resources.files("trainer").joinpath("report.css").read_text(encoding="ascii")
 
 _NUMBER = re.compile(r"((?:1 in )?[-+]?[\d,]+(?:\.\d+)?%?)(?: (\(.*\)))?")
 """A number, and its interval or a remark on it."""
@@ -40,7 +28,7 @@ _CONTENTS_MIN = 4
 def write_report(
     folder: Path, report: ReportHead, blocks: Sequence[Block], plots: Mapping[str, bytes]
 ) -> None:
-    """Write all files into ``folder``, for their owner alone: they quote rows.
+    """Write all files into ``folder``, readable only by their owner: they quote rows.
 
     Raises:
         StreamDetectorError: the folder cannot be made or written.

@@ -1,5 +1,6 @@
 """Retraining: from the model that serves, a base corpus and labels to a challenger past the gate.
 
-``examples`` makes the parts to train and to measure on, ``warm_start`` trains on from the served
-weights, ``run`` does the whole of it once; ``trainer.watching`` does it again and again.
+``one_run`` is one retraining from start to end. ``examples`` chooses the rows to train and to
+measure on, ``warm_start`` trains on from the served weights, ``outcome`` says how it ended.
+``trainer.watching`` runs retrainings again and again.
 """

@@ -1,15 +1,15 @@
-"""What a retraining learns from, and what it is measured on: a base corpus, and labels on top.
+"""Chooses the rows of a retraining, to train and to measure on: a base corpus, and labels on top.
 
 - The base corpus' test part is the hold-out. Labels never enter it: those of its registered
-  domains are left out, for good, so that the hold-out stays the same rows from one retraining to
+  domains are left out for good, so that the hold-out stays the same rows from one retraining to
   the next and no model has been trained on them.
-- The newest labels of each voice are held out by time: the challenger is measured on what it was
-  not trained on. Of each voice, so that a voice that writes much is not all that is measured.
-- The others are trained on, each visited several times an epoch, the more the newer it is. A
-  label goes before the corpus: a base row of the same text is left out.
-- No voice has more than its share of an epoch: the labels of one that has more are visited less
-  often, or left out. An analyst or a feed is a voice where a key proves the name; all analysts
-  without a key are one voice together, and so are all feeds: else who invents names has more.
+- The newest labels of each voice are held out by time, to measure the challenger on labels that it
+  was not trained on. Of each voice, so that one that writes much does not fill the measurement.
+- The others are trained on, each visited several times an epoch, the more the newer it is. A label
+  overrides the corpus: a base row of the same text is left out.
+- No voice has more than its share of an epoch: labels of one above it are visited less often, or
+  left out. An analyst or a feed is a voice where a key proves the name. All analysts without a key
+  are one voice together, and so are all feeds: else inventing names would give a larger share.
 - The validation part, which sets calibration and thresholds, loses the domains of labels that are
   trained on.
 """
@@ -24,53 +24,50 @@ from numpy.typing import NDArray
 
 from stream_detector.canonical import registered_domain
 from stream_detector.events import Kind
-from stream_detector.wire.label_signatures import voice_of
-from stream_detector.wire.labels import is_feed
-from trainer.examples.datasets import Census, Dataset, census_of
+from stream_detector.wire.labels import is_feed, voice_of
+from trainer.examples.datasets import Census, Dataset
 from trainer.examples.shares import limits
 from trainer.examples.texts import take_apart
-from trainer.gate.label_checks import VoiceLabels, VoicesOfRows
+from trainer.gate.labels import VoiceLabels, VoicesOfRows
 from trainer.labels.resolution import ResolvedLabel
-
-__all__ = ["LabelRules", "RetrainingExamples", "retraining_examples"]
 
 _SECONDS_A_DAY = 86_400.0
 
 
 class LabelRules(NamedTuple):
-    """How labels count in addition to the base corpus."""
+    """The weight of labels next to the base corpus."""
 
     visits: float = 16.0
     """How often an epoch visits the newest label; a row of the base corpus is visited once. A
     heavier row in one step would only be clipped."""
     half_life_days: float = 90.0
-    """Age beyond the newest label's at which half of what is above one visit is left."""
+    """Age beyond the newest label's at which a label has half of its visits above the first."""
     newest_share: float = 0.1
     """Share of the labels of each voice, the newest, that is held out."""
     newest_from: int = 100
-    """Fewer labels than these are all trained on: a tenth of them would tell nothing."""
+    """Fewer labels than these are all trained on: a tenth of them is too few to measure on."""
     voice_share: float = 0.2
     """Most of an epoch, of the base corpus' rows and the visits of labels, that one voice has; and
     most of the weight of the newest labels, where there are voices enough."""
 
 
 class RetrainingExamples(NamedTuple):
-    """Rows by what they are for."""
+    """Rows by their use."""
 
     base: Dataset
     """Rows of the base corpus to train on."""
     labelled: Dataset
     """Labels to train on, each as often as an epoch visits it."""
     held: Dataset
-    """Validation (``val``) and hold-out (``test``), of the base corpus alone."""
+    """Validation (``val``) and hold-out (``test``), only of the base corpus."""
     newest: Dataset | None
     """Labels held out by time; None where there are too few."""
     newest_voices: VoicesOfRows
     census: Census
     labels_sha256: str
-    """Of the labels that count, whatever they are used for."""
+    """Of the labels that count, whatever their use."""
     counts: dict[str, int]
-    """Labels by what became of them."""
+    """Labels by their use."""
     voices: dict[str, VoiceLabels]
     """The largest share first."""
 
@@ -98,34 +95,39 @@ def retraining_examples(
     offered, newest = _newest_apart(usable, rules)
     base_rows = int(np.sum(base.parts == "train"))
     visits = _visits(offered, rules, base_rows, seed)
-    told = [each for each, count in zip(offered, visits.tolist(), strict=True) if count]
+    trained_on = [each for each, count in zip(offered, visits.tolist(), strict=True) if count]
     visits = visits[visits > 0]
 
-    relabelled = {each.text for each in (*told, *newest)}
-    kept = np.array([text not in relabelled for text in base.texts], np.bool_)
-    told_domains = {_domain(each) for each in told}
-    known = np.array([domain in told_domains for domain in base_domains.tolist()], np.bool_)
-    validation = base.rows(np.flatnonzero((base.parts == "val") & ~known))
+    relabelled = {each.text for each in (*trained_on, *newest)}
+    is_kept = np.array([text not in relabelled for text in base.texts], np.bool_)
+    # Thresholds set on domains that were trained on would be too good to hold on others.
+    known_domains = sorted({_domain(each) for each in trained_on})
+    is_known = np.isin(base_domains, known_domains)
+    validation = base.rows(np.flatnonzero((base.parts == "val") & ~is_known))
     hold_out = base.of_part("test")
-    trained = base.rows(np.flatnonzero((base.parts == "train") & kept))
+    trained = base.rows(np.flatnonzero((base.parts == "train") & is_kept))
 
-    labelled = _dataset(told)
+    digest = hashlib.sha256()
+    for each in counting:
+        at = each.winner.label.labeled_at.isoformat()
+        digest.update(f"{each.text} {each.label} {at}\n".encode())
+    labelled = _dataset(trained_on)
     return RetrainingExamples(
         base=trained,
-        labelled=labelled.rows(np.repeat(np.arange(len(told)), visits)),
+        labelled=labelled.rows(np.repeat(np.arange(len(trained_on)), visits)),
         held=_joined(validation, hold_out),
         newest=_dataset(newest) if newest else None,
         newest_voices=VoicesOfRows(list(map(_voice, newest)), rules.voice_share),
         census=_census(trained, validation, hold_out, labelled, rules),
-        labels_sha256=_digest(counting),
+        labels_sha256=digest.hexdigest(),
         counts={
             "of this kind": len(counting),
-            "trained on": len(told),
+            "trained on": len(trained_on),
             "held out, the newest": len(newest),
-            "left out, of a voice above its share": len(offered) - len(told),
+            "left out, of a voice above its share": len(offered) - len(trained_on),
             "left out, of the hold-out's domains": len(counting) - len(usable),
         },
-        voices=_voices(told, visits, base_rows),
+        voices=_voices(trained_on, visits, base_rows),
     )
 
 
@@ -152,7 +154,7 @@ def _domain(label: ResolvedLabel) -> str:
 
 
 def _voice(label: ResolvedLabel) -> str:
-    """Who said it, as far as a key proves it; the source is a mere claim."""
+    """Who said it, as far as a key proves it; anybody can claim a source."""
     winner = label.winner
     if winner.signed:
         return voice_of(winner.label)
@@ -168,8 +170,8 @@ def _visits(
     """
     times = np.array([each.winner.label.labeled_at.timestamp() for each in labels], np.float64)
     days = (times[-1] - times) / _SECONDS_A_DAY if len(times) else times
-    # Halving with age: an old campaign must not crowd out a new one, but what was labelled stays
-    # worth at least a row of the corpus.
+    # Halved with age: an old campaign must not crowd out a new one, but an old label still counts
+    # as a row of the corpus.
     wanted = 1 + (rules.visits - 1) * 0.5 ** (days / rules.half_life_days)
     drawn = np.random.default_rng(seed).random(len(labels))
     visits = np.floor(wanted + drawn).astype(np.int64)
@@ -238,9 +240,8 @@ def _census(
     sources: Counter[str] = Counter()
     malicious: Counter[str] = Counter()
     for rows in (trained, validation, hold_out, labelled):
-        for source, (count, bad) in census_of(rows).sources.items():
-            sources[source] += count
-            malicious[source] += bad
+        sources.update(rows.sources.tolist())
+        malicious.update(rows.sources[rows.labels == 1].tolist())
     return Census(
         parts={
             "train": len(trained.texts) + len(labelled.texts),
@@ -251,11 +252,3 @@ def _census(
         remark=f"; on top {len(labelled.texts)} labels, visited up to {rules.visits:g} times an "
         "epoch, none of the test part's domains",
     )
-
-
-def _digest(labels: Sequence[ResolvedLabel]) -> str:
-    digest = hashlib.sha256()
-    for each in labels:
-        label = each.winner.label
-        digest.update(f"{each.text} {each.label} {label.labeled_at.isoformat()}\n".encode())
-    return digest.hexdigest()

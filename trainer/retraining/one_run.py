@@ -1,68 +1,57 @@
 """One retraining, from the champion to the announcement of its successor.
 
-Killed anywhere it can be run again: a training goes on from its last epoch, a challenger that was
-trained is not trained again, the store is given a bundle once, and an announcement is one record.
+It may be killed at any point and run again: a training resumes from its last epoch, a challenger is
+trained once and stored once, and an announcement is one record.
 """
 
-import contextlib
 import shutil
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from stream_detector.errors import BundleError, RetryableError, StreamDetectorError
+from stream_detector.errors import BundleError, StreamDetectorError
 from stream_detector.events import Kind
-from stream_detector.models.announcement import Announcement
 from stream_detector.models.bundle import Bundle, load_bundle
-from stream_detector.models.manifest import decode_manifest
-from stream_detector.models.serving import load_fetched
 from stream_detector.models.store import ModelStore
 from stream_detector.settings.fields import Settings
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import Examples, check_labels, counts_of, read_dataset
-from trainer.files.locking import LockedError, exclusive
+from trainer.examples.datasets import check_labels, counts_of, read_dataset
+from trainer.examples.labelled import Examples
+from trainer.files import LockedError, exclusive
 from trainer.gate.decision import decision_path, write_decision
 from trainer.gate.judging import judge
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.labels.resolution import resolve
 from trainer.labels.store import LabelStore
-from trainer.publishing.promotion import announced_now, check_signing, promote, reigning_model
-from trainer.publishing.storing import store_bundle
-from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
-from trainer.retraining.outcome import (
-    Ending,
-    Outcome,
-    outcome_now,
-    remove_outcome,
-    write_outcome,
+from trainer.publishing.promotion import (
+    CHAMPION_PREFIX,
+    Champion,
+    announced_now,
+    check_signing,
+    promote,
+    reigning_bundle,
+    reigning_model,
 )
-from trainer.retraining.warm_start import trained_on, tuned_table
+from trainer.publishing.storing import store_bundle, was_withdrawn
+from trainer.retraining.examples import LabelRules, RetrainingExamples, retraining_examples
+from trainer.retraining.outcome import Ending, Outcome, outcome_now, remove_outcome, write_outcome
+from trainer.retraining.warm_start import Shows, trained_on, tuned_table
 from trainer.training.building import build_bundle
 from trainer.training.checkpoint import Checkpoint, fingerprint
-from trainer.training.fitting import Fit, Recipe
-from trainer.training.progress import shown_training
-
-__all__ = ["Plan", "retrain"]
+from trainer.training.fitting import shown_training
+from trainer.training.recipe import Recipe
 
 _LOCK = ".retraining.lock"
 _KEPT = 5
 """Challengers of a kind that stay in the folder: those published are in the model store."""
 
 
-class _Champion(NamedTuple):
-    """The bundle to go on from and to beat."""
-
-    folder: Path
-    bundle: Bundle
-    announced: Announcement | None
-    """Of its kind when it was looked up; None where nothing was, or nobody has to know."""
-
-
 class Plan(NamedTuple):
-    """What to retrain, from what, by which rules."""
+    """Everything that defines a retraining."""
 
     kind: Kind
     base: Examples
@@ -71,12 +60,12 @@ class Plan(NamedTuple):
     folder: Path
     """Where challengers, their decisions and the lock are."""
     champion: Path | None
-    """The bundle to go on from and to beat; None for what is announced, or else set."""
+    """The bundle to train on from and to beat; None for the one that serves."""
     trust: tuple[str, ...]
     label_rules: LabelRules
     recipe: Recipe
     only_ngrams: bool
-    gate: GateRules
+    gate: GateOptions
     because: str | None
     """Why to publish although the gate refused."""
     publish: bool
@@ -86,10 +75,9 @@ class Plan(NamedTuple):
 
 
 def retrain(plan: Plan, settings: Settings, *, progress: Progress) -> Outcome:
-    """Train on from the champion, judge, and publish what passed.
+    """Train on from the champion, judge the challenger, and publish it if it passes.
 
-    Returns:
-        What happened; ``KIND-outcome.json`` in the folder has it too, after an error as well.
+    ``KIND-outcome.json`` in the folder holds the outcome too, also after an error.
 
     Raises:
         StreamDetectorError: another retraining runs in the folder, or any of the parts failed.
@@ -97,15 +85,19 @@ def retrain(plan: Plan, settings: Settings, *, progress: Progress) -> Outcome:
     try:
         with exclusive(plan.folder / _LOCK):
             remove_outcome(plan.folder, plan.kind)
+            for left in plan.folder.glob(f"{CHAMPION_PREFIX}*"):  # Of a run that was killed.
+                shutil.rmtree(left, ignore_errors=True)
             try:
                 if plan.publish:
                     check_signing(settings, plan.signing_key)
                 with _champion(plan, settings) as champion:
                     outcome = _retrain(plan, settings, champion, progress)
-            except (StreamDetectorError, OSError) as error:
-                write_outcome(plan.folder, outcome_now(plan.kind, "failed", str(error)))
+            except Exception as error:
+                foreseen = isinstance(error, StreamDetectorError | OSError)
+                reason = str(error) if foreseen else repr(error)
+                _record(plan, outcome_now(plan.kind, "failed", reason), progress)
                 raise
-            write_outcome(plan.folder, outcome)
+            _record(plan, outcome, progress)
             return outcome
     except LockedError as error:
         raise StreamDetectorError(
@@ -115,17 +107,59 @@ def retrain(plan: Plan, settings: Settings, *, progress: Progress) -> Outcome:
         raise StreamDetectorError(f"the retraining in {plan.folder} broke off: {error}") from error
 
 
-def _retrain(plan: Plan, settings: Settings, champion: _Champion, progress: Progress) -> Outcome:
+def _record(plan: Plan, outcome: Outcome, progress: Progress) -> None:
+    """Write the outcome's file; a full disk must hide neither a published model nor an error."""
+    try:
+        write_outcome(plan.folder, outcome)
+    except OSError as error:
+        progress.tell(
+            f"error: the retraining's outcome ({outcome.ending}) can't be written to "
+            f"{plan.folder}: {error}"
+        )
+
+
+def _champion(plan: Plan, settings: Settings) -> AbstractContextManager[Champion]:
+    """The bundle that the plan names, or the one that serves.
+
+    Raises:
+        StreamDetectorError: the plan publishes a successor of one bundle, and another one serves.
+    """
+    if plan.champion is None:
+        return reigning_bundle(
+            settings, plan.kind, within=plan.folder, signing_key=plan.signing_key
+        )
+    bundle = load_bundle(plan.champion, kind=plan.kind)
+    announced = None
+    if plan.publish:
+        # Checked before the training, which takes minutes: publishing would refuse it then.
+        announced = announced_now(settings, signing_key=plan.signing_key).serving.get(plan.kind)
+        reigning = reigning_model(settings, plan.kind, announced)
+        if reigning.ref.sha256 != bundle.sha256:
+            raise StreamDetectorError(
+                f"--champion {plan.champion} is not {reigning}, whose place a published model "
+                "takes: leave out --champion, or give --no-publish"
+            )
+    return nullcontext(Champion(plan.champion, bundle, announced))
+
+
+def _retrain(plan: Plan, settings: Settings, champion: Champion, progress: Progress) -> Outcome:
     served = champion.bundle
     progress.tell(
         f"champion: {served.manifest.name} {served.manifest.version} ({served.ref.short})"
     )
     examples = _examples(plan, progress)
-    identity = _identity(plan, examples)
+    # A digest of everything that the challenger is made of, except the champion.
+    train, held = examples.train, examples.held
+    identity = fingerprint(
+        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
+        *(held.labels.tobytes(), held.parts.tobytes(), examples.labels_sha256),
+        texts=[*train.texts, *held.texts],
+    )
     nothing_new = _nothing_new(plan, settings, champion, identity)
     if nothing_new is not None:
         progress.tell(f"nothing new: {nothing_new}")
         return outcome_now(plan.kind, "unchanged", nothing_new)
+    # After a kill between training and publishing, or with another margin after a refusal.
     challenger = _trained_before(plan, served, identity)
     if challenger is None:
         challenger = _trained(plan, served, examples, identity, progress)
@@ -138,12 +172,13 @@ def _retrain(plan: Plan, settings: Settings, champion: _Champion, progress: Prog
         newest=examples.newest,
         newest_voices=examples.newest_voices,
         voices=examples.voices,
-        rules=plan.gate,
+        options=plan.gate,
         seed=plan.recipe.seed,
         progress=progress,
     )
     if not decision.passed and plan.because is not None:
         decision = msgspec.structs.replace(decision, forced_because=plan.because.strip())
+    # Before anything is published: the record of why has to survive a kill.
     write_decision(challenger, decision)
     ending: Ending = "passed"
     reason = ""
@@ -160,78 +195,19 @@ def _retrain(plan: Plan, settings: Settings, champion: _Champion, progress: Prog
     return outcome_now(plan.kind, ending, reason, challenger=challenger, decision=decision)
 
 
-def _nothing_new(plan: Plan, settings: Settings, champion: _Champion, identity: str) -> str | None:
-    """Why a challenger would be what served or serves already; None where it is something new."""
+def _nothing_new(plan: Plan, settings: Settings, champion: Champion, identity: str) -> str | None:
+    """Why a challenger would equal a model that serves or served; None if it would be new."""
     if champion.bundle.manifest.training.identity == identity:
         return "the model that serves was trained on these rows and labels, in the same way"
-    if plan.publish and plan.because is None and _was_withdrawn(settings, champion, identity):
-        return (
-            "a model of these rows and labels was published, and rolled back; a new label, another "
-            "way of training or --force makes another try"
-        )
-    return None
-
-
-@contextlib.contextmanager
-def _champion(plan: Plan, settings: Settings) -> Iterator[_Champion]:
-    """The one that the plan names, or that is announced, or else that workers are set to.
-
-    Raises:
-        StreamDetectorError: the plan names one to publish a successor of, and another one serves.
-    """
-    is_asked = plan.publish if plan.champion is not None else bool(settings.model_store)
-    announced = None
-    if is_asked:
-        announced = announced_now(settings, signing_key=plan.signing_key).serving.get(plan.kind)
-    if plan.champion is not None or announced is None:
-        folder = plan.champion or settings.bundle_of(plan.kind)
-        bundle = load_bundle(folder, kind=plan.kind)
-        reigning = reigning_model(settings, plan.kind, announced) if plan.publish else None
-        if reigning is not None and reigning.ref.sha256 != bundle.sha256:
-            raise StreamDetectorError(
-                f"--champion {folder} is not {reigning}, whose place a published model takes: "
-                "leave out --champion, or give --no-publish"
+    if plan.publish and plan.because is None and champion.announced is not None:
+        store = ModelStore(settings.model_store)
+        # Without this a watch would publish again what an operator has just rolled back.
+        if was_withdrawn(store, champion.announced, identity, champion.bundle.sha256):
+            return (
+                "a model of these rows and labels was published, and rolled back; a new label, "
+                "another way of training or --force makes another try"
             )
-        yield _Champion(folder, bundle, announced)
-        return
-    store = ModelStore(settings.model_store)
-    folder = plan.folder / f".champion-{plan.kind}"
-    shutil.rmtree(folder, ignore_errors=True)  # Of a run that was killed.
-    folder.mkdir()
-    try:
-        store.fetch(plan.kind, announced.sha256, folder)
-        bundle = load_fetched(store, plan.kind, announced.sha256, folder, expected=plan.kind)
-        yield _Champion(folder, bundle, announced)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _identity(plan: Plan, examples: RetrainingExamples) -> str:
-    """A digest of all that the challenger is made of, but the champion."""
-    train = examples.train
-    return fingerprint(
-        *(plan.kind, plan.recipe, plan.only_ngrams, train.labels.tobytes()),
-        *(examples.held.labels.tobytes(), examples.held.parts.tobytes(), examples.labels_sha256),
-        texts=[*train.texts, *examples.held.texts],
-    )
-
-
-def _was_withdrawn(settings: Settings, champion: _Champion, identity: str) -> bool:
-    """Whether a rollback took back what the same would give."""
-    announced, served = champion.announced, champion.bundle
-    if announced is None:
-        return False
-    store = ModelStore(settings.model_store)
-    for sha256 in announced.withdrawn:
-        with contextlib.suppress(BundleError, RetryableError):
-            content = store.manifest(announced.kind, sha256)
-            manifest = decode_manifest(content, store.url_of(announced.kind, sha256))
-            if (manifest.training.identity, manifest.training.warm_start) == (
-                identity,
-                served.sha256,
-            ):
-                return True
-    return False
+    return None
 
 
 def _examples(plan: Plan, progress: Progress) -> RetrainingExamples:
@@ -253,34 +229,17 @@ def _trained(
     plan: Plan, served: Bundle, examples: RetrainingExamples, identity: str, progress: Progress
 ) -> Path:
     """The folder of a new challenger."""
-    validation = examples.held.of_part("val")
-    now = datetime.now(UTC)
-    challenger = plan.folder / f"{plan.kind}-{now:%Y%m%d.%H%M%S}"
-    train = examples.train
+    challenger = plan.folder / f"{plan.kind}-{datetime.now(UTC):%Y%m%d.%H%M%S}"
     checkpoint = Checkpoint(
-        plan.folder / f"{plan.kind}-training.safetensors",
-        identity=f"{identity} {served.sha256}",
+        plan.folder / f"{plan.kind}-training.safetensors", identity=f"{identity} {served.sha256}"
     )
     with shown_training(progress) as shown:
-        fitted: Fit
+        shows: Shows = {"on_step": shown.on_step, "on_epoch": shown.on_epoch}
         if plan.only_ngrams:
-            fitted = tuned_table(
-                served,
-                examples,
-                plan.recipe,
-                on_step=shown.on_step,
-                on_epoch=shown.on_epoch,
-            )
+            fitted = tuned_table(served, examples, plan.recipe, **shows)
         else:
             fitted = trained_on(
-                served,
-                train,
-                validation,
-                plan.recipe,
-                kind=plan.kind,
-                checkpoint=checkpoint,
-                on_step=shown.on_step,
-                on_epoch=shown.on_epoch,
+                served, examples, plan.recipe, kind=plan.kind, checkpoint=checkpoint, **shows
             )
     with progress.stage("calibrating and measuring"):
         build_bundle(
@@ -298,7 +257,7 @@ def _trained(
             warm_start=served.sha256,
             labels_sha256=examples.labels_sha256,
             identity=identity,
-            # What moved a little still is where it was set; the gate looks whether that holds.
+            # A few labels move few scores: the old thresholds still fit, and the gate checks them.
             as_in=served.manifest if plan.only_ngrams else None,
         )
     checkpoint.delete()
@@ -306,7 +265,7 @@ def _trained(
 
 
 def _trained_before(plan: Plan, served: Bundle, identity: str) -> Path | None:
-    """A challenger that was made of the same: by a run that was killed since, or refused."""
+    """A challenger of the same parts: from a run that was killed afterwards, or refused."""
     for folder in _challengers(plan):
         try:
             training = load_bundle(folder, kind=plan.kind).manifest.training
@@ -319,10 +278,8 @@ def _trained_before(plan: Plan, served: Bundle, identity: str) -> Path | None:
 
 def _challengers(plan: Plan) -> list[Path]:
     """Folders of challengers, the newest first."""
-    return sorted(
-        (path for path in plan.folder.glob(f"{plan.kind}-????????.??????") if path.is_dir()),
-        reverse=True,
-    )
+    paths = plan.folder.glob(f"{plan.kind}-????????.??????")
+    return sorted((path for path in paths if path.is_dir()), reverse=True)
 
 
 def _prune(plan: Plan, *, keep: Set[Path]) -> None:

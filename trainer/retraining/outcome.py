@@ -11,16 +11,6 @@ from stream_detector.events import Kind, ModelRef
 from stream_detector.system.atomic_files import write_atomically
 from trainer.gate.decision import Check, GateDecision
 
-__all__ = [
-    "ENDINGS",
-    "Ending",
-    "Outcome",
-    "outcome_now",
-    "read_outcome",
-    "remove_outcome",
-    "write_outcome",
-]
-
 Ending = Literal["published", "passed", "refused", "unchanged", "failed"]
 """``passed``: by the gate, and publishing was not asked for; ``refused``: by the gate;
 ``unchanged``: there was nothing new to learn."""
@@ -29,7 +19,7 @@ ENDINGS: tuple[Ending, ...] = get_args(Ending)
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What happened in one retraining."""
+    """The result of one retraining."""
 
     kind: Kind
     ending: Ending
@@ -41,7 +31,7 @@ class Outcome(msgspec.Struct, frozen=True):
     model: ModelRef | None = None
     """The challenger."""
     checks: tuple[Check, ...] = ()
-    """What the gate found, in its sentences."""
+    """Of the gate."""
 
 
 def outcome_now(
@@ -53,33 +43,26 @@ def outcome_now(
     decision: GateDecision | None = None,
 ) -> Outcome:
     """The outcome of a retraining that ends now."""
-    now = datetime.now(UTC).replace(microsecond=0)
+    ended = Outcome(kind, ending, datetime.now(UTC).replace(microsecond=0), reason)
     if decision is None or challenger is None:
-        return Outcome(kind, ending, now, reason)
-    return Outcome(kind, ending, now, reason, challenger.name, decision.challenger, decision.checks)
+        return ended
+    model, checks = decision.challenger, decision.checks
+    return msgspec.structs.replace(ended, challenger=challenger.name, model=model, checks=checks)
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Replace the outcome of the retraining before.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Replace the outcome of the retraining before; OSError where it can't be written."""
     content = msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n"
     write_atomically(_path(folder, outcome.kind), content)
 
 
 def remove_outcome(folder: Path, kind: Kind) -> None:
-    """Remove the outcome before a retraining begins: a killed one must not seem to have ended.
-
-    Raises:
-        OSError: it can't be removed.
-    """
+    """Remove the outcome before a retraining begins: a killed one must not seem to have ended."""
     _path(folder, kind).unlink(missing_ok=True)
 
 
 def read_outcome(folder: Path, kind: Kind) -> Outcome | None:
-    """The outcome of the last retraining; None where it did not come to its end.
+    """The outcome of the last retraining; None where it did not end.
 
     Raises:
         StreamDetectorError: the file is damaged or can't be read.

@@ -1,7 +1,8 @@
-"""Training that goes on from a served model: all of its weights, or its table of n-grams alone."""
+"""Trains a served model on: all of its weights, or only its table of n-grams."""
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,43 +14,43 @@ from stream_detector.models.architectures.ngrams import ngram_entries
 from stream_detector.models.architectures.wide_bilstm import WIDE_TABLE, WideBiLstm
 from stream_detector.models.bundle import Bundle
 from stream_detector.models.encoding import encode, shorten
-from trainer.examples.datasets import Dataset
 from trainer.measuring.evaluation import true_positive_rate
 from trainer.retraining.examples import RetrainingExamples
-from trainer.training.batches import rows_of_batches
 from trainer.training.checkpoint import Checkpoint, CheckpointError
-from trainer.training.fitting import Epoch, Fit, Recipe, fit, logits_of
-
-__all__ = ["GENTLE", "TABLE", "trained_on", "tuned_table"]
+from trainer.training.data import rows_of_batches
+from trainer.training.fitting import Epoch, Fit, fit, logits_of
+from trainer.training.recipe import Recipe
 
 GENTLE = Recipe(epochs=2, patience=2, learning_rate=3e-4, ngram_learning_rate=0.3)
 """For all weights: a seventh of the rates of a training from nothing, which would forget."""
 
 TABLE = Recipe(epochs=3, learning_rate=0.0, ngram_learning_rate=0.5, dropout=0.0)
-"""For the table alone."""
+"""For the table only: no dropout, since the rest of the network does not learn."""
 
 _ADAGRAD_START, _ADAGRAD_EPSILON = 0.1, 1e-7
 """As in Keras' Adagrad, which trains the table from nothing."""
 
 _SURE = 0.01
-"""What a label asks for is not quite 0 or 1: no finite logit is."""
+"""Distance of a label's target from 0 or 1, which no finite logit reaches."""
 
-OnStep = Callable[[int, int, float], None]
-OnEpoch = Callable[[Epoch], None]
+
+class Shows(TypedDict):
+    """The callbacks of ``fit``."""
+
+    on_step: Callable[[int, int, float], None]
+    on_epoch: Callable[[Epoch], None]
 
 
 def trained_on(
     bundle: Bundle,
-    train: Dataset,
-    validation: Dataset,
+    examples: RetrainingExamples,
     recipe: Recipe,
     *,
     kind: Kind,
     checkpoint: Checkpoint,
-    on_step: OnStep,
-    on_epoch: OnEpoch,
+    **shows: Unpack[Shows],
 ) -> Fit:
-    """Train all weights of ``bundle`` on; goes on from ``checkpoint`` if it is of this training.
+    """Train all weights of ``bundle`` on; resumes from ``checkpoint`` if it is of this training.
 
     Raises:
         CheckpointError: it cannot be saved.
@@ -62,32 +63,26 @@ def trained_on(
         resume = False
     return fit(
         bundle.architecture,
-        train,
-        validation,
+        examples.train,
+        examples.held.of_part("val"),
         recipe,
         kind=kind,
-        on_step=on_step,
-        on_epoch=on_epoch,
         initial=bundle.weights,
         checkpoint=checkpoint,
         resume=resume,
+        **shows,
     )
 
 
 def tuned_table(
-    bundle: Bundle,
-    examples: RetrainingExamples,
-    recipe: Recipe,
-    *,
-    on_step: OnStep,
-    on_epoch: OnEpoch,
+    bundle: Bundle, examples: RetrainingExamples, recipe: Recipe, **shows: Unpack[Shows]
 ) -> Fit:
     """Move the table of n-grams as far as the labels ask, and leave the rest as it is.
 
-    Rows of the base corpus are held to what ``bundle`` says of them, not to their labels, so that
-    nothing is forgotten for the sake of a few texts (learning without forgetting: Li and Hoiem
+    The targets of the base corpus' rows are the scores that ``bundle`` gives them, not their
+    labels, so that a few texts make it forget nothing (learning without forgetting: Li and Hoiem
     2016, arXiv:1606.09282). The network's other share of each logit does not change and is computed
-    once; what is left is logistic regression on sparse features with an offset, by Adagrad (Duchi
+    once. The rest is logistic regression on sparse features with an offset, by Adagrad (Duchi
     et al. 2011): a second for some ten thousand rows, and no graph to compile.
 
     Raises:
@@ -105,8 +100,8 @@ def tuned_table(
     lengths = np.array([len(text) for text in texts])
     logits = logits_of(architecture, bundle.weights, texts).astype(np.float64)
     targets = 1 / (1 + np.exp(-logits))
-    told = slice(len(examples.base.texts), None)
-    targets[told] = np.clip(train.labels[told], _SURE, 1 - _SURE)
+    labelled = slice(len(examples.base.texts), None)
+    targets[labelled] = np.clip(train.labels[labelled], _SURE, 1 - _SURE)
     steps = -(-len(texts) // recipe.batch_size) * recipe.epochs
 
     history: list[Epoch] = []
@@ -117,11 +112,13 @@ def tuned_table(
         losses: list[float] = []
         rng = np.random.default_rng([recipe.seed, number])
         for rows in rows_of_batches(lengths, recipe.batch_size, rng):
+            # Down to 0, so that the last batches of an epoch do not decide the table.
             rate = recipe.ngram_learning_rate * (1 - done / steps)
             batch = [texts[row] for row in rows]
             losses.append(table.step(batch, logits[rows], targets[rows], rate))
             done += 1
-            on_step(min(len(texts), len(losses) * recipe.batch_size), len(texts), losses[-1])
+            trained = min(len(texts), len(losses) * recipe.batch_size)
+            shows["on_step"](trained, len(texts), losses[-1])
         weights = {**bundle.weights, WIDE_TABLE: table.weights()}
         scores = logits_of(architecture, weights, validation.texts)
         history.append(
@@ -134,7 +131,7 @@ def tuned_table(
                 seconds=time.monotonic() - started,
             )
         )
-        on_epoch(history[-1])
+        shows["on_epoch"](history[-1])
     return Fit(weights, history)
 
 
@@ -147,7 +144,7 @@ class _Table:
         self._squares = np.full(len(table), _ADAGRAD_START)
 
     def weights(self) -> NDArray[np.float32]:
-        """The table as a bundle gives it back."""
+        """The table in the half precision in which a bundle stores it."""
         return (self._original + self._moved).astype(np.float16).astype(np.float32)
 
     def step(
@@ -171,7 +168,7 @@ class _Table:
         moved = np.bincount(row, self._moved[read][place], minlength=len(texts))
         logits = logits + moved * scale
         errors = 1 / (1 + np.exp(-logits)) - targets
-        # Of the sum over the rows, as ``training`` has it.
+        # Of the sum over the rows, not their mean: as in ``training``, whose rates these are.
         gradient = np.bincount(place, (errors * scale)[row], minlength=len(read))
         self._squares[read] += gradient**2
         self._moved[read] -= rate * gradient / (np.sqrt(self._squares[read]) + _ADAGRAD_EPSILON)

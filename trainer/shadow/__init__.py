@@ -1,4 +1,5 @@
-"""What shadow models say of live traffic, compared with the models that serve.
+"""Reports how shadow models judge live traffic, compared with the models that serve.
 
-Workers write it (``stream_detector.policy.shadow``); nothing here announces or loads a model.
+Workers write the comparisons (``stream_detector.policy.shadow``); nothing here announces or loads a
+model.
 """

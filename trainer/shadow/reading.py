@@ -1,20 +1,18 @@
-"""The report on shadows: comparisons out of their topic, outside of any group, summed up."""
+"""The report on shadows: reads comparisons from their topic, without a group; sums them up."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from stream_detector.errors import RecordError, StreamDetectorError
-from stream_detector.events import LabelName, ModelRef
+from stream_detector.events import Comparison, Disagreement, LabelName, ModelRef
 from stream_detector.kafka.bounded_reading import reading, records_of, spans_between
 from stream_detector.settings.fields import Settings
-from stream_detector.wire.comparisons import Comparison, Disagreement, read_comparison
+from stream_detector.wire.comparisons import read_comparison
 from trainer.labels.resolution import resolve
 from trainer.labels.store import filled_store
 from trainer.publishing.promotion import announced_now
-from trainer.shadow.summary import LabelOf, Summary, gather
-
-__all__ = ["read_comparisons", "shadow_report"]
+from trainer.shadow.summary import Gathered, LabelOf, Summary
 
 
 def shadow_report(
@@ -27,25 +25,25 @@ def shadow_report(
     top: int,
     remark: Callable[[str], object],
 ) -> list[Summary]:
-    """Sum up what was compared from ``since`` on.
+    """Sum up the comparisons from ``since`` on.
 
     Args:
-        settings: say where Kafka and its topics are.
-        since: the first moment to look at.
+        settings: the way to Kafka, and its topics.
+        since: the start of the report.
         version: a sha256, its beginning, or a version; None for the shadows announced now or, if
             there are none, the one compared last.
         label_store: folder of labels that say which model is right, if there are any.
         trust: the order of trust in the sources of labels; see ``resolve``.
         top: at most so many domains and examples of each direction.
-        remark: gets sentences on what the summaries leave out or rest on, each as it is found.
+        remark: gets sentences on gaps and assumptions of the summaries.
 
     Raises:
         StreamDetectorError: none that was compared is ``version``, or several are; or as
             ``read_comparisons`` and ``filled_store``.
     """
-    gathered = gather(read_comparisons(settings, since=since))
+    gathered = Gathered(read_comparisons(settings, since=since))
     if gathered.unreadable:
-        remark(f"{gathered.unreadable:,} records are no comparisons and are passed over")
+        remark(f"{gathered.unreadable:,} records are no comparisons and are left out")
     compared = gathered.shadows()
     if version is not None:
         shadows = [_found(compared, version)]
@@ -77,7 +75,7 @@ def _found(compared: Mapping[str, ModelRef], version: str) -> str:
 
 
 def _labels(store: Path, trust: Sequence[str], disagreements: Iterable[Disagreement]) -> LabelOf:
-    """What the store says of the texts of ``disagreements``."""
+    """The labels that the store has for the texts of ``disagreements``."""
     texts = {each.canonical for each in disagreements}
     resolved = resolve(filled_store(store).labels_of(texts), trust=trust)
 
@@ -89,9 +87,9 @@ def _labels(store: Path, trust: Sequence[str], disagreements: Iterable[Disagreem
 
 
 def read_comparisons(settings: Settings, *, since: datetime) -> Iterator[Comparison | RecordError]:
-    """What was compared from ``since`` up to the present end of the topic.
+    """The comparisons from ``since`` up to the present end of the topic.
 
-    In order of offset within each partition; an error in the place of what can't be read.
+    In order of offset within each partition, with an error in the place of an unreadable record.
 
     Raises:
         TopicsError: the topic is missing or may not be read.

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 
 from stream_detector.events import ModelRef
+from stream_detector.terminal.printable import printable
 from stream_detector.terminal.table import table_lines
-from trainer.console import printable
 from trainer.shadow.summary import VERDICTS, Direction, Labelled, Summary
-
-__all__ = ["as_text"]
 
 _TEXT_SHOWN = 120
 """Characters of a text."""
@@ -19,9 +17,8 @@ def as_text(summary: Summary) -> str:
 
 
 def _lines(summary: Summary) -> Iterator[str]:
-    served, shadow = summary.served, summary.shadow
-    yield f"Shadow {summary.kind} model {_model(shadow)}"
-    yield f"beside {_model(served)}, which served"
+    yield f"Shadow {summary.kind} model {_model(summary.shadow)}"
+    yield f"compared with {_model(summary.served)}, which served"
     yield (
         f"from {summary.first:%Y-%m-%d %H:%M:%S} to {summary.last:%Y-%m-%d %H:%M:%S} UTC, on a "
         f"share of {summary.share:g}"
@@ -39,7 +36,11 @@ def _lines(summary: Summary) -> Iterator[str]:
     if summary.labelled is not None:
         yield f"Labels          {_labels(summary.labelled)}"
     yield ""
-    yield from _table(summary)
+    rows = [
+        (served, "", *(f"{summary.verdicts[served][shadow]:,}" for shadow in VERDICTS))
+        for served in VERDICTS
+    ]
+    yield from table_lines([("served", "shadow", *VERDICTS), *rows], right={2, 3, 4})
     for direction in summary.directions:
         yield ""
         yield from _direction(direction)
@@ -47,14 +48,6 @@ def _lines(summary: Summary) -> Iterator[str]:
 
 def _model(ref: ModelRef) -> str:
     return printable(f"{ref.name} {ref.version} ({ref.short})")
-
-
-def _table(summary: Summary) -> Iterator[str]:
-    rows = [
-        (served, "", *(f"{summary.verdicts[served][shadow]:,}" for shadow in VERDICTS))
-        for served in VERDICTS
-    ]
-    return table_lines([("served", "shadow", *VERDICTS), *rows], right={2, 3, 4})
 
 
 def _direction(direction: Direction) -> Iterator[str]:

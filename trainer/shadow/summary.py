@@ -1,4 +1,4 @@
-"""Comparisons summed up: one summary for each pair of a model that served and its shadow."""
+"""Sums up comparisons: one summary for each pair of a model that served and its shadow."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -7,19 +7,15 @@ from datetime import datetime
 import msgspec
 
 from stream_detector.errors import RecordError
-from stream_detector.events import Kind, LabelName, ModelRef, VerdictName
-from stream_detector.wire.comparisons import Comparison, Counts, Disagreement
-
-__all__ = [
-    "VERDICTS",
-    "Direction",
-    "Example",
-    "Gathered",
-    "LabelOf",
-    "Labelled",
-    "Summary",
-    "gather",
-]
+from stream_detector.events import (
+    Comparison,
+    Counts,
+    Disagreement,
+    Kind,
+    LabelName,
+    ModelRef,
+    VerdictName,
+)
 
 VERDICTS: tuple[VerdictName, ...] = ("benign", "suspicious", "malicious")
 
@@ -36,14 +32,14 @@ class Example(msgspec.Struct, frozen=True):
     served_score: float
     shadow_score: float
     label: LabelName | None
-    """What counts of its labels, where there is one."""
+    """The label that counts, if there is one."""
 
 
 class Labelled(msgspec.Struct, frozen=True):
-    """What labels say of the texts disagreed on.
+    """How often the models agree with the labels of the texts that they disagree on.
 
-    A model is right where it flags (suspicious or malicious) what is labelled malicious, and does
-    not flag what is labelled benign.
+    A model is right where it flags (as suspicious or malicious) a text with the label malicious, or
+    does not flag one with the label benign.
     """
 
     texts: int
@@ -68,7 +64,7 @@ class Direction(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What one pair of models said of the same texts."""
+    """The verdicts of one pair of models on the same texts."""
 
     kind: Kind
     served: ModelRef
@@ -94,46 +90,31 @@ class Summary(msgspec.Struct, frozen=True):
     labelled: Labelled | None
 
 
-class _Gathered:
-    """What was read of one pair."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, Counts] = {}
-        """By id: counts with the id of earlier ones replace them."""
-        self.disagreements: dict[str, Disagreement] = {}
-        """The latest of each canonical text."""
-
-
 class Gathered:
-    """All that was read, by pair of models."""
+    """Comparisons, in the order in which they were written."""
 
-    def __init__(self) -> None:
-        self._pairs: defaultdict[Pair, _Gathered] = defaultdict(_Gathered)
+    def __init__(self, comparisons: Iterable[Comparison | RecordError]) -> None:
         self.unreadable = 0
         """Records that are no comparison."""
-
-    def add(self, comparison: Comparison | RecordError) -> None:
-        """Take in one record, in the order in which they were written."""
-        if isinstance(comparison, RecordError):
-            self.unreadable += 1
-        elif isinstance(comparison, Counts):
-            pair = comparison.kind, comparison.served.sha256, comparison.shadow.sha256
-            # A batch replayed under another model is no longer one of the pair before.
-            for of_pair in self._pairs.values():
-                of_pair.counts.pop(comparison.id, None)
-            self._pairs[pair].counts[comparison.id] = comparison
-        else:
-            served, shadow = comparison.served.model, comparison.shadow.model
-            latest = self._pairs[comparison.kind, served.sha256, shadow.sha256].disagreements
-            earlier = latest.get(comparison.canonical)
-            if earlier is None or comparison.compared_at >= earlier.compared_at:
-                latest[comparison.canonical] = comparison
+        # By id: a batch that was scored again replaces its counts, also under another model.
+        self._counts: dict[str, Counts] = {}
+        # The latest of each canonical text, by pair.
+        self._disagreements: defaultdict[Pair, dict[str, Disagreement]] = defaultdict(dict)
+        for each in comparisons:
+            if isinstance(each, RecordError):
+                self.unreadable += 1
+            elif isinstance(each, Counts):
+                self._counts[each.id] = each
+            else:
+                pair = each.kind, each.served.model.sha256, each.shadow.model.sha256
+                earlier = self._disagreements[pair].get(each.canonical)
+                if earlier is None or each.compared_at >= earlier.compared_at:
+                    self._disagreements[pair][each.canonical] = each
 
     def shadows(self) -> dict[str, ModelRef]:
         """The shadows that were compared, by sha256, the one compared last at the end."""
-        counts = [each for of_pair in self._pairs.values() for each in of_pair.counts.values()]
         latest: dict[str, ModelRef] = {}
-        for each in sorted(counts, key=lambda one: one.compared_at):
+        for each in sorted(self._counts.values(), key=lambda one: one.compared_at):
             latest.pop(each.shadow.sha256, None)
             latest[each.shadow.sha256] = each.shadow
         return latest
@@ -141,39 +122,33 @@ class Gathered:
     def disagreements(self, shadows: Iterable[str]) -> Iterator[Disagreement]:
         """The last comparison of each text that ``shadows``, by sha256, judge otherwise."""
         wanted = set(shadows)
-        for (_, _, shadow), of_pair in self._pairs.items():
+        for (_, _, shadow), latest in self._disagreements.items():
             if shadow in wanted:
-                yield from of_pair.disagreements.values()
+                yield from latest.values()
 
     def summaries(
         self, shadows: Iterable[str], *, label_of: LabelOf | None = None, top: int
     ) -> list[Summary]:
         """One for each pair of ``shadows``, by sha256, the pair compared last at the end.
 
-        Args:
-            shadows: which.
-            label_of: the label of a text; None where no labels are at hand.
-            top: most domains and most examples of a direction.
+        ``label_of`` gives the label of a text; None if there are no labels. ``top`` is the most
+        domains and the most examples of a direction.
         """
         wanted = set(shadows)
+        batches: defaultdict[Pair, list[Counts]] = defaultdict(list)
+        for each in sorted(self._counts.values(), key=lambda one: one.compared_at):
+            if each.shadow.sha256 in wanted:
+                batches[each.kind, each.served.sha256, each.shadow.sha256].append(each)
         found = [
-            _summary(kind, of_pair, label_of, top)
-            for (kind, _, shadow), of_pair in self._pairs.items()
-            if shadow in wanted and of_pair.counts
+            _summary(of_pair, [*self._disagreements[pair].values()], label_of, top)
+            for pair, of_pair in batches.items()
         ]
         return sorted(found, key=lambda summary: summary.last)
 
 
-def gather(comparisons: Iterable[Comparison | RecordError]) -> Gathered:
-    """Take in all of ``comparisons``."""
-    gathered = Gathered()
-    for comparison in comparisons:
-        gathered.add(comparison)
-    return gathered
-
-
-def _summary(kind: Kind, gathered: _Gathered, label_of: LabelOf | None, top: int) -> Summary:
-    batches = sorted(gathered.counts.values(), key=lambda counts: counts.compared_at)
+def _summary(
+    batches: list[Counts], disagreements: list[Disagreement], label_of: LabelOf | None, top: int
+) -> Summary:
     last = batches[-1]
     texts = sum(counts.texts for counts in batches)
     verdicts: dict[VerdictName, dict[VerdictName, int]] = {
@@ -189,14 +164,14 @@ def _summary(kind: Kind, gathered: _Gathered, label_of: LabelOf | None, top: int
 
     by_direction: defaultdict[tuple[VerdictName, VerdictName], list[Disagreement]]
     by_direction = defaultdict(list)
-    for each in gathered.disagreements.values():
+    for each in disagreements:
         by_direction[each.served.verdict, each.shadow.verdict].append(each)
     directions = [
         _direction(served, shadow, of_direction, label_of, top)
         for (served, shadow), of_direction in by_direction.items()
     ]
     return Summary(
-        kind=kind,
+        kind=last.kind,
         served=last.served,
         shadow=last.shadow,
         first=batches[0].compared_at,
@@ -210,7 +185,7 @@ def _summary(kind: Kind, gathered: _Gathered, label_of: LabelOf | None, top: int
         mean_absolute_difference=mean("mean_absolute"),
         max_absolute_difference=max(each.score_difference.max_absolute for each in batches),
         directions=tuple(sorted(directions, key=lambda each: -each.texts)),
-        labelled=_labelled(gathered.disagreements.values(), label_of),
+        labelled=_labelled(disagreements, label_of),
     )
 
 
@@ -224,12 +199,7 @@ def _direction(
     domains = Counter(each.registered_domain for each in disagreements)
     furthest = sorted(disagreements, key=lambda each: -abs(each.shadow.score - each.served.score))
     examples = [
-        Example(
-            each.canonical,
-            each.served.score,
-            each.shadow.score,
-            label_of(each) if label_of is not None else None,
-        )
+        Example(each.canonical, each.served.score, each.shadow.score, label_of and label_of(each))
         for each in furthest[:top]
     ]
     return Direction(
@@ -242,17 +212,13 @@ def _direction(
     )
 
 
-def _labelled(disagreements: Iterable[Disagreement], label_of: LabelOf | None) -> Labelled | None:
+def _labelled(disagreements: list[Disagreement], label_of: LabelOf | None) -> Labelled | None:
     if label_of is None:
         return None
-    texts = served_right = shadow_right = 0
-    for each in disagreements:
-        label = label_of(each)
-        if label is not None:
-            texts += 1
-            served_right += _is_right(each.served.verdict, label)
-            shadow_right += _is_right(each.shadow.verdict, label)
-    return Labelled(texts, served_right, shadow_right)
+    labelled = [(each, label) for each in disagreements if (label := label_of(each)) is not None]
+    served_right = sum(_is_right(each.served.verdict, label) for each, label in labelled)
+    shadow_right = sum(_is_right(each.shadow.verdict, label) for each, label in labelled)
+    return Labelled(len(labelled), served_right, shadow_right)
 
 
 def _is_right(verdict: VerdictName, label: LabelName) -> bool:

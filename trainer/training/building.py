@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_detector.canonical import CANONICAL_FORM_VERSION
 from stream_detector.errors import BundleError
 from stream_detector.events import Kind
-from stream_detector.models.architectures import Architecture
-from stream_detector.models.bundle import Bundle, save_bundle
+from stream_detector.models.architectures.base import Architecture
+from stream_detector.models.bundle import Bundle, load_bundle, save_bundle
 from stream_detector.models.calibration import Platt
 from stream_detector.models.manifest import (
     DataSource,
@@ -21,18 +20,18 @@ from stream_detector.models.manifest import (
     Training,
 )
 from stream_detector.models.reference import reference_of
-from trainer.examples.datasets import Census, DataError, Dataset, Examples, sha256_of
-from trainer.measuring.calibrating import fit_platt
+from trainer.examples.datasets import Census, Dataset, sha256_of
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import DataError
 from trainer.measuring.evaluation import (
     FALSE_POSITIVES_MIN,
-    MALICIOUS_FPR,
-    SUSPICIOUS_FPR,
+    VERDICT_FPRS,
+    fit_platt,
     measure,
-    threshold_at,
+    verdict_thresholds,
 )
-from trainer.training.fitting import Fit, Recipe, logits_of
-
-__all__ = ["build_bundle", "digests", "trained_otherwise", "weak_thresholds"]
+from trainer.training.fitting import Fit, logits_of
+from trainer.training.recipe import Recipe
 
 _LABELS = "labels"
 """Name of the labels among the data files of a manifest."""
@@ -72,22 +71,20 @@ def build_bundle(
     Args:
         folder: where the bundle goes.
         name: the model's name in verdicts.
-        kind: what it scores.
+        kind: of the texts that it scores.
         architecture: of the network.
         fitted: its weights and history.
-        dataset: holds at least the validation and the test part.
+        dataset: at least the validation and the test part.
         census: of all rows.
-        recipe: how it was trained.
-        examples: the files that the rows are from.
+        recipe, examples, command: how and from what it was trained.
         licences: (licence, origin) by source.
-        command: the command that made it.
         warm_start: SHA-256 of the bundle whose weights it started with, if any.
         labels_sha256: digest of the labels that were added to the files, if any.
         identity: digest of everything that defines a retraining.
         as_in: a manifest to copy calibration and thresholds from.
 
     Raises:
-        DataError: what the network learned does not hold on the validation part.
+        DataError: the network ranks the validation part no better than chance.
         BundleError: the bundle could not be saved.
     """
     calibration, thresholds = (
@@ -135,11 +132,15 @@ def build_bundle(
         raise BundleError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def trained_otherwise(manifest: Manifest, examples: Examples) -> str | None:
-    """Warn if a bundle saw files of ``examples``, but split in another way.
+def trained_otherwise(folder: Path, kind: Kind, examples: Examples) -> str | None:
+    """Warn if the bundle in ``folder`` saw files of ``examples``, but split in another way.
 
     Then it may know some of the rows that it is measured on.
+
+    Raises:
+        BundleError: it is not a bundle of that kind that this program can serve.
     """
+    manifest = load_bundle(folder, kind=kind).manifest
     trained_on = set(manifest.training.data_sha256.values())
     given = {sha256_of(path) for path in examples.paths}
     same_split = manifest.training.split.startswith(_SPLITS[examples.split])
@@ -158,7 +159,7 @@ def weak_thresholds(validation: Dataset) -> list[str]:
     return [
         f"the validation part's {benign:,} benign rows are too few to set the threshold of "
         f"{name} at a false-positive rate of {rate:.1%}: it takes {needed:,}"
-        for name, rate in (("suspicious", SUSPICIOUS_FPR), ("malicious", MALICIOUS_FPR))
+        for name, rate in zip(("suspicious", "malicious"), VERDICT_FPRS, strict=True)
         if benign < (needed := round(FALSE_POSITIVES_MIN / rate))
     ]
 
@@ -174,16 +175,11 @@ def _calibrated(
             "validation part, so there is no model to save: are the labels right, the rows enough?"
         )
     benign = calibration.apply(logits[validation.labels == 0])
+    at, (suspicious_rate, malicious_rate) = verdict_thresholds(benign), VERDICT_FPRS
     return calibration, OperatingPoints(
-        suspicious=_operating_point(benign, SUSPICIOUS_FPR),
-        malicious=_operating_point(benign, MALICIOUS_FPR),
+        suspicious=OperatingPoint(at.suspicious, suspicious_rate),
+        malicious=OperatingPoint(at.malicious, malicious_rate),
     )
-
-
-def _operating_point(benign: NDArray[np.float32], rate: float) -> OperatingPoint:
-    # A benign score of 1.0, which float32 rounds to, would push the threshold out of reach.
-    threshold = min(1.0, threshold_at(benign, rate))
-    return OperatingPoint(threshold=threshold, false_positive_rate=rate)
 
 
 def digests(paths: Sequence[Path]) -> dict[str, str]:

@@ -18,8 +18,6 @@ from safetensors.numpy import save
 from stream_detector.errors import StreamDetectorError
 from stream_detector.system.atomic_files import write_atomically
 
-__all__ = ["Checkpoint", "CheckpointError", "Standing", "fingerprint"]
-
 _STATE, _BEST = "state/", "best/"
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -30,7 +28,7 @@ class CheckpointError(StreamDetectorError):
 
 
 class Standing(NamedTuple):
-    """What a checkpoint holds."""
+    """The content of a checkpoint."""
 
     state: Arrays
     best: Arrays
@@ -71,7 +69,7 @@ class Checkpoint:
             CheckpointError: it is missing, damaged, or belongs to another training.
         """
         if not self.path.is_file():
-            raise CheckpointError(f"{self.path} is not there: there is no training to go on with")
+            raise CheckpointError(f"{self.path} is not there: there is no training to resume")
         try:
             with safe_open(str(self.path), framework="numpy") as file:
                 metadata = file.metadata() or {}
@@ -92,7 +90,7 @@ class Checkpoint:
 
 
 def fingerprint(*parts: object, texts: Sequence[str]) -> str:
-    """A digest of what defines a training, and of its rows."""
+    """A digest of the ``parts`` that define a training, and of its rows."""
     digest = hashlib.sha256(repr(parts).encode())
     for text in texts:
         digest.update(text.encode() + b"\n")

@@ -3,9 +3,10 @@
 The forward pass is the architecture's own, the same one that workers run.
 """
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,19 +15,18 @@ from sklearn.metrics import roc_auc_score
 
 from stream_detector.events import Kind
 from stream_detector.models import device
-from stream_detector.models.architectures import Architecture
-from stream_detector.models.architectures.base import Dropout
+from stream_detector.models.architectures.base import Architecture, Dropout
 from stream_detector.models.architectures.compiled import compiled_logits
 from stream_detector.models.encoding import encode, shorten
 from stream_detector.models.lean_tensorflow import tf
-from trainer.examples.datasets import DataError, Dataset
+from stream_detector.terminal.progress import Progress, Stage
+from trainer.examples.datasets import Dataset
+from trainer.examples.readers import DataError
 from trainer.measuring.evaluation import true_positive_rate
-from trainer.training.batches import Batch, HeldRows, TrainingRows
 from trainer.training.checkpoint import Checkpoint, Standing
+from trainer.training.data import Batch, HeldRows, TrainingRows
 from trainer.training.recipe import Recipe
 from trainer.training.replicas import summed_over
-
-__all__ = ["Epoch", "Fit", "Recipe", "fit", "logits_of"]
 
 _SCORING_ROWS = 1024
 
@@ -83,6 +83,7 @@ def fit(
         DataError: the training diverged.
     """
     tf.keras.utils.set_random_seed(recipe.seed)
+    # Without it a resumed training would end with other weights than one that ran through.
     tf.config.experimental.enable_op_determinism()
     rows = HeldRows(train) if isinstance(train, Dataset) else train
     if devices is None:
@@ -127,6 +128,44 @@ def fit(
     return Fit(best, history)
 
 
+class TrainingProgress:
+    """The callbacks of ``fitting.fit``: a stage for each epoch, and a line when it ends."""
+
+    def __init__(self, progress: Progress, stage: Stage, name: str) -> None:
+        self._progress = progress
+        self._stage = stage
+        self._prefix = f"{name}: " if name else ""
+        self._begin_epoch(1)
+
+    def on_step(self, done: int, total: int, loss: float) -> None:
+        """Show the rows done, of ``total``, and the loss."""
+        if self._stage.total is None:
+            self._stage.begin(self._stage.what, total)
+        self._stage.update(done, f"loss {loss:.4f}")
+        if done == total:
+            self._stage.begin(f"{self._prefix}epoch {self._epoch}, validation")
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Print the figures of an epoch."""
+        self._progress.tell(
+            f"{self._prefix}epoch {epoch.number}: loss {epoch.loss:.4f}, validation AUC "
+            f"{epoch.validation_auc:.4f}, TPR at FPR 1% {epoch.validation_tpr:.3f}, "
+            f"{epoch.seconds:.0f} s"
+        )
+        self._begin_epoch(epoch.number + 1)
+
+    def _begin_epoch(self, number: int) -> None:
+        self._epoch = number
+        self._stage.begin(f"{self._prefix}epoch {number}")
+
+
+@contextlib.contextmanager
+def shown_training(progress: Progress, name: str = "") -> Iterator[TrainingProgress]:
+    """Show the training in the block; ``name`` distinguishes it from others."""
+    with progress.stage(name) as stage:
+        yield TrainingProgress(progress, stage, name)
+
+
 def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
     """Whether the last ``patience`` epochs brought no better validation AUC."""
     if not history:
@@ -164,6 +203,7 @@ class _Network:
         self._optimizer = tf.keras.optimizers.AdamW(
             _rise_and_fall(recipe, steps),
             weight_decay=recipe.weight_decay,
+            # Bounds the step that one odd batch may take: recurrent gradients can explode.
             global_clipnorm=1.0,
         )
         self._optimizer.build(self._dense)
@@ -188,7 +228,7 @@ class _Network:
         return {name: np.asarray(variable) for name, variable in self._state_variables().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from what ``state`` returned."""
+        """Continue from an earlier ``state``."""
         for name, variable in self._state_variables().items():
             variable.assign(state[name])
 
@@ -211,6 +251,7 @@ class _Network:
     ) -> float:
         """Take a step for each batch, with ``rows`` in all of them; return the mean loss."""
         replicas = max(1, len(self._devices))
+        # Every batch has one size, padded if need be: XLA compiles once for each shape.
         size = -(-self._recipe.batch_size // replicas) * replicas
         losses: list[float] = []
         done = 0
@@ -225,7 +266,7 @@ class _Network:
             on_step(done, rows, float(np.mean(losses[-50:])))
         return float(np.mean(losses))
 
-    def _compiled_step(self) -> Callable[..., tf.Tensor]:
+    def _compiled_step(self) -> "Callable[..., tf.Tensor]":
         recipe, dense, tables = self._recipe, self._dense, self._tables
         optimizer, table_optimizer = self._optimizer, self._table_optimizer
 
@@ -294,6 +335,7 @@ def logits_of(
     score = compiled_logits(architecture)
     constants = {name: tf.constant(value) for name, value in weights.items()}
     short = [shorten(text, architecture.length_max) for text in texts]
+    # Texts of like length together: the compiled network stops at the longest of a batch.
     order = np.argsort([len(text) for text in short], kind="stable")
     result = np.empty(len(texts), np.float32)
     for start in range(0, len(order), _SCORING_ROWS):

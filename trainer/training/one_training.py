@@ -2,88 +2,94 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from stream_detector.events import Kind
 from stream_detector.models.architectures import ARCHITECTURES
-from stream_detector.models.bundle import Bundle, check_destination
+from stream_detector.models.bundle import check_destination
 from stream_detector.terminal.progress import Progress
-from trainer.examples.datasets import Examples
+from trainer.examples.labelled import Examples
+from trainer.families import LENGTH_MAX
+from trainer.report.figures import Measured
+from trainer.report.making import write_model_card
 from trainer.training.building import build_bundle, weak_thresholds
 from trainer.training.checkpoint import Checkpoint, fingerprint
 from trainer.training.data import TrainingData
-from trainer.training.fitting import Recipe, fit
-from trainer.training.progress import shown_training, stopped_by_hand
-
-__all__ = ["Plan", "train_bundle"]
+from trainer.training.fitting import fit, shown_training
+from trainer.training.recipe import Recipe
 
 
-class Plan(NamedTuple):
-    """What to train, and where to put it."""
+def train_bundle(
+    data: TrainingData,
+    *,
+    kind: Kind,
+    name: str,
+    family: str,
+    units: int,
+    recipe: Recipe,
+    examples: Examples,
+    licences: Mapping[str, tuple[str, str]],
+    output: Path,
+    report: Path,
+    saved_at: Path,
+    resume: bool,
+    command: str,
+    progress: Progress,
+) -> list[Measured]:
+    """Train a network on ``data``; save it in ``output`` and its model card in ``report``.
 
-    kind: Kind
-    name: str
-    family: str
-    length_max: int
-    """Characters that the network reads."""
-    units: int
-    recipe: Recipe
-    examples: Examples
-    licences: Mapping[str, tuple[str, str]]
-    """(licence, origin) by source."""
-    output: Path
-    checkpoint: Path
-    resume: bool
-    command: str
-
-
-def train_bundle(plan: Plan, data: TrainingData, progress: Progress) -> Bundle:
-    """Train and save the bundle.
+    Each epoch is saved at ``saved_at``, from where ``resume`` goes on. ``licences`` are (licence,
+    origin) by source. Returns the figures of the model card.
 
     Raises:
         BundleError: the bundle cannot be saved; known before the training where possible.
         CheckpointError: the checkpoint cannot be saved, or not be resumed.
         DataError: the training diverged, or the network learned nothing.
+        StreamDetectorError: the model card cannot be written.
     """
-    check_destination(plan.output)
-    parameters = {"length_max": plan.length_max, "units": plan.units}
-    architecture = ARCHITECTURES[plan.family](**parameters)
-    recipe = plan.recipe._replace(malicious_weight=data.malicious_weight)
+    check_destination(output)
+    parameters = {"length_max": LENGTH_MAX[kind], "units": units}
+    architecture = ARCHITECTURES[family](**parameters)
+    recipe = recipe._replace(malicious_weight=data.malicious_weight)
     validation = data.held.of_part("val")
     checkpoint = Checkpoint(
-        plan.checkpoint,
+        saved_at,
         identity=fingerprint(
-            *(plan.family, parameters, recipe, validation.labels.tobytes(), *data.identity),
+            *(family, parameters, recipe, validation.labels.tobytes(), *data.identity),
             texts=[*data.texts, *validation.texts],
         ),
     )
-    with stopped_by_hand(progress, checkpoint), shown_training(progress) as shown:
-        fitted = fit(
-            architecture,
-            data.train,
-            validation,
-            recipe,
-            kind=plan.kind,
-            on_step=shown.on_step,
-            on_epoch=shown.on_epoch,
-            checkpoint=checkpoint,
-            resume=plan.resume,
+    try:
+        with shown_training(progress) as shown:
+            fitted = fit(
+                *(architecture, data.train, validation, recipe),
+                kind=kind,
+                on_step=shown.on_step,
+                on_epoch=shown.on_epoch,
+                checkpoint=checkpoint,
+                resume=resume,
+            )
+    except KeyboardInterrupt:
+        progress.tell(
+            f"stopped: the epochs that finished are in {saved_at}; continue with --resume"
+            if saved_at.exists()
+            else "stopped: no epoch finished, so there is nothing to resume"
         )
+        raise
     with progress.stage("calibrating and measuring"):
         bundle = build_bundle(
-            plan.output,
-            name=plan.name,
-            kind=plan.kind,
+            output,
+            name=name,
+            kind=kind,
             architecture=architecture,
             fitted=fitted,
             dataset=data.held,
             census=data.census,
             recipe=recipe,
-            examples=plan.examples,
-            licences=plan.licences,
-            command=plan.command,
+            examples=examples,
+            licences=licences,
+            command=command,
         )
     checkpoint.delete()
     for weakness in weak_thresholds(validation):
         progress.tell(f"beware: {weakness}")
-    return bundle
+    return write_model_card(report, bundle, data.held, progress)

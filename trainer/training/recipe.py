@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-__all__ = ["Recipe"]
-
 
 class Recipe(NamedTuple):
     """How to train. ``stream-trainer train`` has options for those that data may ask for."""

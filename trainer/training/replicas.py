@@ -11,8 +11,6 @@ from typing import Any
 
 from stream_detector.models.lean_tensorflow import tf
 
-__all__ = ["summed_over"]
-
 
 def summed_over(devices: Sequence[str], function: Callable[..., Any]) -> Callable[..., Any]:
     """Run ``function`` on each of ``devices`` with its share of a batch, and sum the results.

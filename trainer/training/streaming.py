@@ -29,22 +29,18 @@ from numpy.typing import NDArray
 
 from stream_detector.events import Kind
 from stream_detector.models.lean_tensorflow import tf
-from trainer.examples.datasets import (
-    Census,
-    DataError,
-    Examples,
-    check_labels,
-    dataset_of,
-    without_duplicates,
+from trainer.examples.datasets import Census, check_labels, dataset_of, without_duplicates
+from trainer.examples.labelled import Example, Examples, LeakSearch, read_examples
+from trainer.examples.readers import DataError
+from trainer.training.data import (
+    Batch,
+    Imbalance,
+    TrainingData,
+    batches_of,
+    malicious_weight,
+    texts_to_read,
 )
-from trainer.examples.labelled import read_examples
-from trainer.examples.leaks import LeakSearch
-from trainer.training.batches import Batch, batches_of, texts_to_read
-from trainer.training.data import TrainingData
-from trainer.training.imbalance import Imbalance, balancing_weight
 from trainer.training.recipe import Recipe
-
-__all__ = ["StreamedRows", "streamed"]
 
 _SHARDS = 128
 """Files that rows are spread over: with the default buffer enough for 33 million rows."""
@@ -54,6 +50,7 @@ _READ_ROWS = 8192
 _BLOCK_BATCHES = 64
 """Batches whose rows are put together by length: enough that hardly any padding is left."""
 
+# The first fields of ``Example``: the others decide the part, which a row here has.
 _SCHEMA = pa.schema(
     [
         ("text", pa.string()),
@@ -65,18 +62,8 @@ _SCHEMA = pa.schema(
 )
 
 
-class _Row(NamedTuple):
-    """A row of ``_SCHEMA``."""
-
-    text: str
-    label: int
-    part: str
-    source: str
-    kind: str
-
-
 class StreamedRows(NamedTuple):
-    """``batches.TrainingRows`` in Parquet files with the columns ``text`` and ``label``."""
+    """``TrainingRows`` in Parquet files with the columns ``text`` and ``label``."""
 
     files: Sequence[Path]
     rows: int
@@ -87,7 +74,7 @@ class StreamedRows(NamedTuple):
     def batches(
         self, epoch: int, recipe: Recipe, *, kind: Kind, length_max: int
     ) -> Iterator[Batch]:
-        """See ``batches.TrainingRows``.
+        """See ``TrainingRows``.
 
         Raises:
             DataError: a file has changed or gone.
@@ -120,7 +107,7 @@ class StreamedRows(NamedTuple):
         except tf.errors.OpError as error:
             raise DataError(
                 f"{self.files[0].parent}: the training rows that were written there cannot be "
-                f"read any more: {error.message}"
+                f"read again: {error.message}"
             ) from error
 
 
@@ -137,8 +124,8 @@ def streamed(
     """Write ``examples`` to files that a training streams; removes them at the end of the block.
 
     Args:
-        examples: what to read; its split must tell the part of a row by the row alone.
-        kind: what its rows are.
+        examples: the files; their split must decide the part of a row without the others.
+        kind: of their rows.
         imbalance: ``class_weight`` or ``none``: the others need all rows at once.
         folder: where to make a folder for all rows in canonical form.
         buffer_rows: rows that are shuffled at a time, and at most held of the validation part and
@@ -169,7 +156,7 @@ def _written(
     counts: Counter[str] = Counter()
     search = LeakSearch()
     read = (
-        _Row(one.text, one.label, one.part_by(examples.split), one.source, one.kind)
+        one._replace(part=one.part_by(examples.split))
         for one in read_examples(examples, kind, counts, search)
     )
     shards = _spread(read, folder, waiting_rows=min(buffer_rows, _WAITING_ROWS))
@@ -180,7 +167,7 @@ def _written(
     files = []
     for path in shards:
         rows = without_duplicates(_rows(path), counts)
-        path.unlink()
+        path.unlink()  # The disk then holds each row once.
         if len(rows) > buffer_rows:
             needed = 2 * counts["read"] // _SHARDS
             raise DataError(
@@ -195,6 +182,7 @@ def _written(
                 samples[row.part].add(row)
         if train:
             labels.update(row.label for row in train)
+            # Identifies the rows in a checkpoint: no other data may resume it.
             digest.update("".join(f"{row.label}{row.text}\n" for row in train).encode())
             files.append(path.with_name(f"train-{path.name}"))
             pq.write_table(_table(train), files[-1])
@@ -217,21 +205,19 @@ def _written(
             sources={name: (rows, malicious[name]) for name, rows in sources.items()},
             remark=f"; streamed through a buffer of {buffer_rows:,} rows" + "".join(drawn),
         ),
-        malicious_weight=balancing_weight(labels[0], labels[1])
-        if imbalance == "class_weight"
-        else 1.0,
+        malicious_weight=malicious_weight(labels[0], labels[1], imbalance),
         identity=(digest.hexdigest(), buffer_rows),
         texts=(),
     )
 
 
-def _spread(rows: Iterator[_Row], folder: Path, *, waiting_rows: int) -> list[Path]:
+def _spread(rows: Iterator[Example], folder: Path, *, waiting_rows: int) -> list[Path]:
     """Write ``rows`` to files by the hash of their text; at most ``waiting_rows`` are held."""
     files = [folder / f"{number:03}.parquet" for number in range(_SHARDS)]
     with contextlib.ExitStack() as stack:
         writers = [stack.enter_context(pq.ParquetWriter(path, _SCHEMA)) for path in files]
         while waiting := list(itertools.islice(rows, waiting_rows)):
-            of_file: dict[int, list[_Row]] = {}
+            of_file: dict[int, list[Example]] = {}
             for row in waiting:
                 of_file.setdefault(zlib.crc32(row.text.encode()) % _SHARDS, []).append(row)
             for place, chosen in of_file.items():
@@ -243,12 +229,12 @@ class _Sample:
     """A uniform sample of rows (Vitter 1985, algorithm R)."""
 
     def __init__(self, size: int, draws: random.Random) -> None:
-        self.rows: list[_Row] = []
+        self.rows: list[Example] = []
         self.seen = 0
         self._size = size
         self._draws = draws
 
-    def add(self, row: _Row) -> None:
+    def add(self, row: Example) -> None:
         """Take ``row``, once there are enough in the place of another one, or leave it."""
         self.seen += 1
         if len(self.rows) < self._size:
@@ -257,15 +243,15 @@ class _Sample:
             self.rows[place] = row
 
 
-def _table(rows: Sequence[_Row]) -> pa.Table:
+def _table(rows: Sequence[Example]) -> pa.Table:
     return pa.Table.from_pylist([row._asdict() for row in rows], schema=_SCHEMA)
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: Path) -> Iterator[Example]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_READ_ROWS):
             columns = (column.to_pylist() for column in batch.columns)
-            yield from map(_Row, *columns)
+            yield from map(Example, *columns)
 
 
 def _texts_and_labels(path: Path) -> tuple[list[bytes], NDArray[np.int8]]:

@@ -1,6 +1,6 @@
-"""Retraining again and again: labels are collected all the time, and trained on when it is due.
+"""The watch: collects labels all the time, and retrains when it is due.
 
-``watcher`` is the process, ``schedule`` says when a retraining is due and keeps what a restart must
-know, ``watch_metrics`` is what an operator sees. The training is a child process, ``stream-trainer
-retrain``: the memory that it takes, or a crash, ends with it.
+``watcher`` is the process, ``schedule`` decides when a retraining is due and saves the state for a
+restart, ``watch_metrics`` are for the operator. The training is a child process, ``stream-trainer
+retrain``: its memory, or a crash, ends with it.
 """

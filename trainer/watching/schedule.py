@@ -1,4 +1,4 @@
-"""When a retraining is due, and the JSON file that keeps it over a restart of the watch."""
+"""Decides when a retraining is due; a JSON file keeps the state over a restart of the watch."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,8 +9,6 @@ import msgspec
 from stream_detector.errors import StreamDetectorError
 from stream_detector.events import Kind
 from stream_detector.system.atomic_files import write_atomically
-
-__all__ = ["Attempt", "Schedule", "WatchState", "load_state", "new_labels", "save_state"]
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -25,10 +23,10 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class WatchState(msgspec.Struct, frozen=True):
-    """What is known of each kind."""
+    """The state of the watch."""
 
     since: Moment
-    """When the folder was first watched: a schedule begins then."""
+    """When a watch first ran in the folder: a schedule begins then."""
     attempts: dict[Kind, Attempt] = {}
 
     def after(self, kind: Kind, attempt: Attempt) -> "WatchState":
@@ -37,9 +35,9 @@ class WatchState(msgspec.Struct, frozen=True):
 
 
 def new_labels(labels: int, last: Attempt | None) -> int:
-    """How many of so many ``labels`` the last retraining did not have.
+    """How many of the ``labels`` the last retraining did not have.
 
-    Fewer than it had are those of a new store, so all of them count.
+    If the store has fewer than it had then, it is a new store, and all of them count.
     """
     return labels - last.labels if last is not None and last.labels <= labels else labels
 
@@ -49,17 +47,10 @@ class Schedule(NamedTuple):
 
     every: timedelta
     new_labels: int
-    """0: by time alone."""
+    """0: only by time."""
 
     def is_due(self, *, labels: int, last: Attempt | None, since: datetime, now: datetime) -> bool:
-        """Whether to retrain now.
-
-        Args:
-            labels: how many there are.
-            last: the last retraining, if there was one.
-            since: when the watch began.
-            now: the time.
-        """
+        """Whether to retrain now, with so many ``labels``; the watch began at ``since``."""
         new = new_labels(labels, last)
         if new <= 0:
             return False
@@ -68,10 +59,10 @@ class Schedule(NamedTuple):
 
 
 def load_state(path: Path, *, now: datetime) -> WatchState:
-    """The state in the file; a new one, beginning ``now``, where there is none.
+    """The state in the file; without a file a new one that begins ``now``.
 
     Raises:
-        StreamDetectorError: the file is no state.
+        StreamDetectorError: the file is damaged.
         OSError: it can't be read.
     """
     try:
@@ -85,9 +76,5 @@ def load_state(path: Path, *, now: datetime) -> WatchState:
 
 
 def save_state(path: Path, state: WatchState) -> None:
-    """Replace the file as a whole.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Replace the file as a whole; OSError where it can't be written."""
     write_atomically(path, msgspec.json.format(msgspec.json.encode(state), indent=2))

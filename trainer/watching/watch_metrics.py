@@ -1,8 +1,5 @@
 """All metrics of ``stream-trainer watch``, by the rules of Prometheus' names."""
 
-from collections.abc import Iterable
-from pathlib import Path
-
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -12,12 +9,7 @@ from prometheus_client import (
 )
 
 from stream_detector import __version__
-from stream_detector.events import Kind
 from stream_detector.metrics import certificate_gauge
-from stream_detector.system.disks import free_bytes
-from trainer.retraining.outcome import ENDINGS
-
-__all__ = ["WatchMetrics"]
 
 
 class WatchMetrics:
@@ -73,14 +65,3 @@ class WatchMetrics:
         )
         self.certificates = certificate_gauge(registry)
         ProcessCollector(registry=registry)
-
-    def follow(self, kinds: Iterable[Kind]) -> None:
-        """Show what is counted by kind, for the kinds that are retrained, from 0 on."""
-        for kind in kinds:
-            self.retraining.labels(kind).set(0)
-            for outcome in ENDINGS:
-                self.retrainings.labels(kind, outcome)
-
-    def show_store(self, folder: Path) -> None:
-        """Show the free space of the disk of ``folder``, whenever it is asked for."""
-        self.label_store_free_bytes.set_function(lambda: free_bytes(folder))

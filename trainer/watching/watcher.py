@@ -1,4 +1,4 @@
-"""The watch: one thread collects labels, the main one starts a retraining when it is due."""
+"""The watch: one thread collects labels, the main thread starts a retraining when it is due."""
 
 import logging
 import math
@@ -15,17 +15,16 @@ from stream_detector.events import Kind
 from stream_detector.kafka.retry import back_off
 from stream_detector.settings.fields import Settings
 from stream_detector.system.child_processes import ChildProcess
+from stream_detector.system.disks import free_bytes
 from stream_detector.web.certificates import kafka_certificates, show_certificates
 from stream_detector.web.server import HealthServer
-from trainer.files.locking import LockedError, exclusive
+from trainer.files import LockedError, exclusive
 from trainer.gate.decision import Check
 from trainer.labels.collecting import Collected, collect_labels
 from trainer.labels.store import LabelStore
-from trainer.retraining.outcome import Ending, Outcome, read_outcome, remove_outcome
+from trainer.retraining.outcome import ENDINGS, Ending, read_outcome, remove_outcome
 from trainer.watching.schedule import Attempt, Schedule, load_state, new_labels, save_state
 from trainer.watching.watch_metrics import WatchMetrics
-
-__all__ = ["WatchPlan", "Watcher", "serve_watch"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +37,14 @@ _FIRST_RETRY = timedelta(minutes=1)
 
 
 class WatchPlan(NamedTuple):
-    """What is watched, and how it is retrained."""
+    """Where the watch collects, and when and how it retrains."""
 
     folder: Path
     """Of state and lock."""
     labels: Path
     """The label store."""
     commands: Mapping[Kind, Sequence[str]]
-    """The retraining of each kind that is to be retrained."""
+    """The retraining of each kind that has a corpus."""
     environment: Mapping[str, str]
     """Of these commands."""
     schedule: Schedule
@@ -68,20 +67,24 @@ class Watcher:
         self._retries: dict[Kind, tuple[datetime, timedelta]] = {}
         metrics.ready.set_function(lambda: float(self.readiness()[0]))
         metrics.group_info.labels(settings.labels_group_id).set(1)
-        # Its parent: the store itself is made with the first label.
-        metrics.show_store(plan.folder)
-        metrics.follow(plan.commands)
+        # The parent of the store, which does not exist before the first label.
+        metrics.label_store_free_bytes.set_function(lambda: free_bytes(plan.folder))
+        for kind in plan.commands:
+            # All series from the start: an alert on an increase needs the 0 before it.
+            metrics.retraining.labels(kind).set(0)
+            for ending in ENDINGS:
+                metrics.retrainings.labels(kind, ending)
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether labels are being collected; called from the HTTP thread."""
+        """Whether it collects labels; the HTTP thread calls this."""
         return (True, "ready") if self._collecting else (False, "not collecting labels")
 
     def stop(self) -> None:
-        """Make ``run`` return soon; may be called from a signal handler."""
+        """Make ``run`` return soon; safe in a signal handler."""
         self._stopped.set()
 
     def run(self) -> None:
-        """Watch until ``stop``; called from the main thread, with which a retraining ends.
+        """Watch until ``stop``; call it in the main thread, whose end would end a retraining.
 
         Raises:
             FatalError: another watch has the folder or the group, or waiting will not help.
@@ -109,7 +112,7 @@ class Watcher:
     # --- labels -----------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        """Collect until stopped; what passes is tried again."""
+        """Collect until stopped; start again after errors that pass."""
         pauses = back_off()
         try:
             while not self._stopped.is_set():
@@ -125,7 +128,7 @@ class Watcher:
                         on_batch=self._batch_stored,
                     )
                 except RetryableError as error:
-                    if self._collecting:  # The next outage is another one.
+                    if self._collecting:  # A new outage: begin with the short pauses again.
                         pauses = back_off()
                     pause = next(pauses)
                     self._metrics.collector_errors.inc()
@@ -134,12 +137,12 @@ class Watcher:
                     self._stopped.wait(pause)
                 finally:
                     self._collecting = False
-        except Exception as error:  # noqa: BLE001 - a watch that no longer collects has to end
+        except Exception as error:  # noqa: BLE001 - a watch that does not collect has to end
             self._error = error
             self._stopped.set()
 
     def _is_stopped(self) -> bool:
-        """Asked by the collector, which therefore collects."""
+        """The collector calls this again and again, which shows that it collects."""
         self._collecting = True
         return self._stopped.is_set()
 
@@ -167,6 +170,8 @@ class Watcher:
                 due = self._plan.schedule.is_due(
                     labels=count, last=last, since=state.since, now=now
                 )
+                # A failure counts as no attempt, so that the kind stays due; the pause spares the
+                # machine where every attempt fails.
                 if due and now >= self._retries.get(kind, (now,))[0]:
                     ending = self._retrain(kind)
                     if ending is None:  # Stopped: the next watch begins it again.
@@ -177,24 +182,29 @@ class Watcher:
             self._stopped.wait(_TICK_SECONDS)
 
     def _retrain(self, kind: Kind) -> Ending | None:
-        """One retraining; how it ended, or None if it was stopped."""
+        """Run one retraining; returns how it ended, or None after ``stop``."""
         folder = self._plan.folder
         log = folder / f"retraining-{kind}.log"
         log.unlink(missing_ok=True)
-        # The process may die before it begins.
+        # Here too: the process may die before it removes the outcome of the one before.
         remove_outcome(folder, kind)
         logger.info("retraining the %s model; its log is %s", kind, log)
         started = time.monotonic()
         self._metrics.retraining.labels(kind).set(1)
+        # A process of its own: TensorFlow never gives memory back, and may crash.
         with ChildProcess(
             self._plan.commands[kind], log=log, environment=self._plan.environment
         ) as child:
             while (code := child.exit_code) is None:
                 if self._stopped.wait(_TICK_SECONDS):
-                    child.kill()  # The next retraining goes on from its checkpoint.
+                    child.kill()  # The next retraining resumes from its checkpoint.
                     return None
         self._metrics.retraining.labels(kind).set(0)
-        outcome = self._outcome(kind)
+        try:
+            outcome = read_outcome(folder, kind)
+        except StreamDetectorError as error:
+            logger.warning("%s", error)
+            outcome = None
         ending: Ending = "failed" if outcome is None else outcome.ending
         self._show(kind, ending, () if outcome is None else outcome.checks)
         self._metrics.retraining_seconds.labels(kind).set(time.monotonic() - started)
@@ -211,13 +221,6 @@ class Watcher:
             self._retries.pop(kind, None)
             logger.info("retraining the %s model: %s", kind, ending)
         return ending
-
-    def _outcome(self, kind: Kind) -> Outcome | None:
-        try:
-            return read_outcome(self._plan.folder, kind)
-        except StreamDetectorError as error:
-            logger.warning("%s", error)
-            return None
 
     def _show(self, kind: Kind, ending: Ending, checks: Sequence[Check]) -> None:
         self._metrics.retrainings.labels(kind, ending).inc()

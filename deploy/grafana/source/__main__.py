@@ -4,34 +4,27 @@ import json
 import sys
 from pathlib import Path
 
-from detection import detection
+import yaml
+from dashboards import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from model import model
-from overview import overview
-from training import training
 
-_DASHBOARDS = {
-    "overview": overview,
-    "detection": detection,
-    "model": model,
-    "trainer": training,
-}
+_SOURCE = Path(__file__).parent
 
 
 def main(folder: Path) -> None:
-    """One file a dashboard, with panels numbered in order."""
+    """Write one JSON file for each YAML file, with the panels numbered in order."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, made in _DASHBOARDS.items():
-        dashboard = made().build()
-        for variable in dashboard.templating.list_val:
-            # Of intervals, of which there are none; Grafana's schema has no definition.
+    for path in sorted(_SOURCE.glob("*.yaml")):
+        made = dashboard(**yaml.safe_load(path.read_text(encoding="utf-8"))).build()
+        for variable in made.templating.list_val:
+            # The SDK writes what only an interval variable has; Grafana's schema refuses it here.
             variable.auto = variable.auto_min = variable.auto_count = None
-        for number, panel in enumerate(dashboard.panels or [], start=1):
+        for number, panel in enumerate(made.panels or [], start=1):
             panel.id_val = number
             if panel.type_val == "table":
-                panel.options.footer = None  # Grafana 12 has it elsewhere; the SDK not yet.
-        text = json.dumps(dashboard, cls=JSONEncoder, indent=2, sort_keys=True)
-        (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+                panel.options.footer = None  # Grafana 12 moved it; the SDK has not followed yet.
+        text = json.dumps(made, cls=JSONEncoder, indent=2, sort_keys=True)
+        (folder / f"{path.stem}.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

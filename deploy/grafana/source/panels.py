@@ -1,17 +1,13 @@
-"""The kinds of panels that the dashboards are made of: a number, lines over time, a table, text.
+"""The kinds of panels: a number, lines over time, a table, text.
 
-A panel is read by somebody who does not know the program: each has a description, a unit, and where
+Somebody who does not know the program reads them. Each has a description, a unit, and where having
 no data is no fault, a text that says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from grafana_foundation_sdk.builders import common, stat, table, text, timeseries
-from grafana_foundation_sdk.builders.dashboard import (
-    FieldColor,
-    Row,
-    ThresholdsConfig,
-)
+from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
@@ -31,65 +27,36 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
-from variables import SOURCE, selected
-
-__all__ = [
-    "FULL",
-    "certificates",
-    "limits",
-    "lines",
-    "measured",
-    "note",
-    "number",
-    "row",
-    "versions",
-]
-
-FULL = 24
-"""Grafana's width, in columns."""
+from selection import SOURCE, selected
 
 _NUMBER_HEIGHT, _LINES_HEIGHT = 4, 8
 _UNKNOWN = -1
-"""In place of what is not known, of which all values are at least 0."""
-_GREEN, _AMBER, _RED, _PLAIN = "green", "orange", "red", "text"
-
-
-def row(title: str) -> Row:
-    """A heading."""
-    return Row(title)
-
-
-def limits(
-    *, amber: float | None = None, red: float | None = None, falling: bool = False
-) -> ThresholdsConfig:
-    """Colours from a value on; ``falling``: below it."""
-    known = [(amber, _AMBER), (red, _RED)]
-    steps = [(value, colour) for value, colour in known if value is not None]
-    if falling:
-        # From the worst up: each colour ends where its value begins.
-        steps = sorted(steps)
-        colours = [*(colour for _, colour in steps), _GREEN]
-        bounds = [None, *(value for value, _ in steps)]
-        found = list(zip(bounds, colours, strict=True))
-    else:
-        found = [(None, _GREEN if steps else _PLAIN), *steps]
-    return (
-        ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps([Threshold(*each) for each in found])
-    )
+"""Stands for an unknown value: all known values are at least 0."""
 
 
 def number(
+    *,
     title: str,
     description: str,
-    expression: str,
-    *,
+    query: str,
     unit: str = "short",
-    colours: ThresholdsConfig | None = None,
+    amber: float | None = None,
+    red: float | None = None,
+    falling: bool = False,
     width: int = 4,
     decimals: int | None = None,
     no_data: str | None = None,
+    known: str | None = None,
+    otherwise: str = "unknown",
+    otherwise_colour: str = "red",
 ) -> stat.Panel:
-    """One number, coloured, with its course behind it; ``no_data`` in place of none at all."""
+    """One number over its graph, coloured from ``amber`` and ``red`` on, or below if ``falling``.
+
+    Where the query ``known`` gives nothing, the panel says ``otherwise``: Grafana would go on
+    showing the last value.
+    """
+    if known is not None:
+        query = f"({query} and {known}) or vector({_UNKNOWN})"
     panel = (
         stat.Panel()
         .title(title)
@@ -98,47 +65,26 @@ def number(
         .unit(unit)
         .span(width)
         .height(_NUMBER_HEIGHT)
-        .thresholds(colours or limits())
+        .thresholds(_limits(amber=amber, red=red, falling=falling))
         .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .color_mode(BigValueColorMode.VALUE)
         .graph_mode(BigValueGraphMode.AREA)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .with_target(_query(expression, "", "A"))
+        .with_target(_query(query))
     )
+    if known is not None:
+        said = ValueMappingResult(text=otherwise, color=otherwise_colour)
+        panel = panel.mappings([ValueMap({str(_UNKNOWN): said})])
     if no_data is not None:
         panel = panel.no_value(no_data)
     return panel if decimals is None else panel.decimals(decimals)
 
 
-def measured(
-    title: str,
-    description: str,
-    expression: str,
-    *,
-    known: str,
-    otherwise: str = "unknown",
-    otherwise_colour: str = _RED,
-    unit: str = "short",
-    colours: ThresholdsConfig | None = None,
-    width: int = 4,
-) -> stat.Panel:
-    """One number that may not be known now: said then, where Grafana would show the last."""
-    unknown = ValueMap({str(_UNKNOWN): ValueMappingResult(text=otherwise, color=otherwise_colour)})
-    return number(
-        title,
-        description,
-        f"({expression} and {known}) or vector({_UNKNOWN})",
-        unit=unit,
-        colours=colours,
-        width=width,
-    ).mappings([unknown])
-
-
 def lines(
+    *,
     title: str,
     description: str,
     queries: Mapping[str, str],
-    *,
     unit: str = "short",
     width: int = 12,
     limit: float | None = None,
@@ -148,8 +94,7 @@ def lines(
 ) -> timeseries.Panel:
     """Lines over time: ``queries`` are expressions by legend, which may hold ``{{label}}``.
 
-    A red line is drawn at ``limit``. The axis begins at 0 unless lines are ``signed``; ``no_data``
-    stands in place of no line at all.
+    A dashed red line marks ``limit``. The axis begins at 0 unless the lines are ``signed``.
     """
     panel = (
         timeseries.Panel()
@@ -168,49 +113,34 @@ def lines(
     )
     if limit is not None:
         style = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
-        panel = panel.thresholds(limits(red=limit)).thresholds_style(style)
+        panel = panel.thresholds(_limits(red=limit)).thresholds_style(style)
     if no_data is not None:
         panel = panel.no_value(no_data)
     if highest is not None:
         panel = panel.max(highest)
     if not signed:
         panel = panel.min(0)
-    for name, (legend, expression) in zip("ABCDEFGH", queries.items(), strict=False):
-        panel = panel.with_target(_query(expression, legend, name))
+    for name, (legend, query) in zip("ABCDEFGH", queries.items(), strict=False):
+        panel = panel.with_target(_query(query, legend, name))
     return panel
 
 
-def certificates(job: str, *, width: int) -> timeseries.Panel:
-    """Time that those of a job's processes have left."""
-    return lines(
-        "Certificates",
-        "Time until those in use expire, the first of each kind; a ticket below 14 days, a page "
-        "below 0.",
-        {
-            "{{certificate}}": "min by (certificate) "
-            f'(stream_detector_certificate_expiry_timestamp_seconds{{job="{job}"}}) - time()'
-        },
-        unit="s",
-        width=width,
-        limit=14 * 86_400,
-        signed=True,
-        no_data="no TLS: no certificate is in use",
-    )
-
-
-def versions(
+def table_of(
+    *,
     title: str,
     description: str,
-    expression: str,
+    query: str,
     columns: Mapping[str, str],
-    *,
     width: int = 12,
     height: int = _LINES_HEIGHT,
     no_data: str | None = None,
 ) -> table.Panel:
-    """A table of what there is now, by label: ``columns`` are headings by label, in order."""
-    hidden = {"Time": True}
-    order = {label: place for place, label in enumerate(columns)}
+    """A table of the present values by label: ``columns`` are headings by label, in order."""
+    organize = {
+        "excludeByName": {"Time": True},
+        "indexByName": {label: place for place, label in enumerate(columns)},
+        "renameByName": dict(columns),
+    }
     panel = (
         table.Panel()
         .title(title)
@@ -219,35 +149,32 @@ def versions(
         .span(width)
         .height(height)
         .cell_options(TableAutoCellOptions())
-        .with_target(_query(expression, "", "A").instant().format(PromQueryFormat.TABLE))
-        .with_transformation(
-            DataTransformerConfig(
-                id_val="organize",
-                options={
-                    "excludeByName": hidden,
-                    "indexByName": order,
-                    "renameByName": dict(columns),
-                },
-            )
-        )
+        .with_target(_query(query).instant().format(PromQueryFormat.TABLE))
+        .with_transformation(DataTransformerConfig(id_val="organize", options=organize))
     )
     return panel if no_data is None else panel.no_value(no_data)
 
 
-def note(
-    title: str, lines_of_text: Sequence[str], *, width: int = FULL, height: int = 8
-) -> text.Panel:
+def note(*, title: str, content: str, width: int, height: int) -> text.Panel:
     """Text, as Markdown."""
-    return (
-        text.Panel()
-        .title(title)
-        .mode(TextMode.MARKDOWN)
-        .content("\n".join(lines_of_text))
-        .span(width)
-        .height(height)
-    )
+    panel = text.Panel().title(title).mode(TextMode.MARKDOWN).content(content.rstrip("\n"))
+    return panel.span(width).height(height)
 
 
-def _query(expression: str, legend: str, name: str) -> Dataquery:
-    expression = selected(" ".join(expression.split()))
-    return Dataquery().expr(expression).legend_format(legend or "__auto").ref_id(name).range()
+def _limits(
+    *, amber: float | None = None, red: float | None = None, falling: bool = False
+) -> ThresholdsConfig:
+    """Colours from a value on; if ``falling``, below it."""
+    steps = [step for step in ((amber, "orange"), (red, "red")) if step[0] is not None]
+    if falling:
+        # Grafana colours upwards from a bound: the worst colour begins at the bottom, and each
+        # ends where its bound begins the next.
+        bounds, colours = zip(*sorted(steps), strict=True)
+        steps = list(zip((None, *bounds), (*colours, "green"), strict=True))
+    else:
+        steps = [(None, "green" if steps else "text"), *steps]
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps([Threshold(*s) for s in steps])
+
+
+def _query(expression: str, legend: str = "__auto", name: str = "A") -> Dataquery:
+    return Dataquery().expr(selected(expression)).legend_format(legend).ref_id(name).range()

@@ -6,13 +6,10 @@ run the same one. It knows nothing of files, thresholds or optimisers.
 
 from collections.abc import Mapping
 
-from stream_detector.models.architectures.base import Architecture, Weights
+from stream_detector.models.architectures.base import Architecture
 from stream_detector.models.architectures.bilstm import BiLstm
-from stream_detector.models.architectures.cnn_lstm import CnnLstm
-from stream_detector.models.architectures.lstm import LstmEmbed, LstmOneHot
+from stream_detector.models.architectures.study_networks import CnnLstm, LstmEmbed, LstmOneHot
 from stream_detector.models.architectures.wide_bilstm import WideBiLstm
-
-__all__ = ["ARCHITECTURES", "Architecture", "Weights"]
 
 ARCHITECTURES: Mapping[str, type[Architecture]] = {
     architecture.name: architecture

@@ -8,8 +8,6 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Architecture", "Dropout", "Texts", "Weights"]
-
 Weights = Mapping[str, Any]
 """Weights by name: arrays, TensorFlow tensors or variables."""
 Texts = Sequence[Any]

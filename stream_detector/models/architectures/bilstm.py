@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream_detector.models.architectures.base import Architecture, Dropout, Texts, Weights
-from stream_detector.models.architectures.recurrence import LstmCell, drop
+from stream_detector.models.architectures.recurrence import LstmCell, drop, lstm_shapes
 from stream_detector.models.encoding import CODES
 from stream_detector.models.lean_tensorflow import tf
-
-__all__ = ["BiLstm"]
 
 _DIRECTIONS = ("forward", "backward")
 
@@ -38,12 +36,9 @@ class BiLstm(Architecture):
     @property
     def weight_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of every weight."""
-        gates = 4 * self.units
         shapes: dict[str, tuple[int, ...]] = {"embedding": (CODES, self.embedding)}
         for direction in _DIRECTIONS:
-            shapes[f"{direction}/kernel"] = (self.embedding, gates)
-            shapes[f"{direction}/recurrent_kernel"] = (self.units, gates)
-            shapes[f"{direction}/bias"] = (gates,)
+            shapes |= lstm_shapes(direction, self.embedding, self.units)
         shapes["hidden/kernel"] = (4 * self.units, self.hidden)
         shapes["hidden/bias"] = (self.hidden,)
         shapes["logit/kernel"] = (self.hidden, 1)

@@ -6,17 +6,16 @@ each epoch differs only in them, so it needs no compilation of seconds.
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 from stream_detector.models.architectures.base import Architecture
 from stream_detector.models.lean_tensorflow import tf
-
-__all__ = ["compiled_logits"]
 
 _NETWORKS_MAX = 4
 """Those of URLs and hosts, and their replacements."""
 
 
-def compiled_logits(architecture: Architecture) -> Callable[..., tf.Tensor]:
+def compiled_logits(architecture: Architecture) -> Callable[..., Any]:
     """``logits(weights, forward, backward, lengths)``; see ``Architecture.logits``.
 
     The loop runs to the longest length. Only another number of texts is compiled again.
@@ -27,7 +26,7 @@ def compiled_logits(architecture: Architecture) -> Callable[..., tf.Tensor]:
 @functools.lru_cache(_NETWORKS_MAX)
 def _compiled(
     network: type[Architecture], parameters: tuple[tuple[str, int], ...]
-) -> Callable[..., tf.Tensor]:
+) -> Callable[..., Any]:
     architecture = network(**dict(parameters))
 
     @tf.function(jit_compile=True)

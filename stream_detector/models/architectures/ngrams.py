@@ -6,15 +6,14 @@ buckets. An n-gram that ends within the host and the same one behind it have wei
 ``login`` means one thing in a name and another in a path, and models that tell the two apart lose
 less on sources that they never saw.
 
-The sum is divided by the root of the number of n-grams, so that the length alone changes it little.
+The sum is divided by the root of the number of n-grams: otherwise the logit would grow with the
+length of the text.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from stream_detector.models.lean_tensorflow import tf
-
-__all__ = ["NGRAM_MAX", "NgramEntries", "ngram_entries", "ngram_logits", "ngram_logits_at_once"]
 
 NGRAM_MAX = 5
 
@@ -91,7 +90,7 @@ def ngram_logits_at_once(
 
 
 def ngram_entries(table_size: int, forward: Any, lengths: Any, *, steps: int) -> NgramEntries:
-    """The entries of each text in a table of so many weights; arguments as above."""
+    """The entries of each text in a table of ``table_size`` weights; arguments as above."""
     time = tf.range(steps + 1)[:, None]
     codes = tf.pad(tf.cast(forward[:steps], tf.int32), [[0, 1], [0, 0]])
     codes = tf.where(time == lengths, _END, codes)

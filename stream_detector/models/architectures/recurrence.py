@@ -1,4 +1,4 @@
-"""One step of an LSTM, folded for speed, and dropout.
+"""One step of an LSTM, folded for speed; the last state; dropout.
 
 LSTM: Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735. Weights lie as in Keras'
 ``LSTM`` (gates i, f, c, o). All gates go through one ``tanh``: sigmoid(x) = tanh(x / 2) / 2 + 1/2.
@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from stream_detector.models.lean_tensorflow import tf
-
-__all__ = ["LstmCell", "drop"]
 
 
 class LstmCell:
@@ -37,6 +35,41 @@ class LstmCell:
         )
         new_cell = forget_gate * cell + input_gate * new
         return output_gate * tf.tanh(new_cell), new_cell
+
+
+def lstm_shapes(direction: str, inputs: int, units: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights of one LSTM, which reads ``inputs`` features."""
+    return {
+        f"{direction}/kernel": (inputs, 4 * units),
+        f"{direction}/recurrent_kernel": (units, 4 * units),
+        f"{direction}/bias": (4 * units,),
+    }
+
+
+def last_state(cell: LstmCell, inputs_at: Any, counts: Any, *, units: int, steps: Any) -> Any:
+    """Hidden state after each text's last input, shape ``[texts, units]``.
+
+    ``inputs_at`` gives the folded inputs of a time step; ``counts`` is each text's number of
+    inputs, shape ``[texts]``; ``steps`` at least the largest of them.
+    """
+
+    def step(time: Any, state: Any) -> Any:
+        hidden, memory = state
+        inside = (time < counts)[:, None]
+        new_hidden, new_memory = cell.step(inputs_at(time), hidden, memory)
+        return time + 1, (
+            tf.where(inside, new_hidden, hidden),
+            tf.where(inside, new_memory, memory),
+        )
+
+    zeros = tf.zeros((tf.shape(counts)[0], units))
+    _, (hidden, _) = tf.while_loop(
+        lambda time, _: time < steps,
+        step,
+        (tf.constant(0), (zeros, zeros)),
+        maximum_iterations=steps if isinstance(steps, int) else None,
+    )
+    return hidden
 
 
 def drop(features: Any, share: float, seed: Any) -> Any:

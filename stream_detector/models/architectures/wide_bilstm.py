@@ -13,8 +13,6 @@ from stream_detector.models.architectures.bilstm import BiLstm
 from stream_detector.models.architectures.ngrams import ngram_logits, ngram_logits_at_once
 from stream_detector.models.lean_tensorflow import tf
 
-__all__ = ["WIDE_TABLE", "WideBiLstm"]
-
 WIDE_TABLE = "ngrams/table"
 
 _NGRAM_DROPOUT = 0.4

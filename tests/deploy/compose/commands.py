@@ -1,4 +1,4 @@
-"""Runs commands within one deadline, their output in one log."""
+"""Runs commands within one deadline, and logs their output."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ _SHOWN_LINES = 30
 
 
 class StepFailedError(Exception):
-    """A command failed, or a service did not do what it should; the message says what and how."""
+    """A command or a check of a service failed; the message says how."""
 
 
 class Commands:
@@ -30,12 +30,12 @@ class Commands:
         log.write_text("", encoding="utf-8")
 
     def tell(self, text: str) -> None:
-        """Print a line with the seconds since the beginning."""
+        """Print a line with the seconds since the start."""
         sys.stdout.write(f"{time.monotonic() - self._began:5.0f} s  {text}\n")
         sys.stdout.flush()
 
     def extend(self, seconds: float) -> None:
-        """Give what comes now ``seconds`` more: taking down has to end as well."""
+        """Extend the deadline by ``seconds``, so that the services can be taken down."""
         self._ends = time.monotonic() + seconds
 
     def remaining(self) -> float:

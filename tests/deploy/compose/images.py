@@ -1,4 +1,4 @@
-"""Images made on this machine, in place of those that would be pulled."""
+"""Builds images on this machine instead of pulling them."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def build_images(commands: Commands, folder: Path) -> None:
     """Prometheus, Kafka, and the image of detector and trainer; ``folder`` is the checkout."""
     here = folder / "tests" / "deploy" / "compose"
     _build(commands, "prometheus", here / "prometheus")
-    # The jars lie outside of what may be copied, so the context is put together here.
+    # The jars are outside the build context, so this builds another context.
     jars = folder / ".cache" / "kafka"
     words: list[str | Path] = [
         "tar",
@@ -59,13 +59,13 @@ def build_images(commands: Commands, folder: Path) -> None:
         assert context.stdout is not None
         _build(commands, "kafka", "-", stdin=context.stdout.fileno())
     dockerfile = folder / "deploy" / "detector" / "Dockerfile"
-    # With a name of its own the first stage can be deleted afterwards.
+    # A name for the first stage, so that it can be deleted afterwards.
     _build(commands, "build", "--target", "build", "--file", dockerfile, folder)
     _build(commands, "detector", "--file", dockerfile, folder)
 
 
 def delete_images(commands: Commands) -> None:
-    """All that was made here."""
+    """Delete all images built here."""
     names = [f"{PROJECT}/{name}" for name in ("detector", "build", "kafka", "prometheus", "base")]
     commands.succeeds("docker", "image", "rm", "--force", *names)
 

@@ -1,4 +1,4 @@
-"""What has to be on this machine: Docker's engine and Compose; installed and built if missing."""
+"""Docker's engine and Compose; installs and builds them if they are missing."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from commands import Commands, StepFailedError
 COMPOSE_MODULE = "github.com/docker/compose/v2"
 COMPOSE_VERSION = "v2.40.0"
 GO_VERSION = "1.24.9"
-"""Fetched where this machine's Go is too old to fetch a newer one by itself."""
+"""Fetched if this machine's Go is too old to fetch a newer one by itself."""
 
 _ENGINE_SECONDS = 60
 _STOP_SECONDS = 60
@@ -30,7 +30,7 @@ def install(commands: Commands, **packages: str) -> None:
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise StepFailedError(f"missing, by Debian's names: {', '.join(missing)}; install them")
+        raise StepFailedError(f"missing (Debian's names): {', '.join(missing)}; install them")
     commands.tell(f"installing {', '.join(missing)}")
     commands.environment["DEBIAN_FRONTEND"] = "noninteractive"
     commands.output("apt-get", "-qq", "update")
@@ -77,7 +77,7 @@ def docker_engine(commands: Commands, cache: Path, work: Path) -> Iterator[bool]
         except subprocess.TimeoutExpired:
             engine.kill()
             engine.wait()
-        # An engine that is hurried leaves the mount that it makes of its folder.
+        # An engine that is killed too early leaves its mounts behind.
         subprocess.run(["umount", "--recursive", data], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(data, ignore_errors=True)
 
@@ -118,14 +118,14 @@ class ComposeBuild:
         return self._program
 
     def stop(self) -> None:
-        """End a build that nobody waits for any more."""
+        """Stop a build that nobody needs."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
 
 def _go(commands: Commands) -> Path:
-    """A Go that can build Compose: since 1.21 Go fetches a newer one where a module asks for it."""
+    """A Go that can build Compose: since 1.21 Go fetches a newer one if a module requires it."""
     install(commands, go="golang")
     commands.environment |= {"GOTOOLCHAIN": "auto", "GOFLAGS": "-buildvcs=false"}
     found = shutil.which("go")
@@ -137,7 +137,7 @@ def _go(commands: Commands) -> Path:
     machine = commands.output(found, "env", "GOARCH").strip()
     version = f"v0.0.1-go{GO_VERSION}.linux-{machine}"
     folder = _module(commands, "golang.org/toolchain", version, go=Path(found))
-    # The module cache keeps no right to execute.
+    # The module cache drops the executable bit.
     for program in [*folder.glob("bin/*"), *folder.glob("pkg/tool/*/*")]:
         program.chmod(0o755)
     return folder / "bin" / "go"

@@ -1,4 +1,4 @@
-"""Writes records, reads verdicts and looks at the group; runs in a container beside the others.
+"""Writes records, reads verdicts and looks at the group; runs in its own container.
 
 One of ``write NAME COUNT RATE``, ``verdicts NAME COUNT SECONDS`` and ``members``; prints JSON.
 """
@@ -20,7 +20,7 @@ from stream_detector.settings.loading import load_settings
 
 
 def write(settings: Settings, name: str, count: int, rate: float) -> dict[str, object]:
-    """``count`` JSON records, each with a URL of its own, ``rate`` a second; acknowledged."""
+    """``count`` JSON records, each with its own URL, ``rate`` per second; acknowledged."""
     options = kafka_python_options(settings, KafkaProducer)
     producer = KafkaProducer(**options | {"acks": "all", "linger_ms": 5})
     began = time.monotonic()
@@ -83,7 +83,7 @@ def _beginning(name: str) -> str:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command in the arguments."""
     settings, _ = load_settings({}, os.environ, None)
     match sys.argv[1:]:
         case ["write", name, count, rate]:

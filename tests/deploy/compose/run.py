@@ -1,4 +1,4 @@
-"""``make compose-test``: bring up the services of docker-compose.yml from nothing, and check them.
+"""``make compose-test``: build and start the services of docker-compose.yml, and check them.
 
 Where no Docker runs, it installs Debian's and starts it for the run (root). It builds the images
 instead of pulling them: a base by debootstrap, Kafka from the jars of ``make kafka``, Prometheus
@@ -28,7 +28,7 @@ _FOLDER = Path(__file__).resolve().parents[3]
 def main() -> None:
     """The whole run."""
     os.chdir(_FOLDER)
-    # Ended from outside (CI's own limit), it takes all down as after an error.
+    # On SIGTERM (CI's own limit) it takes everything down, as after an error.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("compose-test: terminated"))
     cache = _FOLDER / ".cache" / "compose-test"
     cache.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def main() -> None:
         sys.exit(f"compose-test: FAILED: {error}\n(all output: {cache / 'log'})")
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    commands.tell("all checks passed; all is taken down")
+    commands.tell("all checks passed; all services are removed")
 
 
 def _run(commands: Commands, cache: Path, work: Path) -> None:
@@ -67,7 +67,7 @@ def _run(commands: Commands, cache: Path, work: Path) -> None:
 
 
 def _check(commands: Commands, program: Path) -> None:
-    """Bring all up, check, take all down; of a check that fails the log has what services said."""
+    """Start, check, take down. If a check fails, the log gets the output of the services."""
     compose: list[str | Path] = [
         *(program, "--project-directory", ".", "--project-name", PROJECT),
         *("--file", "docker-compose.yml", "--file", "tests/deploy/compose/docker-compose.yml"),

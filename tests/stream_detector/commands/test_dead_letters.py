@@ -51,7 +51,6 @@ class Site:
         self.settings = {
             "BOOTSTRAP_SERVERS": broker.bootstrap_servers,
             "TOPIC_PARTITIONS": "2",
-            "COMMIT_INTERVAL": "0.2",
         }
         self.worker: ChildProcess | None = None
         self.of_empty_topics: list[subprocess.CompletedProcess[bytes]] = []

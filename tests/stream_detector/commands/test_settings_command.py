@@ -158,7 +158,7 @@ def test_every_line_of_the_file_to_start_from_may_be_used(toml: Write, tmp_path:
 
 def test_what_is_set_goes_through_a_file_unchanged(toml: Write) -> None:
     arguments = (
-        *("--group-id", 'a "b" \\ ü 😀', "--input-topics", "proxy,dns", "--commit-interval", "2.5"),
+        *("--group-id", 'a "b" \\ ü 😀', "--input-topics", "proxy,dns", "--alert-window", "2.5"),
         *("--input-formats", "proxy=squid", "--kafka-options", "client_rack=a,linger_ms=3"),
         *("--no-ssl-check-hostname", "--url-malicious-threshold", "0.99", "--cache-entries", "0"),
     )

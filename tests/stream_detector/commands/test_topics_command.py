@@ -58,7 +58,7 @@ def test_topics_are_created_listed_and_then_pass_the_check(
     check = run_command("topics", "check", settings=settings)
 
     names = [prefix + name for name in NAMES]
-    for done, what in ((first, "created"), (again, "was there")):
+    for done, what in ((first, "created"), (again, "existed")):
         assert done.returncode == 0
         (warning,) = done.stderr.decode().splitlines()
         assert warning.startswith("warning: 7 topics of 7 with fewer than 3 replicas: ")

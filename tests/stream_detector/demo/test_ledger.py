@@ -1,6 +1,5 @@
-from stream_detector.demo.ledger import Ledger, SeenVerdict, Source
-from stream_detector.demo.replay import Sent
-from stream_detector.settings.fields import Settings
+from stream_detector.demo.ledger import Ledger, SeenVerdict, Sent, Source
+from stream_detector.demo.session import expected_of
 
 URL, ANSWER, BROKEN, TWO = 0, 1, 2, 3
 LINES = [
@@ -12,7 +11,7 @@ LINES = [
 
 
 def ledger_with(*sent):
-    ledger = Ledger(LINES, settings=Settings())
+    ledger = Ledger(list(map(expected_of, LINES)))
     for offset, line in enumerate(sent):
         ledger.sent(Sent(0, offset, line, time=100.0))
     return ledger
@@ -55,7 +54,7 @@ def test_a_line_that_names_no_url_needs_nothing():
 
 
 def test_a_verdict_seen_before_its_record_is_known_counts():
-    ledger = Ledger(LINES, settings=Settings())
+    ledger = Ledger(list(map(expected_of, LINES)))
     found(ledger, 0, seen=100.25)
     ledger.sent(Sent(0, 0, URL, time=100.0))
     assert (ledger.open_count, ledger.latencies) == (0, [0.25])
@@ -66,7 +65,7 @@ def test_a_repeated_output_is_counted_once():
     for _ in range(2):
         found(ledger, 0)
         ledger.dead_letter(0, 1, "malformed", 101.0)
-    assert ledger.verdict_count == 1
+    assert ledger.verdicts.total() == 1
     assert ledger.dead_letters == {"malformed": 1}
     assert ledger.repeated == 2
 

@@ -1,5 +1,8 @@
+import threading
+from queue import SimpleQueue
+
 from stream_detector.demo.embedded_broker import EmbeddedBroker
-from stream_detector.demo.replay import Replay
+from stream_detector.demo.session import DemoOptions, replay
 from stream_detector.settings.fields import Settings
 from support.processes import wait_until
 from support.records import read_all
@@ -14,19 +17,14 @@ def settings_of(broker):
 
 
 def test_rounds_repeat_the_lines_each_from_another_office():
-    sent = []
+    queue = SimpleQueue()
+    lines = [b"query a.com from 10.20.1.5", b"b.com"]
+    options = DemoOptions(records=5, rate=1e6, keep=False)
     with EmbeddedBroker(["events"]) as broker:
-        replay = Replay(
-            settings_of(broker),
-            [b"query a.com from 10.20.1.5", b"b.com"],
-            records=5,
-            rate=1e6,
-            on_sent=sent.append,
-        )
-        replay.start()
-        wait_until(lambda: len(sent) == 5, timeout=30, what="five records")
-        replay.stop()
+        replay(settings_of(broker), lines, options, sent=queue, stopped=threading.Event())
         records = {(r.partition, r.offset): r for r in read_all(broker.bootstrap_servers, "events")}
+    sent = [queue.get_nowait() for _ in range(5)]
+    assert queue.empty()
     by_value = sorted((records[s.partition, s.offset].value, s.line) for s in sent)
     assert by_value == [
         (b"b.com", 1),
@@ -39,12 +37,18 @@ def test_rounds_repeat_the_lines_each_from_another_office():
         assert abs(s.time * 1000 - records[s.partition, s.offset].timestamp) < 100
 
 
-def test_stop_ends_a_replay_that_has_far_to_go():
-    sent = []
+def test_a_replay_that_has_far_to_go_ends_when_it_is_stopped():
+    sent, stopped = SimpleQueue(), threading.Event()
+    options = DemoOptions(records=10**9, rate=50, keep=False)
     with EmbeddedBroker(["events"]) as broker:
-        replay = Replay(settings_of(broker), [b"x"], records=10**9, rate=50, on_sent=sent.append)
-        replay.start()
-        wait_until(lambda: bool(sent), timeout=30, what="a first record")
-        replay.stop()
-        replay.stop()
-    assert len(sent) < 10**9
+        thread = threading.Thread(
+            target=replay,
+            args=(settings_of(broker), [b"x"], options),
+            kwargs={"sent": sent, "stopped": stopped},
+        )
+        thread.start()
+        wait_until(lambda: not sent.empty(), timeout=30, what="a first record")
+        stopped.set()
+        thread.join(10)
+        assert not thread.is_alive()
+    assert sent.qsize() < 10**9

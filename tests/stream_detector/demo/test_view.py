@@ -3,15 +3,14 @@ import io
 import pytest
 from rich.console import Console
 
-from stream_detector.demo.ledger import Ledger, SeenVerdict, Source
-from stream_detector.demo.replay import Sent
-from stream_detector.demo.view import LiveView, PlainView, view_for
-from stream_detector.settings.fields import Settings
+from stream_detector.demo.ledger import Ledger, SeenVerdict, Sent, Source
+from stream_detector.demo.session import expected_of
+from stream_detector.demo.view import View
 
 
 @pytest.fixture
 def ledger():
-    ledger = Ledger([b"http://example.com/"], settings=Settings())
+    ledger = Ledger([expected_of(b"http://example.com/")])
     texts = ["evil.example/[bold]x", "odd.example/"]
     for offset, (verdict, text) in enumerate(zip(["malicious", "suspicious"], texts, strict=True)):
         ledger.sent(Sent(0, offset, 0, time=100.0))
@@ -26,14 +25,9 @@ def console(*, terminal):
     return Console(file=io.StringIO(), force_terminal=terminal, width=150, height=40)
 
 
-def test_the_view_suits_where_it_is_shown():
-    assert isinstance(view_for(console(terminal=True), records=1), LiveView)
-    assert isinstance(view_for(console(terminal=False), records=1), PlainView)
-
-
 def test_plain_lines_hold_counts_and_no_control_characters(ledger):
     screen = console(terminal=False)
-    with PlainView(screen, records=20, clock=lambda: 10.0) as view:
+    with View(screen, records=20, clock=lambda: 10.0) as view:
         view.step("Ready.")
         view.refresh(ledger)
     first, second = screen.file.getvalue().splitlines()
@@ -47,7 +41,7 @@ def test_plain_lines_hold_counts_and_no_control_characters(ledger):
 def test_plain_lines_come_every_other_second(ledger):
     screen = console(terminal=False)
     times = iter([10.0, 11.0, 11.9, 12.1])
-    with PlainView(screen, records=20, clock=lambda: next(times)) as view:
+    with View(screen, records=20, clock=lambda: next(times)) as view:
         view._rate = lambda now, done: 0.0
         for _ in range(4):
             view.refresh(ledger)
@@ -56,7 +50,7 @@ def test_plain_lines_come_every_other_second(ledger):
 
 def test_the_live_view_shows_the_newest_first_and_text_as_it_is(ledger):
     screen = console(terminal=True)
-    with LiveView(screen, records=20, clock=lambda: 10.0) as view:
+    with View(screen, records=20, clock=lambda: 10.0) as view:
         view.refresh(ledger)
         drawn = screen.file.getvalue()
     assert "0.9876" in drawn

@@ -113,7 +113,7 @@ def test_rights_are_not_applied_where_kafka_knows_none(kafka: KafkaBroker) -> No
 
 
 @pytest.mark.parametrize("option", ["--yaml", "--command-config=admin.properties"])
-def test_what_is_applied_is_not_printed(option: str) -> None:
+def test_apply_prints_no_commands_or_document(option: str) -> None:
     done = run_command("topics", "acls", "--apply", option)
 
     assert_one_line_error(done, 2, "--apply", "leave --yaml and --command-config out")
@@ -136,7 +136,7 @@ def test_the_file_is_what_the_command_prints() -> None:
         (["--principal", "kim=User:kim"], ["--principal", "'kim'", "detector, topic-maker"]),
     ],
 )
-def test_a_part_that_is_none_is_told_in_one_line(arguments: list[str], parts: list[str]) -> None:
+def test_an_unknown_part_is_refused_in_one_line(arguments: list[str], parts: list[str]) -> None:
     assert_one_line_error(run_command("topics", "acls", *arguments), 2, *parts)
 
 
@@ -147,7 +147,7 @@ def test_a_part_that_is_none_is_told_in_one_line(arguments: list[str], parts: li
         *("*", "User:*", "Group:x", " Group:x", "user:kim", ":kim"),
     ],
 )
-def test_a_principal_that_kafka_would_take_for_another_is_told_in_one_line(user: str) -> None:
+def test_a_principal_that_kafka_would_take_for_another_is_refused_in_one_line(user: str) -> None:
     done = run_command("topics", "acls", "--part", "detector", "--principal", f"detector={user}")
 
     assert_one_line_error(done, 2, "--principal detector", "user")
@@ -155,9 +155,7 @@ def test_a_principal_that_kafka_would_take_for_another_is_told_in_one_line(user:
 
 @pytest.mark.parametrize("option", ["--consumer-group", "--group-id", "--labels-group-id"])
 @pytest.mark.parametrize("form", ["--yaml", "--part=detector"])
-def test_a_group_that_rights_can_not_be_given_on_is_told_in_one_line(
-    option: str, form: str
-) -> None:
+def test_a_group_that_can_not_get_rights_is_refused_in_one_line(option: str, form: str) -> None:
     where = option if option == "--consumer-group" else option.strip("-").replace("-", "_")
     for group in ("", " ", "*", "a ", "a\nb"):
         done = run_command("topics", "acls", form, f"{option}={group}")

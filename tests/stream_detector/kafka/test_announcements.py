@@ -62,8 +62,8 @@ async def test_what_is_no_announcement_is_refused_by_whom_it_is_for(settings):
     following.cancel()
 
     assert {role: len(errors) for role, errors in refused.items()} == {"serve": 1, "shadow": 1}
-    assert "what was announced for url is no announcement" in str(refused["serve"][0])
-    assert "what was announced for shadow/url is no" in str(refused["shadow"][0])
+    assert "the announcement for url does not decode" in str(refused["serve"][0])
+    assert "the announcement for shadow/url does not" in str(refused["shadow"][0])
     assert refused["shadow"][0].reason is RefusalReason.MALFORMED
 
 
@@ -112,7 +112,7 @@ async def test_a_name_of_any_length_is_refused_at_once_and_in_short(settings):
     following.cancel()
 
     assert error.reason is RefusalReason.MALFORMED
-    assert "the name of what was announced for url is longer than 200 characters" in str(error)
+    assert "the name of the announcement for url is longer than 200 characters" in str(error)
     assert len(str(error)) < 300
 
 

@@ -60,7 +60,7 @@ def test_a_mechanism_that_the_broker_lacks_is_fatal(
 
 
 @pytest.mark.kafka
-def test_tls_towards_a_plain_listener_is_told(
+def test_tls_towards_a_plain_listener_is_reported(
     secured_kafka: SecuredBroker, settings_of_alice: Callable[..., Settings]
 ) -> None:
     with pytest.raises(RetryableError, match="security_protocol"):
@@ -98,7 +98,7 @@ def test_a_password_file_without_a_password_is_refused(tmp_path: Path, content: 
         client_options(settings)
 
 
-def test_the_brokers_name_is_checked_unless_told_otherwise() -> None:
+def test_the_brokers_name_is_checked_by_default() -> None:
     strict = client_options(Settings(security_protocol="SSL"))["ssl_context"]
     lax = client_options(Settings(security_protocol="SSL", ssl_check_hostname=False))
 

@@ -101,7 +101,7 @@ def test_of_a_batch_of_tiny_records_most_come_unread_as_one():
     assert [record.offset for record in read[:-1]] == list(range(len(read) - 1))
 
 
-def test_a_single_record_of_a_gigabyte_takes_no_more_than_the_limit():
+def test_a_single_record_of_a_gigabyte_stays_within_the_limit():
     # Made piece by piece: frames that follow each other are one stream.
     batch = batch_of([b"y"], codec=ZSTD)
     header, length = bytearray(batch[:61]), 1 << 30

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from stream_detector.kafka.group_members import GroupView, Member
-from stream_detector.kafka.group_watch import GroupMonitor
+from stream_detector.kafka.readiness import GroupMonitor
 from stream_detector.metrics import Metrics
 
 PATIENCE = 80.0

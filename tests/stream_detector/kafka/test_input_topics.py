@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from stream_detector.kafka.input_topics import TopicMonitor
+from stream_detector.kafka.readiness import TopicMonitor
 from stream_detector.kafka.topic_identity import SeenTopic, is_of_another_topic
 from stream_detector.metrics import Metrics
 
@@ -130,8 +130,8 @@ async def test_a_topic_that_was_replaced_and_one_with_more_partitions_are_named(
     assert said(caplog) == [
         (
             "WARNING",
-            "topic proxy was deleted and made again, with 8 partitions: reading goes on from its "
-            f"beginning; {IDS_COME_AGAIN}",
+            "topic proxy was deleted and created again, with 8 partitions: reading goes on from "
+            f"its beginning; {IDS_COME_AGAIN}",
         ),
         ("INFO", "topic dns has 6 partitions now and had 4: the group shares them out"),
     ]
@@ -157,7 +157,7 @@ async def test_a_kafka_that_is_away_is_no_news_of_topics(
         ("other/1", "c/2", False),
     ],
 )
-def test_only_what_is_known_to_be_another_topic_is_one(
+def test_a_topic_counts_as_another_one_only_by_its_identity(
     identity: str, now: str, another: bool
 ) -> None:
     assert is_of_another_topic(identity, now) is another

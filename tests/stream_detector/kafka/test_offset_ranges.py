@@ -28,7 +28,7 @@ def test_a_file_may_hold_comments_empty_lines_and_single_offsets() -> None:
         ("url-events:3:12-11", "ends before it begins"),
     ],
 )
-def test_what_is_no_range_is_named_with_its_line(text: str, fault: str) -> None:
+def test_a_line_without_a_range_is_named_with_its_number(text: str, fault: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_ranges(["", text], "f")
     assert fault in str(caught.value)

@@ -22,7 +22,7 @@ def counted(metrics: Metrics, name: str) -> float:
         (None, 150, "WARNING", "`stream-detector replay --from proxy:3:FIRST-149` scores them", 0),
     ],
 )
-def test_an_offset_of_somebody_else_is_counted_and_told_with_the_command(
+def test_a_foreign_offset_is_counted_and_logged_with_the_command(
     written: int | None,
     offset: int,
     level: str,

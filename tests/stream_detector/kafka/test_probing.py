@@ -34,7 +34,7 @@ def test_the_one_that_answers_is_taken_without_a_wait_for_the_others(
 
 
 @pytest.mark.kafka
-def test_where_none_answers_each_address_is_told_with_its_reason(
+def test_if_none_answers_each_address_is_named_with_its_reason(
     secured_kafka: SecuredBroker, mute_address: str
 ) -> None:
     closed, tls = f"[::1]:{free_port('::1')}", secured_kafka.address("scram")

@@ -63,7 +63,7 @@ def strange_authority(tmp_path: Path) -> CertificateAuthority:
     return CertificateAuthority(tmp_path / "strange", "strange-ca")
 
 
-def test_a_user_that_is_let_in_is_told_its_rights(kafka: SecuredBroker) -> None:
+def test_a_user_that_may_log_in_reads_which_rights_it_lacks(kafka: SecuredBroker) -> None:
     for settings in (kafka.scram_settings("alice"), kafka.mutual_settings("bearer")):
         done = run_command(
             *("topics", "check", "--topic-prefix", PREFIX),

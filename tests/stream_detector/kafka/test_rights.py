@@ -19,8 +19,7 @@ from stream_detector.errors import FatalError, StreamDetectorError, TopicsError
 from stream_detector.events import Thresholds
 from stream_detector.kafka.announcements import announce
 from stream_detector.kafka.clients import client_options
-from stream_detector.kafka.dead_letter_replay import replay_dead_letters
-from stream_detector.kafka.dead_letter_topic import letters_since
+from stream_detector.kafka.dead_letters import letters_since, replay_dead_letters
 from stream_detector.kafka.label_topic import write_labels
 from stream_detector.kafka.preflight import group_members
 from stream_detector.kafka.rights import PARTS, Operation, Part, Right, rights_of
@@ -34,6 +33,7 @@ from stream_detector.kafka.topics import (
 from stream_detector.kafka.verdict_ids import events_of
 from stream_detector.models.announcement import Announcement
 from stream_detector.settings.fields import Settings
+from stream_detector.terminal.progress import Stage
 from stream_detector.wire.dead_letters import LetterFilter
 from support.labels import label_with
 from support.records import produce
@@ -159,7 +159,7 @@ def train(settings: Settings, folder: Path) -> None:
 def report(settings: Settings, folder: Path) -> None:
     now = datetime.now(UTC)
     times = (now - timedelta(hours=1), now)
-    read_topic(settings, times, sample=10, on_progress=lambda *_: None)
+    read_topic(settings, times, sample=10, stage=Stage(""))
     list(read_comparisons(settings, since=times[0]))
 
 

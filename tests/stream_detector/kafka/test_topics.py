@@ -177,7 +177,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_kafka_that_is_away_is_told_and_leaves_no_thread_behind() -> None:
+def test_a_kafka_that_is_away_is_reported_and_leaves_no_thread_behind() -> None:
     settings = Settings(bootstrap_servers=[f"127.0.0.1:{closed_port()}"])
     threads, files = threading.active_count(), open_files()
 
@@ -188,7 +188,7 @@ def test_a_kafka_that_is_away_is_told_and_leaves_no_thread_behind() -> None:
     assert open_files() <= files
 
 
-def test_a_server_that_does_not_answer_is_told_and_leaves_no_thread_behind() -> None:
+def test_a_server_that_does_not_answer_is_reported_and_leaves_no_thread_behind() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         settings = Settings(
             bootstrap_servers=[f"127.0.0.1:{mute.getsockname()[1]}"],

@@ -29,7 +29,7 @@ def test_a_later_chunk_never_commits_over_an_earlier_one():
     assert ledger.committable_offset == 9
 
 
-def test_offset_zero_with_nothing_committed_is_no_special_case():
+def test_offset_zero_without_a_commit_is_handled_like_any_other():
     ledger = PartitionLedger()
     held, done = deliver(ledger, 0, 1), deliver(ledger, 1, 2)
     ledger.acknowledge(done)
@@ -45,7 +45,7 @@ def test_compaction_gaps_between_chunks_do_not_stop_the_watermark():
     assert ledger.committable_offset == 41
 
 
-def test_what_is_committed_is_not_committed_again():
+def test_a_committed_offset_is_not_committed_again():
     ledger = PartitionLedger()
     ledger.acknowledge(deliver(ledger, 0, 5))
     ledger.committed(5)

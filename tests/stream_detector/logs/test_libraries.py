@@ -34,7 +34,7 @@ class Bench(HeldTime):
         return self.stream.getvalue().splitlines()
 
 
-def test_a_line_that_nothing_explains_is_written_a_little_later() -> None:
+def test_a_line_without_a_fault_is_written_after_the_hold() -> None:
     bench = Bench()
     bench.say("first")
     bench.wait(HOLD_SECONDS / 2)
@@ -46,7 +46,7 @@ def test_a_line_that_nothing_explains_is_written_a_little_later() -> None:
     assert bench.lines == ["first", "second"]
 
 
-def test_lines_before_during_and_right_after_a_fault_are_not_written() -> None:
+def test_lines_around_a_fault_are_dropped() -> None:
     bench = Bench()
     bench.say("before")
     bench.wait(3)
@@ -68,9 +68,7 @@ def test_lines_before_during_and_right_after_a_fault_are_not_written() -> None:
     ("logger", "level"),
     [("stream_detector.worker.app", logging.ERROR), ("aiokafka.client", logging.INFO)],
 )
-def test_other_lines_are_written_at_once_even_while_there_is_a_fault(
-    logger: str, level: int
-) -> None:
+def test_other_lines_are_written_at_once_during_a_fault(logger: str, level: int) -> None:
     bench = Bench()
     bench.report(present=True)
     bench.say("now", logger=logger, level=level)
@@ -86,14 +84,14 @@ def test_a_missing_topic_explains_no_line_about_brokers() -> None:
     assert bench.lines == ["Unable connect to node"]
 
 
-def test_what_is_held_back_comes_before_the_line_that_says_why_the_process_ends() -> None:
+def test_held_lines_come_before_the_critical_one() -> None:
     bench = Bench()
     bench.say("a hint")
     bench.say("the end", logger="stream_detector.worker.process", level=logging.CRITICAL)
     assert bench.lines == ["a hint", "the end"]
 
 
-def test_nothing_is_left_behind_where_logging_ends() -> None:
+def test_close_releases_all_held_lines() -> None:
     bench = Bench()
     bench.say("a hint")
     bench.handler.close()

@@ -40,7 +40,7 @@ def test_a_file_that_can_not_be_read_has_no_secret(tmp_path: Path) -> None:
     assert Redaction(Settings(ssl_keyfile=tmp_path / "none")).text("a line") == "a line"
 
 
-def test_a_secret_of_three_characters_would_stand_in_any_line() -> None:
+def test_a_secret_of_three_characters_is_not_masked() -> None:
     assert Redaction(Settings(sasl_password="the")).text("the line") == "the line"
 
 
@@ -73,7 +73,7 @@ def test_a_field_has_no_secret_whatever_it_is(
     assert redaction.fields({"field": value}) == {"field": expected}
 
 
-def test_a_secret_that_is_a_number_is_none_in_a_field() -> None:
+def test_a_secret_that_is_a_number_is_masked_in_a_field() -> None:
     redaction = Redaction(Settings(sasl_password="20304050"))
 
     assert redaction.fields({"n": 20304050, "m": 7}) == {"n": "***", "m": 7}

@@ -39,7 +39,7 @@ class Bench(HeldTime):
         return self.stream.getvalue().splitlines()
 
 
-def test_so_many_pass_and_one_line_says_how_many_did_not() -> None:
+def test_one_line_counts_the_repeats() -> None:
     bench = Bench()
     for number in range(LINES_MAX + 5):
         bench.say("record %d is bad", number)
@@ -54,7 +54,7 @@ def test_so_many_pass_and_one_line_says_how_many_did_not() -> None:
     assert bench.lines[-1] == "record 99 is bad"
 
 
-def test_the_line_has_the_fields_of_the_last_one_held_back() -> None:
+def test_the_count_has_the_fields_of_the_last_repeat() -> None:
     bench = Bench()
     bench.handler.setFormatter(logging.Formatter("%(message)s %(topic)s %(held_back)s"))
     for number in range(LINES_MAX + 3):
@@ -64,7 +64,7 @@ def test_the_line_has_the_fields_of_the_last_one_held_back() -> None:
     assert bench.lines[-1] == f"held back 3 more like this in 60 s: bad t-{LINES_MAX + 2} 3"
 
 
-def test_a_line_that_can_not_be_made_is_told_without_what_it_was_to_say(
+def test_a_failing_line_is_named_without_its_values(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     class Broken:
@@ -81,7 +81,7 @@ def test_a_line_that_can_not_be_made_is_told_without_what_it_was_to_say(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_line_does_not_need_another_one_to_come() -> None:
+def test_the_count_comes_without_another_line() -> None:
     bench = Bench()
     bench.wait(WINDOW_SECONDS / 2)
     for _ in range(LINES_MAX):
@@ -93,7 +93,7 @@ def test_the_line_does_not_need_another_one_to_come() -> None:
     assert not bench.timers
 
 
-def test_it_is_told_when_the_process_ends() -> None:
+def test_close_writes_the_count() -> None:
     bench = Bench()
     for _ in range(LINES_MAX + 3):
         bench.say("bad")
@@ -101,7 +101,7 @@ def test_it_is_told_when_the_process_ends() -> None:
     assert bench.lines[-1] == "held back 3 more like this in 60 s: bad"
 
 
-def test_nothing_is_told_where_nothing_was_held_back() -> None:
+def test_there_is_no_count_without_repeats() -> None:
     bench = Bench()
     bench.say("bad")
     bench.wait(WINDOW_SECONDS)
@@ -112,7 +112,7 @@ def test_nothing_is_told_where_nothing_was_held_back() -> None:
 @pytest.mark.parametrize(
     ("message", "logger", "level"), [("good", "a", 30), ("bad", "b", 30), ("bad", "a", 40)]
 )
-def test_another_message_logger_or_level_is_another_thing(
+def test_another_message_logger_or_level_is_another_kind(
     message: str, logger: str, level: int
 ) -> None:
     bench = Bench()
@@ -122,14 +122,14 @@ def test_another_message_logger_or_level_is_another_thing(
     assert len(bench.lines) == LINES_MAX + 1
 
 
-def test_numbers_that_a_library_writes_into_its_messages_make_no_difference() -> None:
+def test_digits_in_a_template_make_no_new_kind() -> None:
     bench = Bench()
     for number in range(LINES_MAX + 5):
         bench.say(f"no connection to node {number}")
     assert len(bench.lines) == LINES_MAX
 
 
-def test_what_ends_the_process_always_passes() -> None:
+def test_critical_lines_always_pass() -> None:
     bench = Bench()
     for _ in range(LINES_MAX + 5):
         bench.say("ends", level=logging.CRITICAL)

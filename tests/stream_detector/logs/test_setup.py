@@ -73,7 +73,7 @@ def test_each_event_is_one_json_line_where_no_person_looks() -> None:
     }
 
 
-def test_a_number_that_json_has_not_is_a_string() -> None:
+def test_a_number_that_json_lacks_is_a_string() -> None:
     stream = io.StringIO()
     configure_logging(Settings(), stream=stream)
     fields = {"loss": math.nan, "rates": [math.inf, -math.inf, 0.5], "deep": {"x": math.nan}}
@@ -89,7 +89,7 @@ def test_a_number_that_json_has_not_is_a_string() -> None:
     assert '"nan": 1' + "0" * 400 in stream.getvalue()
 
 
-def test_what_can_not_be_written_costs_a_line_nothing_else() -> None:
+def test_a_value_without_a_text_leaves_the_rest_of_the_line() -> None:
     stream = io.StringIO()
     configure_logging(Settings(), stream=stream)
     loop: dict[str, Any] = {"topic": "a"}
@@ -134,7 +134,7 @@ def test_a_person_reads_one_plain_line() -> None:
 
 
 @pytest.mark.parametrize("library", ["aiokafka.cluster", "faust.app", "kafka.conn", "mode.service"])
-def test_libraries_are_heard_from_warning_on(library: str) -> None:
+def test_libraries_log_from_warning_on(library: str) -> None:
     stream = io.StringIO()
     configure_logging(Settings(log_level="info"), stream=stream)
 
@@ -144,7 +144,7 @@ def test_libraries_are_heard_from_warning_on(library: str) -> None:
     assert [line["message"] for line in lines_of(stream)] == ["trouble"]
 
 
-def test_what_a_library_tries_again_is_no_error() -> None:
+def test_errors_that_a_library_retries_become_warnings() -> None:
     stream = io.StringIO()
     configure_logging(Settings(log_level="info"), stream=stream)
     log = logging.getLogger("aiokafka.consumer.group_coordinator")
@@ -157,7 +157,7 @@ def test_what_a_library_tries_again_is_no_error() -> None:
     assert [line["level"] for line in lines_of(stream)] == [*["warning"] * 3, "error"]
 
 
-def test_a_library_is_not_heard_below_the_level_that_was_asked_for() -> None:
+def test_a_library_does_not_log_below_log_level() -> None:
     stream = io.StringIO()
     configure_logging(Settings(log_level="error"), stream=stream)
 
@@ -208,7 +208,7 @@ def test_no_line_holds_a_credential(
     assert SECRET not in text
 
 
-def test_the_password_of_a_file_is_known_where_settings_are_loaded(tmp_path: Path) -> None:
+def test_a_password_file_is_redacted_after_loading(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text(SECRET)
     environ = {
@@ -227,7 +227,7 @@ def test_the_password_of_a_file_is_known_where_settings_are_loaded(tmp_path: Pat
 @pytest.mark.parametrize(
     ("allowed", "shown"), [(False, "http://a.com/x?***"), (True, "http://a.com/x?user=kim")]
 )
-def test_a_line_holds_query_strings_only_if_that_is_allowed(allowed: bool, shown: str) -> None:
+def test_a_line_holds_query_strings_only_if_allowed(allowed: bool, shown: str) -> None:
     stream = io.StringIO()
     configure_logging(Settings(log_queries=allowed), stream=stream)
 
@@ -242,7 +242,7 @@ def test_a_line_holds_query_strings_only_if_that_is_allowed(allowed: bool, shown
     ("log_format", "terminal", "is_json"),
     [("auto", True, False), ("auto", False, True), ("json", True, True), ("pretty", False, False)],
 )
-def test_lines_are_pretty_on_a_terminal_unless_told_otherwise(
+def test_lines_are_pretty_on_a_terminal_unless_set_otherwise(
     log_format: Any, terminal: bool, is_json: bool
 ) -> None:
     stream = Terminal() if terminal else io.StringIO()
@@ -264,7 +264,7 @@ def test_pretty_lines_have_no_colour_and_let_none_in() -> None:
     assert line.endswith(r"error    \x1b[31mred next topic=\x1b]0;a\x07\u2028b")
 
 
-def test_fields_do_not_hide_what_each_line_has() -> None:
+def test_fields_do_not_replace_the_standard_ones() -> None:
     stream = io.StringIO()
     configure_logging(Settings(), stream=stream)
 
@@ -274,7 +274,7 @@ def test_fields_do_not_hide_what_each_line_has() -> None:
     assert (line["level"], line["logger"], line["count"]) == ("info", "a", 3)
 
 
-def test_arguments_that_do_not_fit_cost_the_line_nothing_but_them() -> None:
+def test_wrong_arguments_leave_the_template() -> None:
     stream = io.StringIO()
     configure_logging(Settings(), stream=stream)
 
@@ -283,7 +283,7 @@ def test_arguments_that_do_not_fit_cost_the_line_nothing_but_them() -> None:
     assert lines_of(stream)[0]["message"] == "read %d"
 
 
-def test_what_is_repeated_is_held_back_but_not_what_ends_the_process() -> None:
+def test_repeats_are_held_back_but_not_the_critical_line() -> None:
     stream = io.StringIO()
     configure_logging(Settings(), stream=stream)
     log = logging.getLogger("stream_detector.x")
@@ -320,7 +320,7 @@ fail({kind})
 
 
 @pytest.mark.parametrize("kind", ["ValueError", "asyncio.CancelledError"])
-def test_an_error_that_nothing_catches_is_a_line_too(kind: str) -> None:
+def test_an_uncaught_error_is_a_log_line(kind: str) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", UNCAUGHT.replace("{kind}", kind)],
@@ -339,7 +339,7 @@ def test_an_error_that_nothing_catches_is_a_line_too(kind: str) -> None:
     assert lines[3]["message"].startswith("Task exception was never retrieved")
 
 
-def test_ctrl_c_is_no_unexpected_error() -> None:
+def test_ctrl_c_logs_no_error() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     program = UNCAUGHT.replace("{kind}", "KeyboardInterrupt")
     done = subprocess.run(
@@ -357,7 +357,8 @@ def test_ctrl_c_is_no_unexpected_error() -> None:
 NATIVE = """
 import os, sys
 from stream_detector.errors import BundleError
-from stream_detector.logs.setup import configure_logging, native_output_held_back
+from stream_detector.logs.setup import configure_logging
+from stream_detector.system.native_output import native_output_held_back
 from stream_detector.settings.fields import Settings
 configure_logging(Settings())
 import logging
@@ -375,9 +376,7 @@ os.write(2, b"after\\n")
 @pytest.mark.parametrize(
     ("end", "is_shown"), [("", False), ("raise BundleError", False), ("raise ValueError", True)]
 )
-def test_native_output_is_shown_only_when_something_unforeseen_fails(
-    end: str, is_shown: bool
-) -> None:
+def test_native_output_is_shown_only_after_an_unforeseen_error(end: str, is_shown: bool) -> None:
     program = NATIVE.format(end=end)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(

@@ -27,8 +27,8 @@ def test_an_announcement_is_read():
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"name": "a" * 60_000 + " ?"}, "the name of what was announced for url is longer than"),
-        ({"version": "a\x1b[2J"}, "the version of what was announced for url holds a control"),
+        ({"name": "a" * 60_000 + " ?"}, "the name of the announcement for url is longer than"),
+        ({"version": "a\x1b[2J"}, "the version of the announcement for url holds a control"),
         ({"sha256": "0" * 64 + "\n"}, "sha256"),
         ({"previous": ["0" * 64 + "\n"]}, "previous"),
     ],

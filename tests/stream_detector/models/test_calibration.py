@@ -3,7 +3,7 @@
 import numpy as np
 
 from stream_detector.models.calibration import Platt
-from trainer.measuring.calibrating import fit_platt
+from trainer.measuring.evaluation import fit_platt
 
 
 def test_it_finds_the_curve_that_made_the_labels():

@@ -7,6 +7,7 @@ import pytest
 
 from support.commands import environment_of
 
+_SCORER = "import stream_detector.models.scorer as scorer"
 _LOADED = "print(*sorted({'keras', 'matplotlib', 'scipy.stats', 'sklearn'} & sys.modules.keys()))"
 
 
@@ -20,8 +21,14 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+def test_a_module_that_imports_the_scorer_loads_no_tensorflow():
+    done = run_python(f"{_SCORER}\nprint('tensorflow' in sys.modules)")
+
+    assert done.stdout == "False\n"
+
+
 def test_a_worker_s_model_loads_no_keras():
-    done = run_python(f"import stream_detector.models.scorer\n{_LOADED}")
+    done = run_python(f"{_SCORER}\nscorer.tf.constant(0)\n{_LOADED}")
 
     assert done.stdout == "\n"
 

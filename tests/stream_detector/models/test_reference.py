@@ -22,7 +22,6 @@ from stream_detector.models.reference import (
     coarsened,
     measured,
     population_stability_index,
-    psi_terms,
     reference_of,
 )
 from stream_detector.settings.fields import Settings
@@ -117,7 +116,7 @@ def test_an_empty_bin_counts_as_half_a_row():
 def test_the_index_is_symmetric_never_negative_and_0_for_the_same(one, other):
     index = population_stability_index(one, other)
     assert index == pytest.approx(population_stability_index(other, one))
-    assert (psi_terms(one, other) >= 0).all()
+    assert index >= 0
     assert population_stability_index(one, one) == 0
     assert (index > 0) == (one != other) or sum(one) != sum(other)
 

@@ -34,7 +34,7 @@ def test_a_private_key_is_its_owners_alone_and_never_replaced(key):
     content = key.read_bytes()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
-    with pytest.raises(SettingsError, match="is there and stays"):
+    with pytest.raises(SettingsError, match="exists and is not overwritten"):
         new_key(key)
     assert key.read_bytes() == content
 

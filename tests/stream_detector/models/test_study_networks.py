@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stream_detector.models.architectures.cnn_lstm import CnnLstm
-from stream_detector.models.architectures.lstm import LstmEmbed, LstmOneHot
+from stream_detector.models.architectures.study_networks import CnnLstm, LstmEmbed, LstmOneHot
 from stream_detector.models.encoding import CODES, encode
 
 LENGTH_MAX = 20

@@ -2,8 +2,7 @@ import pytest
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Kind, Thresholds
-from stream_detector.models.serving import threshold_overrides
-from stream_detector.models.thresholds import effective_thresholds, verdict_for
+from stream_detector.models.thresholds import effective_thresholds, threshold_overrides, verdict_for
 from stream_detector.settings.fields import Settings
 
 BUNDLE = Thresholds(suspicious=0.5, malicious=0.9)

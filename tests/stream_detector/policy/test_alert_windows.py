@@ -36,7 +36,7 @@ def test_the_first_verdict_alerts_and_the_next_are_folded_in() -> None:
     assert alerts.admit(verdict(3, at=HOUR - timedelta(microseconds=1))) is None
 
 
-def test_after_the_window_an_alert_says_how_many_were_folded_in() -> None:
+def test_the_first_alert_after_a_window_counts_the_folded_verdicts() -> None:
     alerts = windows()
     alerts.admit(verdict(1))
     alerts.admit(verdict(2))

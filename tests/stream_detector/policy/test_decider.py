@@ -76,7 +76,7 @@ def test_nothing_observed_asks_nothing() -> None:
     assert scorer.calls == []
 
 
-def test_what_is_no_url_is_rejected_in_its_place() -> None:
+def test_a_text_that_is_not_a_url_is_rejected_in_its_place() -> None:
     decisions = decider().decide([(URL, "http://a.com/"), (URL, "http://"), (HOST, "b.com")])
     assert isinstance(decisions[1], Rejected)
     assert decisions[1].reason is RejectReason.INVALID_URL
@@ -108,7 +108,7 @@ class TestMemory:
         assert scored(later).score == 0.125
         assert "fragment" in scored(later).canonical.notes
 
-    def test_without_cache_entries_each_batch_is_scored_anew(self) -> None:
+    def test_without_cache_entries_each_batch_is_scored_again(self) -> None:
         scorer = WordScorer()
         decide = decider(scorer, cache_entries=0).decide
         decide([(URL, "http://a.com/x")] * 2)
@@ -123,7 +123,7 @@ class TestMemory:
         decide([(URL, long)])
         assert len(scorer.calls) == 2
 
-    def test_another_model_forgets_what_was_decided(self) -> None:
+    def test_another_model_forgets_earlier_decisions(self) -> None:
         scorer = WordScorer()
         decide = decider(scorer).decide
         (before,) = decide([(URL, "http://a.com/x")])
@@ -245,7 +245,7 @@ class TestFaults:
         assert len(scorer.calls) <= 1 + 2 * 10 + 11
 
     @pytest.mark.parametrize("score", [math.nan, math.inf, -0.5, 1.5])
-    def test_what_is_no_probability_is_a_fault_as_well(self, score: float) -> None:
+    def test_a_score_that_is_not_a_probability_is_a_fault(self, score: float) -> None:
         scorer = WordScorer(wrong_on={"b.com": score})
         found = decider(scorer).decide([(HOST, "a.com"), (HOST, "b.com"), (HOST, "evil.com")])
         assert [isinstance(d, Rejected) for d in found] == [False, True, False]

@@ -132,7 +132,7 @@ def test_an_address_in_an_ipv6_spelling_of_its_own_matches(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", ["co.uk", "com", "*.co.uk", "github.io", "xn--p1ai"])
-def test_a_public_suffix_is_refused_unless_it_says_so(tmp_path: Path, suffix: str) -> None:
+def test_a_public_suffix_is_refused_without_its_prefix(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(SettingsError, match=r"line 1: .* public suffix.*suffix:"):
         load(tmp_path, suffix)
     entries = load(tmp_path, f"suffix:{suffix}")
@@ -142,7 +142,7 @@ def test_a_public_suffix_is_refused_unless_it_says_so(tmp_path: Path, suffix: st
 
 
 @pytest.mark.parametrize("name", ["localhost", "intranet", "corp", "evil.co.uk"])
-def test_a_name_that_is_no_public_suffix_needs_no_word(tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_not_a_public_suffix_needs_no_prefix(tmp_path: Path, name: str) -> None:
     assert load(tmp_path, name).specificity(form("host", f"a.{name}"))
 
 
@@ -183,17 +183,17 @@ def test_international_names_match_in_either_spelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (b"0.0.0.0 evil.com", "no domain, host, URL or network"),
-        (b"http://", "no domain, host, URL or network"),
+        (b"0.0.0.0 evil.com", "not a domain, host, URL or network"),
+        (b"http://", "not a domain, host, URL or network"),
         (b"\xff\xfe", "not UTF-8"),
-        (b".evil.com", "no domain, host, URL or network"),
+        (b".evil.com", "not a domain, host, URL or network"),
         (b"10.1.2.3/8", "bits of a host; the network is 10.0.0.0/8"),
         (b"2001:db8::1/32", "bits of a host; the network is 2001:db8::/32"),
         (b"10.0.0.0/33", "0 to 32 bits"),
         (b"::/129", "0 to 128"),
         (b"10.0.0/8", "not a network"),
-        (b"suffix:10.0.0.0/8", "no domain, host, URL or network"),
-        (b"suffix:", "no domain, host, URL or network"),
+        (b"suffix:10.0.0.0/8", "not a domain, host, URL or network"),
+        (b"suffix:", "not a domain, host, URL or network"),
         (b"10.0.0.0/255.0.0.0", "write 10.0.0.0/8 "),
         (b"10.1.2.3/255.255.0.0", "write 10.1.0.0/16 "),
         (b"10.1.*", "write 10.1.0.0/16 "),
@@ -202,8 +202,8 @@ def test_international_names_match_in_either_spelling(tmp_path: Path) -> None:
         (b"10.0.0.1-9", "a range"),
         (b"*evil.com", "write evil.com,"),
         (b"evil.*", "write a domain"),
-        (b"a.*.evil.com", r"\* is taken as \*\. at the start alone"),
-        (b"*", r"\* is taken"),
+        (b"a.*.evil.com", r"\* works only as \*\. at the start"),
+        (b"*", r"\* works only"),
         (b"=evil.com", "write evil.com$"),
         (b"~evil.com", "write evil.com$"),
         (b"evil.com,good.com", "one domain a line"),

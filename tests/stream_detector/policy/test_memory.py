@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from stream_detector.policy.memory import Memo
 
 
-def test_what_was_put_is_found() -> None:
+def test_an_entry_is_found() -> None:
     memo: Memo[str, int] = Memo(10)
     memo.put("a", 1)
     assert memo.get("a") == 1
@@ -12,7 +12,7 @@ def test_what_was_put_is_found() -> None:
     assert memo.get_all(["b", "a", "a"]) == [None, 1, 1]
 
 
-def test_what_is_used_outlives_what_is_not() -> None:
+def test_used_entries_outlive_unused_ones() -> None:
     memo: Memo[str, int] = Memo(4)
     memo.put("used", 0)
     memo.put("unused", 0)

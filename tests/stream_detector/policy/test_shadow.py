@@ -13,7 +13,7 @@ from stream_detector.events import Decision, ModelRef, Thresholds
 from stream_detector.metrics import Metrics
 from stream_detector.models.announcement import Announcement
 from stream_detector.models.base import ServedModel
-from stream_detector.models.serving import threshold_overrides
+from stream_detector.models.thresholds import threshold_overrides
 from stream_detector.policy.shadow import Compared, Shadows, is_sampled
 from stream_detector.settings.fields import Settings
 from support.scoring import WordScorer
@@ -82,7 +82,7 @@ class Bench:
         return self.metrics.registry.get_sample_value(f"stream_detector_{name}", labels)
 
 
-def test_what_the_two_models_say_is_counted_and_told_where_it_differs() -> None:
+def test_opinions_of_both_models_are_counted_and_differing_ones_kept() -> None:
     bench = Bench()
     bench.shadows.start(announced(), Model(0.5))
 
@@ -200,7 +200,7 @@ def test_only_the_share_is_scored_and_nothing_twice() -> None:
     assert 500 < len(asked) < 700
 
 
-def test_what_was_scored_before_the_shadow_came_is_not_scored_for_it() -> None:
+def test_texts_scored_before_the_shadow_started_are_not_scored_again() -> None:
     bench, model = Bench(), Model()
     bench.decide(URLS)
     bench.shadows.start(announced(), model)
@@ -252,7 +252,7 @@ def test_a_model_is_not_compared_with_itself() -> None:
     assert model.calls == []
 
 
-def test_a_slow_shadow_passes_over_what_it_has_no_time_for() -> None:
+def test_a_slow_shadow_passes_over_texts_that_it_has_no_time_for() -> None:
     # Asked at the start and the end of a comparison, when scoring starts, and before each slice
     # after the first one.
     bench = Bench(clock=iter([0.0, 0.0, 0.9, 1.1, 1.2]))
@@ -268,7 +268,7 @@ def test_a_slow_shadow_passes_over_what_it_has_no_time_for() -> None:
     assert bench.shadows.running("url") is not None
 
 
-def test_each_kind_has_its_own_shadow_which_ends_alone() -> None:
+def test_each_kind_has_its_own_shadow_with_its_own_end() -> None:
     bench = Bench()
     of_urls, of_hosts = Model(), Model()
     bench.shadows.start(announced(), of_urls)

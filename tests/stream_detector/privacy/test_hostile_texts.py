@@ -16,8 +16,8 @@ from stream_detector.events import Canonical
 from stream_detector.logs.redaction import Redaction
 from stream_detector.models.announcement import decode_announcement
 from stream_detector.policy.lists import HostList
+from stream_detector.privacy.letter_bytes import before_query, without_credentials
 from stream_detector.privacy.lines import line_without_secrets
-from stream_detector.privacy.records import before_query, without_credentials
 from stream_detector.privacy.secret_spellings import KnownSecrets
 from stream_detector.privacy.urls import (
     is_query_masked,
@@ -228,7 +228,7 @@ def test_time_grows_with_the_length_of_a_line(name: str | None) -> None:
     assert_linear(read, BEGINNINGS.get(name or "", "http://h.com/"))
 
 
-def test_time_grows_with_the_length_of_a_list_and_of_what_is_looked_up_in_it(
+def test_time_grows_with_the_lengths_of_the_list_and_of_the_text(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "list"

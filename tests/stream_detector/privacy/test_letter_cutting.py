@@ -4,7 +4,7 @@ import pytest
 
 from stream_detector.events import DeadLetter, RejectReason, SourcePosition
 from stream_detector.limits import LETTER_KEY_BYTES_MAX, LETTER_VALUE_BYTES_MAX
-from stream_detector.privacy.outputs import letter_without_credentials
+from stream_detector.privacy.letter_bytes import letter_without_credentials
 from stream_detector.wire.outcomes import dead_letter_headers
 from support.memory import takes_at_most
 
@@ -16,13 +16,13 @@ def letter(value: bytes | None, key: bytes | None = None) -> DeadLetter:
     return DeadLetter(key, value, RejectReason.MALFORMED, "broken", source, None)
 
 
-def test_what_is_not_too_long_stays_as_it_is() -> None:
+def test_a_letter_that_is_not_too_long_stays_whole() -> None:
     whole = letter(b"x" * LETTER_VALUE_BYTES_MAX, b"k" * LETTER_KEY_BYTES_MAX)
     assert letter_without_credentials(whole) is whole
     assert letter_without_credentials(letter(None)) == letter(None)
 
 
-def test_key_and_value_are_cut_and_say_how_long_they_were() -> None:
+def test_key_and_value_are_cut_and_keep_their_original_lengths() -> None:
     cut = letter_without_credentials(letter(b"v" * 3 * MIB, b"k" * 2 * MIB))
     assert cut.value == b"v" * LETTER_VALUE_BYTES_MAX
     assert cut.key == b"k" * LETTER_KEY_BYTES_MAX

@@ -162,7 +162,7 @@ def test_no_client_and_no_query_value_is_in_any_output_when_all_are_masked(
 
 @many
 @given(records, keys)
-def test_no_query_value_is_in_any_output_when_queries_alone_are_masked(
+def test_no_output_holds_a_query_value_when_only_queries_are_masked(
     values: list[bytes], key: bytes | None
 ) -> None:
     assert_free_of(outputs_of(values, key=key, mask_queries=QUERIES), QUERY_VALUE, FRAGMENT)
@@ -176,7 +176,7 @@ def test_a_fragment_behind_a_space_is_in_no_dead_letter_when_queries_are_masked(
 
 @many
 @given(records)
-def test_no_client_is_in_any_output_when_clients_alone_are_masked(values: list[bytes]) -> None:
+def test_no_output_holds_a_client_when_only_clients_are_masked(values: list[bytes]) -> None:
     encoded = outputs_of(values, key=CLIENT.encode(), client_key=KEY, client_pseudonyms=CLIENTS)
     assert_free_of(encoded, CLIENT)
 
@@ -250,7 +250,7 @@ def test_no_escape_of_zeek_hides_an_at_sign_or_a_query(cut: int) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_format_gives_what_is_to_be_masked(name: str) -> None:
+def test_each_format_yields_the_texts_to_mask(name: str) -> None:
     encoded = outputs_of([FORMATS[name](f"evil.com/path?name={QUERY_VALUE}#{FRAGMENT}")])
     assert len(encoded.verdicts) == len(encoded.alerts) == len(encoded.comparisons) - 1 == 1
     (verdict,) = (value or b"" for _, value, _ in encoded.verdicts)
@@ -269,14 +269,14 @@ def without(names: list[str], name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("output", CLIENTS)
-def test_clients_are_masked_in_the_outputs_that_are_named_alone(output: str) -> None:
+def test_clients_are_masked_only_in_the_named_outputs(output: str) -> None:
     encoded = outputs_of([LINE, BROKEN], client_key=KEY, client_pseudonyms=without(CLIENTS, output))
     assert_free_of(encoded, CLIENT, but=[output])
     assert any(CLIENT.encode() in part for part in parts(getattr(encoded, output)))
 
 
 @pytest.mark.parametrize("output", QUERIES)
-def test_queries_are_masked_in_the_outputs_that_are_named_alone(output: str) -> None:
+def test_queries_are_masked_only_in_the_named_outputs(output: str) -> None:
     encoded = outputs_of([LINE, BROKEN], mask_queries=without(QUERIES, output))
     assert_free_of(encoded, QUERY_VALUE, but=[output])
     assert any(QUERY_VALUE.encode() in part for part in parts(getattr(encoded, output)))
@@ -308,7 +308,7 @@ def test_nothing_but_the_masks_is_different() -> None:
     assert alert["stream_detector"]["canonical"] == "evil.com/path?name=***"
 
 
-def test_the_model_reads_what_is_masked_in_its_verdict() -> None:
+def test_the_model_reads_texts_that_its_verdict_masks() -> None:
     scorer = WordScorer()
     pipeline = pipeline_with(scorer, mask_queries=QUERIES)
     pipeline.process([Chunk("url-events", 0, [Record(0, LINE)])])
@@ -326,7 +326,7 @@ def test_alerts_of_one_client_are_folded_under_its_pseudonym() -> None:
     ]
 
 
-def test_alert_windows_know_a_client_as_the_log_has_it() -> None:
+def test_alert_windows_use_the_original_client() -> None:
     """Two spellings of one client have one pseudonym and two windows."""
     records = [LINE, LINE.replace(b"198.51.100.77", b"::ffff:198.51.100.77")]
     encoded = outputs_of(records, client_key=KEY, client_pseudonyms=["alerts"])
@@ -334,7 +334,7 @@ def test_alert_windows_know_a_client_as_the_log_has_it() -> None:
     assert [alert_key for alert_key, _, _ in encoded.alerts] == [key, key]
 
 
-def test_a_dead_letter_says_what_was_withheld_and_where_the_record_is() -> None:
+def test_a_dead_letter_names_its_masked_parts_and_the_place_of_the_record() -> None:
     of = Pseudonyms(KEY.encode()).of
 
     def letter(**settings: Any) -> tuple[bytes | None, bytes | None, str | None]:

@@ -41,7 +41,7 @@ from stream_detector.privacy.secret_names import names_secret, without_named_sec
         ("sent Bearer eyJhbGciOiJub25lIn0.e30.", "sent Bearer ***"),
     ],
 )
-def test_what_is_named_as_a_secret_is_masked(line: str, expected: str) -> None:
+def test_a_named_secret_is_masked(line: str, expected: str) -> None:
     assert without_named_secrets(line) == expected
     assert without_named_secrets(expected) == expected
 
@@ -66,7 +66,7 @@ def test_what_is_named_as_a_secret_is_masked(line: str, expected: str) -> None:
         "session timeout: 30 s",
     ],
 )
-def test_what_names_no_secret_stays(line: str) -> None:
+def test_a_text_that_names_no_secret_stays(line: str) -> None:
     assert without_named_secrets(line) == line
 
 

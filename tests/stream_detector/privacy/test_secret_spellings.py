@@ -47,7 +47,7 @@ def test_no_spelling_of_a_password_is_left(password: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["one\ntwo\tthree\r\n", "back\\\nslash", "\udce9\udcff-raw"])
-def test_a_secret_that_is_no_line_is_known_too(secret: str) -> None:
+def test_a_secret_of_several_lines_is_known_too(secret: str) -> None:
     for text in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
         assert KnownSecrets([secret]).masked(f"<{text}>") == "<***>"
 

@@ -93,7 +93,7 @@ class TestUserInfo:
             "h.example/a:b/c@d",
         ],
     )
-    def test_what_is_no_password_stays(self, text: str) -> None:
+    def test_a_text_that_is_not_a_password_stays(self, text: str) -> None:
         assert without_nested_credentials(text) == text
 
     def test_a_canonical_text_stays_one(self) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.settings.fields import DATA_FOLDER
+from stream_detector.sources.base import Source
 from stream_detector.sources.json_record import JsonRecord
-from stream_detector.sources.reading import SOURCES, Source, read_record
+from stream_detector.sources.reading import SOURCES, read_record
 
 FORMATS = pytest.mark.parametrize("source", [None, *SOURCES.values()], ids=["found", *SOURCES])
 GIVEN_BY_SOURCES = set(RejectReason) - {RejectReason.TOO_LONG, RejectReason.MODEL_ERROR}

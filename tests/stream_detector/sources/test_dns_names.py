@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stream_detector.events import Ignored, UrlEvent
-from stream_detector.sources.dns_names import dns_event
+from stream_detector.sources.targets import dns_event
 
 TIME = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 

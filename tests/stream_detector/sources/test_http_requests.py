@@ -7,7 +7,7 @@ import pytest
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.http_requests import http_event
+from stream_detector.sources.targets import http_event
 
 TIME = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
-from stream_detector.sources.reading import SOURCES, EventResult, chosen_fields, read_record
+from stream_detector.sources.json_fields import chosen_fields
+from stream_detector.sources.reading import SOURCES, EventResult, read_record
 
 TIME = datetime(2026, 11, 20, 9, 0, 20, tzinfo=UTC)
 URL = "http://example.com/a"

@@ -6,8 +6,8 @@ import pytest
 
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
-from stream_detector.sources.log_file import LogFile
-from stream_detector.sources.reading import SOURCES, EventResult, read_record, source_named
+from stream_detector.sources.base import FORMAT_NAMES
+from stream_detector.sources.reading import SOURCES, EventResult, LogFile, read_record, source_named
 
 DNSMASQ_QUERY = b"Nov 20 09:00:13 dnsmasq[811]: query[A] %s from 10.0.0.1"
 LINES = {
@@ -48,6 +48,7 @@ def reasons(value: bytes, source: str | None = None, *, lines_max: int = 100) ->
 
 def test_there_is_an_example_of_each_format() -> None:
     assert set(LINES) == set(SOURCES)
+    assert tuple(SOURCES) == FORMAT_NAMES
     assert all(name == source.name for name, source in SOURCES.items())
 
 
@@ -154,7 +155,7 @@ def test_more_names_than_allowed_in_one_line_or_in_all_are_rejected_together() -
         ((_, fault),) = read(value, lines_max=2)
         assert isinstance(fault, Rejected)
         assert fault.reason is RejectReason.TOO_MANY
-        assert fault.detail == "3 URLs or hosts; record_lines_max is 2"
+        assert fault.detail == "3 URLs or hosts, more than 2"
         assert len(read(value, lines_max=3)) == 3
 
 

@@ -1,4 +1,4 @@
-"""Lines in blocks: all of them, in order, in bounded memory, at once where input is slow."""
+"""Lines in blocks: all of them, in order, in bounded memory, without delay from slow input."""
 
 import os
 import threading
@@ -92,7 +92,7 @@ def test_long_lines_come_whole_and_in_small_blocks(tmp_path: Path) -> None:
     assert max(map(len, blocks)) < 10
 
 
-def test_of_a_line_without_bound_the_beginning_is_kept() -> None:
+def test_an_endless_line_is_cut() -> None:
     lines = lines_of(b"x" * (3 * LINE_BYTES_MAX) + b"\nnext\n")
 
     assert [len(line) for line in lines] == [LINE_BYTES_MAX, 4]

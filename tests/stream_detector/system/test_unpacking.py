@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
-def test_what_was_packed_comes_out(pack: Pack, tmp_path: Path) -> None:
+def test_compressed_input_is_unpacked(pack: Pack, tmp_path: Path) -> None:
     path = tmp_path / "lines.log"  # Its name says nothing.
     path.write_bytes(pack(CONTENT + b"\n") + pack(b"appended, as logrotate does"))
 
@@ -49,7 +49,7 @@ def test_what_was_packed_comes_out(pack: Pack, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
-def test_packed_input_of_a_pipe_that_gives_it_byte_by_byte_is_told_apart(pack: Pack) -> None:
+def test_a_format_is_recognised_in_a_pipe_byte_by_byte(pack: Pack) -> None:
     reading, writing = os.pipe()
     packed = pack(b"a.example\nb.example\n")
 
@@ -69,7 +69,7 @@ def test_packed_input_of_a_pipe_that_gives_it_byte_by_byte_is_told_apart(pack: P
 
 
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
-def test_little_that_unpacks_to_much_comes_in_pieces(pack: Pack, tmp_path: Path) -> None:
+def test_a_bomb_comes_in_bounded_pieces(pack: Pack, tmp_path: Path) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(pack(bytes(64 * READ_BYTES)))
 
@@ -84,7 +84,7 @@ def test_little_that_unpacks_to_much_comes_in_pieces(pack: Pack, tmp_path: Path)
 
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_what_is_damaged_is_told(pack: Pack, damage: str, tmp_path: Path) -> None:
+def test_damaged_input_is_an_error(pack: Pack, damage: str, tmp_path: Path) -> None:
     path = tmp_path / "damaged"
     packed = bytearray(pack(CONTENT))
     middle = len(packed) // 2
@@ -99,7 +99,7 @@ def test_what_is_damaged_is_told(pack: Pack, damage: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
-def test_bytes_behind_what_was_packed_are_told(pack: Pack, tmp_path: Path) -> None:
+def test_bytes_after_compressed_input_are_an_error(pack: Pack, tmp_path: Path) -> None:
     path = tmp_path / "appended"
     path.write_bytes(pack(CONTENT) + b"http://b.example/\n")
 
@@ -107,7 +107,7 @@ def test_bytes_behind_what_was_packed_are_told(pack: Pack, tmp_path: Path) -> No
         list(line_blocks(descriptor))
 
 
-def test_zero_bytes_that_pad_xz_are_none_of_its_lines(tmp_path: Path) -> None:
+def test_padding_of_xz_makes_no_line(tmp_path: Path) -> None:
     path = tmp_path / "padded"
     path.write_bytes(lzma.compress(b"a.example\n") + bytes(8) + lzma.compress(b"b") + bytes(4))
 
@@ -120,7 +120,7 @@ def test_zero_bytes_that_pad_xz_are_none_of_its_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("magic", "name"), [(b"\x1f\x9d\x90", r"compress \(\.Z\)"), (b"\x04\x22\x4d\x18\x64", "lz4")]
 )
-def test_what_is_compressed_otherwise_is_told(magic: bytes, name: str, tmp_path: Path) -> None:
+def test_other_compression_is_refused(magic: bytes, name: str, tmp_path: Path) -> None:
     path = tmp_path / "compressed"
     path.write_bytes(magic + b"more")
 
@@ -129,7 +129,7 @@ def test_what_is_compressed_otherwise_is_told(magic: bytes, name: str, tmp_path:
 
 
 @pytest.mark.parametrize("magic", [b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07\x01\x00"])
-def test_an_archive_is_told(magic: bytes, tmp_path: Path) -> None:
+def test_an_archive_is_refused(magic: bytes, tmp_path: Path) -> None:
     path = tmp_path / "archive"
     path.write_bytes(magic + b"more")
 
@@ -138,7 +138,7 @@ def test_an_archive_is_told(magic: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"B", b"BZh.example", b"(a)\n", b"PKa.example", b"\x1f\x8b"])
-def test_what_only_begins_like_it_is_text(content: bytes, tmp_path: Path) -> None:
+def test_text_that_begins_like_a_magic_number_is_text(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(content)
 

@@ -24,13 +24,13 @@ def test_a_number_and_a_unit_are_a_duration(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["", "5", "h", "-1h", "0h", "1 h", "1h30m", "1y", "1e3s", "infs"])
-def test_anything_else_is_told_with_an_example(text):
+def test_anything_else_is_refused_with_an_example(text):
     with pytest.raises(click.BadParameter, match="such as 24h"):
         DURATION.convert(text, None, None)
 
 
 @pytest.mark.parametrize("text", ["9999999999w", "3651d", "1" + "0" * 400 + "s"])
-def test_one_too_long_is_told(text):
+def test_more_than_ten_years_is_refused(text):
     with pytest.raises(click.BadParameter, match="is too long"):
         DURATION.convert(text, None, None)
 
@@ -50,5 +50,5 @@ def test_one_too_long_is_told(text):
         ("1234567s", "1,234,567 seconds"),
     ],
 )
-def test_a_duration_is_written_in_the_largest_unit_that_it_is_whole_in(text, words):
+def test_a_duration_is_written_in_its_largest_whole_unit(text, words):
     assert written(DURATION.convert(text, None, None)) == words

@@ -18,7 +18,7 @@ NAMES = ("generate-names", "--count", "1000000")
 """Some five seconds of work."""
 
 
-def told(*, seconds: float, first_line_seconds: float) -> list[str]:
+def lines_of(*, seconds: float, first_line_seconds: float) -> list[str]:
     """The lines that a stage of so many seconds writes where there is no terminal."""
     written = io.StringIO()
     progress = ShownProgress(
@@ -31,17 +31,17 @@ def told(*, seconds: float, first_line_seconds: float) -> list[str]:
 
 
 def test_without_a_terminal_long_work_writes_a_line_now_and_then():
-    first, *more = told(seconds=0.5, first_line_seconds=0.05)
+    first, *more = lines_of(seconds=0.5, first_line_seconds=0.05)
 
     assert first == "reading [b]x[/b].csv, 3 of 10, 2 of them bad, 0 s"
     assert more
 
 
 def test_short_work_writes_nothing():
-    assert told(seconds=0.1, first_line_seconds=10) == []
+    assert lines_of(seconds=0.1, first_line_seconds=10) == []
 
 
-def test_the_innermost_stage_is_what_is_written():
+def test_a_line_tells_of_the_innermost_stage():
     written = io.StringIO()
     progress = ShownProgress(Console(file=written), first_line_seconds=0.05, line_seconds=60)
     with progress.stage("comparing"), progress.stage("resamples", 500) as stage:
@@ -103,7 +103,7 @@ def test_records_written_to_kafka_are_counted(kafka, topics, terminal):
 
 
 @pytest.mark.slow
-def test_doctor_shows_what_it_checks_beside_its_results():
+def test_doctor_shows_its_progress_on_stderr():
     port = str(free_port())
     command = command_line("doctor", "--bootstrap-servers", "127.0.0.1:1", "--http-port", port)
     seen = run_seen(command, environment=environment_of())

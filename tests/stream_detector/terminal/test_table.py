@@ -20,7 +20,7 @@ def test_columns_line_up_and_no_line_ends_in_spaces() -> None:
     ]
 
 
-def test_no_rows_are_no_lines() -> None:
+def test_no_rows_give_no_lines() -> None:
     assert list(table_lines([])) == []
 
 

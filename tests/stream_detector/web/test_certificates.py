@@ -1,4 +1,4 @@
-"""When certificates expire: which of a file counts, and what is shown and told of it."""
+"""When certificates expire: which of a file counts, and and what the gauge and the log show."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from stream_detector.metrics import certificate_gauge
 from stream_detector.settings.fields import Settings
-from stream_detector.web.access import WebAccess
 from stream_detector.web.certificates import (
     CertificateFile,
     kafka_certificates,
     show_certificates,
 )
+from stream_detector.web.config import WatchedWebConfig
 from support.certificates import CertificateAuthority
 
 METRIC = "stream_detector_certificate_expiry_timestamp_seconds"
@@ -43,7 +43,7 @@ def joined(file: Path, *parts: Path) -> Path:
     return file
 
 
-def test_of_what_is_presented_the_first_to_expire_counts(
+def test_a_chain_expires_with_its_first_certificate(
     tmp_path: Path, registry: CollectorRegistry, gauge: Gauge
 ) -> None:
     authority = CertificateAuthority(tmp_path, days_left=20)
@@ -53,13 +53,13 @@ def test_of_what_is_presented_the_first_to_expire_counts(
 
     for name in ("http_server", "kafka_client"):
         show_certificates([CertificateFile(name, "cert_file", chain)], gauge)  # type: ignore[arg-type]
-        assert days_shown(registry, name) == 30, "the root at its end is none of it"
+        assert days_shown(registry, name) == 30, "a root at its end does not count"
     alone = CertificateFile("kafka_client", "ssl_certfile", authority.file)
     show_certificates([alone], gauge)
     assert days_shown(registry, "kafka_client") == 20, "unless it is all there is"
 
 
-def test_of_authorities_the_last_to_expire_counts(
+def test_authorities_expire_with_the_last_of_them(
     tmp_path: Path, registry: CollectorRegistry, gauge: Gauge, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = CertificateAuthority(tmp_path, "old", days_left=-1).file
@@ -70,15 +70,15 @@ def test_of_authorities_the_last_to_expire_counts(
 
     assert days_shown(registry, "kafka_authority") == 80
     assert days_shown(registry, "kafka_client") is None
-    assert caplog.records == [], "one that takes over from the other is no fault"
+    assert caplog.records == [], "a new authority replaces an old one"
 
 
 @pytest.mark.parametrize(
-    ("days_left", "told"),
+    ("days_left", "fault"),
     [(-1, "has expired"), (13.5, "expires within 14 days"), (14.5, "")],
 )
-def test_what_has_expired_or_soon_will_is_told_once_with_what_to_do(
-    tmp_path: Path, gauge: Gauge, caplog: pytest.LogCaptureFixture, days_left: float, told: str
+def test_an_expired_certificate_is_logged_once_with_what_to_do(
+    tmp_path: Path, gauge: Gauge, caplog: pytest.LogCaptureFixture, days_left: float, fault: str
 ) -> None:
     files = CertificateAuthority(tmp_path).issue("client", days_left=days_left)
     settings = Settings(
@@ -87,17 +87,17 @@ def test_what_has_expired_or_soon_will_is_told_once_with_what_to_do(
 
     show_certificates(kafka_certificates(settings), gauge)
 
-    if not told:
+    if not fault:
         assert caplog.records == []
         return
     (record,) = caplog.records
     day = datetime.now(UTC) + timedelta(days=days_left)
     assert record.levelname == "WARNING"
-    assert record.message.startswith(f"ssl_certfile {files.certificate} {told} ({day:%Y-%m-%d} ")
+    assert record.message.startswith(f"ssl_certfile {files.certificate} {fault} ({day:%Y-%m-%d} ")
     assert record.message.endswith(" UTC): renew it and restart")
 
 
-def test_what_can_not_be_read_is_told_and_not_shown(
+def test_an_unreadable_certificate_is_logged_and_not_shown(
     tmp_path: Path, registry: CollectorRegistry, gauge: Gauge, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = CertificateAuthority(tmp_path).issue("client")
@@ -110,40 +110,37 @@ def test_what_can_not_be_read_is_told_and_not_shown(
         assert days_shown(registry, "kafka_client") == 90
         show_certificates([shown._replace(path=path)], gauge)
         assert days_shown(registry, "kafka_client") is None
-        assert f"ssl_certfile {path} expires can't be told ({reason})" in caplog.text
+        assert f"ssl_certfile {path} can't be read for its expiry ({reason})" in caplog.text
     assert "PRIVATE" not in caplog.text
 
 
-def test_a_reload_of_the_web_configuration_shows_what_is_served_now(
+def test_a_reload_shows_the_expiry_of_the_new_certificates(
     tmp_path: Path, registry: CollectorRegistry, gauge: Gauge, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority = CertificateAuthority(tmp_path, days_left=70)
     authority.issue("server", days_left=3)
     file = tmp_path / "web.yml"
     file.write_text(TLS)
-    access = WebAccess(file, gauge)
-    try:
-        assert days_shown(registry, "http_server") == 3
-        assert days_shown(registry, "http_client_authority") is None
-        assert access.config is access.config
-        (record,) = caplog.records
-        assert f"{file}: cert_file {tmp_path / 'server.crt'} expires within 14" in record.message
-        assert record.message.endswith("UTC): renew it")
+    watched = WatchedWebConfig(file, gauge)
+    assert days_shown(registry, "http_server") == 3
+    assert days_shown(registry, "http_client_authority") is None
+    assert watched.current() is watched.current()
+    (record,) = caplog.records
+    assert f"{file}: cert_file {tmp_path / 'server.crt'} expires within 14" in record.message
+    assert record.message.endswith("UTC): renew it")
 
-        authority.issue("server", days_left=40)
-        assert access.config is not None
-        assert days_shown(registry, "http_server") == 40
+    authority.issue("server", days_left=40)
+    assert watched.current() is not None
+    assert days_shown(registry, "http_server") == 40
 
-        (tmp_path / "server.crt").write_text("half of a certificate")
-        assert access.config is not None
-        assert days_shown(registry, "http_server") == 40, "the one before is served still"
+    (tmp_path / "server.crt").write_text("half of a certificate")
+    assert watched.current() is not None
+    assert days_shown(registry, "http_server") == 40, "the one before is served still"
 
-        authority.issue("server", days_left=50)
-        checked = "client_auth_type: VerifyClientCertIfGiven, client_ca_file: ca.pem}"
-        file.write_text(TLS.replace("server.key}", f"server.key, {checked}"))
-        assert access.config is not None
-        assert days_shown(registry, "http_server") == 50
-        assert days_shown(registry, "http_client_authority") == 70
-        assert len(caplog.records) == 2
-    finally:
-        access.close()
+    authority.issue("server", days_left=50)
+    checked = "client_auth_type: VerifyClientCertIfGiven, client_ca_file: ca.pem}"
+    file.write_text(TLS.replace("server.key}", f"server.key, {checked}"))
+    assert watched.current() is not None
+    assert days_shown(registry, "http_server") == 50
+    assert days_shown(registry, "http_client_authority") == 70
+    assert len(caplog.records) == 2

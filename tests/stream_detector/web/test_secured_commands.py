@@ -32,7 +32,7 @@ def test_the_worker_refuses_a_wrong_file_before_it_starts(tmp_path: Path) -> Non
     assert_one_line_error(missing, 2, "http_web_config", "none.yml", "--http-web-config")
 
 
-def test_a_worker_serves_by_tls_to_who_logs_in(
+def test_a_worker_serves_over_tls_after_a_login(
     folder: Path, authority: CertificateAuthority, trusting: ssl.SSLContext, tmp_path: Path
 ) -> None:
     file = folder / "worker.yml"
@@ -94,7 +94,7 @@ def test_worker_and_watch_show_when_their_certificates_expire(
         try:
             wait_for_line(process, "metrics and health on https://")
             text = _metrics(port, trusting)
-            told = [line for line in process.log.read_text().splitlines() if "expire" in line]
+            lines = [line for line in process.log.read_text().splitlines() if "expire" in line]
         finally:
             process.kill()
 
@@ -105,7 +105,7 @@ def test_worker_and_watch_show_when_their_certificates_expire(
         if sample.name == "stream_detector_certificate_expiry_timestamp_seconds"
     }
     assert days == {"http_server": 90, "kafka_client": -1, "kafka_authority": 90}
-    (line,) = told
+    (line,) = lines
     assert f"ssl_certfile {client.certificate} has expired" in json.loads(line)["message"]
 
 

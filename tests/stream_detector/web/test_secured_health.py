@@ -19,20 +19,20 @@ from support.web import PASSWORD, PATHS, TLS, Serve, all_of, basic, get, users
 # --- TLS ------------------------------------------------------------------------------------
 
 
-def test_metrics_come_by_tls_and_not_in_the_clear(serve: Serve, trusting: ssl.SSLContext) -> None:
+def test_metrics_are_served_only_over_tls(serve: Serve, trusting: ssl.SSLContext) -> None:
     server = serve(TLS)
 
     assert server.url == f"https://127.0.0.1:{server.port}"
     for path in PATHS[:3]:
         assert get(server, path, tls=trusting)[0].status == 200
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
-        plain.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        plain.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b"HTTP" not in all_of(plain)
     with pytest.raises(ssl.SSLCertVerificationError):
         get(server, tls=ssl.create_default_context())
 
 
-def test_versions_of_tls_are_bounded(serve: Serve, trusting: ssl.SSLContext) -> None:
+def test_tls_versions_outside_the_range_are_refused(serve: Serve, trusting: ssl.SSLContext) -> None:
     server = serve(TLS.replace("server.key}", "server.key, min_version: TLS13}"))
     assert get(server, tls=trusting)[0].status == 200
 
@@ -42,7 +42,7 @@ def test_versions_of_tls_are_bounded(serve: Serve, trusting: ssl.SSLContext) -> 
 
 
 @pytest.mark.parametrize("maximum", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_client_certificates_are_asked_for_and_checked(
+def test_client_certificates_are_required_and_verified(
     serve: Serve,
     trusting: ssl.SSLContext,
     authority: CertificateAuthority,
@@ -94,7 +94,7 @@ def test_a_renewed_certificate_is_served_without_a_restart(
 
 
 @pytest.mark.parametrize("tls", ["", TLS], ids=["in clear", "by TLS"])
-def test_who_logs_in_is_let_in_and_nobody_else_whatever_the_path(
+def test_every_path_needs_a_valid_login(
     serve: Serve, trusting: ssl.SSLContext, tls: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -119,7 +119,7 @@ def test_who_logs_in_is_let_in_and_nobody_else_whatever_the_path(
         assert secret not in caplog.text
 
 
-def test_a_flood_of_wrong_passwords_holds_up_neither_who_is_known_nor_the_loop(
+def test_a_flood_of_wrong_passwords_delays_neither_a_known_login_nor_the_loop(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hashes are slow: a few wrong ones wait for one another, and nobody who is known for them."""
@@ -141,7 +141,9 @@ def test_a_flood_of_wrong_passwords_holds_up_neither_who_is_known_nor_the_loop(
         ]
         for number, client in enumerate(waiting):
             header = basic("kim", f"wrong-{number}")["Authorization"]
-            client.sendall(f"GET /metrics HTTP/1.1\r\nAuthorization: {header}\r\n\r\n".encode())
+            client.sendall(
+                f"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: {header}\r\n\r\n".encode()
+            )
         assert checking.wait(20)
         try:
             assert get(server, headers=basic("kim", PASSWORD))[0].status == 200
@@ -152,7 +154,7 @@ def test_a_flood_of_wrong_passwords_holds_up_neither_who_is_known_nor_the_loop(
     assert statuses == {b"401": 4, b"429": 16}
 
 
-def test_headers_of_the_file_are_in_every_answer(serve: Serve) -> None:
+def test_every_answer_has_the_configured_headers(serve: Serve) -> None:
     server = serve(
         users(kim=PASSWORD)
         + "http_server_config: {headers: {X-Frame-Options: deny, "

@@ -13,6 +13,7 @@ from stream_detector.errors import SettingsError
 from stream_detector.metrics import Metrics
 from stream_detector.web import server as health
 from stream_detector.web.server import HealthServer
+from support.processes import wait_until
 
 
 class Readiness:
@@ -103,7 +104,7 @@ def test_readiness_is_the_workers_own(server: HealthServer, readiness: Readiness
     assert (response.status, body) == (503, "no partitions assigned\n")
 
 
-def test_a_readiness_check_that_raises_is_not_ready_and_tells_no_secret(
+def test_a_readiness_check_that_raises_is_not_ready_and_shows_no_secret(
     server: HealthServer, readiness: Readiness
 ) -> None:
     readiness.answer = RuntimeError("password=hunter2")
@@ -115,7 +116,7 @@ def test_a_readiness_check_that_raises_is_not_ready_and_tells_no_secret(
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
-def test_what_can_not_be_answered_is_an_error_and_a_line_in_the_log(
+def test_a_failing_request_is_a_500_and_a_log_line(
     server: HealthServer,
     metrics: Metrics,
     readiness: Readiness,
@@ -128,9 +129,9 @@ def test_what_can_not_be_answered_is_an_error_and_a_line_in_the_log(
 
     metrics.registry.register(Broken())
     readiness.answer = (True, "\ud800")
-    for method, told in (("GET", "internal error; see the log\n"), ("HEAD", "")):
+    for method, message in (("GET", "internal error; see the log\n"), ("HEAD", "")):
         response, body = request(server, path, method=method)
-        assert (response.status, body) == (500, told)
+        assert (response.status, body) == (500, message)
 
     assert len(caplog.records) == 2
     assert {record.message for record in caplog.records} == {"a request could not be answered"}
@@ -168,7 +169,7 @@ def test_a_closed_loop_is_not_healthy(metrics: Metrics, readiness: Readiness) ->
         assert request(server, "/healthz")[0].status == 503
 
 
-def test_head_gives_the_headers_alone(server: HealthServer) -> None:
+def test_head_gives_only_the_headers(server: HealthServer) -> None:
     response, body = request(server, "/readyz", method="HEAD")
     assert response.status == 200
     assert response.headers["Content-Length"] == "6"
@@ -183,7 +184,7 @@ def test_other_methods_are_refused(server: HealthServer, method: str) -> None:
 
 
 def test_other_paths_are_not_found_and_not_echoed(server: HealthServer) -> None:
-    answer = raw_request(server, b"GET /<script>alert(1)</script> HTTP/1.1\r\n\r\n")
+    answer = raw_request(server, b"GET /<script>alert(1)</script> HTTP/1.1\r\nHost: a\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"script" not in answer
 
@@ -191,15 +192,17 @@ def test_other_paths_are_not_found_and_not_echoed(server: HealthServer) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"\r\n\r\n",
         b"GET\r\n\r\n",
-        b"GET /metrics\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET /metrics SPDY/3\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\n\r\n",
+        b"X" * 99 + b" /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_a_bad_request(server: HealthServer, data: bytes) -> None:
-    assert raw_request(server, data).startswith(b"HTTP/1.1 400 ")
+def test_garbage_is_a_bad_request(server: HealthServer, data: bytes) -> None:
+    answer = raw_request(server, data)
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert answer.endswith(b"\r\n\r\nnot an HTTP/1 request\n")
 
 
 def test_a_request_without_end_gets_no_answer_and_the_next_one_does(server: HealthServer) -> None:
@@ -207,13 +210,19 @@ def test_a_request_without_end_gets_no_answer_and_the_next_one_does(server: Heal
     assert request(server, "/metrics")[0].status == 200
 
 
-def test_endless_headers_are_refused(server: HealthServer) -> None:
+def test_empty_lines_before_a_request_do_no_harm(server: HealthServer) -> None:
+    answer = raw_request(server, b"\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("headers", [b"A: b\r\n" * 4000, b"A: " + b"b" * 20_000])
+def test_endless_headers_are_refused(server: HealthServer, headers: bytes) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
-        client.sendall(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 4000)
-        assert client.recv(100).startswith(b"HTTP/1.1 431 ")
+        client.sendall(b"GET / HTTP/1.1\r\n" + headers)
+        assert client.recv(100).startswith(b"HTTP/1.0 431 ")
 
 
-def test_a_client_that_dawdles_is_dropped_and_holds_up_no_one(
+def test_a_slow_client_is_dropped_and_delays_no_other(
     server: HealthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_REQUEST_SECONDS_MAX", 0.3)
@@ -223,7 +232,7 @@ def test_a_client_that_dawdles_is_dropped_and_holds_up_no_one(
         assert dawdler.recv(1) == b""
 
 
-def test_of_too_many_connections_the_one_that_waited_longest_is_dropped(
+def test_the_oldest_of_too_many_connections_is_dropped(
     server: HealthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_CONNECTIONS_MAX", 2)
@@ -234,11 +243,11 @@ def test_of_too_many_connections_the_one_that_waited_longest_is_dropped(
         )
         assert first.recv(1) == b""
         for client in (second, third):
-            client.sendall(b"GET /readyz HTTP/1.1\r\n\r\n")
+            client.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
-def test_who_has_asked_is_not_dropped_for_who_has_not(
+def test_a_connection_that_has_asked_is_kept_over_idle_ones(
     metrics: Metrics, readiness: Readiness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_CONNECTIONS_MAX", 2)
@@ -253,7 +262,12 @@ def test_who_has_asked_is_not_dropped_for_who_has_not(
         loop.call_soon_threadsafe(lambda: (blocked.set(), release.wait()))
         try:
             assert blocked.wait(20)
-            asking.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+            asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(
+                lambda: any(each.asked for each in server._connections),
+                timeout=20,
+                what="the request to be read",
+            )
             for _ in range(5):
                 with socket.create_connection(("127.0.0.1", server.port), timeout=20):
                     assert request(server, "/metrics")[0].status == 200

@@ -70,7 +70,7 @@ def test_a_label_holds_no_user_name_and_no_password() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://evil.com/?a=1&b=***", "evil.com/?***", "a.b/?***#***"])
-def test_a_text_whose_query_is_masked_is_no_text_to_label(url: str) -> None:
+def test_a_text_with_a_masked_query_can_not_be_labelled(url: str) -> None:
     with pytest.raises(LabelError, match="--verdict-id"):
         make_label(url, "malicious", source="a", labeled_at=datetime.now(UTC), analyst="kim")
 

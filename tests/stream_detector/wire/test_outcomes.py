@@ -7,12 +7,12 @@ from stream_detector import __version__
 from stream_detector.events import (
     Alert,
     DeadLetter,
+    Outcomes,
     RejectReason,
     SourcePosition,
     Verdict,
 )
 from stream_detector.wire.outcomes import (
-    Outcomes,
     alert_key,
     dead_letter_headers,
     encode,
@@ -42,7 +42,7 @@ def test_a_verdict_is_one_json_object_of_its_fields() -> None:
     assert written == json.loads(msgspec.json.encode(FIELDS))
 
 
-def test_what_is_kept_of_a_decision_serves_its_other_sightings() -> None:
+def test_cached_parts_of_a_decision_serve_its_other_sightings() -> None:
     other = Verdict(msgspec.structs.replace(VERDICT.sighting, id="c:t:0:1:0"), VERDICT.decision)
     first, again, written = (verdict_message(v)[1] for v in (VERDICT, VERDICT, other))
     assert first == again
@@ -105,7 +105,7 @@ def test_an_alert_for_a_host_names_it_as_a_dns_question() -> None:
         ("[2001:db8::1]", {"type": "ipv6-addr", "name": "[2001:db8::1]", "ip": "2001:db8::1"}),
     ],
 )
-def test_an_alert_for_an_address_says_so(host: str, indicator: dict[str, str]) -> None:
+def test_an_alert_for_an_address_names_its_type(host: str, indicator: dict[str, str]) -> None:
     verdict = verdict_with(kind="host", canonical=host, host=host, registered_domain=host)
     alert = msgspec.json.decode(encode_alert(alert_of(verdict)))
     assert alert["threat"]["indicator"] == indicator
@@ -141,7 +141,7 @@ def test_an_alert_lies_with_its_client_and_domain() -> None:
     assert alert_key(alert_of(verdict_with(client=None))) == b"|evil.com"
 
 
-def test_a_dead_letter_says_why_and_from_where() -> None:
+def test_a_dead_letter_names_reason_and_origin() -> None:
     assert dict(dead_letter_headers(LETTER)) == {
         "reason": b"not_utf8",
         "detail": b"byte 0xff at 0",
@@ -154,7 +154,7 @@ def test_a_dead_letter_says_why_and_from_where() -> None:
     }
 
 
-def test_a_dead_letter_says_its_format_and_which_letter_it_is_a_replay_of() -> None:
+def test_a_dead_letter_names_its_format_and_the_letter_that_it_replays() -> None:
     letter = msgspec.structs.replace(LETTER, format="squid", replay_of=b"url-events-dlq:3:17")
     headers = dict(dead_letter_headers(letter))
     assert headers["format"] == b"squid"

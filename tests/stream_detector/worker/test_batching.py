@@ -159,7 +159,7 @@ async def test_drain_does_not_wait_for_a_run_that_failed(bench):
     assert not await bench.batcher.drain(3600)
 
 
-async def test_drain_drops_what_waits_and_finishes_what_has_begun(bench):
+async def test_a_drain_drops_waiting_chunks_and_finishes_begun_ones(bench):
     bench.may_process.clear()
     bench.put(1)
     await bench.until(lambda: not bench.batcher._lanes)
@@ -173,7 +173,7 @@ async def test_drain_drops_what_waits_and_finishes_what_has_begun(bench):
     await bench.until(lambda: bench.acknowledged == [1, 3])
 
 
-async def test_drain_says_when_the_deadline_passed(bench):
+async def test_a_drain_reports_a_missed_deadline(bench):
     bench.may_publish.clear()
     bench.put(1)
     await bench.until(lambda: bench.processed)
@@ -277,7 +277,7 @@ async def test_chunks_that_are_a_part_each_hold_up_no_other_partition(bench):
     assert bench.acknowledged == [1, 2, 3, 1, 1, 1]
 
 
-async def test_a_drain_drops_what_a_part_has_left_to_the_next_batch(bench):
+async def test_a_drain_drops_chunks_that_a_part_left_to_the_next_batch(bench):
     bench.part_chunks = 1
     bench.may_process.clear()
     bench.put(1)

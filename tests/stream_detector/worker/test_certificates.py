@@ -67,7 +67,7 @@ def wait_until_ready(bench: Bench, worker: ChildProcess) -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("fault", ["expired", "strange"])
-def test_it_is_told_in_one_line_until_a_good_one_is_back_and_nothing_is_lost(
+def test_one_line_reports_it_until_a_good_one_is_back_and_nothing_is_lost(
     fault: str, kafka: SecuredBroker, bench: Bench, tmp_path: Path
 ) -> None:
     good = kafka.authority.issue("good")

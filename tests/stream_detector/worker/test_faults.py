@@ -20,7 +20,8 @@ from support.records import committed_offsets
 RECORDS = 20_000
 PACE = {
     "STREAM_DETECTOR_BATCH_RECORDS": "200",
-    "STREAM_DETECTOR_CHUNK_RECORDS": "100",
+    "STREAM_DETECTOR_KAFKA_OPTIONS": "session_timeout_ms=1500,heartbeat_interval_ms=300,"
+    "max_poll_records=100",
     "RULE_SECONDS": "0.05",
 }
 """A hundred batches that wait more than they compute: workers come and go while they are read."""
@@ -220,7 +221,7 @@ def test_poison_among_the_good_becomes_dead_letters_and_nothing_else_suffers(ben
 
 
 @pytest.mark.timeout(400)
-def test_a_model_that_raises_on_one_text_costs_that_record_alone(kafka, topics, tmp_path):
+def test_a_model_that_raises_on_one_text_costs_only_that_record(kafka, topics, tmp_path):
     bench = Bench(kafka.bootstrap_servers, topics, tmp_path, RULE_RAISES_ON="culprit.example/x")
     try:
         bench.account.send(mixed_records(5_000))

@@ -85,7 +85,7 @@ def urls(name, count):
     return [f"http://{name}{number}.example/".encode() for number in range(count)]
 
 
-def test_a_foreign_member_is_named_and_what_it_committed_is_told(bench, kafka):
+def test_a_foreign_member_and_its_commits_are_reported(bench, kafka):
     produce(kafka.bootstrap_servers, bench.input, urls("before", 400))
     worker = bench.start_worker()
     bench.wait_until_committed(worker)

@@ -52,7 +52,7 @@ def test_a_partition_of_small_chunks_does_not_fall_behind_one_of_large_chunks():
         assert given.count(2) == 10, round_number
 
 
-def test_what_is_put_back_comes_first_and_in_its_order():
+def test_chunks_that_are_put_back_come_first_and_in_their_order():
     lanes = Lanes()
     for partition, size in ((1, TURN_BYTES), (1, 5), (2, 1), (2, 2), (3, 3)):
         lanes.put(work(partition, size))

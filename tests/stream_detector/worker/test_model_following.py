@@ -1,4 +1,4 @@
-"""Announced models are taken or refused, each for its reason; the one that serves goes on."""
+"""Announced models are taken or refused, each for its reason; the served model stays."""
 
 import asyncio
 import hashlib
@@ -109,7 +109,7 @@ def test_a_model_of_the_other_kind_is_refused(stored, settings, tmp_path):
     assert reason is RefusalReason.WRONG_KIND
 
 
-def test_an_announcement_that_says_other_than_the_manifest_is_malformed(stored, settings):
+def test_an_announcement_that_contradicts_the_manifest_is_malformed(stored, settings):
     assert refusal(announced(stored, version="2"), settings)[0] is RefusalReason.MALFORMED
 
 
@@ -135,7 +135,7 @@ def test_a_model_without_a_sound_score_is_refused(stored, settings, monkeypatch)
     assert "is nan" in message
 
 
-def test_with_a_public_key_only_what_its_private_key_signed_is_taken(stored, settings, tmp_path):
+def test_with_a_public_key_only_signed_models_are_taken(stored, settings, tmp_path):
     store = ModelStore(settings.model_store)
     manifest = (tmp_path / "url" / MANIFEST_NAME).read_bytes()
     public_key = new_key(tmp_path / "models.key")
@@ -153,7 +153,7 @@ def test_with_a_public_key_only_what_its_private_key_signed_is_taken(stored, set
     assert network.served.ref == stored.ref
 
 
-def test_a_load_that_was_given_up_does_not_go_on_to_compile(stored, settings):
+def test_a_load_that_was_given_up_does_not_compile(stored, settings):
     expired = threading.Event()
     expired.set()
 
@@ -230,7 +230,7 @@ async def test_a_switch_happens_in_the_scorers_thread_and_metrics_follow(version
         assert [name.rpartition("_")[0] for name in following.scorer.threads] == ["scorer"]
 
 
-async def test_what_serves_already_is_not_loaded(versions):
+async def test_a_model_that_serves_already_is_not_loaded(versions):
     async with Following(versions[0]) as following:
         following.follower.offer(versions[0])
         following.follower.offer(msgspec.structs.replace(versions[0], previous=("0" * 64,)))
@@ -251,7 +251,7 @@ async def test_a_model_superseded_while_it_warms_up_never_serves(versions):
         assert len(following.scorer.threads) == 1
 
 
-async def test_a_refused_model_is_told_once_and_the_next_one_is_taken(versions, caplog):
+async def test_a_refused_model_is_logged_once_and_the_next_one_serves(versions, caplog):
     async with Following(versions[0]) as following:
         following.faults.append(RefusalReason.DAMAGED)
         following.follower.offer(versions[1])
@@ -260,11 +260,11 @@ async def test_a_refused_model_is_told_once_and_the_next_one_is_taken(versions, 
         following.follower.offer(versions[2])
         await following.until(lambda: following.serving() == "2")
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "announced model refused (damaged), the one that serves goes on: told to fail"
+        "announced model refused (damaged), the served model stays: told to fail"
     ]
 
 
-async def test_what_was_not_in_the_store_is_tried_again_and_told_once(versions, caplog):
+async def test_a_model_that_the_store_lacks_is_tried_again_and_logged_once(versions, caplog):
     async with Following(versions[0]) as following:
         following.faults += [RefusalReason.UNAVAILABLE] * 2
         following.follower.offer(versions[1])

@@ -50,7 +50,7 @@ def values() -> list[bytes]:
 
 
 @pytest.mark.timeout(300)
-def test_no_output_and_no_log_line_of_a_worker_holds_what_is_to_be_masked(kafka, topics, tmp_path):
+def test_no_output_and_no_log_line_of_a_worker_holds_masked_values(kafka, topics, tmp_path):
     key = tmp_path / "key"
     key.write_text(KEY + "\n")
     bench = Bench(
@@ -106,7 +106,7 @@ def test_no_output_and_no_log_line_of_a_worker_holds_what_is_to_be_masked(kafka,
 
 
 @pytest.mark.timeout(300)
-def test_a_worker_says_nothing_of_what_is_in_poisoned_records(kafka, topics, tmp_path):
+def test_a_worker_logs_nothing_of_the_contents_of_poisoned_records(kafka, topics, tmp_path):
     bench = Bench(
         kafka.bootstrap_servers,
         topics,

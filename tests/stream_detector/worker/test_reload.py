@@ -92,7 +92,7 @@ def test_models_switch_under_load_and_a_corrupt_one_is_refused(bench, models):
 
 
 @pytest.mark.timeout(600)
-def test_a_worker_starts_with_what_is_announced_or_else_with_its_own_bundle(bench, models):
+def test_a_worker_starts_with_the_announced_model_or_else_with_its_own_bundle(bench, models):
     models.announce("second")
     bench.account.send([Sent(OFTEN, 1)])
     worker = bench.start_worker()

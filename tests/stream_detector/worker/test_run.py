@@ -48,7 +48,7 @@ def test_a_worker_as_shipped_gives_verdicts_alerts_dead_letters_and_metrics(
         "run",
         *("--bootstrap-servers", kafka.bootstrap_servers, "--group-id", events),
         *("--input-topics", events, "--verdicts-topic", verdicts, "--alerts-topic", alerts),
-        *("--dead-letters-topic", dlq, "--http-port", str(port), "--commit-interval", "0.2"),
+        *("--dead-letters-topic", dlq, "--http-port", str(port)),
         log=tmp_path / "worker.log",
     )
     try:
@@ -120,7 +120,7 @@ def test_a_wrong_setting_ends_it_with_one_line_and_exit_code_2(tmp_path):
     assert "Traceback" not in output
 
 
-def test_settings_that_contradict_each_other_are_told_without_waiting_for_kafka(tmp_path):
+def test_contradicting_settings_are_refused_without_waiting_for_kafka(tmp_path):
     worker = start_module(
         "stream_detector",
         "run",
@@ -162,7 +162,7 @@ def test_a_stop_while_the_model_loads_ends_it_at_once_and_quietly(tmp_path):
     assert all(line.startswith("{") for line in lines)
 
 
-def test_readyz_answers_while_the_worker_makes_what_it_asks(kafka, topics, tmp_path):
+def test_readyz_answers_while_the_worker_makes_its_monitors(kafka, topics, tmp_path):
     bench = Bench(
         kafka.bootstrap_servers,
         topics,

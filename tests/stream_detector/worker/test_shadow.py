@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 import pytest
 
 from stream_detector.canonical import canonicalise
-from stream_detector.events import Thresholds
+from stream_detector.events import Counts, Disagreement, Thresholds
 from stream_detector.models.scorer import Network
 from stream_detector.models.thresholds import verdict_for
 from stream_detector.policy.shadow import is_sampled
-from stream_detector.wire.comparisons import Counts, Disagreement, read_comparison
+from stream_detector.wire.comparisons import read_comparison
 from stream_detector.wire.labels import make_label
 from support.announced import Models, bench_following, more_verdicts, wait_for_metric
 from support.commands import run_trainer
@@ -93,9 +93,7 @@ def text_of(url):
 
 
 @pytest.mark.timeout(600)
-def test_a_shadow_under_load_says_what_its_bundle_says_and_changes_no_verdict(
-    bench, models, trainer
-):
+def test_a_shadow_under_load_scores_like_its_bundle_and_changes_no_verdict(bench, models, trainer):
     sha256 = models.sha256("second")
     worker = bench.start_worker()
     with Feed(bench):

@@ -93,7 +93,7 @@ async def test_a_shadow_runs_from_its_announcement_to_its_end():
         assert following.loaded == ["1"]
 
 
-async def test_what_runs_already_is_not_loaded_again_and_another_takes_its_place():
+async def test_a_running_shadow_is_not_loaded_again_and_another_replaces_it():
     async with Following() as following:
         following.follower.offer(announced(1))
         await following.until(lambda: following.running() == "1")
@@ -131,7 +131,7 @@ async def test_a_shadow_rests_while_it_serves():
         await following.until(lambda: following.running() == "1")
 
 
-async def test_a_model_that_comes_to_serve_while_it_warms_up_is_no_shadow():
+async def test_a_model_that_begins_to_serve_while_it_warms_up_does_not_become_a_shadow():
     async with Following() as following:
         following.go_on.clear()
         following.follower.offer(announced(1))
@@ -151,7 +151,7 @@ async def test_the_model_that_serves_is_not_taken_as_its_own_shadow():
         assert (following.running(), following.loaded) == (None, [])
 
 
-async def test_a_refused_shadow_is_counted_and_told_in_one_line(caplog):
+async def test_a_refused_shadow_is_counted_and_logged_in_one_line(caplog):
     async with Following() as following:
         following.faults.append(RefusalReason.DAMAGED)
         following.follower.offer(announced(1))
@@ -159,13 +159,12 @@ async def test_a_refused_shadow_is_counted_and_told_in_one_line(caplog):
         refusals = following.metrics.model_refusals.labels("damaged")._value.get()
         assert (following.running(), refusals) == (None, 1)
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "announced model refused (damaged), nothing is compared with the one that serves: told to "
-        "fail"
+        "announced model refused (damaged), nothing is compared with the served model: told to fail"
     ]
 
 
 @pytest.mark.parametrize("cause", ["its own error", "its records are not taken"])
-async def test_a_dropped_shadow_comes_back_only_when_it_is_announced_anew(cause):
+async def test_a_dropped_shadow_starts_again_only_with_a_new_announcement(cause):
     async with Following() as following:
         following.follower.offer(announced(1))
         await following.until(lambda: following.running() == "1")

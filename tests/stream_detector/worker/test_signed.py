@@ -89,7 +89,7 @@ def assert_answers(bench) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_what_the_key_did_not_sign_or_signed_before_is_refused_and_verdicts_go_on(bench, models):
+def test_unsigned_and_repeated_announcements_are_refused_and_verdicts_continue(bench, models):
     worker, attacker = bench.start_worker(), Attacker(bench, models)
     first, second, third = (models.sha256(name) for name in ("first", "second", "third"))
     with Feed(bench):
@@ -146,7 +146,7 @@ def test_what_the_key_did_not_sign_or_signed_before_is_refused_and_verdicts_go_o
     worker = bench.start_worker()
     wait_until_serves(bench, second)
     wait_for_metric(bench, "model_refusals_total", 'reason="outdated"', "} 2.0")
-    assert "older than what was announced before" in refusals(worker)[-1]
+    assert "older than one that was accepted before" in refusals(worker)[-1]
     assert_answers(bench)
     assert bench.workers[-1].stop() == 0
 

@@ -1,4 +1,4 @@
-"""Input topics that are deleted, made again and given more partitions while a worker reads them."""
+"""Input topics that are deleted, created again or given partitions while a worker reads them."""
 
 import json
 import os
@@ -87,7 +87,7 @@ def test_a_topic_that_is_deleted_is_named_and_read_again_when_it_is_back(bench, 
     began = time.monotonic()
 
     wait_for(bench, worker, urls("new", 2_000))
-    print(f"read {time.monotonic() - began:.1f} s after the topic was made again")
+    print(f"read {time.monotonic() - began:.1f} s after the topic was created again")
     wait_until(lambda: ready(bench)[0] == 200, timeout=30, what="ready again")
     assert re.search(rf"^{shown} 0\.0$", bench.metrics(), re.M)
     bench.wait_until_committed(worker)
@@ -163,7 +163,7 @@ def test_a_topic_that_is_replaced_behind_the_workers_back_loses_none_of_its_reco
     os.kill(worker.pid, signal.SIGCONT)
 
     wait_for(bench, worker, urls("new", 4_000))
-    wait_for_line(worker, f"topic {bench.input} was deleted and made again, with 4 partitions")
+    wait_for_line(worker, f"topic {bench.input} was deleted and created again, with 4 partitions")
     bench.wait_until_committed(worker)
     assert worker.stop() == 0
 

@@ -44,7 +44,7 @@ def test_a_file_of_verdicts_is_explained_and_plotted(file, tmp_path):
 
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert "1 records are no verdicts, and were passed over" in lines
+    assert "1 records are no verdicts, and were left out" in lines
     assert any(line.split()[:2] == [INJECTED_TOPIC, "200"] for line in lines)
     domains = [line.split()[0] for line in lines[lines.index(NEXT) + 2 :][:3]]
     assert domains[0] == INJECTED_DOMAIN
@@ -131,7 +131,7 @@ def test_a_verdict_of_a_time_that_can_not_be_is_passed_over_and_told(tmp_path, d
     path.write_bytes(value + b"\n" + path.read_bytes())
     done = drift("--file", path)
     assert done.returncode == 0, done.stderr
-    assert "1 records are no verdicts, and were passed over" in done.stdout
+    assert "1 records are no verdicts, and were left out" in done.stdout
 
 
 @pytest.mark.kafka

@@ -72,7 +72,7 @@ def test_a_worse_challenger_is_refused_from_the_first_on_and_a_reason_is_recorde
     assert announced(models)["sha256"] == champion.sha256
 
 
-def test_one_that_passed_is_published_in_the_place_of_the_one_it_was_compared_with_alone(
+def test_a_bundle_that_passed_replaces_only_the_one_it_was_compared_with(
     trainer, models, champion, tmp_path
 ):
     second = save_challenger(tmp_path / "second", champion)
@@ -108,7 +108,7 @@ def test_one_that_passed_is_published_in_the_place_of_the_one_it_was_compared_wi
     assert "is no decision of the gate" in models("publish", "second", code=1).stderr
 
 
-def test_what_is_wrong_with_the_command_line_is_told(trainer, tmp_path, champion):
+def test_a_wrong_command_line_is_one_clear_error(trainer, tmp_path, champion):
     assert "name the examples" in trainer("gate", "champion", code=2).stderr
     assert "is no model bundle" in trainer("gate", "nothing", "--data", "rows.csv", code=1).stderr
     (tmp_path / "own.txt").write_text("corp.example\nno domain at all\n")

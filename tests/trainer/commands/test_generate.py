@@ -4,7 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from trainer.cli import cli
-from trainer.examples.datasets import Examples, read_dataset
+from trainer.examples.datasets import read_dataset
+from trainer.examples.labelled import Examples
 
 
 @pytest.mark.parametrize("kind", ["url", "host"])

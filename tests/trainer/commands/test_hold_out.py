@@ -76,7 +76,7 @@ def test_it_measures_each_source_without_having_seen_it(folder):
     assert (folder / "hold-out/report.html").exists()
 
 
-def test_stopped_it_writes_what_is_done_and_goes_on_from_there(folder):
+def test_a_stopped_run_writes_its_report_and_resumes_from_there(folder):
     options = ("--at-least", 200, "--only", "feed", "--folds", 0, "--report", "stopped")
     families = ("--family", "lexical", "--family", "lstm_embed", "--epochs", 300)
     process = start(*DATA, *options, *families, folder=folder)
@@ -88,7 +88,7 @@ def test_stopped_it_writes_what_is_done_and_goes_on_from_there(folder):
             break
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert "stopped: 1 of 2 trainings are done; go on with --resume" in errors
+    assert "stopped: 1 of 2 trainings are done; continue with --resume" in errors
     assert "Traceback" not in errors
     assert "lexical" in output
     report = json.loads((folder / "stopped/report.json").read_text())
@@ -125,7 +125,7 @@ def test_the_shipped_sample_is_enough_to_try_it(tmp_path):
         (["--data", "missing.csv"], "missing.csv cannot be read"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_trained(folder, options, message):
+def test_errors_are_reported_before_anything_is_trained(folder, options, message):
     code, _, errors = run(*DATA, *options, "--report", "none", folder=folder)
     assert code in {1, 2}
     assert message in errors
@@ -133,7 +133,7 @@ def test_what_is_wrong_is_told_before_anything_is_trained(folder, options, messa
     assert not (folder / "none").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_anything_is_trained(folder):
+def test_an_unwritable_folder_is_reported_before_anything_is_trained(folder):
     code, _, errors = run(*DATA, "--at-least", 200, "--report", "hosts.csv/x", folder=folder)
     assert code == 1
     assert "hosts.csv/x cannot be written: Not a directory" in errors

@@ -154,7 +154,7 @@ def test_a_bundle_that_is_damaged_in_the_store_is_repaired_by_publishing_it_agai
 
 
 @pytest.mark.timeout(600)
-def test_what_is_wrong_is_told_in_one_line(run, tmp_path):
+def test_an_error_is_one_line(run, tmp_path):
     save_small_bundle(tmp_path / "bundle")
     assert "--model-store" in run("list", code=2, STREAM_DETECTOR_MODEL_STORE="").stderr
     assert "there is no model store at" in run("list", code=1).stderr
@@ -165,7 +165,7 @@ def test_what_is_wrong_is_told_in_one_line(run, tmp_path):
 
 
 @pytest.mark.timeout(600)
-def test_a_shadow_is_announced_beside_what_serves_and_ended(run, tmp_path):
+def test_a_shadow_is_announced_and_ended_while_another_model_serves(run, tmp_path):
     first = save_small_bundle(tmp_path / "first", seed=0).sha256
     second = save_small_bundle(tmp_path / "second", seed=1).sha256
     run("publish", "first")
@@ -188,7 +188,7 @@ def test_a_shadow_is_announced_beside_what_serves_and_ended(run, tmp_path):
 
 
 @pytest.mark.timeout(600)
-def test_what_is_announced_and_not_in_the_store_has_a_row(run, tmp_path):
+def test_an_announced_version_that_the_store_lacks_has_a_row(run, tmp_path):
     first = save_small_bundle(tmp_path / "first", seed=0).sha256
     second = save_small_bundle(tmp_path / "second", seed=1).sha256
     third = save_small_bundle(tmp_path / "third", seed=2).sha256
@@ -233,7 +233,7 @@ def test_where_workers_have_a_public_key_all_that_is_announced_is_signed(run, tm
 
     key = ("--signing-key", "models.key")
     unsigned = signed("rollback", code=2).stderr
-    assert "so workers take only what is signed: give --signing-key" in unsigned
+    assert "so workers take only signed models: give --signing-key" in unsigned
     wrong = signed("promote", second, "--signing-key", "other.key", code=2).stderr
     assert "other.key is not the private half of model_public_key" in wrong
 

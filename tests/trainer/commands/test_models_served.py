@@ -48,7 +48,7 @@ class Trainer:
         return {line.split()[-6] for line in self.models("prune", *words).stdout.splitlines()}
 
 
-def test_who_serves_what_is_seen_a_signature_that_comes_late_counts_and_prune_spares_what_serves(
+def test_serving_workers_are_listed_a_late_signature_counts_and_prune_spares_served_versions(
     kafka, topics, tmp_path
 ):
     models = Models(kafka.bootstrap_servers, topics, tmp_path)

@@ -13,7 +13,7 @@ from support.retraining import corpus, fill_store, save_wide_champion, write_cor
 from trainer import console
 from trainer.cli import cli
 from trainer.examples.datasets import sha256_of
-from trainer.files.locking import exclusive
+from trainer.files import exclusive
 from trainer.gate.decision import read_decision
 from trainer.retraining import one_run as run
 from trainer.retraining.outcome import read_outcome

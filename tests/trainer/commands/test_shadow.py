@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from confluent_kafka import Producer
 
-from stream_detector.events import ModelRef
-from stream_detector.wire.comparisons import Counts, ScoreDifference, VerdictPair, encode_comparison
+from stream_detector.events import Counts, ModelRef, ScoreDifference, VerdictPair
+from stream_detector.wire.comparisons import encode_comparison
 
 pytestmark = pytest.mark.kafka
 

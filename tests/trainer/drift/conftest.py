@@ -15,9 +15,9 @@ def scores_and_texts(count):
     """As ``ordinary`` has them, so that a reference of them is that network's own."""
     verdicts = Verdicts()
     verdicts.add(value for _, value in ordinary(count, UNKNOWN, hours=RECENT, seed=7))
-    (columns,) = verdicts.models().values()
+    (rows,) = verdicts.models().values()
     values = [msgspec.json.decode(v) for _, v in ordinary(count, UNKNOWN, hours=RECENT, seed=7)]
-    return columns.statistics["score"], [value["canonical"] for value in values]
+    return rows["score"], [value["canonical"] for value in values]
 
 
 @pytest.fixture(scope="session")

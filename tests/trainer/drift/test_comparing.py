@@ -22,7 +22,7 @@ def test_texts_count_once_and_verdicts_each_time():
     assert (model.recent.verdicts, model.recent.texts, model.recent.flagged) == (10, 2, 10)
 
 
-def test_windows_are_open_at_their_end_and_what_is_outside_is_left_out():
+def test_windows_exclude_their_end_and_verdicts_outside_are_left_out():
     texts = [
         verdict_record(f"a.example/{hours}", "a.example", hours_ago=hours, model=UNKNOWN)
         for hours in (-1, 0, 1, 24, 24.001, 192, 192.001)

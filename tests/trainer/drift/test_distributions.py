@@ -22,7 +22,7 @@ def test_the_same_traffic_is_stable_in_everything():
     assert model.domains.new == model.domains.gone == 0
 
 
-def test_the_indexes_are_those_of_the_shares_that_are_told(bundle):
+def test_the_indexes_are_those_of_the_shares_in_the_report(bundle):
     folder, saved = bundle
     model = only_model(
         ordinary(4000, saved.ref, hours=BEFORE),

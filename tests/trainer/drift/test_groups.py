@@ -10,7 +10,7 @@ from trainer.drift.references import References
 from trainer.drift.rendering import interpretation
 
 
-def test_an_injected_topic_and_domain_explain_what_moved():
+def test_an_injected_topic_and_domain_explain_the_drift():
     model = only_model(
         ordinary(4000, UNKNOWN, hours=BEFORE),
         ordinary(2000, UNKNOWN, hours=RECENT, seed=1),
@@ -29,7 +29,7 @@ def test_an_injected_topic_and_domain_explain_what_moved():
 
 
 @pytest.mark.parametrize("sort", ["topics", "domains"])
-def test_what_the_groups_add_is_all_there_is(sort):
+def test_the_parts_of_the_groups_add_up(sort):
     model = only_model(
         ordinary(4000, UNKNOWN, hours=BEFORE),
         ordinary(2000, UNKNOWN, hours=RECENT, seed=1),
@@ -62,7 +62,7 @@ def test_by_hand_a_group_adds_its_share_times_the_logarithm():
     assert points == pytest.approx({"b.example": 1000 / 2000, "a.example": 100 / 2000 - 0.1})
 
 
-def test_without_a_baseline_the_reference_is_what_shifts_are_counted_from(bundle):
+def test_without_a_baseline_shifts_count_from_the_reference(bundle):
     folder, saved = bundle
     model = only_model(
         ordinary(2000, saved.ref, hours=RECENT, seed=1),

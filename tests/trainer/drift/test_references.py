@@ -20,7 +20,7 @@ def test_the_reference_comes_from_the_store_by_sha256(bundle, tmp_path):
     assert only_model(records, references=References([], settings)).reference_rows == 3000
 
 
-def test_a_bundle_that_did_not_score_serves_where_it_was_given_and_is_told(bundle):
+def test_a_given_bundle_that_did_not_score_is_used_with_a_remark(bundle):
     folder, _ = bundle
     model = only_model(
         ordinary(50, UNKNOWN, hours=RECENT), references=References([folder], Settings())
@@ -29,7 +29,7 @@ def test_a_bundle_that_did_not_score_serves_where_it_was_given_and_is_told(bundl
     assert "small-url 1, not of the model that scored" in model.remarks[0]
 
 
-def test_a_bundle_without_a_reference_is_told(tmp_path):
+def test_a_bundle_without_a_reference_gives_a_remark(tmp_path):
     saved = save_small_bundle(tmp_path / "url")
     model = only_model(
         ordinary(50, saved.ref, hours=RECENT),

@@ -9,7 +9,7 @@ from support.drifting import INJECTED_TOPIC, injected, ordinary, verdict_record
 from trainer.drift.rendering import interpretation, lines_of
 
 
-def test_the_text_names_what_moved_and_cannot_play_with_the_terminal():
+def test_the_text_names_the_drift_and_cannot_play_with_the_terminal():
     strange = verdict_record(
         "a.example/x", "a.example", hours_ago=1, model=UNKNOWN, topic="proxy\x1b[31m"
     )
@@ -38,7 +38,7 @@ def test_the_text_names_what_moved_and_cannot_play_with_the_terminal():
 
 def test_few_texts_come_with_a_warning():
     found = drift_of(ordinary(50, UNKNOWN, hours=RECENT))
-    assert any("Beware: of few recent texts" in line for line in lines_of(found))
+    assert any("Beware: with few recent texts" in line for line in lines_of(found))
 
 
 @pytest.mark.parametrize(

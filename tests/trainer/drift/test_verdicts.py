@@ -9,7 +9,7 @@ from support.drifting import END, verdict_record
 from trainer.drift.verdicts import Verdicts
 
 
-def test_what_no_model_decided_or_is_no_verdict_is_counted_and_left_out():
+def test_verdicts_of_lists_and_malformed_records_are_counted_and_left_out():
     listed = verdict_record(
         "a.example/x",
         "a.example",

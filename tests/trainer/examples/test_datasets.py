@@ -5,7 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
-from trainer.examples.datasets import DataError, Examples, read_dataset
+from trainer.examples.datasets import read_dataset
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS
 
 HEADER = "url,label,part\n"
@@ -84,7 +86,7 @@ def test_a_part_keeps_each_rows_columns_together(tmp_path):
     assert rows.kinds.tolist() == ["", "", "phish"]
 
 
-def test_the_byte_order_mark_of_spreadsheets_is_no_part_of_a_columns_name(tmp_path):
+def test_a_column_name_does_not_include_the_byte_order_mark_of_spreadsheets(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(HEADER + EACH_PART, encoding="utf-8-sig")
     assert len(read(path, "url").texts) == 6
@@ -128,7 +130,7 @@ def test_without_parts_no_domain_is_in_two_and_the_split_is_the_same_again(tmp_p
         (HEADER, r"the part 'train' has no malicious row; 0 rows are too few"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_file_and_line(tmp_path, text, message):
+def test_an_unusable_row_is_reported_with_file_and_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read(write(tmp_path / "a.csv", text), "url")
 
@@ -150,7 +152,7 @@ def test_what_a_file_holds_is_shown_in_one_short_line(tmp_path, text):
     assert str(refused.value).isprintable()
 
 
-def test_files_that_cannot_be_read_are_told(tmp_path):
+def test_unreadable_files_are_errors(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read(tmp_path / "missing.csv", "url")
     broken = tmp_path / "broken.csv.gz"
@@ -175,7 +177,7 @@ def test_times_are_seconds_since_the_epoch_and_unknown_ones_are_nan(tmp_path):
     assert chosen.times.tolist() == [1772323260, 1772323200, 1772323260]
 
 
-def test_where_no_row_has_a_time_there_is_no_column_of_them(tmp_path):
+def test_without_any_time_there_is_no_time_column(tmp_path):
     path = write(tmp_path / "a.csv", "host,label\na.com,1\nb.com,0\n")
     rows = read_dataset(Examples(files=(path,)), "host", needed=())
     assert rows.times is None

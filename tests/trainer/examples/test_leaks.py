@@ -1,8 +1,8 @@
 import pytest
 
 from support.processes import ROOT
-from trainer.examples.datasets import Examples, read_dataset
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.datasets import read_dataset
+from trainer.examples.labelled import Examples, LeakSearch
 
 
 def leaks_of(benign, malicious):
@@ -13,7 +13,7 @@ def leaks_of(benign, malicious):
     return {leak.what: leak.balanced_accuracy for leak in search.leaks()}
 
 
-def test_what_tells_the_label_alone_is_found():
+def test_a_property_that_gives_the_label_away_is_found():
     benign = [f"site{number}.example" for number in range(100)]
     malicious = [f"site{number}.example/a_{number}" for number in range(100)]
     assert leaks_of(benign, malicious) == {"a path": 1.0, "the character '_'": 1.0}
@@ -34,7 +34,7 @@ def test_what_both_have_is_none_and_few_rows_say_nothing():
     ],
     ids=["the scheme", "www.", "a lone slash"],
 )
-def test_what_canonical_form_drops_is_no_leak(tmp_path, benign, malicious):
+def test_parts_that_canonical_form_drops_are_not_leaks(tmp_path, benign, malicious):
     for name, pattern in (("benign", benign), ("malicious", malicious)):
         lines = [pattern.format(f"{name}{number}") for number in range(400)]
         (tmp_path / name).write_text("\n".join(lines))
@@ -42,5 +42,5 @@ def test_what_canonical_form_drops_is_no_leak(tmp_path, benign, malicious):
     assert read_dataset(examples, "url").leaks == ()
 
 
-def test_of_the_shipped_sample_nothing_alarming_is_told():
+def test_the_shipped_sample_has_no_alarming_leak():
     assert read_dataset(Examples((ROOT / "data/labelled/urls.csv.gz",)), "url").leaks == ()

@@ -60,7 +60,7 @@ def test_a_plain_list_has_comments_and_blank_lines(tmp_path):
     ]
 
 
-def test_rows_at_fault_are_told_with_their_line_and_the_others_go_on(tmp_path):
+def test_faulty_rows_are_reported_with_their_line_and_the_others_are_read(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("url,label\na.example,1\nb.example\nc.example,0,x\nd.example,0\n")
     rows = list(read_rows(path))
@@ -102,5 +102,5 @@ def test_a_headerless_line_that_begins_with_a_quote_is_quoted(tmp_path):
 def test_half_of_a_utf_16_pair_is_a_bad_row_and_not_a_text_that_no_manifest_can_hold(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"url": "a.example", "source": "\\ud800"}\n{"\\udc00": 1}\n{"url": "b"}\n')
-    half = "holds half of a UTF-16 pair, which is no character"
+    half = "holds half of a UTF-16 pair, which is not a character"
     assert list(read_rows(path)) == [BadRow(1, half), BadRow(2, half), Row(3, {"url": "b"})]

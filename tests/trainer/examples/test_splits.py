@@ -15,7 +15,7 @@ def test_a_held_out_source_is_the_test_and_none_of_its_domains_is_elsewhere():
     assert np.sum(parts == "") == 25
 
 
-def test_a_source_that_is_not_there_is_told():
+def test_an_unknown_source_is_an_error():
     with pytest.raises(DataError, match="source 'nosuch'; there are feed"):
         split_by_source(np.array(["feed"]), np.array(["d"]), ["nosuch"])
 
@@ -28,6 +28,6 @@ def test_the_latest_rows_are_the_test():
     assert times[parts == "val"].max() < times[parts == "test"].min()
 
 
-def test_a_row_without_a_time_is_told():
+def test_a_row_without_a_time_is_an_error():
     with pytest.raises(DataError, match="1 rows have no time"):
         split_by_time(np.array([1.0, np.nan]))

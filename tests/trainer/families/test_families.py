@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from stream_detector.terminal.progress import Progress
 from support.examples import rule
 from trainer.families import FAMILY_NAMES, NETWORK_NAMES
 from trainer.families.known import families
-from trainer.shown_progress import Progress
 
 pytestmark = pytest.mark.slow
 

@@ -58,7 +58,7 @@ def test_the_first_of_a_kind_needs_one_against_what_serves_unannounced():
         (msgspec.structs.replace(PASSED, champion=None), "was compared with no other"),
     ],
 )
-def test_any_other_does_not_and_it_is_told_how_to_get_one(decision, message):
+def test_any_other_decision_does_not_admit_and_the_error_says_how_to_get_one(decision, message):
     with pytest.raises(NotAdmittedError, match=message) as caught:
         check_admitted(CHALLENGER, ANNOUNCED, decision)
     assert '--force "REASON"' in str(caught.value)
@@ -66,7 +66,7 @@ def test_any_other_does_not_and_it_is_told_how_to_get_one(decision, message):
         assert "stream-trainer gate BUNDLE --champion served" in str(caught.value)
 
 
-def test_a_reason_admits_and_keeps_what_was_found():
+def test_a_reason_admits_and_keeps_the_findings():
     forced = force(CHALLENGER, ANNOUNCED, REFUSED, "  a\ndrill ")
     check_admitted(CHALLENGER, ANNOUNCED, forced)
     assert forced == msgspec.structs.replace(REFUSED, forced_because="a drill")
@@ -82,7 +82,7 @@ def test_a_reason_without_a_decision_on_this_pair_says_that_nothing_was_judged(d
     assert (forced.passed, forced.checks, forced.champion) == (False, (), CHAMPION)
 
 
-def test_a_reason_is_good_for_one_pair_alone():
+def test_a_reason_is_good_for_only_one_pair():
     forced = force(CHALLENGER, ANNOUNCED, None, "a drill")
     later = ANNOUNCED._replace(ref=OTHER)
     with pytest.raises(NotAdmittedError, match="was compared with another"):

@@ -7,7 +7,7 @@ import pytest
 
 from stream_detector.terminal.progress import Progress, Stage
 from trainer.gate.detection import check_detection, tpr_differences
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 from trainer.measuring.evaluation import true_positive_rate
 
 RATES = (0.01, 0.001)
@@ -42,14 +42,14 @@ class Recorded(Progress):
         yield Counted(self.updates)
 
 
-def check(challenger, champion, labels, rates=RATES, **rules):
+def check(challenger, champion, labels, rates=RATES, **options):
     progress = Recorded()
     checks = check_detection(
         challenger,
         champion,
         labels,
         rates,
-        GateRules(**rules),
+        GateOptions(**options),
         seed=0,
         progress=progress,
     )
@@ -57,14 +57,16 @@ def check(challenger, champion, labels, rates=RATES, **rules):
 
 
 @pytest.mark.parametrize("rounded_to", [None, 1])
-def test_a_draw_gives_what_sorting_the_drawn_rows_gives(rounded_to):
+def test_a_draw_gives_the_same_as_sorting_the_drawn_rows(rounded_to):
     first, labels = scored(400, 150, by=1)
     second, _ = scored(400, 150, by=2, seed=1)
     if rounded_to is not None:  # Ties, also between benign and malicious rows.
         first, second = first.round(rounded_to), second.round(rounded_to)
     rates = (0.05, 0.2)
-    rules = GateRules(resamples=60, confidence=0.9)
-    fast = tpr_differences(first, second, labels, rates, rules=rules, seed=5, progress=Progress())
+    options = GateOptions(resamples=60, confidence=0.9)
+    fast = tpr_differences(
+        first, second, labels, rates, options=options, seed=5, progress=Progress()
+    )
 
     rng = np.random.default_rng(5)
     differences = []
@@ -88,9 +90,11 @@ def test_a_draw_gives_what_sorting_the_drawn_rows_gives(rounded_to):
 def test_the_same_seed_gives_the_same_interval():
     first, labels = scored(400, 150, by=1)
     second, _ = scored(400, 150, by=2, seed=1)
-    rules = GateRules(resamples=100)
+    options = GateOptions(resamples=100)
     one, again, other = (
-        tpr_differences(first, second, labels, (0.1,), rules=rules, seed=seed, progress=Progress())
+        tpr_differences(
+            first, second, labels, (0.1,), options=options, seed=seed, progress=Progress()
+        )
         for seed in (1, 1, 2)
     )
     assert one == again != other
@@ -123,7 +127,7 @@ def test_the_margin_says_how_much_worse_is_allowed():
     assert refused[0].figures == allowed[0].figures
 
 
-def test_a_rate_with_too_few_benign_rows_is_told_and_not_judged():
+def test_a_rate_with_too_few_benign_rows_is_reported_and_not_judged():
     strong, labels = scored(1500, 300, by=3)
     weak, _ = scored(1500, 300, by=0, seed=1)
     at_1, at_01 = check(weak, strong, labels, resamples=100)[0]
@@ -141,7 +145,7 @@ def test_a_hold_out_that_measures_no_rate_refuses(benign, malicious):
     assert "give 1,000 benign rows or more" in one.message
 
 
-def test_without_a_champion_detection_is_told():
+def test_without_a_champion_detection_is_reported():
     scores, labels = scored(1500, 300, by=3)
     (one,) = check(scores, None, labels)[0]
     assert one.passed

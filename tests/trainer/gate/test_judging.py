@@ -12,13 +12,13 @@ from support.gated import named, save_challenger, save_champion, save_ignorant
 from trainer.gate.admission import Reigning, force
 from trainer.gate.decision import GateError, decision_path, read_decision, write_decision
 from trainer.gate.judging import judge
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 
 pytestmark = pytest.mark.slow
 
 HOLD_OUT = named(2400, 11)
 NEWEST = named(60, 12)
-RULES = GateRules(resamples=200)
+OPTIONS = GateOptions(resamples=200)
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +31,13 @@ def champion(folder):
     return save_champion(folder / "champion")
 
 
-def decide(folder, name, *, champion="champion", hold_out=HOLD_OUT, rules=RULES):
+def decide(folder, name, *, champion="champion", hold_out=HOLD_OUT, options=OPTIONS):
     return judge(
         folder / name,
         None if champion is None else folder / champion,
         hold_out=hold_out,
         newest=NEWEST,
-        rules=rules,
+        options=options,
         progress=Progress(),
     )
 
@@ -72,7 +72,7 @@ def test_one_that_is_no_worse_passes_and_the_decision_is_kept_whole(folder, cham
     assert len(msgspec.json.encode(decision.announced())) < 5000
 
 
-def test_one_that_knows_nothing_is_refused_for_what_it_finds(folder, champion):
+def test_one_that_knows_nothing_is_refused_by_detection(folder, champion):
     save_ignorant(folder / "ignorant", champion)
     decision = decide(folder, "ignorant")
     assert not decision.passed
@@ -90,11 +90,11 @@ def test_one_that_calls_too_much_malicious_is_refused_by_thresholds_and_list(fol
     }
 
 
-def test_one_that_calls_nothing_malicious_is_refused_by_what_must_alert(folder, champion, tmp_path):
+def test_one_that_calls_nothing_malicious_is_refused_by_its_list(folder, champion, tmp_path):
     save_challenger(folder / "silent", champion, thresholds=(1.0, 1.0))
     own = tmp_path / "must-alert.txt"
     own.write_text(HOLD_OUT.texts[1])  # With digits, as malicious ones are.
-    decision = decide(folder, "silent", rules=RULES._replace(must_alert=(own,)))
+    decision = decide(folder, "silent", options=OPTIONS._replace(must_alert=(own,)))
     assert "must alert" in failed(decision)
     (check,) = [check for check in decision.checks if check.name == "must alert"]
     assert HOLD_OUT.texts[1] in check.figures["missed"]
@@ -134,7 +134,7 @@ def test_without_a_champion_nothing_is_compared_and_it_says_so(folder, champion)
     assert not failed(decision) - {"must not alert", "must alert"}
 
 
-def test_what_is_no_bundle_or_of_another_kind_is_an_error(folder, champion):
+def test_a_folder_without_a_bundle_or_of_another_kind_is_an_error(folder, champion):
     save_small_bundle(folder / "url", "url")
     with pytest.raises(BundleError, match="for kind host, not for url"):
         decide(folder, "url")
@@ -142,7 +142,7 @@ def test_what_is_no_bundle_or_of_another_kind_is_an_error(folder, champion):
         decide(folder, "nothing")
 
 
-def test_what_is_no_decision_is_told(tmp_path):
+def test_a_missing_or_damaged_decision_is_an_error(tmp_path):
     path = tmp_path / "x-gate.json"
     with pytest.raises(GateError, match="`stream-trainer gate` writes it"):
         read_decision(path)
@@ -151,7 +151,7 @@ def test_what_is_no_decision_is_told(tmp_path):
         read_decision(path)
 
 
-def test_a_decision_that_cannot_be_written_is_told(champion, tmp_path):
+def test_a_decision_that_cannot_be_written_is_an_error(champion, tmp_path):
     decision = force(
         champion.ref, Reigning("host", champion.ref, is_announced=True), None, "a reason"
     )

@@ -16,7 +16,7 @@ from trainer.gate.lists import (
     check_suspicious,
     read_texts,
 )
-from trainer.gate.rules import GateRules
+from trainer.gate.options import GateOptions
 
 
 def calls_malicious(*malicious):
@@ -36,13 +36,15 @@ def test_more_suspicious_texts_than_chance_gives_refuse():
     texts = [f"site-{number}.example" for number in range(40)]
     calm, nervous = calls_malicious(*texts[:3]), calls_malicious(*texts[2:15])
 
-    assert [check.passed for check in check_suspicious(texts, nervous, calm, GateRules())] == [
+    assert [check.passed for check in check_suspicious(texts, nervous, calm, GateOptions())] == [
         False
     ]
-    assert [check.passed for check in check_suspicious(texts, calm, nervous, GateRules())] == [True]
+    assert [check.passed for check in check_suspicious(texts, calm, nervous, GateOptions())] == [
+        True
+    ]
     by_chance = calls_malicious(*texts[:6])
-    assert check_suspicious(texts, by_chance, calm, GateRules())[0].passed
-    assert check_suspicious(texts, nervous, None, GateRules()) == []
+    assert check_suspicious(texts, by_chance, calm, GateOptions())[0].passed
+    assert check_suspicious(texts, nervous, None, GateOptions()) == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_more_suspicious_texts_than_chance_gives_refuse():
         (None, "own.txt can't be read"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place(tmp_path, content, message):
+def test_an_unreadable_list_is_an_error_with_its_place(tmp_path, content, message):
     path = tmp_path / "own.txt"
     if content is not None:
         path.write_bytes(content)

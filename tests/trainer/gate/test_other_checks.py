@@ -7,25 +7,25 @@ import pytest
 from stream_detector.models.manifest import OperatingPoint, OperatingPoints
 from support.bundles import small_manifest
 from trainer.gate.calibration import check_calibration, check_thresholds
-from trainer.gate.label_checks import VoicesOfRows, check_newest
-from trainer.gate.rules import GateRules
+from trainer.gate.labels import VoicesOfRows, check_newest
+from trainer.gate.options import GateOptions
 
-RULES = GateRules()
+OPTIONS = GateOptions()
 
 
-def test_calibration_may_be_worse_by_the_margin_and_no_more():
+def test_calibration_may_be_worse_by_at_most_the_margin():
     rng = np.random.default_rng(0)
     true = rng.random(20_000).astype(np.float32)
     labels = (rng.random(20_000) < true).astype(np.int8)
     slightly, much = np.clip(true + 0.005, 0, 1), np.clip(true + 0.05, 0, 1)
 
-    assert check_calibration(slightly, true, labels, RULES).passed
-    refused = check_calibration(much, true, labels, RULES)
+    assert check_calibration(slightly, true, labels, OPTIONS).passed
+    refused = check_calibration(much, true, labels, OPTIONS)
     assert not refused.passed
     assert refused.figures["challenger"] > refused.figures["champion"] + 0.01
     assert "above it by more than 0.01" in refused.message
-    assert check_calibration(true, much, labels, RULES).passed
-    assert "no champion" in check_calibration(much, None, labels, RULES).message
+    assert check_calibration(true, much, labels, OPTIONS).passed
+    assert "no champion" in check_calibration(much, None, labels, OPTIONS).message
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def newest(gained, lost, both=100):
     champion = challenger.copy()
     champion[:gained] = False
     challenger[gained : gained + lost] = False
-    return check_newest(challenger, champion, labels, RULES)
+    return check_newest(challenger, champion, labels, OPTIONS)
 
 
 @pytest.mark.parametrize(
     ("gained", "lost", "passed"),
     [(0, 0, True), (0, 5, True), (0, 6, False), (10, 25, False), (10, 20, True), (30, 5, True)],
 )
-def test_the_newest_labels_refuse_what_is_worse_beyond_chance(gained, lost, passed):
+def test_the_newest_labels_refuse_a_model_that_is_worse_beyond_chance(gained, lost, passed):
     # Two-sided, of 6 discordant rows all lost: 2 / 2**6 = 0.031; of 5: 0.0625.
     check = newest(gained, lost)
     assert check.passed is passed
@@ -86,7 +86,7 @@ def of_voices(gained, lost):
     place = np.concatenate([np.arange(count) / count for count in VOICES.values()])
     challenger = place >= np.array([lost.get(voice, 0) for voice in voices])
     champion = place < 1 - np.array([gained.get(voice, 0) for voice in voices])
-    return check_newest(challenger, champion, labels, RULES, VoicesOfRows(voices, 0.2))
+    return check_newest(challenger, champion, labels, OPTIONS, VoicesOfRows(voices, 0.2))
 
 
 VOICES = {"analyst mallory": 900} | {f"analyst honest{number}": 100 for number in range(5)}
@@ -110,25 +110,25 @@ def test_one_voice_refuses_nothing_by_how_much_it_writes():
     honest = {voice: 0.05 for voice in VOICES if voice != "analyst mallory"}
     assert of_voices(gained=honest, lost=contrary).passed
     voices, found = ["mallory"] * 900 + ["kim"] * 20, np.repeat([False, True], [900, 20])
-    check = check_newest(found, ~found, np.ones(920, np.int8), RULES, VoicesOfRows(voices, 0.2))
+    check = check_newest(found, ~found, np.ones(920, np.int8), OPTIONS, VoicesOfRows(voices, 0.2))
     assert check.passed, "of two voices each has half"
     assert "no voice has more than 50%" in check.message
     alone = check_newest(
-        found[:900], ~found[:900], np.ones(900, np.int8), RULES, VoicesOfRows(voices[:900], 0.2)
+        found[:900], ~found[:900], np.ones(900, np.int8), OPTIONS, VoicesOfRows(voices[:900], 0.2)
     )
     assert (alone.passed, alone.figures["lost"]) == (False, 900), "one alone is all there is"
 
 
 def test_benign_labels_called_malicious_are_wrong():
     labels = np.zeros(20, np.int8)
-    check = check_newest(np.ones(20, np.bool_), np.zeros(20, np.bool_), labels, RULES)
+    check = check_newest(np.ones(20, np.bool_), np.zeros(20, np.bool_), labels, OPTIONS)
     assert not check.passed
     assert (check.figures["challenger"], check.figures["champion"]) == (0.0, 1.0)
 
 
 def test_no_newest_labels_and_no_champion_refuse_nothing():
     none = np.empty(0, np.bool_)
-    assert check_newest(none, none, np.empty(0, np.int8), RULES).passed
-    alone = check_newest(np.zeros(3, np.bool_), None, np.ones(3, np.int8), RULES)
+    assert check_newest(none, none, np.empty(0, np.int8), OPTIONS).passed
+    alone = check_newest(np.zeros(3, np.bool_), None, np.ones(3, np.int8), OPTIONS)
     assert alone.passed
     assert alone.figures == {"rows": 3, "weight": 3.0, "challenger": 0.0}

@@ -5,8 +5,7 @@ import pytest
 
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical
-from trainer.examples.private_hosts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES, is_private
-from trainer.examples.texts import take_apart
+from trainer.examples.texts import PRIVATE_NETWORKS, PRIVATE_SUFFIXES, is_private, take_apart
 from trainer.generated.private_networks import generate_private
 
 
@@ -56,7 +55,7 @@ from trainer.generated.private_networks import generate_private
         ("internal.example.com", False),
     ],
 )
-def test_what_is_private(host, private):
+def test_private_hosts_are_recognised(host, private):
     assert is_private(host) is private
 
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from trainer.examples.datasets import DataError, Dataset
+from stream_detector.terminal.progress import Progress
+from trainer.examples.datasets import Dataset
+from trainer.examples.readers import DataError
 from trainer.examples.splits import parts_without
 from trainer.examples.texts import take_apart
 from trainer.families.base import Family
 from trainer.hold_out.measuring import Fold, HoldOut
-from trainer.hold_out.running import TrainingStore
-from trainer.shown_progress import Progress
+from trainer.hold_out.running import load_training, save_training
 
 SOURCES = {
     "feed_a": (1, "phish", 300),
@@ -153,12 +154,12 @@ def test_figures_are_those_counted_by_hand():
         ({"only": ["nosuch"], "at_least": 1}, r"of those that --only names \(nosuch\) has 1 rows"),
     ],
 )
-def test_what_cannot_be_held_out_is_told(options, message):
+def test_groups_that_cannot_be_held_out_are_an_error(options, message):
     with pytest.raises(DataError, match=message):
         HoldOut(dataset(), **options)
 
 
-def test_a_fold_that_leaves_nothing_to_train_on_is_told_before_training():
+def test_a_fold_that_leaves_nothing_to_train_on_is_an_error_before_training():
     rows = dataset()
     one_feed = rows.rows(np.flatnonzero(np.isin(rows.sources, ["feed_a", "list_a", "list_b"])))
     with pytest.raises(
@@ -169,17 +170,17 @@ def test_a_fold_that_leaves_nothing_to_train_on_is_told_before_training():
         HoldOut(one_feed, at_least=100)
 
 
-def test_a_training_is_found_again_by_its_identity_alone(tmp_path):
+def test_a_training_is_found_again_only_by_its_identity(tmp_path):
     plan = HoldOut(dataset(), at_least=250, benign_folds=2)
     fold = plan.folds[0]
     identity = plan.identity(fold, "remembering", 6)
     training = plan.train(
         fold, Remembering(place_of), identity=identity, seed=1, progress=Progress()
     )
-    store = TrainingStore(tmp_path / "trainings")
-    assert store.load("remembering", identity) is None
-    store.save(training)
-    assert store.load("remembering", identity) == training
+    saved = tmp_path / "trainings"
+    assert load_training(saved, "remembering", identity) is None
+    save_training(saved, training)
+    assert load_training(saved, "remembering", identity) == training
     assert [path.suffix for path in (tmp_path / "trainings").iterdir()] == [".json"]
 
     others = {
@@ -194,16 +195,16 @@ def test_a_training_is_found_again_by_its_identity_alone(tmp_path):
     }
     assert len(others | {identity}) == 5
     assert plan.identity(fold, "remembering", 6) == identity
-    assert all(store.load("remembering", other) is None for other in others)
+    assert all(load_training(saved, "remembering", other) is None for other in others)
 
 
-def test_a_damaged_file_of_a_training_is_told(tmp_path):
+def test_a_damaged_file_of_a_training_is_an_error(tmp_path):
     (tmp_path / "remembering-0123456789abcdef.json").write_text("{")
     with pytest.raises(DataError, match=r"is damaged .* delete it"):
-        TrainingStore(tmp_path).load("remembering", "0123456789abcdef" * 4)
+        load_training(tmp_path, "remembering", "0123456789abcdef" * 4)
 
 
-def test_rows_of_a_held_out_domain_stay_in_the_test_part_alone():
+def test_rows_of_a_held_out_domain_stay_only_in_the_test_part():
     parts = np.array(["train", "train", "val", "test", "train"])
     domains = np.array([0, 1, 0, 0, 2])
     left = parts_without(parts, domains, np.array([True, False, False, False, False]))

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from trainer.hold_out.measuring import Fold, HeldOutBenign, HeldOutMalicious, Training
-from trainer.hold_out.report import HoldOutReport, family_means, held_out_table, write_hold_out
+from trainer.hold_out.report import HoldOutReport, content, family_means, held_out_table
 from trainer.measuring.evaluation import Detection
 from trainer.measuring.statistics import wilson
+from trainer.report.rendering import write_report
 
 
 def training(family, malicious, auc, found, benign=(), *, benign_rows=10_000):
@@ -83,7 +84,7 @@ def test_the_files_say_all_of_it(tmp_path):
     )
     mask = os.umask(0)
     try:
-        write_hold_out(tmp_path / "new", report)
+        write_report(tmp_path / "new", report, content(report), plots={})
     finally:
         os.umask(mask)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700

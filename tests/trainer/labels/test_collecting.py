@@ -130,7 +130,7 @@ def test_labels_are_read_in_every_codec(collection: Collection) -> None:
     assert collection.stored() == Counter(places)
 
 
-def test_labels_are_stored_and_what_cannot_be_used_is_a_dead_letter_with_its_reason(
+def test_labels_are_stored_and_unusable_records_become_dead_letters_with_a_reason(
     collection: Collection,
 ) -> None:
     good = collection.labels(5)
@@ -206,7 +206,7 @@ def test_a_kill_between_store_and_commit_or_within_a_write_doubles_and_loses_not
 FEED = {"analyst": None, "feed": "urlhaus", "source": "urlhaus"}
 
 
-def test_a_voice_is_what_the_topic_says_and_not_what_the_record_claims(
+def test_the_topic_decides_the_voice_and_not_the_claim_of_the_record(
     collection: Collection,
 ) -> None:
     url = "http://evil.example/x"
@@ -320,7 +320,7 @@ def test_an_empty_store_is_filled_from_the_beginning_also_if_the_first_try_is_ki
     assert collection.stored() == Counter(written)
 
 
-def test_only_what_a_transaction_committed_is_read_and_its_markers_are_no_records(
+def test_only_committed_transactions_are_read_and_their_markers_are_skipped(
     collection: Collection,
 ) -> None:
     producer = Producer(
@@ -356,7 +356,7 @@ def test_only_what_a_transaction_committed_is_read_and_its_markers_are_no_record
         ({"BOOTSTRAP_SERVERS": "kafka"}, 2, "host:port"),
     ],
 )
-def test_what_keeps_it_from_collecting_is_one_line(
+def test_an_obstacle_to_collecting_gives_one_line(
     collection: Collection, settings: dict[str, str], code: int, said: str
 ) -> None:
     given = {f"STREAM_DETECTOR_{name}": value for name, value in settings.items()}

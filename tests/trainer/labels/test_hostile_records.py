@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 MEMORY_BYTES_MAX = 500_000_000
 SECONDS_MAX = 60
 CUT_BYTES = 64 * 1024
-UNPACKED_BYTES_MAX = 32 * 1024 * 1024
 
 GROWING = b":@\n" * 230_000
 """Longer when it is masked: five bytes for each three."""
@@ -174,13 +173,11 @@ def test_collecting_goes_on_behind_batches_that_contradict_themselves(
         >= end_offsets(kafka.bootstrap_servers, topic).items()
     )
     letters = [dict(letter.headers) for letter in read_all(kafka.bootstrap_servers, dead_letters)]
-    # A letter has the offset of the last record that it stands for.
     assert [int(headers["source-offset"]) for headers in letters] == [
         *(offsets[0], offsets[3], offsets[4]),
-        offsets[5] + 2,
+        *(offsets[5] + 1, offsets[5] + 2),
     ]
     assert all(b"damaged" in headers["detail"] for headers in letters)
-    assert b"from offset %d on" % (offsets[5] + 1) in letters[-1]["detail"]
 
 
 def test_collecting_goes_on_behind_records_of_any_size(collected: Collected) -> None:
@@ -217,7 +214,7 @@ def test_the_dead_letters_are_cut_say_how_long_the_records_were_and_where_they_l
     assert b"secret" not in (letters[7].value or b"")
     assert headers[2]["truncated-from-bytes"] == b"5000000"
     assert letters[2].value == QUOTES[:CUT_BYTES]
-    for offset in (3, 4, 5):
-        assert b"unpacks to more than %d bytes" % UNPACKED_BYTES_MAX in headers[offset]["detail"]
-        assert b"from offset %d on" % offset in headers[offset]["detail"]
+    for offset in (3, 4, 5, 6):
+        assert b"decompresses to more than" in headers[offset]["detail"]
+        assert letters[offset].value is None
     assert "h" not in headers[6]

@@ -11,8 +11,7 @@ from msgspec import structs
 from stream_detector.wire.label_files import LabelDefaults, labels_of_file
 from support.commands import run_trainer
 from support.labels import NOON, stored_label
-from trainer.examples.labelled import Examples, read_examples
-from trainer.examples.leaks import LeakSearch
+from trainer.examples.labelled import Examples, LeakSearch, read_examples
 from trainer.examples.readers import Row, read_rows
 from trainer.labels.store import LabelStore, StoredLabel
 
@@ -71,7 +70,7 @@ def test_all_is_summed_up_and_names_cannot_play_with_the_terminal(folder: Path) 
     ]
 
 
-def test_an_export_is_what_training_reads(folder: Path) -> None:
+def test_training_reads_an_export(folder: Path) -> None:
     done = labels("export", "labelled.csv", "--trust", "urlhaus,soc", folder=folder)
 
     assert (done.returncode, done.stdout) == (0, "")
@@ -144,11 +143,11 @@ def test_hosts_are_exported_as_hosts(folder: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("show", "--store", "nowhere"), 1, "nowhere holds no labels: fill it by"),
-        (("show", "http://"), 2, "'http://' is no URL or host name"),
+        (("show", "http://"), 2, "'http://' is not a URL or host name"),
         (("export", "none/labelled.csv"), 1, "can't be written: No such file or directory"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_an_impossible_command_gives_one_line(
     folder: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
     done = labels(*arguments, folder=folder)

@@ -40,7 +40,7 @@ def test_of_the_same_moment_the_greater_offset_stands() -> None:
     assert resolved(second, first).winner == second
 
 
-def test_what_a_voice_takes_back_leaves_the_labels_of_the_others() -> None:
+def test_a_retraction_leaves_the_labels_of_other_voices() -> None:
     fed, said = feed("urlhaus", "malicious"), analyst("kim", "benign", hours=1)
     taken_back = analyst("kim", "retracted", hours=2)
 
@@ -172,7 +172,7 @@ def test_the_order_of_reading_and_reading_twice_change_nothing(
 
 @settings(deadline=None)
 @given(collections, TRUST)
-def test_what_wins_is_beaten_by_no_other(labels: list[StoredLabel], trust: list[str]) -> None:
+def test_no_label_outranks_the_one_that_counts(labels: list[StoredLabel], trust: list[str]) -> None:
     for text, found in resolve(labels, trust=trust).items():
         of_text = [each for each in labels if each.label.canonical.text == text]
         winner = found.winner.label

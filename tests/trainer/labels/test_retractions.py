@@ -49,7 +49,7 @@ def desk(kafka: KafkaBroker, topics: Any, tmp_path: Path) -> Desk:
     return Desk(kafka, topics, tmp_path)
 
 
-def test_a_label_that_its_analyst_takes_back_counts_no_more(desk: Desk) -> None:
+def test_a_label_that_its_analyst_takes_back_stops_counting(desk: Desk) -> None:
     desk.label(URL, OTHER, "malicious", "--analyst", "kim")
     # Another analyst takes back what she never said: kim's label stands.
     desk.label(URL, "retracted", "--analyst", "pat")

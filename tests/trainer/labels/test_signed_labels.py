@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 
 from stream_detector.models.signing import new_key, read_private_key
-from stream_detector.wire.label_signatures import label_signature, voice_of
+from stream_detector.wire.labels import label_signature, voice_of
 from support.broker import KafkaBroker
 from support.commands import assert_one_line_error, run_command, run_trainer
 from support.labels import label_record

@@ -131,7 +131,7 @@ def test_a_day_of_many_labels_has_several_files(store: LabelStore) -> None:
     assert store.count("url") == 20
 
 
-def test_a_store_is_its_owners_alone_whatever_the_umask(store: LabelStore) -> None:
+def test_only_its_owner_may_read_a_store_whatever_the_umask(store: LabelStore) -> None:
     mask = os.umask(0)
     try:
         with store.writing():
@@ -194,12 +194,12 @@ def test_one_process_at_a_time_writes(store: LabelStore) -> None:
         second.join()
 
 
-def test_a_topic_made_anew_is_not_taken_for_the_old_one(store: LabelStore) -> None:
+def test_a_topic_that_was_created_again_is_not_taken_for_the_old_one(store: LabelStore) -> None:
     first = LABELS[0]
     with store.writing():
         store.add([first])
         later = first._replace(written_at=first.written_at.replace(hour=13))
-        with pytest.raises(LabelStoreError, match="made anew"):
+        with pytest.raises(LabelStoreError, match="deleted and created again"):
             store.add([later])
     assert list(store.labels()) == [first]
 
@@ -218,7 +218,7 @@ def test_a_file_that_is_no_parquet_is_named(store: LabelStore) -> None:
     assert path.read_text() == "no"
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(LabelStoreError, match="Not a directory"),

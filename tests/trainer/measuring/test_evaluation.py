@@ -11,7 +11,7 @@ def floats(*values):
     return np.array(values, dtype=np.float32)
 
 
-def test_the_threshold_lets_no_more_than_the_share_pass():
+def test_at_most_the_share_passes_the_threshold():
     benign = np.arange(100, dtype=np.float32) / 100
     for rate, passing in ((0.0, 0), (0.01, 1), (0.05, 5), (0.055, 5)):
         assert np.sum(benign >= threshold_at(benign, rate)) == passing
@@ -29,7 +29,7 @@ def test_the_rate_of_true_positives_is_counted_at_that_threshold():
     assert true_positive_rate(scores, labels, 0.0) == pytest.approx(0.25)
 
 
-def test_figures_are_told_overall_by_kind_and_by_source():
+def test_figures_are_given_overall_by_kind_and_by_source():
     dataset = Dataset(
         texts=["t"] * 6,
         labels=np.array([0, 0, 0, 1, 1, 1], dtype=np.int8),

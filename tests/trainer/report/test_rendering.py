@@ -88,7 +88,7 @@ def test_only_a_long_text_breaks_anywhere(html):
     assert "overflow-wrap: normal" in rules(html, "table")
 
 
-def test_what_is_wider_than_the_window_scrolls_in_a_box_of_its_own(html, elements):
+def test_a_table_wider_than_the_window_scrolls_in_its_own_box(html, elements):
     tables = [one for one in elements if one["tag"] == "table"]
     boxes = [one for one in elements if one["tag"] == "div" and one.get("class") == "wide"]
     assert len(tables) == len(boxes) == 1
@@ -119,7 +119,7 @@ def test_a_column_without_any_number_is_on_the_left():
     assert "|---|---:|" in markdown([Table([["kind", "rows"], ["", "7"], ["", "9"]])], {})
 
 
-def test_in_markdown_headings_and_captions_are_text_alone():
+def test_in_markdown_headings_and_captions_are_plain_text():
     name = "a](http://evil.example/)<img src=x>\n# another heading"
     plots = {"roc": SVG}
     shown = markdown([Heading(name, 1), Plot("roc", name)], plots).splitlines()

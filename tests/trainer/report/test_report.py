@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from stream_detector.events import Thresholds
+from stream_detector.terminal.progress import Progress
 from trainer.examples.datasets import Dataset
-from trainer.report.figures import measure_model
-from trainer.report.making import Candidate, make_report
-from trainer.shown_progress import Progress
+from trainer.report.figures import Candidate, measure_model
+from trainer.report.making import make_report
 
 ROWS = 2000
 HOSTILE = "evil.example/<script>alert(1)</script>|[x](javascript:y)"
@@ -55,9 +55,7 @@ def report_of(folder, *candidates, rows=None):
 
 
 def measured(**options):
-    return measure_model(
-        "rule", "rule", score, dataset(), kind="url", thresholds=Thresholds(0.5, 0.92), **options
-    )[0]
+    return measure_model(RULE, dataset(), kind="url", **options)[0]
 
 
 def test_figures_are_those_counted_by_hand():
@@ -91,9 +89,7 @@ def with_times(*times):
 
 
 def by_period(rows):
-    figures, _ = measure_model(
-        "rule", "rule", score, rows, kind="url", thresholds=Thresholds(0.5, 0.92)
-    )
+    figures, _ = measure_model(RULE, rows, kind="url")
     return figures.groups.get("period")
 
 
@@ -116,17 +112,16 @@ def test_times_of_more_than_two_years_are_grouped_by_year():
     assert by_period(dataset()) is None
 
 
-def test_benign_rows_are_told_by_type_of_traffic():
+def test_benign_rows_are_grouped_by_type_of_traffic():
     rows = dataset()
     rows.texts[0] = "good0.example/feed"
-    figures = measure_model(
+    feeds = Candidate(
         "rule",
         "rule",
         lambda texts: np.array(["feed" in text for text in texts], np.float32),
-        rows,
-        kind="url",
-        thresholds=Thresholds(0.5, 1.1),
-    )[0]
+        Thresholds(0.5, 1.1),
+    )
+    figures, _ = measure_model(feeds, rows, kind="url")
     front_pages, feed = figures.traffic
     assert (front_pages.name, front_pages.rows) == ("front page", 999)
     assert front_pages.suspicious.value == 0 < front_pages.suspicious.high < 0.01
@@ -134,7 +129,7 @@ def test_benign_rows_are_told_by_type_of_traffic():
     assert feed.malicious.value == 0
 
 
-def test_what_canonical_form_undoes_costs_nothing_and_the_rest_is_told():
+def test_transformations_that_canonical_form_undoes_cost_nothing_and_others_are_measured():
     losses = {one.transformation: one for one in measured().robustness}
     assert losses["user name"].points_lost == 0
     assert losses["user name"].rows == 1000
@@ -190,7 +185,7 @@ def test_the_files_say_what_was_measured(tmp_path):
         assert f"plots/{path.name}" in text
 
 
-def test_what_is_no_error_is_not_among_the_worst(tmp_path):
+def test_only_errors_are_among_the_worst_rows(tmp_path):
     report_of(
         tmp_path,
         Candidate(
@@ -207,7 +202,7 @@ def test_what_is_no_error_is_not_among_the_worst(tmp_path):
     assert "Benign rows at or above the threshold of suspicious (0.5000): none." in text
 
 
-def test_a_difference_that_too_few_benign_rows_set_is_not_told_as_a_figure(tmp_path):
+def test_a_difference_that_too_few_benign_rows_set_is_not_a_figure(tmp_path):
     rows = dataset()
     few = rows.rows(np.arange(100, ROWS))
     report_of(tmp_path, RULE, RULE._replace(name="same"), rows=few)
@@ -222,7 +217,7 @@ def test_a_difference_that_too_few_benign_rows_set_is_not_told_as_a_figure(tmp_p
     assert line.endswith("| too few benign rows |")
 
 
-def test_rates_that_too_few_benign_rows_set_are_not_told_as_figures(tmp_path):
+def test_rates_that_too_few_benign_rows_set_are_not_figures(tmp_path):
     make_report(
         tmp_path,
         [Candidate("rule", "rule", score, Thresholds(0.5, 0.92))],
@@ -240,7 +235,7 @@ def test_rates_that_too_few_benign_rows_set_are_not_told_as_figures(tmp_path):
 
 
 @pytest.mark.parametrize("quote_rows", [True, False])
-def test_rows_are_quoted_unless_told_otherwise(tmp_path, quote_rows):
+def test_rows_are_quoted_by_default(tmp_path, quote_rows):
     make_report(
         tmp_path,
         [Candidate("rule", "rule", score, Thresholds(0.5, 0.92))],

@@ -91,7 +91,7 @@ def test_from_100_labels_on_the_newest_tenth_is_held_out():
     assert made(labelled(110), newest_share=0.0).newest is None
 
 
-def test_the_newest_of_each_voice_are_held_out_so_that_none_fills_what_is_measured():
+def test_the_newest_of_each_voice_are_held_out_so_that_none_fills_the_measurement():
     honest = [
         signed(f"http://kim{number}.test/x", offset=number, hours=number, analyst="kim")
         for number in range(50)
@@ -166,7 +166,7 @@ def test_a_source_is_no_voice_of_its_own():
 
 
 @pytest.mark.parametrize("part", ["analyst", "feed"])
-def test_who_invents_names_has_no_more_than_one_voice(part):
+def test_inventing_names_gives_only_one_voice(part):
     labels = [
         stored_label(f"http://x{n}.test/x", offset=n, **{"analyst": None, part: f"invented {n}"})
         for n in range(1000)
@@ -191,7 +191,7 @@ def test_a_label_goes_before_the_row_of_the_base_that_says_otherwise():
     assert examples.base.texts == others
 
 
-def test_validation_loses_the_domains_that_training_is_told_of():
+def test_validation_loses_the_domains_of_labels_that_are_trained_on():
     told = texts_of("val")[0]
     examples = made([stored_label(f"http://sub.{told}/other")])
     assert examples.held.of_part("val").texts == texts_of("val")[1:]

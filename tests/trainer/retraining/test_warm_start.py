@@ -41,7 +41,7 @@ def scores_of(weights, texts):
     return 1 / (1 + np.exp(-logits_of(NETWORK, weights, texts)))
 
 
-def test_a_tuned_table_moves_what_labels_ask_for_and_next_to_nothing_else(champion, examples):
+def test_a_tuned_table_moves_the_labelled_texts_and_next_to_nothing_else(champion, examples):
     steps, epochs = [], []
     fitted = tuned_table(
         champion,
@@ -83,8 +83,7 @@ def test_a_network_without_a_table_is_refused(tmp_path, examples):
 def go_on(champion, examples, checkpoint, *, on_epoch=lambda _: None, **changes):
     return trained_on(
         champion,
-        examples.train,
-        examples.held.of_part("val"),
+        examples,
         GENTLE._replace(**changes),
         kind="url",
         checkpoint=checkpoint,
@@ -105,7 +104,7 @@ class KilledError(Exception):
     """What a kill is to the training."""
 
 
-def test_a_killed_one_goes_on_from_its_checkpoint_and_one_of_other_rows_begins_anew(
+def test_a_killed_one_goes_on_from_its_checkpoint_and_one_of_other_rows_starts_again(
     champion, examples, tmp_path
 ):
     checkpoint = Checkpoint(tmp_path / "training.safetensors", identity="this")

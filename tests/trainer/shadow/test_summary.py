@@ -6,16 +6,18 @@ import msgspec
 import pytest
 
 from stream_detector.errors import RecordError
-from stream_detector.events import ModelRef, SourcePosition, Thresholds
-from stream_detector.wire.comparisons import (
+from stream_detector.events import (
     Counts,
     Disagreement,
+    ModelRef,
     Opinion,
     ScoreDifference,
+    SourcePosition,
+    Thresholds,
     VerdictPair,
 )
 from trainer.shadow.rendering import as_text
-from trainer.shadow.summary import Labelled, gather
+from trainer.shadow.summary import Gathered, Labelled
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SERVED, SHADOW, OTHER = (
@@ -58,7 +60,7 @@ def disagreement(text, served, shadow, *, domain="evil.example", minutes=0) -> D
 
 
 def summary(*comparisons, **options):
-    (only,) = gather(comparisons).summaries([SHADOW.sha256], **{"top": 5} | options)
+    (only,) = Gathered(comparisons).summaries([SHADOW.sha256], **{"top": 5} | options)
     return only
 
 
@@ -80,7 +82,7 @@ def test_batches_are_added_up_and_scores_weighted_by_texts() -> None:
 def test_a_batch_that_was_replayed_counts_once_also_under_another_model() -> None:
     assert summary(counts(3, benign_benign=7), counts(3, benign_benign=5)).texts == 5
 
-    gathered = gather(
+    gathered = Gathered(
         [counts(3, benign_benign=7), counts(3, benign_benign=6, served=OTHER, minutes=1)]
     )
     (only,) = gathered.summaries([SHADOW.sha256], top=5)
@@ -88,7 +90,7 @@ def test_a_batch_that_was_replayed_counts_once_also_under_another_model() -> Non
 
 
 def test_pairs_of_models_are_kept_apart_and_the_last_shadow_is_known() -> None:
-    gathered = gather(
+    gathered = Gathered(
         [
             counts(1, benign_benign=1, shadow=OTHER, minutes=9),
             counts(2, benign_benign=2),
@@ -139,8 +141,8 @@ def test_labels_say_which_model_was_right() -> None:
     assert found.directions[0].labelled == Labelled(2, served_right=1, shadow_right=1)
 
 
-def test_what_is_no_comparison_is_counted() -> None:
-    assert gather([RecordError("x"), counts(0, benign_benign=1)]).unreadable == 1
+def test_malformed_records_are_counted() -> None:
+    assert Gathered([RecordError("x"), counts(0, benign_benign=1)]).unreadable == 1
 
 
 def test_the_text_reads_well() -> None:
@@ -155,7 +157,7 @@ def test_the_text_reads_well() -> None:
 
     assert text.splitlines() == [
         "Shadow url model shadow 1 (bbbbbbbbbbbb)",
-        "beside served 1 (aaaaaaaaaaaa), which served",
+        "compared with served 1 (aaaaaaaaaaaa), which served",
         "from 2026-11-24 12:00:00 to 2026-11-24 12:00:00 UTC, on a share of 0.1",
         "",
         "Texts compared  12,032",

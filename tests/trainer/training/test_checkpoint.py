@@ -17,7 +17,7 @@ def checkpoint(tmp_path):
     return checkpoint
 
 
-def test_what_is_saved_comes_back(checkpoint):
+def test_a_saved_checkpoint_loads_as_it_was(checkpoint):
     loaded = checkpoint.load()
     assert loaded.history == STANDING.history
     assert np.array_equal(loaded.state["kernel"], STANDING.state["kernel"])
@@ -32,12 +32,12 @@ def test_one_of_another_training_is_refused(checkpoint):
         Checkpoint(checkpoint.path, identity="y").load()
 
 
-def test_a_damaged_or_missing_one_is_told(checkpoint):
+def test_a_damaged_or_missing_checkpoint_is_an_error(checkpoint):
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-9])
     with pytest.raises(CheckpointError, match="is damaged"):
         checkpoint.load()
     checkpoint.delete()
-    with pytest.raises(CheckpointError, match="no training to go on with"):
+    with pytest.raises(CheckpointError, match="no training to resume"):
         checkpoint.load()
 
 

@@ -8,7 +8,8 @@ from stream_detector.models.architectures.wide_bilstm import WIDE_TABLE, WideBiL
 from support.examples import rule
 from trainer.training import fitting as training
 from trainer.training.checkpoint import Checkpoint
-from trainer.training.fitting import Recipe, fit, logits_of
+from trainer.training.fitting import fit, logits_of
+from trainer.training.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +89,7 @@ def small_fit(checkpoint=None, *, resume=False, kill_after=None):
     )
 
 
-def test_a_killed_training_goes_on_where_it_was(tmp_path):
+def test_a_killed_training_resumes_where_it_was(tmp_path):
     checkpoint = Checkpoint(tmp_path / "training.safetensors", identity="this one")
     with pytest.raises(KilledError):
         small_fit(checkpoint, kill_after=2)

@@ -13,11 +13,14 @@ import pytest
 from stream_detector.models.architectures.bilstm import BiLstm
 from support.examples import rule
 from support.processes import ROOT
-from trainer.examples.datasets import DataError, Examples, census_of, read_dataset
+from trainer.examples.datasets import census_of, read_dataset
+from trainer.examples.labelled import Examples
+from trainer.examples.readers import DataError
 from trainer.examples.splits import PARTS
 from trainer.training import streaming
 from trainer.training.checkpoint import Checkpoint
-from trainer.training.fitting import Recipe, fit, logits_of
+from trainer.training.fitting import fit, logits_of
+from trainer.training.recipe import Recipe
 from trainer.training.streaming import streamed
 
 NETWORK = BiLstm(length_max=16, embedding=8, units=8, hidden=8)
@@ -67,7 +70,7 @@ def rows_in(batches):
 
 
 @pytest.mark.parametrize("split", ["column", "domain", "random"])
-def test_what_is_streamed_is_what_would_be_held(path, tmp_path, split):
+def test_streamed_rows_are_those_that_memory_would_hold(path, tmp_path, split):
     held = read_dataset(Examples(files=(path,), split=split), "host")
     train = held.of_part("train")
     with stream(path, tmp_path, split=split) as data:
@@ -123,7 +126,7 @@ def test_of_large_parts_a_uniform_sample_is_held(path, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_learns_repeats_with_the_same_seed_and_goes_on_where_it_was(path, tmp_path):
+def test_it_learns_repeats_with_the_same_seed_and_resumes_where_it_was(path, tmp_path):
     class KilledError(Exception):
         pass
 
@@ -205,7 +208,7 @@ def test_a_buffer_that_is_too_small_is_refused_with_one_that_is_not(path, tmp_pa
         assert data.train.rows == 2399
 
 
-def test_a_folder_that_cannot_be_written_is_told(path, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(path, tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(DataError, match="the rows to train on cannot be written in"),
@@ -214,7 +217,7 @@ def test_a_folder_that_cannot_be_written_is_told(path, tmp_path):
         pass
 
 
-def test_rows_that_are_taken_away_are_told(path, tmp_path):
+def test_rows_that_disappear_are_an_error(path, tmp_path):
     with stream(path, tmp_path) as data:
         for file in tmp_path.rglob("train-*"):
             file.unlink()

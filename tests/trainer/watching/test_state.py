@@ -49,7 +49,7 @@ def test_a_save_cut_short_leaves_the_state_before(tmp_path):
         b'{"since": "2026-11-24T12:00:00Z", "attempts": {"url": {"labels": "x"}}}',
     ],
 )
-def test_a_damaged_one_is_told_with_what_to_do(tmp_path, content):
+def test_a_damaged_state_is_an_error_with_a_remedy(tmp_path, content):
     path = tmp_path / "watch.json"
     path.write_bytes(content)
     with pytest.raises(StreamDetectorError, match=r"watch\.json is damaged .*: remove it"):

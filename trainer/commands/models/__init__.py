@@ -1,24 +1,33 @@
-"""``stream-trainer models``: publish bundles, see what is announced and what serves, go back."""
+"""``stream-trainer models``: publish bundles, list announced and serving ones, go back."""
 
 import click
 
-from trainer.commands.models.announcing import promote, publish, rollback
-from trainer.commands.models.keys import new_key_command
-from trainer.commands.models.listing import list_command, show
-from trainer.commands.models.options import force_option, signing_key_option
-from trainer.commands.models.shadowing import shadow
-from trainer.commands.models.storing import fetch, prune
+from stream_detector.commands.command_line import CommandGroup
 
-__all__ = ["force_option", "models", "signing_key_option"]
+_COMMANDS = {
+    "publish": ("Put a bundle into the store and announce it.", "announcing:publish"),
+    "list": ("List the versions, and which of them serve.", "versions:list_command"),
+    "show": ("All about one version, as JSON.", "versions:show_command"),
+    "promote": ("Announce a version of the store.", "announcing:promote"),
+    "rollback": ("Announce the version announced before.", "announcing:rollback"),
+    "fetch": ("Copy a version of the store into a folder.", "versions:fetch"),
+    "prune": ("Remove versions that nobody needs.", "versions:prune"),
+    "shadow": ("Compare a model with the one that serves.", "announcing:shadow"),
+    "new-key": ("Make a key to sign models and announcements.", "versions:new_key_command"),
+}
 
 
-@click.group(no_args_is_help=True, short_help="Publish bundles to running workers; go back.")
+@click.group(
+    cls=CommandGroup,
+    lazy={name: (text, f"trainer.commands.models.{at}") for name, (text, at) in _COMMANDS.items()},
+    no_args_is_help=True,
+)
 def models() -> None:
-    """Publish bundles, see what is announced and what serves, promote another version, go back.
+    """Publish bundles, list announced and serving versions, promote a version, go back.
 
-    A bundle is put into the model store (--model-store: a folder, s3://bucket/models or any other
-    URL of fsspec) under its sha256, then announced on the topic url-models. Workers with the same
-    --model-store fetch it, check it, warm it up and switch to it, without a stop.
+    `publish` puts a bundle into the model store (--model-store: a folder, s3://bucket/models or any
+    other URL of fsspec) under its sha256, then announces it on the topic url-models. Workers with
+    the same --model-store fetch it, check it, warm it up and switch to it, without a stop.
 
     \b
     export STREAM_DETECTOR_MODEL_STORE=/srv/models
@@ -29,10 +38,5 @@ def models() -> None:
     stream-trainer models list --worker http://localhost:9464
     stream-trainer models rollback               # if it was no good idea
     stream-trainer models shadow bundles/next --share 0.1     # only compared, see shadow report
-    stream-trainer models prune             # which versions nobody needs any more
+    stream-trainer models prune             # lists the versions that nobody needs
     """
-
-
-for command in (publish, list_command, show, promote, rollback, fetch, prune, shadow):
-    models.add_command(command)
-models.add_command(new_key_command)

@@ -1,43 +1,39 @@
-"""``stream-trainer models publish``, ``promote`` and ``rollback``: what workers are to serve."""
+"""``stream-trainer models publish``, ``promote``, ``rollback`` and ``shadow``: announcements."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from stream_detector.commands.options import SettingsCommand
 from stream_detector.errors import StreamDetectorError
-from stream_detector.logs.setup import native_output_held_back
-from trainer.commands.models.options import (
-    KIND,
-    announcing_options,
-    force_option,
-    kafka_options,
-    opened_store,
-    settings_with_store,
-    signing_key_option,
-    tell_announced,
-    tell_stored,
-)
-from trainer.shown_progress import shown_stage
+from stream_detector.events import Kind
+from stream_detector.kafka.topics import check_topic
+from stream_detector.models.announcement import Announcement
+from stream_detector.models.manifest import ref_of_bundle
+from stream_detector.models.store import ModelStore, PutOutcome, StoredModel
+from stream_detector.settings.fields import Settings
+from stream_detector.system.native_output import native_output_held_back
+from trainer.commands import options
+from trainer.console import shown_stage, tell
 
-if TYPE_CHECKING:
-    from stream_detector.models.announcement import Announcement
-
-__all__ = ["promote", "publish", "rollback"]
+_STORED: Mapping[PutOutcome, str] = {
+    "new": "stored",
+    "known": "was stored before",
+    "repaired": "was damaged in the store, and is replaced",
+}
 
 
-@click.command(cls=SettingsCommand, short_help="Put a bundle into the store and announce it.")
-@click.argument("bundle", type=click.Path(path_type=Path, file_okay=False))
+@click.command(cls=SettingsCommand)
+@click.argument("bundle", type=options.FOLDER)
 @click.option(
     "--announce/--no-announce",
     default=True,
-    show_default=True,
     help="Whether workers are to switch to it now; without, `promote` does it later.",
 )
-@signing_key_option
-@force_option
-@announcing_options
+@options.signing_key
+@options.force
+@options.model_store("url_bundle", "host_bundle")
 @native_output_held_back()
 @shown_stage("publishing")
 def publish(
@@ -45,15 +41,15 @@ def publish(
     announce: bool,
     signing_key: Path | None,
     because: str | None,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
+    store: ModelStore,
 ) -> None:
     """Check BUNDLE, put it into the store under its sha256, and announce it to the workers.
 
     BUNDLE has to have passed the gate against the model that serves: the one that is announced, or
     else the bundle of the settings, by default the one that comes with this package.
-    `stream-trainer gate` writes BUNDLE-gate.json, which goes into the store too. What serves
-    already needs no gate and is announced again: workers that refused it try once more.
+    `stream-trainer gate` writes BUNDLE-gate.json, which goes into the store too. A bundle
+    that serves already needs no gate and is announced again: workers that refused it try again.
 
     A copy in the store whose files do not match their sha256 is replaced; any other stays as it is.
 
@@ -68,49 +64,47 @@ def publish(
     stream-trainer models publish bundles/url --force "the served one misses all of a campaign"
     """
     if because is not None and not announce:
-        raise click.UsageError("--force is for what is announced: give it to `promote`")
-    settings = settings_with_store(config, flags)
-    store = opened_store(settings)
-    from stream_detector.kafka.topics import check_topic  # noqa: PLC0415
-    from stream_detector.models.bundle import load_bundle  # noqa: PLC0415 - TensorFlow
-    from trainer.publishing.promotion import admitted_bundle, decision_beside  # noqa: PLC0415
-    from trainer.publishing.promotion import promote as announce_version  # noqa: PLC0415
-    from trainer.publishing.storing import store_bundle  # noqa: PLC0415
+        raise click.UsageError("--force is for an announcement: give it to `promote`")
+    from trainer.publishing import promotion, storing  # noqa: PLC0415 - TensorFlow
 
     try:
         if announce:  # Before anything is stored.
             check_topic(settings, settings.models_topic, "READ", "WRITE")
-            decision = admitted_bundle(settings, bundle, because=because, signing_key=signing_key)
+            decision = promotion.admitted_bundle(
+                settings, bundle, because=because, signing_key=signing_key
+            )
         else:
-            decision = decision_beside(bundle, load_bundle(bundle).sha256)
-        model, outcome = store_bundle(bundle, store, signing_key=signing_key, decision=decision)
+            decision = promotion.decision_beside(bundle, ref_of_bundle(bundle).sha256)
+        model, outcome = storing.store_bundle(
+            bundle, store, signing_key=signing_key, decision=decision
+        )
     except OSError as error:
         raise StreamDetectorError(f"{bundle} cannot be read: {error.strerror}") from error
-    tell_stored(model, outcome)
+    _tell_stored(model, outcome)
     if announce:
-        tell_announced(announce_version(settings, model, gate=decision, signing_key=signing_key))
+        _tell_announced(promotion.promote(settings, model, gate=decision, signing_key=signing_key))
     click.echo(model.ref.sha256)
 
 
-@click.command(cls=SettingsCommand, short_help="Announce a version of the store.")
+@click.command(cls=SettingsCommand)
 @click.argument("version")
-@signing_key_option
-@force_option
-@announcing_options
+@options.signing_key
+@options.force
+@options.model_store("url_bundle", "host_bundle")
 @native_output_held_back()
 @shown_stage("checking the version")
 def promote(
     version: str,
     signing_key: Path | None,
     because: str | None,
-    config: Path | None,
-    **flags: object,
+    settings: Settings,
+    store: ModelStore,
 ) -> None:
     """Announce VERSION, a sha256 or its beginning, or the version in a manifest.
 
     VERSION has to have passed the gate against the model that serves, as for `publish`: publish its
-    bundle again after `stream-trainer gate`, or give a reason to do without. What is announced
-    already is announced again: workers that refused it try once more.
+    bundle again after `stream-trainer gate`, or give a reason to do without. A version that is
+    announced already is announced again: workers that refused it try again.
 
     The exit code is 0 if it was announced, 3 if the gate did not pass it, 1 after an error, 2 for a
     wrong command line.
@@ -120,53 +114,124 @@ def promote(
     stream-trainer models promote 3f9a --signing-key models.key
     stream-trainer models promote 3f9a --force "asked for by the analysts of the night shift"
     """
-    settings = settings_with_store(config, flags)
-    from trainer.publishing.promotion import admitted_version  # noqa: PLC0415
-    from trainer.publishing.promotion import promote as announce_version  # noqa: PLC0415
+    from trainer.publishing import promotion  # noqa: PLC0415 - TensorFlow
 
-    store = opened_store(settings)
     model = store.find(version)
-    decision = admitted_version(settings, store, model, because=because, signing_key=signing_key)
-    tell_announced(announce_version(settings, model, gate=decision, signing_key=signing_key))
+    decision = promotion.admitted_version(
+        settings, store, model, because=because, signing_key=signing_key
+    )
+    _tell_announced(promotion.promote(settings, model, gate=decision, signing_key=signing_key))
 
 
-@click.command(cls=SettingsCommand, short_help="Announce the version announced before.")
+@click.command(cls=SettingsCommand)
 @click.option(
     "--kind",
-    type=KIND,
+    type=options.KIND,
     help="Which model to go back with.  [default: the one that was announced last]",
 )
-@signing_key_option
-@kafka_options
-def rollback(kind: Any, signing_key: Path | None, config: Path | None, **flags: object) -> None:
+@options.signing_key
+@options.model_store()
+def rollback(
+    kind: Kind | None, signing_key: Path | None, settings: Settings, store: ModelStore
+) -> None:
     """Announce the version that was announced before the present one; workers go back to it.
 
-    Where models of both kinds are announced, it is the kind announced last that goes back; the
-    output names the other one, which goes on serving. Before the first announcement of a kind
-    stands what served until then. Twice goes back two versions.
+    Where models of both kinds are announced, the kind announced last goes back; the output names
+    the other one, which goes on serving. The first announcement of a kind goes back to the
+    model that served until then. Two rollbacks go back two versions.
 
     \b
     stream-trainer models rollback
     stream-trainer models rollback --kind url --signing-key models.key
     """
-    settings = settings_with_store(config, flags)
-    from trainer.publishing.promotion import announced_now, roll_back  # noqa: PLC0415
+    from trainer.publishing import promotion  # noqa: PLC0415 - TensorFlow
 
-    other = None
+    stays = ""
     if kind is None:
-        announced = announced_now(settings, signing_key=signing_key).serving
+        announced = promotion.announced_now(settings, signing_key=signing_key).serving
         by_time = sorted(announced.values(), key=lambda one: one.announced_at)
         kind = by_time[-1].kind if by_time else "url"
-        other = by_time[0] if len(by_time) > 1 else None
-    tell_announced(
-        roll_back(settings, opened_store(settings), kind, signing_key=signing_key),
-        "" if other is None else _still_serving(other),
-    )
+        for other in by_time[:-1]:
+            stays = (
+                f"; the {other.kind} model, announced earlier "
+                f"({other.announced_at:%Y-%m-%d %H:%M} UTC), stays: `--kind {other.kind}` rolls "
+                "that one back"
+            )
+    _tell_announced(promotion.roll_back(settings, store, kind, signing_key=signing_key), stays)
 
 
-def _still_serving(other: "Announcement") -> str:
-    """What to say of the model of the kind that was announced earlier."""
-    return (
-        f"; the {other.kind} model, announced earlier ({other.announced_at:%Y-%m-%d %H:%M} UTC), "
-        f"stays: `--kind {other.kind}` rolls that one back"
+@click.command(cls=SettingsCommand)
+@click.argument("model", metavar="[VERSION|BUNDLE]", required=False)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of the texts that it is to score too, such as 0.1.",
+)
+@click.option("--end", is_flag=True, help="End the comparison.")
+@click.option(
+    "--kind",
+    type=options.KIND,
+    help="With --end: which shadow; needed where both kinds have one.",
+)
+@options.signing_key
+@options.model_store()
+@native_output_held_back()
+@shown_stage("checking the model")
+def shadow(
+    model: str | None,
+    share: float | None,
+    end: bool,
+    kind: Kind | None,
+    signing_key: Path | None,
+    settings: Settings,
+    store: ModelStore,
+) -> None:
+    """Announce a shadow: workers also score a share of the texts with it, and write to the topic
+    url-shadow where its verdicts differ. It has no part in a verdict.
+
+    VERSION is one of the store, as for `promote`; BUNDLE is a folder, which is stored first.
+    `stream-trainer shadow report` sums up their comparisons.
+
+    \b
+    stream-trainer models shadow bundles/url --share 0.1
+    stream-trainer shadow report
+    stream-trainer models shadow --end
+    stream-trainer models shadow bundles/url --share 0.1 --signing-key models.key
+    """
+    if end in (model is not None, share is not None):
+        raise click.UsageError("give VERSION or BUNDLE, and --share; or only --end")
+    from trainer.publishing import promotion, storing  # noqa: PLC0415 - TensorFlow
+
+    if model is None or share is None:
+        if kind is None:
+            shadows = promotion.announced_now(settings, signing_key=signing_key).shadows
+            if len(shadows) > 1:
+                raise click.UsageError("both kinds have a shadow: say which by --kind")
+            kind = next(iter(shadows), None)
+        ended = promotion.withdraw_shadow(settings, kind or "url", signing_key=signing_key)
+        tell(f"ended: the shadow {ended.kind} model {ended.name} {ended.version}")
+        return
+    if Path(model).is_dir():
+        check_topic(settings, settings.models_topic, "READ", "WRITE")
+        try:
+            stored, outcome = storing.store_bundle(Path(model), store, signing_key=signing_key)
+        except OSError as error:
+            raise StreamDetectorError(f"{model} cannot be read: {error.strerror}") from error
+        _tell_stored(stored, outcome)
+    else:
+        stored = store.find(model)
+    promotion.announce_shadow(settings, stored, share, signing_key=signing_key)
+    tell(
+        f"announced as shadow: {stored.kind} model {stored.ref.name} {stored.ref.version}, on a "
+        f"share of {share:g}"
     )
+    click.echo(stored.ref.sha256)
+
+
+def _tell_stored(model: StoredModel, outcome: PutOutcome) -> None:
+    tell(f"{_STORED[outcome]}: {model.url}")
+
+
+def _tell_announced(announcement: Announcement, more: str = "") -> None:
+    ref = announcement.ref
+    tell(f"announced: {announcement.kind} model {ref.name} {ref.version} ({ref.short}){more}")
