@@ -40,7 +40,7 @@ class DelimitedLog(LineFormat):
         values = columns_of(text, self._delimiter)
         if values is None or len(values) < len(self._columns):
             return Rejected(RejectReason.MALFORMED, "fewer columns than have names")
-        if values[0].replace(" ", "_") == self._columns[0]:
+        if (values[0].replace(" ", "_"),) == self._columns[:1]:
             return Ignored("a header")
         fields = dict(zip(self._columns, values, strict=False))
         # JSON's host is a target where its whole meaning was given; so is a named column's.
