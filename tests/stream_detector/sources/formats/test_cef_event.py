@@ -57,7 +57,8 @@ SAMPLES: list[tuple[str, Read]] = [
     ),
     (
         "CEF:0|Palo Alto Networks|PAN-OS|10.1|url|THREAT|1|rt=Jan 02 2026 03:04:05 GMT "
-        'src=10.0.0.9 cs2Label=URL Category cs2=business request="a.example/b?c=d" flexString2=client-to-server',
+        "src=10.0.0.9 cs2Label=URL Category cs2=business "
+        'request="a.example/b?c=d" flexString2=client-to-server',
         ("url", "a.example/b?c=d", "10.0.0.9", TIME),
     ),
     (
