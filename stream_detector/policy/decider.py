@@ -221,6 +221,7 @@ class Decider:
             new_scores = self._score(kind, new)
             for text, score in zip(new, new_scores, strict=True):
                 scores[text] = score
+                # A model may score the next time what it failed on now.
                 if len(text) <= REMEMBERED_CHARACTERS_MAX and not math.isnan(score):
                     memory.put(text, score)
             if self._shadows is not None and self._shadows.running(kind):

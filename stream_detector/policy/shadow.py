@@ -169,6 +169,7 @@ class Shadows:
             None where there is no shadow, or no text in its share.
         """
         shadow = self._shadows.get(kind)
+        # A shadow that serves by now waits until it is ended: it would agree with itself.
         if shadow is None or shadow.model.served.ref.sha256 == served.ref.sha256:
             return None
         started = self._clock()

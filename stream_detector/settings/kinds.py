@@ -65,6 +65,7 @@ class SettingsGroup(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
+        # Docstrings have line breaks; help pages and TOML comments wrap by their own width.
         for field in cls.model_fields.values():
             field.description = " ".join((field.description or "").split())
 
