@@ -50,7 +50,15 @@ METHOD = (
 PORT = ("cs-uri-port", "url_port", "dst_port", "dest_port", "dstport", "destination_port", "dpt")
 SCHEME = ("cs-uri-scheme", "url_scheme", "scheme", "uri_scheme")
 CLIENT = (
-    *("client_ip", "client_address", "c-ip", "cip", "clt_sip", "client_src_ip"),  # W3C, Zscaler
+    *(
+        "client_ip",
+        "client_address",
+        "c-ip",
+        "cip",
+        "ip_client",
+        "clt_sip",
+        "client_src_ip",
+    ),  # W3C, Zscaler
     *("src_ip", "source_ip", "source_address", "src_addr", "source_addr", "src"),
     *("remote_addr", "remote_address", "remote_ip", "remote_host", "ip_address", "user_ip"),
     *("orig_h", "x-client-ip", "internal_ip", "local_ip", "peer", "client", "source", "shost"),
@@ -59,7 +67,7 @@ CLIENT = (
 TIME = (
     *("eventtime", "event_time", "timestamp", "time", "datetime", "date_time", "epochtime"),
     *("rt", "dev_time", "start", "end", "log_time", "request_time_iso", "receive_time", "ts", "t"),
-    *("_time", "start_time"),
+    *("_time", "start_time", "time_stamp"),  # Skyhigh's in brackets
 )
 ID = ("external_id", "event_id", "record_id", "transaction_id", "request_id", "log_uid", "uid")
 
@@ -117,6 +125,8 @@ def named_parts(fields: Mapping[str, str]) -> Parts:
         if place < places.get(role, 1000) and fields[name] not in NOTHING:
             places[role] = place
             chosen[role] = fields[name]
+    if "request" in fields and chosen.get("url", "")[:1] == "/" and "Host:" in fields["request"]:
+        chosen["url"] = fields["request"]  # F5's whole request
     method, client = chosen.get("method"), chosen.get("client")
     if method is not None and not method.isalpha():
         del chosen["method"]
@@ -132,6 +142,8 @@ def named_parts(fields: Mapping[str, str]) -> Parts:
     if "date" in fields and fields.get("time", "")[2:3] == ":":
         zone = fields.get("tz") or fields.get("timezone")
         chosen["time"] = f"{fields['date']} {fields['time']} {zone}" if zone else ""
+    elif chosen.get("time", "")[:1] == "[":
+        chosen["time"] = chosen["time"].strip("[]")
     elif chosen.get("time", "")[:1].isalpha() and (zone := fields.get("timezone")):
         chosen["time"] = f"{chosen['time']} {zone}"
     return Parts(**chosen)

@@ -9,7 +9,7 @@ no harm.
 import re
 
 _HEADER_FIELDS = 7
-_NEXT_KEY = re.compile(r"[ \t]+(?=[A-Za-z0-9_.\-\[\]]{1,128}=)")
+_NEXT_KEY = re.compile(r"[ \t](?=[A-Za-z0-9_.\-\[\]]{1,128}=)")
 _HEADER = re.compile(r"(?:(?:[^|\\]|\\.)*+\|){7}")
 _FIELD = re.compile(r"((?:[^|\\]|\\.)*+)\|")
 _ESCAPED = re.compile(r"\\([=|\\nr])")

@@ -71,14 +71,17 @@ class Cef(LineFormat):
         parts.client = _first(event, _CLIENTS)
         parts.time = _first(event, _TIMES)
         parts.log_id = event.get("externalId")
-        return parts.event()
+        result = parts.event()
+        if isinstance(result, Rejected) and url is not None and "/" not in url:
+            return Ignored("a CEF event about a file")  # Palo Alto's name of one is in request.
+        return result
 
 
 def _first(event: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     for name in names:
         value = event.get(name)
         if value is not None and value not in NOTHING:
-            return value
+            return value if value[0] != '"' else value.strip('"')
     return None
 
 

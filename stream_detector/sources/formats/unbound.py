@@ -22,7 +22,7 @@ _HEAD = (
 _LEVEL = r"(?:info|query|reply|notice|warning|error|debug|verbose|fatal error): "
 _QUERY = re.compile(
     _HEAD + r"(?:info|query|reply): ([0-9A-Fa-f][0-9A-Fa-f:.%]+)(?:@[0-9]+)? (.+?) "
-    r"(?:[A-Z][A-Z0-9\-]{0,9}|TYPE[0-9]+) (?:IN|CH|HS|ANY|CLASS[0-9]+)(?: |$)"
+    r"(?:[A-Z][A-Z0-9\-]{0,9}|TYPE[0-9]+) (?:IN|ANY)(?: |$)"
 )
 _LOCAL_ACTION = re.compile(
     _HEAD
