@@ -52,7 +52,7 @@ def read_cef(text: str) -> CefEvent | None:
 
 def _name_custom_fields(event: CefEvent) -> None:
     """``cs1=x cs1Label=URL`` says that ``URL`` is ``x``."""
-    for key in [key for key in event if key.endswith("Label")]:
+    for key in [key for key in event if key[-5:] == "Label"]:
         value = event.get(key[:-5])
         if value is not None:
             event.setdefault(event[key], value)
