@@ -17,7 +17,7 @@ from stream_detector.sources.parts import Parts
 _HEAD = (
     r"(?:\[([0-9]{9,10})\] |([0-9]{4}-[0-9]{2}-[0-9]{2}T\S{8,20}) |"
     r"[A-Z][a-z]{2} [0-9 ]{2} [0-9:]{8} )?"
-    r"(?:unbound\[[0-9]{1,10}:[0-9a-f]{1,8}\] |\[[0-9]{1,10}:[0-9a-f]{1,8}\] )"
+    r"(?:unbound\[[0-9]{1,10}:[0-9a-f]{1,8}\]:? |\[[0-9]{1,10}:[0-9a-f]{1,8}\] )"
 )
 _LEVEL = r"(?:info|query|reply|notice|warning|error|debug|verbose|fatal error): "
 _QUERY = re.compile(
