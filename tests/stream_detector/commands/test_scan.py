@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -45,6 +46,14 @@ def test_the_worst_domain_comes_with_clients_times_and_an_example(tmp_path: Path
         "2023-11-14T22:16:40.123000Z",
     )
     assert "300 lines: 300 URLs and host names (300 squid), 3 malicious" in counts
+
+
+def test_a_redirectors_target_is_the_domain_that_is_found(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    url = f"https://www.google.com/url?q={quote(BAD, safe='')}"
+    log.write_text(SQUID.format(time=1_700_000_000, client="10.0.0.1", url=url))
+    (found,), _ = scanned(str(log))
+    assert (found["domain"], found["examples"]) == ("198.51.100.23", [url])
 
 
 def test_several_processes_find_what_one_finds(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from stream_detector.sources.formats.key_value_log import KeyValue
+from stream_detector.sources.registry import SOURCES
 from support.log_lines import NO_URL, Read, read_line
 
-FORMAT = KeyValue()
+FORMAT = SOURCES["key_value"]
 TIME = "2026-01-02T03:04:05"
 ZSCALER = "2026-01-02 03:04:05\treason=Allowed by rule\tevent_id=7\taction=Allowed\tproduct=NSS\t"
 
@@ -26,6 +26,16 @@ SAMPLES: list[tuple[str, Read]] = [
         "ZSCALERNSS: time=Fri Jan 02 03:04:05 2026^^timezone=GMT^^action=Blocked by rule^^"
         "url=http://a.example/b?c=d^^ClientIP=10.0.0.9^^refererURL=None^^requestmethod=GET",
         ("url", "http://a.example/b?c=d", "10.0.0.9", TIME),
+    ),
+    (
+        "McAfeeWG|time_stamp=[02/Jan/2026:03:04:05 +0000]|auth_user=anna|src_ip=10.0.0.9|"
+        "host=a.example|method=GET|url=http://a.example/b?c=d|user_agent=curl x",
+        ("url", "http://a.example/b?c=d", "10.0.0.9", TIME),
+    ),
+    (
+        'ASM:unit_hostname="waf1",ip_client="10.0.0.9",method="GET",uri="/b",violations="x, y",'
+        'request="GET /b?c=d HTTP/1.1\\r\\nHost: a.example\\r\\nAccept: */*"',
+        ("url", "http://a.example/b?c=d", "10.0.0.9", None),
     ),
     (
         'SPLV5.1 c-ip=10.0.0.9 cs-categories="x y" cs-host=a.example cs-method=GET cs-uri-path=/b '
