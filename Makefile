@@ -26,7 +26,7 @@ INSTALL = $(BIN)/python $(PIP_INSTALL) --require-hashes --requirement $(REQUIREM
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check tools bench storm fuzz attack night bench-training dashboards compose-test pins digests sbom \
+.PHONY: help demo test check tools bench bench-sources storm fuzz attack night bench-training dashboards compose-test pins digests sbom \
 	licences audit kafka prometheus clean
 
 help: ## List the targets
@@ -48,6 +48,9 @@ check: $(VENV)/.test ## Check lint, formatting and types
 
 bench: kafka $(VENV)/.test ## Measure records per second, against a plain Faust agent
 	@PYTHONPATH=.:tests $(BIN)/python -m benchmarks.throughput $(ARGS)
+
+bench-sources: $(VENV)/.test ## Microseconds to read a record of each log format
+	@PYTHONPATH=.:tests $(BIN)/python -m benchmarks.sources $(ARGS)
 
 storm: kafka $(VENV)/.test ## Kill workers and brokers at random, and check that nothing is lost
 	@PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m storm $(ARGS)

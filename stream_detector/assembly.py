@@ -15,7 +15,7 @@ from stream_detector.policy.shadow import Shadows
 from stream_detector.privacy.outputs import Privacy
 from stream_detector.settings.fields import Settings
 from stream_detector.sources.json_fields import chosen_fields
-from stream_detector.sources.reading import source_named
+from stream_detector.sources.registry import source_named
 
 
 def decider_of(

@@ -31,9 +31,9 @@ from stream_detector.limits import (
 )
 from stream_detector.metrics import Metrics
 from stream_detector.privacy.urls import may_hold_credentials, without_nested_credentials
-from stream_detector.sources.base import Source
+from stream_detector.sources.base import EventResult, Source
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.reading import EventResult, read_record
+from stream_detector.sources.reading import RecordReader
 from stream_detector.wire.outcomes import REPLAY_OF
 
 _UNREAD = "not decompressed: its record batch is damaged, or larger than the worker decompresses"
@@ -173,6 +173,7 @@ class BatchReader:
         self._sources = sources
         self._json_fields = json_fields
         self._bytes_max = bytes_max
+        self._readers: dict[str, RecordReader] = {}
         self._metrics = metrics
         self._cluster = cluster
         self._clock = clock
@@ -197,9 +198,8 @@ class BatchReader:
         full; returns the place of the next record.
         """
         topic, partition, records = chunk
-        bytes_max = self._bytes_max
+        bytes_max, read = self._bytes_max, self._reader(topic).read
         detected_at = self._clock()
-        json_fields, source = self._json_fields, self._sources.get(topic)
         sightings, observed, places = reading.sightings, reading.observed, reading.places
         id_start = f"{self._cluster}:{topic}:{partition}:"
         if not reading.records:
@@ -222,7 +222,7 @@ class BatchReader:
             elif not value and isinstance(record, UnreadRecord):
                 results = _unread(record)
             else:
-                results = read_record(value, source=source, json_fields=json_fields)
+                results = read(value)
             if len(results) > 1:
                 results = reading.cut(results, first)
             for index, (name, result) in enumerate(results, first):
@@ -238,6 +238,7 @@ class BatchReader:
                             name,
                             client and _shortened(client, CLIENT_CHARACTERS_MAX),
                             log_id and _shortened(log_id, LOG_ID_CHARACTERS_MAX),
+                            result.unwrapped,
                         )
                     )
                     observed.append((result.kind, result.observed))
@@ -248,10 +249,19 @@ class BatchReader:
                     reading.faults.setdefault(place, (position, name, result))
                 else:
                     ignored.append(name)
-        read = len(reading.records) - records_before
-        self._metrics.records.labels(topic).inc(read - begun_before)
+        count = len(reading.records) - records_before
+        self._metrics.records.labels(topic).inc(count - begun_before)
         self._count_lines(topic, sightings[events_before:], observed[events_before:], ignored)
-        return start + read - reading.goes_on
+        return start + count - reading.goes_on
+
+    def _reader(self, topic: str) -> RecordReader:
+        reader = self._readers.get(topic)
+        if reader is None:
+            reader = self._readers[topic] = RecordReader(
+                self._sources.get(topic),
+                json_fields=self._json_fields,
+            )
+        return reader
 
     def _count_lines(
         self,

@@ -21,7 +21,7 @@ from stream_detector.events import (
 from stream_detector.policy.decider import Decider
 from stream_detector.sources.base import Source
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.reading import LogFile
+from stream_detector.sources.log_file import LogFile
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

@@ -42,6 +42,8 @@ class RejectReason(StrEnum):
     """Not valid UTF-8, or binary (NUL bytes)."""
     UNKNOWN_FORMAT = "unknown_format"
     """No log format recognises the line."""
+    SCHEMA_NEEDED = "schema_needed"
+    """In a schema registry's wire format, and not JSON."""
     MALFORMED = "malformed"
     """The format is known, but the line does not follow it (broken JSON, missing columns)."""
     WRONG_TYPE = "wrong_type"
@@ -113,6 +115,8 @@ class UrlEvent(msgspec.Struct, frozen=True, gc=False):
     time: datetime | None = None
     log_id: str | None = None
     """The log's own identifier of the event (Zeek ``uid``, Suricata ``flow_id``, JSON ``id``)."""
+    unwrapped: tuple[str, ...] = ()
+    """Envelopes and headers around the log line, the outermost first (``message``, ``syslog``)."""
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
@@ -172,7 +176,7 @@ class SourcePosition(msgspec.Struct, frozen=True, gc=False):
     index: int
 
 
-class Sighting(msgspec.Struct, frozen=True, gc=False):
+class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The fields of a verdict that belong to one event."""
 
     id: str
@@ -182,6 +186,8 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     format: str
     client: str | None
     log_id: str | None
+    unwrapped: tuple[str, ...] = ()
+    """As ``UrlEvent.unwrapped``."""
 
 
 Labels = tuple[Kind, VerdictName, str, str]

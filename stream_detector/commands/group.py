@@ -12,6 +12,9 @@ PROGRAM = "stream-detector"
 _COMMANDS = {
     "run": "Read log topics and write verdicts and alerts, until SIGTERM.",
     "score": "Score URLs and host names given here, in a file or on stdin.",
+    "scan": "Show the worst domains in whole log files, on all cores.",
+    "inspect": "Show what is read from the lines of a log, and why not.",
+    "formats": "List the log formats that are read.",
     "label": "Label URLs and host names, as an analyst or a feed.",
     "settings": "Show every setting, its value and where it is set.",
     "topics": "Create, check and back up the Kafka topics; print ACLs.",

@@ -21,7 +21,7 @@ from stream_detector.events import Kind, Thresholds
 from stream_detector.models.serving import load_scorer
 from stream_detector.settings.fields import Settings
 from stream_detector.sources.json_fields import chosen_fields
-from stream_detector.sources.reading import source_named
+from stream_detector.sources.registry import source_named
 from stream_detector.system.lines import BLOCK_LINES, Block, line_blocks
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.printable import printable

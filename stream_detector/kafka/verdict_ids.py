@@ -18,7 +18,8 @@ from stream_detector.kafka.rights import Right
 from stream_detector.kafka.topics import cluster_id, right_problems
 from stream_detector.settings.fields import Settings
 from stream_detector.sources.json_fields import chosen_fields
-from stream_detector.sources.reading import read_record, source_named
+from stream_detector.sources.reading import read_record
+from stream_detector.sources.registry import source_named
 
 # Kafka allows no colon in the name of a topic; the name of a cluster may hold some.
 _ID = re.compile(

@@ -83,6 +83,7 @@ class Privacy:
                 sighting.format,
                 self._of(sighting.client),
                 sighting.log_id,
+                sighting.unwrapped,
             )
         return Verdict(sighting, _masked(decision) if output in self._masks else decision)
 

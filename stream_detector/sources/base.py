@@ -11,9 +11,19 @@ LineResult = UrlEvent | tuple[UrlEvent, ...] | Rejected | Ignored
 """One event, several, a faulty line, or a line that by its nature has no URL or host."""
 
 
+EventResult = UrlEvent | Rejected | Ignored
+Results = list[tuple[str, EventResult]]
+"""Of a record or a line, each with the name of its format."""
+
 # The settings check names against these two without importing a parser: commands start fast.
 
-FORMAT_NAMES = ("suricata", "zeek_dns", "zeek_http", "json", "squid", "dnsmasq", "plain")
+FORMAT_NAMES = (
+    *("suricata", "zeek_dns", "zeek_ssl", "zeek_http", "json", "squid", "dnsmasq"),
+    *("fortigate", "palo_alto", "cef", "leef", "access_log", "bind", "unbound", "sophos"),
+    *("cisco_firewall", "check_point", "sonicwall", "meraki", "juniper_srx", "watchguard"),
+    *("huawei_usg", "windows_dns", "powerdns", "coredns", "knot_resolver", "w3c"),
+    *("aws_load_balancer", "envoy", "haproxy", "key_value", "plain", "suricata_alerts"),
+)
 """The formats in ``reading.SOURCES``."""
 
 CHOOSABLE_FIELDS = ("url", "host", "client", "time", "id")

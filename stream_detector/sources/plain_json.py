@@ -14,6 +14,8 @@ import msgspec
 from stream_detector.canonical import kind_of
 from stream_detector.events import Kind, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
+from stream_detector.sources.doors import envelopes
+from stream_detector.sources.json_product_table import NAMES as PRODUCT_NAMES
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,
@@ -90,11 +92,10 @@ _FIELDS_OF_SHIPPERS = frozenset({*_MESSAGES, *_LINES, *_METRICS})
 _REQUEST_LINE = re.compile(r"([A-Z]+) (\S+)(?: HTTP/[0-9.]+)?")
 _TARGETS = ("uri", "request_uri", "path")
 _OF_ECS = ("url.full", "url.original", "url.domain")
-_MORE_THAN_HOST = sorted(_FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS})
-_Rare = undecoded_fields(_MORE_THAN_HOST)
-"""Fields that can name a more specific target than ``host``."""
-_rare_of = msgspec.json.Decoder(_Rare).decode
-_NOTHING_RARE = _Rare()
+_MORE_THAN_HOST = (
+    _FIELDS_OF_SHIPPERS | envelopes.NAMES | PRODUCT_NAMES | {*_TARGETS, "request", *_OF_ECS}
+)
+"""Fields that can name a more specific target than ``host``, or hold a line that does."""
 
 _NOTHING = Rejected(RejectReason.NO_URL, "neither url nor host")
 
@@ -112,20 +113,34 @@ class PlainJson(JsonSource):
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
         """The object's URL or host."""
-        url = record.url
-        # The fast path for most objects.
-        if isinstance(url, str) and url[:9] in _USUAL:
-            return _event("url", url, record, line)
-        host = record.host
-        if (
-            url is None
-            and isinstance(host, str)
-            and host[:1].isalnum()
-            and ":" not in host
-            and _rare_of(line) == _NOTHING_RARE
-        ):
-            return _event("host", host, record, line)
-        return read_object(record, line)
+        return event_of_url(record, line) or read_object(record, line)
+
+
+def event_of_url(record: JsonRecord, line: bytes) -> UrlEvent | None:
+    """The event of an object with an ordinary ``url``; None for any other."""
+    url = record.url
+    if isinstance(url, str) and url[:9] in _USUAL:
+        return _event("url", url, record, line)
+    return None
+
+
+def event_of_host(record: JsonRecord, line: bytes, content: JsonObject) -> UrlEvent | None:
+    """The event of an object with an ordinary ``host`` and nothing that could say more than it.
+
+    Args:
+        record: the object.
+        line: the same, undecoded.
+        content: its values by name.
+    """
+    host = record.host
+    if (
+        isinstance(host, str)
+        and host[:1].isalnum()
+        and ":" not in host
+        and _MORE_THAN_HOST.isdisjoint(content)
+    ):
+        return _event("host", host, record, line)
+    return None
 
 
 def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -> LineResult:

@@ -6,53 +6,47 @@ detected record by record: JSON objects by their fields, other lines by the firs
 """
 
 import codecs
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Sequence
 from itertools import groupby
-from operator import attrgetter, methodcaller
+from operator import methodcaller
 
-from stream_detector.errors import SettingsError
-from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.events import Rejected, RejectReason, UrlEvent
 from stream_detector.limits import RECORD_LINES_MAX
-from stream_detector.sources.base import LineResult, Source
-from stream_detector.sources.dnsmasq import Dnsmasq
+from stream_detector.sources.base import Results, Source
+from stream_detector.sources.doors import envelopes
+from stream_detector.sources.doors.headers import peeled
 from stream_detector.sources.json_fields import JsonFields
+from stream_detector.sources.json_objects import (
+    JSON,
+    claimant_of,
+    of_fields,
+    of_product,
+    results_of,
+)
+from stream_detector.sources.json_products import Fields, named_event
 from stream_detector.sources.json_record import (
+    JsonObject,
     JsonRecord,
     JsonSource,
     decode_json,
     decode_json_array,
+    decode_object,
 )
 from stream_detector.sources.plain import Plain
-from stream_detector.sources.plain_json import PlainJson
-from stream_detector.sources.squid import Squid
-from stream_detector.sources.suricata import Suricata
-from stream_detector.sources.zeek import ZeekDns, ZeekHttp
-from stream_detector.sources.zeek_json import tagged_record
-from stream_detector.sources.zeek_tsv import zeek_log_path
+from stream_detector.sources.plain_json import event_of_host, event_of_url
+from stream_detector.sources.registry import SOURCES, with_header
+from stream_detector.sources.times import to_time
 
-SOURCES: Mapping[str, Source] = {
-    source.name: source
-    for source in (
-        Suricata(),
-        ZeekDns(),
-        ZeekHttp(),
-        PlainJson(),
-        Squid(),
-        Dnsmasq(),
-        Plain(),
-    )
-}
-"""Formats by name, in the order in which they are asked to recognise a line."""
+Doors = tuple[str, ...]
+"""What was opened on the way to a line, the outermost first."""
 
-EventResult = UrlEvent | Rejected | Ignored
+DOORS_MAX = 3
+"""Envelopes and headers, one within another, that are opened."""
+_SCHEMA_BYTES = 5
 
-_JSON_SOURCES = tuple(source for source in SOURCES.values() if isinstance(source, JsonSource))
-_JSON = _JSON_SOURCES[-1]
-"""``json``, which claims every object that no other format does."""
-_markers_of = attrgetter(*sorted({name for source in _JSON_SOURCES for name in source.markers}))
-_NO_MARKERS = tuple(None for _ in _markers_of(JsonRecord()))
 _PLAIN = Plain()
-_TEXT_SOURCES = tuple(
+TEXT_SOURCES = tuple(
     source for source in SOURCES.values() if not (source.only_json or isinstance(source, Plain))
 )
 
@@ -63,20 +57,243 @@ _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})
 _is_header = methodcaller("startswith", b"#")
 
 _NO_FORMAT = ""
+_IS_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,32}://")
+_MAY_NEST = frozenset({"cri", "compose"})
+"""A container's log may hold lines with a header of syslog."""
+_SCHEMA_NEEDED = (
+    _NO_FORMAT,
+    Rejected(
+        RejectReason.SCHEMA_NEEDED,
+        "the wire format of a schema registry: only JSON is read; let the producer write JSON",
+    ),
+)
 _UNKNOWN = (_NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
 _BINARY = (_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))
 
 
-def source_named(name: str) -> Source:
-    """The format called ``name``.
+class RecordReader:
+    """Reads the records of one topic. It remembers the format of the last text line, which is most
+    likely that of the next: the formats exclude each other, so this saves time and changes nothing.
 
-    Raises:
-        SettingsError: it is unknown; the message lists the formats.
+    Args:
+        source: the topic's format; None to detect it.
+        lines_max: lines, and events, above which a record is rejected as a whole.
+        json_fields: the fields that the settings name, if any.
     """
-    try:
-        return SOURCES[name]
-    except KeyError:
-        raise SettingsError(f"no log format {name!r}; there are {', '.join(SOURCES)}") from None
+
+    def __init__(
+        self,
+        source: Source | None,
+        *,
+        lines_max: int = RECORD_LINES_MAX,
+        json_fields: JsonFields | None = None,
+    ) -> None:
+        self._given = source
+        self._lines_max = lines_max
+        self._json_fields = json_fields
+        self._last: Source | None = None
+
+    def read(self, value: bytes, source: Source | None = None) -> Results:
+        """The results of a record in order, each with the name of its format; never raises.
+
+        Args:
+            value: the record: one line or several (LF or CRLF), a JSON object over several lines,
+                or a JSON array of objects. A value that starts with ``{`` or ``[``, after white
+                space or a byte-order mark, is first read as a whole. A faulty line rejects only
+                itself.
+            source: the format of this record, where a header line before it named one.
+        """
+        return self._read(value, source or self._given, ())
+
+    def _read(self, value: bytes, source: Source | None, doors: Doors) -> Results:
+        first = value[:1]
+        if first == b"{":
+            record = decode_json(value)
+            if isinstance(record, JsonRecord):
+                return self._flat(self._of_object(record, value, source, doors))
+        elif first in _BEFORE_JSON:
+            trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
+            # A second mark is not skipped: a record of nothing but marks would recurse for each.
+            marked_once = value.startswith(codecs.BOM_UTF8) and not trimmed.startswith(
+                codecs.BOM_UTF8
+            )
+            if trimmed[:1] in {b"{", b"["} or marked_once:
+                return self._read(trimmed, source, doors)
+        elif first == b"[":
+            # Text may start so too: IPv6 addresses, times, sections of a list.
+            elements = decode_json_array(value)
+            if not isinstance(elements, Rejected):
+                return self._of_array(elements, source, doors)
+        elif first == b"\0" and len(value) > _SCHEMA_BYTES:
+            return self._of_registry(value, source, doors)
+        line = value.rstrip(b"\r\n")
+        if b"\n" in line or b"\r" in line or first == b"#" or not line.strip():
+            return self._of_lines(value, source, doors)
+        return self._flat(self._of_line(line, source, doors))
+
+    def _of_registry(self, value: bytes, source: Source | None, doors: Doors) -> Results:
+        """A record in the wire format of a schema registry: 0, four bytes of schema id, data.
+
+        https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/
+        """
+        data = value[_SCHEMA_BYTES:]
+        if data[:1] in {b"{", b"["}:
+            return self._read(data, source, doors)
+        return [_SCHEMA_NEEDED]
+
+    def _of_array(self, elements: Sequence[bytes], source: Source | None, doors: Doors) -> Results:
+        if len(elements) > self._lines_max:
+            return _too_many(len(elements), self._lines_max)
+        results: Results = []
+        for element in elements:
+            results += self._of_json_line(element, source, doors)
+        return self._flat(results) if results else _empty()
+
+    def _of_lines(self, value: bytes, source: Source | None, doors: Doors) -> Results:
+        lines = [line for line in value.splitlines() if line.strip()]
+        if not lines:
+            return _empty()
+        if len(lines) > self._lines_max:
+            return _too_many(len(lines), self._lines_max)
+        if lines[0].startswith(b"{") and not any(map(_is_object, lines)):
+            lines = [value]  # One broken object over several lines.
+        results: Results = []
+        current = source
+        for is_header, group in groupby(lines, _is_header):
+            block = list(group)
+            if is_header:
+                current = with_header(source, block, current)
+            for line in block:
+                results += self._of_line(line, current, doors)
+        return self._flat(results)
+
+    def _of_line(self, line: bytes, source: Source | None, doors: Doors) -> Results:
+        if b"\0" in line:
+            return [_BINARY]
+        if line[:1] in _BEFORE_OBJECT and line.lstrip()[:1] == b"{":
+            return self._of_json_line(line, source, doors)
+        if (found := self._behind_header(line, source, doors)) is not None:
+            return found
+        if source is not None:
+            return results_of(source.name, source.parse(line))
+        if (found := self._of_text(line)) is not None:
+            return found
+        # Recognising a plain line takes all of its parsing.
+        event = _PLAIN.parse_recognised(line)
+        if event is None:
+            return [_unknown(line)]
+        self._last = _PLAIN
+        return results_of(_PLAIN.name, event)
+
+    def _of_text(self, line: bytes) -> Results | None:
+        """The results of a line that a format recognises by its form, which not even a list of
+        URLs has by accident.
+        """
+        last = self._last
+        if last is _PLAIN:
+            if (event := _PLAIN.parse_recognised(line)) is not None:
+                return results_of(_PLAIN.name, event)
+        elif last is not None and last.recognises(line):
+            return results_of(last.name, last.parse(line))
+        for source in TEXT_SOURCES:
+            if source is not last and source.recognises(line):
+                self._last = source
+                return results_of(source.name, source.parse(line))
+        return None
+
+    def _behind_header(self, line: bytes, source: Source | None, doors: Doors) -> Results | None:
+        """The results of what a header of syslog or of a container's log stands before."""
+        if len(doors) == DOORS_MAX or source is _PLAIN:
+            return None
+        for door, inner, time in peeled(line):
+            if not inner:
+                continue
+            passed = (*doors, door)
+            if inner[:1] in b"{[":
+                results = self._read(inner, source, passed)
+            elif source is not None:
+                results = results_of(source.name, source.parse(inner))
+            else:
+                found = self._of_text(inner)
+                if found is None and door in _MAY_NEST:
+                    found = self._behind_header(inner, source, passed)
+                if found is None and _IS_ABSOLUTE.match(inner) is not None:
+                    found = results_of(_PLAIN.name, _PLAIN.parse_recognised(inner) or _UNKNOWN[1])
+                results = found or [_UNKNOWN]
+            if not _all_rejected(results):
+                return _passed(results, door, time)
+        return None
+
+    def _of_json_line(self, line: bytes, source: Source | None, doors: Doors) -> Results:
+        record = decode_json(line)
+        if isinstance(record, JsonRecord):
+            return self._of_object(record, line, source, doors)
+        return [(_NO_FORMAT, record)]
+
+    def _of_object(
+        self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
+    ) -> Results:
+        if source is None or source is JSON:
+            claimant = source or claimant_of(record, line)
+            if claimant is JSON and self._json_fields is None:
+                return self._of_any(record, line, source, doors)
+        elif not isinstance(source, JsonSource):
+            fault = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
+            return self._inside(decode_object(line), source, doors) or [(source.name, fault)]
+        name, result = of_fields(record, line, source, self._json_fields)
+        if isinstance(result, Rejected) and (source is not None or name == JSON.name):
+            return self._inside(decode_object(line), source, doors) or [(name, result)]
+        return results_of(name, result)
+
+    def _of_any(
+        self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
+    ) -> Results:
+        """The results of an object of no certain program. Its target stands, the first that there
+        is, in ``url``, in the fields of a product, in the log line that the object holds, in
+        ``host``, or in a field with another usual name.
+        """
+        # The fast path for most objects.
+        if (event := event_of_url(record, line)) is not None:
+            return [(JSON.name, event)]
+        content = decode_object(line)
+        found: Results | None = None
+        if not record.url or record.url == "-":
+            if (event := event_of_host(record, line, content)) is not None:
+                return [(JSON.name, event)]
+            found = of_product(line, content) or self._inside(content, source, doors)
+            # Before the host, which beside a log line is the machine that sent it.
+            if found is not None and not _all_rejected(found):
+                return found
+        result = JSON.result_of(record, line)
+        if isinstance(result, Rejected):
+            named = named_event(Fields(content), is_envelope=found is not None)
+            if named is None and found is not None:
+                return found
+            result = named or result
+        return results_of(JSON.name, result)
+
+    def _inside(self, content: JsonObject, source: Source | None, doors: Doors) -> Results | None:
+        """The results of the log line that an object holds in one of its fields."""
+        if len(doors) == DOORS_MAX:
+            return None
+        first_fault: Results | None = None
+        for place, contents in envelopes.opened(content):
+            results = self._read(contents, source, (*doors, place))
+            if not _all_rejected(results):
+                return _passed(results, place, envelopes.time_of(content))
+            if first_fault is None:
+                first_fault = [
+                    (name, Rejected(fault.reason, f"in {place!r}: {fault.detail}"))
+                    for name, fault in results
+                    if isinstance(fault, Rejected)
+                ]
+        return first_fault
+
+    def _flat(self, results: Results) -> Results:
+        # One line may hold any number of hosts (Suricata's queries).
+        if len(results) <= self._lines_max:
+            return results
+        return _too_many(len(results), self._lines_max, "URLs or hosts")
 
 
 def read_record(
@@ -85,69 +302,9 @@ def read_record(
     source: Source | None,
     lines_max: int = RECORD_LINES_MAX,
     json_fields: JsonFields | None = None,
-) -> list[tuple[str, EventResult]]:
-    """The results of a record in order, each with the name of its format; never raises.
-
-    Args:
-        value: the record: one line or several (LF or CRLF), a JSON object over several lines,
-            or a JSON array of objects. A value that starts with ``{`` or ``[``, after white space
-            or a byte-order mark, is first read as a whole. A faulty line rejects only itself.
-        source: the topic's format; None to detect it.
-        lines_max: lines, and events, above which a record is rejected as a whole.
-        json_fields: the fields that the settings name, if any.
-    """
-    first = value[:1]
-    if first == b"{":
-        record = decode_json(value)
-        if isinstance(record, JsonRecord):
-            name, result = _of_object(record, value, source, json_fields)
-            # The fast path: one object, one event.
-            return (
-                [(name, result)]
-                if isinstance(result, UrlEvent)
-                else _flat(((name, result),), lines_max)
-            )
-    elif first in _BEFORE_JSON:
-        trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
-        # A second mark is not skipped: a record of nothing but marks would recurse for each.
-        marked_once = value.startswith(codecs.BOM_UTF8) and not trimmed.startswith(codecs.BOM_UTF8)
-        if trimmed[:1] in {b"{", b"["} or marked_once:
-            return read_record(trimmed, source=source, lines_max=lines_max, json_fields=json_fields)
-    elif first == b"[":
-        # Text may start so too: IPv6 addresses, times, sections of a list.
-        elements = decode_json_array(value)
-        if not isinstance(elements, Rejected):
-            return _of_array(elements, source, lines_max, json_fields)
-    line = value.rstrip(b"\r\n")
-    if b"\n" in line or b"\r" in line or first == b"#" or not line.strip():
-        return _read_lines(value, source, lines_max, json_fields)
-    name, result = _BINARY if b"\0" in line else _of_line(line, source, json_fields)
-    return [(name, result)] if isinstance(result, UrlEvent) else _flat(((name, result),), lines_max)
-
-
-def _of_array(
-    elements: Sequence[bytes],
-    source: Source | None,
-    lines_max: int,
-    json_fields: JsonFields | None,
-) -> list[tuple[str, EventResult]]:
-    if len(elements) > lines_max:
-        return _too_many(len(elements), lines_max)
-    results = (_of_json_line(element, source, json_fields) for element in elements)
-    return _flat(results, lines_max) or _empty()
-
-
-def _read_lines(
-    value: bytes, source: Source | None, lines_max: int, json_fields: JsonFields | None
-) -> list[tuple[str, EventResult]]:
-    lines = [line for line in value.splitlines() if line.strip()]
-    if not lines:
-        return _empty()
-    if len(lines) > lines_max:
-        return _too_many(len(lines), lines_max)
-    if lines[0].startswith(b"{") and not any(map(_is_object, lines)):
-        lines = [value]  # One broken object over several lines.
-    return _flat(_of_lines(lines, source, json_fields), lines_max)
+) -> Results:
+    """The results of one record, as ``RecordReader.read``."""
+    return RecordReader(source, lines_max=lines_max, json_fields=json_fields).read(value)
 
 
 def _is_object(line: bytes) -> bool:
@@ -159,109 +316,28 @@ def _is_object(line: bytes) -> bool:
     return isinstance(result, JsonRecord) or result.reason is not RejectReason.MALFORMED
 
 
-def _of_json_line(
-    line: bytes, source: Source | None, json_fields: JsonFields | None
-) -> tuple[str, LineResult]:
-    record = decode_json(line)
-    if isinstance(record, JsonRecord):
-        return _of_object(record, line, source, json_fields)
-    return _NO_FORMAT, record
+def _all_rejected(results: Results) -> bool:
+    return all(isinstance(result, Rejected) for _, result in results)
 
 
-def _of_object(
-    record: JsonRecord, line: bytes, source: Source | None, json_fields: JsonFields | None
-) -> tuple[str, LineResult]:
-    if source is not None and not isinstance(source, JsonSource):
-        return source.name, Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
-    claimant = source or _claimant(record, line)
-    if json_fields is not None and (source is None or source is _JSON):
-        # An event that another format finds has precedence over the chosen fields.
-        if claimant is not _JSON:
-            result = claimant.result_of(record, line)
-            if not isinstance(result, Rejected | Ignored):
-                return claimant.name, result
-        host = record.host
-        chosen = json_fields.result(line, record)
-        if chosen is not None:
-            return _JSON.name, chosen
-        if claimant is not _JSON:
-            record.host = host
-    # Not isinstance(record, FaultyRecord): a negative answer takes 0.1 us for msgspec's structs.
-    if record.__class__ is JsonRecord:
-        result = claimant.interpret(record, line)
-        if isinstance(result, UrlEvent):
-            return claimant.name, result
-    else:
-        result = claimant.result_of(record, line)
-    if isinstance(result, Rejected) and not record.url and claimant is not SOURCES["suricata"]:
-        tagged = tagged_record(line)
-        if tagged is not None:
-            claimant = (
-                source if source is not None and source is not _JSON else _claimant(tagged, line)
+def _passed(results: Results, door: str, time: float | str | None) -> Results:
+    """``results`` from behind a door; events without a time have that of the door."""
+    return [
+        (
+            name,
+            UrlEvent(
+                result.kind,
+                result.observed,
+                result.client,
+                result.time or to_time(time),
+                result.log_id,
+                (door, *result.unwrapped),
             )
-            return claimant.name, claimant.result_of(tagged, line)
-    return claimant.name, result
-
-
-def _claimant(record: JsonRecord, line: bytes) -> JsonSource:
-    """The format of an object."""
-    # A field ``url`` is stronger evidence than the markers, which other programs use as well.
-    url = record.url
-    has_url = isinstance(url, str) and len(url) > 1  # "-" stands for no URL.
-    if not has_url and _markers_of(record) != _NO_MARKERS:
-        for claimant in _JSON_SOURCES:
-            if claimant.claims(record, line):
-                return claimant
-    return _JSON
-
-
-def _with_header(
-    source: Source | None, header: Sequence[bytes], current: Source | None
-) -> Source | None:
-    """The format of header lines and of the lines after them.
-
-    Args:
-        source: the topic's format; None to detect it.
-        header: consecutive lines that start with ``#``.
-        current: the format of the lines before, which stays if ``header`` is only a comment.
-    """
-    path = zeek_log_path(header)
-    if path is None:
-        return current
-    if source is None:
-        source = SOURCES["zeek_dns" if path.startswith("dns") else "zeek_http"]
-    return source.for_record(header)
-
-
-def _of_lines(
-    lines: Sequence[bytes], source: Source | None, json_fields: JsonFields | None
-) -> list[tuple[str, LineResult]]:
-    results: list[tuple[str, LineResult]] = []
-    current = source
-    for is_header, group in groupby(lines, _is_header):
-        block = list(group)
-        if is_header:
-            current = _with_header(source, block, current)
-        results += [
-            _BINARY if b"\0" in line else _of_line(line, current, json_fields) for line in block
-        ]
-    return results
-
-
-def _of_line(
-    line: bytes, source: Source | None, json_fields: JsonFields | None
-) -> tuple[str, LineResult]:
-    if line[:1] in _BEFORE_OBJECT and line.lstrip()[:1] == b"{":
-        return _of_json_line(line, source, json_fields)
-    if source is not None:
-        return source.name, source.parse(line)
-    for text_source in _TEXT_SOURCES:
-        if text_source.recognises(line):
-            return text_source.name, text_source.parse(line)
-    event = _PLAIN.parse_recognised(line)  # Recognising a plain line takes all of its parsing.
-    if event is not None:
-        return _PLAIN.name, event
-    return _unknown(line)
+            if isinstance(result, UrlEvent)
+            else result,
+        )
+        for name, result in results
+    ]
 
 
 def _unknown(line: bytes) -> tuple[str, Rejected]:
@@ -275,63 +351,10 @@ def _unknown(line: bytes) -> tuple[str, Rejected]:
     return _UNKNOWN
 
 
-def _flat(
-    results: Iterable[tuple[str, LineResult]], events_max: int
-) -> list[tuple[str, EventResult]]:
-    flat: list[tuple[str, EventResult]] = []
-    for name, result in results:
-        # UrlEvent first: most results are one event.
-        if isinstance(result, UrlEvent) or not isinstance(result, tuple):
-            flat.append((name, result))
-        else:
-            flat.extend((name, event) for event in result)
-    # One line may hold any number of hosts (Suricata's queries).
-    return flat if len(flat) <= events_max else _too_many(len(flat), events_max, "URLs or hosts")
-
-
-def _empty() -> list[tuple[str, EventResult]]:
+def _empty() -> Results:
     return [(_NO_FORMAT, Rejected(RejectReason.EMPTY, "nothing but white space"))]
 
 
-def _too_many(count: int, lines_max: int, what: str = "lines") -> list[tuple[str, EventResult]]:
+def _too_many(count: int, lines_max: int, what: str = "lines") -> Results:
     detail = f"{count} {what}, more than {lines_max}"
     return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]
-
-
-class LogFile:
-    """Reads one file from its first line to its last; a new file needs a new one of these."""
-
-    def __init__(
-        self,
-        source: Source | None,
-        *,
-        line_bytes_max: int,
-        json_fields: JsonFields | None = None,
-    ) -> None:
-        """As for ``read_record``; ``source`` is the format, None to find it line by line."""
-        self._given = source
-        self._json_fields = json_fields
-        self._source = source
-        self._line_bytes_max = line_bytes_max
-        self._header: list[bytes] = []
-        self._in_header = False
-
-    def read(self, line: bytes) -> list[tuple[str, EventResult]]:
-        """The results of the next line, each with the name of its format; none for a blank line."""
-        if not line.strip():
-            return []
-        if len(line) > self._line_bytes_max:
-            detail = f"{len(line)} bytes; record_bytes_max is {self._line_bytes_max}"
-            return [("", Rejected(RejectReason.TOO_LARGE, detail))]
-        if line.startswith(b"#"):
-            if not self._in_header:
-                self._header = []
-            self._header.append(line)
-            self._source = _with_header(self._given, self._header, self._source)
-        self._in_header = line.startswith(b"#")
-        return read_record(
-            # A lone CR or form feed splits the line further, up to the limit of a record.
-            line,
-            source=self._source,
-            json_fields=self._json_fields,
-        )

@@ -25,6 +25,7 @@ _EVENT_TYPES = re.compile(
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}[+-][0-9]{4}")
 """EVE's form, without a colon in the offset."""
 
+_OF_TRANSACTION = frozenset({"alert", "fileinfo"})
 _QUERY_TYPES = frozenset({"query", "request"})
 _HOST_HEADERS = frozenset({":authority", "host"})
 
@@ -86,17 +87,38 @@ class Suricata(JsonSource):
             content.get(event_type, b"")
         ).startswith(b"{")
 
-    def interpret(self, record: JsonRecord, line: bytes) -> LineResult:  # noqa: ARG002
+    def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
         """The URL, the names asked for, or the server name."""
         if record.event_type == "http":
             return _from_http(record)
         if record.event_type == "dns":
             return _from_dns(record)
         if record.event_type == "tls":
-            return _from_tls(record)
+            return _from_tls(record, record.tls)
+        if record.event_type == "quic":
+            return _from_tls(record, decode_object(line).get("quic"))
         if record.event_type is None:
             return Rejected(RejectReason.MALFORMED, "no event_type: not an EVE event")
         return Ignored("another event")
+
+
+class SuricataAlerts(Suricata):
+    """The same, and the requests in ``alert`` and ``fileinfo`` events: for a sensor that logs no
+    transactions. One that does would have each request judged twice.
+    """
+
+    name = "suricata_alerts"
+
+    def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
+        """The URL, the names asked for, or the server name."""
+        if record.event_type not in _OF_TRANSACTION:
+            return super().interpret(record, line)
+        if record.http:
+            return _from_http(record)
+        if record.dns:
+            result = _from_dns(record)
+            return Ignored("no query") if isinstance(result, Rejected) else result
+        return _from_tls(record, record.tls)
 
 
 def _from_http(record: JsonRecord) -> LineResult:
@@ -155,10 +177,10 @@ def _from_dns(record: JsonRecord) -> LineResult:
     return events if len(events) > 1 else (events or results)[0]
 
 
-def _from_tls(record: JsonRecord) -> LineResult:
-    if not record.tls:
+def _from_tls(record: JsonRecord, part: msgspec.Raw | None) -> LineResult:
+    if not part:
         return Ignored("no server name")
-    tls = _tls.decode(record.tls)
+    tls = _tls.decode(part)
     if not isinstance(tls, _Tls):
         return tls
     if not tls.sni:

@@ -1,7 +1,8 @@
-"""Zeek's http.log and dns.log, as JSON (``zeek_json``) and as tab-separated values (``zeek_tsv``).
+"""Zeek's http.log, dns.log, ssl.log and quic.log, as JSON (``zeek_json``) and as tab-separated
+values (``zeek_tsv``).
 
-Fields: https://docs.zeek.org/en/master/logs/http.html and .../logs/dns.html; TSV layout and its
-``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends
+Fields: https://docs.zeek.org/en/master/logs/http.html, .../dns.html, .../ssl.html; TSV layout
+and its ``#`` header lines: https://docs.zeek.org/en/master/log-formats.html. A shipper sends
 TSV lines one by one, without the header: then the columns are Zeek's default ones, and their types
 show the log. A header in a record applies to the lines after it, up to the next header. Header
 lines in records of their own are ignored, and so are lines of other logs.
@@ -12,12 +13,17 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from stream_detector.events import Ignored, Rejected, RejectReason
+from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
-from stream_detector.sources.json_record import JsonRecord, JsonSource
+from stream_detector.sources.json_record import (
+    JsonRecord,
+    JsonSource,
+    decode_object,
+    text_of,
+)
 from stream_detector.sources.targets import dns_event, http_event
 from stream_detector.sources.times import to_time
-from stream_detector.sources.zeek_json import find_connection, is_query, is_zeeks
+from stream_detector.sources.zeek_json import find_connection, is_handshake, is_query, is_zeeks
 from stream_detector.sources.zeek_tsv import (
     COMMON,
     UNSET,
@@ -26,6 +32,7 @@ from stream_detector.sources.zeek_tsv import (
     is_dns_query,
     is_header,
     is_http_request,
+    starts_as_handshake,
     starts_as_query,
     unset_values,
     without_escapes,
@@ -159,8 +166,8 @@ class ZeekHttp(_Zeek):
     used = frozenset({"host"})
 
     def claims(self, record: JsonRecord, line: bytes) -> bool:
-        """Any object of Zeek's that is no query; those of other logs are then ignored."""
-        return is_zeeks(record, line) and not is_query(record)
+        """Any object of Zeek's that is of neither other format; other logs are then ignored."""
+        return is_zeeks(record, line) and not is_query(record) and not is_handshake(record, line)
 
     def recognises(self, line: bytes) -> bool:
         """A JSON object or TSV line of this log or an ignored one, or a header line."""
@@ -168,7 +175,12 @@ class ZeekHttp(_Zeek):
             return super().recognises(line)
         if line[:1] == b"#":
             return is_header(line)
-        return _TIME.match(line) is not None and line.count(b"\t") >= _TSV_TABS_MIN
+        if _TIME.match(line) is None:
+            return False
+        columns = line.split(b"\t", _TSV_TABS_MIN + 2)
+        if len(columns) <= _TSV_TABS_MIN + 1:
+            return len(columns) > _TSV_TABS_MIN
+        return not starts_as_query(*columns[6:8]) and not starts_as_handshake(columns)
 
     def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
         """The result of a JSON line."""
@@ -272,6 +284,64 @@ class ZeekDns(_Zeek):
         query: str | None,
     ) -> LineResult:
         return dns_event(query or "", client=client, time=to_time(time), log_id=uid)
+
+
+class ZeekSsl(_Zeek):
+    """ssl.log and quic.log: one handshake, the server name that the client sent."""
+
+    name = "zeek_ssl"
+    path = "ssl"
+    default_columns = (*COMMON, "version", "cipher", "curve", "server_name")
+    read_columns = ("ts", "uid", "id.orig_h", "server_name")
+
+    def claims(self, record: JsonRecord, line: bytes) -> bool:
+        """An object of Zeek's with a server name, or of a log of this name."""
+        return is_handshake(record, line) and is_zeeks(record, line)
+
+    def recognises(self, line: bytes) -> bool:
+        """A JSON object or TSV line of ssl.log, or a header line of any log."""
+        if line[:1] == b"{":
+            return super().recognises(line)
+        if line[:1] == b"#":
+            return is_header(line)
+        return _TIME.match(line) is not None and starts_as_handshake(
+            line.split(b"\t", _TSV_TABS_MIN + 2)
+        )
+
+    def for_record(self, lines: Sequence[bytes]) -> Source:
+        """As the base class; quic.log has the same columns by name."""
+        quic = [line.replace(b"#path\tquic", b"#path\tssl", 1) for line in lines]
+        return super().for_record(quic)
+
+    def _fault(self, columns: Sequence[str]) -> LineResult | None:
+        start = [column.encode() for column in columns[:8]]
+        rest = "\t".join(columns[8:]).encode()
+        return None if starts_as_handshake([*start, rest]) else _ANOTHER_LOG
+
+    def interpret(self, record: JsonRecord, line: bytes) -> LineResult:
+        """The result of a JSON line."""
+        if record.ts is None and record.uid is None:
+            return Rejected(RejectReason.MALFORMED, "neither ts nor uid: not a line of Zeek's")
+        if not is_handshake(record, line):
+            return _ANOTHER_LOG
+        if record.orig_h is None and record.resp_h is None:
+            find_connection(record, line)
+        name = text_of(decode_object(line).get("server_name"))
+        return self._result(record.ts, record.uid, record.orig_h, name)
+
+    def _fields(self, record: JsonRecord) -> Sequence[str | float | None]:
+        raise NotImplementedError  # ``interpret`` reads the one field that JsonRecord lacks.
+
+    def _result(  # type: ignore[override]
+        self,
+        time: float | str | None,
+        uid: str | None,
+        client: str | None,
+        server_name: str | None,
+    ) -> LineResult:
+        if not server_name:
+            return Ignored("no server name")
+        return UrlEvent("host", server_name, client, to_time(time), uid)
 
 
 def _is_of_sip(method: str | None, uri: str | None) -> bool:

@@ -15,6 +15,13 @@ def is_query(record: JsonRecord) -> bool:
     )
 
 
+def is_handshake(record: JsonRecord, line: bytes) -> bool:
+    """Whether an object of Zeek's is a line of ssl.log or quic.log."""
+    if record.path is not None:
+        return record.path.startswith(("ssl", "quic"))
+    return b'"server_name"' in line and "server_name" in decode_object(line)
+
+
 def is_zeeks(record: JsonRecord, line: bytes) -> bool:
     """Whether it is a line of any of Zeek's logs; other programs use its field names too."""
     if record.path is not None and (record.ts is not None or record.uid is not None):

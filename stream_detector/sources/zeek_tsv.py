@@ -34,6 +34,9 @@ _OF_HTTP_ALONE = re.compile(
 )
 """Methods that no other protocol uses."""
 _NOT_HTTP = re.compile(r"(?:sips?|tel):|[^/?]*@", re.IGNORECASE)
+_TLS_VERSION = re.compile(rb"(?:D?TLSv1[0-3]|SSLv[23]|unknown-[0-9]+)")
+_FAILED_HANDSHAKE = re.compile(rb"-\t[^\t]+\t[TF]\t")
+"""``curve server_name resumed``."""
 _URI = re.compile(r"/|\*$|[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
@@ -74,6 +77,15 @@ def starts_as_query(proto: bytes, trans_id: bytes) -> bool:
     return proto in {b"udp", b"tcp"} and trans_id.isdigit()
 
 
+def starts_as_handshake(columns: Sequence[bytes]) -> bool:
+    """Whether ``version cipher`` of ssl.log follow the ``COMMON`` columns."""
+    return len(columns) > 8 and (
+        _TLS_VERSION.fullmatch(columns[6]) is not None
+        # A handshake that failed has neither.
+        or (columns[6] == columns[7] == b"-" and _FAILED_HANDSHAKE.search(columns[8]) is not None)
+    )
+
+
 def is_header(line: bytes) -> bool:
     """Whether it is one of Zeek's header lines, not any other comment."""
     return _HEADER.match(line) is not None
@@ -82,7 +94,7 @@ def is_header(line: bytes) -> bool:
 def zeek_log_path(lines: Sequence[bytes]) -> str | None:
     """The log that the header lines among ``lines`` name; None if they do not.
 
-    Without a ``#path`` line it is ``dns`` or ``http`` by the names of the fields, or empty.
+    Without a ``#path`` line it is ``dns``, ``ssl`` or ``http`` by the fields, or empty.
     """
     path = header_path(lines)
     if path is not None:
@@ -91,6 +103,8 @@ def zeek_log_path(lines: Sequence[bytes]) -> str | None:
         if line.startswith(b"#fields\t"):
             if b"\tquery" in line:
                 return "dns"
+            if b"\tserver_name" in line:
+                return "ssl"
             return "http" if b"\turi" in line and b"\thost" in line else ""
     return None
 

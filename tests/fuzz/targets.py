@@ -28,7 +28,8 @@ from stream_detector.privacy.urls import (
     without_nested_credentials,
 )
 from stream_detector.settings.fields import Settings
-from stream_detector.sources.reading import SOURCES, read_record
+from stream_detector.sources.reading import read_record
+from stream_detector.sources.registry import SOURCES
 from stream_detector.wire.labels import label_message, read_label
 from support.private_records import FORMATS
 

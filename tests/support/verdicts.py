@@ -46,7 +46,7 @@ def verdict_with(**fields: Any) -> Verdict:
         values["notes"],
     )
     return Verdict(
-        Sighting(**{name: values[name] for name in Sighting.__struct_fields__}),
+        Sighting(**{name: values[name] for name in Sighting.__struct_fields__ if name in values}),
         Decision(
             canonical=canonical,
             labels=(values["kind"], values["verdict"], values["model"].name, values["reason"]),

@@ -18,7 +18,20 @@ from support.commands import (
 )
 
 COMMANDS = [
-    *("run", "score", "label", "settings", "topics", "doctor", "demo", "replay", "dead-letters")
+    *(
+        "run",
+        "score",
+        "scan",
+        "inspect",
+        "formats",
+        "label",
+        "settings",
+        "topics",
+        "doctor",
+        "demo",
+        "replay",
+        "dead-letters",
+    )
 ]
 TOPIC_COMMANDS = ["create", "check", "acls"]
 LETTER_COMMANDS = ["list", "show", "replay"]

@@ -26,7 +26,8 @@ from stream_detector.privacy.urls import (
     without_nested_credentials,
 )
 from stream_detector.settings.fields import Settings
-from stream_detector.sources.reading import SOURCES, read_record
+from stream_detector.sources.reading import read_record
+from stream_detector.sources.registry import SOURCES
 from stream_detector.sources.times import to_time
 from stream_detector.terminal.printable import printable, printable_bytes
 from stream_detector.wire.dead_letters import StoredLetter, Tally, letter_document

@@ -15,7 +15,8 @@ from stream_detector.events import Canonical, Ignored, Rejected, RejectReason, U
 from stream_detector.settings.fields import DATA_FOLDER
 from stream_detector.sources.base import Source
 from stream_detector.sources.json_record import JsonRecord
-from stream_detector.sources.reading import SOURCES, read_record
+from stream_detector.sources.reading import read_record
+from stream_detector.sources.registry import SOURCES
 
 FORMATS = pytest.mark.parametrize("source", [None, *SOURCES.values()], ids=["found", *SOURCES])
 GIVEN_BY_SOURCES = set(RejectReason) - {RejectReason.TOO_LONG, RejectReason.MODEL_ERROR}

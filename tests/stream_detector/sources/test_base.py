@@ -4,7 +4,7 @@ import pytest
 
 from stream_detector.events import Rejected, RejectReason
 from stream_detector.sources.base import Source, decode_text
-from stream_detector.sources.reading import SOURCES
+from stream_detector.sources.registry import SOURCES
 
 
 def test_text_is_decoded_as_utf8() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
+from stream_detector.sources.base import EventResult
 from stream_detector.sources.json_fields import chosen_fields
-from stream_detector.sources.reading import SOURCES, EventResult, read_record
+from stream_detector.sources.reading import read_record
+from stream_detector.sources.registry import SOURCES
 
 TIME = datetime(2026, 11, 20, 9, 0, 20, tzinfo=UTC)
 URL = "http://example.com/a"

@@ -37,16 +37,35 @@ def test_a_line_names_its_log_where_a_script_adds_it() -> None:
     "other",
     [
         {"proto": "tcp", "service": "ssl", "conn_state": "SF"},
-        {"version": "TLSv13", "server_name": "example.com"},
+        {"_path": "x509", "certificate.subject": "CN=example.com"},
         {"_path": "sip", "method": "REGISTER", "uri": "sip:example.com"},
         {"_path": "weird", "host": "example.com", "query": "example.com"},
     ],
-    ids=["conn.log", "ssl.log", "sip.log", "another"],
+    ids=["conn.log", "x509.log", "sip.log", "another"],
 )
 def test_objects_of_other_logs_are_ignored(other: dict[str, Any]) -> None:
     line = as_json(other)
     (claimant,) = [source for source in (ZeekDns(), ZeekHttp()) if source.recognises(line)]
     assert isinstance(claimant.parse(line), Ignored)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": "TLSv13", "cipher": "TLS_AES_128_GCM_SHA256"},
+        {"_path": "ssl", "established": True},
+        {"_path": "quic", "client_scid": "ab"},
+    ],
+)
+def test_the_server_name_of_a_handshake_is_read(fields: dict[str, Any]) -> None:
+    ((name, result),) = read_record(
+        as_json({**fields, "server_name": "example.com"}), source=None, lines_max=1
+    )
+    assert name == "zeek_ssl"
+    assert isinstance(result, UrlEvent)
+    assert (result.kind, result.observed) == ("host", "example.com")
+    ((_, result),) = read_record(as_json({**fields, "_path": "ssl"}), source=None, lines_max=1)
+    assert result == Ignored("no server name")
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,6 @@ OTHER_LOGS = {
     "rdp": "3389\t1001\tSSL_NOT_ALLOWED_BY_SERVER\t-\t-\t-\t-\t-\t-\t-\t-",
     "radius": "1812\t1001\tAA-BB-CC-DD-EE-FF\t192.0.2.9\t-\t-\tsuccess\t-\t-\t-",
     "ntlm": "445\t1001\tDESKTOP\tCORP\tSERVER\tserver.corp.example\tcorp.example\tT\t-\t-",
-    "ssl": "443\tTLSv13\tTLS_AES_128_GCM_SHA256\tx25519\texample.com\tF\t-\t-\tT\tCsx\t-\t-\t-",
     "ftp": "21\t1001\t-\tRETR\tftp://192.0.2.9/a\tapplication/x-dosexec\t9\t226\t-\t-",
     "conn": "53\tudp\tdns\t0.1\t44\t60\tSF\tT\tF\t0\tDd\t1\t72\t1\t88\t-",
     "conn, unset": "53\ttcp\t-\t-\t-\t-\tS0\tT\tF\t0\tS\t1\t60\t0\t0\t-",
@@ -49,6 +48,36 @@ OTHER_LOGS = {
     "dce_rpc": "135\t0.01\t135\tepmapper\tept_map\t-\t-\t-",
     "syslog": "514\tudp\tDAEMON\tINFO\tquery[A] evil.example from 10.0.0.1",
 }
+
+
+@pytest.mark.parametrize(
+    ("columns", "name"),
+    [
+        ("443\tTLSv13\tTLS_AES_128_GCM_SHA256\tx25519\texample.com\tF\t-\th2\tT", "example.com"),
+        ("443\tTLSv12\tTLS_RSA_WITH_AES_256_CBC_SHA\t-\texample.com\tT\t-\t-\tT", "example.com"),
+        ("443\tDTLSv12\t-\t-\texample.com\tF", "example.com"),
+        ("443\t-\t-\t-\texample.com\tF\t-\t-\tF\t-", "example.com"),
+        ("443\tTLSv13\tTLS_AES_128_GCM_SHA256\tx25519\t-\tF\t-\th2\tT", None),
+    ],
+)
+def test_the_server_name_of_a_handshake_is_read(columns: str, name: str | None) -> None:
+    ((log, result),) = read_record((START + columns).encode(), source=None, lines_max=1)
+    assert log == "zeek_ssl"
+    if name is None:
+        assert isinstance(result, Ignored)
+    else:
+        assert isinstance(result, UrlEvent)
+        assert (result.kind, result.observed, result.client) == ("host", name, "10.20.9.64")
+    for other in (ZeekHttp(), ZeekDns()):
+        assert isinstance(other.parse((START + columns).encode()), Ignored)
+
+
+@pytest.mark.parametrize("path", ["ssl", "quic"])
+def test_a_header_says_where_the_server_name_is(path: str) -> None:
+    header = f"#path\t{path}\n#fields\tts\tuid\tid.orig_h\tserver_name\n"
+    line = "1795165220.6\tC1\t10.20.9.64\texample.com\n"
+    *_, (log, result) = read_record((header + line).encode(), source=None, lines_max=9)
+    assert (log, getattr(result, "observed", None)) == ("zeek_ssl", "example.com")
 
 
 @pytest.mark.parametrize("columns", OTHER_LOGS.values(), ids=OTHER_LOGS)

@@ -1,0 +1,1 @@
+"""What shippers put around a log line: JSON envelopes and text headers, opened one at a time."""
