@@ -1,6 +1,6 @@
 # `make` without a target lists all targets. They write to .venv, .cache, build and the source tree,
-# with three exceptions. Targets that start Kafka, and `make tools`, install missing programs (Java,
-# Maven, curl, jq, openssl) with apt, as root. Maven keeps copies of Kafka's jars in ~/.m2, and pip
+# with three exceptions. Targets that start Kafka install missing programs (Java, Maven, curl, jq,
+# openssl) with apt, as root; `make tools` and `make test` also those that write and ship logs. Maven keeps copies of Kafka's jars in ~/.m2, and pip
 # its downloads in the user's cache. `make compose-test` installs Docker if there is none.
 PYTHON ?= python3
 # Arguments for the program: `make demo ARGS='--records 5000'`, `make test ARGS='-k canonical -x'`.
@@ -98,7 +98,7 @@ audit: $(SUPPLY)/.tools ## List known vulnerabilities of the pins; asks PyPI, or
 			"make audit ARGS='--vulnerability-service osv --osv-url URL', with any server of OSV's API," \
 			"such as your own mirror." >&2; exit 1; }
 
-tools: ## Install Java, Maven, curl, jq and openssl for the tests, with apt as root
+tools: ## Install Java, Maven and the other programs that the tests run, with apt as root
 	@tests/install-tools
 
 kafka: $(KAFKA)/.complete ## Fetch Apache Kafka for the tests, with Maven
@@ -144,7 +144,7 @@ $(SUPPLY)/.runtime: $(REQUIREMENTS)/runtime.txt $(REQUIREMENTS)/common.txt $(SUP
 # Maven checks each file against the checksum in the repository; jars.sha256 makes sure that the jars
 # are the ones that this project was tested with.
 $(KAFKA)/.complete: deploy/kafka/pom.xml deploy/kafka/jars.sha256
-	@tests/install-tools
+	@tests/install-tools kafka
 	@echo "Fetching Apache Kafka into $(KAFKA), once."
 	@rm -rf $(KAFKA).new && mkdir -p $(KAFKA).new
 	@output=$$(mvn --quiet --batch-mode --strict-checksums --file deploy/kafka/pom.xml \
