@@ -21,7 +21,7 @@ FORMAT_NAMES = (
     *("suricata", "zeek_dns", "zeek_ssl", "zeek_http", "json", "squid", "dnsmasq"),
     *("fortigate", "palo_alto", "cef", "leef", "access_log", "bind", "unbound", "sophos"),
     *("cisco_firewall", "check_point", "sonicwall", "meraki", "juniper_srx", "watchguard"),
-    *("huawei_usg", "windows_dns", "powerdns", "coredns", "knot_resolver", "w3c"),
+    *("huawei_usg", "netscaler", "windows_dns", "powerdns", "coredns", "knot_resolver", "w3c"),
     *("aws_load_balancer", "envoy", "haproxy", "key_value", "plain", "suricata_alerts"),
 )
 """The formats in ``reading.SOURCES``."""

@@ -8,6 +8,8 @@ comment beside it says which.
 import re
 from collections.abc import Iterable, Mapping
 
+from stream_detector.events import Rejected
+from stream_detector.sources.base import LineResult
 from stream_detector.sources.parts import NOTHING, Parts
 from stream_detector.sources.url_syntax import names_target
 
@@ -48,7 +50,15 @@ METHOD = (
 PORT = ("cs-uri-port", "url_port", "dst_port", "dest_port", "dstport", "destination_port", "dpt")
 SCHEME = ("cs-uri-scheme", "url_scheme", "scheme", "uri_scheme")
 CLIENT = (
-    *("client_ip", "client_address", "c-ip", "cip", "clt_sip", "client_src_ip"),  # W3C, Zscaler
+    *(
+        "client_ip",
+        "client_address",
+        "c-ip",
+        "cip",
+        "ip_client",
+        "clt_sip",
+        "client_src_ip",
+    ),  # W3C, Zscaler
     *("src_ip", "source_ip", "source_address", "src_addr", "source_addr", "src"),
     *("remote_addr", "remote_address", "remote_ip", "remote_host", "ip_address", "user_ip"),
     *("orig_h", "x-client-ip", "internal_ip", "local_ip", "peer", "client", "source", "shost"),
@@ -57,7 +67,7 @@ CLIENT = (
 TIME = (
     *("eventtime", "event_time", "timestamp", "time", "datetime", "date_time", "epochtime"),
     *("rt", "dev_time", "start", "end", "log_time", "request_time_iso", "receive_time", "ts", "t"),
-    *("_time", "start_time"),
+    *("_time", "start_time", "time_stamp"),  # Skyhigh's in brackets
 )
 ID = ("external_id", "event_id", "record_id", "transaction_id", "request_id", "log_uid", "uid")
 
@@ -115,6 +125,8 @@ def named_parts(fields: Mapping[str, str]) -> Parts:
         if place < places.get(role, 1000) and fields[name] not in NOTHING:
             places[role] = place
             chosen[role] = fields[name]
+    if "request" in fields and chosen.get("url", "")[:1] == "/" and "Host:" in fields["request"]:
+        chosen["url"] = fields["request"]  # F5's whole request
     method, client = chosen.get("method"), chosen.get("client")
     if method is not None and not method.isalpha():
         del chosen["method"]
@@ -130,6 +142,28 @@ def named_parts(fields: Mapping[str, str]) -> Parts:
     if "date" in fields and fields.get("time", "")[2:3] == ":":
         zone = fields.get("tz") or fields.get("timezone")
         chosen["time"] = f"{fields['date']} {fields['time']} {zone}" if zone else ""
+    elif chosen.get("time", "")[:1] == "[":
+        chosen["time"] = chosen["time"].strip("[]")
     elif chosen.get("time", "")[:1].isalpha() and (zone := fields.get("timezone")):
         chosen["time"] = f"{chosen['time']} {zone}"
     return Parts(**chosen)
+
+
+def named_event(
+    texts: Mapping[str, str], numbers: Mapping[str, str], *, is_envelope: bool
+) -> LineResult | None:
+    """The event of a JSON object of no known product; None where no field of it has a usual name.
+
+    Args:
+        texts: of the object, by dotted path.
+        numbers: likewise; none of them is a URL or host.
+        is_envelope: it holds a log line too, so its host is the machine that sent it.
+    """
+    dropped = HOST_OF_REQUEST if is_envelope else ()
+    leaves = {name: text for name, text in texts.items() if name not in dropped}
+    leaves |= {name: text for name, text in numbers.items() if name not in TARGET_NAMES}
+    parts = named_parts(leaves)
+    if parts.url is None and parts.host is None and parts.name is None:
+        return None
+    result = parts.event()
+    return None if isinstance(result, Rejected) else result

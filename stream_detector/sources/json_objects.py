@@ -5,9 +5,7 @@ from operator import attrgetter
 from stream_detector.events import Ignored, Rejected, UrlEvent
 from stream_detector.sources.base import LineResult, Results
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.json_product_table import product_of
-from stream_detector.sources.json_products import Fields
-from stream_detector.sources.json_record import JsonObject, JsonRecord, JsonSource
+from stream_detector.sources.json_record import JsonRecord, JsonSource
 from stream_detector.sources.registry import SOURCES
 from stream_detector.sources.suricata import SuricataAlerts
 from stream_detector.sources.zeek_json import tagged_record
@@ -67,17 +65,6 @@ def claimant_of(record: JsonRecord, line: bytes) -> JsonSource:
             if claimant.claims(record, line):
                 return claimant
     return JSON
-
-
-def of_product(line: bytes, content: JsonObject) -> Results | None:
-    """The results of an object of a product, or of one that a tag of Zeek's wraps; else None."""
-    fields = Fields(content)
-    if (product := product_of(fields)) is not None:
-        return results_of(product.name, product.result(fields))
-    if len(content) == 1 and (tagged := tagged_record(line)) is not None:
-        claimant = claimant_of(tagged, line)
-        return results_of(claimant.name, claimant.result_of(tagged, line))
-    return None
 
 
 def results_of(name: str, result: LineResult) -> Results:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from stream_detector.events import Ignored, Rejected
+from stream_detector.events import Ignored
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.field_names import HOST_OF_REQUEST, named_parts
 from stream_detector.sources.json_record import (
     UNDECODABLE,
     JsonObject,
@@ -51,23 +50,24 @@ class Fields:
             known = self._inner[path] = _members(raw)
         return known
 
-    def leaves(self) -> dict[str, str]:
-        """All texts and numbers, by dotted path, without those in arrays."""
-        found: dict[str, str] = {}
-        self._collect(self.content, "", found)
-        return found
+    def leaves(self) -> tuple[dict[str, str], dict[str, str]]:
+        """All texts, and all numbers, by dotted path, without those in arrays."""
+        texts: dict[str, str] = {}
+        numbers: dict[str, str] = {}
+        self._collect(self.content, "", texts, numbers)
+        return texts, numbers
 
-    def _collect(self, content: JsonObject, prefix: str, found: dict[str, str]) -> None:
+    def _collect(
+        self, content: JsonObject, prefix: str, texts: dict[str, str], numbers: dict[str, str]
+    ) -> None:
         for name, raw in content.items():
-            if len(found) >= _LEAVES_MAX:
+            if len(texts) + len(numbers) >= _LEAVES_MAX:
                 return
             first = bytes(raw)[:1]
             if first == b"{" and prefix.count(".") < _DEPTH_MAX:
-                self._collect(decode_object(raw), f"{prefix}{name}.", found)
-            elif first != b"[":
-                text = self.text(name) if not prefix else _text(raw)
-                if text is not None:
-                    found[prefix + name] = text
+                self._collect(decode_object(raw), f"{prefix}{name}.", texts, numbers)
+            elif first != b"[" and (text := _text(raw)) is not None:
+                (texts if first == b'"' else numbers)[prefix + name] = text
 
 
 def _text(raw: msgspec.Raw | None) -> str | None:
@@ -138,22 +138,3 @@ class Product:
                     found[part] = value
                     break
         return Parts(**found).event()
-
-
-def named_event(fields: Fields, *, is_envelope: bool) -> LineResult | None:
-    """The event of an object of no known product, by the names that many programs share
-    (``field_names``); None where no field has such a name.
-
-    Args:
-        fields: of the object.
-        is_envelope: it holds a log line too, so its host is the machine that sent it.
-    """
-    leaves = fields.leaves()
-    if is_envelope:
-        for name in HOST_OF_REQUEST:
-            leaves.pop(name, None)
-    parts = named_parts(leaves)
-    if parts.url is None and parts.host is None and parts.name is None:
-        return None
-    result = parts.event()
-    return None if isinstance(result, Rejected) else result

@@ -14,8 +14,6 @@ import msgspec
 from stream_detector.canonical import kind_of
 from stream_detector.events import Kind, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult
-from stream_detector.sources.doors import envelopes
-from stream_detector.sources.json_product_table import NAMES as PRODUCT_NAMES
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,
@@ -92,10 +90,8 @@ _FIELDS_OF_SHIPPERS = frozenset({*_MESSAGES, *_LINES, *_METRICS})
 _REQUEST_LINE = re.compile(r"([A-Z]+) (\S+)(?: HTTP/[0-9.]+)?")
 _TARGETS = ("uri", "request_uri", "path")
 _OF_ECS = ("url.full", "url.original", "url.domain")
-_MORE_THAN_HOST = (
-    _FIELDS_OF_SHIPPERS | envelopes.NAMES | PRODUCT_NAMES | {*_TARGETS, "request", *_OF_ECS}
-)
-"""Fields that can name a more specific target than ``host``, or hold a line that does."""
+MORE_THAN_HOST = _FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS}
+"""Fields that can name a more specific target than ``host``."""
 
 _NOTHING = Rejected(RejectReason.NO_URL, "neither url nor host")
 
@@ -124,21 +120,10 @@ def event_of_url(record: JsonRecord, line: bytes) -> UrlEvent | None:
     return None
 
 
-def event_of_host(record: JsonRecord, line: bytes, content: JsonObject) -> UrlEvent | None:
-    """The event of an object with an ordinary ``host`` and nothing that could say more than it.
-
-    Args:
-        record: the object.
-        line: the same, undecoded.
-        content: its values by name.
-    """
+def event_of_host(record: JsonRecord, line: bytes) -> UrlEvent | None:
+    """The event of an object with an ordinary ``host``; None for any other."""
     host = record.host
-    if (
-        isinstance(host, str)
-        and host[:1].isalnum()
-        and ":" not in host
-        and _MORE_THAN_HOST.isdisjoint(content)
-    ):
+    if isinstance(host, str) and host[:1].isalnum() and ":" not in host:
         return _event("host", host, record, line)
     return None
 

@@ -16,15 +16,17 @@ from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources.base import Results, Source
 from stream_detector.sources.doors import envelopes
 from stream_detector.sources.doors.headers import peeled
+from stream_detector.sources.field_names import named_event
 from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_objects import (
     JSON,
     claimant_of,
     of_fields,
-    of_product,
     results_of,
 )
-from stream_detector.sources.json_products import Fields, named_event
+from stream_detector.sources.json_product_table import NAMES as PRODUCT_NAMES
+from stream_detector.sources.json_product_table import product_of
+from stream_detector.sources.json_products import Fields
 from stream_detector.sources.json_record import (
     JsonObject,
     JsonRecord,
@@ -34,9 +36,10 @@ from stream_detector.sources.json_record import (
     decode_object,
 )
 from stream_detector.sources.plain import Plain
-from stream_detector.sources.plain_json import event_of_host, event_of_url
+from stream_detector.sources.plain_json import MORE_THAN_HOST, event_of_host, event_of_url
 from stream_detector.sources.registry import SOURCES, with_header
 from stream_detector.sources.times import to_time
+from stream_detector.sources.zeek_json import tagged_record
 
 Doors = tuple[str, ...]
 """What was opened on the way to a line, the outermost first."""
@@ -55,6 +58,9 @@ _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})
 """First bytes of a record with white space or a byte-order mark before its JSON."""
 
 _is_header = methodcaller("startswith", b"#")
+
+_SAYS_MORE_THAN_HOST = MORE_THAN_HOST | envelopes.NAMES | PRODUCT_NAMES
+"""An object without any of these fields has no better target than its host."""
 
 _NO_FORMAT = ""
 _IS_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,32}://")
@@ -172,12 +178,12 @@ class RecordReader:
             return [_BINARY]
         if line[:1] in _BEFORE_OBJECT and line.lstrip()[:1] == b"{":
             return self._of_json_line(line, source, doors)
-        if (found := self._behind_header(line, source, doors)) is not None:
-            return found
-        if source is not None:
+        found = self._behind_header(line, source, doors)
+        if found is None and source is not None:
             return results_of(source.name, source.parse(line))
-        if (found := self._of_text(line)) is not None:
-            return found
+        return found or self._of_text(line) or self._of_list(line)
+
+    def _of_list(self, line: bytes) -> Results:
         # Recognising a plain line takes all of its parsing.
         event = _PLAIN.parse_recognised(line)
         if event is None:
@@ -258,15 +264,15 @@ class RecordReader:
         content = decode_object(line)
         found: Results | None = None
         if not record.url or record.url == "-":
-            if (event := event_of_host(record, line, content)) is not None:
+            if _SAYS_MORE_THAN_HOST.isdisjoint(content) and (event := event_of_host(record, line)):
                 return [(JSON.name, event)]
-            found = of_product(line, content) or self._inside(content, source, doors)
+            found = _of_product(line, content) or self._inside(content, source, doors)
             # Before the host, which beside a log line is the machine that sent it.
             if found is not None and not _all_rejected(found):
                 return found
         result = JSON.result_of(record, line)
         if isinstance(result, Rejected):
-            named = named_event(Fields(content), is_envelope=found is not None)
+            named = named_event(*Fields(content).leaves(), is_envelope=found is not None)
             if named is None and found is not None:
                 return found
             result = named or result
@@ -338,6 +344,17 @@ def _passed(results: Results, door: str, time: float | str | None) -> Results:
         )
         for name, result in results
     ]
+
+
+def _of_product(line: bytes, content: JsonObject) -> Results | None:
+    """The results of an object of a product, or of one that a tag of Zeek's wraps; else None."""
+    fields = Fields(content)
+    if (product := product_of(fields)) is not None:
+        return results_of(product.name, product.result(fields))
+    if len(content) == 1 and (tagged := tagged_record(line)) is not None:
+        claimant = claimant_of(tagged, line)
+        return results_of(claimant.name, claimant.result_of(tagged, line))
+    return None
 
 
 def _unknown(line: bytes) -> tuple[str, Rejected]:

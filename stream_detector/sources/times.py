@@ -9,8 +9,6 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
-__all__ = ["to_time", "zone_of"]
-
 _EARLIEST = 631_152_000.0
 """1990: no log of URLs is older."""
 _LATEST = 4_102_444_800.0

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 import click
@@ -14,6 +14,9 @@ from trainer.console import ShownProgress
 from trainer.generated.domain_names import generate_names
 from trainer.generated.ordinary import generate_ordinary
 from trainer.generated.private_networks import generate_private
+
+_ROWS_AT_ONCE = 1000
+"""Rows between two updates of the progress display: some milliseconds."""
 
 _output_option = click.option(
     "--output",
@@ -94,8 +97,17 @@ def _write(
     """Write ``rows``, all of the training part, as CSV: paths may hold commas."""
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow([kind, "label", "source", "kind", "part"])
-    # No progress between rows that appear on the same terminal.
+    writer.writerows((*row, "train") for row in _counted(rows, count, output))
+
+
+def _counted(
+    rows: Iterable[tuple[str, int, str, str]], count: int, output: IO[str]
+) -> Iterator[tuple[str, int, str, str]]:
+    """Show progress while ``rows`` are written, unless they appear on the same terminal."""
     is_seen = output.name == sys.stdout.name and sys.stdout.isatty()
     progress = Progress() if is_seen else ShownProgress()
-    with progress.stage(f"writing {count:,} rows"):
-        writer.writerows((*row, "train") for row in rows)
+    with progress.stage("writing rows", count) as stage:
+        for number, row in enumerate(rows, start=1):
+            yield row
+            if number % _ROWS_AT_ONCE == 0:
+                stage.update(number)

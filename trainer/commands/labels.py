@@ -16,7 +16,7 @@ from stream_detector.settings.fields import Settings
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.progress import Progress
 from trainer.commands import options
-from trainer.console import ShownProgress, show, shown_stage, tell
+from trainer.console import ShownProgress, show, tell
 from trainer.labels.collecting import collect_labels
 from trainer.labels.rendering import lines_of_all, lines_of_text
 from trainer.labels.resolution import ResolvedLabel, resolve, retractions
@@ -24,6 +24,8 @@ from trainer.labels.store import LabelStore, StoredLabel, filled_store
 from trainer.labels.training_file import write_rows, write_training_file
 
 _STDOUT = Path("-")
+_LABELS_AT_ONCE = 1000
+"""Labels between two updates of the progress."""
 
 
 @click.group(no_args_is_help=True)
@@ -149,14 +151,16 @@ def _resolved(
     """The label that counts by text, and the number of labels collected by day."""
     filled = filled_store(store)
     days: Counter[str] = Counter()
+    with ShownProgress().stage("reading labels") as stage:
 
-    def counted_labels() -> Iterator[StoredLabel]:
-        for stored in filled.labels():
-            days[stored.written_at.date().isoformat()] += 1
-            yield stored
+        def shown() -> Iterator[StoredLabel]:
+            for number, stored in enumerate(filled.labels(), start=1):
+                days[stored.written_at.date().isoformat()] += 1
+                if number % _LABELS_AT_ONCE == 0:
+                    stage.update(number)
+                yield stored
 
-    with shown_stage("reading labels"):
-        return resolve(counted_labels(), trust=trust), days
+        return resolve(shown(), trust=trust), days
 
 
 def _canonical_text(url: str) -> str:

@@ -9,7 +9,7 @@ no harm.
 import re
 
 _HEADER_FIELDS = 7
-_NEXT_KEY = re.compile(r"[ \t]+(?=[A-Za-z0-9_.\-\[\]]{1,128}=)")
+_NEXT_KEY = re.compile(r"[ \t](?=[A-Za-z0-9_.\-\[\]]{1,128}=)")
 _HEADER = re.compile(r"(?:(?:[^|\\]|\\.)*+\|){7}")
 _FIELD = re.compile(r"((?:[^|\\]|\\.)*+)\|")
 _ESCAPED = re.compile(r"\\([=|\\nr])")
@@ -52,7 +52,7 @@ def read_cef(text: str) -> CefEvent | None:
 
 def _name_custom_fields(event: CefEvent) -> None:
     """``cs1=x cs1Label=URL`` says that ``URL`` is ``x``."""
-    for key in [key for key in event if key.endswith("Label")]:
+    for key in [key for key in event if key[-5:] == "Label"]:
         value = event.get(key[:-5])
         if value is not None:
             event.setdefault(event[key], value)

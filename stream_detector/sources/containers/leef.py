@@ -9,7 +9,7 @@ import re
 
 _VERSION_2 = "LEEF:2"
 _CODE = re.compile(r"(?:0?[xX])([0-9A-Fa-f]{2,4})")
-_NEXT_KEY = re.compile(r"[ \t]+(?=[A-Za-z0-9_.\-]{1,128}=)")
+_NEXT_KEY = re.compile(r"[ \t](?=[A-Za-z0-9_.\-]{1,128}=)")
 _ESCAPED_TAB = "#011"
 
 

@@ -91,8 +91,9 @@ def _after_5424(line: bytes, header: re.Match[bytes]) -> Iterator[Peeled]:
     if message.strip():
         yield Peeled("syslog", _without_cookie(message), time)
     else:
-        # Juniper writes everything into the structured data.
+        # Juniper and Check Point write everything into the structured data.
         yield Peeled("syslog", header[5] + b" " + data[0].strip(), time)
+        yield Peeled("syslog", data[0].strip(), time)
 
 
 def _after_3164(rest: bytes) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from stream_detector.sources.formats.key_value_log import KeyValue
 from stream_detector.sources.formats.leef_event import Leef
 from stream_detector.sources.formats.line_format import LineFormat
 from stream_detector.sources.formats.meraki import Meraki
+from stream_detector.sources.formats.netscaler import NetScaler
 from stream_detector.sources.formats.palo_alto import PaloAlto
 from stream_detector.sources.formats.sonicwall import SonicWall
 from stream_detector.sources.formats.sophos import Sophos
@@ -43,6 +44,7 @@ FORMATS: tuple[LineFormat, ...] = (
     JuniperSrx(),
     WatchGuard(),
     HuaweiUsg(),
+    NetScaler(),
     WindowsDns(),
     PowerDns(),
     CoreDns(),

@@ -23,7 +23,8 @@ _LINE = re.compile(
 _ADDRESS = re.compile(
     r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?"
 )
-_REQUEST = re.compile(r"([A-Za-z][A-Za-z_\-]{0,30}+) +(\S.*?)(?: +(?:HTTP|ICAP|FTP|RTSP)/[0-9.]+)?")
+_METHOD = re.compile(r"[A-Za-z][A-Za-z_\-]{0,30}")
+_PROTOCOL = re.compile(r"(?:HTTP|ICAP|FTP|RTSP)/[0-9.]{1,8}")
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
 _NO_REQUEST = ("error:", "cache_object:", "NONE://")
 """Written by Squid in place of an unreadable URL, and for its own statistics."""
@@ -34,7 +35,7 @@ class AccessLog(LineFormat):
 
     name = "access_log"
     starts = re.compile(
-        rb'\S{1,255}+ (?:[^\["]{1,512}+)' + _TIME.encode() + rb' "(?![A-Z0-9]+ (?:IN|CH|HS|ANY) )'
+        rb"\S{1,255}+ (?:[^\[]{1,512}+)" + _TIME.encode() + rb' "(?![A-Z0-9]+ (?:IN|CH|HS|ANY) )'
     )
 
     def read(self, text: str) -> LineResult:
@@ -43,10 +44,11 @@ class AccessLog(LineFormat):
         if match is None:
             return Rejected(RejectReason.MALFORMED, "the request line does not end")
         client, between, time, line = match.groups()
-        request = _REQUEST.fullmatch(line)
-        if request is None:
+        method, _, target = line.partition(" ")
+        if not _METHOD.fullmatch(method) or not target:
             return Ignored("no HTTP request")
-        method, target = request.groups()
+        before, _, last = target.rpartition(" ")
+        target = (before if _PROTOCOL.fullmatch(last) else target).strip()
         if target.startswith(_NO_REQUEST) or target == "*":
             return Ignored("no request for a URL")
         if "\\" in target:
@@ -57,11 +59,11 @@ class AccessLog(LineFormat):
 
 def _client_and_host(first: str, between: str) -> tuple[str, str | None]:
     """Client and virtual host of what stands before the time: client, ident and user, with the
-    virtual host before or behind the client.
+    virtual host before the client (or the clients that proxies name), or behind it.
     """
-    second, _, rest = between.partition(" ")
-    if second == "-" or not rest.startswith("- "):
+    second = between.split(" ", 1)[0]
+    if second == "-" or " - " not in between:
         return first, None
-    if _ADDRESS.fullmatch(first) and not _ADDRESS.fullmatch(second):
+    if _ADDRESS.fullmatch(first) and "." in second and not _ADDRESS.fullmatch(second):
         return first, second
-    return second, first
+    return second.strip(',"'), first

@@ -24,9 +24,7 @@ _CLIENT = re.compile(
     _HEAD + r"client (?:@0x[0-9a-f]+ )?(\S+)#[0-9]+(?:/key \S+)?(?: (?:UDP|TCP))?(?: \((.+?)\))?: "
     r"(?:view \S+: )?(?:(?:UDP|TCP): )?"
 )
-_QUERY = re.compile(
-    r"query: (.*?) (?:IN|CH|HS|ANY|NONE|CLASS[0-9]+) [A-Z0-9\-]+ (?:[+\-]|response: )"
-)
+_QUERY = re.compile(r"query: (.*?) (?:IN|ANY) [A-Z0-9\-]+ (?:[+\-]|response: )")
 _OTHER_QUERY = re.compile(
     r"query(?: \(cache\))? '(?P<denied>.+?)/[A-Z0-9\-]+/[A-Z]+' denied|"
     r"query failed \([A-Z]+\) for (?P<failed>.+?)/[A-Z]+/[A-Z0-9\-]+ at |"

@@ -48,11 +48,11 @@ class Cef(LineFormat):
         event = read_cef(text)
         if event is None:
             return Rejected(RejectReason.MALFORMED, "CEF with fewer than seven header fields")
-        name = _first(event, _NAMES)
         url = _first(event, _URLS)
+        name = _first(event, _NAMES) if url is None else None
         host = _first(event, _HOSTS)
         path = _first(event, _PATHS)
-        if name is None and event.get("app") == "DNS":
+        if name is None and url is None and event.get("app") == "DNS":
             policy = _OF_POLICY.search(event.get("msg", "")[:1000])
             name = policy[1] if policy else None
         if name is None and url is None and (host is None or not (path or _is_web(event, host))):
@@ -63,7 +63,7 @@ class Cef(LineFormat):
             parts = Parts(
                 url=url,
                 host=host,
-                name=None if url or path else name,
+                name=None if path else name,
                 path=path,
                 method=event.get("requestMethod") if url else None,
                 port=event.get("dpt") if host and url and url[0] == "/" else None,
@@ -71,14 +71,17 @@ class Cef(LineFormat):
         parts.client = _first(event, _CLIENTS)
         parts.time = _first(event, _TIMES)
         parts.log_id = event.get("externalId")
-        return parts.event()
+        result = parts.event()
+        if isinstance(result, Rejected) and url is not None and "/" not in url:
+            return Ignored("a CEF event about a file")  # Palo Alto's name of one is in request.
+        return result
 
 
 def _first(event: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     for name in names:
         value = event.get(name)
         if value is not None and value not in NOTHING:
-            return value
+            return value if value[0] != '"' else value.strip('"')
     return None
 
 

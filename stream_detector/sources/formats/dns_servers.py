@@ -61,7 +61,7 @@ class CoreDns(LineFormat):
         rb"(?:[0-9]{1,10}|\[[^\]]{10,40}\]) \"[A-Z0-9]{1,10} (?:IN|CH|HS|ANY) )"
     )
     _query = re.compile(
-        _START + _QUERY + r"[A-Z0-9]{1,10} [A-Z0-9]{2,10} (.+?) (?:udp|tcp|tls|https|grpc|quic)\S* "
+        _START + _QUERY + r"[A-Z0-9]{1,10} (?:IN|ANY) (.+?) (?:udp|tcp|tls|https|grpc|quic)\S* "
     )
 
     def read(self, text: str) -> LineResult:

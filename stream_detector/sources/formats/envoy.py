@@ -17,7 +17,7 @@ from stream_detector.sources.parts import NOTHING, Parts
 
 _HEAD = re.compile(r'\[([0-9T:.\-]+Z)\] "([^"]*)"')
 _REQUEST = re.compile(r"([A-Z_\-]{2,24}) (\S.*?) (?:HTTP/[0-9.]+|-)")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+_QUOTED = re.compile(r'\\.|"((?:[^"\\]|\\.)*+)"')
 _OF_ISTIO = re.compile(r" \S+ \S+ \S+ (\S+) (\S+) \S+ *")
 """Cluster, local address, the server's address, the client's address, server name, route."""
 _INTERNAL = "outbound_"
@@ -36,7 +36,7 @@ class Envoy(LineFormat):
         if head is None:
             return Rejected(RejectReason.MALFORMED, "the request line does not end")
         time, line = head.groups()
-        quoted = _QUOTED.findall(text, head.end())
+        quoted = [match[1] for match in _QUOTED.finditer(text, head.end()) if match.lastindex]
         istio = _OF_ISTIO.fullmatch(text, text.rfind('"') + 1)
         address, server_name = istio.groups() if istio else (None, None)
         if len(quoted) < 5:

@@ -32,8 +32,8 @@ from stream_detector.sources.formats.sophos import Sophos
 from stream_detector.sources.formats.watchguard import WatchGuard
 
 _FIRST = re.compile(
-    r"(?:[^\s=]{1,64}[\s]{1,4}){0,6}?"
-    r'([A-Za-z_][\w.\-]{0,63} ?=(?:"[^"]{0,4096}"|[^\s",;|]{0,4096}))'
+    r"(?:[^\s=]{1,64}[\s]{1,4}){0,6}?(?:[A-Za-z]{2,16}[|:])?"
+    r'([A-Za-z_][\w.\-]{0,63} ?=(?:"[^"]{0,4096}"|\[[^\]]{0,64}\]|[^\s",;|]{0,4096}))'
     r"([\s,;|]) ?[A-Za-z_][\w.\-]{0,63} ?="
 )
 _TABBED = re.compile(
@@ -54,7 +54,8 @@ class KeyValue(LineFormat):
 
     name = "key_value"
     starts = re.compile(
-        rb"(?:[^\s={\[\"]{1,64}[ \t]{1,4}){0,6}?[A-Za-z_][A-Za-z0-9_.\-]{0,63} ?=(?=[^=])"
+        rb"(?:[^\s={\[\"]{1,64}[ \t]{1,4}){0,6}?(?:[A-Za-z]{2,16}[|:])?"
+        rb"[A-Za-z_][A-Za-z0-9_.\-]{0,63} ?=(?=[^=])"
     )
 
     def recognises(self, line: bytes) -> bool:

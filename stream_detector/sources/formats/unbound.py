@@ -17,12 +17,12 @@ from stream_detector.sources.parts import Parts
 _HEAD = (
     r"(?:\[([0-9]{9,10})\] |([0-9]{4}-[0-9]{2}-[0-9]{2}T\S{8,20}) |"
     r"[A-Z][a-z]{2} [0-9 ]{2} [0-9:]{8} )?"
-    r"(?:unbound\[[0-9]{1,10}:[0-9a-f]{1,8}\] |\[[0-9]{1,10}:[0-9a-f]{1,8}\] )"
+    r"(?:unbound\[[0-9]{1,10}:[0-9a-f]{1,8}\]:? |\[[0-9]{1,10}:[0-9a-f]{1,8}\] )"
 )
 _LEVEL = r"(?:info|query|reply|notice|warning|error|debug|verbose|fatal error): "
 _QUERY = re.compile(
     _HEAD + r"(?:info|query|reply): ([0-9A-Fa-f][0-9A-Fa-f:.%]+)(?:@[0-9]+)? (.+?) "
-    r"(?:[A-Z][A-Z0-9\-]{0,9}|TYPE[0-9]+) (?:IN|CH|HS|ANY|CLASS[0-9]+)(?: |$)"
+    r"(?:[A-Z][A-Z0-9\-]{0,9}|TYPE[0-9]+) (?:IN|ANY)(?: |$)"
 )
 _LOCAL_ACTION = re.compile(
     _HEAD

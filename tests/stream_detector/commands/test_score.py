@@ -249,7 +249,7 @@ def test_a_missing_bundle_is_reported_with_its_setting(tmp_path: Path) -> None:
     [
         ([], ["nothing to score", "--file"]),
         (["--json"], ["nothing to score"]),
-        (["a.example", "-"], ["-", "alone"]),
+        (["a.example", "-"], ["-", "no other argument"]),
         (["--file", "-", "a.example"], ["not both"]),
         (["--file", "/no/such/file"], ["--file", "/no/such/file"]),
         (["--file", "/"], ["--file", "directory"]),

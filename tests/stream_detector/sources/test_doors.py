@@ -272,3 +272,49 @@ def test_json_behind_a_schema_id_is_read(data: bytes) -> None:
 def test_binary_behind_a_schema_id_needs_the_schema() -> None:
     (fault,) = read(b"\0\0\0\0\7\x02\x0ahello")
     assert fault.reason is RejectReason.SCHEMA_NEEDED
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (
+            "<14>1 2026-01-02T03:04:05.123Z fw RT_UTM - WEBFILTER_URL_PERMITTED "
+            '[junos@2636.1.1.1.2.129 source-address="10.4.3.2" url="shop.example" obj="/b"]',
+            "juniper_srx",
+        ),
+        (
+            "<134>1 2026-01-02T03:04:05Z gw CheckPoint 1930 - "
+            '[action:"Accept"; resource:"http://shop.example/b"; src:"10.4.3.2"]',
+            "check_point",
+        ),
+        (
+            "<134>Jan  2 03:04:05 fw CEF:0|P|x|1|t|n|1|request=http://shop.example/b src=10.4.3.2",
+            "cef",
+        ),
+        (
+            "<166>Jan 02 2026 03:04:05 fw : %ASA-5-304001: 10.4.3.2 Accessed URL "
+            "192.0.2.1:http://shop.example/b",
+            "cisco_firewall",
+        ),
+        (
+            '<189>date=2026-01-02 time=03:04:05 devname="fw" devid="F" logid="0317013312" '
+            'type="utm" subtype="webfilter" srcip=10.4.3.2 hostname="shop.example" url="/b" '
+            'service="HTTP"',
+            "fortigate",
+        ),
+        ("Jan  2 03:04:05 ns unbound[12:0]: info: 10.4.3.2 shop.example. A IN", "unbound"),
+        ("<134>Jan  2 03:04:05 ns unbound: [12:0] info: 10.4.3.2 shop.example. A IN", "unbound"),
+        (
+            "Jan  2 03:04:05 ns named[1]: client @0x7f 10.4.3.2#5353 (shop.example): query: "
+            "shop.example IN A + (192.0.2.53)",
+            "bind",
+        ),
+    ],
+)
+def test_products_that_write_syslog_are_read(line: str, name: str) -> None:
+    for value in (line, json.dumps({"message": line, "host": COLLECTOR})):
+        ((log, event),) = read_record(value.encode(), source=None)
+        assert log == name
+        assert isinstance(event, UrlEvent)
+        assert event.observed.rstrip(".") in {"http://shop.example/b", "shop.example"}
+        assert event.client == "10.4.3.2"

@@ -40,6 +40,15 @@ SAMPLES: list[tuple[str | bytes, Read]] = [
         ("url", "http://www.a.example:8080/b", "10.0.0.9", TIME),
     ),
     (
+        'a.example 10.0.0.9, 192.0.2.1 - - [02/Jan/2026:03:04:05 +0100] "GET /b HTTP/1.1" 200 5',
+        ("url", "http://a.example/b", "10.0.0.9", TIME),
+    ),
+    (
+        'a.example:80 "10.0.0.9, 192.0.2.1" 192.0.2.2 - - '
+        '[02/Jan/2026:03:04:05 +0100] "GET /b" 200 5',
+        ("url", "http://a.example:80/b", "10.0.0.9", TIME),
+    ),
+    (
         START + '"GET http://a.example/b c/d.exe HTTP/1.1" 200 56',
         ("url", "http://a.example/b c/d.exe", "10.0.0.9", TIME),
     ),

@@ -65,6 +65,7 @@ SAMPLES: list[tuple[str, Read]] = [
         CLIENT + "rewriting query name 'a.example' to 'b.example', type A",
         ("host", "a.example", "10.0.0.9", None),
     ),
+    ("client 10.0.0.9#5353 (version.bind): query: version.bind CH TXT +T (192.0.2.53)", IGNORED),
     (CLIENT + "transfer of 'a.example/IN': AXFR started", IGNORED),
 ]
 

@@ -55,6 +55,22 @@ SAMPLES: list[tuple[str, Read]] = [
         r"CEF:0|Ex\|ample|Pro\\xy|1|7|GET|3|request=http://a.example/",
         ("url", "http://a.example/", None, None),
     ),
+    (
+        "CEF:0|Palo Alto Networks|PAN-OS|10.1|url|THREAT|1|rt=Jan 02 2026 03:04:05 GMT "
+        "src=10.0.0.9 cs2Label=URL Category cs2=business "
+        'request="a.example/b?c=d" flexString2=client-to-server',
+        ("url", "a.example/b?c=d", "10.0.0.9", TIME),
+    ),
+    (
+        "CEF:0|Fortinet|Fortigate|v7.4|13056|utm:webfilter|4|cat=utm:webfilter src=10.0.0.9 "
+        "dhost=a.example dpt=443 act=blocked request=/b FTNTFGTmethod=domain",
+        ("url", "https://a.example/b", "10.0.0.9", None),
+    ),
+    (
+        "CEF:0|Fortinet|Fortigate|v7.4|54802|utm:dns|3|src=10.0.0.9 dpt=53 FTNTFGTqname=a.example",
+        ("host", "a.example", "10.0.0.9", None),
+    ),
+    (START + 'src=10.0.0.9 request="b.exe"', IGNORED),
     (START + "src=10.0.0.9 dhost=LAPTOP-7 dpt=443 act=blocked", IGNORED),
     (START + "src=10.0.0.9 dst=192.0.2.7 act=Accept", IGNORED),
     (START + "request=/b src=10.0.0.9", NO_URL),

@@ -1,6 +1,7 @@
 """All formats of this folder together: whose line it is, and that no line does harm."""
 
 import re
+import time
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -108,3 +109,20 @@ def test_any_line_is_read(source: Source, line: bytes) -> None:
         assert 0 < len(result.detail) < 300
     else:
         assert result.what
+
+
+REPEATED = [b" ", b'"', b'\\"', b"\\", b"1 ", b" - ", b"\t", b'a="', b" a=b"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_long_line_takes_linear_time(name: str) -> None:
+    for line in SAMPLES[name][:4]:
+        source = next(each for each in FORMATS if each.recognises(line))
+        for piece in REPEATED:
+            for place in (len(line) // 3, len(line) * 2 // 3, len(line)):
+                long = line[:place] + piece * (50_000 // len(piece)) + line[place:]
+                start = time.perf_counter()
+                source.recognises(long)
+                source.parse(long)
+                # Quadratic time would take half a minute.
+                assert time.perf_counter() - start < 3, (piece, place)

@@ -28,6 +28,16 @@ SAMPLES: list[tuple[str, Read]] = [
         ("url", "http://a.example/b?c=d", "10.0.0.9", TIME),
     ),
     (
+        "McAfeeWG|time_stamp=[02/Jan/2026:03:04:05 +0000]|auth_user=anna|src_ip=10.0.0.9|"
+        "host=a.example|method=GET|url=http://a.example/b?c=d|user_agent=curl x",
+        ("url", "http://a.example/b?c=d", "10.0.0.9", TIME),
+    ),
+    (
+        'ASM:unit_hostname="waf1",ip_client="10.0.0.9",method="GET",uri="/b",violations="x, y",'
+        'request="GET /b?c=d HTTP/1.1\\r\\nHost: a.example\\r\\nAccept: */*"',
+        ("url", "http://a.example/b?c=d", "10.0.0.9", None),
+    ),
+    (
         'SPLV5.1 c-ip=10.0.0.9 cs-categories="x y" cs-host=a.example cs-method=GET cs-uri-path=/b '
         "cs-uri-port=8000 cs-uri-scheme=http s-ip=192.0.2.1",
         ("url", "http://a.example:8000/b", "10.0.0.9", None),

@@ -30,6 +30,7 @@ SAMPLES: list[tuple[str, Read]] = [
         ("host", "a.bad.example.", "10.0.0.9", TIME),
     ),
     (START + "info: 10.0.0.9 9.0.0.10.in-addr.arpa. PTR IN", IGNORED),
+    (START + "info: 10.0.0.9 version.bind. TXT CH", IGNORED),
     (START + "info: start of service (unbound 1.19.2).", IGNORED),
     (START + "notice: init module 0: validator", IGNORED),
 ]
