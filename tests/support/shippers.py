@@ -17,10 +17,11 @@ from typing import NamedTuple
 from stream_detector.events import Ignored, UrlEvent
 from stream_detector.sources.reading import RecordReader
 from support.broker import free_ports
-from support.processes import ROOT, ChildProcess, wait_until
-from support.records import end_offsets_by, open_consumer, read_all
+from support.processes import ROOT, ChildProcess, ProcessEndedError, wait_until
+from support.records import read_all
 
 __all__ = [
+    "COLLECTOR",
     "CONFIGURATIONS",
     "LOCALHOST",
     "Requested",
@@ -29,7 +30,6 @@ __all__ = [
     "answering_server",
     "ask_dns",
     "fetch",
-    "seen_in",
     "shippers_folder",
     "tunnel",
 ]
@@ -37,7 +37,9 @@ __all__ = [
 CONFIGURATIONS = ROOT / "deploy" / "shippers"
 LOCALHOST = "127.0.0.1"
 _READY_SECONDS = 30.0
-_SHIPPED_SECONDS = 60.0
+_SHIPPED_SECONDS = 30.0
+COLLECTOR = ROOT / ".cache" / "otel-collector" / "otel-collector"
+"""The OpenTelemetry Collector that ``make collector`` builds."""
 _UNPACKED = ROOT / ".cache" / "syslog-ng"
 """Where ``tests/install-tools`` unpacks syslog-ng, which Debian does not install beside rsyslog."""
 
@@ -67,6 +69,8 @@ class Shippers:
 
     def __init__(self, folder: Path, bootstrap_servers: str, topic: str) -> None:
         self.folder = folder
+        self.topic = topic
+        self._bootstrap_servers = bootstrap_servers
         self._kafka = {"kafka.example:9092": bootstrap_servers, "url-events": topic}
         self._processes: list[ChildProcess] = []
 
@@ -77,7 +81,7 @@ class Shippers:
         text = (CONFIGURATIONS / name).read_text()
         folders = dict.fromkeys(
             [f"/var/log/{each}" for each in ("squid", "nginx", "unbound", "dnsmasq")]
-            + ["/var/spool/rsyslog"],
+            + ["/var/spool/rsyslog", "/var/lib/otelcol/file_storage"],
             str(self.folder),
         )
         for old, new in {**self._kafka, **folders}.items():
@@ -134,6 +138,11 @@ class Shippers:
             f"--module-path={modules}",
             environment={"LD_LIBRARY_PATH": ":".join(map(str, libraries))},
         )
+
+    def start_otel_collector(self) -> ChildProcess:
+        """As ``start_rsyslog``."""
+        path = self.configuration("otel-collector.yaml")
+        return self.start(str(COLLECTOR), "--config", f"file:{path}")
 
     def start_squid(self, names: Iterable[str]) -> int:
         """A proxy that finds ``names`` at the loopback address; returns its port."""
@@ -197,6 +206,30 @@ class Shippers:
         unbound = self.start("unbound", "-d", "-c", str(path))
         _wait_for_port(unbound, port)
         return port
+
+    def seen(self, requests: int) -> list[Seen]:
+        """What one reader finds in the topic, once that is so many requests.
+
+        Raises:
+            AssertionError: a line that the reader rejects.
+            ProcessEndedError: a program has ended, or there are less after a time; with the ends of
+                all outputs.
+        """
+        seen: list[Seen] = []
+
+        def there() -> bool:
+            if any(process.exit_code is not None for process in self._processes):
+                raise TimeoutError("a program has ended")
+            read = read_all(self._bootstrap_servers, self.topic)
+            seen[:] = read_by([record.value or b"" for record in read])
+            return len(seen) >= requests
+
+        try:
+            wait_until(there, timeout=_SHIPPED_SECONDS, what=f"{requests} requests")
+        except TimeoutError as error:
+            ends = [f"{each.command[0]}:\n{each.tail()}" for each in self._processes]
+            raise ProcessEndedError("\n".join([f"{error}, saw {len(seen)}", *ends])) from None
+        return seen
 
     def close(self) -> None:
         """Stop all, the last first."""
@@ -270,28 +303,6 @@ def ask_dns(name: str, *, port: int, client: str = LOCALHOST) -> bytes:
         answer = connection.recv(4096)
     assert answer[3] & 0x0F == 0, f"{name} has no answer"
     return answer
-
-
-def seen_in(bootstrap_servers: str, topic: str, records: int) -> list[Seen]:
-    """What one reader finds in a topic, once it has ``records`` records that are not ignored.
-
-    Raises ``AssertionError`` for a line that it rejects.
-    """
-    consumer = open_consumer(bootstrap_servers)
-    seen: list[Seen] = []
-
-    def there() -> bool:
-        # First a cheap question.
-        if sum(end_offsets_by(consumer, topic).values()) < records:
-            return False
-        seen[:] = read_by([record.value or b"" for record in read_all(bootstrap_servers, topic)])
-        return len(seen) >= records
-
-    try:
-        wait_until(there, timeout=_SHIPPED_SECONDS, what=f"{records} requests in {topic}")
-    finally:
-        consumer.close()
-    return seen
 
 
 def read_by(values: Sequence[bytes]) -> list[Seen]:

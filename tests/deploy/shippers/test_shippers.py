@@ -14,6 +14,7 @@ from support.bench import Bench
 from support.broker import KafkaBroker
 from support.records import read_all
 from support.shippers import (
+    COLLECTOR,
     CONFIGURATIONS,
     Requested,
     Seen,
@@ -21,7 +22,6 @@ from support.shippers import (
     answering_server,
     ask_dns,
     fetch,
-    seen_in,
     shippers_folder,
     tunnel,
 )
@@ -89,7 +89,7 @@ def check(seen: list[Seen], requested: list[Requested], since: datetime) -> None
         assert since - timedelta(seconds=1) <= each.time <= until, each
 
 
-def test_rsyslog_ships_lines_that_programs_append(shippers, folder, kafka, topic) -> None:
+def test_rsyslog_ships_lines_that_programs_append(shippers, folder) -> None:
     start = datetime.now(UTC).replace(microsecond=0)
     rsyslog = shippers.start_rsyslog()
     squid = [
@@ -103,13 +103,13 @@ def test_rsyslog_ships_lines_that_programs_append(shippers, folder, kafka, topic
     ]
     (folder / "access.log").write_text("".join(squid[:5]))
     (folder / "dnsmasq.log").write_text("".join(dnsmasq[:5]))
-    seen_in(kafka.bootstrap_servers, topic, 10)
+    shippers.seen(10)
     with (folder / "access.log").open("a") as log:
         log.writelines(squid[5:])
     with (folder / "dnsmasq.log").open("a") as log:
         log.writelines(dnsmasq[5:])
 
-    seen = seen_in(kafka.bootstrap_servers, topic, 2 * COUNT)
+    seen = shippers.seen(2 * COUNT)
 
     urls = [
         Requested("url", f"http://{name}/sign%20in?q={n}", client(n))
@@ -120,31 +120,44 @@ def test_rsyslog_ships_lines_that_programs_append(shippers, folder, kafka, topic
     assert rsyslog.exit_code is None
 
 
-def test_rsyslog_ships_the_queries_of_dnsmasq_and_unbound(shippers, kafka, topic) -> None:
+def test_rsyslog_ships_the_queries_of_dnsmasq_and_unbound(shippers) -> None:
     start = datetime.now(UTC)
     shippers.start_rsyslog()
     asked = [*ask_all("dnsmasq", shippers.start_dnsmasq())]
     asked += ask_all("unbound", shippers.start_unbound())
 
-    seen = seen_in(kafka.bootstrap_servers, topic, len(asked))
+    seen = shippers.seen(len(asked))
 
     check(seen, asked, start)
     assert {each.format for each in seen} == {"dnsmasq", "unbound"}
 
 
-def test_syslog_ng_ships_the_queries_of_dnsmasq_and_unbound(shippers, kafka, topic) -> None:
+def test_syslog_ng_ships_the_queries_of_dnsmasq_and_unbound(shippers) -> None:
     start = datetime.now(UTC)
     dnsmasq, unbound = shippers.start_dnsmasq(), shippers.start_unbound()
     shippers.start_syslog_ng()
     asked = [*ask_all("dnsmasq", dnsmasq), *ask_all("unbound", unbound)]
 
-    seen = seen_in(kafka.bootstrap_servers, topic, len(asked))
+    seen = shippers.seen(len(asked))
 
     check(seen, asked, start)
     assert {each.format for each in seen} == {"dnsmasq", "unbound"}
 
 
-def test_rsyslog_ships_the_urls_of_nginx(shippers, kafka, topic) -> None:
+@pytest.mark.skipif(not COLLECTOR.exists(), reason="`make collector` needs Go")
+def test_the_otel_collector_ships_the_queries_of_dnsmasq_and_unbound(shippers) -> None:
+    start = datetime.now(UTC)
+    dnsmasq, unbound = shippers.start_dnsmasq(), shippers.start_unbound()
+    shippers.start_otel_collector()
+    asked = [*ask_all("dnsmasq", dnsmasq), *ask_all("unbound", unbound)]
+
+    seen = shippers.seen(len(asked))
+
+    check(seen, asked, start)
+    assert {each.format for each in seen} == {"dnsmasq", "unbound"}
+
+
+def test_rsyslog_ships_the_urls_of_nginx(shippers) -> None:
     start = datetime.now(UTC)
     shippers.start_rsyslog()
     nginx = shippers.start_nginx()
@@ -152,7 +165,7 @@ def test_rsyslog_ships_the_urls_of_nginx(shippers, kafka, topic) -> None:
     for number, url in enumerate(urls):
         assert fetch(url, proxy=nginx, client=client(number)) == 204
 
-    seen = seen_in(kafka.bootstrap_servers, topic, COUNT)
+    seen = shippers.seen(COUNT)
 
     check(seen, [Requested("url", url, client(n)) for n, url in enumerate(urls)], start)
 
@@ -170,7 +183,7 @@ def test_kcat_sends_the_lines_of_a_file(shippers, folder, kafka, topic) -> None:
             timeout=30,
         )
 
-    check(seen_in(kafka.bootstrap_servers, topic, COUNT), asked, start)
+    check(shippers.seen(COUNT), asked, start)
 
 
 @pytest.fixture
@@ -180,13 +193,13 @@ def web_server() -> Iterator[int]:
         yield port
 
 
-def test_rsyslog_ships_the_requests_through_squid(shippers, kafka, topic, web_server) -> None:
+def test_rsyslog_ships_the_requests_through_squid(shippers, web_server) -> None:
     start = datetime.now(UTC)
     shippers.start_rsyslog()
 
     requested = browse(shippers.start_squid(names("squid")), web_server)
 
-    check(seen_in(kafka.bootstrap_servers, topic, COUNT), requested, start)
+    check(shippers.seen(COUNT), requested, start)
 
 
 @pytest.mark.slow
