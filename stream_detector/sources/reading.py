@@ -363,8 +363,8 @@ def _of_product(line: bytes, content: JsonObject) -> Results | None:
     if (product := product_of(fields)) is not None:
         return results_of(product.name, product.result(fields))
     if len(content) == 1 and (tagged := tagged_record(line)) is not None:
-        claimant = claimant_of(tagged, line)
-        return results_of(claimant.name, claimant.result_of(tagged, line))
+        claimant = claimant_of(*tagged)
+        return results_of(claimant.name, claimant.result_of(*tagged))
     return None
 
 
