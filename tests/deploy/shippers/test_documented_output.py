@@ -2,9 +2,11 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from support.shippers import CONFIGURATIONS, Requested, read_by
 
@@ -41,6 +43,16 @@ ENVELOPES: dict[str, dict[str, Any]] = {
         "agent": {"type": "filebeat", "name": "collector.corp.example", "version": "9.1.0"},
     },
 }
+
+
+def test_the_readme_names_every_file() -> None:
+    text = (CONFIGURATIONS / "README.md").read_text()
+    assert [file.name for file in CONFIGURATIONS.iterdir() if file.name not in text] == []
+
+
+@pytest.mark.parametrize("file", [*CONFIGURATIONS.glob("*.y*ml")], ids=lambda file: file.name)
+def test_files_in_yaml_are_well_formed(file: Path) -> None:
+    assert isinstance(yaml.safe_load(file.read_text()), dict)
 
 
 @pytest.mark.parametrize("name", ENVELOPES)
