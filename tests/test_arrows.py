@@ -46,7 +46,7 @@ TENSORFLOW_EXCEPTIONS = {
     "trainer.families.language_model": "trains a network of its own kind",
 }
 
-CHAIN_MAX = 17
+CHAIN_MAX = 14
 """Modules of the longest chain of imports at module top; ``cli`` counts."""
 IMPORTS_IN_FUNCTIONS_MAX = 40
 """Statements, most in commands, which start fast because of them."""

@@ -17,8 +17,8 @@ def formats() -> None:
     up to three deep.
 
     \b
+    stream-detector formats
     stream-detector inspect access.log       # which of them a file has, and what is read
-    stream-detector run --input-formats proxy=squid,sensor=zeek_dns
     """
     rows = [("format", "reads")]
     rows += [(name, _summary(source)) for name, source in SOURCES.items()]

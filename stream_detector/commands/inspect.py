@@ -52,8 +52,8 @@ def inspect(
 
     \b
     stream-detector inspect access.log
-    zcat dns.log.gz | stream-detector inspect --lines 1000 - | grep rejected
-    kcat -C -t proxy -c 20 | stream-detector inspect -
+    stream-detector inspect --lines 1000 --json eve.json > read.jsonl
+    zcat dns.log.gz | stream-detector inspect --format zeek_dns -
     """
     log = LogFile(
         None if log_format is None else source_named(log_format),

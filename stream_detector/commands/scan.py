@@ -90,8 +90,8 @@ def scan(
 
     \b
     stream-detector scan access.log
-    stream-detector scan --top 100 --json /var/log/proxy/*.gz > worst.jsonl
-    zcat eve.json.*.gz | stream-detector scan -
+    stream-detector scan --top 100 --json dns.log.gz eve.json > worst.jsonl
+    zcat dns.log.gz | stream-detector scan -
 
     --json writes for each domain: domain, score (the highest), verdict, events (suspicious or
     malicious ones), clients, more_clients, first, last, and examples. Counts of lines and formats

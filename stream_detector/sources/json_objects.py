@@ -6,18 +6,22 @@ from stream_detector.events import Ignored, Rejected, UrlEvent
 from stream_detector.sources.base import LineResult, Results
 from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_record import JsonRecord, JsonSource
-from stream_detector.sources.registry import SOURCES
-from stream_detector.sources.suricata import SuricataAlerts
+from stream_detector.sources.plain_json import PlainJson
+from stream_detector.sources.suricata import Suricata
+from stream_detector.sources.zeek import ZeekDns, ZeekHttp, ZeekSsl
 from stream_detector.sources.zeek_json import tagged_record
 
-_JSON_SOURCES = tuple(
-    source
-    for source in SOURCES.values()
-    if isinstance(source, JsonSource) and not isinstance(source, SuricataAlerts)
+JSON_SOURCES: tuple[JsonSource, ...] = (
+    Suricata(),
+    ZeekDns(),
+    ZeekSsl(),
+    ZeekHttp(),
+    PlainJson(),
 )
-JSON = _JSON_SOURCES[-1]
+"""JSON formats in the order in which they are asked to claim an object."""
+JSON = JSON_SOURCES[-1]
 """``json``, which claims every object that no other format does."""
-_markers_of = attrgetter(*sorted({name for source in _JSON_SOURCES for name in source.markers}))
+_markers_of = attrgetter(*sorted({name for source in JSON_SOURCES for name in source.markers}))
 _NO_MARKERS = tuple(None for _ in _markers_of(JsonRecord()))
 
 
@@ -45,7 +49,7 @@ def of_fields(
             return claimant.name, result
     else:
         result = claimant.result_of(record, line)
-    if isinstance(result, Rejected) and not record.url and claimant is not SOURCES["suricata"]:
+    if isinstance(result, Rejected) and not record.url and not isinstance(claimant, Suricata):
         tagged = tagged_record(line)
         if tagged is not None:
             claimant = source if source is not None and source is not JSON else claimant_of(*tagged)
@@ -59,7 +63,7 @@ def claimant_of(record: JsonRecord, line: bytes) -> JsonSource:
     url = record.url
     has_url = isinstance(url, str) and len(url) > 1  # "-" stands for no URL.
     if not has_url and _markers_of(record) != _NO_MARKERS:
-        for claimant in _JSON_SOURCES:
+        for claimant in JSON_SOURCES:
             if claimant.claims(record, line):
                 return claimant
     return JSON

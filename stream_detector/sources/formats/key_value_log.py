@@ -8,6 +8,7 @@ recognised if one of its names can name a URL or host; ``host`` alone is the dev
 """
 
 import re
+from collections.abc import Iterable
 
 from stream_detector.events import Rejected, RejectReason
 from stream_detector.sources.base import LineResult
@@ -19,17 +20,7 @@ from stream_detector.sources.field_names import (
     TARGET_NAMES,
     named_parts,
 )
-from stream_detector.sources.formats.cef_event import Cef
-from stream_detector.sources.formats.check_point import CheckPoint
-from stream_detector.sources.formats.cisco_firewall import CiscoFirewall
-from stream_detector.sources.formats.fortigate import FortiGate
-from stream_detector.sources.formats.juniper_srx import JuniperSrx
-from stream_detector.sources.formats.leef_event import Leef
 from stream_detector.sources.formats.line_format import LineFormat
-from stream_detector.sources.formats.meraki import Meraki
-from stream_detector.sources.formats.sonicwall import SonicWall
-from stream_detector.sources.formats.sophos import Sophos
-from stream_detector.sources.formats.watchguard import WatchGuard
 
 _FIRST = re.compile(
     r"(?:[^\s=]{1,64}[\s]{1,4}){0,6}?(?:[A-Za-z]{2,16}[|:])?"
@@ -40,17 +31,14 @@ _TABBED = re.compile(
     r"(?:[^\s=]{1,64}[\s]{1,4}){0,6}?([A-Za-z_][\w.\-]{0,63}=[^\t]*\t[A-Za-z_][\w.\-]{0,63}=)"
 )
 """Between tabs, values may have spaces without quotes."""
-_OF_PRODUCTS = tuple(
-    product.starts
-    for product in (
-        *(Cef, CheckPoint, CiscoFirewall, FortiGate, JuniperSrx, Leef, Meraki, SonicWall, Sophos),
-        WatchGuard,
-    )
-)
 
 
 class KeyValue(LineFormat):
-    """One request or query a line; asked after all formats of products."""
+    """One request or query a line; asked after all formats of products.
+
+    Args:
+        products: how the lines of products start that write pairs in a format of their own.
+    """
 
     name = "key_value"
     starts = re.compile(
@@ -58,9 +46,12 @@ class KeyValue(LineFormat):
         rb"[A-Za-z_][A-Za-z0-9_.\-]{0,63} ?=(?=[^=])"
     )
 
+    def __init__(self, products: Iterable[re.Pattern[bytes]]) -> None:
+        self._products = tuple(products)
+
     def recognises(self, line: bytes) -> bool:
         """Whether one of the line's names can name a URL or host, and it is no product's own."""
-        if self.starts_alike(line) and not any(start.match(line) for start in _OF_PRODUCTS):
+        if self.starts_alike(line) and not any(start.match(line) for start in self._products):
             pairs = _pairs(line.decode(errors="replace"))
             return pairs is not None and (
                 not TARGET_NAMES.isdisjoint(pairs)

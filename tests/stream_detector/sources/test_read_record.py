@@ -7,10 +7,9 @@ import pytest
 from stream_detector.errors import SettingsError
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import FORMAT_NAMES, EventResult
-from stream_detector.sources.formats import FORMATS
 from stream_detector.sources.log_file import LogFile
 from stream_detector.sources.reading import read_record
-from stream_detector.sources.registry import SOURCES, source_named
+from stream_detector.sources.registry import FORMATS, SOURCES, source_named
 
 DNSMASQ_QUERY = b"Nov 20 09:00:13 dnsmasq[811]: query[A] %s from 10.0.0.1"
 LINES = {

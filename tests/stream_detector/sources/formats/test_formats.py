@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from stream_detector.canonical import canonicalise
 from stream_detector.events import Canonical, Ignored, Rejected, UrlEvent
 from stream_detector.sources.base import Source
-from stream_detector.sources.formats import FORMATS
-from stream_detector.sources.registry import SOURCES
+from stream_detector.sources.registry import FORMATS, SOURCES
 
 
 def _loaded(path: Path) -> ModuleType:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from stream_detector.sources.formats.key_value_log import KeyValue
+from stream_detector.sources.registry import SOURCES
 from support.log_lines import NO_URL, Read, read_line
 
-FORMAT = KeyValue()
+FORMAT = SOURCES["key_value"]
 TIME = "2026-01-02T03:04:05"
 ZSCALER = "2026-01-02 03:04:05\treason=Allowed by rule\tevent_id=7\taction=Allowed\tproduct=NSS\t"
 
