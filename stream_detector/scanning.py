@@ -17,6 +17,13 @@ DOMAINS_MAX = 100_000
 """Domains that are remembered; beyond it the ones with the lowest scores are forgotten."""
 
 
+class Example(msgspec.Struct, frozen=True, gc=False):
+    """A URL or host name as the log has it."""
+
+    text: str
+    score: float
+
+
 class Found(msgspec.Struct, gc=False):
     """What the logs say of one registered domain that is suspicious or worse."""
 
@@ -31,17 +38,17 @@ class Found(msgspec.Struct, gc=False):
     """There are more than ``clients``."""
     first: datetime | None = None
     last: datetime | None = None
-    examples: list[str] = []
-    """Its texts with the highest scores, as the logs have them."""
+    examples: list[Example] = []
+    """Its texts with the highest scores, the highest first."""
 
     def add(self, other: "Found") -> None:
         """Add what other lines say of the same domain."""
-        if other.score > self.score:
-            self.score, self.verdict = other.score, other.verdict
-            self.examples = other.examples + self.examples
-        else:
-            self.examples = self.examples + other.examples
-        self.examples = list(dict.fromkeys(self.examples))[:EXAMPLES_MAX]
+        # A lower score may be the malicious one: URLs and hosts have thresholds of their own.
+        if other.verdict == "malicious":
+            self.verdict = "malicious"
+        self.score = max(self.score, other.score)
+        examples = {example.text: example for example in self.examples + other.examples}
+        self.examples = sorted(examples.values(), key=lambda example: -example.score)[:EXAMPLES_MAX]
         self.events += other.events
         clients = list(dict.fromkeys(self.clients + other.clients))
         self.more_clients |= other.more_clients or len(clients) > CLIENTS_MAX
@@ -77,8 +84,11 @@ class Scan:
             self.domains = {found.domain: found for found in self.worst(DOMAINS_MAX * 3 // 4)}
 
     def worst(self, count: int) -> Sequence[Found]:
-        """The domains with the highest scores; of the same score, those with most events first."""
-        order = sorted(self.domains.values(), key=lambda found: (-found.score, -found.events))
+        """Malicious domains first, then by score and by events."""
+        order = sorted(
+            self.domains.values(),
+            key=lambda found: (found.verdict != "malicious", -found.score, -found.events),
+        )
         return order[:count]
 
 
@@ -114,15 +124,16 @@ def scan_lines(log: LogFile, lines: Iterable[bytes], decider: Decider) -> Scan:
 
 def _note(domains: dict[str, Found], event: UrlEvent, decision: Decision) -> None:
     domain = decision.canonical.registered_domain
+    score = 1.0 if decision.score is None else decision.score
     found = Found(
         domain,
-        1.0 if decision.score is None else decision.score,
+        score,
         decision.verdict,
         1,
         [event.client] if event.client else [],
         first=event.time,
         last=event.time,
-        examples=[decision.observed],
+        examples=[Example(decision.observed, score)],
     )
     if (known := domains.get(domain)) is None:
         domains[domain] = found

@@ -94,7 +94,7 @@ def scan(
     zcat dns.log.gz | stream-detector scan -
 
     --json writes for each domain: domain, score (the highest), verdict, events (suspicious or
-    malicious ones), clients, more_clients, first, last, and examples. Counts of lines and formats
+    malicious ones), clients, more_clients, first, last, and examples (text and score). Counts of lines and formats
     go to stderr.
     """
     source = None if log_format is None else source_named(log_format)
@@ -112,13 +112,21 @@ def scan(
             found.add(part)
             done += consumed
             stage.update(done, f"{found.counts['lines']:,} lines")
+    if not found.counts["lines"]:
+        raise StreamDetectorError("the files have no lines")
     worst = found.worst(top)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.Encoder().encode_lines(worst))
-    else:
+    elif worst:
         for line in _table(worst):
             click.echo(line)
+    elif found.counts["events"]:
+        click.echo("nothing is suspicious")
     _tell(found, shown=len(worst))
+    if not found.counts["events"] and found.counts["rejected"]:
+        raise StreamDetectorError(
+            f"nothing could be read: stream-detector inspect {files[0]} says why, line by line"
+        )
 
 
 def _scans(
@@ -206,9 +214,6 @@ def _bytes_of(files: Sequence[str]) -> int | None:
 
 
 def _table(worst: Sequence[Found]) -> Iterator[str]:
-    if not worst:
-        yield "nothing is suspicious"
-        return
     rows = [("score", "verdict", "events", "clients", "first", "last", "domain", "example")]
     for found in worst:
         clients = ", ".join(found.clients[:_SHOWN_CLIENTS])
@@ -224,7 +229,7 @@ def _table(worst: Sequence[Found]) -> Iterator[str]:
                 f"{found.first:%Y-%m-%d %H:%M}" if found.first else "-",
                 f"{found.last:%Y-%m-%d %H:%M}" if found.last else "-",
                 found.domain,
-                printable(found.examples[0]),
+                printable(found.examples[0].text),
             )
         )
     yield from table_lines(rows, right=(2,), wraps=True)
@@ -232,8 +237,6 @@ def _table(worst: Sequence[Found]) -> Iterator[str]:
 
 def _tell(found: Scan, *, shown: int) -> None:
     counts = found.counts
-    if not counts["lines"]:
-        raise StreamDetectorError("the files have no lines")
     formats = ", ".join(f"{count:,} {name}" for name, count in found.formats.most_common(5))
     faults = ", ".join(f"{count:,} {reason}" for reason, count in found.faults.most_common(5))
     click.echo(
@@ -242,6 +245,6 @@ def _tell(found: Scan, *, shown: int) -> None:
         f"{counts['suspicious']:,} suspicious in {counted(len(found.domains), 'domain')}"
         f"{f' ({shown} shown)' if shown < len(found.domains) else ''}, "
         f"{counts['rejected']:,} rejected{f' ({faults})' if faults else ''}, "
-        f"{counts['nameless']:,} with neither",
+        f"{counted(counts['nameless'], 'line')} without a URL or host name",
         err=True,
     )

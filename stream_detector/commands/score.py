@@ -58,8 +58,8 @@ _SETTINGS = {"json_fields", *settings_of("Model", "Policy")} - {"alert_window"}
     "--format",
     "log_format",
     metavar="NAME",
-    help="Read log files, named as arguments or by --file, in this format: json, plain, zeek_http, "
-    "zeek_dns, squid, dnsmasq or suricata; auto finds it line by line, as the worker does.",
+    help="Read log files, named as arguments or by --file, in this format, a name that "
+    "stream-detector formats lists; auto finds it line by line, as the worker does.",
 )
 @click.option(
     "--kind",

@@ -176,10 +176,13 @@ async def _write(settings: Settings, record: SignedRecord) -> None:
     options = client_options(await asyncio.to_thread(reached, settings), AIOKafkaProducer)
     producer = AIOKafkaProducer(**{**options, "acks": "all"})
     try:
-        await producer.start()
-        await producer.send_and_wait(
-            topic, record.value, key=record.key, headers=list(record.headers)
-        )
+        try:
+            await producer.start()
+            await producer.send_and_wait(
+                topic, record.value, key=record.key, headers=list(record.headers)
+            )
+        finally:
+            await producer.stop()
     except TopicAuthorizationFailedError as error:
         raise TopicsError(
             f"topic {topic} may not be written: give {settings.sasl_username or 'this client'} the "
@@ -190,8 +193,6 @@ async def _write(settings: Settings, record: SignedRecord) -> None:
             f"topic {topic} can't be written ({error or type(error).__name__}): check that Kafka "
             "runs, and the right to WRITE it"
         ) from error
-    finally:
-        await producer.stop()
 
 
 def _order(

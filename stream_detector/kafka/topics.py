@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import (
     AuthorizationError,
     InvalidReplicationFactorError,
+    KafkaError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -312,6 +313,13 @@ def _create(
         raise TopicsError(
             f"topic {name} may not be created: give {settings.sasl_username or 'this client'} the "
             "right CREATE"
+        ) from error
+    except KafkaError as error:  # Such as the policy of a managed cluster.
+        if error.retriable:
+            raise
+        raise TopicsError(
+            f"Kafka refuses to create topic {name} ({type(error).__name__}): check the rights of "
+            f"{settings.sasl_username or 'this client'} and the cluster's limits"
         ) from error
 
 

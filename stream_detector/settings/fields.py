@@ -5,9 +5,9 @@ Secrets come from the environment or from files, never from flags, and print as 
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr
 
 from stream_detector.events import Kind
 from stream_detector.limits import RECORD_BYTES_MAX
@@ -31,6 +31,13 @@ DATA_FOLDER = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.
 
 _Output = Literal["verdicts", "alerts", "dead_letters"]
 _Maskable = Literal["verdicts", "alerts", "dead_letters", "comparisons"]
+
+
+def _listening_address(value: str) -> str:
+    # An empty one would listen on all interfaces without a word.
+    if not value or "*" in value or any(map(str.isspace, value)):
+        raise ValueError("should be an address such as 127.0.0.1, or 0.0.0.0 for all interfaces")
+    return value
 
 
 class _Kafka(SettingsGroup):
@@ -189,8 +196,7 @@ class _Privacy(SettingsGroup):
 class _Running(SettingsGroup):
     """Running"""
 
-    # An empty one would listen on all interfaces.
-    http_host: str = Field("127.0.0.1", pattern=r"^[^*\s]+$")
+    http_host: Annotated[str, AfterValidator(_listening_address)] = "127.0.0.1"
     """Address of /metrics, /healthz and /readyz."""
     http_port: int = Field(9464, ge=0, le=65535)
     """Their port; 0: any free one."""

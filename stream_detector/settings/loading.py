@@ -186,10 +186,19 @@ def _as_text(name: str, value: object, place: str) -> str:
     return str(value)
 
 
+_REMOVED = frozenset(
+    {"alert_keys_max", "fetch_bytes_max", "linger_ms", "chunk_records", "commit_interval"}
+    | {"buffered_bytes_max", "record_lines_max", "revoke_timeout", "stall_timeout"}
+)
+"""Settings of earlier versions, of which no other name is the new one."""
+
+
 def _unknown(name: str, place: str, *, prefix: str = "") -> SettingsError:
     """The error for an unknown name, with the nearest setting."""
     words = name.lower().replace("-", "_")
-    near = difflib.get_close_matches(words, Settings.model_fields, n=1, cutoff=0.5)
+    if words in _REMOVED:
+        return SettingsError(f"{name!r} in {place} is not a setting any longer: leave it out")
+    near = difflib.get_close_matches(words, Settings.model_fields, n=1, cutoff=0.65)
     suggestion = (prefix + near[0]).upper() if prefix and near else "".join(near)
     hint = f"did you mean {suggestion}?" if near else "`stream-detector settings` lists them all"
     return SettingsError(f"{name!r} in {place} is not a setting: {hint}")

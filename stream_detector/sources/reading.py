@@ -294,8 +294,10 @@ class RecordReader:
         if len(doors) == DOORS_MAX:
             return None
         first_fault: Results | None = None
+        # A topic of `json` has JSON on the outside; the line within may be of any format.
+        inner = None if source is JSON else source
         for place, contents in envelopes.opened(content):
-            results = self._read(contents, source, (*doors, place))
+            results = self._read(contents, inner, (*doors, place))
             if not _all_rejected(results):
                 return _passed(results, place, envelopes.time_of(content))
             if first_fault is None:

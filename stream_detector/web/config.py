@@ -278,10 +278,8 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
     context.minimum_version = _VERSIONS[tls.min_version]
     context.maximum_version = _VERSIONS[tls.max_version]
     context.verify_mode = _CLIENT_CERTIFICATES[tls.client_auth_type]
-    fault = (
-        f"cert_file {certificate} and key_file {key} can't be used ({{reason}}): "
-        "give a certificate and its own key without a password, both PEM"
-    )
+    fault = f"cert_file {certificate} and key_file {key} can't be used"
+    remedy = ": give a certificate and its own key without a password, both PEM"
     try:
         for file in (certificate, key):
             check_regular_file(file)
@@ -289,12 +287,13 @@ def _context(path: Path, tls: _Tls) -> ssl.SSLContext:
         context.load_cert_chain(certificate, key, password="")
         if tls.client_ca_file:
             authority = path.parent / tls.client_ca_file
-            fault = f"client_ca_file {authority} holds no usable PEM certificates ({{reason}})"
+            fault = f"client_ca_file {authority} holds no usable PEM certificates"
+            remedy = ""
             check_regular_file(authority)
             context.load_verify_locations(authority)
     except OSError as error:  # as are those of TLS
         reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
-        raise SettingsError(f"http_web_config {path}: {fault.format(reason=reason)}") from error
+        raise SettingsError(f"http_web_config {path}: {fault} ({reason}){remedy}") from error
     return context
 
 

@@ -57,13 +57,10 @@ class _Connection(web.RequestHandler):
         self._handshake: asyncio.Task[None] | None = None
         self.config = config
         self.client = ""
+        self.progress = 0
+        """1 once it has sent a whole request, 2 once its login, if any, is right."""
         self.tcp: asyncio.Transport
         self.deadline: asyncio.TimerHandle
-
-    @property
-    def asked(self) -> bool:
-        """Whether it has sent a whole request; the check of its login may still run."""
-        return self._request_count > 0
 
     @property
     def has_ended(self) -> bool:
@@ -92,7 +89,7 @@ class _Connection(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio heeds the result
         """Keep a half-closed connection, as `nc -N` makes it, until its answer is sent."""
         # asyncio warns if a TLS connection, which has no half-closed state, returns True.
-        return self.asked and self._handshake is None
+        return self.progress > 0 and self._handshake is None
 
     def response(self, status: HTTPStatus, text: str | bytes, **headers: str) -> web.Response:
         """An answer with the headers that all have; ``text`` as str is one line without its end."""
@@ -237,14 +234,15 @@ class HealthServer:
         """Take a new connection, if there are too many in place of another one.
 
         Idle clients would shut out a scrape if the server refused new connections instead. It drops
-        one that has not asked, of the client that has most, and of several the oldest.
+        one that has not asked, else one whose login is not known to be right; of several one of the
+        client that has most, the oldest.
         """
         for ended in [each for each in self._connections if each.has_ended]:
             self._end(ended)
         if len(self._connections) >= _CONNECTIONS_MAX:
             of_client = Counter(each.client for each in self._connections)
             self._end(
-                min(self._connections, key=lambda each: (each.asked, -of_client[each.client]))
+                min(self._connections, key=lambda each: (each.progress, -of_client[each.client]))
             )
         connection.deadline = self._loop.call_later(_REQUEST_SECONDS_MAX, connection.tcp.abort)
         self._connections.append(connection)
@@ -256,6 +254,9 @@ class HealthServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         connection = cast(_Connection, request.protocol)
+        connection.progress = 1
+        if request.version.major != 1:
+            return connection.response(HTTPStatus.BAD_REQUEST, "HTTP/1.0 or HTTP/1.1 only")
         if connection.config and (users := connection.config.users):
             authorization = request.headers.get("Authorization", "")
             try:
@@ -270,6 +271,7 @@ class HealthServer:
                     "log in",
                     WWW_Authenticate='Basic realm="metrics", charset="UTF-8"',
                 )
+        connection.progress = 2
         if request.method not in {"GET", "HEAD"}:
             return connection.response(
                 HTTPStatus.METHOD_NOT_ALLOWED, "GET or HEAD only", Allow="GET, HEAD"
