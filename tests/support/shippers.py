@@ -39,7 +39,7 @@ LOCALHOST = "127.0.0.1"
 _READY_SECONDS = 30.0
 _SHIPPED_SECONDS = 30.0
 COLLECTOR = ROOT / ".cache" / "otel-collector" / "otel-collector"
-"""The OpenTelemetry Collector that ``make collector`` builds."""
+"""The OpenTelemetry Collector that ``make collector-test`` builds."""
 _UNPACKED = ROOT / ".cache" / "syslog-ng"
 """Where ``tests/install-tools`` unpacks syslog-ng, which Debian does not install beside rsyslog."""
 

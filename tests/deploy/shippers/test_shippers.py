@@ -14,7 +14,6 @@ from support.bench import Bench
 from support.broker import KafkaBroker
 from support.records import read_all
 from support.shippers import (
-    COLLECTOR,
     CONFIGURATIONS,
     Requested,
     Seen,
@@ -144,7 +143,7 @@ def test_syslog_ng_ships_the_queries_of_dnsmasq_and_unbound(shippers) -> None:
     assert {each.format for each in seen} == {"dnsmasq", "unbound"}
 
 
-@pytest.mark.skipif(not COLLECTOR.exists(), reason="`make collector` needs Go")
+@pytest.mark.collector
 def test_the_otel_collector_ships_the_queries_of_dnsmasq_and_unbound(shippers) -> None:
     start = datetime.now(UTC)
     dnsmasq, unbound = shippers.start_dnsmasq(), shippers.start_unbound()
