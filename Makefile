@@ -1,7 +1,8 @@
 # `make` without a target lists all targets. They write to .venv, .cache, build and the source tree,
-# with three exceptions. Targets that start Kafka, and `make tools`, install missing programs (Java,
-# Maven, curl, jq, openssl) with apt, as root. Maven keeps copies of Kafka's jars in ~/.m2, and pip
-# its downloads in the user's cache. `make compose-test` installs Docker if there is none.
+# with three exceptions. Targets that start Kafka install missing programs (Java, Maven, curl, jq,
+# openssl) with apt, as root; `make tools` and `make test` also those that write and ship logs. Maven
+# keeps copies of Kafka's jars in ~/.m2, and pip and Go their downloads in the user's cache.
+# `make compose-test` installs Docker if there is none.
 PYTHON ?= python3
 # Arguments for the program: `make demo ARGS='--records 5000'`, `make test ARGS='-k canonical -x'`.
 ARGS ?=
@@ -12,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA := .cache/kafka/libs
 PROMETHEUS := .cache/prometheus
+COLLECTOR := .cache/otel-collector
 SUPPLY := .cache/supply
 REQUIREMENTS := deploy/requirements
 PINS := pyproject.toml $(wildcard $(REQUIREMENTS)/*.txt)
@@ -27,7 +29,7 @@ INSTALL = $(BIN)/python $(PIP_INSTALL) --require-hashes --requirement $(REQUIREM
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo test check tools bench bench-sources storm fuzz attack night bench-training dashboards compose-test pins digests sbom \
-	licences audit kafka prometheus clean
+	licences audit kafka prometheus collector-test clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -98,12 +100,15 @@ audit: $(SUPPLY)/.tools ## List known vulnerabilities of the pins; asks PyPI, or
 			"make audit ARGS='--vulnerability-service osv --osv-url URL', with any server of OSV's API," \
 			"such as your own mirror." >&2; exit 1; }
 
-tools: ## Install Java, Maven, curl, jq and openssl for the tests, with apt as root
+tools: ## Install Java, Maven and the other programs that the tests run, with apt as root
 	@tests/install-tools
 
 kafka: $(KAFKA)/.complete ## Fetch Apache Kafka for the tests, with Maven
 
 prometheus: $(PROMETHEUS)/.complete ## Fetch Prometheus and amtool for the tests, from Debian
+
+collector-test: tools kafka $(VENV)/.test $(COLLECTOR)/.complete ## Build an OpenTelemetry Collector with Go and ship logs with it
+	@exec $(BIN)/python -m pytest -m collector tests/deploy/shippers $(ARGS)
 
 clean: ## Delete .venv, .cache, build, dist and the caches of the tools
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -144,7 +149,7 @@ $(SUPPLY)/.runtime: $(REQUIREMENTS)/runtime.txt $(REQUIREMENTS)/common.txt $(SUP
 # Maven checks each file against the checksum in the repository; jars.sha256 makes sure that the jars
 # are the ones that this project was tested with.
 $(KAFKA)/.complete: deploy/kafka/pom.xml deploy/kafka/jars.sha256
-	@tests/install-tools
+	@tests/install-tools kafka
 	@echo "Fetching Apache Kafka into $(KAFKA), once."
 	@rm -rf $(KAFKA).new && mkdir -p $(KAFKA).new
 	@output=$$(mvn --quiet --batch-mode --strict-checksums --file deploy/kafka/pom.xml \
@@ -157,4 +162,14 @@ $(KAFKA)/.complete: deploy/kafka/pom.xml deploy/kafka/jars.sha256
 
 $(PROMETHEUS)/.complete: deploy/prometheus/install
 	@deploy/prometheus/install $(PROMETHEUS)
+	@touch $@
+
+# Debian's Go may be too old to fetch the version that the collector asks for: then install it from
+# https://go.dev/dl/.
+$(COLLECTOR)/.complete: deploy/shippers/otel-builder.yaml
+	@command -v go >/dev/null || { echo "Building an OpenTelemetry Collector needs Go 1.21 or newer" >&2; exit 1; }
+	@echo "Building an OpenTelemetry Collector into $(COLLECTOR): two minutes, once."
+	@mkdir -p $(COLLECTOR)
+	@output=$$(go run $(shell sed -n 's/^#   go run \(go[^ ]*\) .*/\1/p' deploy/shippers/otel-builder.yaml) \
+		--config $< 2>&1) || { echo "$$output"; exit 1; }
 	@touch $@

@@ -94,8 +94,8 @@ def scan(
     zcat dns.log.gz | stream-detector scan -
 
     --json writes for each domain: domain, score (the highest), verdict, events (suspicious or
-    malicious ones), clients, more_clients, first, last, and examples (text and score). Counts of lines and formats
-    go to stderr.
+    malicious ones), clients, more_clients, first, last, and examples (text and score). Counts of
+    lines and formats go to stderr.
     """
     source = None if log_format is None else source_named(log_format)
     total = _bytes_of(files)

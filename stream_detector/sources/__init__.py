@@ -1,3 +1,3 @@
-"""Log formats, one module each: ``squid``, ``dnsmasq``, ``suricata``, ``zeek``, ``plain``, and
-``plain_json`` for JSON objects of any program. ``reading`` turns a record into events.
+"""Log formats: ``doors`` open what shippers put around a line, ``registry`` lists the formats (most
+are in ``formats``), ``reading`` turns a record into events.
 """

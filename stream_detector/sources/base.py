@@ -18,10 +18,10 @@ Results = list[tuple[str, EventResult]]
 # The settings check names against these two without importing a parser: commands start fast.
 
 FORMAT_NAMES = (
-    *("suricata", "zeek_dns", "zeek_ssl", "zeek_http", "json", "squid", "dnsmasq"),
-    *("fortigate", "palo_alto", "cef", "leef", "access_log", "bind", "unbound", "sophos"),
-    *("cisco_firewall", "check_point", "sonicwall", "meraki", "juniper_srx", "watchguard"),
-    *("huawei_usg", "netscaler", "windows_dns", "powerdns", "coredns", "knot_resolver", "w3c"),
+    *("suricata", "zeek_dns", "zeek_ssl", "zeek_http", "json", "squid", "dnsmasq", "fortigate"),
+    *("cef", "leef", "sophos", "cisco_firewall", "check_point", "sonicwall", "meraki"),
+    *("juniper_srx", "watchguard", "palo_alto", "access_log", "bind", "unbound", "huawei_usg"),
+    *("netscaler", "windows_dns", "powerdns", "coredns", "knot_resolver", "w3c"),
     *("aws_load_balancer", "envoy", "haproxy", "key_value", "plain", "suricata_alerts"),
 )
 """The formats in ``reading.SOURCES``."""

@@ -52,10 +52,8 @@ def of_fields(
     if isinstance(result, Rejected) and not record.url and not isinstance(claimant, Suricata):
         tagged = tagged_record(line)
         if tagged is not None:
-            claimant = (
-                source if source is not None and source is not JSON else claimant_of(tagged, line)
-            )
-            return claimant.name, claimant.result_of(tagged, line)
+            claimant = source if source is not None and source is not JSON else claimant_of(*tagged)
+            return claimant.name, claimant.result_of(*tagged)
     return claimant.name, result
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import methodcaller
 
+import msgspec
+
 from stream_detector.events import Rejected, RejectReason, UrlEvent
 from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources.base import Results, Source
@@ -34,6 +36,7 @@ from stream_detector.sources.json_record import (
     decode_json,
     decode_json_array,
     decode_object,
+    text_of,
 )
 from stream_detector.sources.plain import Plain
 from stream_detector.sources.plain_json import MORE_THAN_HOST, event_of_host, event_of_url
@@ -64,6 +67,7 @@ _SAYS_MORE_THAN_HOST = MORE_THAN_HOST | envelopes.NAMES | PRODUCT_NAMES
 
 _NO_FORMAT = ""
 _IS_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,32}://")
+_STRING = "json_string"
 _MAY_NEST = frozenset({"cri", "compose"})
 """A container's log may hold lines with a header of syslog."""
 _SCHEMA_NEEDED = (
@@ -130,12 +134,19 @@ class RecordReader:
             elements = decode_json_array(value)
             if not isinstance(elements, Rejected):
                 return self._of_array(elements, source, doors)
+        elif first == b'"' and len(doors) < DOORS_MAX and (text := text_of(msgspec.Raw(value))):
+            # A line as a JSON string: "raw" of the OpenTelemetry Collector.
+            results = self._read(text.encode(errors="surrogatepass"), source, (*doors, _STRING))
+            if not _all_rejected(results):
+                return _passed(results, _STRING, None)
         elif first == b"\0" and len(value) > _SCHEMA_BYTES:
             return self._of_registry(value, source, doors)
         line = value.rstrip(b"\r\n")
         if b"\n" in line or b"\r" in line or first == b"#" or not line.strip():
-            return self._of_lines(value, source, doors)
-        return self._flat(self._of_line(line, source, doors))
+            results = self._of_lines(value, source, doors)
+        else:
+            results = self._of_line(line, source, doors)
+        return self._flat(results)
 
     def _of_registry(self, value: bytes, source: Source | None, doors: Doors) -> Results:
         """A record in the wire format of a schema registry: 0, four bytes of schema id, data.
@@ -171,7 +182,7 @@ class RecordReader:
                 current = with_header(source, block, current)
             for line in block:
                 results += self._of_line(line, current, doors)
-        return self._flat(results)
+        return results
 
     def _of_line(self, line: bytes, source: Source | None, doors: Doors) -> Results:
         if b"\0" in line:
@@ -354,8 +365,8 @@ def _of_product(line: bytes, content: JsonObject) -> Results | None:
     if (product := product_of(fields)) is not None:
         return results_of(product.name, product.result(fields))
     if len(content) == 1 and (tagged := tagged_record(line)) is not None:
-        claimant = claimant_of(tagged, line)
-        return results_of(claimant.name, claimant.result_of(tagged, line))
+        claimant = claimant_of(*tagged)
+        return results_of(claimant.name, claimant.result_of(*tagged))
     return None
 
 

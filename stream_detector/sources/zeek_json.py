@@ -71,17 +71,20 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def tagged_record(line: bytes) -> JsonRecord | None:
-    """The record inside ``{"http": {...}}``, the form of zeek-kafka's ``tag_json``, or None."""
+def tagged_record(line: bytes) -> tuple[JsonRecord, bytes] | None:
+    """The record inside ``{"http": {...}}``, the form of zeek-kafka's ``tag_json``, with its JSON;
+    or None.
+    """
     content = decode_object(line)
     if len(content) != 1:
         return None
     ((path, value),) = content.items()
-    record = decode_json(bytes(value))
+    inner = bytes(value)
+    record = decode_json(inner)
     if not isinstance(record, JsonRecord) or record.ts is None:
         return None
     record.path = path
-    return record
+    return record, inner
 
 
 def find_connection(record: JsonRecord, line: bytes) -> None:

@@ -35,7 +35,12 @@ _BASE64 = "data_base64"
 _ORDER = {name: place for place, name in enumerate((*LINES, *_OBJECTS, _BASE64, *_ARRAYS))}
 NAMES = frozenset(_ORDER)
 
-_TIMES = ("@timestamp", "timestamp", "time", "timeUnixNano", "_time", "date", "ts", "eventTime")
+_TIMES = (
+    *("@timestamp", "timestamp", "time", "timeUnixNano", "observedTimeUnixNano", "_time", "date"),
+    *("ts", "eventTime"),
+)
+_NO_TIMES = ("0", 0, "", "-")
+"""OTLP's ``timeUnixNano`` is 0 where only the time of reading is known."""
 
 _Time = float | str
 _decode_time: Callable[[msgspec.Raw], _Time] = msgspec.json.Decoder(_Time).decode
@@ -111,7 +116,9 @@ def time_of(envelope: JsonObject) -> float | str | None:
         if raw is None:
             continue
         try:
-            return _decode_time(raw)
+            time = _decode_time(raw)
         except UNDECODABLE:
             continue
+        if time not in _NO_TIMES:
+            return time
     return None

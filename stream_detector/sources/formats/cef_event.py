@@ -38,7 +38,7 @@ _WEB_PORTS = frozenset({"53", "80", "443", "853", "8080", "8443", "3128"})
 
 
 class Cef(LineFormat):
-    """Events without any target are ignored: most CEF events tell of something else."""
+    """Events without any target are ignored: most CEF events are about something else."""
 
     name = "cef"
     starts = re.compile(rb"CEF: ?[0-9]{1,2}(?:\.[0-9])?\|")

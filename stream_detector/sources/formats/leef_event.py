@@ -20,7 +20,7 @@ _QUOTED = re.compile(r'"(.*)"')
 
 
 class Leef(LineFormat):
-    """Events without any target are ignored: most LEEF events tell of something else."""
+    """Events without any target are ignored: most LEEF events are about something else."""
 
     name = "leef"
     starts = re.compile(rb"LEEF: ?[0-9]{1,2}(?:\.[0-9])?\|")

@@ -1,5 +1,6 @@
 """``scan``, ``inspect`` and ``formats``: log files read and scored without Kafka."""
 
+import copy
 import gzip
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from stream_detector.scanning import Example, Found
 from stream_detector.settings.fields import DATA_FOLDER
 from stream_detector.sources.registry import SOURCES
 from support.commands import assert_one_line_error, run_command
@@ -39,7 +41,7 @@ def test_the_worst_domain_comes_with_clients_times_and_an_example(tmp_path: Path
     assert worst["domain"] == "198.51.100.23"
     assert worst["verdict"] == "malicious"
     assert worst["events"] == 3
-    assert worst["examples"] == [BAD]
+    assert [example["text"] for example in worst["examples"]] == [BAD]
     assert worst["clients"] == ["10.0.0.0", "10.0.2.0", "10.0.4.0"]
     assert (worst["first"], worst["last"]) == (
         "2023-11-14T22:13:20.123000Z",
@@ -101,6 +103,13 @@ def test_files_without_a_line_are_an_error() -> None:
     assert (done.returncode, done.stderr) == (1, b"stream-detector: the files have no lines\n")
 
 
+def test_what_cannot_be_read_is_not_called_harmless(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(bytes(range(256)) * 20)
+    done = run_command("scan", str(tmp_path / "log"))
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"nothing could be read: stream-detector inspect" in done.stderr
+
+
 def test_nothing_suspicious_is_said_so() -> None:
     done = run_command("scan", "-", stdin=b"https://www.wikipedia.org/\n")
     assert done.stdout == b"nothing is suspicious\n"
@@ -159,3 +168,13 @@ def test_formats_lists_every_format() -> None:
     names = [line.split()[0] for line in done.stdout.decode().splitlines()[1:] if line]
     assert names[: len(SOURCES)] == list(SOURCES)
     assert "route53" in done.stdout.decode()
+
+
+def test_a_malicious_host_counts_beside_a_url_with_a_higher_score() -> None:
+    found = Found("a.example", 0.98, "malicious", 1, examples=[Example("host.a.example", 0.98)])
+    url = Found("a.example", 0.99, "suspicious", 1, examples=[Example("http://a.example/x", 0.99)])
+    for first, second in ((found, url), (url, found)):
+        both = copy.deepcopy(first)
+        both.add(second)
+        assert (both.score, both.verdict, both.events) == (0.99, "malicious", 2)
+        assert [example.score for example in both.examples] == [0.99, 0.98]

@@ -142,6 +142,7 @@ ENVELOPES: dict[str, Callable[[str], Any]] = {
     "event_hubs": lambda line: {"records": [{"time": "2026-01-02T03:04:05Z", "message": line}]},
     "elasticsearch": lambda line: {"_index": "x", "_id": "1", "_source": {"message": line}},
     "otlp": _otlp,
+    "otel_raw": lambda line: line,
 }
 
 HEADERS = {
@@ -238,6 +239,17 @@ def test_the_inner_time_is_preferred_to_the_envelopes() -> None:
     assert event.time == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     (event,) = read(HEADERS["rfc3164"] + LINES["json"][0])
     assert event.time is None  # Neither year nor zone.
+
+
+@pytest.mark.parametrize("unknown", [{}, {"timeUnixNano": "0"}])
+def test_without_a_time_of_otlp_that_of_reading_counts(unknown: dict[str, str]) -> None:
+    record = {
+        **unknown,
+        "observedTimeUnixNano": "1700000000000000000",
+        "body": {"stringValue": "query[A] cdn.shop.example from 10.4.3.2"},
+    }
+    (event,) = read(json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}))
+    assert event.time == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 
 
 def test_fields_that_the_shipper_parsed_are_preferred_to_the_line() -> None:

@@ -290,6 +290,16 @@ def test_a_reload_may_ask_more_of_clients(folder: Path) -> None:
         assert watched.current() is not before
 
 
+def test_braces_in_a_path_are_no_template(tmp_path: Path) -> None:
+    folder = tmp_path / "w{eb}"
+    folder.mkdir()
+    CertificateAuthority(folder).issue("server")
+    file = write(folder, TLS)
+    (folder / "server.key").write_text("half a key")
+    with pytest.raises(SettingsError, match=r"w\{eb\}/server\.key can't be used \("):
+        WebConfig(file)
+
+
 @pytest.mark.parametrize("made", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
 @pytest.mark.parametrize("name", ["web.yml", "server.crt", "server.key", "ca.pem"])
 def test_pipes_and_folders_are_refused_without_waiting(

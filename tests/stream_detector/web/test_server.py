@@ -264,7 +264,7 @@ def test_a_connection_that_has_asked_is_kept_over_idle_ones(
             assert blocked.wait(20)
             asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
             wait_until(
-                lambda: any(each.asked for each in server._connections),
+                lambda: any(each.progress for each in server._connections),
                 timeout=20,
                 what="the request to be read",
             )
