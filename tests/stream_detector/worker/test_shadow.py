@@ -132,7 +132,8 @@ def test_a_shadow_under_load_scores_like_its_bundle_and_changes_no_verdict(bench
     check_counts(counts, disagreements)
     compared = sum(each.texts for each in counts)
     assert f'shadow_texts_total{{kind="url"}} {compared}.0' in metrics
-    assert worker.log.read_text().count("is a shadow") == 2
+    log = worker.log.read_text()
+    assert (log.count("shadow started: "), log.count("shadow ended: ")) == (1, 1)
 
     check_report(trainer, models, counts, disagreements)
 

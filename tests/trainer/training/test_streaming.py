@@ -221,7 +221,7 @@ def test_rows_that_disappear_are_an_error(path, tmp_path):
     with stream(path, tmp_path) as data:
         for file in tmp_path.rglob("train-*"):
             file.unlink()
-        with pytest.raises(DataError, match="cannot be read any more"):
+        with pytest.raises(DataError, match="cannot be read again"):
             epoch_of(data, 1)
 
 
