@@ -120,7 +120,7 @@ class RecordReader:
         if first == b"{":
             record = decode_json(value)
             if isinstance(record, JsonRecord):
-                return self._flat(self._of_object(record, value, source, doors))
+                return self._of_record(record, value, source, doors)
         elif first in _BEFORE_JSON:
             trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
             # A second mark is not skipped: a record of nothing but marks would recurse for each.
@@ -147,6 +147,16 @@ class RecordReader:
         else:
             results = self._of_line(line, source, doors)
         return self._flat(results)
+
+    def _of_record(
+        self, record: JsonRecord, value: bytes, source: Source | None, doors: Doors
+    ) -> Results:
+        # The fast path for most records: no format but json claims an object with a URL.
+        if source is None and self._json_fields is None:
+            event = event_of_url(record, value)
+            if event is not None:
+                return [(JSON.name, event)]
+        return self._flat(self._of_object(record, value, source, doors))
 
     def _of_registry(self, value: bytes, source: Source | None, doors: Doors) -> Results:
         """A record in the wire format of a schema registry: 0, four bytes of schema id, data.
