@@ -21,8 +21,9 @@ FORMAT_NAMES = (
     *("suricata", "zeek_dns", "zeek_ssl", "zeek_http", "json", "squid", "dnsmasq", "fortigate"),
     *("cef", "leef", "sophos", "cisco_firewall", "check_point", "sonicwall", "meraki"),
     *("juniper_srx", "watchguard", "palo_alto", "access_log", "bind", "unbound", "huawei_usg"),
-    *("netscaler", "windows_dns", "powerdns", "coredns", "knot_resolver", "w3c"),
-    *("aws_load_balancer", "envoy", "haproxy", "key_value", "plain", "suricata_alerts"),
+    *("netscaler", "windows_dns", "powerdns", "coredns", "knot_resolver", "w3c", "umbrella"),
+    *("skyhigh", "sysmon_xml", "aws_load_balancer", "envoy", "haproxy", "key_value", "plain"),
+    *("suricata_alerts"),
 )
 """The formats in ``reading.SOURCES``."""
 

@@ -23,8 +23,11 @@ from stream_detector.sources.formats.line_format import LineFormat
 from stream_detector.sources.formats.meraki import Meraki
 from stream_detector.sources.formats.netscaler import NetScaler
 from stream_detector.sources.formats.palo_alto import PaloAlto
+from stream_detector.sources.formats.skyhigh import Skyhigh
 from stream_detector.sources.formats.sonicwall import SonicWall
 from stream_detector.sources.formats.sophos import Sophos
+from stream_detector.sources.formats.sysmon_xml import SysmonXml
+from stream_detector.sources.formats.umbrella import Umbrella
 from stream_detector.sources.formats.unbound import Unbound
 from stream_detector.sources.formats.w3c_log import W3c
 from stream_detector.sources.formats.watchguard import WatchGuard
@@ -62,6 +65,9 @@ FORMATS: tuple[LineFormat, ...] = (
     CoreDns(),
     KnotResolver(),
     W3c(),
+    Umbrella(),
+    Skyhigh(),
+    SysmonXml(),
     AwsLoadBalancer(),
     Envoy(),
     HaProxy(),
