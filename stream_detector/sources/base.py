@@ -23,7 +23,7 @@ FORMAT_NAMES = (
     *("juniper_srx", "watchguard", "palo_alto", "access_log", "bind", "unbound", "huawei_usg"),
     *("netscaler", "windows_dns", "powerdns", "coredns", "knot_resolver", "w3c", "umbrella"),
     *("skyhigh", "sysmon_xml", "aws_load_balancer", "envoy", "haproxy", "key_value", "plain"),
-    *("suricata_alerts"),
+    "suricata_alerts",
 )
 """The formats in ``reading.SOURCES``."""
 
