@@ -3,18 +3,25 @@
 ``time elapsed client result/status bytes method URL user hierarchy/peer type``, by
 https://wiki.squid-cache.org/Features/LogFormat#squid-native-accesslog-format-in-detail
 Cisco's WSA and e2guardian write the same, with ``tunnel://host:443/`` for a tunnel, status ``/0``
-and method ``-``.
+and method ``-``. A format that Elastic recommends has the client's port behind the client, more
+sizes behind the size, and the version of HTTP behind the URL.
 """
 
 import re
 
 from stream_detector.events import Ignored, Rejected, RejectReason, UrlEvent
 from stream_detector.sources.base import LineResult, Source, decode_text
+from stream_detector.sources.formats.access_log import AccessLog
 from stream_detector.sources.targets import connect_target
 from stream_detector.sources.times import to_time
 from stream_detector.sources.url_syntax import is_absolute, starts_with_host
 
-_LOOKS_LIKE = re.compile(rb"[0-9]{9,11}\.[0-9]{3} +[0-9-]+ \S+ [A-Z_]+/[0-9]{1,3} ")
+_LOOKS_LIKE = re.compile(rb"[0-9]{9,11}\.[0-9]{3} +[0-9-]+ \S+ (?:[0-9]{1,5} )?[A-Z_]+/[0-9]{1,3} ")
+_WITH_PORT = re.compile(
+    r"([0-9]{9,11}\.[0-9]{3}) +[0-9-]+ (\S+) [0-9]{1,5} [A-Z_]+/[0-9]{1,3}(?: [0-9-]+){1,8} "
+    r"([A-Za-z][A-Za-z_\-]*|-) (\S+) (?:[0-9]\.[0-9]|-) \S+ \S+/"
+)
+"""Here a URL with a space is no match: what follows it is not where it should be."""
 _LINE = re.compile(
     r"([0-9]{9,11}(?:\.[0-9]+)?) +[0-9-]+ +([^ ]+) +[A-Z_]+/[0-9]{1,3} +[0-9-]+ +"
     r"([A-Za-z][A-Za-z_\-]*|-) +([^ ]+)(?: +[^ ]+(?: +([^ ]+))?)?"
@@ -28,6 +35,7 @@ _HIERARCHY = re.compile(
 https://wiki.squid-cache.org/SquidFaq/SquidLogs#hierarchy-codes"""
 _URL_AND_USER = re.compile(r"""(.*\S) +(?:"[^"]*"|-) +|(.*/\S*) +[^ /]+ +""")
 """Words with slashes belong to the URL; the user is quoted, or one word."""
+_COMBINED = AccessLog()
 _USUAL = ("http://", "https://")
 _NO_REQUEST = ("error:", "cache_object:")
 """Written by Squid in place of an unreadable URL, and for its own statistics."""
@@ -55,11 +63,7 @@ class Squid(Source):
             return text
         match = _LINE.match(text)
         if match is None:
-            return Rejected(
-                RejectReason.MALFORMED,
-                "not Squid's native format (time elapsed client code/status bytes method URL ...): "
-                "set `access_log ... logformat=squid`",
-            )
+            return _of_other_logformat(text, line)
         time, client, method, url, code = match.groups()
         # In most lines only the type follows the code, and nothing can be mistaken for the URL.
         if code is not None and (code[:5] != "HIER_" or text.find(" ", match.end() + 1) >= 0):
@@ -69,6 +73,19 @@ class Squid(Source):
         if "/squid-internal-" in url and _OF_ITSELF.match(text):
             return Ignored("a request to Squid itself")
         return _result(time, client, method, url)
+
+
+def _of_other_logformat(text: str, line: bytes) -> LineResult:
+    with_port = _WITH_PORT.match(text)
+    if with_port is not None:
+        return _result(*with_port.groups())
+    if _COMBINED.recognises(line):  # Also common.
+        return _COMBINED.parse(line)
+    return Rejected(
+        RejectReason.MALFORMED,
+        "not Squid's native format (time elapsed client code/status bytes method URL ...): "
+        "set `access_log ... logformat=squid`",
+    )
 
 
 def _url(text: str, match: re.Match[str]) -> str | None:

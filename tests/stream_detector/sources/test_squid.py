@@ -174,7 +174,6 @@ def test_each_fault_has_its_reason(line: bytes, reason: RejectReason) -> None:
         b"1 2 3 4 5 6 70",
         b"1795165200.889 104 10.1.2.3 58938 TCP_MISS/200 904 123 364 123 528 GET http://a.b/ 1.1 -",
         b"1795165200.889 104 10.1.2.3 TCP_MISS/200 904 123 364 123 528 GET http://a.b/ 1.1 -",
-        b'10.1.2.3 - anna [20/Nov/2026:10:00:00 +0100] "GET http://a.b/ HTTP/1.1" 200 56 "-" "a"',
         b"Nov 20 09:00:13 proxy1 squid[722]: " + MISS + b"GET http://a.b/ - HIER_NONE/- -",
         b"1795165200.889 0 10.1.2.3 TCP_MISS/200 x GET http://a.b/ - HIER_NONE/- -",
     ],
@@ -199,4 +198,41 @@ def test_where_the_format_is_set_other_lines_are_refused_with_what_to_do(line: b
     ids=["empty", "plain", "zeek", "common log format", "whole seconds"],
 )
 def test_lines_of_other_kinds_are_not_recognised(line: bytes) -> None:
+    assert not Squid().recognises(line)
+
+
+WITH_PORT = (
+    "1795165203.391    104 10.20.3.4 58938 TCP_MISS/200 904 123 364 123 528 {} 1.1 kim "
+    "HIER_DIRECT/198.18.0.9 80 text/html - -"
+)
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "observed"),
+    [
+        ("GET http://a.example/b?c=1", "url", "http://a.example/b?c=1"),
+        ("CONNECT a.example:443", "host", "a.example:443"),
+    ],
+)
+def test_the_format_with_the_clients_port_is_read(request_: str, kind: str, observed: str) -> None:
+    line = WITH_PORT.format(request_).encode()
+    assert Squid().recognises(line)
+    event = Squid().parse(line)
+    assert isinstance(event, UrlEvent)
+    assert (event.kind, event.observed, event.client) == (kind, observed, "10.20.3.4")
+
+
+def test_a_space_in_its_url_is_no_guess() -> None:
+    fault = Squid().parse(WITH_PORT.format("GET http://a.example/b c").encode())
+    assert isinstance(fault, Rejected)
+
+
+def test_where_the_format_is_set_combined_lines_are_read_too() -> None:
+    line = (
+        b'10.20.3.4 - kim [20/Nov/2026:09:00:03 +0000] "GET http://a.example/b HTTP/1.1" 200 5 '
+        b'"-" "curl" TCP_MISS:HIER_DIRECT'
+    )
+    event = Squid().parse(line)
+    assert isinstance(event, UrlEvent)
+    assert (event.observed, event.client) == ("http://a.example/b", "10.20.3.4")
     assert not Squid().recognises(line)
