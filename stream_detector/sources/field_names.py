@@ -6,7 +6,7 @@ comment beside it says which.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from stream_detector.events import Rejected
 from stream_detector.sources.base import LineResult
@@ -30,7 +30,7 @@ HOST = (
     *("tls_client_server_name", "client_hello_sni", "x-cs-certificate-sni"),
     *("web_host", "http_hostname", "url_host", "ehost"),  # Zscaler
 )
-HOST_OF_REQUEST = ("hostname", "host", "vhost", "authority", "domain", "site")
+HOST_OF_REQUEST = ("host", "hostname", "vhost", "authority", "domain", "site")
 """Names of the host only beside a path or a method: elsewhere they name the collector, the device
 or the domain of a user."""
 NAME = (
@@ -62,9 +62,10 @@ CLIENT = (
     *("src_ip", "source_ip", "source_address", "src_addr", "source_addr", "src"),
     *("remote_addr", "remote_address", "remote_ip", "remote_host", "ip_address", "user_ip"),
     *("orig_h", "x-client-ip", "internal_ip", "local_ip", "peer", "client", "source", "shost"),
-    *("initiator_ip", "requester_ip", "src_host", "srchost", "c-dns"),
+    *("fwd", "x_forwarded_for", "initiator_ip", "requester_ip", "src_host", "srchost", "c-dns"),
 )
 TIME = (
+    "@timestamp",
     *("eventtime", "event_time", "timestamp", "time", "datetime", "date_time", "epochtime"),
     *("rt", "dev_time", "start", "end", "log_time", "request_time_iso", "receive_time", "ts", "t"),
     *("_time", "start_time", "time_stamp"),  # Skyhigh's in brackets
@@ -109,31 +110,54 @@ KNOWN_NAMES = _PLACES.keys()
 _is_client = re.compile(r"[\w.:%@\-\[\]\\]+").fullmatch
 """Other products use the same names for files and programs."""
 
+_METHODS = frozenset(
+    {"GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "PATCH", "TRACE", "PROPFIND"}
+    | {"PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "PURGE", "QUERY"}
+)
+_WEAK = frozenset(
+    {"request", "resource", "resource_name", "uri", "server_name", "dns_name", "dns_domain"}
+    | {"question", "dns_request", "dns_req"}
+)
+"""Names that other programs use for other things: they count beside a client or a method."""
+
 _OF_TARGET = frozenset({"url", "host", "name"})
 TARGET_NAMES = frozenset(spelling for spelling, (role, _) in _PLACES.items() if role in _OF_TARGET)
 """Names of fields any of which may name what was asked for."""
+
+
+def _chosen(fields: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
+    """The value of each part, and the parts whose names say little."""
+    chosen: dict[str, str] = {}
+    places: dict[str, int] = {}
+    weak: set[str] = set()
+    for name in fields.keys() & KNOWN_NAMES:
+        role, place = _PLACES[name]
+        if place < places.get(role, 1000) and fields[name] not in NOTHING:
+            places[role] = place
+            chosen[role] = fields[name]
+            weak = weak | {role} if _ROLES[role][place] in _WEAK else weak - {role}
+    return chosen, weak
 
 
 def named_parts(fields: Mapping[str, str]) -> Parts:
     """The parts that the fields have by name; of several names for one part the first with a
     value.
     """
-    chosen: dict[str, str] = {}
-    places: dict[str, int] = {}
-    for name in fields.keys() & KNOWN_NAMES:
-        role, place = _PLACES[name]
-        if place < places.get(role, 1000) and fields[name] not in NOTHING:
-            places[role] = place
-            chosen[role] = fields[name]
+    chosen, weak = _chosen(fields)
     if "request" in fields and chosen.get("url", "")[:1] == "/" and "Host:" in fields["request"]:
         chosen["url"] = fields["request"]  # F5's whole request
     method, client = chosen.get("method"), chosen.get("client")
-    if method is not None and not method.isalpha():
+    if method is not None and method.upper() not in _METHODS:
         del chosen["method"]
     if client is not None and not _is_client(client):
         del chosen["client"]
+    if "client" not in chosen and "method" not in chosen:
+        for role in weak:
+            if "://" not in chosen[role]:
+                del chosen[role]
     of_request = chosen.pop("host_of_request", None)
-    is_request = "path" in chosen or "method" in chosen
+    # A path alone is more often one of a file.
+    is_request = "method" in chosen or ("path" in chosen and "client" in chosen)
     if is_request or "url" in chosen:
         if of_request is not None:
             chosen.setdefault("host", of_request)
@@ -150,17 +174,16 @@ def named_parts(fields: Mapping[str, str]) -> Parts:
 
 
 def named_event(
-    texts: Mapping[str, str], numbers: Mapping[str, str], *, is_envelope: bool
+    texts: Mapping[str, str], numbers: Mapping[str, str], *, without: Collection[str]
 ) -> LineResult | None:
     """The event of a JSON object of no known product; None where no field of it has a usual name.
 
     Args:
         texts: of the object, by dotted path.
         numbers: likewise; none of them is a URL or host.
-        is_envelope: it holds a log line too, so its host is the machine that sent it.
+        without: names of fields that are not read, since they name the machine that sent it.
     """
-    dropped = HOST_OF_REQUEST if is_envelope else ()
-    leaves = {name: text for name, text in texts.items() if name not in dropped}
+    leaves = {name: text for name, text in texts.items() if name not in without}
     leaves |= {name: text for name, text in numbers.items() if name not in TARGET_NAMES}
     parts = named_parts(leaves)
     if parts.url is None and parts.host is None and parts.name is None:

@@ -3,7 +3,7 @@
 from operator import attrgetter
 
 from stream_detector.events import Ignored, Rejected, UrlEvent
-from stream_detector.sources.base import LineResult, Results
+from stream_detector.sources.base import LineResult
 from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_record import JsonRecord, JsonSource
 from stream_detector.sources.plain_json import PlainJson
@@ -67,10 +67,3 @@ def claimant_of(record: JsonRecord, line: bytes) -> JsonSource:
             if claimant.claims(record, line):
                 return claimant
     return JSON
-
-
-def results_of(name: str, result: LineResult) -> Results:
-    """``result`` event by event, each with the name of its format."""
-    if isinstance(result, tuple):
-        return [(name, event) for event in result]
-    return [(name, result)]

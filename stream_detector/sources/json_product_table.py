@@ -1,13 +1,13 @@
 """The products whose JSON objects have the target in fields of their own, one row each."""
 
-from collections.abc import Iterable
-
-from stream_detector.sources.json_products import Fields, Product
+from stream_detector.sources.json_products import Product
 
 
 def _any(*values: str) -> frozenset[str]:
     return frozenset(values)
 
+
+_NO_TRAFFIC = _any("authentication", "email", "iam", "session")
 
 PRODUCTS: tuple[Product, ...] = (
     # https://schema.ocsf.io/1.8.0/classes/http_activity, .../dns_activity
@@ -320,7 +320,7 @@ PRODUCTS: tuple[Product, ...] = (
     # https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
     Product(
         "envoy",
-        "authority path",
+        "authority path method",
         host="authority",
         path="path",
         method="method",
@@ -344,6 +344,35 @@ PRODUCTS: tuple[Product, ...] = (
         client="downstream_remote_address",
         time="start_time",
     ),
+    # FortiGate and FortiProxy, whose fields a shipper has parsed
+    Product(
+        "fortigate",
+        "logid qname",
+        name="qname",
+        client="srcip",
+        time="eventtime @timestamp",
+    ),
+    Product(
+        "fortigate",
+        "logid hostname url",
+        url="url",
+        host="hostname",
+        client="srcip",
+        time="eventtime @timestamp",
+    ),
+    # Splunk's data model, and what many name the parts of a DNS query
+    *(
+        Product(
+            "json",
+            f"{name} {kind}",
+            name=name,
+            client="client client_ip src src_ip source_ip srcip client.ip source.ip",
+            time="timestamp @timestamp time ts _time date",
+            log_id="id",
+        )
+        for name in ("query", "domain", "name")
+        for kind in ("query_type", "qtype", "record_type", "qtype_name")
+    ),
     # Last: of objects with a more exact field, these name the server too.
     Product(
         "ecs",
@@ -355,35 +384,11 @@ PRODUCTS: tuple[Product, ...] = (
     ),
     Product(
         "ecs",
-        "destination.domain",
+        "destination.domain source.ip",
+        never={"event.category": _NO_TRAFFIC, "event.category.0": _NO_TRAFFIC},
         host="destination.domain",
         client="source.ip client.ip source.address",
         time="@timestamp",
         log_id="event.id",
     ),
 )
-
-
-def _first_names(product: Product) -> Iterable[str]:
-    path = product.has[0] if product.has[0] != "class_uid" else product.has[1]
-    yield path.partition(".")[0]
-    yield path  # Written with its dots.
-    for end in range(len(path)):
-        if path[end] == ".":
-            yield path[:end]
-
-
-_BY_NAME: dict[str, list[Product]] = {}
-for _product in PRODUCTS:
-    for _name in dict.fromkeys(_first_names(_product)):
-        _BY_NAME.setdefault(_name, []).append(_product)
-NAMES = frozenset(_BY_NAME)
-"""An object without any of these names at its top is of no product."""
-
-
-def product_of(fields: Fields) -> Product | None:
-    """The product whose fields the object has; None for other objects."""
-    candidates = [product for name in fields.content.keys() & NAMES for product in _BY_NAME[name]]
-    if len(candidates) > 1:
-        candidates.sort(key=PRODUCTS.index)
-    return next((each for each in candidates if each.claims(fields)), None)

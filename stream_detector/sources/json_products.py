@@ -105,6 +105,7 @@ class Product:
         name: of the format, in verdicts and metrics.
         has: paths; an object of the product has a value at each.
         only: values of a path, by the path; an object with another value is passed over.
+        never: values of a path, by the path; an object with one is not of this row.
         parts: paths by the name of a part (see ``Parts``); the first with a value counts.
     """
 
@@ -115,16 +116,20 @@ class Product:
         /,
         *,
         only: Mapping[str, frozenset[str]] | None = None,
+        never: Mapping[str, frozenset[str]] | None = None,
         **parts: str,
     ) -> None:
         self.name = name
         self.has = has.split()
         self._only = only or {}
+        self._never = never or {}
         self._parts = [(part, paths.split()) for part, paths in parts.items()]
 
     def claims(self, fields: Fields) -> bool:
         """Whether the object has the product's fields."""
-        return all(fields.text(path) is not None for path in self.has)
+        return all(fields.text(path) is not None for path in self.has) and not any(
+            fields.text(path) in values for path, values in self._never.items()
+        )
 
     def result(self, fields: Fields) -> LineResult:
         """The event of the object."""

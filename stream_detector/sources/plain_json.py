@@ -93,7 +93,23 @@ _OF_ECS = ("url.full", "url.original", "url.domain")
 MORE_THAN_HOST = _FIELDS_OF_SHIPPERS | {*_TARGETS, "request", *_OF_ECS}
 """Fields that can name a more specific target than ``host``."""
 
+_CLIENT_FIELDS = frozenset({*_CLIENT_NAMES, "client", "client_ip", "src_ip"}) - {"source"}
+_REQUEST_FIELDS = frozenset(
+    {"method", "http_method", "status", "status_code", "path", "uri", "request_uri"}
+)
+_OF_REQUEST = (_REQUEST_FIELDS - {"path"}) | frozenset(
+    {"host", "url", "kind", "time", "timestamp", "@timestamp", "ts", "date", "id", "uid", "port"}
+    | {"scheme", "protocol", "proto", "bytes", "size", "duration", "user_agent", "referer"}
+    | {"type", "qtype", "rcode", "code", "category", "http_request", "request", "query"}
+)
+"""Fields of which an object about a request may have any."""
+
 _NOTHING = Rejected(RejectReason.NO_URL, "neither url nor host")
+_OF_SENDER = Rejected(
+    RejectReason.NO_URL,
+    "a host beside fields of no request, so it may be the sender's own: name the client too, or "
+    "set json_fields host=host",
+)
 
 
 class PlainJson(JsonSource):
@@ -120,12 +136,24 @@ def event_of_url(record: JsonRecord, line: bytes) -> UrlEvent | None:
     return None
 
 
-def event_of_host(record: JsonRecord, line: bytes) -> UrlEvent | None:
-    """The event of an object with an ordinary ``host``; None for any other."""
+def event_of_host(record: JsonRecord, line: bytes, content: JsonObject) -> UrlEvent | None:
+    """The event of an object with an ordinary ``host`` that was asked for; None for any other."""
     host = record.host
-    if isinstance(host, str) and host[:1].isalnum() and ":" not in host:
+    if isinstance(host, str) and host[:1].isalnum() and ":" not in host and _is_of_request(content):
         return _event("host", host, record, line)
     return None
+
+
+def _is_of_request(content: JsonObject) -> bool:
+    """Whether an object is about a request for its ``host``: it names the client, or says nothing
+    but what requests have. An object of another kind has the host that sent it.
+    """
+    return (
+        not _CLIENT_FIELDS.isdisjoint(content)
+        or content.keys() <= _OF_REQUEST
+        or ("method" in content and "status" in content)
+        or bytes(content.get("source", b""))[:1] == b"{"
+    )
 
 
 def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -> LineResult:
@@ -152,6 +180,8 @@ def read_object(record: JsonRecord, line: bytes, *, host_chosen: bool = False) -
         return fault
     if host:
         method, target = ("", url) if url else _request(record, content)
+        if not target and not host_chosen and not _is_of_request(content):
+            return _OF_SENDER
         return _event(*_asked_of(host, method, target), record, line)
     return _without_host(url, record)
 
@@ -245,9 +275,15 @@ def _request(record: JsonRecord, content: JsonObject) -> tuple[str | None, str |
         target = text_of(content.get(name))
         if target is None or target in _NO_URL:
             continue
-        if name != "path" or target[0] == "/":  # Other programs write file names to it.
+        # Other programs write the names of files to ``path``.
+        if name != "path" or (target[0] == "/" and _is_request(record, content)):
             return record.method, target
     return None, None
+
+
+def _is_request(record: JsonRecord, content: JsonObject) -> bool:
+    has_status = "status" in content or "status_code" in content
+    return record.method is not None or has_status or not _CLIENT_FIELDS.isdisjoint(content)
 
 
 def _asked_of(host: str, method: str | None, target: str | None) -> tuple[Kind, str]:
@@ -304,14 +340,18 @@ def _shipper_fault(content: JsonObject, client: str | None) -> Rejected | None:
         raw = bytes(content.get(name, b""))
         if raw in {b"", b"null"}:
             continue
-        if name in _MESSAGES and (raw == b'""' or (client and client.encode() not in raw)):
+        if raw == b'""' and name in _MESSAGES:
+            continue
+        # A request with a message: the line that the client was parsed from would name it.
+        is_request = not _REQUEST_FIELDS.isdisjoint(content)
+        if name in _MESSAGES and is_request and client and client.encode() not in raw:
             continue
         nested = name == "event" and "original" in decode_object(raw)
         place = "event.original" if nested else name
         return Rejected(
             RejectReason.UNKNOWN_FORMAT,
-            f"there is no url, and the log line in {place!r} is not read: let the shipper send the "
-            "line alone or its fields (url, client), or set json_fields",
+            f"no log format recognises the line in {place!r}, and the host beside it is the "
+            "machine that sent it: let the shipper send url and client, or set json_fields",
         )
     for name in _METRICS:
         raw = bytes(content.get(name, b"null"))

@@ -18,16 +18,15 @@ from stream_detector.limits import RECORD_LINES_MAX
 from stream_detector.sources.base import Results, Source
 from stream_detector.sources.doors import envelopes
 from stream_detector.sources.doors.headers import peeled
-from stream_detector.sources.field_names import named_event
+from stream_detector.sources.field_names import HOST_OF_REQUEST, TARGET_NAMES, named_event
 from stream_detector.sources.json_fields import JsonFields
 from stream_detector.sources.json_objects import (
     JSON,
     claimant_of,
     of_fields,
-    results_of,
 )
-from stream_detector.sources.json_product_table import NAMES as PRODUCT_NAMES
-from stream_detector.sources.json_product_table import product_of
+from stream_detector.sources.json_product_lookup import NAMES as PRODUCT_NAMES
+from stream_detector.sources.json_product_lookup import product_of
 from stream_detector.sources.json_products import Fields
 from stream_detector.sources.json_record import (
     JsonObject,
@@ -41,7 +40,14 @@ from stream_detector.sources.json_record import (
 from stream_detector.sources.plain import Plain
 from stream_detector.sources.plain_json import MORE_THAN_HOST, event_of_host, event_of_url
 from stream_detector.sources.registry import SOURCES, with_header
-from stream_detector.sources.times import to_time
+from stream_detector.sources.results import (
+    NO_FORMAT,
+    all_rejected,
+    empty,
+    passed,
+    results_of,
+    too_many,
+)
 from stream_detector.sources.zeek_json import tagged_record
 
 Doors = tuple[str, ...]
@@ -62,23 +68,22 @@ _BEFORE_JSON = frozenset({b" ", b"\t", b"\r", b"\n", codecs.BOM_UTF8[:1]})
 
 _is_header = methodcaller("startswith", b"#")
 
-_SAYS_MORE_THAN_HOST = MORE_THAN_HOST | envelopes.NAMES | PRODUCT_NAMES
+_BETTER_NAMES = TARGET_NAMES - {"url", "uri", "URI", "request", "resource"}
+"""Beside one of these, ``host`` is the machine that sent the object."""
+_SAYS_MORE_THAN_HOST = MORE_THAN_HOST | envelopes.NAMES | PRODUCT_NAMES | _BETTER_NAMES
 """An object without any of these fields has no better target than its host."""
 
-_NO_FORMAT = ""
 _IS_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,32}://")
 _STRING = "json_string"
-_MAY_NEST = frozenset({"cri", "compose"})
-"""A container's log may hold lines with a header of syslog."""
 _SCHEMA_NEEDED = (
-    _NO_FORMAT,
+    NO_FORMAT,
     Rejected(
         RejectReason.SCHEMA_NEEDED,
         "the wire format of a schema registry: only JSON is read; let the producer write JSON",
     ),
 )
-_UNKNOWN = (_NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
-_BINARY = (_NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))
+_UNKNOWN = (NO_FORMAT, Rejected(RejectReason.UNKNOWN_FORMAT, "no log format recognises the line"))
+_BINARY = (NO_FORMAT, Rejected(RejectReason.NOT_UTF8, "binary: it has a NUL byte"))
 
 
 class RecordReader:
@@ -137,8 +142,8 @@ class RecordReader:
         elif first == b'"' and len(doors) < DOORS_MAX and (text := text_of(msgspec.Raw(value))):
             # A line as a JSON string: "raw" of the OpenTelemetry Collector.
             results = self._read(text.encode(errors="surrogatepass"), source, (*doors, _STRING))
-            if not _all_rejected(results):
-                return _passed(results, _STRING, None)
+            if not all_rejected(results):
+                return passed(results, _STRING, None)
         elif first == b"\0" and len(value) > _SCHEMA_BYTES:
             return self._of_registry(value, source, doors)
         line = value.rstrip(b"\r\n")
@@ -170,18 +175,18 @@ class RecordReader:
 
     def _of_array(self, elements: Sequence[bytes], source: Source | None, doors: Doors) -> Results:
         if len(elements) > self._lines_max:
-            return _too_many(len(elements), self._lines_max)
+            return too_many(len(elements), self._lines_max)
         results: Results = []
         for element in elements:
             results += self._of_json_line(element, source, doors)
-        return self._flat(results) if results else _empty()
+        return self._flat(results) if results else empty()
 
     def _of_lines(self, value: bytes, source: Source | None, doors: Doors) -> Results:
         lines = [line for line in value.splitlines() if line.strip()]
         if not lines:
-            return _empty()
+            return empty()
         if len(lines) > self._lines_max:
-            return _too_many(len(lines), self._lines_max)
+            return too_many(len(lines), self._lines_max)
         if lines[0].startswith(b"{") and not any(map(_is_object, lines)):
             lines = [value]  # One broken object over several lines.
         results: Results = []
@@ -202,9 +207,12 @@ class RecordReader:
         found = self._behind_header(line, source, doors)
         if found is None and source is not None:
             return results_of(source.name, source.parse(line))
-        return found or self._of_text(line) or self._of_list(line)
+        return found or self._of_text(line) or self._of_list(line, doors)
 
-    def _of_list(self, line: bytes) -> Results:
+    def _of_list(self, line: bytes, doors: Doors) -> Results:
+        # In a message, a name with a dot is more likely that of a file or an event than of a host.
+        if doors and doors != (_STRING,) and _IS_ABSOLUTE.match(line) is None:
+            return [_unknown(line)]
         # Recognising a plain line takes all of its parsing.
         event = _PLAIN.parse_recognised(line)
         if event is None:
@@ -235,27 +243,30 @@ class RecordReader:
         for door, inner, time in peeled(line):
             if not inner:
                 continue
-            passed = (*doors, door)
+            inner_doors = (*doors, door)
             if inner[:1] in b"{[":
-                results = self._read(inner, source, passed)
+                results = self._read(inner, source, inner_doors)
             elif source is not None:
                 results = results_of(source.name, source.parse(inner))
             else:
-                found = self._of_text(inner)
-                if found is None and door in _MAY_NEST:
-                    found = self._behind_header(inner, source, passed)
-                if found is None and _IS_ABSOLUTE.match(inner) is not None:
-                    found = results_of(_PLAIN.name, _PLAIN.parse_recognised(inner) or _UNKNOWN[1])
-                results = found or [_UNKNOWN]
-            if not _all_rejected(results):
-                return _passed(results, door, time)
+                results = (
+                    self._of_text(inner) or self._behind_header(inner, source, inner_doors) or []
+                )
+                if not results and _IS_ABSOLUTE.match(inner) is not None:
+                    event = _PLAIN.parse_recognised(inner)
+                    results = [] if event is None else results_of(_PLAIN.name, event)
+            # A line of a known format has its reason: with more of the header before it, a word of
+            # the header could be read as a part of it.
+            is_known = source is None and any(name for name, _ in results)
+            if results and (is_known or not all_rejected(results)):
+                return passed(results, door, time)
         return None
 
     def _of_json_line(self, line: bytes, source: Source | None, doors: Doors) -> Results:
         record = decode_json(line)
         if isinstance(record, JsonRecord):
             return self._of_object(record, line, source, doors)
-        return [(_NO_FORMAT, record)]
+        return [(NO_FORMAT, record)]
 
     def _of_object(
         self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
@@ -263,7 +274,7 @@ class RecordReader:
         if source is None or source is JSON:
             claimant = source or claimant_of(record, line)
             if claimant is JSON and self._json_fields is None:
-                return self._of_any(record, line, source, doors)
+                return self._of_any(record, line, doors)
         elif not isinstance(source, JsonSource):
             fault = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
             return self._inside(decode_object(line), source, doors) or [(source.name, fault)]
@@ -272,9 +283,7 @@ class RecordReader:
             return self._inside(decode_object(line), source, doors) or [(name, result)]
         return results_of(name, result)
 
-    def _of_any(
-        self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
-    ) -> Results:
+    def _of_any(self, record: JsonRecord, line: bytes, doors: Doors) -> Results:
         """The results of an object of no certain program. Its target stands, the first that there
         is, in ``url``, in the fields of a product, in the log line that the object holds, in
         ``host``, or in a field with another usual name.
@@ -284,20 +293,36 @@ class RecordReader:
             return [(JSON.name, event)]
         content = decode_object(line)
         found: Results | None = None
-        if not record.url or record.url == "-":
-            if _SAYS_MORE_THAN_HOST.isdisjoint(content) and (event := event_of_host(record, line)):
-                return [(JSON.name, event)]
-            found = _of_product(line, content) or self._inside(content, source, doors)
-            # Before the host, which beside a log line is the machine that sent it.
-            if found is not None and not _all_rejected(found):
+        url = record.url
+        if not url or url == "-" or (isinstance(url, str) and url[0] == "/"):
+            found = self._of_better_fields(record, line, content, doors)
+            if found is not None and not all_rejected(found):
                 return found
         result = JSON.result_of(record, line)
         if isinstance(result, Rejected):
-            named = named_event(*Fields(content).leaves(), is_envelope=found is not None)
+            without = () if found is None else HOST_OF_REQUEST
+            named = named_event(*Fields(content).leaves(), without=without)
             if named is None and found is not None:
                 return found
             result = named or result
         return results_of(JSON.name, result)
+
+    def _of_better_fields(
+        self, record: JsonRecord, line: bytes, content: JsonObject, doors: Doors
+    ) -> Results | None:
+        """The results of fields that say more of the target than ``host``; None without any."""
+        has_path = isinstance(record.url, str) and record.url[:1] == "/"
+        if not has_path and record.host and _SAYS_MORE_THAN_HOST.isdisjoint(content):
+            event = event_of_host(record, line, content)
+            return None if event is None else [(JSON.name, event)]
+        found = _of_product(line, content)
+        if found is None and not has_path:
+            found = self._inside(content, None, doors)
+        if (found is None or all_rejected(found)) and not _BETTER_NAMES.isdisjoint(content):
+            named = named_event(*Fields(content).leaves(), without=HOST_OF_REQUEST[:2])
+            if isinstance(named, UrlEvent):
+                return [(JSON.name, named)]
+        return found
 
     def _inside(self, content: JsonObject, source: Source | None, doors: Doors) -> Results | None:
         """The results of the log line that an object holds in one of its fields."""
@@ -308,8 +333,8 @@ class RecordReader:
         inner = None if source is JSON else source
         for place, contents in envelopes.opened(content):
             results = self._read(contents, inner, (*doors, place))
-            if not _all_rejected(results):
-                return _passed(results, place, envelopes.time_of(content))
+            if not all_rejected(results):
+                return passed(results, place, envelopes.time_of(content))
             if first_fault is None:
                 first_fault = [
                     (name, Rejected(fault.reason, f"in {place!r}: {fault.detail}"))
@@ -322,7 +347,7 @@ class RecordReader:
         # One line may hold any number of hosts (Suricata's queries).
         if len(results) <= self._lines_max:
             return results
-        return _too_many(len(results), self._lines_max, "URLs or hosts")
+        return too_many(len(results), self._lines_max, "URLs or hosts")
 
 
 def read_record(
@@ -345,30 +370,6 @@ def _is_object(line: bytes) -> bool:
     return isinstance(result, JsonRecord) or result.reason is not RejectReason.MALFORMED
 
 
-def _all_rejected(results: Results) -> bool:
-    return all(isinstance(result, Rejected) for _, result in results)
-
-
-def _passed(results: Results, door: str, time: float | str | None) -> Results:
-    """``results`` from behind a door; events without a time have that of the door."""
-    return [
-        (
-            name,
-            UrlEvent(
-                result.kind,
-                result.observed,
-                result.client,
-                result.time or to_time(time),
-                result.log_id,
-                (door, *result.unwrapped),
-            )
-            if isinstance(result, UrlEvent)
-            else result,
-        )
-        for name, result in results
-    ]
-
-
 def _of_product(line: bytes, content: JsonObject) -> Results | None:
     """The results of an object of a product, or of one that a tag of Zeek's wraps; else None."""
     fields = Fields(content)
@@ -385,16 +386,7 @@ def _unknown(line: bytes) -> tuple[str, Rejected]:
     try:
         line.decode()
     except UnicodeDecodeError as error:
-        return _NO_FORMAT, Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8")
+        return NO_FORMAT, Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8")
     if line.startswith(b"[{") and isinstance(fault := decode_json_array(line), Rejected):
-        return _NO_FORMAT, fault
+        return NO_FORMAT, fault
     return _UNKNOWN
-
-
-def _empty() -> Results:
-    return [(_NO_FORMAT, Rejected(RejectReason.EMPTY, "nothing but white space"))]
-
-
-def _too_many(count: int, lines_max: int, what: str = "lines") -> Results:
-    detail = f"{count} {what}, more than {lines_max}"
-    return [(_NO_FORMAT, Rejected(RejectReason.TOO_MANY, detail))]

@@ -25,9 +25,10 @@ from stream_detector.sources.json_record import (
 LINES = (
     *("message", "log", "msg", "event.original", "short_message", "full_message", "MESSAGE"),
     *("@message", "rawmsg", "raw_message", "rawMessage", "raw", "_raw", "line", "full_log"),
+    *("content", "log_message", "Message", "SyslogMessage", "textPayload"),
 )
 """Fields that hold a log line as text, or the object that it was parsed into."""
-_OBJECTS = ("event", "payload", "data", "body", "result", "_source", "record")
+_OBJECTS = ("event", "payload", "jsonPayload", "data", "body", "result", "_source", "record")
 """Fields that hold an object, or a log line as text."""
 _ARRAYS = ("logEvents", "records", "Records", "events", "logs", "resourceLogs")
 """Fields that hold many of them."""
@@ -37,7 +38,7 @@ NAMES = frozenset(_ORDER)
 
 _TIMES = (
     *("@timestamp", "timestamp", "time", "timeUnixNano", "observedTimeUnixNano", "_time", "date"),
-    *("ts", "eventTime"),
+    *("ts", "eventTime", "__REALTIME_TIMESTAMP", "timereported", "timegenerated", "ISODATE"),
 )
 _NO_TIMES = ("0", 0, "", "-")
 """OTLP's ``timeUnixNano`` is 0 where only the time of reading is known."""

@@ -32,7 +32,9 @@ _RFC_3164 = re.compile(
 )
 _HOST = re.compile(rb"(?![\[{%\"])[^\s=,|{\"]{1,255}(?<!:) +")
 # CEF and LEEF begin as a tag would; Cisco's %ASA-5-304001: is part of the message.
-_TAG = re.compile(rb"(?!CEF:|LEEF:|https?:|ftp:)[^\s:=,|%\[{\"<]{1,64}(?:\[[^\]\s]{0,32}\])?: ?")
+_TAG = re.compile(
+    rb"(?!CEF:|LEEF:|https?:|ftp:)[^\s:=,|%\[{\"<]{1,64}(?:\[[^\]\s]{0,32}\])?:(?![0-9]) ?"
+)
 _BARE_PRIORITY = re.compile(_PRIORITY)
 _CRI = re.compile(rb"(%s) std(?:out|err) [FP] " % _ISO)
 _COMPOSE = re.compile(rb"[A-Za-z0-9_.-]{1,64} +\| ")

@@ -23,6 +23,10 @@ _LINE = re.compile(
 _ADDRESS = re.compile(
     r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?"
 )
+_VIRTUAL_HOST = re.compile(
+    r"(?:[A-Za-z0-9_\-]{1,63}\.)+[A-Za-z][A-Za-z0-9\-]{1,62}(?::[0-9]{1,5})?"
+)
+"""Programs write other words before the client too, such as a level or a time."""
 _METHOD = re.compile(r"[A-Za-z][A-Za-z_\-]{0,30}")
 _PROTOCOL = re.compile(r"(?:HTTP|ICAP|FTP|RTSP)/[0-9.]{1,8}")
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
@@ -62,8 +66,10 @@ def _client_and_host(first: str, between: str) -> tuple[str, str | None]:
     virtual host before the client (or the clients that proxies name), or behind it.
     """
     second = between.split(" ", 1)[0]
+    if first.endswith(","):  # Forwarded addresses, the client's first.
+        return first[:-1], None
     if second == "-" or " - " not in between:
         return first, None
-    if _ADDRESS.fullmatch(first) and "." in second and not _ADDRESS.fullmatch(second):
-        return first, second
-    return second.strip(',"'), first
+    if _ADDRESS.fullmatch(first):
+        return first, second if _VIRTUAL_HOST.fullmatch(second) else None
+    return second.strip(',"'), first if _VIRTUAL_HOST.fullmatch(first) else None

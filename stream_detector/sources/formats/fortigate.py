@@ -40,7 +40,7 @@ class FortiGate(LineFormat):
         name = pairs.get("qname")
         url = plain(pairs.get("url") or pairs.get("http_url"))
         host = plain(pairs.get("hostname") or pairs.get("http_host") or pairs.get("sni"))
-        if not (name or url or host):
+        if not (name or url or host) or plain(pairs.get("type")) == "event":
             return _without_target(pairs)
         method = plain(pairs.get("httpmethod") or pairs.get("reqmethod"))
         event = Parts(

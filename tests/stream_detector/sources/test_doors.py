@@ -330,3 +330,54 @@ def test_products_that_write_syslog_are_read(line: str, name: str) -> None:
         assert isinstance(event, UrlEvent)
         assert event.observed.rstrip(".") in {"http://shop.example/b", "shop.example"}
         assert event.client == "10.4.3.2"
+
+
+ORDINARY = (
+    '10.4.3.2 - - [02/Jan/2026:03:04:05 +0000] "GET /x HTTP/1.1" 200 12 "-" "curl"',
+    '10.4.3.2, 203.0.113.9 - - [02/Jan/2026:03:04:05 +0000] "GET /x HTTP/1.1" 200 12',
+    'INFO: 10.4.3.2 - - [02/Jan/2026:03:04:05 +0000] "GET /x HTTP/1.1" 200 12',
+    "www.shop.example:443 - GET",
+    "README.md",
+    "job.run",
+    "utils.py",
+    "level=info server_name=app01.corp.example msg=started",
+    "job=backup host=db01.corp.example path=/var/backups/x.sql.gz",
+    "Accepted password for kim from 10.4.3.2 port 5000 ssh2",
+)
+
+
+@pytest.mark.parametrize("line", ORDINARY)
+def test_ordinary_lines_without_a_url_name_no_target(line: str) -> None:
+    values = [HEADERS[header] + line for header in HEADERS if header != "bom"]
+    objects = [ENVELOPES[envelope](line) for envelope in ENVELOPES]
+    values += [json.dumps(value) for value in objects if value != line]  # A list may be strings.
+    for value in values:
+        assert not any(isinstance(result, UrlEvent) for result in read(value)), value
+
+
+def test_the_reason_of_a_known_format_survives_a_header() -> None:
+    (fault,) = read(HEADERS["rfc3164"] + ORDINARY[0])
+    assert fault.reason is RejectReason.NO_URL
+
+
+def test_a_header_of_a_relay_is_opened_too() -> None:
+    for outer in ("rfc3164", "rfc3164_no_tag", "rfc5424"):
+        for inner in ("rfc3164", "rfc5424"):
+            (event,) = read(HEADERS[outer] + HEADERS[inner] + LINES["squid"][0])
+            assert event.observed == LINES["squid"][1]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"qname": "shop.example", "src_ip": "10.4.3.2"},
+        {"sni": "shop.example", "src_ip": "10.4.3.2"},
+        {"http_host": "shop.example", "uri": "/", "method": "GET", "client_ip": "10.4.3.2"},
+        {"content": LINES["dnsmasq"][0].replace("cdn.", "")},
+    ],
+)
+def test_a_target_under_another_name_wins_over_the_senders_host(value: dict[str, Any]) -> None:
+    (event,) = read(json.dumps({"host": COLLECTOR, "@timestamp": "2026-01-02T03:04:05Z", **value}))
+    assert event.observed.removeprefix("http://").rstrip("/") == "shop.example"
+    assert event.client == "10.4.3.2"
+    assert event.time == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -273,6 +273,26 @@ CASES: list[tuple[str, dict[str, Any], str, str, str | None]] = [
         "http://shop.example/a",
         CLIENT,
     ),
+    (
+        "json",
+        {"query": NAME, "query_type": "A", "src": CLIENT, "host": "collector.example"},
+        "host",
+        NAME,
+        CLIENT,
+    ),
+    (
+        "fortigate",
+        {
+            "logid": "0317013312",
+            "hostname": "shop.example",
+            "url": "/a",
+            "srcip": CLIENT,
+            "host": "fw1",
+        },
+        "url",
+        "http://shop.example/a",
+        CLIENT,
+    ),
     # Of no product in the table: by the names of the fields.
     (
         "json",

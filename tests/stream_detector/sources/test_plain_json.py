@@ -204,20 +204,31 @@ def test_the_host_of_a_metric_gives_no_verdict(fields: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("fields", [{"message": ""}, {"log": None}, {"value": "192.0.2.7"}])
 def test_a_field_without_a_log_line_changes_nothing(fields: dict[str, Any]) -> None:
-    assert parse(host="example.com", **fields) == UrlEvent("host", "example.com")
+    assert parse(host="example.com", client="10.0.0.1", **fields) == UrlEvent(
+        "host", "example.com", "10.0.0.1"
+    )
 
 
 @pytest.mark.parametrize(
     "fields",
     [
         {"msg": "allowed", "client": "10.0.0.1"},
-        {"message": "DNS query", "src_ip": "10.0.0.1"},
-        {"event": "dns_query", "client_ip": "10.0.0.1"},
+        {"message": "Accepted password for kim", "src_ip": "10.0.0.1"},
+        {"event": "login", "client_ip": "10.0.0.1"},
+        {"user": "kim", "action": "login"},
+        {"cpu_p": 1.5},
+        {"path": "/var/log/nginx/access.log", "type": "access"},
+        {"event_type": "Security"},
     ],
 )
-def test_a_host_with_a_client_is_a_target_next_to_a_message_without_it(
+def test_a_host_beside_a_message_or_fields_of_no_request_is_the_senders(
     fields: dict[str, Any],
 ) -> None:
+    assert isinstance(parse(host="example.com", **fields), Rejected)
+
+
+def test_a_host_beside_a_message_about_a_request_is_a_target() -> None:
+    fields = {"message": "allowed", "method": "GET", "client": "10.0.0.1"}
     assert parse(host="example.com", **fields) == UrlEvent("host", "example.com", "10.0.0.1")
 
 
@@ -253,8 +264,8 @@ def test_a_url_with_an_empty_host_is_a_path(url: str, path: str) -> None:
     [
         ({"uri": "/a?b=1", "method": "GET"}, ("url", "http://shop.example/a?b=1")),
         ({"request_uri": "/a"}, ("url", "http://shop.example/a")),
-        ({"path": "/a"}, ("url", "http://shop.example/a")),
-        ({"path": "logs.txt"}, ("host", "shop.example")),
+        ({"path": "/a", "status": 200}, ("url", "http://shop.example/a")),
+        ({"path": "logs.txt", "method": "GET", "status": 200}, ("host", "shop.example")),
         ({"request": "GET /a HTTP/1.1"}, ("url", "http://shop.example/a")),
         ({"request": "GET http://b.example/ HTTP/1.1"}, ("url", "http://b.example/")),
         ({"request": "CONNECT b.example:443 HTTP/1.1"}, ("host", "b.example:443")),

@@ -311,7 +311,9 @@ def test_an_object_with_a_url_is_json_whatever_else_it_has(event_type: str | int
 
 
 def test_another_programs_events_are_not_passed_over_as_suricatas() -> None:
-    assert observed(b'{"event_type":"Security","host":"a.example"}') == ["a.example"]
+    assert observed(b'{"event_type":"Security","host":"a.example","client":"10.0.0.1"}') == [
+        "a.example"
+    ]
     assert reasons(b'{"event_type":"Security","domain":"a.example"}') == [RejectReason.NO_URL]
 
 

@@ -256,7 +256,7 @@ def test_eve_is_recognised_by_its_event_type() -> None:
         {"client": "10.0.0.5", "time": 1795165220},
         {"src_ip": "10.0.0.5", "timestamp": "2026-11-20T09:00:20.636000+00:00"},
         {"url": "-", "client": "10.0.0.5"},
-        {"flow": "inbound", "alert": "high", "http": "GET", "dns": "udp"},
+        {"flow": "inbound", "alert": "high", "http": "GET", "dns": "udp", "client": "10.0.0.5"},
     ],
     ids=["json", "time with a colon", "url", "words"],
 )

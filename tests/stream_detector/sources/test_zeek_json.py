@@ -137,6 +137,7 @@ def test_a_connection_makes_an_object_zeeks_whatever_its_host(form: dict[str, An
     ],
 )
 def test_a_field_path_alone_makes_no_line_of_zeeks(fields: dict[str, Any], host: str) -> None:
+    fields = {"client": "10.0.0.1", **fields}
     ((name, result),) = read_record(json.dumps(fields).encode(), source=None, lines_max=1)
     assert name == "json"
     assert isinstance(result, UrlEvent)
