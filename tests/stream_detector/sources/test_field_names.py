@@ -17,7 +17,11 @@ from stream_detector.sources.parts import Parts
         ({"dns.question.name": "a.example", "c-ip": "1"}, Parts(name="a.example", client="1")),
         ({"request": "-", "eurl": "u"}, Parts(url="u")),
         ({"host": "proxy1", "level": "info"}, Parts()),
-        ({"host": "a.example", "path": "/b"}, Parts(host="a.example", path="/b")),
+        ({"host": "a.example", "path": "/b"}, Parts(path="/b")),  # A machine and its file.
+        (
+            {"host": "a.example", "path": "/b", "src_ip": "10.0.0.9"},
+            Parts(host="a.example", path="/b", client="10.0.0.9"),
+        ),
         ({"dhost": "LAPTOP-7"}, Parts()),
         ({"dhost": "a.example"}, Parts(host="a.example")),
         ({"source": "/var/log/x.log", "url": "u"}, Parts(url="u")),
