@@ -1,10 +1,7 @@
 """``stream-detector inspect``: what is read from the lines of a log file, and why not."""
 
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -17,7 +14,7 @@ from stream_detector.sources.base import EventResult
 from stream_detector.sources.json_fields import chosen_fields
 from stream_detector.sources.log_file import LogFile
 from stream_detector.sources.registry import source_named
-from stream_detector.system.lines import line_blocks
+from stream_detector.system.lines import blocks_of
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.printable import printable
 
@@ -62,7 +59,9 @@ def inspect(
     )
     counts: Counter[str] = Counter()
     number = 0
-    for number, line in enumerate(islice(_lines(file), lines), start=1):
+    for number, line in enumerate(
+        islice(chain.from_iterable(block for block, _ in blocks_of(file)), lines), start=1
+    ):
         for name, result in log.read(line):
             row = _row(number, name, result)
             counts[f"{row['result']} {name}".rstrip()] += 1
@@ -73,16 +72,6 @@ def inspect(
     if not as_json:
         found = ", ".join(f"{count:,} {what}" for what, count in counts.most_common())
         click.echo(f"{counted(number, 'line')}: {found or 'nothing'}", err=True)
-
-
-def _lines(file: str) -> Iterator[bytes]:
-    if file == "-":
-        for block, _ in line_blocks(sys.stdin.fileno()):
-            yield from block
-        return
-    with Path(file).open("rb", buffering=0) as opened:
-        for block, _ in line_blocks(opened.fileno()):
-            yield from block
 
 
 def _row(number: int, name: str, result: EventResult) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from stream_detector.sources.json_fields import JsonFields, chosen_fields
 from stream_detector.sources.log_file import LogFile
 from stream_detector.sources.registry import source_named
 from stream_detector.system.cores import usable_cores
-from stream_detector.system.lines import line_blocks
+from stream_detector.system.lines import blocks_of
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.printable import printable
 from stream_detector.terminal.progress import ShownProgress
@@ -182,15 +182,10 @@ def _scan_block(block: _Block) -> Scan:
 
 
 def _blocks(file: str) -> Iterator[_Block]:
-    descriptor = sys.stdin.fileno() if file == "-" else os.open(file, os.O_RDONLY)
     header: list[bytes] = []
-    try:
-        for lines, consumed in line_blocks(descriptor):
-            yield _Block(header, lines, consumed)
-            header = _header_after(header, lines)
-    finally:
-        if file != "-":
-            os.close(descriptor)
+    for lines, consumed in blocks_of(file):
+        yield _Block(header, lines, consumed)
+        header = _header_after(header, lines)
 
 
 def _header_after(header: list[bytes], lines: Sequence[bytes]) -> list[bytes]:

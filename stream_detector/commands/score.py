@@ -22,7 +22,7 @@ from stream_detector.models.serving import load_scorer
 from stream_detector.settings.fields import Settings
 from stream_detector.sources.json_fields import chosen_fields
 from stream_detector.sources.registry import source_named
-from stream_detector.system.lines import BLOCK_LINES, Block, line_blocks
+from stream_detector.system.lines import BLOCK_LINES, Block, blocks_of
 from stream_detector.terminal.counted import counted
 from stream_detector.terminal.printable import printable
 from stream_detector.terminal.progress import Progress, ShownProgress
@@ -168,14 +168,7 @@ def _log_inputs(names: Sequence[str]) -> list[_Input]:
 
 
 def _lines_of(name: str) -> _Input:
-    if name == _STDIN:
-        return _STDIN_PATH, line_blocks(sys.stdin.fileno())
-    return Path(name), _blocks_of(Path(name))
-
-
-def _blocks_of(file: Path) -> Iterator[Block]:
-    with file.open("rb", buffering=0) as opened:
-        yield from line_blocks(opened.fileno())
+    return (_STDIN_PATH if name == _STDIN else Path(name)), blocks_of(name)
 
 
 def _tell_counts(scorer: LogScorer) -> None:

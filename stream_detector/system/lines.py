@@ -1,6 +1,8 @@
 """Lines of a file or pipe, in blocks: large from fast input, without delay from slow input."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from stream_detector.system.unpacking import Unpacked
 
@@ -53,6 +55,20 @@ def line_blocks(descriptor: int) -> Iterator[Block]:
         lines.append(_line(rest))
     if lines:
         yield lines, source.consumed - done
+
+
+def blocks_of(name: str) -> Iterator[Block]:
+    """``line_blocks`` of the file called ``name``; ``-`` is stdin.
+
+    Raises:
+        StreamDetectorError: as ``line_blocks``.
+        OSError: likewise.
+    """
+    if name == "-":
+        yield from line_blocks(sys.stdin.fileno())
+        return
+    with Path(name).open("rb", buffering=0) as opened:
+        yield from line_blocks(opened.fileno())
 
 
 def _line(raw: bytes) -> bytes:
