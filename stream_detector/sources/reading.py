@@ -20,11 +20,7 @@ from stream_detector.sources.doors import envelopes
 from stream_detector.sources.doors.headers import peeled
 from stream_detector.sources.field_names import HOST_OF_REQUEST, TARGET_NAMES, named_event
 from stream_detector.sources.json_fields import JsonFields
-from stream_detector.sources.json_objects import (
-    JSON,
-    claimant_of,
-    of_fields,
-)
+from stream_detector.sources.json_objects import JSON, claimant_of, of_fields
 from stream_detector.sources.json_product_lookup import NAMES as PRODUCT_NAMES
 from stream_detector.sources.json_product_lookup import product_of
 from stream_detector.sources.json_products import Fields
@@ -125,7 +121,7 @@ class RecordReader:
         if first == b"{":
             record = decode_json(value)
             if isinstance(record, JsonRecord):
-                return self._of_record(record, value, source, doors)
+                return self._flat(self._of_object(record, value, source, doors))
         elif first in _BEFORE_JSON:
             trimmed = value.removeprefix(codecs.BOM_UTF8).lstrip()
             # A second mark is not skipped: a record of nothing but marks would recurse for each.
@@ -152,16 +148,6 @@ class RecordReader:
         else:
             results = self._of_line(line, source, doors)
         return self._flat(results)
-
-    def _of_record(
-        self, record: JsonRecord, value: bytes, source: Source | None, doors: Doors
-    ) -> Results:
-        # The fast path for most records: no format but json claims an object with a URL.
-        if source is None and self._json_fields is None:
-            event = event_of_url(record, value)
-            if event is not None:
-                return [(JSON.name, event)]
-        return self._flat(self._of_object(record, value, source, doors))
 
     def _of_registry(self, value: bytes, source: Source | None, doors: Doors) -> Results:
         """A record in the wire format of a schema registry: 0, four bytes of schema id, data.
@@ -272,9 +258,12 @@ class RecordReader:
         self, record: JsonRecord, line: bytes, source: Source | None, doors: Doors
     ) -> Results:
         if source is None or source is JSON:
-            claimant = source or claimant_of(record, line)
-            if claimant is JSON and self._json_fields is None:
-                return self._of_any(record, line, doors)
+            if self._json_fields is None:
+                # The fast path for most objects: with a URL they are of no other format.
+                if (event := event_of_url(record, line)) is not None:
+                    return [(JSON.name, event)]
+                if (source or claimant_of(record, line)) is JSON:
+                    return self._of_any(record, line, doors)
         elif not isinstance(source, JsonSource):
             fault = Rejected(RejectReason.MALFORMED, f"JSON in a topic of {source.name}")
             return self._inside(decode_object(line), source, doors) or [(source.name, fault)]
@@ -288,9 +277,6 @@ class RecordReader:
         is, in ``url``, in the fields of a product, in the log line that the object holds, in
         ``host``, or in a field with another usual name.
         """
-        # The fast path for most objects.
-        if (event := event_of_url(record, line)) is not None:
-            return [(JSON.name, event)]
         content = decode_object(line)
         found: Results | None = None
         url = record.url
